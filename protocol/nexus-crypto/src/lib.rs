@@ -1,0 +1,28 @@
+//! Keys that cannot be confused, and the only door to the cryptography crates.
+//!
+//! No other crate of this workspace names a cryptography crate (`cargo xtask tidy` checks it). Each kind of key,
+//! hash and address is a type of its own; none can stand where another is meant. Spec: `spec/crypto.md`.
+#![no_std]
+#![forbid(unsafe_code)]
+#![deny(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions,
+        reason = "a test that overflows is a failing test"
+    )
+)]
+
+extern crate alloc;
+
+pub mod hash;
+pub mod ids;
+
+pub use ids::{DestinationHash, IdentityHash, NameHash, NodeId};

@@ -1,0 +1,1 @@
+//! NEXUS own formats: little-endian, fixed fields. Spec: `spec/wire.md`.

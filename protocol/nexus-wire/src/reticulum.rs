@@ -1,0 +1,1 @@
+//! Reticulum formats: big-endian, not ours to choose. Spec: `spec/reticulum.md`.

@@ -1,0 +1,13 @@
+//! Where claims about the core are stated once, for everybody to be held to.
+//!
+//! | module | what it offers |
+//! |---|---|
+//! | [`laws`] | the five laws of a machine, each run in one line |
+//! | [`format`] | the laws of a byte format: round trip, impossible lengths, bit flips, no panic on any bytes |
+//! | [`heap`] | how much heap a closure leaves behind, measured by the allocator |
+//!
+//! A dev-dependency of everything under `protocol/`, and a dependency of the simulator and the fuzz targets.
+
+pub mod format;
+pub mod heap;
+pub mod laws;
