@@ -8,9 +8,9 @@
 use nexus_crypto::hash::sha256;
 use nexus_crypto::{DestinationHash, IdentityHash};
 
+use super::Context;
 use super::flags::{ContextFlag, DestinationType, Flags, HeaderType, PacketType, Propagation};
 use super::hashes::{LinkId, PacketHash, TruncatedPacketHash};
-use super::Context;
 use crate::codec::{DecodeError, EncodeError, Fault, Reader, Writer};
 
 /// Length of a header without transport id, in bytes.
