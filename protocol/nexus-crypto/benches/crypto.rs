@@ -6,8 +6,8 @@ use chacha20poly1305::{AeadInOut as _, ChaCha20Poly1305, KeyInit as _};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use nexus_crypto::sign::verify_batch;
 use nexus_crypto::{
-    AeadKey, DomainTag, EphemeralSecret, IdentitySeed, Message, NodeIdentity, NodePublic, Nonce, RatchetSecret,
-    RecipientPublic, RecipientSecret, SigningKey, hpke, single,
+    AeadKey, DomainTag, EphemeralSecret, IdentitySeed, Message, NodeIdentity, NodePublic, Nonce,
+    RatchetSecret, RecipientPublic, RecipientSecret, SigningKey, hpke, single,
 };
 use nexus_machine::{Seed, Stream};
 
@@ -27,11 +27,14 @@ fn signatures(c: &mut Criterion) {
     let public = key.public();
     group.bench_function("sign", |b| b.iter(|| key.sign(black_box(&message))));
     group.bench_function("verify-zip215", |b| b.iter(|| public.verify(black_box(&message), &tagged)));
-    group.bench_function("verify-untagged", |b| b.iter(|| public.verify_untagged(black_box(&parts), &untagged)));
+    group.bench_function("verify-untagged", |b| {
+        b.iter(|| public.verify_untagged(black_box(&parts), &untagged))
+    });
 
     let signed: Vec<_> = (0..BATCH)
         .map(|number| {
-            let key = SigningKey::generate(&mut Seed::new(KEY).fork_index("signer", number as u64).fork("key"));
+            let key =
+                SigningKey::generate(&mut Seed::new(KEY).fork_index("signer", number as u64).fork("key"));
             (key.public(), message, key.sign(&message))
         })
         .collect();
@@ -111,7 +114,8 @@ fn end_to_end(c: &mut Criterion) {
     let (to, with) = (RecipientPublic::Ratchet(&public), RecipientSecret::Ratchet(&ratchet));
     let info = [0x11; 27];
     let mut sealed = [0x5a; 200];
-    let (enc, tag) = hpke::seal_in_place(to, &info, &[], &mut sealed, &mut random).expect("a ratchet's own key");
+    let (enc, tag) =
+        hpke::seal_in_place(to, &info, &[], &mut sealed, &mut random).expect("a ratchet's own key");
     c.bench_function("hpke/seal/200", |b| {
         let mut buffer = [0x5a; 200];
         b.iter(|| hpke::seal_in_place(to, &info, &[], black_box(&mut buffer), &mut random));

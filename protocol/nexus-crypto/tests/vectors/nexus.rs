@@ -3,8 +3,8 @@
 use nexus_crypto::hash::{blake2b_128_keyed, blake3, blake3_keyed};
 use nexus_crypto::passphrase::{Argon2Cost, stretch};
 use nexus_crypto::{
-    AeadKey, DestinationHash, DomainTag, EphemeralPublic, IdentitySeed, Message, NodeIdentity, Nonce, RatchetSecret,
-    RecipientPublic, RecipientSecret, Signature, Tag, hpke,
+    AeadKey, DestinationHash, DomainTag, EphemeralPublic, IdentitySeed, Message, NodeIdentity, Nonce,
+    RatchetSecret, RecipientPublic, RecipientSecret, Signature, Tag, hpke,
 };
 use nexus_machine::Seed;
 use nexus_testkit::format::{hex, unhex};
@@ -36,7 +36,8 @@ fn the_written_message_opens_and_the_written_signature_verifies() {
     let tag = Tag(field("hpke", "tag").try_into().unwrap());
     let mut buffer = field("hpke", "ciphertext");
     let (info, associated) = (field("hpke", "info"), field("hpke", "aad"));
-    hpke::open_in_place(RecipientSecret::Ratchet(&ratchet), &enc, &info, &associated, &mut buffer, &tag).unwrap();
+    hpke::open_in_place(RecipientSecret::Ratchet(&ratchet), &enc, &info, &associated, &mut buffer, &tag)
+        .unwrap();
     assert_eq!(buffer, field("hpke", "plaintext"));
 
     let signature = Signature(field("signature", "signature").try_into().unwrap());
@@ -80,7 +81,7 @@ fn identity() -> Value {
 fn signature() -> Value {
     let content = b"thirty-three bytes of some terms.";
     let parts = [content.as_slice()];
-    let message = Message::new(DomainTag::TERMS, &parts).unwrap();
+    let message = Message::new(DomainTag::TERMS, &parts).expect("49 bytes");
     json!({
         "tag": hex(DomainTag::TERMS.as_bytes()),
         "content": hex(content),
@@ -98,7 +99,8 @@ fn sealed() -> Value {
     let mut random = Seed::new([0x5a; 32]).fork("hpke vector");
     let public = ratchet.public();
     let to = RecipientPublic::Ratchet(&public);
-    let (enc, tag) = hpke::seal_in_place(to, &info, &associated, &mut buffer, &mut random).unwrap();
+    let (enc, tag) =
+        hpke::seal_in_place(to, &info, &associated, &mut buffer, &mut random).expect("a ratchet's own key");
     json!({
         "ratchet_secret": hex(ratchet.expose()),
         "ratchet_public": hex(public.as_bytes()),
@@ -141,19 +143,19 @@ fn hashes() -> Value {
 }
 
 fn passphrase() -> Value {
-    let cost = Argon2Cost::new(8_192, 2, 1).unwrap();
-    let salt: [u8; 16] = *counting().first_chunk().unwrap();
+    let cost = Argon2Cost::new(8_192, 2, 1).expect("within the bounds");
+    let salt: [u8; 16] = *counting().first_chunk().expect("32 bytes begin with 16");
     json!({
         "passphrase": "correct horse",
         "salt": hex(&salt),
         "m_kib": cost.memory_kib(),
         "t": cost.passes(),
         "p": cost.lanes(),
-        "key": hex(stretch(b"correct horse", &salt, cost).unwrap().expose()),
+        "key": hex(stretch(b"correct horse", &salt, cost).expect("8 MiB of memory").expose()),
     })
 }
 
 /// 00 01 02 … 1f.
 fn counting() -> [u8; 32] {
-    core::array::from_fn(|n| u8::try_from(n).unwrap())
+    core::array::from_fn(|n| u8::try_from(n).expect("below 32"))
 }
