@@ -11,7 +11,8 @@ use nexus_wire::reticulum::ifac::{Ifac, Membership, TagLen};
 use nexus_wire::reticulum::kiss::{self, Command};
 use nexus_wire::reticulum::relay::HEADROOM;
 use nexus_wire::reticulum::{
-    Announce, LinkProof, LinkRequest, MTU, Packet, PacketMut, PathRequest, Proof, RandomHash, TunnelSynthesis, hdlc,
+    Announce, LinkProof, LinkRequest, MTU, Packet, PacketMut, PathRequest, Proof, RandomHash,
+    TunnelSynthesis, hdlc,
 };
 
 /// A format's first sample.

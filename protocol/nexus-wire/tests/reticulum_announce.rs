@@ -35,7 +35,10 @@ fn what_we_announce_is_byte_for_byte_what_the_stock_package_announces() {
         };
         let mut buffer = [0xa5; MTU];
         let announce = claim.sign(&identity());
-        assert_eq!(hex(announce.encode(Occasion::Periodic, &mut buffer).unwrap()), vector["packet"].as_str().unwrap());
+        assert_eq!(
+            hex(announce.encode(Occasion::Periodic, &mut buffer).unwrap()),
+            vector["packet"].as_str().unwrap()
+        );
         assert_eq!(claim.random_hash.emitted_at(), 1_700_000_000);
     }
 }
@@ -102,7 +105,10 @@ fn an_announce_for_anothers_address_is_refused_before_its_signature_is_looked_at
 fn an_announce_too_long_to_be_relayed_is_never_made() {
     let (ratchet, app_data) = (RatchetPublic([7; 32]), [0x78; APP_DATA_MAX + 1]);
     let made = |ratchet, app_data| {
-        claim(ratchet, app_data).sign(&identity()).encode(Occasion::Periodic, &mut [0; 600]).map(|bytes| bytes.len())
+        claim(ratchet, app_data)
+            .sign(&identity())
+            .encode(Occasion::Periodic, &mut [0; 600])
+            .map(|bytes| bytes.len())
     };
     assert_eq!(made(None, &app_data[..APP_DATA_MAX]), Ok(RELAYABLE_LEN));
     assert_eq!(made(None, &app_data), Err(EncodeError::FieldTooLong));
@@ -116,7 +122,8 @@ fn an_announce_between_the_two_limits_is_read_but_not_relayable_and_beyond_the_l
         let app_data = vec![0x78; len - (RELAYABLE_LEN - APP_DATA_MAX)];
         let announce = claim(None, &app_data).sign(&identity());
         let mut buffer = [0; 600];
-        let bytes = announce.encode_behind(&announce.originating_header(Occasion::Periodic), &mut buffer).unwrap();
+        let bytes =
+            announce.encode_behind(&announce.originating_header(Occasion::Periodic), &mut buffer).unwrap();
         assert_eq!(bytes.len(), len);
         let packet = Packet::decode(bytes).unwrap();
         Announce::from_packet(&packet).map(|read| (read.verify().is_ok(), read.is_relayable()))

@@ -3,7 +3,8 @@
 use nexus_testkit::heap::growth_of;
 use nexus_wire::reticulum::kiss::{self, Command, TncSetting};
 use nexus_wire::reticulum::rnode::{
-    AirtimeLimit, DETECT_SEQUENCE, DeviceError, Firmware, FromDevice, Hertz, RadioState, Rssi, Setting, Snr, ToDevice,
+    AirtimeLimit, DETECT_SEQUENCE, DeviceError, Firmware, FromDevice, Hertz, RadioState, Rssi, Setting, Snr,
+    ToDevice,
 };
 use nexus_wire::reticulum::{DroppedFrames, hdlc};
 use nexus_wire::{EncodeError, Fault};

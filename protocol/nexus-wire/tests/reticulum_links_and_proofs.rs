@@ -32,7 +32,8 @@ fn stranger() -> ReticulumIdentity {
 fn clamped(signalling: Option<Signalling>, limit: Option<u32>) -> LinkRequest {
     let mut buffer = [0; MTU];
     let length = request(signalling).encode(&mut buffer[HEADROOM..]).unwrap().len();
-    let packet = PacketMut::insert_transport(&mut buffer[..HEADROOM + length], IdentityHash([1; 16])).unwrap();
+    let packet =
+        PacketMut::insert_transport(&mut buffer[..HEADROOM + length], IdentityHash([1; 16])).unwrap();
     let packet = clamp_signalling(packet, limit.map(LinkMtu::new)).unwrap();
     LinkRequest::from_packet(&packet.packet()).unwrap()
 }
@@ -59,7 +60,8 @@ fn a_link_keeps_its_id_whatever_relays_do_to_the_request() {
 
 #[test]
 fn signalling_is_three_bits_and_twenty_one() {
-    let bytes = |mode, mtu| Signalling { mode: LinkMode::new(mode).unwrap(), mtu: LinkMtu::new(mtu) }.to_bytes();
+    let bytes =
+        |mode, mtu| Signalling { mode: LinkMode::new(mode).unwrap(), mtu: LinkMtu::new(mtu) }.to_bytes();
     assert_eq!(bytes(1, 500), [0x20, 0x01, 0xf4]);
     assert_eq!(bytes(7, u32::MAX), [0xff, 0xff, 0xff]);
     assert_eq!((LinkMode::new(8), LinkMtu::default().bytes()), (None, 500));
@@ -80,7 +82,10 @@ fn only_the_destinations_identity_proves_a_link() {
         LinkProof { signalling: signalling(501), ..proof }.verify(&responder).unwrap_err();
         let mut buffer = [0; MTU];
         let packet = proof.encode(&mut buffer).unwrap();
-        assert_eq!((packet[0], packet[18], packet.len()), (0x0f, 0xff, 19 + if agreed.is_some() { 99 } else { 96 }));
+        assert_eq!(
+            (packet[0], packet[18], packet.len()),
+            (0x0f, 0xff, 19 + if agreed.is_some() { 99 } else { 96 })
+        );
     }
 }
 

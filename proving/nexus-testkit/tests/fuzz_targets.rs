@@ -44,7 +44,11 @@ fn every_registered_format_has_a_fuzz_target() {
         assert!(target.contains(&format!("(\"{name}\")")), "{path} fuzzes something else");
         assert_eq!(target.lines().count(), 3, "{path}: what is more than a call belongs into nexus-testkit");
     }
-    assert_eq!(manifest.matches("[[bin]]").count(), names().len(), "a target fuzzes nothing that is registered");
+    assert_eq!(
+        manifest.matches("[[bin]]").count(),
+        names().len(),
+        "a target fuzzes nothing that is registered"
+    );
 }
 
 #[test]

@@ -36,9 +36,8 @@ fn keys_and_names_have_the_addresses_that_the_stock_package_gives_them() {
     assert_eq!(answers.len(), keys.len());
     for (key, answer) in keys.iter().zip(answers) {
         let identity = ReticulumIdentity::from_private_blob(key);
-        let destinations = NAMES.map(|name| {
-            hex(DestinationHash::of(NameHash::of(&name.join(".")), identity.hash()).as_bytes())
-        });
+        let destinations = NAMES
+            .map(|name| hex(DestinationHash::of(NameHash::of(&name.join(".")), identity.hash()).as_bytes()));
         assert_eq!(answer["public"], hex(identity.public().as_bytes()));
         assert_eq!(answer["hash"], hex(identity.hash().as_bytes()));
         assert_eq!(answer["destinations"], json!(destinations));
@@ -49,13 +48,11 @@ fn keys_and_names_have_the_addresses_that_the_stock_package_gives_them() {
 fn a_stock_node_believes_our_announces_and_not_a_changed_one() {
     let mut node = StockNode::start("believes");
     let mut stream = node.connect();
-    let forged_by = ReticulumIdentity::from_private_blob(&[0x66; 64]);
-    let (mut changed, forged) = announce(&forged_by, b"honest");
+    let other = ReticulumIdentity::from_private_blob(&[0x66; 64]);
+    let (mut changed, _) = announce(&other, b"honest");
     *changed.last_mut().unwrap() ^= 1;
     send(&mut stream, &changed);
-    // The node takes frames in order: once it tells of what came after the changed announce, and again of what came after
-    // that, it has thrown the changed one away.
-    let mut told = vec![];
+    // The node takes frames in order: had it believed the changed announce, it would tell of that first.
     for (seed, app_data) in [([0x01; 64], &b"first"[..]), ([0x02; 64], b"")] {
         let identity = ReticulumIdentity::from_private_blob(&seed);
         let (packet, destination) = announce(&identity, app_data);
@@ -65,10 +62,8 @@ fn a_stock_node_believes_our_announces_and_not_a_changed_one() {
         assert_eq!(heard["app_data"], hex(app_data));
         assert_eq!(heard["public"], hex(identity.public().as_bytes()));
         assert_eq!(heard["packet_hash"], hex(Packet::decode(&packet).unwrap().hash().as_bytes()));
-        told.push(heard["announced"].clone());
     }
     node.leave();
-    assert!(!told.contains(&json!(hex(forged.as_bytes()))));
     assert!(node.rest().iter().all(|line| line["announced"].is_null()), "the changed announce was believed");
 }
 
@@ -91,7 +86,10 @@ fn we_believe_a_stock_nodes_announce_and_give_it_the_same_hash() {
     assert_eq!(hex(announce.claim.public.as_bytes()), own["public"]);
     assert_eq!(announce.claim.name, NameHash::of("nexus.stock"));
     assert_eq!(announce.claim.app_data, b"from stock");
-    assert!(announce.claim.random_hash.emitted_at().abs_diff(unix_s()) < 60, "the emission time is Unix seconds");
+    assert!(
+        announce.claim.random_hash.emitted_at().abs_diff(unix_s()) < 60,
+        "the emission time is Unix seconds"
+    );
     node.leave();
 }
 
@@ -99,7 +97,8 @@ fn we_believe_a_stock_nodes_announce_and_give_it_the_same_hash() {
 fn announce(identity: &ReticulumIdentity, app_data: &[u8]) -> (Vec<u8>, DestinationHash) {
     let random_hash = RandomHash::new([7; 5], unix_s());
     let name = NameHash::NEXUS_NODE;
-    let signed = Claim { public: *identity.public(), name, random_hash, ratchet: None, app_data }.sign(identity);
+    let signed =
+        Claim { public: *identity.public(), name, random_hash, ratchet: None, app_data }.sign(identity);
     let mut buffer = [0; MTU];
     (signed.encode(Occasion::Periodic, &mut buffer).unwrap().to_vec(), signed.destination)
 }
@@ -132,8 +131,9 @@ fn receive(stream: &mut TcpStream, wanted: impl Fn(&Packet<'_>) -> bool) -> Vec<
 
 /// The interpreter of the environment in which the stock package is installed, about to run one of our scripts.
 fn python(script: &str) -> Command {
-    let python = std::env::var_os("NEXUS_STOCK_PYTHON")
-        .expect("NEXUS_STOCK_PYTHON is not set: run `cargo xtask test`, which installs the stock package and sets it");
+    let python = std::env::var_os("NEXUS_STOCK_PYTHON").expect(
+        "NEXUS_STOCK_PYTHON is not set: run `cargo xtask test`, which installs the stock package and sets it",
+    );
     let mut command = Command::new(python);
     command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stock").join(script));
     command
@@ -195,7 +195,8 @@ impl StockNode {
         let started = Instant::now();
         loop {
             let left = DEADLINE.saturating_sub(started.elapsed());
-            let line = self.lines.recv_timeout(left).unwrap_or_else(|_| panic!("the stock node never said {key}"));
+            let line =
+                self.lines.recv_timeout(left).unwrap_or_else(|_| panic!("the stock node never said {key}"));
             if !line[key].is_null() {
                 return line;
             }
