@@ -172,6 +172,13 @@ impl<'a> Packet<'a> {
         (self.destination_type == DestinationType::Link).then_some(LinkId(self.destination.0))
     }
 
+    /// Whether this is an announce that answers a path request. It enters the path table as any other, and is never
+    /// rebroadcast further. Source: spec/reticulum.md#path-request.
+    #[must_use]
+    pub fn is_path_response(&self) -> bool {
+        self.packet_type == PacketType::Announce && self.context == Context::PATH_RESPONSE
+    }
+
     /// Whether the packet belongs on the medium it was sent on, and no further: payloads for PLAIN and GROUP
     /// destinations. Receivers drop one that came more than one hop. Source: spec/reticulum.md#packet.
     #[must_use]
