@@ -4,10 +4,12 @@
 //! |---|---|
 //! | [`laws`] | the five laws of a machine, each run in one line |
 //! | [`format`] | the laws of a byte format: round trip, impossible lengths, bit flips, no panic on any bytes |
+//! | [`formats`] | every byte format of `nexus-wire`, registered once |
 //! | [`heap`] | how much heap a closure leaves behind, measured by the allocator |
 //!
 //! A dev-dependency of everything under `protocol/`, and a dependency of the simulator and the fuzz targets.
 
 pub mod format;
+pub mod formats;
 pub mod heap;
 pub mod laws;
