@@ -175,7 +175,9 @@ fn at_cost(code: PriceCode) -> CompactPathCost {
 #[expect(clippy::cast_precision_loss, clippy::as_conversions, reason = "statistics of a test")]
 fn over_many_draws_the_mean_of_a_rounded_sum_is_the_sum() {
     let mut random = stream();
-    for (base, added) in [(0, 1), (0, 4), (1_000, 3), (1_000, 37), (123_456_789, 1_000_000), (1 << 60, 1 << 50)] {
+    for (base, added) in
+        [(0, 1), (0, 4), (1_000, 3), (1_000, 37), (123_456_789, 1_000_000), (1 << 60, 1 << 50)]
+    {
         let base = PriceCode::nearest(base);
         let sum = base.price() + added;
         let (draws, mut upper) = (40_000, 0_u32);
@@ -192,7 +194,10 @@ fn over_many_draws_the_mean_of_a_rounded_sum_is_the_sum() {
         }
         let chance = (sum - low.price()) as f64 / (high.price() - low.price()) as f64;
         let (mean, sigma) = (f64::from(draws) * chance, (f64::from(draws) * chance * (1.0 - chance)).sqrt());
-        assert!((f64::from(upper) - mean).abs() <= 5.0 * sigma, "{sum}: {upper} of {draws}, not {mean} ± {sigma}");
+        assert!(
+            (f64::from(upper) - mean).abs() <= 5.0 * sigma,
+            "{sum}: {upper} of {draws}, not {mean} ± {sigma}"
+        );
     }
 }
 

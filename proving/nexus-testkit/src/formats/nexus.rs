@@ -3,6 +3,7 @@
 //! The samples are fixed: `spec/vectors/wire.json` is made from them.
 
 use nexus_crypto::{DestinationHash, NodeId};
+use nexus_wire::Writer;
 use nexus_wire::nexus::announce::{Capabilities, CommunityLabel, Extension, OwnExtension};
 use nexus_wire::nexus::code::{BandwidthCode, PriceCode};
 use nexus_wire::nexus::control::{
@@ -14,16 +15,13 @@ use nexus_wire::nexus::frame::{
     Beacon, BeaconTag, BroadcastKeyId, Cookie, Finish, First, Frame, Head, KeyName, OtherFrame, Reply,
     Sealed, SealedHeader, SessionId,
 };
-use nexus_wire::nexus::gossip::{
-    Done, Items, ItemsBuilder, Request, Slice, StateHash, StoreId, Summary,
-};
+use nexus_wire::nexus::gossip::{Done, Items, ItemsBuilder, Request, Slice, StateHash, StoreId, Summary};
 use nexus_wire::nexus::handshake::{KeySign, LinkPayload, PayloadFlags, ReplyPayload};
 use nexus_wire::nexus::key_file::{Effort, KeyFile, Lock, LockedSeed};
 use nexus_wire::nexus::message::{MessageWriter, Messages};
 use nexus_wire::nexus::path_cost::{CompactPathCost, CostCode, Generation, HopCount, LatencyMs};
 use nexus_wire::nexus::traffic::{Announce, Class, Fragment, FragmentPlace, Packet};
 use nexus_wire::nexus::{Layout, announce};
-use nexus_wire::Writer;
 
 use crate::format::{Format, reencode_with};
 
@@ -44,7 +42,11 @@ pub static ALL: &[Format] = &[
     format!(KeyFile, key_files, |len| len == 36 || len == 86),
     format!(Extension, extensions, |len| len >= 2),
     format!(CompactPathCost, path_costs, |len| len == 6),
-    format!(CostBlock, || path_cost_values().iter().map(|cost| bytes(&CostBlock(*cost))).collect(), |len| len == 8),
+    format!(
+        CostBlock,
+        || path_cost_values().iter().map(|cost| bytes(&CostBlock(*cost))).collect(),
+        |len| len == 8
+    ),
     format!(CostRecord, cost_records, |len| len == 33),
     format!(First, first_frames, |len| len == 39 || len == 55),
     format!(Reply, || vec![bytes(&reply())], |len| len == 107),
@@ -63,9 +65,11 @@ pub static ALL: &[Format] = &[
     format!(Pong, || vec![bytes(&Pong { token: 0xaabb_ccdd, clock_ms: 0 })], |len| len == 12),
     format!(CostList, cost_lists, |len| len > 0 && len % 33 == 0),
     format!(Rekey, || vec![bytes(&Rekey { session: session(0x0203), noise: &E })], |len| len == 34),
-    format!(RekeyAck, || vec![bytes(&RekeyAck { session: session(0x0405), noise: &[0x48; 48] })], |len| len == 50),
+    format!(RekeyAck, || vec![bytes(&RekeyAck { session: session(0x0405), noise: &[0x48; 48] })], |len| len
+        == 50),
     format!(BroadcastKey, || vec![bytes(&broadcast_key())], |len| len == 42),
-    format!(BroadcastKeyAck, || vec![bytes(&BroadcastKeyAck { key_id: BroadcastKeyId(0x1234) })], |len| len == 2),
+    format!(BroadcastKeyAck, || vec![bytes(&BroadcastKeyAck { key_id: BroadcastKeyId(0x1234) })], |len| len
+        == 2),
     format!(Ack, || vec![bytes(&Ack { highest: 1_000, bitmap: 0x8000_0001 })], |len| len == 8),
     format!(CostRequest, || vec![bytes(&CostRequest { destination: DESTINATION })], |len| len == 16),
     format!(Signature, || vec![bytes(&Signature(&SIGNATURE))], |len| len == 64),
@@ -177,7 +181,8 @@ fn cost_lists() -> Vec<Vec<u8>> {
 }
 
 fn first_frames() -> Vec<Vec<u8>> {
-    let first = First { session: session(0x0102), target: BeaconTag(0xb0b1_b2b3), ephemeral: &E, cookie: None };
+    let first =
+        First { session: session(0x0102), target: BeaconTag(0xb0b1_b2b3), ephemeral: &E, cookie: None };
     vec![bytes(&first), bytes(&First { target: BeaconTag::ANYBODY, cookie: Some(&[0xcc; 16]), ..first })]
 }
 
