@@ -1,4 +1,4 @@
-//! Citations of the spec resolve: `spec/wire.md#cost-record` is a heading of that chapter.
+//! Citations of the spec resolve: the chapter is there, and its anchor is a heading.
 
 use crate::tidy::Finding;
 use crate::tidy::markdown;

@@ -20,7 +20,7 @@ const WORDS: [&str; 12] = [
     "xxx",
 ];
 
-/// "No longer than" is a bound, "no longer" alone is history.
+/// History, unless a bound follows: "no longer than".
 const HISTORY: (&str, &str) = ("no longer", "than");
 
 /// Plans, when a number follows.
