@@ -23,7 +23,8 @@ pub(crate) fn cargo(session: &Session) -> Command {
 /// Runs a command whose output is for the reader.
 pub(crate) fn run(command: &mut Command) -> Result<(), Fault> {
     let shown = shown(command);
-    println!("$ {shown}");
+    // Standard output may be somebody's JSON.
+    eprintln!("$ {shown}");
     let status = command.stdin(Stdio::null()).status().map_err(|error| cannot_start(&shown, &error))?;
     if status.success() { Ok(()) } else { Err(Fault::new(format!("`{shown}` failed: {status}."))) }
 }
@@ -61,7 +62,7 @@ pub(crate) fn ensure_subcommand(session: &Session, name: &str) -> Result<(), Fau
     if succeeds(cargo(session).args([name, "--version"])) {
         return Ok(());
     }
-    println!("cargo-{name} is missing: installing it, which takes some minutes.");
+    eprintln!("cargo-{name} is missing: installing it, which takes some minutes.");
     run(cargo(session).args(["install", "--locked", &format!("cargo-{name}")]))
 }
 

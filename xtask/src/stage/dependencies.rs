@@ -30,7 +30,7 @@ pub(crate) fn run(session: &mut Session) -> Result<Note, Fault> {
 
 fn tree(session: &Session) -> Command {
     let mut command = cargo(session);
-    command.args(["tree", "--locked", "--duplicates", "--edges", "normal,no-proc-macro"]);
+    command.args(["tree", "--locked", "--quiet", "--duplicates", "--edges", "normal,no-proc-macro"]);
     command
 }
 
