@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::cargo::{self, cargo};
 use crate::fault::Fault;
@@ -41,7 +42,7 @@ pub(crate) fn run(session: &mut Session) -> Result<Note, Fault> {
     let debug = build(session, Build::Debug)?;
     let mut swarm = Command::new(&release);
     swarm.args(["swarm", "--seeds", SEEDS, "--nodes", NODES, "--days", DAYS, "--json"]);
-    cargo::run(&mut swarm)?;
+    judged(&cargo::capture(&mut swarm)?)?;
     for seed in TRACED_SEEDS {
         agree(&trace(&debug, seed)?, &trace(&release, seed)?)?;
     }
@@ -70,6 +71,16 @@ fn trace(simulator: &Path, seed: u64) -> Result<Trace, Fault> {
     let mut command = Command::new(simulator);
     let text = cargo::capture(command.args(["trace", "--seed", &seed.to_string(), "--json"]))?;
     parse_trace(&text, seed)
+}
+
+/// A program that exits with success but tells nothing has judged nothing.
+fn judged(text: &str) -> Result<(), Fault> {
+    let verdicts: Value =
+        serde_json::from_str(text).map_err(|error| Fault::json("the swarm's verdict", &error))?;
+    let is_empty = verdicts.as_array().is_some_and(Vec::is_empty)
+        || verdicts.as_object().is_some_and(serde_json::Map::is_empty)
+        || verdicts.is_null();
+    if is_empty { Err(Fault::new("the swarm's verdict is empty: nothing was judged.")) } else { Ok(()) }
 }
 
 fn parse_trace(text: &str, seed: u64) -> Result<Trace, Fault> {
@@ -102,6 +113,14 @@ mod tests {
         assert!(parse_trace(text, 3).is_err());
         assert!(parse_trace(r#"{"seed":2,"trace":""}"#, 2).is_err());
         assert!(parse_trace(r#"{"seed":2}"#, 2).is_err());
+    }
+
+    #[test]
+    fn a_swarm_that_tells_nothing_is_not_believed() {
+        assert!(judged(r#"{"runs":20}"#).is_ok());
+        for nothing in ["", "null", "[]", "{}", "all is well"] {
+            assert!(judged(nothing).is_err(), "{nothing}");
+        }
     }
 
     #[test]
