@@ -3,7 +3,7 @@
 //! | module | what it offers |
 //! |---|---|
 //! | [`laws`] | the five laws of a machine, each run in one line |
-//! | [`format`] | the laws of a byte format: round trip, impossible lengths, bit flips, no panic on any bytes |
+//! | [`format`](mod@format) | the laws of a byte format: round trip, impossible lengths, bit flips, no panic on any bytes |
 //! | [`formats`] | every registered format, for laws, fuzz targets and their seeds |
 //! | [`heap`] | how much heap a closure leaves behind, measured by the allocator |
 //!
