@@ -162,10 +162,10 @@ fn payloads_for_plain_and_group_destinations_stay_local() {
 fn a_buffer_too_small_for_the_packet_is_refused() {
     let bytes = data_packet();
     let packet = Packet::decode(&bytes).unwrap();
-    for length in 0..packet.len() {
+    for length in 0..packet.encoded_len() {
         packet.encode(&mut vec![0; length]).unwrap_err();
     }
-    assert_eq!(packet.encode(&mut vec![0xa5; packet.len()]).unwrap(), bytes);
+    assert_eq!(packet.encode(&mut vec![0xa5; packet.encoded_len()]).unwrap(), bytes);
 }
 
 proptest! {
