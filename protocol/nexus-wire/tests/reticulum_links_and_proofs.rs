@@ -1,4 +1,5 @@
 //! Links, proofs, path requests and tunnels: what identifies them, what is believed of them, and what relays change.
+#![allow(clippy::unwrap_used, reason = "what cannot be unwrapped fails the test")]
 
 use nexus_crypto::exchange::EphemeralPublic;
 use nexus_crypto::{DestinationHash, IdentityHash, ReticulumIdentity, VerifyingKey};

@@ -10,7 +10,10 @@ pub fn all() -> Vec<&'static Format> {
     [reticulum::ALL].into_iter().flatten().collect()
 }
 
-/// The format called `name`. Panics if there is none: fuzz targets and tests name what is registered.
+/// The format called `name`.
+///
+/// # Panics
+/// If there is none: fuzz targets and tests name what is registered.
 #[must_use]
 pub fn named(name: &str) -> &'static Format {
     all()
@@ -36,7 +39,10 @@ pub fn streams() -> Vec<&'static Stream> {
     reticulum::STREAMS.iter().collect()
 }
 
-/// The stream called `name`. Panics if there is none.
+/// The stream called `name`.
+///
+/// # Panics
+/// If there is none.
 #[must_use]
 pub fn stream(name: &str) -> &'static Stream {
     streams()
