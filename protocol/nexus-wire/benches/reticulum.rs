@@ -1,4 +1,5 @@
 //! What Reticulum's formats cost to read, to write and to rewrite.
+#![allow(clippy::unwrap_used, reason = "what cannot be unwrapped ends the bench")]
 
 use std::hint::black_box;
 

@@ -1,4 +1,5 @@
 //! Which announces are believed, which are relayed, and that stock nodes' own are read as they were meant.
+#![allow(clippy::unwrap_used, reason = "what cannot be unwrapped fails the test")]
 
 use nexus_crypto::{DestinationHash, IdentityHash, NameHash, RatchetPublic};
 use nexus_testkit::format::{hex, unhex};

@@ -1,4 +1,5 @@
 //! Frames in byte streams, and what a host and an `RNode` say in them.
+#![allow(clippy::unwrap_used, reason = "what cannot be unwrapped fails the test")]
 
 use nexus_testkit::heap::growth_of;
 use nexus_wire::reticulum::kiss::{self, Command, TncSetting};

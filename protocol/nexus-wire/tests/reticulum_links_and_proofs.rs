@@ -1,4 +1,5 @@
 //! Links, proofs, path requests and tunnels: what identifies them, what is believed of them, and what relays change.
+#![allow(clippy::unwrap_used, reason = "what cannot be unwrapped fails the test")]
 
 use nexus_crypto::exchange::EphemeralPublic;
 use nexus_crypto::{DestinationHash, IdentityHash, ReticulumIdentity, VerifyingKey};
@@ -64,7 +65,7 @@ fn signalling_is_three_bits_and_twenty_one() {
         |mode, mtu| Signalling { mode: LinkMode::new(mode).unwrap(), mtu: LinkMtu::new(mtu) }.to_bytes();
     assert_eq!(bytes(1, 500), [0x20, 0x01, 0xf4]);
     assert_eq!(bytes(7, u32::MAX), [0xff, 0xff, 0xff]);
-    assert_eq!((LinkMode::new(8), LinkMtu::default().bytes()), (None, 500));
+    assert_eq!((LinkMode::new(8), LinkMtu::BASE.bytes()), (None, 500));
     for word in [[0, 0, 0], [0x20, 0x20, 0x00], [0xff, 0xff, 0xff], [0x5f, 0x01, 0x02]] {
         assert_eq!(Signalling::from_bytes(word).to_bytes(), word);
     }

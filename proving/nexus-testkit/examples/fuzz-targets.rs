@@ -35,11 +35,11 @@ fn main() -> std::io::Result<()> {
     let mut manifest = MANIFEST.to_owned();
     for format in formats::all() {
         let call = format!("nexus_testkit::format::fuzz_one(named(\"{}\"), bytes)", format.name);
-        write_target(&fuzz, &mut manifest, format.name, "named", &call, (format.samples)())?;
+        write_target(&fuzz, &mut manifest, format.name, "named", &call, &(format.samples)())?;
     }
     for stream in formats::streams() {
         let call = format!("(stream(\"{}\").fuzz_one)(bytes)", stream.name);
-        write_target(&fuzz, &mut manifest, stream.name, "stream", &call, (stream.samples)())?;
+        write_target(&fuzz, &mut manifest, stream.name, "stream", &call, &(stream.samples)())?;
     }
     fs::write(fuzz.join("Cargo.toml"), manifest)
 }
@@ -50,7 +50,7 @@ fn write_target(
     name: &str,
     import: &str,
     call: &str,
-    samples: Vec<Vec<u8>>,
+    samples: &[Vec<u8>],
 ) -> std::io::Result<()> {
     write!(
         manifest,

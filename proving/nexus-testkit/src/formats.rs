@@ -11,7 +11,10 @@ pub fn all() -> Vec<&'static Format> {
     [reticulum::ALL, nexus::ALL].into_iter().flatten().collect()
 }
 
-/// The format called `name`. Panics if there is none: fuzz targets and tests name what is registered.
+/// The format called `name`.
+///
+/// # Panics
+/// If there is none: fuzz targets and tests name what is registered.
 #[must_use]
 pub fn named(name: &str) -> &'static Format {
     all()
@@ -37,7 +40,10 @@ pub fn streams() -> Vec<&'static Stream> {
     reticulum::STREAMS.iter().collect()
 }
 
-/// The stream called `name`. Panics if there is none.
+/// The stream called `name`.
+///
+/// # Panics
+/// If there is none.
 #[must_use]
 pub fn stream(name: &str) -> &'static Stream {
     streams()

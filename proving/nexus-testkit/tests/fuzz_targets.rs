@@ -1,5 +1,6 @@
 //! Every registered format and stream is fuzzed: it has a target, an entry in the manifest and a committed seed corpus;
 //! and every test run replays the seeds, with mutations.
+#![allow(clippy::unwrap_used, reason = "what cannot be unwrapped fails the test")]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -65,7 +66,9 @@ fn every_sample_is_a_seed() {
 fn seeds_and_their_mutations_break_no_format() {
     for format in formats::all() {
         let seeds = seeds(format.name);
-        seeds.iter().for_each(|seed| fuzz_one(format, seed));
+        for seed in &seeds {
+            fuzz_one(format, seed);
+        }
         arbitrary_bytes(format, &seeds, MUTATIONS);
     }
 }
@@ -75,7 +78,9 @@ fn seeds_and_their_mutations_break_no_stream() {
     for stream in formats::streams() {
         let mut random = Seed::new([0x3c; 32]).fork(stream.name);
         let seeds = seeds(stream.name);
-        seeds.iter().for_each(|seed| (stream.fuzz_one)(seed));
+        for seed in &seeds {
+            (stream.fuzz_one)(seed);
+        }
         for _ in 0..MUTATIONS {
             let pick = random.below(u64::try_from(seeds.len()).unwrap());
             let mut bytes = seeds[usize::try_from(pick).unwrap()].clone();

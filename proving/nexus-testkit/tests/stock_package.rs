@@ -2,6 +2,7 @@
 //!
 //! Real processes on loopback, on free ports. `cargo xtask test` installs the package and names its interpreter in
 //! `NEXUS_STOCK_PYTHON`.
+#![allow(clippy::unwrap_used, reason = "what cannot be unwrapped fails the test")]
 
 use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -11,7 +12,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use nexus_crypto::{DestinationHash, NameHash, ReticulumIdentity};
+use nexus_crypto::{DestinationHash, IdentitySeed, NameHash, NodeIdentity, ReticulumIdentity};
 use nexus_machine::Seed;
 use nexus_testkit::format::hex;
 use nexus_wire::reticulum::announce::{Claim, Occasion};
@@ -53,9 +54,10 @@ fn a_stock_node_believes_our_announces_and_not_a_changed_one() {
     *changed.last_mut().unwrap() ^= 1;
     send(&mut stream, &changed);
     // The node takes frames in order: had it believed the changed announce, it would tell of that first.
-    for (seed, app_data) in [([0x01; 64], &b"first"[..]), ([0x02; 64], b"")] {
-        let identity = ReticulumIdentity::from_private_blob(&seed);
-        let (packet, destination) = announce(&identity, app_data);
+    let node_identity = NodeIdentity::from_seed(IdentitySeed::from_bytes([0x01; 32]));
+    let stock_identity = ReticulumIdentity::from_private_blob(&[0x02; 64]);
+    for (identity, app_data) in [(node_identity.as_reticulum(), &b"first"[..]), (&stock_identity, b"")] {
+        let (packet, destination) = announce(identity, app_data);
         send(&mut stream, &packet);
         let heard = node.wait_for("announced");
         assert_eq!(heard["announced"], hex(destination.as_bytes()));

@@ -159,7 +159,7 @@ impl<'a> Announce<'a> {
         if packet.destination_type != DestinationType::Single {
             return Err(reader.error("destination type", Fault::Value));
         }
-        if packet.len() > MTU {
+        if packet.encoded_len() > MTU {
             return Err(reader.error("app data", Fault::Length));
         }
         let public = IdentityPublic(reader.array("public key")?);

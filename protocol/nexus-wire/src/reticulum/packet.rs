@@ -139,18 +139,12 @@ impl<'a> Packet<'a> {
 
     /// Length on the wire, in bytes, access codes and framing not counted.
     #[must_use]
-    pub const fn len(&self) -> usize {
+    pub const fn encoded_len(&self) -> usize {
         let header = match self.header_type() {
             HeaderType::One => HEADER_1_LEN,
             HeaderType::Two => HEADER_2_LEN,
         };
         header.saturating_add(self.data.len())
-    }
-
-    /// Whether the payload is empty: such a packet exists, but stream interfaces of stock nodes drop it.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.data.is_empty()
     }
 
     /// What names this packet on all its hops: independent of hops, transport id and how it travels.

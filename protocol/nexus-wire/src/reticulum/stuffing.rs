@@ -20,26 +20,30 @@ pub(super) struct Stuffing {
 impl Stuffing {
     /// Appends `bytes` with delimiters and escapes replaced.
     pub(super) fn put(self, bytes: &[u8], writer: &mut Writer<'_>) -> Result<(), EncodeError> {
-        let plain = |byte: &u8| *byte != self.delimiter && *byte != self.escape;
-        let mut rest = bytes;
-        while let Some((byte, behind)) = rest.split_first() {
-            let run = rest.iter().take_while(|byte| plain(byte)).count();
-            if let Some((plain, special)) = rest.split_at_checked(run).filter(|_| run > 0) {
-                writer.put(plain)?;
-                rest = special;
-                continue;
-            }
-            let code = if *byte == self.delimiter { self.escaped_delimiter } else { self.escaped_escape };
-            writer.put(&[self.escape, code])?;
-            rest = behind;
+        for piece in bytes.split_inclusive(|byte| self.stand_in(*byte).is_some()) {
+            let last = piece.split_last().and_then(|(last, plain)| Some((plain, self.stand_in(*last)?)));
+            let Some((plain, stand_in)) = last else { return writer.put(piece) };
+            writer.put(plain)?;
+            writer.put(&[self.escape, stand_in])?;
         }
         Ok(())
     }
 
     /// How many bytes [`Stuffing::put`] appends.
     pub(super) fn len(self, bytes: &[u8]) -> usize {
-        let escaped = bytes.iter().filter(|byte| **byte == self.delimiter || **byte == self.escape).count();
+        let escaped = bytes.iter().filter(|byte| self.stand_in(**byte).is_some()).count();
         bytes.len().saturating_add(escaped)
+    }
+
+    /// What follows the escape in place of `byte`, if it cannot stand in a frame itself.
+    const fn stand_in(self, byte: u8) -> Option<u8> {
+        if byte == self.delimiter {
+            Some(self.escaped_delimiter)
+        } else if byte == self.escape {
+            Some(self.escaped_escape)
+        } else {
+            None
+        }
     }
 }
 

@@ -152,7 +152,10 @@ pub fn identity() -> ReticulumIdentity {
     ReticulumIdentity::from_private_blob(&blob)
 }
 
-/// Reads a vector file of this family as JSON.
+/// The vectors of this family.
+///
+/// # Panics
+/// If the committed file is not JSON.
 #[must_use]
 pub fn vectors() -> serde_json::Value {
     let text = include_str!("../../../../spec/vectors/reticulum.json");
@@ -160,6 +163,9 @@ pub fn vectors() -> serde_json::Value {
 }
 
 /// The announces that the stock package made: whole packets.
+///
+/// # Panics
+/// If the committed vectors do not hold them.
 #[must_use]
 pub fn stock_announces() -> Vec<Vec<u8>> {
     let vectors = vectors();
@@ -175,11 +181,14 @@ fn written<E>(
     encode(&mut vec![0xa5; 2 * decoded.len() + 2]).map(|bytes| bytes.to_vec())
 }
 
+/// Writes a payload behind a packet's header, into a buffer.
+type EncodeBehind<T> = for<'b> fn(&T, &Packet<'_>, &'b mut [u8]) -> Result<&'b mut [u8], EncodeError>;
+
 /// A format that is a payload of packets: decodes both layers, and encodes the payload behind the header.
 fn payload<'a, T>(
     bytes: &'a [u8],
     decode: fn(&Packet<'a>) -> Result<T, DecodeError>,
-    encode: for<'b> fn(&T, &Packet<'_>, &'b mut [u8]) -> Result<&'b mut [u8], EncodeError>,
+    encode: EncodeBehind<T>,
 ) -> Result<Vec<u8>, String> {
     let both = |bytes: &'a [u8]| {
         let packet = Packet::decode(bytes)?;

@@ -36,6 +36,8 @@ impl LinkMode {
 pub struct LinkMtu(u32);
 
 impl LinkMtu {
+    /// What a request without signalling means: the base MTU.
+    pub const BASE: Self = Self(500);
     /// The largest MTU that can be signalled.
     pub const MAX: Self = Self((1 << 21) - 1);
 
@@ -52,12 +54,7 @@ impl LinkMtu {
     }
 }
 
-impl Default for LinkMtu {
-    /// What a request without signalling means.
-    fn default() -> Self {
-        Self(u32::try_from(MTU).unwrap_or(Self::MAX.0))
-    }
-}
+const _: () = assert!(MTU == 500);
 
 /// Mode and MTU, as they stand at the end of a link request and a link proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

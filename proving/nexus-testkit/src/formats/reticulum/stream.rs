@@ -16,23 +16,16 @@ const MAX_LEN: usize = 40;
 pub const STREAMS: &[Stream] = &[
     Stream {
         name: "hdlc-stream",
-        fuzz_one: |stream| {
-            obeys_the_laws(stream, hdlc_frames, |frame| framed(|out| hdlc::encode(frame, out)))
-        },
+        fuzz_one: |stream| obeys_the_laws(stream, hdlc_frames, hdlc_framed),
         samples: || {
             let frames: [&[u8]; 3] = [b"one", &[0x7e, 0x7d, 0x5e, 0x5d], &[0x11; MAX_LEN + 1]];
-            let frames = frames.map(|frame| framed(|out| hdlc::encode(frame, out)));
+            let frames = frames.map(hdlc_framed);
             vec![frames.concat(), [&b"noise"[..], &frames[0], &[0x7e, 0x7e, 0x7d, 0x00]].concat()]
         },
     },
     Stream {
         name: "kiss-stream",
-        fuzz_one: |stream| {
-            obeys_the_laws(stream, kiss_frames, |frame| {
-                let (command, data) = frame.split_first().expect("a KISS frame has a command");
-                framed(|out| kiss::Frame { command: kiss::Command(*command), data }.encode(out))
-            });
-        },
+        fuzz_one: |stream| obeys_the_laws(stream, kiss_frames, kiss_framed),
         samples: || {
             vec![DETECT_SEQUENCE.to_vec(), vec![0xc0, 0x00, 0xdb, 0xdc, 0xdb, 0xdd, 0xc0, 0xdb, 0xc0]]
         },
@@ -71,6 +64,16 @@ fn kiss_frames(pieces: &[&[u8]]) -> Frames {
         }
     }
     (frames, deframer.dropped())
+}
+
+fn hdlc_framed(frame: &[u8]) -> Vec<u8> {
+    framed(|out| hdlc::encode(frame, out))
+}
+
+/// `frame` is the command and the data.
+fn kiss_framed(frame: &[u8]) -> Vec<u8> {
+    let (command, data) = frame.split_first().expect("a KISS frame has a command");
+    framed(|out| kiss::Frame { command: kiss::Command(*command), data }.encode(out))
 }
 
 fn framed<E: core::fmt::Debug>(
