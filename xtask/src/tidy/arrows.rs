@@ -4,7 +4,7 @@ use crate::metadata::{DependencyKind, Metadata, Package};
 use crate::tidy::Finding;
 
 /// The map, from the ground up. A crate may depend on those before it.
-const MAP: [&str; 20] = [
+const MAP: [&str; 21] = [
     "nexus-machine",
     "nexus-crypto",
     "nexus-wire",
@@ -21,6 +21,7 @@ const MAP: [&str; 20] = [
     "nexus-bridge",
     "nexus-web",
     "nexus-testkit",
+    "nexus-selfcheck",
     "nexus-air",
     "nexus-sim",
     "nexus-bench",

@@ -8,7 +8,7 @@
 pub(crate) struct Line {
     /// What the compiler reads, without the contents of strings.
     pub(crate) code: String,
-    /// The contents of strings.
+    /// The contents of strings, with a blank after each.
     pub(crate) strings: String,
     /// Comments and documentation, with their marks.
     pub(crate) comment: String,
@@ -94,6 +94,7 @@ impl Splitter<'_> {
 
     /// The closing marks of a string are code.
     fn close(&mut self, length: usize) {
+        self.lines.last_mut().expect("there is always a line").strings.push(' ');
         self.state = State::Code;
         self.take(length);
     }
@@ -176,13 +177,13 @@ mod tests {
 
     #[test]
     fn a_comment_mark_in_a_string_is_no_comment() {
-        assert_split(r#"f("// \" no") // yes"#, r#"f("") "#, r#"// \" no"#, "// yes");
+        assert_split(r#"f("// \" no") // yes"#, r#"f("") "#, r#"// \" no "#, "// yes");
     }
 
     #[test]
     fn raw_strings_end_where_their_hashes_do() {
-        assert_split(r##"f(r#"a " // b"#); // c"##, "f(r#\"\"#); ", r#"a " // b"#, "// c");
-        assert_split(r#"bar"x" // c"#, r#"bar"" "#, "x", "// c");
+        assert_split(r##"f(r#"a " // b"#); // c"##, "f(r#\"\"#); ", r#"a " // b "#, "// c");
+        assert_split(r#"bar"x" // c"#, r#"bar"" "#, "x ", "// c");
     }
 
     #[test]
