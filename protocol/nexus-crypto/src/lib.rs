@@ -22,7 +22,18 @@
 
 extern crate alloc;
 
+pub mod exchange;
 pub mod hash;
+pub mod identity;
 pub mod ids;
+mod random;
+pub mod secret;
+pub mod sign;
 
-pub use ids::{DestinationHash, IdentityHash, NameHash, NodeId};
+pub use exchange::{ExchangePublic, ExchangeSecret, RatchetPublic, RatchetSecret};
+pub use identity::{
+    EdwardsSign, IdentityPublic, IdentitySeed, NodeIdentity, NodePublic, NotANode, ReticulumIdentity,
+    VrfPublicKey,
+};
+pub use ids::{DestinationHash, IdentityHash, NameHash, NodeId, RatchetId};
+pub use sign::{BadSignature, DomainTag, Message, Signature, SigningKey, VerifyingKey};

@@ -1,0 +1,33 @@
+//! What all secrets have in common: none prints itself, and none is compared byte by byte until the first difference.
+
+use subtle::ConstantTimeEq as _;
+
+/// Whether two byte strings are equal, in a time that depends on their lengths only. For tags, cookies and whatever
+/// else a guesser could otherwise find out one byte at a time.
+#[must_use]
+pub fn constant_time_eq(one: &[u8], other: &[u8]) -> bool {
+    one.ct_eq(other).into()
+}
+
+/// A `Debug` that says that there is a secret, and nothing of it.
+macro_rules! hidden {
+    ($($secret:ident),* $(,)?) => {$(
+        impl core::fmt::Debug for $secret {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.write_str(concat!(stringify!($secret), "(hidden)"))
+            }
+        }
+    )*};
+}
+pub(crate) use hidden;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn byte_strings_are_equal_only_if_all_their_bytes_are() {
+        assert!(constant_time_eq(b"", b"") && constant_time_eq(b"abc", b"abc"));
+        assert!(!constant_time_eq(b"abc", b"abd") && !constant_time_eq(b"abc", b"ab"));
+    }
+}
