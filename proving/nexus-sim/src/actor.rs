@@ -20,6 +20,8 @@ pub struct Birth {
 pub trait Actor {
     /// The address that follows from an identity.
     fn address(identity: &[u8; 32]) -> DestinationHash;
+    /// Up to which emission time of its own announces a store that this kind of node wrote has promised to remember.
+    fn durable_emission(store: &Snapshot) -> Option<u64>;
     /// Starts a node.
     fn boot(birth: Birth) -> Self;
     /// Gives it an input.

@@ -8,7 +8,7 @@ use crate::clock::WorldTime;
 use crate::observation::{MediumIndex, NodeIndex, Provenance};
 
 /// Something done to a world at a moment of the schedule.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub enum Action {
     /// Each medium loses, doubles, delays and damages frames like this from here on.
     Disturb(MediumIndex, LinkFaults),

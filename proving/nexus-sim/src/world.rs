@@ -19,7 +19,7 @@ use crate::disk::Room;
 use crate::layout::Layout;
 use crate::medium::{Medium, SENSING, Transmission};
 use crate::observation::{
-    Act, Damage, Failure, MediumIndex, NodeIndex, Observation, Observer, Provenance, What,
+    Act, Damage, Failure, MediumIndex, NodeIndex, Observation, Observer, What,
 };
 use crate::queue::EventQueue;
 use crate::schedule::{Action, Direction, LinkFaults, Schedule};
