@@ -15,6 +15,7 @@
 //! | [`random`] | [`Seed`], [`Stream`]: forked, refreshable, reproducible |
 //! | [`bounded`] | [`BoundedQueue`], [`BoundedMap`]: a capacity and a stated overflow rule |
 //! | [`slab`] | [`Slab`]: slots with generations, so that a stale key is never another's |
+//! | [`durable`] | [`Write`], [`Snapshot`]: what goes to the disk and what comes back |
 //! | [`gate`] | [`Gate`], [`Ticket`]: effects that wait until a write is durable |
 //!
 //! The laws that every machine obeys are stated once, in `nexus-testkit`. Spec: `spec/machine.md`.
@@ -41,6 +42,7 @@ extern crate alloc;
 pub mod bounded;
 pub mod context;
 pub mod deadlines;
+pub mod durable;
 pub mod gate;
 pub mod machine;
 pub mod random;
@@ -50,6 +52,7 @@ pub mod time;
 pub use bounded::{BoundedMap, BoundedQueue, Inserted, MapOverflow, Pushed, QueueOverflow};
 pub use context::{Config, Cx, Relaying, WallClock};
 pub use deadlines::Deadlines;
+pub use durable::{Snapshot, TableId, Write};
 pub use gate::{Gate, Ticket};
 pub use machine::{Machine, MemoryBound, Sink, earliest};
 pub use random::{Seed, Stream};

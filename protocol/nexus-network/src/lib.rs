@@ -1,3 +1,37 @@
-//! Placeholder line replaced by the crate's own page in its first commit.
+//! L0 and L1: interfaces, the channel's access, announces.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`interface`] | what the core knows of a medium: [`InterfaceId`], [`Profile`], [`Endpoint`] |
+//! | [`media`] | the organ that owns the way out: bounded queues, readiness, listen before talk |
+//! | [`announces`] | the organ that makes this node known, hears of others, passes their announces on |
+//! | [`layer`] | [`Network`]: the organs and the wires between them |
+//!
+//! Spec: `spec/network.md`.
 #![no_std]
 #![forbid(unsafe_code)]
+#![deny(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions,
+        reason = "a test that overflows is a failing test"
+    )
+)]
+
+extern crate alloc;
+
+pub mod announces;
+pub mod interface;
+pub mod layer;
+pub mod media;
+
+pub use interface::{Access, Endpoint, InterfaceId, Mode, Profile, Reach};
+pub use layer::{Effect, Input, Limits, Network};

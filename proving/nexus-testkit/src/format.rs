@@ -8,7 +8,7 @@
 //! 4. a sample with any one bit flipped, cut anywhere or extended neither panics nor breaks law 2;
 //! 5. the same for arbitrary bytes.
 
-use core::fmt::Debug;
+use core::fmt::{Debug, Write as _};
 
 use nexus_machine::{Seed, Stream};
 
@@ -21,11 +21,14 @@ pub struct Format {
     pub reencode: fn(&[u8]) -> Result<Vec<u8>, String>,
     /// Encodings of valid values, at least one of each shape.
     pub samples: fn() -> Vec<Vec<u8>>,
-    /// Lengths that no value of this format has.
+    /// Whether a value of this format can have this length.
     pub possible_length: fn(usize) -> bool,
 }
 
 /// Turns a typed decoder and encoder into what [`Format::reencode`] wants.
+///
+/// # Panics
+/// If a value that was decoded cannot be encoded: a law of its own.
 pub fn reencode_with<'a, T, D: Debug, E: Debug>(
     bytes: &'a [u8],
     decode: impl FnOnce(&'a [u8]) -> Result<T, D>,
@@ -35,7 +38,10 @@ pub fn reencode_with<'a, T, D: Debug, E: Debug>(
     Ok(encode(&value).expect("a value that was decoded can be encoded"))
 }
 
-/// Holds a format to all its laws. Panics with the format's name, the bytes and the law that broke.
+/// Holds a format to all its laws.
+///
+/// # Panics
+/// With the format's name, the bytes and the law that broke.
 pub fn obeys_the_laws(format: &Format) {
     let samples = (format.samples)();
     assert!(!samples.is_empty(), "{}: a format without samples proves nothing", format.name);
@@ -47,7 +53,10 @@ pub fn obeys_the_laws(format: &Format) {
     arbitrary_bytes(format, &samples, 2_000);
 }
 
-/// What a fuzz target does with one input: law 2, and no panic.
+/// What a fuzz target does with one input: laws 2 and 3.
+///
+/// # Panics
+/// With the format's name and the bytes, if a law is broken.
 pub fn fuzz_one(format: &Format, bytes: &[u8]) {
     if let Ok(again) = (format.reencode)(bytes) {
         assert!(again == bytes, "{}: {} decodes but encodes as {}", format.name, hex(bytes), hex(&again));
@@ -137,10 +146,17 @@ fn mutated(random: &mut Stream, samples: &[Vec<u8>]) -> Vec<u8> {
 /// Lower-case hexadecimal.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        write!(text, "{byte:02x}").expect("a string takes any text");
+    }
+    text
 }
 
-/// The bytes that hexadecimal text stands for. Panics on anything else: it reads vectors, not input.
+/// The bytes that hexadecimal text stands for.
+///
+/// # Panics
+/// On anything else: it reads vectors, not input.
 #[must_use]
 pub fn unhex(text: &str) -> Vec<u8> {
     assert!(text.len().is_multiple_of(2), "an odd number of hexadecimal digits: {text}");

@@ -81,7 +81,7 @@ mod tests {
     fn what_is_held_is_counted_and_what_is_freed_is_not() {
         let (kept, growth) = growth_of(|| vec![0_u8; 1_000]);
         assert_eq!(growth, 1_000);
-        let (_, growth) = growth_of(|| drop(kept));
+        let ((), growth) = growth_of(|| drop(kept));
         assert_eq!(growth, -1_000);
         let ((), peak) = peak_of(|| drop(vec![0_u8; 5_000]));
         assert_eq!(peak, 5_000);

@@ -1,0 +1,136 @@
+//! This node's own announce: which emission it is at, and the gate that keeps it until the emission time is durable.
+
+use alloc::collections::VecDeque;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use nexus_crypto::{DestinationHash, NameHash, NodeIdentity, RatchetPublic};
+use nexus_machine::{Gate, Snapshot, Stream, Write};
+use nexus_wire::reticulum::{
+    Context, Hops, MTU, Packet, Propagation, RandomHash,
+    announce::{APP_DATA_WITH_RATCHET_MAX, Claim, Occasion},
+};
+
+use super::EMISSIONS;
+
+/// One emission, ready to leave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Emission {
+    pub(super) emitted_at: u64,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// What this node says of itself, and when it last said so.
+#[derive(Debug)]
+pub(super) struct OwnAnnounce {
+    identity: NodeIdentity,
+    destination: DestinationHash,
+    app_data: Vec<u8>,
+    ratchet: Option<RatchetPublic>,
+    /// The latest emission time used or heard, durable or not.
+    last: u64,
+    /// The newest emission that left.
+    current: Option<Emission>,
+    /// At most one emission waits for its write.
+    gate: Gate<Emission>,
+}
+
+impl OwnAnnounce {
+    /// The most heap that it holds, in bytes: the announce twice (waiting and current), the application's data.
+    pub(super) const MEMORY_BOUND: usize = 3 * MTU + 512;
+
+    /// Takes up the emission counter where it was durable.
+    pub(super) fn resume(identity: NodeIdentity, mut app_data: Vec<u8>, snapshot: &Snapshot) -> Self {
+        app_data.truncate(APP_DATA_WITH_RATCHET_MAX);
+        let destination = DestinationHash::from(identity.node_id());
+        let last = snapshot
+            .get(EMISSIONS, destination.as_bytes())
+            .and_then(|value| value.try_into().ok())
+            .map_or(0, u64::from_le_bytes);
+        Self { identity, destination, app_data, ratchet: None, last, current: None, gate: Gate::new(1) }
+    }
+
+    pub(super) const fn destination(&self) -> DestinationHash {
+        self.destination
+    }
+
+    pub(super) const fn last_emission(&self) -> u64 {
+        self.last
+    }
+
+    pub(super) const fn current(&self) -> Option<&Emission> {
+        self.current.as_ref()
+    }
+
+    pub(super) const fn set_ratchet(&mut self, ratchet: RatchetPublic) {
+        self.ratchet = Some(ratchet);
+    }
+
+    /// An emission of one's own that this node does not remember: later ones must be later than it.
+    pub(super) fn raise(&mut self, emitted_at: u64) {
+        self.last = self.last.max(emitted_at);
+    }
+
+    /// Signs the next emission and holds it back; returns the write that lets it out. Nothing happens without a ratchet,
+    /// while an emission waits already, or at the end of time.
+    pub(super) fn begin(&mut self, unix_s: Option<u64>, random: &mut Stream) -> Option<(u64, Write)> {
+        let ratchet = self.ratchet?;
+        if self.gate.waiting() > 0 {
+            return None;
+        }
+        // A clock beyond the format's last second is no clock: it must not use up the counter.
+        let clock = unix_s.filter(|seconds| *seconds < RandomHash::LAST_SECOND).unwrap_or(0);
+        let emitted_at = clock.max(self.last.saturating_add(1));
+        if emitted_at > RandomHash::LAST_SECOND {
+            return None;
+        }
+        let emission = self.sign(ratchet, RandomHash::new(random.bytes(), emitted_at))?;
+        let number = self.gate.hold(emission).ok()?;
+        self.last = emitted_at;
+        Some((number, Write::set(EMISSIONS, self.destination.as_bytes(), emitted_at.to_le_bytes().to_vec())))
+    }
+
+    /// Lets out what waited for the write `through`.
+    pub(super) fn durable(&mut self, through: u64, out: &mut VecDeque<Emission>) {
+        self.gate.release(through, out);
+    }
+
+    /// Remembers what left, for interfaces that come up later.
+    pub(super) fn published(&mut self, emission: Emission) {
+        self.current = Some(emission);
+    }
+
+    /// The announce that `packet` is, as this node passes it on: behind its own transport id, `hops` counted, unasked.
+    pub(super) fn relayed(&self, packet: &Packet<'_>, hops: Hops) -> Vec<u8> {
+        let relayed = Packet {
+            propagation: Propagation::Transport,
+            hops,
+            transport: Some(self.identity.public().hash()),
+            context: Context::NONE,
+            ..*packet
+        };
+        encoded(relayed.len(), |buffer| relayed.encode(buffer).map(|bytes| bytes.len()))
+    }
+
+    fn sign(&self, ratchet: RatchetPublic, random_hash: RandomHash) -> Option<Emission> {
+        let claim = Claim {
+            public: *self.identity.public().identity(),
+            name: NameHash::NEXUS_NODE,
+            random_hash,
+            ratchet: Some(ratchet),
+            app_data: &self.app_data,
+        };
+        let announce = claim.sign(self.identity.as_reticulum());
+        let mut buffer = [0; MTU];
+        let bytes = announce.encode(Occasion::Periodic, &mut buffer).ok()?.to_vec();
+        Some(Emission { emitted_at: random_hash.emitted_at(), bytes })
+    }
+}
+
+/// A vector of exactly `len` bytes, as `encode` fills it.
+fn encoded<E: core::fmt::Debug>(len: usize, encode: impl FnOnce(&mut [u8]) -> Result<usize, E>) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    let written = encode(&mut bytes).expect("the buffer has the encoding's own length");
+    bytes.truncate(written);
+    bytes
+}

@@ -1,0 +1,360 @@
+use super::*;
+use crate::interface::Access;
+use alloc::vec;
+use nexus_crypto::{IdentitySeed, NameHash};
+use nexus_machine::WallClock;
+use nexus_testkit::laws;
+use nexus_wire::reticulum::announce::{Claim, Occasion};
+use nexus_wire::reticulum::{MTU, RandomHash};
+
+const UNIX: u64 = 1_700_000_000;
+
+#[test]
+fn nothing_is_announced_before_its_emission_time_is_durable() {
+    let mut node = Bench::start(&Snapshot::empty());
+    let [Effect::Write { number, write }] = &node.tell(Input::Ratchet(ratchet()))[..] else {
+        panic!("one write")
+    };
+    assert_eq!(write.value.as_deref(), Some(&UNIX.to_le_bytes()[..]));
+    let number = *number;
+    assert_eq!(node.tell(Input::Durable(number - 1)), []);
+    let effects = node.tell(Input::Durable(number));
+    let sent = announce_sent(&effects[0]);
+    assert_eq!(sent.claim_time, UNIX);
+    assert_eq!(effects[1], Effect::Announced { emitted_at: UNIX });
+}
+
+#[test]
+fn without_a_ratchet_or_an_interface_nothing_begins() {
+    let mut node = Bench::without_interfaces(&Snapshot::empty());
+    assert_eq!(node.tell(Input::Ratchet(ratchet())), []);
+    assert_eq!(node.tell(Input::Up(NEXUS, profile(Mode::Nexus))), [], "links only: nothing is said in clear");
+    assert!(matches!(node.tell(Input::Up(LEFT, profile(Mode::Reticulum)))[..], [Effect::Write { .. }]));
+    let mut bare = Bench::without_interfaces(&Snapshot::empty());
+    assert_eq!(
+        bare.tell(Input::Up(LEFT, profile(Mode::Reticulum))),
+        [],
+        "an announce without ratchet is not made"
+    );
+}
+
+#[test]
+fn emissions_never_repeat_across_a_restart_whatever_the_clock_says() {
+    let mut store = Snapshot::empty();
+    let mut last = 0;
+    for unix_s in [UNIX, UNIX - 5_000, UNIX - 5_000, 0, UNIX + 10, u64::MAX] {
+        let mut node = Bench::start(&store);
+        node.unix_s = unix_s;
+        let effects = node.tell(Input::Ratchet(ratchet()));
+        let [Effect::Write { number, write }] = &effects[..] else { panic!("one write, at {unix_s}") };
+        store.apply(write.clone());
+        let sent = announce_sent(&node.tell(Input::Durable(*number))[0]);
+        assert!(sent.claim_time > last, "{} after {last}", sent.claim_time);
+        last = sent.claim_time;
+    }
+    assert!(last < UNIX + 1_000, "a clock at the end of time did not use up the counter");
+}
+
+#[test]
+fn an_own_later_emission_heard_back_raises_the_counter() {
+    let mut node = Bench::start(&Snapshot::empty());
+    let later = own_announce(UNIX + 9_000);
+    node.tell(Input::Ratchet(ratchet()));
+    node.tell(Input::Durable(1));
+    let [Effect::Write { number, .. }] = node.hear(&later)[..] else { panic!("announces again") };
+    let sent = announce_sent(&node.tell(Input::Durable(number))[0]);
+    assert_eq!(sent.claim_time, UNIX + 9_001);
+    assert_eq!(node.hear(&own_announce(UNIX + 5)), [], "an older one changes nothing");
+    let mut forged = own_announce(UNIX + 99_000);
+    *forged.last_mut().unwrap() ^= 1;
+    assert_eq!(node.hear(&forged), []);
+    assert_eq!(node.organ.refusals().forged, 1);
+}
+
+#[test]
+fn a_verified_announce_is_passed_on_once_behind_this_nodes_transport_id() {
+    let mut node = Bench::start(&Snapshot::empty());
+    node.tell(Input::Up(RIGHT, profile(Mode::Reticulum)));
+    let other = announce_of(7, UNIX);
+    let [Effect::Reached { destination, emitted_at, hops, iface }] = node.hear(&other)[..] else {
+        panic!("reached")
+    };
+    assert_eq!((destination, emitted_at, hops, iface), (identity(7).node_id().into(), UNIX, 1, LEFT));
+    let sent: Vec<Frame> = node.wait().into_iter().map(sent_frame).collect();
+    assert_eq!(sent.len(), 1, "point to point: not back where it came from");
+    assert_eq!(sent[0].iface, RIGHT);
+    let relayed = Packet::decode(&sent[0].bytes).unwrap();
+    assert_eq!(relayed.flags().byte(), 0x71);
+    assert_eq!((relayed.hops.get(), relayed.transport), (1, Some(identity(1).public().hash())));
+    assert_eq!(Announce::from_packet(&relayed).unwrap().verify(), Ok(()));
+    assert_eq!(node.hear(&other), [], "a second copy is not");
+    assert_eq!(node.organ.refusals().stale, 1);
+    assert_eq!(node.wait(), []);
+}
+
+#[test]
+fn on_a_shared_medium_it_is_passed_on_where_it_came_from_too() {
+    let mut node = Bench::without_interfaces(&Snapshot::empty());
+    node.tell(Input::Up(LEFT, Profile { reach: Reach::Shared, ..profile(Mode::Reticulum) }));
+    node.hear(&announce_of(7, UNIX));
+    assert_eq!(node.wait().into_iter().map(|effect| sent_frame(effect).iface).collect::<Vec<_>>(), [LEFT]);
+}
+
+#[test]
+fn an_older_emission_never_follows_a_newer_one() {
+    let mut node = Bench::start(&Snapshot::empty());
+    node.tell(Input::Up(RIGHT, profile(Mode::Reticulum)));
+    node.hear(&announce_of(7, UNIX));
+    node.hear(&announce_of(7, UNIX + 1));
+    assert_eq!(node.hear(&announce_of(7, UNIX)), []);
+    let sent = node.wait();
+    assert_eq!(sent.len(), 1, "the older one that waited was replaced");
+    assert_eq!(announce_sent(&sent[0]).claim_time, UNIX + 1);
+}
+
+#[test]
+fn what_does_not_verify_is_counted_and_changes_nothing() {
+    let mut node = Bench::start(&Snapshot::empty());
+    let genuine = announce_of(7, UNIX);
+    // Everything from the destination on is signed, but for the context byte.
+    for at in (2..genuine.len()).filter(|at| *at != 18) {
+        let mut flipped = genuine.clone();
+        flipped[at] ^= 0x10;
+        assert_eq!(node.hear(&flipped), [], "byte {at}");
+    }
+    assert_eq!(node.organ.refusals().forged, u64::try_from(genuine.len() - 3).unwrap());
+    assert_eq!(node.organ.known().count(), 0);
+    assert!(
+        matches!(node.hear(&genuine)[..], [Effect::Reached { .. }]),
+        "and the genuine one is still believed"
+    );
+}
+
+#[test]
+fn nothing_is_believed_on_an_interface_for_links_only() {
+    let mut node = Bench::start(&Snapshot::empty());
+    node.tell(Input::Up(NEXUS, profile(Mode::Nexus)));
+    assert_eq!(node.tell(Input::Heard { iface: NEXUS, bytes: announce_of(7, UNIX) }), []);
+    assert_eq!(node.tell(Input::Heard { iface: InterfaceId(99), bytes: announce_of(7, UNIX) }), []);
+    assert_eq!(node.organ.refusals().closed, 2);
+}
+
+#[test]
+fn what_relays_could_not_carry_is_known_but_not_passed_on() {
+    let mut node = Bench::start(&Snapshot::empty());
+    node.tell(Input::Up(RIGHT, profile(Mode::Reticulum)));
+    let long = signed(&identity(7), UNIX, &[b'x'; 290]);
+    assert!(matches!(node.hear(&long)[..], [Effect::Reached { .. }]));
+    assert_eq!(node.wait(), []);
+    assert_eq!(node.organ.refusals().too_long, 1);
+}
+
+#[test]
+fn a_leaf_a_path_response_and_the_last_hop_are_not_passed_on() {
+    let mut leaf = Bench::start(&Snapshot::empty());
+    leaf.relaying = Relaying::Off;
+    leaf.tell(Input::Up(RIGHT, profile(Mode::Reticulum)));
+    assert!(matches!(leaf.hear(&announce_of(7, UNIX))[..], [Effect::Reached { .. }]));
+    let mut relay = Bench::start(&Snapshot::empty());
+    relay.tell(Input::Up(RIGHT, profile(Mode::Reticulum)));
+    let mut response = announce_of(7, UNIX);
+    response[18] = Context::PATH_RESPONSE.0;
+    assert!(matches!(relay.hear(&response)[..], [Effect::Reached { .. }]));
+    let mut far = announce_of(8, UNIX);
+    far[1] = 126;
+    assert!(matches!(relay.hear(&far)[..], [Effect::Reached { hops: 127, .. }]));
+    assert_eq!((leaf.wait(), relay.wait()), (vec![], vec![]));
+}
+
+#[test]
+fn an_interface_that_comes_up_hears_the_same_emission() {
+    let mut node = Bench::start(&Snapshot::empty());
+    node.tell(Input::Ratchet(ratchet()));
+    let first = sent_frame(node.tell(Input::Durable(1)).swap_remove(0));
+    let second = sent_frame(node.tell(Input::Up(RIGHT, profile(Mode::Reticulum))).swap_remove(0));
+    assert_eq!((second.iface, second.bytes), (RIGHT, first.bytes));
+}
+
+#[test]
+fn the_announce_is_refreshed_hourly_with_a_later_emission() {
+    let mut node = Bench::start(&Snapshot::empty());
+    node.tell(Input::Ratchet(ratchet()));
+    node.tell(Input::Durable(1));
+    let due = node.organ.next_timeout().unwrap();
+    assert!(due >= Instant::BOOT.after(REFRESH) && due < Instant::BOOT.after(REFRESH).after(REFRESH_SPREAD));
+    let [Effect::Write { number, .. }] = node.wait()[..] else { panic!("one write") };
+    assert!(announce_sent(&node.tell(Input::Durable(number))[0]).claim_time > UNIX);
+}
+
+#[test]
+fn a_crowd_of_destinations_stays_within_the_bounds() {
+    let mut node = Bench::start(&Snapshot::empty());
+    node.tell(Input::Up(RIGHT, profile(Mode::Reticulum)));
+    for n in 20..60 {
+        node.hear(&announce_of(n, UNIX));
+    }
+    assert_eq!(node.organ.known().count(), LIMITS.known);
+    assert_eq!(node.organ.refusals().crowded, 40 - u64::try_from(LIMITS.relays).unwrap());
+    assert_eq!(node.wait().len(), LIMITS.relays);
+}
+
+#[test]
+fn announces_obey_the_laws() {
+    let genuine: Vec<Vec<u8>> = (0..24)
+        .map(|n| announce_of(30 + n % 12, UNIX + u64::from(n)))
+        .chain([own_announce(UNIX + 7)])
+        .collect();
+    laws::obeyed_by(
+        "announces",
+        |seed| laws::Organ::new(organ(&Snapshot::empty(), seed)),
+        |random, _| {
+            let iface = InterfaceId(u8::try_from(random.below(3)).unwrap());
+            match random.below(10) {
+                0 => {
+                    Input::Up(iface, profile(if random.chance(1, 4) { Mode::Nexus } else { Mode::Reticulum }))
+                }
+                1 if random.chance(1, 4) => Input::Down(iface),
+                2 => Input::Ratchet(ratchet()),
+                3 => Input::Announce,
+                4 => Input::Durable(random.below(40)),
+                5 => Input::Heard { iface, bytes: mangled(random, &genuine) },
+                _ => Input::Heard { iface, bytes: pick(random, &genuine).clone() },
+            }
+        },
+    );
+}
+
+// ───────────── helpers ─────────────
+
+const LEFT: InterfaceId = InterfaceId(1);
+const RIGHT: InterfaceId = InterfaceId(2);
+const NEXUS: InterfaceId = InterfaceId(0);
+const LIMITS: Limits = Limits { known: 8, relays: 4 };
+
+struct Bench {
+    organ: Announces,
+    now: Instant,
+    unix_s: u64,
+    relaying: Relaying,
+}
+
+impl Bench {
+    fn without_interfaces(snapshot: &Snapshot) -> Self {
+        let organ = organ(snapshot, &Seed::new([5; 32]));
+        Self { organ, now: Instant::BOOT, unix_s: UNIX, relaying: Relaying::On }
+    }
+
+    fn start(snapshot: &Snapshot) -> Self {
+        let mut bench = Self::without_interfaces(snapshot);
+        bench.tell(Input::Up(LEFT, profile(Mode::Reticulum)));
+        bench
+    }
+
+    fn cx(&self) -> Cx {
+        let mut cx = Cx::at(self.now);
+        cx.wall = Some(WallClock { unix_s: self.unix_s, error_s: 0, read_at: Instant::BOOT });
+        cx.config.relaying = self.relaying;
+        cx
+    }
+
+    fn tell(&mut self, input: Input) -> Vec<Effect> {
+        let mut out: VecDeque<Effect> = VecDeque::new();
+        self.organ.handle(self.cx(), input, &mut out);
+        out.into()
+    }
+
+    fn hear(&mut self, bytes: &[u8]) -> Vec<Effect> {
+        self.tell(Input::Heard { iface: LEFT, bytes: bytes.to_vec() })
+    }
+
+    /// Lets everything happen that is due until something does.
+    fn wait(&mut self) -> Vec<Effect> {
+        let mut out: VecDeque<Effect> = VecDeque::new();
+        let until = self.now.after(Duration::from_secs(4_000));
+        while let Some(deadline) = self.organ.next_timeout().filter(|deadline| *deadline <= until) {
+            self.now = deadline;
+            self.organ.handle_timeout(self.cx(), &mut out);
+        }
+        out.into()
+    }
+}
+
+fn organ(snapshot: &Snapshot, seed: &Seed) -> Announces {
+    Announces::new(identity(1), b"N\x01".to_vec(), LIMITS, snapshot, seed)
+}
+
+fn profile(mode: Mode) -> Profile {
+    Profile {
+        mode,
+        reach: Reach::PointToPoint,
+        access: Access::Direct,
+        bandwidth_bps: 1_000_000,
+        frame_size: 508,
+    }
+}
+
+fn identity(n: u8) -> NodeIdentity {
+    NodeIdentity::from_seed(IdentitySeed::from_bytes([n; 32]))
+}
+
+fn ratchet() -> RatchetPublic {
+    RatchetPublic([9; 32])
+}
+
+fn announce_of(n: u8, unix_s: u64) -> Vec<u8> {
+    signed(&identity(n), unix_s, b"N\x01")
+}
+
+fn own_announce(unix_s: u64) -> Vec<u8> {
+    announce_of(1, unix_s)
+}
+
+fn signed(identity: &NodeIdentity, unix_s: u64, app_data: &[u8]) -> Vec<u8> {
+    let claim = Claim {
+        public: *identity.public().identity(),
+        name: NameHash::NEXUS_NODE,
+        random_hash: RandomHash::new([1, 2, 3, 4, 5], unix_s),
+        ratchet: Some(ratchet()),
+        app_data,
+    };
+    let announce = claim.sign(identity.as_reticulum());
+    let mut buffer = [0; MTU];
+    announce.encode_behind(&announce.originating_header(Occasion::Periodic), &mut buffer).unwrap().to_vec()
+}
+
+struct Sent {
+    claim_time: u64,
+}
+
+fn sent_frame(effect: Effect) -> Frame {
+    match effect {
+        Effect::Send(frame) => frame,
+        Effect::Write { .. } | Effect::Reached { .. } | Effect::Announced { .. } => {
+            panic!("sends: {effect:?}")
+        }
+    }
+}
+
+/// The announce in a sent frame, verified.
+fn announce_sent(effect: &Effect) -> Sent {
+    let frame = sent_frame(effect.clone());
+    let packet = Packet::decode(&frame.bytes).unwrap();
+    let announce = Announce::from_packet(&packet).unwrap();
+    announce.verify().unwrap();
+    Sent { claim_time: announce.claim.random_hash.emitted_at() }
+}
+
+fn pick<'a>(random: &mut Stream, from: &'a [Vec<u8>]) -> &'a Vec<u8> {
+    &from[usize::try_from(random.below(u64::try_from(from.len()).unwrap())).unwrap()]
+}
+
+fn mangled(random: &mut Stream, from: &[Vec<u8>]) -> Vec<u8> {
+    let mut bytes = pick(random, from).clone();
+    let at = usize::try_from(random.below(u64::try_from(bytes.len()).unwrap())).unwrap();
+    if random.chance(1, 2) {
+        bytes.truncate(at);
+    } else {
+        bytes[at] ^= 1 << random.below(8);
+    }
+    bytes
+}

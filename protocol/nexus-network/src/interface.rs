@@ -1,0 +1,102 @@
+//! What the core knows of a medium: numbers, not drivers.
+
+use core::fmt;
+
+use nexus_machine::Duration;
+
+/// One interface of this node. The host gives the numbers; they mean nothing outside the process.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct InterfaceId(pub u8);
+
+/// What a driver reports of its medium when it comes up. Source: spec/network.md#interfaces.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Profile {
+    /// Which bytes are spoken on it.
+    pub mode: Mode,
+    /// Who hears a frame.
+    pub reach: Reach,
+    /// Who may begin to transmit, and when.
+    pub access: Access,
+    /// Nominal rate in bits per second; 0 if unknown.
+    pub bandwidth_bps: u64,
+    /// The longest frame that it carries, in bytes.
+    pub frame_size: u16,
+}
+
+/// Which bytes an interface speaks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// Sealed frames on neighbour links only: nothing is sent to or believed from a stranger.
+    Nexus,
+    /// Open Reticulum packets, as stock nodes speak them.
+    Reticulum,
+}
+
+/// Who hears what is sent on an interface.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reach {
+    /// One peer (a TCP connection, a pipe, a cable): a frame never needs to go back where it came from.
+    PointToPoint,
+    /// Everybody in range (a radio channel, a multicast group): a frame passed on is sent there again, because those in
+    /// this node's range are not all in the range of whom it heard.
+    Shared,
+}
+
+/// Medium access.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Access {
+    /// The driver may transmit whenever it is ready: full duplex, or hardware that does its own carrier sense.
+    Direct,
+    /// Half duplex: listen, else back off by a random number of slots. Source: spec/network.md#medium-access.
+    ListenBeforeTalk {
+        /// The airtime of the longest frame.
+        slot: Duration,
+    },
+}
+
+/// A peer's address on its medium (an IP address and port, say), opaque to the core. At most [`Endpoint::MAX_LEN`] bytes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Endpoint {
+    bytes: [u8; Self::MAX_LEN],
+    len: u8,
+}
+
+impl Endpoint {
+    /// Room for an IPv6 address and a port.
+    pub const MAX_LEN: usize = 18;
+
+    /// Takes an address as its driver writes it; `None` if it is longer than [`Endpoint::MAX_LEN`].
+    #[must_use]
+    pub fn new(address: &[u8]) -> Option<Self> {
+        let mut bytes = [0; Self::MAX_LEN];
+        bytes.get_mut(..address.len())?.copy_from_slice(address);
+        Some(Self { bytes, len: u8::try_from(address.len()).ok()? })
+    }
+
+    /// The address as its driver wrote it.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Endpoint(")?;
+        self.as_bytes().iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        f.write_str(")")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_keeps_its_drivers_bytes_and_refuses_more() {
+        assert_eq!(Endpoint::new(&[1, 2, 3]).unwrap().as_bytes(), [1, 2, 3]);
+        assert_eq!(Endpoint::new(&[7; 18]).unwrap().as_bytes(), [7; 18]);
+        assert_eq!(Endpoint::new(&[7; 19]), None);
+        assert_ne!(Endpoint::new(&[0]), Endpoint::new(&[0, 0]));
+    }
+}

@@ -1,0 +1,134 @@
+//! What a host tells a node, and what a node asks of its host.
+
+use alloc::vec::Vec;
+
+use nexus_crypto::DestinationHash;
+use nexus_machine::{Duration, Ticket, Write};
+use nexus_network::{Endpoint, InterfaceId, Profile};
+
+/// What a host tells a node.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A frame arrived, as the medium carried it, without the driver's framing.
+    Frame {
+        /// Where it was heard.
+        iface: InterfaceId,
+        /// Who sent it, on media that say so. Not authenticated.
+        from: Option<Endpoint>,
+        /// The frame.
+        bytes: Vec<u8>,
+    },
+    /// An interface came up, or came up again with another profile. It is ready to transmit.
+    Up {
+        /// Which.
+        iface: InterfaceId,
+        /// What its medium is like.
+        profile: Profile,
+    },
+    /// An interface went down; what waited for it is gone.
+    Down {
+        /// Which.
+        iface: InterfaceId,
+    },
+    /// An interface can take one more frame: the answer to each [`Output::Transmit`], once the frame is on the medium.
+    TxReady {
+        /// Which.
+        iface: InterfaceId,
+    },
+    /// The answer to [`Output::Sense`]: somebody is transmitting.
+    ChannelBusy {
+        /// Where.
+        iface: InterfaceId,
+    },
+    /// The answer to [`Output::Sense`]: nobody is.
+    ChannelClear {
+        /// Where.
+        iface: InterfaceId,
+    },
+    /// What the operator or an application wants.
+    Command(Command),
+    /// All writes up to and including this ticket are durable.
+    Persisted {
+        /// The last durable ticket.
+        through: Ticket,
+    },
+    /// What the wall clock says.
+    WallClock {
+        /// Unix time in seconds.
+        unix_s: u64,
+        /// How far off it may be, in seconds.
+        error_s: u32,
+    },
+    /// 32 bytes of fresh entropy.
+    Entropy([u8; 32]),
+}
+
+/// What the operator or an application wants of a node.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Begin: the first input of a host, once it can answer outputs. Later ones change nothing.
+    Start,
+    /// Announce this node with a fresh emission, now.
+    Announce,
+}
+
+/// What a node asks of its host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Put this frame on the medium, then say [`Input::TxReady`].
+    Transmit {
+        /// Where.
+        iface: InterfaceId,
+        /// To whom; `None` is the medium's only peer, or everybody on a shared one.
+        to: Option<Endpoint>,
+        /// The frame.
+        bytes: Vec<u8>,
+    },
+    /// Listen whether somebody transmits; answer with [`Input::ChannelBusy`] or [`Input::ChannelClear`].
+    Sense {
+        /// Where.
+        iface: InterfaceId,
+    },
+    /// Make these writes durable, all or none, after those of every earlier ticket.
+    Persist {
+        /// Named in [`Input::Persisted`] when it is done.
+        ticket: Ticket,
+        /// What to write.
+        writes: Vec<Write>,
+    },
+    /// Something worth knowing happened.
+    Event(Event),
+}
+
+/// Something worth knowing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A destination's announce was verified: it can be reached.
+    Reached {
+        /// Who announced.
+        destination: DestinationHash,
+        /// When it says it did, in Unix seconds of its own clock.
+        emitted_at: u64,
+        /// How many relays lie between, plus one.
+        hops: u8,
+        /// Where it was heard.
+        iface: InterfaceId,
+    },
+    /// This node announced itself.
+    Announced {
+        /// The emission time it carries.
+        emitted_at: u64,
+    },
+    /// A frame waited for the channel in vain and was dropped.
+    ChannelJammed {
+        /// Where.
+        iface: InterfaceId,
+    },
+    /// Wall and monotonic clocks parted: the clock was set, or this machine was suspended or resumed from a snapshot.
+    ClocksParted {
+        /// By how much.
+        by: Duration,
+    },
+    /// A key is about to be made: the host answers with [`Input::Entropy`].
+    EntropyWanted,
+}

@@ -1,0 +1,286 @@
+//! The node: its layers, and the wires between them.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use nexus_crypto::{IdentitySeed, NodeId, NodeIdentity};
+use nexus_machine::{
+    Config, Cx, Duration, Instant, Machine, MemoryBound, Seed, Snapshot, Ticket, WallClock, Write, earliest,
+};
+use nexus_network::{Network, announces, media};
+use nexus_secure::{Ratchets, ratchets};
+
+use crate::contract::{Command, Event, Input, Output};
+
+/// What a node is made from.
+#[derive(Debug)]
+pub struct Setup {
+    /// Who it is.
+    pub identity: IdentitySeed,
+    /// What the operator chose.
+    pub config: Config,
+    /// How much it may hold.
+    pub limits: nexus_network::Limits,
+    /// What it says of itself in its announce, at most 285 bytes. Format: spec/wire.md#announce-extension.
+    pub app_data: Vec<u8>,
+    /// What was durable when it last ran; empty at the first start.
+    pub snapshot: Snapshot,
+}
+
+/// A node: deterministic, without I/O. See the crate's page for the contract.
+#[derive(Debug)]
+pub struct Node {
+    body: Body,
+    signals: VecDeque<Signal>,
+    outputs: VecDeque<Output>,
+    config: Config,
+    address: NodeId,
+}
+
+#[derive(Debug)]
+struct Body {
+    network: Network,
+    ratchets: Ratchets,
+    tickets: Tickets,
+    clock: Clock,
+}
+
+/// What the layers say.
+#[derive(Debug)]
+enum Signal {
+    Network(nexus_network::Effect),
+    Ratchets(ratchets::Effect),
+}
+
+impl From<nexus_network::Effect> for Signal {
+    fn from(effect: nexus_network::Effect) -> Self {
+        Self::Network(effect)
+    }
+}
+
+impl From<ratchets::Effect> for Signal {
+    fn from(effect: ratchets::Effect) -> Self {
+        Self::Ratchets(effect)
+    }
+}
+
+/// More signals than this from one input is a loop in the wiring, which is a bug.
+const SETTLE_BOUND: usize = 100_000;
+
+impl Node {
+    /// A node that resumes from what was durable. It does nothing before its first input.
+    ///
+    /// `seed` is fresh entropy at every start: a seed used twice would repeat keys and nonces.
+    #[must_use]
+    pub fn new(setup: Setup, seed: &Seed) -> Self {
+        let Setup { identity, config, limits, app_data, snapshot } = setup;
+        let identity = NodeIdentity::from_seed(identity);
+        let address = identity.node_id();
+        let body = Body {
+            ratchets: Ratchets::new(&snapshot, &seed.fork_seed("secure")),
+            network: Network::new(identity, app_data, limits, &snapshot, &seed.fork_seed("network")),
+            tickets: Tickets::default(),
+            clock: Clock::default(),
+        };
+        Self { body, signals: VecDeque::new(), outputs: VecDeque::new(), config, address }
+    }
+
+    /// Tells the node something.
+    pub fn handle(&mut self, now: Instant, input: Input) {
+        let cx = self.at(now);
+        self.body.tell(cx, input, &mut self.signals, &mut self.outputs);
+        self.settle(now);
+    }
+
+    /// Lets the node do what is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let cx = self.at(now);
+        self.body.network.handle_timeout(cx, &mut self.signals);
+        self.body.ratchets.handle_timeout(cx, &mut self.signals);
+        self.settle(now);
+    }
+
+    /// When the node wants [`Node::handle_timeout`]; `None` if nothing waits.
+    #[must_use]
+    pub fn next_timeout(&self) -> Option<Instant> {
+        earliest([self.body.network.next_timeout(), self.body.ratchets.next_timeout()])
+    }
+
+    /// Takes the next output.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// The node's address.
+    #[must_use]
+    pub const fn node_id(&self) -> NodeId {
+        self.address
+    }
+
+    /// A view of interfaces, announces and who is known.
+    #[must_use]
+    pub const fn network(&self) -> &Network {
+        &self.body.network
+    }
+
+    /// A view of the keys that announces carry.
+    #[must_use]
+    pub const fn ratchets(&self) -> &Ratchets {
+        &self.body.ratchets
+    }
+
+    fn at(&mut self, now: Instant) -> Cx {
+        self.body.clock.context(now, self.config)
+    }
+
+    fn settle(&mut self, now: Instant) {
+        let cx = self.at(now);
+        for _ in 0..SETTLE_BOUND {
+            let Some(signal) = self.signals.pop_front() else { return };
+            self.body.wire(cx, signal, &mut self.signals, &mut self.outputs);
+        }
+        unreachable!("the wiring of the node does not loop");
+    }
+}
+
+impl MemoryBound for Node {
+    fn memory_bound(&self) -> usize {
+        // Queues are empty once the host has drained them, but keep the room that they once needed.
+        let signals = self.signals.capacity().saturating_mul(size_of::<Signal>());
+        let outputs = self.outputs.capacity().saturating_mul(size_of::<Output>());
+        let layers = self.body.network.memory_bound().saturating_add(self.body.ratchets.memory_bound());
+        layers.saturating_add(Tickets::MEMORY_BOUND).saturating_add(signals).saturating_add(outputs)
+    }
+}
+
+impl Body {
+    fn tell(&mut self, cx: Cx, input: Input, signals: &mut VecDeque<Signal>, outputs: &mut VecDeque<Output>) {
+        use nexus_network::Input as N;
+        match input {
+            Input::Frame { iface, from: _, bytes } => {
+                self.network.handle(cx, N::Frame { iface, bytes }, signals);
+            }
+            Input::Up { iface, profile } => self.network.handle(cx, N::Up(iface, profile), signals),
+            Input::Down { iface } => self.network.handle(cx, N::Down(iface), signals),
+            Input::TxReady { iface } => self.network.handle(cx, N::TxReady(iface), signals),
+            Input::ChannelBusy { iface } => self.network.handle(cx, N::ChannelBusy(iface), signals),
+            Input::ChannelClear { iface } => self.network.handle(cx, N::ChannelClear(iface), signals),
+            Input::Command(Command::Start) => self.ratchets.handle(cx, ratchets::Input::Start, signals),
+            Input::Command(Command::Announce) => self.network.handle(cx, N::Announce, signals),
+            Input::Persisted { through } => self.persisted(cx, through, signals),
+            Input::Entropy(bytes) => self.ratchets.handle(cx, ratchets::Input::Entropy(bytes), signals),
+            Input::WallClock { unix_s, error_s } => {
+                let parted = self.clock.read(WallClock { unix_s, error_s, read_at: cx.now });
+                outputs.extend(parted.map(|by| Output::Event(Event::ClocksParted { by })));
+            }
+        }
+    }
+
+    fn persisted(&mut self, cx: Cx, through: Ticket, signals: &mut VecDeque<Signal>) {
+        while let Some((writer, number)) = self.tickets.completed(through) {
+            match writer {
+                Writer::Announces => self.network.handle(cx, nexus_network::Input::Durable(number), signals),
+                Writer::Ratchets => self.ratchets.handle(cx, ratchets::Input::Durable(number), signals),
+            }
+        }
+    }
+
+    /// The whole nervous system between layers, one short arm per conversation.
+    fn wire(
+        &mut self,
+        cx: Cx,
+        signal: Signal,
+        signals: &mut VecDeque<Signal>,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        match signal {
+            Signal::Network(nexus_network::Effect::Media(effect)) => outputs.push_back(to_host(effect)),
+            Signal::Network(nexus_network::Effect::Announces(effect)) => self.wire_announces(effect, outputs),
+            Signal::Ratchets(ratchets::Effect::EntropyWanted) => {
+                outputs.push_back(Output::Event(Event::EntropyWanted));
+            }
+            Signal::Ratchets(ratchets::Effect::Write { number, writes }) => {
+                outputs.push_back(self.tickets.issue(Writer::Ratchets, number, writes));
+            }
+            Signal::Ratchets(ratchets::Effect::Ready(public)) => {
+                self.network.handle(cx, nexus_network::Input::Ratchet(public), signals);
+            }
+        }
+    }
+
+    fn wire_announces(&mut self, effect: announces::Effect, outputs: &mut VecDeque<Output>) {
+        use announces::Effect as A;
+        outputs.push_back(match effect {
+            A::Write { number, write } => self.tickets.issue(Writer::Announces, number, Vec::from([write])),
+            A::Reached { destination, emitted_at, hops, iface } => {
+                Output::Event(Event::Reached { destination, emitted_at, hops, iface })
+            }
+            A::Announced { emitted_at } => Output::Event(Event::Announced { emitted_at }),
+            A::Send(_) => unreachable!("the network layer sends its own frames"),
+        });
+    }
+}
+
+fn to_host(effect: media::Effect) -> Output {
+    match effect {
+        media::Effect::Transmit(media::Frame { iface, to, bytes }) => Output::Transmit { iface, to, bytes },
+        media::Effect::Sense(iface) => Output::Sense { iface },
+        media::Effect::Jammed(iface) => Output::Event(Event::ChannelJammed { iface }),
+    }
+}
+
+/// Both of a node's clocks, as far as it was told.
+#[derive(Debug, Default)]
+struct Clock {
+    /// The latest monotonic moment seen: a host that breaks the contract cannot turn time back.
+    monotonic: Instant,
+    wall: Option<WallClock>,
+}
+
+/// Wall and monotonic clocks may part by this much between two readings, beyond what the readings say of their error.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
+
+impl Clock {
+    fn context(&mut self, now: Instant, config: Config) -> Cx {
+        self.monotonic = self.monotonic.max(now);
+        Cx { now: self.monotonic, wall: self.wall, config }
+    }
+
+    /// Takes a reading; by how much the clocks parted since the last one, if that is more than they may.
+    fn read(&mut self, reading: WallClock) -> Option<Duration> {
+        let last = self.wall.replace(reading)?;
+        let errors = Duration::from_secs(u64::from(last.error_s.saturating_add(reading.error_s)));
+        Some(last.parted_from(&reading)).filter(|by| *by > CLOCK_TOLERANCE.plus(errors))
+    }
+}
+
+/// Who wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Writer {
+    Announces,
+    Ratchets,
+}
+
+/// The node-wide ticket counter, and which organ waits for which ticket.
+#[derive(Debug, Default)]
+struct Tickets {
+    last: Ticket,
+    /// In the order of the tickets. Bounded by the organs' gates.
+    waiting: VecDeque<(Ticket, Writer, u64)>,
+}
+
+impl Tickets {
+    /// Two gates with room for one each; a ring grows by doubling from four.
+    const MEMORY_BOUND: usize = 8 * size_of::<(Ticket, Writer, u64)>();
+
+    fn issue(&mut self, by: Writer, number: u64, writes: Vec<Write>) -> Output {
+        self.last = self.last.next();
+        self.waiting.push_back((self.last, by, number));
+        Output::Persist { ticket: self.last, writes }
+    }
+
+    fn completed(&mut self, through: Ticket) -> Option<(Writer, u64)> {
+        let (_, writer, number) = self.waiting.pop_front_if(|(ticket, _, _)| *ticket <= through)?;
+        Some((writer, number))
+    }
+}

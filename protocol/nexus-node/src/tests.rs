@@ -1,0 +1,279 @@
+use alloc::vec;
+use alloc::vec::Vec;
+
+use nexus_crypto::{DestinationHash, IdentitySeed};
+use nexus_machine::{Config, Cx, Duration, Instant, MemoryBound, Seed, Snapshot, Ticket};
+use nexus_network::{Access, InterfaceId, Limits, Mode, Profile, Reach, announces, media};
+use nexus_testkit::laws;
+
+use crate::{Command, Event, Input, Node, Output, Setup};
+
+const WIRE: InterfaceId = InterfaceId(3);
+const UNIX: u64 = 1_700_000_000;
+
+#[test]
+fn a_first_start_asks_for_entropy_then_the_disk_twice_and_only_then_speaks() {
+    let mut node = Bench::start(1, &Snapshot::empty());
+    assert_eq!(node.outputs, [Output::Event(Event::EntropyWanted)]);
+    let [Output::Persist { ticket: Ticket(1), .. }] = node.tell(Input::Entropy([9; 32]))[..] else {
+        panic!("ratchet")
+    };
+    assert_eq!(
+        node.tell(Input::Command(Command::Announce)),
+        [],
+        "without a durable ratchet nothing is announced"
+    );
+    let [Output::Persist { ticket: Ticket(2), .. }] = node.tell(durable(1))[..] else { panic!("emission") };
+    let outputs = node.tell(durable(2));
+    assert!(matches!(
+        outputs[..],
+        [
+            Output::Event(Event::Announced { emitted_at: UNIX }),
+            Output::Transmit { iface: WIRE, to: None, .. },
+        ]
+    ));
+    assert_eq!(node.tell(durable(2)), [], "an acknowledgement repeated changes nothing");
+}
+
+#[test]
+fn one_acknowledgement_covers_all_earlier_tickets_in_order() {
+    let mut node = Bench::start(1, &Snapshot::empty());
+    node.tell(Input::Entropy([9; 32]));
+    let outputs = node.tell(durable(u64::MAX));
+    assert!(
+        matches!(outputs[..], [Output::Persist { ticket: Ticket(2), .. }]),
+        "what is issued later is not covered"
+    );
+}
+
+#[test]
+fn a_restarted_node_announces_later_with_the_same_ratchet() {
+    let mut store = Snapshot::empty();
+    let first = Bench::announce(1, &mut store, UNIX);
+    let second = Bench::announce(1, &mut store, UNIX - 100);
+    assert_eq!((first.emitted_at, second.emitted_at), (UNIX, UNIX + 1));
+    assert_eq!(first.ratchet, second.ratchet);
+}
+
+#[test]
+fn two_nodes_on_a_wire_reach_each_other() {
+    let (mut one, mut two) = (Bench::started(1), Bench::started(2));
+    let (from_one, from_two) = (one.frames(), two.frames());
+    assert_eq!(one.reached(&from_two), [two.address()]);
+    assert_eq!(two.reached(&from_one), [one.address()]);
+    assert_eq!(one.node.network().announces().known().count(), 1);
+}
+
+#[test]
+fn clocks_that_part_are_reported_and_drift_is_not() {
+    let mut node = Bench::start(1, &Snapshot::empty());
+    node.now = node.now.after(Duration::from_secs(100));
+    assert_eq!(node.tell(Input::WallClock { unix_s: UNIX + 103, error_s: 0 }), []);
+    assert_eq!(
+        node.tell(Input::WallClock { unix_s: UNIX + 203, error_s: 1 }),
+        [Output::Event(Event::ClocksParted { by: Duration::from_secs(100) })]
+    );
+}
+
+#[test]
+fn a_host_whose_clock_runs_backwards_cannot_turn_the_nodes_time_back() {
+    let mut node = Bench::started(1);
+    let due = node.node.next_timeout().unwrap();
+    node.node.handle_timeout(due);
+    let after = node.node.next_timeout().unwrap();
+    node.node.handle(Instant::BOOT, Input::Command(Command::Announce));
+    assert!(node.node.next_timeout().unwrap() >= after.before(Duration::from_secs(180)));
+}
+
+#[test]
+fn a_node_obeys_the_laws() {
+    let others: Vec<Vec<u8>> = (2..12).flat_map(|n| Bench::started(n).frames()).collect();
+    laws::obeyed_by(
+        "node",
+        |seed| Driven(node(1, &Snapshot::empty(), seed)),
+        |random, _| {
+            let iface = InterfaceId(u8::try_from(random.below(3)).unwrap());
+            match random.below(14) {
+                0 => Input::Up {
+                    iface,
+                    profile: profile(if random.chance(1, 5) { Mode::Nexus } else { Mode::Reticulum }),
+                },
+                1 if random.chance(1, 4) => Input::Down { iface },
+                2 => Input::Command(Command::Start),
+                3 => Input::Command(Command::Announce),
+                4 => Input::Entropy(random.bytes()),
+                5 => Input::WallClock {
+                    unix_s: random.next_u64() >> random.below(64),
+                    error_s: random.next_u32(),
+                },
+                6 => durable(random.below(60)),
+                7 => Input::ChannelBusy { iface },
+                8 => Input::ChannelClear { iface },
+                9 => Input::TxReady { iface },
+                10 => {
+                    let mut bytes = vec![0; usize::try_from(random.below(600)).unwrap()];
+                    random.fill(&mut bytes);
+                    Input::Frame { iface, from: None, bytes }
+                }
+                _ => {
+                    let frame =
+                        &others[usize::try_from(random.below(u64::try_from(others.len()).unwrap())).unwrap()];
+                    Input::Frame { iface, from: None, bytes: frame.clone() }
+                }
+            }
+        },
+    );
+}
+
+// ───────────── helpers ─────────────
+
+/// What an announce that was sent said.
+struct Said {
+    emitted_at: u64,
+    ratchet: Option<nexus_crypto::RatchetPublic>,
+}
+
+struct Bench {
+    node: Node,
+    now: Instant,
+    outputs: Vec<Output>,
+}
+
+impl Bench {
+    /// A node with one wire, a clock and a running host.
+    fn start(n: u8, snapshot: &Snapshot) -> Self {
+        Self::start_at(n, snapshot, UNIX)
+    }
+
+    fn start_at(n: u8, snapshot: &Snapshot, unix_s: u64) -> Self {
+        let node = node(n, snapshot, &Seed::new([n; 32]));
+        let mut bench = Self { node, now: Instant::BOOT, outputs: Vec::new() };
+        bench.tell(Input::WallClock { unix_s, error_s: 0 });
+        bench.tell(Input::Up { iface: WIRE, profile: profile(Mode::Reticulum) });
+        bench.outputs = bench.tell(Input::Command(Command::Start));
+        bench
+    }
+
+    /// A node whose host answered everything that its start asked for.
+    fn started(n: u8) -> Self {
+        let mut bench = Self::start(n, &Snapshot::empty());
+        bench.serve(&mut Snapshot::empty());
+        bench
+    }
+
+    /// Starts a node on `store`, serves it, and returns what it announced.
+    fn announce(n: u8, store: &mut Snapshot, unix_s: u64) -> Said {
+        let mut bench = Self::start_at(n, &store.clone(), unix_s);
+        bench.serve(store);
+        let frame = bench.frames().pop().expect("announced");
+        let packet = nexus_wire::reticulum::Packet::decode(&frame).unwrap();
+        let announce = nexus_wire::reticulum::Announce::from_packet(&packet).unwrap();
+        Said { emitted_at: announce.claim.random_hash.emitted_at(), ratchet: announce.claim.ratchet }
+    }
+
+    fn tell(&mut self, input: Input) -> Vec<Output> {
+        self.node.handle(self.now, input);
+        core::iter::from_fn(|| self.node.poll_output()).collect()
+    }
+
+    /// Answers entropy and writes until nothing is asked for; keeps the rest.
+    fn serve(&mut self, store: &mut Snapshot) {
+        let mut pending = core::mem::take(&mut self.outputs);
+        while !pending.is_empty() {
+            let output = pending.remove(0);
+            match output {
+                Output::Event(Event::EntropyWanted) => pending.extend(self.tell(Input::Entropy([7; 32]))),
+                Output::Persist { ticket, writes } => {
+                    for write in writes {
+                        store.apply(write);
+                    }
+                    pending.extend(self.tell(Input::Persisted { through: ticket }));
+                }
+                Output::Transmit { .. } | Output::Sense { .. } | Output::Event(_) => {
+                    self.outputs.push(output);
+                }
+            }
+        }
+    }
+
+    fn frames(&mut self) -> Vec<Vec<u8>> {
+        let sent = |output: &Output| match output {
+            Output::Transmit { bytes, .. } => Some(bytes.clone()),
+            Output::Sense { .. } | Output::Persist { .. } | Output::Event(_) => None,
+        };
+        self.outputs.iter().filter_map(sent).collect()
+    }
+
+    fn reached(&mut self, frames: &[Vec<u8>]) -> Vec<DestinationHash> {
+        let mut reached = Vec::new();
+        for bytes in frames {
+            for output in self.tell(Input::Frame { iface: WIRE, from: None, bytes: bytes.clone() }) {
+                if let Output::Event(Event::Reached { destination, .. }) = output {
+                    reached.push(destination);
+                }
+            }
+        }
+        reached
+    }
+
+    fn address(&self) -> DestinationHash {
+        self.node.node_id().into()
+    }
+}
+
+/// A node as a subject of the laws.
+struct Driven(Node);
+
+impl laws::Subject for Driven {
+    type Input = Input;
+    type Effect = Output;
+
+    fn handle(&mut self, cx: Cx, input: Input) {
+        self.0.handle(cx.now, input);
+    }
+
+    fn handle_timeout(&mut self, cx: Cx) {
+        self.0.handle_timeout(cx.now);
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        self.0.next_timeout()
+    }
+
+    fn pop(&mut self) -> Option<Output> {
+        self.0.poll_output()
+    }
+
+    fn memory_bound(&self) -> usize {
+        self.0.memory_bound()
+    }
+}
+
+fn node(n: u8, snapshot: &Snapshot, seed: &Seed) -> Node {
+    let limits = Limits {
+        media: media::Limits { interfaces: 4, frames: 8, bytes: 4_000 },
+        announces: announces::Limits { known: 8, relays: 4 },
+    };
+    let setup = Setup {
+        identity: IdentitySeed::from_bytes([n; 32]),
+        config: Config::default(),
+        limits,
+        app_data: b"N\x01".to_vec(),
+        snapshot: snapshot.clone(),
+    };
+    Node::new(setup, seed)
+}
+
+fn profile(mode: Mode) -> Profile {
+    Profile {
+        mode,
+        reach: Reach::PointToPoint,
+        access: Access::Direct,
+        bandwidth_bps: 1_000_000,
+        frame_size: 508,
+    }
+}
+
+fn durable(through: u64) -> Input {
+    Input::Persisted { through: Ticket(through) }
+}
