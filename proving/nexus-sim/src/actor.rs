@@ -1,8 +1,9 @@
 //! What a world is populated with.
 
-use nexus_crypto::DestinationHash;
-use nexus_machine::{Instant, Seed, Snapshot};
-use nexus_node::{Input, Output};
+use nexus_crypto::{DestinationHash, IdentitySeed, NodeIdentity};
+use nexus_machine::{Config, Instant, Seed, Snapshot};
+use nexus_network::{Limits, announces};
+use nexus_node::{Input, Node, Output, Setup};
 
 /// What a node is given at each of its starts.
 #[derive(Clone, Debug)]
@@ -33,3 +34,44 @@ pub trait Actor {
     /// Takes its next output.
     fn poll_output(&mut self) -> Option<Output>;
 }
+
+impl Actor for Node {
+    fn address(identity: &[u8; 32]) -> DestinationHash {
+        NodeIdentity::from_seed(IdentitySeed::from_bytes(*identity)).node_id().into()
+    }
+
+    fn durable_emission(store: &Snapshot) -> Option<u64> {
+        let times = store.scan(announces::EMISSIONS).filter_map(|(_, value)| value.try_into().ok());
+        times.map(u64::from_le_bytes).max()
+    }
+
+    fn boot(birth: Birth) -> Self {
+        let setup = Setup {
+            identity: IdentitySeed::from_bytes(birth.identity),
+            config: Config::default(),
+            limits: Limits::default(),
+            app_data: NO_EXTENSIONS.to_vec(),
+            snapshot: birth.snapshot,
+        };
+        Self::new(setup, &birth.seed)
+    }
+
+    fn handle(&mut self, now: Instant, input: Input) {
+        Self::handle(self, now, input);
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        Self::handle_timeout(self, now);
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        Self::next_timeout(self)
+    }
+
+    fn poll_output(&mut self) -> Option<Output> {
+        Self::poll_output(self)
+    }
+}
+
+/// What a NEXUS node says of itself when it has nothing to say. Source: spec/wire.md#announce-extension.
+const NO_EXTENSIONS: [u8; 2] = [0x4e, 0x01];

@@ -115,7 +115,7 @@ impl<M: Manner> Actor for Beacon<M> {
                 // All interfaces come up in the same moment at a start: one announce serves them.
                 self.next_announce = Some(now.after(Duration::from_secs(1)));
             }
-            Input::Down { iface } => _ = self.ports.remove(&iface),
+            Input::Down { iface } => drop(self.ports.remove(&iface)),
             Input::TxReady { iface } => {
                 self.ports.entry(iface).and_modify(|port| port.ready = true);
                 self.pump(iface);
@@ -136,7 +136,7 @@ impl<M: Manner> Actor for Beacon<M> {
                 }
             }
             Input::WallClock { unix_s, .. } => self.wall = Some((unix_s, now)),
-            Input::Entropy(_) => {}
+            Input::Command(Command::Start) | Input::Entropy(_) => {}
         }
     }
 
@@ -149,7 +149,9 @@ impl<M: Manner> Actor for Beacon<M> {
         let due = |port: &mut Port| port.backoff.take_if(|at| *at <= now).is_some();
         let over: Vec<InterfaceId> =
             self.ports.iter_mut().filter_map(|(iface, port)| due(port).then_some(*iface)).collect();
-        over.into_iter().for_each(|iface| self.pump(iface));
+        for iface in over {
+            self.pump(iface);
+        }
     }
 
     fn next_timeout(&self) -> Option<Instant> {
@@ -200,7 +202,9 @@ impl<M: Manner> Beacon<M> {
         let frame = frame.to_vec();
         self.outputs.push_back(Output::Event(Event::Announced { emitted_at: emission }));
         let everywhere: Vec<InterfaceId> = self.ports.keys().copied().collect();
-        everywhere.into_iter().for_each(|iface| self.send(iface, frame.clone()));
+        for iface in everywhere {
+            self.send(iface, frame.clone());
+        }
     }
 
     fn hear(&mut self, now: Instant, iface: InterfaceId, bytes: &[u8]) {
@@ -247,7 +251,9 @@ impl<M: Manner> Beacon<M> {
             .filter(|(iface, port)| **iface != heard_on || !cable(port))
             .map(|(iface, _)| *iface)
             .collect();
-        onward.into_iter().for_each(|iface| self.send(iface, frame.clone()));
+        for iface in onward {
+            self.send(iface, frame.clone());
+        }
     }
 
     fn send(&mut self, iface: InterfaceId, frame: Vec<u8>) {

@@ -133,7 +133,9 @@ struct Recovered {
 fn recover(log: &[u8]) -> Recovered {
     let mut recovered = Recovered { snapshot: Snapshot::empty(), length: 0, records: 0 };
     while let Ok((writes, length)) = decode_record(&log[recovered.length..], recovered.records) {
-        writes.into_iter().for_each(|write| recovered.snapshot.apply(write));
+        for write in writes {
+            recovered.snapshot.apply(write);
+        }
         recovered.length += length;
         recovered.records += 1;
     }
@@ -196,12 +198,11 @@ fn decode_writes(body: &[u8]) -> Result<Vec<Write>, DecodeError> {
         let table = TableId(reader.u8("table")?);
         let key_length = take_length(&mut reader, "key length")?;
         let key = reader.take("key", key_length)?;
-        writes.push(match reader.u8("set or delete")? {
-            0 => Write::delete(table, key),
-            _ => {
-                let value_length = take_length(&mut reader, "value length")?;
-                Write::set(table, key, reader.take("value", value_length)?.to_vec())
-            }
+        writes.push(if reader.u8("set or delete")? == 0 {
+            Write::delete(table, key)
+        } else {
+            let value_length = take_length(&mut reader, "value length")?;
+            Write::set(table, key, reader.take("value", value_length)?.to_vec())
         });
     }
     Ok(writes)

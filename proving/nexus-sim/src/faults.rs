@@ -128,7 +128,9 @@ impl Mix<'_> {
 
     fn clock_jumps(&mut self, random: &mut Stream) {
         for (at, _) in self.episodes(self.layout.nodes.div_ceil(10).into(), random) {
-            let magnitude = random.below([5, 600, 30 * 86_400][usize::from(random.chance(1, 2))]);
+            // A correction by the network's time, or a battery that ran out.
+            let most = if random.chance(1, 2) { 600 } else { 30 * 86_400 };
+            let magnitude = random.below(most);
             let seconds = i64::try_from(magnitude).expect("at most a month");
             let seconds = if random.chance(1, 2) { -seconds } else { seconds };
             self.push(at, Action::ClockJump(self.any_node(random), seconds));

@@ -73,6 +73,7 @@ fn event(act: &Act<'_>) -> Option<String> {
             }
             Event::Announced { emitted_at } => Some(format!("announces itself (emission {emitted_at})")),
             Event::ChannelJammed { iface } => Some(format!("gives up a frame: interface {} is jammed", iface.0)),
+            Event::ClocksParted { by } => Some(format!("sees its clocks part by {by:?}")),
             Event::EntropyWanted => None,
         },
         Act::Took(Output::Transmit { .. } | Output::Sense { .. } | Output::Persist { .. })

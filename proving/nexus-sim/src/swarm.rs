@@ -132,6 +132,7 @@ pub struct SweptCrash {
 
 /// Runs `scenario` once and counts the outputs of `node`; then, for every `stride`-th boundary between two of them, runs it
 /// again with a crash at that boundary. `bench` is called for the judges of each run.
+#[must_use]
 pub fn sweep<A: Actor>(
     scenario: &Scenario,
     node: NodeIndex,

@@ -229,7 +229,9 @@ impl Encoder {
                 self.u8(3);
                 self.u64(ticket.0);
                 self.count(writes.len());
-                writes.iter().for_each(|write| self.write(write));
+                for write in writes {
+                    self.write(write);
+                }
             }
             Output::Event(event) => {
                 self.u8(4);
@@ -259,12 +261,17 @@ impl Encoder {
             }
             Event::ChannelJammed { iface } => self.tagged_iface(3, *iface),
             Event::EntropyWanted => self.u8(4),
+            Event::ClocksParted { by } => {
+                self.u8(5);
+                self.u64(by.as_micros());
+            }
         }
     }
 
     fn command(&mut self, command: &Command) {
         match command {
             Command::Announce => self.u8(1),
+            Command::Start => self.u8(2),
         }
     }
 
@@ -390,7 +397,9 @@ mod tests {
 
     fn hash(observations: &[Observation<'_>]) -> TraceHash {
         let mut trace = Trace::default();
-        observations.iter().for_each(|observation| trace.observe(observation));
+        for observation in observations {
+            trace.observe(observation);
+        }
         trace.finish()
     }
 
@@ -420,7 +429,9 @@ mod tests {
     fn a_stream_longer_than_one_piece_is_chained_piece_by_piece() {
         let many: Vec<Observation<'_>> = (0..5_000).map(|n| durable(n, n)).collect();
         let mut encoder = Encoder::default();
-        many.iter().for_each(|observation| encoder.observation(observation));
+        for observation in &many {
+            encoder.observation(observation);
+        }
         assert!(encoder.bytes.len() > 2 * PIECE);
         let state = encoder.bytes.chunks(PIECE).fold([0; 32], |state, piece| blake3(&[&state, piece]));
         assert_eq!(hash(&many), TraceHash(state));

@@ -373,7 +373,10 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
                 self.queue.push(self.now, Event::Answer(node, incarnation, Answer::Entropy));
             }
             Output::Event(
-                NodeEvent::Reached { .. } | NodeEvent::Announced { .. } | NodeEvent::ChannelJammed { .. },
+                NodeEvent::Reached { .. }
+                | NodeEvent::Announced { .. }
+                | NodeEvent::ChannelJammed { .. }
+                | NodeEvent::ClocksParted { .. },
             ) => {}
         }
     }

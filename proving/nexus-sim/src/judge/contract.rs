@@ -21,8 +21,17 @@ pub struct Contract {
 struct Node {
     ports: BTreeMap<InterfaceId, Port>,
     ticket: Option<Ticket>,
-    /// The deadline that stood at an early wake-up under way.
-    early: Option<Option<Instant>>,
+    wake: Wake,
+}
+
+/// What a node is in the middle of.
+#[derive(Debug, Default)]
+enum Wake {
+    /// No wake-up, or one that was due.
+    #[default]
+    Due,
+    /// A wake-up at which nothing was due, and the deadline that stood.
+    Early(Option<Instant>),
 }
 
 #[derive(Debug)]
@@ -44,7 +53,8 @@ impl Contract {
         match act {
             Act::Booted { .. } | Act::Crashed => *node = Node::default(),
             Act::Given { input, .. } => node.given(input),
-            Act::Woken { now, due } => node.early = due.is_none_or(|due| due > *now).then_some(*due),
+            Act::Woken { now, due } if due.is_none_or(|due| due > *now) => node.wake = Wake::Early(*due),
+            Act::Woken { .. } => node.wake = Wake::Due,
             Act::Rested { now, due } => node.rested(*now, *due)?,
             Act::Took(output) => node.took(output)?,
             Act::Durable(ticket) => {
@@ -82,19 +92,19 @@ impl Node {
     }
 
     fn rested(&mut self, now: Instant, due: Option<Instant>) -> Result<(), String> {
-        match self.early.take() {
-            Some(stood) if stood != due => {
+        match std::mem::take(&mut self.wake) {
+            Wake::Early(stood) if stood != due => {
                 Err(format!("an early wake-up at {now:?} moved the deadline from {stood:?} to {due:?}"))
             }
-            None if due.is_some_and(|due| due <= now) => {
+            Wake::Due if due.is_some_and(|due| due <= now) => {
                 Err(format!("after a timeout at {now:?} the deadline is still {due:?}"))
             }
-            Some(_) | None => Ok(()),
+            Wake::Early(_) | Wake::Due => Ok(()),
         }
     }
 
     fn took(&mut self, output: &Output) -> Result<(), String> {
-        if self.early.is_some() {
+        if matches!(self.wake, Wake::Early(_)) {
             return Err(format!("an early wake-up was answered with {output:?}"));
         }
         match output {

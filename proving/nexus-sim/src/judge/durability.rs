@@ -38,7 +38,9 @@ impl Durability {
 impl Mirror {
     fn complete(&mut self, through: Ticket) {
         while let Some((_, writes)) = self.pending.pop_front_if(|(ticket, _)| *ticket <= through) {
-            writes.into_iter().for_each(|write| self.durable.apply(write));
+            for write in writes {
+                self.durable.apply(write);
+            }
         }
     }
 }

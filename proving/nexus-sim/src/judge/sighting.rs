@@ -39,9 +39,4 @@ impl<'a> Sighting<'a> {
             })
         })
     }
-
-    /// The same, if it is one that verifies.
-    pub(super) fn verified(frame: &'a [u8]) -> Option<Self> {
-        Self::of(frame)?.ok().filter(|sighting| sighting.announce.verify().is_ok())
-    }
 }

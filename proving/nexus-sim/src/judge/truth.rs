@@ -43,7 +43,7 @@ impl Observer for Truth {
                     });
                 }
             }
-            Output::Event(Event::Announced { .. } | Event::ChannelJammed { .. } | Event::EntropyWanted)
+            Output::Event(Event::Announced { .. } | Event::ChannelJammed { .. } | Event::ClocksParted { .. } | Event::EntropyWanted)
             | Output::Sense { .. }
             | Output::Persist { .. } => {}
         }

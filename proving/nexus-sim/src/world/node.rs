@@ -2,7 +2,7 @@
 
 use nexus_machine::{Duration, Instant, Seed, Stream};
 use nexus_network::InterfaceId;
-use nexus_node::Input;
+use nexus_node::{Command, Input};
 
 use super::{Carrier, Event, PATIENCE, Scenario, World};
 use crate::actor::{Actor, Birth};
@@ -174,6 +174,7 @@ impl<A: Actor> World<'_, '_, '_, A> {
         self.watch.saw(now, What::Node { node, incarnation, act: Act::Booted { snapshot: &snapshot, disk } });
         self.drain(node);
         self.tell_time(node);
+        self.give(node, Input::Command(Command::Start));
         let scenario = self.scenario;
         for (iface, _) in scenario.layout.interfaces(node) {
             if self.node(node).medium_if_up(iface).is_some() {
