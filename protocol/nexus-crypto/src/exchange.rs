@@ -197,3 +197,58 @@ impl SharedSecret {
 pub struct NoAgreement;
 
 hidden!(ExchangeSecret, RatchetSecret, EphemeralSecret, SharedSecret);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+    use curve25519_dalek::constants::EIGHT_TORSION;
+    use nexus_machine::Seed;
+    use nexus_testkit::format::unhex;
+
+    /// RFC 7748 §6.1.
+    #[test]
+    fn bob_of_rfc_7748_agrees_with_alice() {
+        let array = |text| <[u8; 32]>::try_from(unhex(text)).unwrap();
+        let bob = RatchetSecret::from_bytes(&array(
+            "5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb",
+        ));
+        let alice =
+            EphemeralPublic(array("8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a"));
+        let shared = array("4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742");
+        assert_eq!(bob.public().0, array("de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f"));
+        assert_eq!(*bob.agree(&alice).unwrap().expose(), shared);
+    }
+
+    #[test]
+    fn keys_of_small_order_agree_with_nobody() {
+        let mut random = Seed::new([1; 32]).fork("exchange");
+        let ratchet = RatchetSecret::generate(&mut random);
+        for point in EIGHT_TORSION {
+            for high_bit in [0, 0x80] {
+                let mut theirs = EphemeralPublic(point.to_montgomery().0);
+                theirs.0[31] |= high_bit;
+                assert_eq!(ratchet.agree(&theirs).unwrap_err(), NoAgreement);
+                let identity = ExchangeSecret::from_bytes(&random.bytes());
+                assert_eq!(identity.agree(&theirs).unwrap_err(), NoAgreement);
+                assert_eq!(EphemeralSecret::generate(&mut random).agree(&theirs).unwrap_err(), NoAgreement);
+            }
+        }
+    }
+
+    #[test]
+    fn a_stored_ratchet_is_the_same_ratchet() {
+        let ratchet = RatchetSecret::generate(&mut Seed::new([2; 32]).fork("exchange"));
+        let again = RatchetSecret::from_bytes(ratchet.expose());
+        assert_eq!((again.public(), again.public().id()), (ratchet.public(), ratchet.public().id()));
+    }
+
+    #[test]
+    fn no_secret_prints_itself() {
+        let mut random = Seed::new([3; 32]).fork("exchange");
+        let (ratchet, ephemeral) =
+            (RatchetSecret::generate(&mut random), EphemeralSecret::generate(&mut random));
+        let printed = format!("{ratchet:?} {ephemeral:?} {:?}", ratchet.agree(&ephemeral.public()).unwrap());
+        assert_eq!(printed, "RatchetSecret(hidden) EphemeralSecret(hidden) SharedSecret(hidden)");
+    }
+}

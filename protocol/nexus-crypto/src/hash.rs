@@ -4,6 +4,7 @@ use blake2::Blake2bMac;
 use blake2::digest::consts::U16;
 use hmac::{KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
+use zeroize::Zeroize as _;
 
 /// SHA-256 over the concatenation of `parts` (FIPS 180-4).
 #[must_use]
@@ -41,14 +42,20 @@ pub fn blake3_keyed(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
     for part in parts {
         hasher.update(part);
     }
-    hasher.finalize().into()
+    let code = hasher.finalize().into();
+    hasher.zeroize();
+    code
 }
 
 /// BLAKE3's key derivation: 32 bytes from `material`, for the use that `context` names. A context is a constant of the
 /// program, different for every use. The result is as secret as the material.
 #[must_use]
 pub fn derive_key(context: &'static str, material: &[u8]) -> [u8; 32] {
-    blake3::derive_key(context, material)
+    let mut hasher = blake3::Hasher::new_derive_key(context);
+    hasher.update(material);
+    let key = hasher.finalize().into();
+    hasher.zeroize();
+    key
 }
 
 /// BLAKE3 over the concatenation of `parts`, as long as `output`. Its first 32 bytes are [`blake3`]'s.
@@ -84,4 +91,60 @@ pub fn truncate<const N: usize>(full: &[u8; 32]) -> [u8; N] {
         *to = *from;
     }
     short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nexus_testkit::format::hex;
+
+    /// The vectors of BLAKE3's paper's repository: input 0, 1, 2, … 250, 0, 1, … of the given length; the key and the
+    /// context are theirs.
+    #[test]
+    fn blake3_gives_the_authors_vectors_in_all_its_modes() {
+        const KEY: &[u8; 32] = b"whats the Elvish word for friend";
+        const CONTEXT: &str = "BLAKE3 2019-12-27 16:29:52 test vectors context";
+        let input: [u8; 1024] = core::array::from_fn(|n| u8::try_from(n % 251).unwrap());
+        assert_eq!(hex(&blake3(&[])), "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262");
+        assert_eq!(
+            hex(&blake3(&[&input])),
+            "42214739f095a406f3fc83deb889744ac00df831c10daa55189b5d121c855af7"
+        );
+        assert_eq!(
+            hex(&blake3_keyed(KEY, &[&input])),
+            "75c46f6f3d9eb4f55ecaaee480db732e6c2105546f1e675003687c31719c7ba4"
+        );
+        assert_eq!(
+            hex(&derive_key(CONTEXT, &input)),
+            "7356cd7720d5b66b6d0697eb3177d9f8d73a4a5c5e968896eb6a689684302706"
+        );
+        let mut long = [0; 64];
+        blake3_xof(&[&input], &mut long);
+        assert_eq!(hex(&long[..32]), hex(&blake3(&[&input])));
+        assert_eq!(hex(&long[32..]), "1cf8107265ecdaf8505b95d8fcec83a98a6a96ea5109d2c179c47a387ffbb404");
+    }
+
+    #[test]
+    fn sha_256_gives_the_vector_of_fips_180() {
+        assert_eq!(
+            hex(&sha256(&[b"abc"])),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+        assert_eq!(hex(&sha256_truncated::<4>(&[b"abc"])), "ba7816bf");
+    }
+
+    #[test]
+    fn where_a_message_is_cut_into_parts_does_not_change_its_hash() {
+        assert_eq!(sha256(&[b"ab", b"", b"c"]), sha256(&[b"abc"]));
+        assert_eq!(blake3(&[b"ab", b"c"]), blake3(&[b"abc"]));
+        assert_eq!(blake3_keyed(&[1; 32], &[b"ab", b"c"]), blake3_keyed(&[1; 32], &[b"abc"]));
+        assert_eq!(blake2b_128_keyed(&[1; 32], &[b"ab", b"c"]), blake2b_128_keyed(&[1; 32], &[b"abc"]));
+    }
+
+    /// Computed by Python's hashlib: `blake2b(b"abc", key=bytes(range(32)), digest_size=16)`.
+    #[test]
+    fn keyed_blake2b_is_the_one_of_rfc_7693() {
+        let key = core::array::from_fn(|n| u8::try_from(n).unwrap());
+        assert_eq!(hex(&blake2b_128_keyed(&key, &[b"abc"])), "1a64be47e4729d951c302ee543f97cf3");
+    }
 }

@@ -22,18 +22,29 @@
 
 extern crate alloc;
 
+pub mod aead;
 pub mod exchange;
 pub mod hash;
+pub mod hkdf;
+pub mod hpke;
 pub mod identity;
 pub mod ids;
+pub mod passphrase;
 mod random;
 pub mod secret;
 pub mod sign;
+pub mod single;
+pub mod token;
 
-pub use exchange::{ExchangePublic, ExchangeSecret, RatchetPublic, RatchetSecret};
+pub use aead::{AeadKey, Nonce, NotAuthentic, Tag};
+pub use exchange::{
+    EphemeralPublic, EphemeralSecret, ExchangePublic, ExchangeSecret, NoAgreement, RatchetPublic,
+    RatchetSecret, RecipientPublic, RecipientSecret, SharedSecret,
+};
 pub use identity::{
     EdwardsSign, IdentityPublic, IdentitySeed, NodeIdentity, NodePublic, NotANode, ReticulumIdentity,
     VrfPublicKey,
 };
 pub use ids::{DestinationHash, IdentityHash, NameHash, NodeId, RatchetId};
 pub use sign::{BadSignature, DomainTag, Message, Signature, SigningKey, VerifyingKey};
+pub use token::TokenKey;

@@ -220,3 +220,6 @@ impl SigningKey {
 }
 
 hidden!(SigningKey);
+
+#[cfg(test)]
+mod tests;

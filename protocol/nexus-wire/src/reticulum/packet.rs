@@ -8,9 +8,9 @@
 use nexus_crypto::hash::sha256;
 use nexus_crypto::{DestinationHash, IdentityHash};
 
+use super::Context;
 use super::flags::{ContextFlag, DestinationType, Flags, HeaderType, PacketType, Propagation};
 use super::hashes::{LinkId, PacketHash, TruncatedPacketHash};
-use super::Context;
 use crate::codec::{DecodeError, EncodeError, Fault, Reader, Writer};
 
 /// Length of a header without transport id, in bytes.
@@ -170,6 +170,13 @@ impl<'a> Packet<'a> {
     #[must_use]
     pub fn link(&self) -> Option<LinkId> {
         (self.destination_type == DestinationType::Link).then_some(LinkId(self.destination.0))
+    }
+
+    /// Whether this is an announce that answers a path request. It enters the path table as any other, and is never
+    /// rebroadcast further. Source: spec/reticulum.md#path-request.
+    #[must_use]
+    pub fn is_path_response(&self) -> bool {
+        self.packet_type == PacketType::Announce && self.context == Context::PATH_RESPONSE
     }
 
     /// Whether the packet belongs on the medium it was sent on, and no further: payloads for PLAIN and GROUP

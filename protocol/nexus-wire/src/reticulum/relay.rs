@@ -133,6 +133,18 @@ impl<'a> PacketMut<'a> {
         Ok(Self::new(restored.bytes)?)
     }
 
+    /// Overwrites the end of the payload, which is at least as long as `tail`.
+    pub(super) fn with_tail(mut self, tail: &[u8]) -> Self {
+        self.put(self.bytes.len().saturating_sub(tail.len()), tail);
+        self
+    }
+
+    /// Cuts `len` bytes off the payload, which is at least as long.
+    pub(super) fn without_tail(self, len: usize) -> Self {
+        let kept = self.bytes.len().saturating_sub(len);
+        Self { bytes: self.bytes.get_mut(..kept).unwrap_or_default() }
+    }
+
     fn decoded(&self) -> Packet<'_> {
         Packet::decode(self.bytes).expect("the lens was opened on a packet and keeps it one")
     }

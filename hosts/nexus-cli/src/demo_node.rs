@@ -1,0 +1,142 @@
+//! One node of the demo, a process of its own. It tells its parent in lines of JSON on standard output.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::Args;
+use nexus_crypto::IdentitySeed;
+use nexus_daemon::host::entropy;
+use nexus_daemon::{Host, HostError, Store, StoreError, udp};
+use nexus_machine::Config;
+use nexus_network::{InterfaceId, Mode};
+use nexus_node::{Event, Node, Setup};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::sync::mpsc;
+
+/// What the demo starts one of its nodes with.
+#[derive(Debug, Args)]
+pub(crate) struct DemoNode {
+    /// Where it keeps its state.
+    #[arg(long)]
+    pub(crate) directory: PathBuf,
+    /// How many peers it will have.
+    #[arg(long)]
+    pub(crate) peers: u8,
+}
+
+/// What a node tells the demo.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Told {
+    /// Its address, and a bound port for each peer.
+    Bound { node: String, ports: Vec<u16> },
+    /// It announced itself.
+    Announced { emitted_at: u64 },
+    /// It verified another's announce.
+    Reached { node: String, hops: u8 },
+    /// What it heard and did not believe, so far.
+    Refused { frames: u64 },
+}
+
+/// What the demo tells a node, once.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Peers {
+    /// The peers' ports, in the order of its own.
+    pub(crate) ports: Vec<u16>,
+}
+
+/// Why a node of the demo ended.
+#[derive(Debug, Error)]
+pub(crate) enum DemoNodeError {
+    #[error("a socket on the loopback interface failed: {0}")]
+    Socket(io::Error),
+    #[error("the demo did not say where the peers are: {0}")]
+    Peers(io::Error),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Host(#[from] HostError),
+}
+
+/// Frames that the drivers may be ahead of the node.
+const INPUT_QUEUE: usize = 256;
+/// This version's announce: the extension without entries. Format: spec/wire.md#announce-extension.
+const APP_DATA: [u8; 2] = *b"N\x01";
+
+impl DemoNode {
+    pub(crate) async fn run(self) -> Result<(), DemoNodeError> {
+        let (store, snapshot) = Store::open(&self.directory)?;
+        let (inputs, received) = mpsc::channel(INPUT_QUEUE);
+        let setup = Setup {
+            identity: IdentitySeed::from_bytes(entropy()?),
+            config: Config::default(),
+            limits: nexus_network::Limits::default(),
+            app_data: APP_DATA.to_vec(),
+            snapshot,
+        };
+        let mut host = Host::new(setup, store, received)?;
+        let mut demo = BufReader::new(tokio::io::stdin());
+        let bound = self.bind().await.map_err(DemoNodeError::Socket)?;
+        let ports =
+            bound.iter().map(|socket| socket.local_address().map(|at| at.port())).collect::<io::Result<_>>();
+        let node = host.node().node_id().to_string();
+        tell(&Told::Bound { node, ports: ports.map_err(DemoNodeError::Socket)? });
+        let peers = read_peers(&mut demo).await.map_err(DemoNodeError::Peers)?;
+        for (number, (socket, port)) in (0..).zip(bound.into_iter().zip(peers.ports)) {
+            let iface = InterfaceId(number);
+            let interface = socket.connect(loopback(port), iface, inputs.clone()).await;
+            host.add(iface, interface.map_err(DemoNodeError::Socket)?, Mode::Reticulum);
+        }
+        let mut refused = 0;
+        tokio::select! {
+            ended = host.run(|node, event| report(node, event, &mut refused)) => Ok(ended?),
+            // The demo ended, however it did: so does its node.
+            _ = demo.read_u8() => Ok(()),
+        }
+    }
+
+    async fn bind(&self) -> io::Result<Vec<udp::Bound>> {
+        let mut bound = Vec::new();
+        for _ in 0..self.peers {
+            bound.push(udp::Bound::bind(loopback(0)).await?);
+        }
+        Ok(bound)
+    }
+}
+
+async fn read_peers(demo: &mut (impl tokio::io::AsyncBufRead + Unpin)) -> io::Result<Peers> {
+    let mut line = String::new();
+    demo.read_line(&mut line).await?;
+    Ok(serde_json::from_str(&line)?)
+}
+
+fn report(node: &Node, event: &Event, refused: &mut u64) {
+    match event {
+        Event::Announced { emitted_at } => tell(&Told::Announced { emitted_at: *emitted_at }),
+        Event::Reached { destination, hops, .. } => {
+            tell(&Told::Reached { node: destination.to_string(), hops: *hops });
+        }
+        Event::ChannelJammed { .. } | Event::ClocksParted { .. } | Event::EntropyWanted => {}
+    }
+    let refusals = node.network().announces().refusals();
+    let frames = refusals.malformed + refusals.forged + refusals.other_key + refusals.closed;
+    if frames > *refused {
+        *refused = frames;
+        tell(&Told::Refused { frames });
+    }
+}
+
+/// A line of JSON to the demo. A demo that is gone is noticed on standard input.
+fn tell(told: &Told) {
+    use std::io::Write as _;
+    let line = serde_json::to_string(told).expect("plain data has a JSON form");
+    let mut out = io::stdout().lock();
+    let _gone = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}

@@ -1,0 +1,16 @@
+//! The host around a node: it moves bytes and time, and decides nothing.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`host`] | the loop: collect input, tell the node, carry out what it asks, sleep until its next deadline |
+//! | [`udp`] | an interface over UDP, one frame a datagram |
+//! | [`store`] | what must survive, in an embedded database under one directory |
+//!
+//! Contract: the crate page of `nexus-node`. Spec: `spec/node.md`.
+
+pub mod host;
+pub mod store;
+pub mod udp;
+
+pub use host::{Host, HostError};
+pub use store::{Store, StoreError};

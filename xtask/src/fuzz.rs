@@ -1,0 +1,63 @@
+//! `cargo xtask fuzz`: every fuzz target in turn. Not part of CI: it finds what it finds in hours, not in minutes.
+
+use crate::cargo::{self, cargo};
+use crate::fault::Fault;
+use crate::metadata::{Metadata, Package};
+use crate::session::Session;
+
+/// Fuzzes one target, or all, for so many seconds each, with the sanitizer that needs an unstable compiler flag.
+pub(crate) fn run(session: &Session, wanted: Option<&str>, seconds: u32) -> Result<(), Fault> {
+    let known = targets(session)?;
+    let chosen = choose(&known, wanted)?;
+    cargo::ensure_subcommand(session, "fuzz")?;
+    for target in chosen {
+        let limit = format!("-max_total_time={seconds}");
+        let mut command = cargo(session);
+        command.env("RUSTC_BOOTSTRAP", "1").env("CARGO_TARGET_DIR", session.target().join("fuzz"));
+        cargo::run(command.args(["fuzz", "run", target, "--", &limit])).map_err(|fault| {
+            Fault::new(format!("{fault} The input that broke it lies in fuzz/artifacts/{target}/."))
+        })?;
+    }
+    Ok(())
+}
+
+fn targets(session: &Session) -> Result<Vec<String>, Fault> {
+    let manifest = session.root().join("fuzz").join("Cargo.toml");
+    let mut command = cargo(session);
+    command.args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"]);
+    let text = cargo::capture(command.arg(&manifest))?;
+    let metadata: Metadata =
+        serde_json::from_str(&text).map_err(|error| Fault::json("cargo's metadata", &error))?;
+    let targets = |package: &Package| package.targets_of_kind("bin").map(str::to_owned).collect::<Vec<_>>();
+    Ok(metadata.packages.iter().flat_map(targets).collect())
+}
+
+fn choose<'a>(known: &'a [String], wanted: Option<&str>) -> Result<Vec<&'a str>, Fault> {
+    let chosen: Vec<_> = known
+        .iter()
+        .map(String::as_str)
+        .filter(|target| wanted.is_none_or(|wanted| wanted == *target))
+        .collect();
+    match (wanted, chosen.is_empty()) {
+        (Some(wanted), true) => {
+            Err(Fault::new(format!("no fuzz target is called {wanted}. There are: {}.", known.join(", "))))
+        }
+        (None, true) => Err(Fault::new("fuzz/Cargo.toml has no targets.")),
+        (_, false) => Ok(chosen),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_target_is_refused_with_those_there_are() {
+        let known = ["announce".to_owned(), "packet".to_owned()];
+        assert_eq!(choose(&known, None).expect("all"), ["announce", "packet"]);
+        assert_eq!(choose(&known, Some("packet")).expect("one"), ["packet"]);
+        let fault = choose(&known, Some("pocket")).expect_err("a slip").to_string();
+        assert_eq!(fault, "no fuzz target is called pocket. There are: announce, packet.");
+        assert!(choose(&[], None).is_err());
+    }
+}

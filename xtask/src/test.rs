@@ -1,0 +1,65 @@
+//! `cargo xtask test`: everything that CI runs.
+//!
+//! The tests come last, so that the output closes with nextest's own summary.
+
+use std::time::Instant;
+
+use crate::cargo::{self, cargo};
+use crate::fault::Fault;
+use crate::session::Session;
+use crate::stages::{Note, Report, Stage};
+use crate::{stage, tidy};
+
+/// Cheap stages first; those that prepare something for the tests before the tests are built.
+const STAGES: [Stage; 13] = [
+    Stage { name: "packages", run: stage::packages::run },
+    Stage { name: "stock python", run: stage::stock_python::run },
+    Stage { name: "nextest", run: nextest },
+    Stage { name: "format", run: stage::lints::format },
+    Stage { name: "tidy", run: |session| tidy::run(session) },
+    Stage { name: "dependencies", run: stage::dependencies::run },
+    Stage { name: "licences", run: stage::licences::run },
+    Stage { name: "clippy", run: stage::lints::clippy },
+    Stage { name: "rustdoc", run: stage::lints::rustdoc },
+    Stage { name: "doc tests", run: doc_tests },
+    Stage { name: "bare metal", run: stage::bare_metal::run },
+    Stage { name: "simulator", run: stage::simulator::run },
+    Stage { name: "build the tests", run: build_tests },
+];
+
+/// Runs every stage, tells how they went, then runs the tests.
+pub(crate) fn run(session: &mut Session) -> Result<(), Fault> {
+    let mut report = Report::default();
+    for stage in &STAGES {
+        report.run(session, stage);
+    }
+    println!("\n{}\n==> tests", report.table());
+    let started = Instant::now();
+    let tested = cargo::run(cargo(session).args(["nextest", "run", "--locked", "--workspace"]));
+    let stages = report.verdict();
+    match tested {
+        Ok(()) => stages,
+        Err(fault) => {
+            let before = stages.err().map_or(String::new(), |fault| format!(" Before that, {fault}"));
+            let seconds = started.elapsed().as_secs_f32();
+            Err(Fault::new(format!("the stage tests failed after {seconds:.1} s: {fault}{before}")))
+        }
+    }
+}
+
+fn nextest(session: &mut Session) -> Result<Note, Fault> {
+    cargo::ensure_subcommand(session, "nextest")?;
+    let version = cargo::capture(cargo(session).args(["nextest", "--version"]))?;
+    Ok(version.lines().next().unwrap_or_default().to_owned())
+}
+
+/// nextest does not run the examples in the documentation.
+fn doc_tests(session: &mut Session) -> Result<Note, Fault> {
+    cargo::run(cargo(session).args(["test", "--locked", "--workspace", "--doc", "--quiet"]))?;
+    Ok(Note::new())
+}
+
+fn build_tests(session: &mut Session) -> Result<Note, Fault> {
+    cargo::run(cargo(session).args(["nextest", "run", "--locked", "--workspace", "--no-run"]))?;
+    Ok(Note::new())
+}
