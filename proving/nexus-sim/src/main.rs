@@ -1,2 +1,309 @@
-//! The simulator.
-fn main() {}
+//! The simulator's command line.
+#![forbid(unsafe_code)]
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use nexus_machine::Duration;
+use nexus_node::Node;
+use nexus_sim::acceptance::{MILESTONES, Milestone, MilestoneVerdict};
+use nexus_sim::faults::Kinds;
+use nexus_sim::layout::Shape;
+use nexus_sim::log::{Detail, Log};
+use nexus_sim::swarm::{self, Order};
+use serde_json::{Value, json};
+
+/// Simulates networks of NEXUS nodes, deterministically: a seed reproduces everything.
+#[derive(Parser)]
+#[command(name = "nexus-sim", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// List the milestones whose acceptance criteria are known.
+    Milestones(Output),
+    /// Measure a milestone's acceptance criteria: exit code 0 if all are met, 1 if one is missed, 2 if some cannot be
+    /// measured.
+    Acceptance {
+        /// The milestone's number, such as 1.1.
+        milestone: String,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Run many worlds with faults drawn from their seeds, each twice, before all judges.
+    Swarm(Swarm),
+    /// Print the trace hash of one world.
+    Trace {
+        #[command(flatten)]
+        world: World,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Run one world and print what happens in it.
+    Run {
+        #[command(flatten)]
+        world: World,
+        /// Print every input, output and damaged frame.
+        #[arg(long)]
+        verbose: bool,
+    },
+}
+
+#[derive(Args, Clone, Copy)]
+struct Output {
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct Swarm {
+    /// How many worlds.
+    #[arg(long, default_value_t = 20)]
+    seeds: u64,
+    /// The seed of the first; the others follow.
+    #[arg(long, default_value_t = 1)]
+    first_seed: u64,
+    /// How many nodes each world has.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(2..=10_000))]
+    nodes: u32,
+    /// How many days each world lasts.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=3_650))]
+    days: u64,
+    /// What may go wrong.
+    #[arg(long, default_value = "usual")]
+    faults: Faults,
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(Args)]
+struct World {
+    /// The seed from which everything follows.
+    #[arg(long)]
+    seed: u64,
+    /// How many nodes.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(2..=10_000))]
+    nodes: u32,
+    /// The world's shape; without it, the seed decides.
+    #[arg(long)]
+    world: Option<ShapeName>,
+    /// How many hours the world lasts. Faults stop two hours before the end.
+    #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u64).range(1..=87_600))]
+    hours: u64,
+    /// What may go wrong.
+    #[arg(long, default_value = "usual")]
+    faults: Faults,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Faults {
+    /// Nothing.
+    None,
+    /// Everything that an honest disk survives.
+    Usual,
+    /// That, and disks replaced by earlier images of themselves.
+    Stale,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum ShapeName {
+    Line,
+    Ring,
+    Grid,
+    Geometric,
+    Segment,
+    Bridge,
+    Mixed,
+}
+
+impl From<Faults> for Kinds {
+    fn from(faults: Faults) -> Self {
+        match faults {
+            Faults::None => Self::None,
+            Faults::Usual => Self::Usual,
+            Faults::Stale => Self::WithStaleDisks,
+        }
+    }
+}
+
+impl From<ShapeName> for Shape {
+    fn from(name: ShapeName) -> Self {
+        match name {
+            ShapeName::Line => Self::Line,
+            ShapeName::Ring => Self::Ring,
+            ShapeName::Grid => Self::Grid,
+            ShapeName::Geometric => Self::Geometric,
+            ShapeName::Segment => Self::Segment,
+            ShapeName::Bridge => Self::Bridge,
+            ShapeName::Mixed => Self::Mixed,
+        }
+    }
+}
+
+impl World {
+    fn order(&self) -> Order {
+        Order {
+            seed: self.seed,
+            nodes: self.nodes,
+            shape: self.world.map(Shape::from),
+            length: Duration::from_secs(self.hours * 3_600),
+            kinds: self.faults.into(),
+        }
+    }
+}
+
+impl Swarm {
+    fn order(&self, seed: u64) -> Order {
+        let length = Duration::from_secs(self.days * 86_400);
+        Order { seed, nodes: self.nodes, shape: None, length, kinds: self.faults.into() }
+    }
+
+    fn reproduce(&self, seed: u64) -> String {
+        let faults = self.faults.to_possible_value().map(|name| name.get_name().to_owned()).unwrap_or_default();
+        format!("nexus-sim run --seed {seed} --nodes {} --hours {} --faults {faults}", self.nodes, self.days * 24)
+    }
+}
+
+/// A pipe that was closed early, a full disk: what the operating system says when nothing more can be printed.
+const CANNOT_RUN: u8 = 2;
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Milestones(output) => milestones(output),
+        Command::Acceptance { milestone, output } => acceptance(&milestone, output),
+        Command::Swarm(swarm) => run_swarm(&swarm),
+        Command::Trace { world, output } => trace(&world, output),
+        Command::Run { world, verbose } => run(&world, if verbose { Detail::Everything } else { Detail::Events }),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("nexus-sim cannot print its results: {error}");
+        ExitCode::from(CANNOT_RUN)
+    })
+}
+
+fn milestones(output: Output) -> io::Result<ExitCode> {
+    let mut out = io::stdout().lock();
+    if output.json {
+        let list = MILESTONES.iter().map(|milestone| {
+            let measurable = milestone.criteria.iter().filter(|criterion| criterion.measure.is_some()).count();
+            json!({
+                "milestone": milestone.number,
+                "title": milestone.title,
+                "criteria": milestone.criteria.len(),
+                "measurable": measurable,
+            })
+        });
+        writeln!(out, "{}", Value::from_iter(list))?;
+    } else {
+        for milestone in &MILESTONES {
+            writeln!(out, "{}  {} ({} criteria)", milestone.number, milestone.title, milestone.criteria.len())?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn acceptance(number: &str, output: Output) -> io::Result<ExitCode> {
+    let Some(milestone) = Milestone::find(number) else {
+        eprintln!("There is no milestone {number}: `nexus-sim milestones` lists them.");
+        return Ok(ExitCode::from(CANNOT_RUN));
+    };
+    let report = milestone.measure();
+    let mut out = io::stdout().lock();
+    if output.json {
+        writeln!(out, "{}", json!(report))?;
+    } else {
+        writeln!(out, "Milestone {}: {}", milestone.number, milestone.title)?;
+        for criterion in &report.criteria {
+            let measured = criterion.measured.as_deref().unwrap_or("-");
+            writeln!(out, "  {:?}: {}", criterion.verdict, criterion.text)?;
+            writeln!(out, "      required: {}; measured: {measured}", criterion.required)?;
+        }
+        writeln!(out, "{:?}", report.verdict)?;
+    }
+    Ok(ExitCode::from(match report.verdict {
+        MilestoneVerdict::Met => 0,
+        MilestoneVerdict::Missed => 1,
+        MilestoneVerdict::Incomplete => 2,
+    }))
+}
+
+fn run_swarm(swarm: &Swarm) -> io::Result<ExitCode> {
+    let mut out = io::stdout().lock();
+    let began = Instant::now();
+    let mut failures = Vec::new();
+    for seed in (swarm.first_seed..).take(usize::try_from(swarm.seeds).unwrap_or(usize::MAX)) {
+        let order = swarm.order(seed);
+        let (judged, same) = swarm::run_twice::<Node>(&order);
+        let mut reasons: Vec<String> =
+            judged.failures.iter().map(|(judge, f)| format!("{judge}, {}: {}", f.at, f.reason)).collect();
+        if let Err(differed) = same {
+            reasons.push(format!("two runs differ: {} and {}", differed.judged, differed.again));
+        }
+        if !swarm.output.json {
+            let verdict = if reasons.is_empty() { "passed" } else { "FAILED" };
+            writeln!(out, "seed {seed:<6} {:<10?} {verdict}  {}", order.shape(), judged.outcome.trace)?;
+        }
+        for reason in reasons {
+            if !swarm.output.json {
+                writeln!(out, "    {reason}\n    reproduce: {}", swarm.reproduce(seed))?;
+            }
+            failures.push(json!({ "seed": seed, "reason": reason, "reproduce": swarm.reproduce(seed) }));
+        }
+        out.flush()?;
+    }
+    let wall_s = began.elapsed().as_secs_f64();
+    // Each world is run twice.
+    let simulated_s = 2 * swarm.seeds * swarm.days * 86_400;
+    let speed = u128::from(simulated_s) * 1_000 / began.elapsed().as_millis().max(1);
+    if swarm.output.json {
+        let summary = json!({
+            "seeds": swarm.seeds, "first_seed": swarm.first_seed, "nodes": swarm.nodes, "days": swarm.days,
+            "failures": failures, "simulated_s": simulated_s, "wall_s": wall_s,
+            "simulated_s_per_s": u64::try_from(speed).unwrap_or(u64::MAX),
+        });
+        writeln!(out, "{summary}")?;
+    } else {
+        writeln!(out, "{simulated_s} simulated seconds in {wall_s:.1} s: {speed} per second")?;
+    }
+    Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn trace(world: &World, output: Output) -> io::Result<ExitCode> {
+    let order = world.order();
+    let trace = nexus_sim::world::run::<Node>(&order.scenario(), &mut []).trace;
+    let mut out = io::stdout().lock();
+    if output.json {
+        writeln!(out, "{}", json!({ "seed": world.seed, "trace": trace.to_string() }))?;
+    } else {
+        let (nodes, hours) = (world.nodes, world.hours);
+        writeln!(out, "seed {}, {:?} of {nodes} nodes, {hours} hours: {trace}", world.seed, order.shape())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run(world: &World, detail: Detail) -> io::Result<ExitCode> {
+    let order = world.order();
+    let scenario = order.scenario();
+    let mut bench = order.bench::<Node>(&scenario);
+    let mut log = Log::new(io::stdout().lock(), detail);
+    let outcome = {
+        let mut observers = bench.observers();
+        observers.push(&mut log);
+        nexus_sim::world::run::<Node>(&scenario, &mut observers)
+    };
+    log.finish()?;
+    let mut failures = bench.failures();
+    failures.extend(outcome.halted.map(|failure| ("rest", failure)));
+    let mut out = io::stdout().lock();
+    writeln!(out, "trace {}", outcome.trace)?;
+    for (judge, failure) in &failures {
+        writeln!(out, "{judge} failed at {}: {}", failure.at, failure.reason)?;
+    }
+    Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

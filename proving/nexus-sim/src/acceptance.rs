@@ -1,0 +1,246 @@
+//! The roadmap's acceptance criteria, each with what was measured.
+//!
+//! The texts are the roadmap's, split into statements that can be true or false on their own. A criterion without a way to
+//! measure it says so: it is neither met nor missed.
+
+mod announces;
+
+use serde::Serialize;
+
+/// Milestones with their acceptance criteria.
+pub const MILESTONES: [Milestone; 6] = [
+    Milestone {
+        number: "1.1",
+        title: "Transport + Identity",
+        criteria: &[
+            planned("link", "Two nodes on different transports establish an encrypted link", "a link in each direction"),
+            Planned {
+                id: "announces",
+                text: "Two nodes on different transports exchange announces",
+                required: "every pair of nodes, over at least two kinds of medium",
+                measure: Some(announces::exchanged_across_media),
+            },
+            Planned {
+                id: "forwarded-announces",
+                text: "Announces are forwarded, with Ed25519 signature verification, across several nodes",
+                required: "every node of a line hears of every other, over more than one hop",
+                measure: Some(announces::forwarded_along_a_line),
+            },
+            planned("packets", "Two nodes on different transports forward packets to each other", "in both directions"),
+            planned("encrypted", "Packet contents are encrypted", "no content readable on any medium"),
+            Planned {
+                id: "forged-announces",
+                text: "Announces that their sender did not sign are rejected",
+                required: "none of those heard is believed or passed on",
+                measure: Some(announces::forgeries_rejected),
+            },
+            planned("unauthenticated", "Unauthenticated nodes are rejected by links", "no link to any of them"),
+        ],
+    },
+    Milestone {
+        number: "1.2",
+        title: "Routing + Gossip",
+        criteria: &[
+            planned("converges", "A 5-node mesh (mixed LoRa + WiFi) converges routing tables", "within 3 gossip rounds"),
+            planned("optimal", "Packets are forwarded via cost-optimal paths", "all of them"),
+            planned("reroutes", "Removing a node causes re-routing", "within 3 minutes"),
+            planned("overhead", "Gossip overhead stays within its budget", "at most 10 % on all links"),
+        ],
+    },
+    Milestone {
+        number: "1.3",
+        title: "Congestion Control",
+        criteria: &[
+            planned("voice", "Under synthetic load, P0 packets (voice) keep their latency", "below 500 ms"),
+            planned("bulk", "Under the same load, P3 (bulk) is throttled", "less than it offers"),
+            planned("reroutes", "Congestion on one link causes traffic to reroute via cost increase", "over another link"),
+            planned("budget", "No link exceeds its bandwidth budget", "none"),
+        ],
+    },
+    Milestone {
+        number: "1.4",
+        title: "Payment Channels",
+        criteria: &[
+            planned("wins", "Of 1,000 relayed packets the relay wins 1000 × win_probability", "within 2 σ"),
+            planned("updates", "Channel updates occur only on wins", "as many updates as wins"),
+            planned("settlement", "Settlement produces a valid dual-signed record", "both signatures verify"),
+            planned("dispute", "Dispute resolution rejects old states", "all of them"),
+        ],
+    },
+    Milestone {
+        number: "1.5",
+        title: "CRDT Ledger",
+        criteria: &[
+            planned("converges", "Three nodes settle channels pairwise and all balances converge", "within O(log N) rounds"),
+            planned("duplicates", "Duplicate settlements are rejected", "all of them"),
+            planned("forged", "A forged settlement is silently dropped", "by all nodes"),
+        ],
+    },
+    Milestone {
+        number: "1.6",
+        title: "Hardware Targets",
+        criteria: &[
+            planned("esp32", "An ESP32 node relays packets and earns VRF lottery wins", "both"),
+            planned("bridge", "A Raspberry Pi bridges LoRa to WiFi", "in both directions"),
+            planned("tools", "CLI tools show correct routing table, channel states, and balances", "all three"),
+            planned("flash", "ESP32 firmware fits in flash", "the partition's size"),
+            planned("memory", "ESP32 firmware runs within its memory", "520 KB"),
+        ],
+    },
+];
+
+/// A milestone and what it takes.
+#[derive(Clone, Copy, Debug)]
+pub struct Milestone {
+    /// Its number in the roadmap.
+    pub number: &'static str,
+    /// Its title there.
+    pub title: &'static str,
+    /// What must be true.
+    pub criteria: &'static [Planned],
+}
+
+/// A criterion and how it is measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Planned {
+    /// Its name, unique within the milestone.
+    pub id: &'static str,
+    /// What must be true.
+    pub text: &'static str,
+    /// The bound.
+    pub required: &'static str,
+    /// How it is measured; `None` if nothing can measure it.
+    pub measure: Option<fn() -> Measurement>,
+}
+
+const fn planned(id: &'static str, text: &'static str, required: &'static str) -> Planned {
+    Planned { id, text, required, measure: None }
+}
+
+/// What was measured.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Measurement {
+    /// The figures.
+    pub measured: String,
+    /// Whether they are within the bound.
+    pub verdict: CriterionVerdict,
+}
+
+/// Whether a criterion holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CriterionVerdict {
+    /// It does.
+    Met,
+    /// It does not.
+    Missed,
+    /// Nobody knows.
+    Unmeasured,
+}
+
+/// Whether a milestone is reached.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MilestoneVerdict {
+    /// All criteria are met.
+    Met,
+    /// At least one is missed.
+    Missed,
+    /// None is missed, but not all are measured.
+    Incomplete,
+}
+
+/// A milestone, measured.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Report {
+    /// Its number.
+    pub milestone: &'static str,
+    /// Its criteria.
+    pub criteria: Vec<Criterion>,
+    /// What follows from them.
+    pub verdict: MilestoneVerdict,
+}
+
+/// A criterion, measured.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Criterion {
+    /// Its name.
+    pub id: &'static str,
+    /// What must be true.
+    pub text: &'static str,
+    /// The bound.
+    pub required: &'static str,
+    /// The figures, if there are any.
+    pub measured: Option<String>,
+    /// Whether it holds.
+    pub verdict: CriterionVerdict,
+}
+
+impl Milestone {
+    /// The milestone of this number.
+    #[must_use]
+    pub fn find(number: &str) -> Option<&'static Self> {
+        MILESTONES.iter().find(|milestone| milestone.number == number)
+    }
+
+    /// Measures every criterion that can be measured.
+    #[must_use]
+    pub fn measure(&self) -> Report {
+        let criteria: Vec<Criterion> = self.criteria.iter().map(Planned::measured).collect();
+        let verdict = overall(criteria.iter().map(|criterion| criterion.verdict));
+        Report { milestone: self.number, criteria, verdict }
+    }
+}
+
+impl Planned {
+    fn measured(&self) -> Criterion {
+        let measurement = self.measure.map(|measure| measure());
+        let verdict = measurement.as_ref().map_or(CriterionVerdict::Unmeasured, |m| m.verdict);
+        let measured = measurement.map(|measurement| measurement.measured);
+        Criterion { id: self.id, text: self.text, required: self.required, measured, verdict }
+    }
+}
+
+fn overall(verdicts: impl Iterator<Item = CriterionVerdict>) -> MilestoneVerdict {
+    verdicts.fold(MilestoneVerdict::Met, |so_far, verdict| match (so_far, verdict) {
+        (MilestoneVerdict::Missed, _) | (_, CriterionVerdict::Missed) => MilestoneVerdict::Missed,
+        (_, CriterionVerdict::Unmeasured) => MilestoneVerdict::Incomplete,
+        (so_far, CriterionVerdict::Met) => so_far,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use CriterionVerdict::{Met, Missed, Unmeasured};
+
+    #[test]
+    fn one_missed_criterion_misses_the_milestone_and_an_unmeasured_one_leaves_it_open() {
+        let of = |verdicts: &[CriterionVerdict]| overall(verdicts.iter().copied());
+        assert_eq!(of(&[Met, Met]), MilestoneVerdict::Met);
+        assert_eq!(of(&[Met, Unmeasured, Met]), MilestoneVerdict::Incomplete);
+        assert_eq!(of(&[Missed, Unmeasured]), MilestoneVerdict::Missed);
+        assert_eq!(of(&[Unmeasured, Missed, Met]), MilestoneVerdict::Missed);
+    }
+
+    #[test]
+    fn the_names_of_criteria_are_unique_within_a_milestone() {
+        for milestone in &MILESTONES {
+            let mut names: Vec<&str> = milestone.criteria.iter().map(|criterion| criterion.id).collect();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), milestone.criteria.len(), "milestone {}", milestone.number);
+        }
+    }
+
+    #[test]
+    fn a_milestone_without_measurements_is_incomplete_and_says_so() {
+        let report = Milestone::find("1.4").unwrap().measure();
+        assert_eq!(report.verdict, MilestoneVerdict::Incomplete);
+        assert!(report.criteria.iter().all(|c| c.measured.is_none() && c.verdict == Unmeasured));
+        let json = serde_json::to_value(&report).unwrap();
+        assert_eq!(json["criteria"][0]["measured"], serde_json::Value::Null);
+        assert_eq!(json["verdict"], "incomplete");
+        assert_eq!(Milestone::find("9.9").map(|milestone| milestone.number), None);
+    }
+}

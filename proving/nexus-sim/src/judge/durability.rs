@@ -1,0 +1,88 @@
+//! What depends on a write leaves only once the write is durable. Source: spec/machine.md#durability.
+
+use std::collections::VecDeque;
+
+use nexus_crypto::DestinationHash;
+use nexus_machine::{Snapshot, Ticket, Write};
+use nexus_node::Output;
+
+use super::sighting::Sighting;
+use crate::observation::{Act, Finding, Judge, Observation, Observer, Verdict, What};
+
+/// A node's own announce carries no emission time beyond the one that its disk holds: else a crash right after it would let
+/// the node sign another announce for the same emission.
+pub struct Durability {
+    addresses: Vec<DestinationHash>,
+    /// The emission up to which a store has promised to remember.
+    promised: fn(&Snapshot) -> Option<u64>,
+    disks: Vec<Mirror>,
+    finding: Finding,
+}
+
+/// What a node's disk would yield after a crash at this moment, at the least.
+#[derive(Debug, Default)]
+struct Mirror {
+    durable: Snapshot,
+    pending: VecDeque<(Ticket, Vec<Write>)>,
+}
+
+impl Durability {
+    /// A judge of the nodes with these addresses, whose stores are read with `promised`.
+    #[must_use]
+    pub fn new(addresses: Vec<DestinationHash>, promised: fn(&Snapshot) -> Option<u64>) -> Self {
+        let disks = addresses.iter().map(|_| Mirror::default()).collect();
+        Self { addresses, promised, disks, finding: Finding::default() }
+    }
+}
+
+impl Mirror {
+    fn complete(&mut self, through: Ticket) {
+        while let Some((_, writes)) = self.pending.pop_front_if(|(ticket, _)| *ticket <= through) {
+            for write in writes {
+                self.durable.apply(write);
+            }
+        }
+    }
+}
+
+impl Observer for Durability {
+    fn observe(&mut self, observation: &Observation<'_>) {
+        let What::Node { node, act, .. } = &observation.what else { return };
+        let mirror = &mut self.disks[node.place()];
+        match act {
+            Act::Booted { snapshot, .. } => {
+                *mirror = Mirror { durable: (*snapshot).clone(), pending: VecDeque::new() };
+            }
+            Act::Durable(through) => mirror.complete(*through),
+            Act::Took(Output::Persist { ticket, writes }) => {
+                mirror.pending.push_back((*ticket, writes.clone()));
+            }
+            Act::Took(Output::Transmit { bytes, .. }) => {
+                let Some(Ok(sighting)) = Sighting::of(bytes) else { return };
+                let own = sighting.destination == self.addresses[node.place()];
+                let promised = (self.promised)(&mirror.durable);
+                if own && promised.is_none_or(|promised| sighting.emitted_at > promised) {
+                    self.finding.fail(observation.at, || {
+                        let emitted_at = sighting.emitted_at;
+                        format!("node {} announced emission {emitted_at} with {promised:?} on disk", node.0)
+                    });
+                }
+            }
+            Act::Took(Output::Sense { .. } | Output::Event(_))
+            | Act::Crashed
+            | Act::Given { .. }
+            | Act::Woken { .. }
+            | Act::Rested { .. } => {}
+        }
+    }
+}
+
+impl Judge for Durability {
+    fn name(&self) -> &'static str {
+        "durability"
+    }
+
+    fn verdict(&self) -> Verdict {
+        self.finding.verdict()
+    }
+}

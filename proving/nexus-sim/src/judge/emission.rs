@@ -1,0 +1,98 @@
+//! One emission, one announce. Source: spec/wire.md#announces.
+
+use nexus_crypto::DestinationHash;
+use nexus_node::{Input, Output};
+
+use super::sighting::{Content, Sighting};
+use crate::observation::{Act, Finding, Judge, Observation, Observer, Provenance, Verdict, What};
+
+/// An identity never signs different announces for the same emission time, nor sends an older emission after a newer one,
+/// across all crashes.
+///
+/// A node whose disk was replaced by an earlier image cannot know better, until it hears a later announce of its own: from
+/// then on it goes beyond that one.
+#[derive(Debug)]
+pub struct Emission {
+    addresses: Vec<DestinationHash>,
+    /// The newest emission that each node sent, as far as it can remember.
+    sent: Vec<Option<(u64, Content)>>,
+    /// The newest that each heard of its own in this incarnation.
+    heard: Vec<Option<(u64, Content)>>,
+    finding: Finding,
+}
+
+impl Emission {
+    /// A judge of the nodes with these addresses.
+    #[must_use]
+    pub fn new(addresses: Vec<DestinationHash>) -> Self {
+        let none = vec![None; addresses.len()];
+        Self { addresses, sent: none.clone(), heard: none, finding: Finding::default() }
+    }
+
+    fn sends(&mut self, node: usize, emission: (u64, Content)) -> Result<(), String> {
+        let (at, content) = emission;
+        for (floor, how) in [(self.sent[node], "sent"), (self.heard[node], "heard")] {
+            match floor {
+                Some((newest, _)) if at < newest => {
+                    return Err(format!("announced emission {at} after it {how} {newest}"));
+                }
+                Some((newest, other)) if at == newest && content != other => {
+                    return Err(format!("announced emission {at} in two ways"));
+                }
+                Some(_) | None => {}
+            }
+        }
+        self.sent[node] = Some(emission);
+        Ok(())
+    }
+
+    fn hears(&mut self, node: usize, emission: (u64, Content)) {
+        if self.heard[node].is_none_or(|(newest, _)| emission.0 > newest) {
+            self.heard[node] = Some(emission);
+        }
+    }
+}
+
+impl Observer for Emission {
+    fn observe(&mut self, observation: &Observation<'_>) {
+        let What::Node { node, act, .. } = &observation.what else { return };
+        let place = node.place();
+        let own = |sighting: &Sighting<'_>| sighting.destination == self.addresses[place];
+        match act {
+            Act::Booted { disk, .. } => {
+                self.heard[place] = None;
+                if *disk == Provenance::Stale {
+                    self.sent[place] = None;
+                }
+            }
+            Act::Given { input: Input::Frame { bytes, .. }, .. } => {
+                let named = Sighting::of(bytes).and_then(Result::ok).filter(own);
+                if let Some(sighting) = named.filter(|sighting| sighting.announce.verify().is_ok()) {
+                    self.hears(place, (sighting.emitted_at, sighting.content));
+                }
+            }
+            Act::Took(Output::Transmit { bytes, .. }) => {
+                let Some(sighting) = Sighting::of(bytes).and_then(Result::ok).filter(own) else { return };
+                if let Err(reason) = self.sends(place, (sighting.emitted_at, sighting.content)) {
+                    self.finding.fail(observation.at, || format!("node {} {reason}", node.0));
+                }
+            }
+            Act::Took(_)
+            | Act::Given { .. }
+            | Act::Crashed
+            | Act::Durable(_)
+            | Act::Woken { .. }
+            | Act::Rested { .. } => {}
+        }
+    }
+}
+
+impl Judge for Emission {
+    fn name(&self) -> &'static str {
+        "emission"
+    }
+
+    fn verdict(&self) -> Verdict {
+        self.finding.verdict()
+    }
+}

@@ -1,0 +1,133 @@
+//! What relays may do to announces. Source: spec/reticulum.md#announce-propagation.
+
+use std::collections::BTreeMap;
+
+use nexus_crypto::DestinationHash;
+use nexus_machine::{BoundedMap, Inserted, MapOverflow};
+use nexus_node::{Input, Output};
+
+use super::sighting::{Content, Sighting};
+use crate::observation::{Act, Finding, Judge, Observation, Observer, Verdict, What};
+
+/// Whatever announce a node passes on verifies, was heard by it since it started, counts one hop more than some copy that
+/// it heard, and is no older than the newest that it passed on for that destination. Its own it sends with no hops.
+#[derive(Debug)]
+pub struct Relay {
+    addresses: Vec<DestinationHash>,
+    nodes: Vec<Node>,
+    /// Contents that were verified before: most frames are copies.
+    genuine: BoundedMap<Content, ()>,
+    finding: Finding,
+}
+
+#[derive(Debug)]
+struct Node {
+    /// The hop counts at which each content was heard, one bit each.
+    heard: BoundedMap<Content, u128>,
+    newest: BTreeMap<DestinationHash, u64>,
+}
+
+/// A run of weeks is judged in bounded memory: what was heard this many announces ago is not relayed any more.
+const REMEMBERED: usize = 4_096;
+
+impl Node {
+    fn new() -> Self {
+        Self { heard: remembering(REMEMBERED), newest: BTreeMap::new() }
+    }
+
+    fn hears(&mut self, sighting: &Sighting<'_>) {
+        let before = self.heard.get(&sighting.content).copied().unwrap_or_default();
+        remember(&mut self.heard, sighting.content, before | 1 << sighting.hops);
+    }
+}
+
+const fn remembering<V>(capacity: usize) -> BoundedMap<Content, V> {
+    BoundedMap::new(capacity, MapOverflow::EvictLeastRecent)
+}
+
+fn remember<V>(map: &mut BoundedMap<Content, V>, content: Content, value: V) {
+    match map.insert(content, value) {
+        Inserted::Fresh | Inserted::Replaced(_) | Inserted::Evicted(..) | Inserted::Refused(_) => {}
+    }
+}
+
+impl Relay {
+    /// A judge of the nodes with these addresses.
+    #[must_use]
+    pub fn new(addresses: Vec<DestinationHash>) -> Self {
+        let nodes = addresses.iter().map(|_| Node::new()).collect();
+        Self { addresses, nodes, genuine: remembering(REMEMBERED), finding: Finding::default() }
+    }
+
+    fn transmits(&mut self, node: usize, sighting: &Sighting<'_>) -> Result<(), String> {
+        let (destination, hops) = (sighting.destination, sighting.hops);
+        if self.genuine.get(&sighting.content).is_none() {
+            sighting
+                .announce
+                .verify()
+                .map_err(|error| format!("sent an announce of {destination}: {error}"))?;
+            remember(&mut self.genuine, sighting.content, ());
+        }
+        if destination == self.addresses[node] {
+            return if hops == 0 { Ok(()) } else { Err(format!("sent its own announce with {hops} hops")) };
+        }
+        let state = &mut self.nodes[node];
+        let heard_at = state.heard.get(&sighting.content).copied().unwrap_or_default();
+        if heard_at == 0 {
+            return Err(format!("relayed an announce of {destination} that it never heard"));
+        }
+        if hops == 0 || heard_at & (1 << (hops - 1)) == 0 {
+            return Err(format!(
+                "relayed an announce of {destination} with {hops} hops, not one more than it heard"
+            ));
+        }
+        let newest = state.newest.entry(destination).or_insert(sighting.emitted_at);
+        if sighting.emitted_at < *newest {
+            let older = sighting.emitted_at;
+            return Err(format!("relayed emission {older} of {destination} after {newest}"));
+        }
+        *newest = sighting.emitted_at;
+        Ok(())
+    }
+}
+
+impl Observer for Relay {
+    fn observe(&mut self, observation: &Observation<'_>) {
+        let What::Node { node, act, .. } = &observation.what else { return };
+        let place = node.place();
+        match act {
+            Act::Booted { .. } => self.nodes[place] = Node::new(),
+            Act::Given { input: Input::Frame { bytes, .. }, .. } => {
+                if let Some(Ok(sighting)) = Sighting::of(bytes) {
+                    self.nodes[place].hears(&sighting);
+                }
+            }
+            Act::Took(Output::Transmit { bytes, .. }) => {
+                let judged = match Sighting::of(bytes) {
+                    None => Ok(()),
+                    Some(Ok(sighting)) => self.transmits(place, &sighting),
+                    Some(Err(error)) => Err(format!("sent a malformed announce: {error}")),
+                };
+                if let Err(reason) = judged {
+                    self.finding.fail(observation.at, || format!("node {} {reason}", node.0));
+                }
+            }
+            Act::Took(_)
+            | Act::Given { .. }
+            | Act::Crashed
+            | Act::Durable(_)
+            | Act::Woken { .. }
+            | Act::Rested { .. } => {}
+        }
+    }
+}
+
+impl Judge for Relay {
+    fn name(&self) -> &'static str {
+        "relay"
+    }
+
+    fn verdict(&self) -> Verdict {
+        self.finding.verdict()
+    }
+}

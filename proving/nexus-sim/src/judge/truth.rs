@@ -1,0 +1,61 @@
+//! Nobody believes in a destination that does not exist. Source: spec/reticulum.md#announce.
+
+use std::collections::BTreeSet;
+
+use nexus_crypto::DestinationHash;
+use nexus_node::{Event, Output};
+
+use super::sighting::Sighting;
+use crate::observation::{Act, Finding, Judge, Observation, Observer, Verdict, What};
+
+/// Whenever a node reports that it can reach a destination, that destination's owner has announced just that emission.
+#[derive(Debug)]
+pub struct Truth {
+    addresses: Vec<DestinationHash>,
+    announced: BTreeSet<(DestinationHash, u64)>,
+    finding: Finding,
+}
+
+impl Truth {
+    /// A judge of the nodes with these addresses.
+    #[must_use]
+    pub fn new(addresses: Vec<DestinationHash>) -> Self {
+        Self { addresses, announced: BTreeSet::new(), finding: Finding::default() }
+    }
+}
+
+impl Observer for Truth {
+    fn observe(&mut self, observation: &Observation<'_>) {
+        let What::Node { node, act: Act::Took(output), .. } = &observation.what else { return };
+        match output {
+            Output::Transmit { bytes, .. } => {
+                let own = self.addresses[node.place()];
+                if let Some(Ok(sighting)) = Sighting::of(bytes)
+                    && sighting.destination == own
+                {
+                    self.announced.insert((own, sighting.emitted_at));
+                }
+            }
+            Output::Event(Event::Reached { destination, emitted_at, .. }) => {
+                if !self.announced.contains(&(*destination, *emitted_at)) {
+                    self.finding.fail(observation.at, || {
+                        format!("node {} believes emission {emitted_at} of {destination}, which was never sent", node.0)
+                    });
+                }
+            }
+            Output::Event(Event::Announced { .. } | Event::ChannelJammed { .. } | Event::ClocksParted { .. } | Event::EntropyWanted)
+            | Output::Sense { .. }
+            | Output::Persist { .. } => {}
+        }
+    }
+}
+
+impl Judge for Truth {
+    fn name(&self) -> &'static str {
+        "truth"
+    }
+
+    fn verdict(&self) -> Verdict {
+        self.finding.verdict()
+    }
+}

@@ -1,0 +1,243 @@
+//! Which nodes hear which: media, and worlds made of them.
+
+use nexus_machine::{Duration, Seed};
+use nexus_network::{Access, InterfaceId, Mode, Profile, Reach};
+
+use crate::observation::{MediumIndex, NodeIndex};
+
+/// One medium and who is on it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MediumPlan {
+    /// What its drivers report.
+    pub profile: Profile,
+    /// From the end of a transmission to its arrival.
+    pub delay: Duration,
+    /// The nodes on it. A medium of [`Reach::PointToPoint`] has two.
+    pub nodes: Vec<NodeIndex>,
+}
+
+/// Nodes and the media between them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Layout {
+    /// How many nodes there are.
+    pub nodes: u32,
+    /// The media. A node's interfaces are numbered by their order, from 0.
+    pub media: Vec<MediumPlan>,
+}
+
+/// Shapes of a world.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Shape {
+    /// Each node has a cable to the next.
+    Line,
+    /// A line whose ends meet.
+    Ring,
+    /// Rows and columns, as square as the number of nodes allows.
+    Grid,
+    /// Nodes scattered over a square, each with a cable to those near it; connected.
+    Geometric,
+    /// All nodes share one half-duplex radio channel.
+    Segment,
+    /// Two half-duplex segments of different speed, with one node on both.
+    Bridge,
+    /// A local network of the first half, a radio channel of the second, and a cable between the two: three kinds of
+    /// transport.
+    Mixed,
+}
+
+impl Shape {
+    /// All of them.
+    pub const ALL: [Self; 7] =
+        [Self::Line, Self::Ring, Self::Grid, Self::Geometric, Self::Segment, Self::Bridge, Self::Mixed];
+
+    /// A world of this shape with `nodes` nodes (at least two). Only [`Shape::Geometric`] depends on the seed.
+    #[must_use]
+    pub fn layout(self, nodes: u32, seed: &Seed) -> Layout {
+        let nodes = nodes.max(2);
+        let media = match self {
+            Self::Line => cables((1..nodes).map(|node| (node - 1, node))),
+            Self::Ring => {
+                let closing = (nodes > 2).then_some((nodes - 1, 0));
+                cables((1..nodes).map(|node| (node - 1, node)).chain(closing))
+            }
+            Self::Grid => cables(grid(nodes).into_iter()),
+            Self::Geometric => cables(geometric(nodes, seed).into_iter()),
+            Self::Segment => vec![radio(FAST_RADIO_BPS, 0..nodes)],
+            Self::Bridge => {
+                let middle = nodes / 2;
+                vec![radio(FAST_RADIO_BPS, 0..middle + 1), radio(SLOW_RADIO_BPS, middle..nodes)]
+            }
+            Self::Mixed => mixed(nodes),
+        };
+        Layout { nodes, media }
+    }
+}
+
+impl Layout {
+    /// The media that `node` is on, by interface.
+    pub fn interfaces(&self, node: NodeIndex) -> impl Iterator<Item = (InterfaceId, MediumIndex)> {
+        let on = (0..).zip(&self.media).filter(move |(_, medium)| medium.nodes.contains(&node));
+        (0..).zip(on).map(|(iface, (medium, _))| (InterfaceId(iface), MediumIndex(medium)))
+    }
+
+    /// All nodes.
+    pub fn node_indices(&self) -> impl Iterator<Item = NodeIndex> + use<> {
+        (0..self.nodes).map(NodeIndex)
+    }
+}
+
+/// A point-to-point link over the Internet: 10 Mbit/s, 15 ms.
+const CABLE_BPS: u64 = 10_000_000;
+const CABLE_DELAY: Duration = Duration::from_millis(15);
+/// A switched local network: 100 Mbit/s, 200 µs.
+const LAN_BPS: u64 = 100_000_000;
+const LAN_DELAY: Duration = Duration::from_micros(200);
+/// `LoRa` at SF7 and 250 kHz carries about 11 kbit/s, at SF9 and 250 kHz about 3.5 kbit/s: `SF · 4/5 · BW / 2^SF`.
+const FAST_RADIO_BPS: u64 = 10_937;
+const SLOW_RADIO_BPS: u64 = 3_515;
+/// The longest frames: a Reticulum packet on a stream, an `RNode` frame on radio.
+const STREAM_FRAME: u16 = 1_064;
+const RADIO_FRAME: u16 = 508;
+
+fn cables(pairs: impl Iterator<Item = (u32, u32)>) -> Vec<MediumPlan> {
+    pairs.map(|(a, b)| cable(a, b)).collect()
+}
+
+fn cable(a: u32, b: u32) -> MediumPlan {
+    let profile = Profile {
+        mode: Mode::Reticulum,
+        reach: Reach::PointToPoint,
+        access: Access::Direct,
+        bandwidth_bps: CABLE_BPS,
+        frame_size: STREAM_FRAME,
+    };
+    MediumPlan { profile, delay: CABLE_DELAY, nodes: vec![NodeIndex(a), NodeIndex(b)] }
+}
+
+fn lan(nodes: std::ops::Range<u32>) -> MediumPlan {
+    let profile = Profile {
+        mode: Mode::Reticulum,
+        reach: Reach::Shared,
+        access: Access::Direct,
+        bandwidth_bps: LAN_BPS,
+        frame_size: STREAM_FRAME,
+    };
+    MediumPlan { profile, delay: LAN_DELAY, nodes: nodes.map(NodeIndex).collect() }
+}
+
+fn radio(bandwidth_bps: u64, nodes: std::ops::Range<u32>) -> MediumPlan {
+    let slot = airtime(bandwidth_bps, RADIO_FRAME.into());
+    let profile = Profile {
+        mode: Mode::Reticulum,
+        reach: Reach::Shared,
+        access: Access::ListenBeforeTalk { slot },
+        bandwidth_bps,
+        frame_size: RADIO_FRAME,
+    };
+    MediumPlan { profile, delay: Duration::ZERO, nodes: nodes.map(NodeIndex).collect() }
+}
+
+/// How long `bytes` occupy a medium of `bandwidth_bps`; no time at all if the rate is unknown.
+#[must_use]
+pub fn airtime(bandwidth_bps: u64, bytes: u64) -> Duration {
+    if bandwidth_bps == 0 {
+        return Duration::ZERO;
+    }
+    Duration::from_micros((bytes * 8 * 1_000_000).div_ceil(bandwidth_bps))
+}
+
+fn mixed(nodes: u32) -> Vec<MediumPlan> {
+    let middle = nodes / 2;
+    let mut media = vec![cable(middle - 1, middle)];
+    if middle > 1 {
+        media.push(lan(0..middle));
+    }
+    if nodes - middle > 1 {
+        media.push(radio(FAST_RADIO_BPS, middle..nodes));
+    }
+    media
+}
+
+fn grid(nodes: u32) -> Vec<(u32, u32)> {
+    let columns = nodes.isqrt();
+    let right = (0..nodes).filter(|node| (node + 1) % columns != 0 && node + 1 < nodes).map(|n| (n, n + 1));
+    let below = (0..nodes.saturating_sub(columns)).map(|node| (node, node + columns));
+    right.chain(below).collect()
+}
+
+/// Random positions; an edge where two are near, and for each node one to the nearest earlier one, so that all connect.
+fn geometric(nodes: u32, seed: &Seed) -> Vec<(u32, u32)> {
+    const SIDE: u64 = 10_000;
+    /// Each node has about this many in range.
+    const DEGREE: u64 = 4;
+    let mut random = seed.fork("positions");
+    let positions: Vec<(u64, u64)> = (0..nodes).map(|_| (random.below(SIDE), random.below(SIDE))).collect();
+    let squared = |a: (u64, u64), b: (u64, u64)| a.0.abs_diff(b.0).pow(2) + a.1.abs_diff(b.1).pow(2);
+    // A disc of area π r² holds π r² / SIDE² of all nodes; 22/7 is π enough.
+    let range_squared = DEGREE * SIDE * SIDE * 7 / (22 * u64::from(nodes));
+    let mut edges = Vec::new();
+    for (node, here) in (0..).zip(&positions) {
+        let earlier = (0..node).zip(positions.iter().map(|there| squared(*here, *there)));
+        let nearest = earlier.clone().min_by_key(|(other, distance)| (*distance, *other));
+        let near = earlier.filter(|(_, distance)| *distance <= range_squared);
+        edges.extend(near.chain(nearest).map(|(other, _)| (other, node)));
+    }
+    edges.sort_unstable();
+    edges.dedup();
+    edges
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    /// The nodes that `layout` connects to node 0.
+    fn connected(layout: &Layout) -> usize {
+        let mut reached = BTreeSet::from([NodeIndex(0)]);
+        for _ in 0..layout.nodes {
+            for medium in &layout.media {
+                if medium.nodes.iter().any(|node| reached.contains(node)) {
+                    reached.extend(&medium.nodes);
+                }
+            }
+        }
+        reached.len()
+    }
+
+    #[test]
+    fn every_shape_connects_all_its_nodes() {
+        for shape in Shape::ALL {
+            for nodes in [2, 3, 5, 7, 20, 50] {
+                for seed in 0..5 {
+                    let layout = shape.layout(nodes, &Seed::new([seed; 32]));
+                    assert_eq!(connected(&layout), usize::try_from(nodes).unwrap(), "{shape:?} of {nodes}");
+                    let two_ended =
+                        |m: &MediumPlan| m.profile.reach != Reach::PointToPoint || m.nodes.len() == 2;
+                    assert!(layout.media.iter().all(two_ended), "{shape:?} of {nodes}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_grid_of_nine_has_twelve_edges_and_a_ring_of_five_has_five() {
+        let edges = |shape: Shape, nodes| shape.layout(nodes, &Seed::new([0; 32])).media.len();
+        assert_eq!((edges(Shape::Grid, 9), edges(Shape::Ring, 5), edges(Shape::Line, 5)), (12, 5, 4));
+    }
+
+    #[test]
+    fn a_geometric_world_follows_its_seed() {
+        let layout = |seed| Shape::Geometric.layout(20, &Seed::new([seed; 32]));
+        assert_eq!(layout(1), layout(1));
+        assert_ne!(layout(1), layout(2));
+    }
+
+    #[test]
+    fn a_bridge_node_has_an_interface_on_each_segment() {
+        let layout = Shape::Bridge.layout(6, &Seed::new([0; 32]));
+        let interfaces: Vec<_> = layout.interfaces(NodeIndex(3)).collect();
+        assert_eq!(interfaces, [(InterfaceId(0), MediumIndex(0)), (InterfaceId(1), MediumIndex(1))]);
+        assert_eq!(layout.interfaces(NodeIndex(0)).count(), 1);
+    }
+}

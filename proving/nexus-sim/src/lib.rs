@@ -1,0 +1,38 @@
+//! Worlds in which nodes are proved: virtual time, clocks that disagree, media and disks that fail, judges that watch.
+//!
+//! A world is decided by a [`world::Scenario`] and by nothing else: the same scenario gives the same run, observation by
+//! observation, on every machine. There is one queue of events, one seed, no clock, no thread and no hash map. Every run
+//! can be done twice and its trace hash compared ([`swarm::run_twice`]).
+//!
+//! | module | what it offers |
+//! |---|---|
+//! | [`world`] | the engine: drives nodes by their contract, crashes them between any two outputs |
+//! | [`actor`] | what a world is populated with: [`nexus_node::Node`], or a [`beacon`] |
+//! | [`clock`], [`queue`] | world time, drifting clocks; what happens next |
+//! | [`layout`], [`medium`] | who hears whom; airtime, collisions, damage |
+//! | [`disk`] | an append-only log with unsynced writes and torn ends |
+//! | [`schedule`], [`faults`] | what is done from outside, and mixes of it drawn from a seed |
+//! | [`observation`], [`trace`], [`log`] | what can be seen, its hash, and its text |
+//! | [`judge`] | what must be true of every run |
+//! | [`swarm`] | many seeds, each twice; crashes at every boundary |
+//! | [`acceptance`] | the roadmap's criteria, measured |
+//!
+//! Spec: `spec/simulation.md`.
+#![forbid(unsafe_code)]
+
+pub mod acceptance;
+pub mod actor;
+pub mod beacon;
+pub mod clock;
+pub mod disk;
+pub mod faults;
+pub mod judge;
+pub mod layout;
+pub mod log;
+pub mod medium;
+pub mod observation;
+pub mod queue;
+pub mod schedule;
+pub mod swarm;
+pub mod trace;
+pub mod world;

@@ -1,0 +1,110 @@
+//! A run as text, one line for each thing worth reading.
+
+use std::fmt::Write as _;
+use std::io::Write;
+
+use nexus_node::{Event, Input, Output};
+
+use crate::observation::{Act, Observation, Observer, Provenance, What};
+
+/// How much to tell.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Detail {
+    /// Starts, crashes, the schedule, and what nodes report.
+    Events,
+    /// Everything that is observed.
+    Everything,
+}
+
+/// An observer that writes.
+#[derive(Debug)]
+pub struct Log<W> {
+    to: W,
+    detail: Detail,
+    /// The first error of the writer: nothing is written after it.
+    error: Option<std::io::Error>,
+}
+
+impl<W: Write> Log<W> {
+    /// A log of this much detail.
+    pub const fn new(to: W, detail: Detail) -> Self {
+        Self { to, detail, error: None }
+    }
+
+    /// Whether all could be written.
+    pub fn finish(mut self) -> std::io::Result<()> {
+        self.error.take().map_or_else(|| self.to.flush(), Err)
+    }
+}
+
+impl<W: Write> Observer for Log<W> {
+    fn observe(&mut self, observation: &Observation<'_>) {
+        if self.error.is_none()
+            && let Some(line) = line(observation, self.detail)
+        {
+            self.error = writeln!(self.to, "{}  {line}", observation.at).err();
+        }
+    }
+}
+
+fn line(observation: &Observation<'_>, detail: Detail) -> Option<String> {
+    let everything = detail == Detail::Everything;
+    match &observation.what {
+        What::Scheduled(action) => Some(format!("world    {action:?}")),
+        What::Marred { medium, receiver, damage } => {
+            everything.then(|| format!("medium {} to node {}: {damage:?}", medium.0, receiver.0))
+        }
+        What::Node { node, incarnation, act } => {
+            let text = event(act).or_else(|| everything.then(|| detailed(act)))?;
+            Some(format!("node {:<3} {}{text}", node.0, "'".repeat(usize::try_from(*incarnation).unwrap_or(0).min(9))))
+        }
+    }
+}
+
+/// What is worth a line in any log.
+fn event(act: &Act<'_>) -> Option<String> {
+    match act {
+        Act::Booted { disk: Provenance::Kept, .. } => Some("starts".to_owned()),
+        Act::Booted { disk: Provenance::Stale, .. } => Some("starts from an earlier image of its disk".to_owned()),
+        Act::Crashed => Some("crashes".to_owned()),
+        Act::Took(Output::Event(event)) => match event {
+            Event::Reached { destination, emitted_at, hops, iface } => {
+                Some(format!("reaches {destination} ({hops} hops, interface {}, emission {emitted_at})", iface.0))
+            }
+            Event::Announced { emitted_at } => Some(format!("announces itself (emission {emitted_at})")),
+            Event::ChannelJammed { iface } => Some(format!("gives up a frame: interface {} is jammed", iface.0)),
+            Event::ClocksParted { by } => Some(format!("sees its clocks part by {by:?}")),
+            Event::EntropyWanted => None,
+        },
+        Act::Took(Output::Transmit { .. } | Output::Sense { .. } | Output::Persist { .. })
+        | Act::Given { .. }
+        | Act::Woken { .. }
+        | Act::Rested { .. }
+        | Act::Durable(_) => None,
+    }
+}
+
+fn detailed(act: &Act<'_>) -> String {
+    match act {
+        Act::Given { input: Input::Frame { iface, bytes, .. }, .. } => {
+            format!("hears   {} on interface {}", hex(bytes), iface.0)
+        }
+        Act::Took(Output::Transmit { iface, bytes, .. }) => {
+            format!("sends   {} on interface {}", hex(bytes), iface.0)
+        }
+        Act::Given { input: Input::Entropy(_), .. } => "is given entropy".to_owned(),
+        Act::Given { input, .. } => format!("is given {input:?}"),
+        Act::Took(output) => format!("wants   {output:?}"),
+        Act::Woken { now, due } => format!("is woken at {now:?} (due {due:?})"),
+        Act::Rested { due, .. } => format!("rests until {due:?}"),
+        Act::Durable(ticket) => format!("has {ticket:?} on disk"),
+        Act::Booted { .. } | Act::Crashed => String::new(),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing to a string does not fail");
+        text
+    })
+}

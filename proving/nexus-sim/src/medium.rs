@@ -1,0 +1,222 @@
+//! Media in memory: airtime, collisions, and everything that can happen to a frame on its way.
+
+use nexus_machine::{Duration, Stream};
+use nexus_network::{Access, InterfaceId};
+
+use crate::clock::WorldTime;
+use crate::layout::{MediumPlan, airtime};
+use crate::observation::{Damage, NodeIndex};
+use crate::schedule::LinkFaults;
+
+/// From the moment at which a radio is told to transmit until others can sense it: two that begin within it collide.
+pub const TURNAROUND: Duration = Duration::from_millis(1);
+/// How long listening takes before a radio answers whether the channel is busy.
+pub const SENSING: Duration = Duration::from_millis(2);
+
+/// One medium at work.
+#[derive(Debug)]
+pub struct Medium {
+    /// What it is like.
+    pub plan: MediumPlan,
+    /// Who is on it, by which interface, in the order of the plan.
+    pub ports: Vec<(NodeIndex, InterfaceId)>,
+    /// How it treats frames at the moment.
+    pub faults: LinkFaults,
+    random: Stream,
+    /// Transmissions that may still overlap another, by sender. Half-duplex media only.
+    on_air: Vec<Transmission>,
+    /// The last arrival by receiving port: without a fault, frames keep their order.
+    last_arrival: Vec<WorldTime>,
+}
+
+/// A frame on the medium.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Transmission {
+    /// Who sends.
+    pub sender: NodeIndex,
+    /// When it can first be sensed.
+    pub start: WorldTime,
+    /// When it is over.
+    pub end: WorldTime,
+}
+
+/// What reaches one receiver of a frame.
+#[derive(Debug, Default)]
+pub struct Passage {
+    /// What went wrong, in the order in which it did.
+    pub damage: Vec<Damage>,
+    /// The copies that arrive, by time of arrival.
+    pub copies: Vec<(WorldTime, Vec<u8>)>,
+}
+
+impl Medium {
+    /// A medium of `ports`, without faults.
+    #[must_use]
+    pub fn new(plan: MediumPlan, ports: Vec<(NodeIndex, InterfaceId)>, random: Stream) -> Self {
+        let last_arrival = vec![WorldTime::START; ports.len()];
+        Self { plan, ports, faults: LinkFaults::NONE, random, on_air: Vec::new(), last_arrival }
+    }
+
+    /// `sender` begins to transmit `length` bytes.
+    pub fn transmit(&mut self, now: WorldTime, sender: NodeIndex, length: usize) -> Transmission {
+        let length = u64::try_from(length).expect("a frame's length fits u64");
+        let span = airtime(self.plan.profile.bandwidth_bps, length);
+        match self.plan.profile.access {
+            Access::Direct => Transmission { sender, start: now, end: now.after(span) },
+            Access::ListenBeforeTalk { .. } => {
+                let start = now.after(TURNAROUND);
+                let transmission = Transmission { sender, start, end: start.after(span) };
+                self.forget_finished(now);
+                self.on_air.push(transmission);
+                transmission
+            }
+        }
+    }
+
+    /// Whether anybody's signal is on a half-duplex medium.
+    #[must_use]
+    pub fn is_busy(&self, now: WorldTime) -> bool {
+        self.on_air.iter().any(|other| other.start <= now && now < other.end)
+    }
+
+    /// Whether another transmission overlapped this one: then nobody understood either.
+    #[must_use]
+    pub fn collided(&self, this: &Transmission) -> bool {
+        let overlaps = |other: &Transmission| other.start < this.end && this.start < other.end;
+        self.on_air.iter().any(|other| other.sender != this.sender && overlaps(other))
+    }
+
+    /// What the receiver at `port` gets of a frame whose transmission ends at `end`.
+    pub fn pass(&mut self, end: WorldTime, port: usize, bytes: &[u8]) -> Passage {
+        let mut passage = Passage::default();
+        let faults = self.faults;
+        if self.happens(faults.loss_ppm) {
+            passage.damage.push(Damage::Lost);
+            return passage;
+        }
+        let mut arrival = end.after(self.plan.delay).after(self.up_to(faults.jitter));
+        if self.happens(faults.reorder_ppm) {
+            passage.damage.push(Damage::Delayed);
+            arrival = arrival.after(self.up_to(faults.hold));
+        } else {
+            arrival = arrival.max(self.last_arrival[port]);
+            self.last_arrival[port] = arrival;
+        }
+        let mut bytes = bytes.to_vec();
+        if self.happens(faults.corrupt_ppm) && !bytes.is_empty() {
+            passage.damage.push(Damage::Corrupted);
+            self.flip_bits(&mut bytes);
+        }
+        if self.happens(faults.truncate_ppm) {
+            passage.damage.push(Damage::Truncated);
+            bytes.truncate(self.index_below(bytes.len()));
+        }
+        if self.happens(faults.duplicate_ppm) {
+            passage.damage.push(Damage::Duplicated);
+            let again = arrival.after(self.up_to(faults.hold));
+            passage.copies.push((again, bytes.clone()));
+        }
+        passage.copies.insert(0, (arrival, bytes));
+        passage
+    }
+
+    /// A transmission of the longest frame that ended this long ago can overlap nothing that is still on the air.
+    fn forget_finished(&mut self, now: WorldTime) {
+        let profile = &self.plan.profile;
+        let longest = airtime(profile.bandwidth_bps, profile.frame_size.into()).plus(TURNAROUND);
+        self.on_air.retain(|other| other.end.after(longest) > now);
+    }
+
+    /// Draws only where the fault is possible, so that a calm medium costs nothing.
+    fn happens(&mut self, ppm: u32) -> bool {
+        ppm > 0 && self.random.chance(ppm.into(), 1_000_000)
+    }
+
+    fn up_to(&mut self, most: Duration) -> Duration {
+        if most == Duration::ZERO {
+            return Duration::ZERO;
+        }
+        Duration::from_micros(self.random.below(most.as_micros().saturating_add(1)))
+    }
+
+    fn flip_bits(&mut self, bytes: &mut [u8]) {
+        for _ in 0..=self.random.below(8) {
+            let bit = self.index_below(bytes.len() * 8);
+            bytes[bit / 8] ^= 1 << (bit % 8);
+        }
+    }
+
+    fn index_below(&mut self, bound: usize) -> usize {
+        let bound = u64::try_from(bound).expect("a length fits u64");
+        usize::try_from(self.random.below(bound)).expect("less than a length")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::Shape;
+    use nexus_machine::Seed;
+
+    fn medium(shape: Shape, faults: LinkFaults) -> Medium {
+        let seed = Seed::new([7; 32]);
+        let plan = shape.layout(2, &seed).media.remove(0);
+        let ports = plan.nodes.iter().map(|node| (*node, InterfaceId(0))).collect();
+        Medium { faults, ..Medium::new(plan, ports, seed.fork("medium")) }
+    }
+
+    fn at(micros: u64) -> WorldTime {
+        WorldTime::from_start(Duration::from_micros(micros))
+    }
+
+    const ALWAYS: u32 = 1_000_000;
+
+    #[test]
+    fn a_calm_medium_delivers_what_was_sent_after_airtime_and_delay() {
+        let mut cable = medium(Shape::Line, LinkFaults::NONE);
+        let transmission = cable.transmit(at(5), NodeIndex(0), 1_000);
+        assert_eq!(transmission.end, at(5 + 800), "8,000 bits at 10 Mbit/s");
+        let passage = cable.pass(transmission.end, 1, &[1, 2, 3]);
+        assert_eq!((passage.damage, passage.copies), (vec![], vec![(at(805 + 15_000), vec![1, 2, 3])]));
+    }
+
+    #[test]
+    fn each_fault_does_what_it_is_called() {
+        let frame = [0xa5; 40];
+        let pass = |faults| medium(Shape::Line, faults).pass(at(0), 1, &frame);
+        let lost = pass(LinkFaults { loss_ppm: ALWAYS, ..LinkFaults::NONE });
+        assert_eq!((lost.damage, lost.copies.len()), (vec![Damage::Lost], 0));
+        let twice = pass(LinkFaults { duplicate_ppm: ALWAYS, ..LinkFaults::NONE });
+        assert_eq!((twice.damage, twice.copies.len()), (vec![Damage::Duplicated], 2));
+        let flipped = pass(LinkFaults { corrupt_ppm: ALWAYS, ..LinkFaults::NONE });
+        assert_eq!(flipped.damage, [Damage::Corrupted]);
+        assert!(flipped.copies[0].1 != frame && flipped.copies[0].1.len() == frame.len());
+        let cut = pass(LinkFaults { truncate_ppm: ALWAYS, ..LinkFaults::NONE });
+        assert!(cut.copies[0].1.len() < frame.len() && frame.starts_with(&cut.copies[0].1));
+    }
+
+    #[test]
+    fn jitter_keeps_the_order_and_reordering_does_not() {
+        let spread = Duration::from_millis(500);
+        let arrivals = |faults| -> Vec<WorldTime> {
+            let mut cable = medium(Shape::Line, faults);
+            (0..50).map(|n| cable.pass(at(n * 1_000), 1, &[0]).copies[0].0).collect()
+        };
+        assert!(arrivals(LinkFaults { jitter: spread, ..LinkFaults::NONE }).is_sorted());
+        let reordered = LinkFaults { reorder_ppm: ALWAYS / 2, hold: spread, ..LinkFaults::NONE };
+        assert!(!arrivals(reordered).is_sorted());
+    }
+
+    #[test]
+    fn two_radios_that_begin_within_the_turnaround_collide_and_a_third_hears_that_it_is_busy() {
+        let mut radio = medium(Shape::Segment, LinkFaults::NONE);
+        let first = radio.transmit(at(0), NodeIndex(0), 100);
+        assert!(!radio.is_busy(at(500)), "within the turnaround nothing can be sensed");
+        let second = radio.transmit(at(500), NodeIndex(1), 100);
+        assert!(radio.is_busy(at(2_000)));
+        assert!(radio.collided(&first) && radio.collided(&second));
+        assert!(!radio.is_busy(second.end));
+        let third = radio.transmit(second.end, NodeIndex(0), 100);
+        assert!(!radio.collided(&third));
+    }
+}

@@ -1,0 +1,156 @@
+//! Many worlds: each drawn from a number, run twice, judged, and reproducible by that number.
+
+use nexus_machine::{Duration, Seed};
+
+use crate::actor::Actor;
+use crate::clock::WorldTime;
+use crate::faults::{self, Kinds};
+use crate::judge::Bench;
+use crate::layout::Shape;
+use crate::observation::{Failure, NodeIndex, Observer};
+use crate::schedule::Action;
+use crate::trace::TraceHash;
+use crate::world::{self, Outcome, Scenario};
+
+/// How long after the faults stopped everybody must have heard of everybody: two refreshes of an announce on media shared
+/// with stock nodes, which are an hour apart. Source: spec/simulation.md#liveness.
+pub const LIVENESS: Duration = Duration::from_secs(2 * 3_600);
+
+/// The seed that a number on the command line stands for.
+#[must_use]
+pub fn seed(number: u64) -> Seed {
+    let mut entropy = [0; 32];
+    entropy[..8].copy_from_slice(&number.to_le_bytes());
+    Seed::new(entropy)
+}
+
+/// What a world is to be like; what is left open, its seed decides.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Order {
+    /// The number of the seed.
+    pub seed: u64,
+    /// How many nodes.
+    pub nodes: u32,
+    /// Its shape.
+    pub shape: Option<Shape>,
+    /// How long it lasts. Faults stop [`LIVENESS`] before the end; a shorter world has none.
+    pub length: Duration,
+    /// What may go wrong.
+    pub kinds: Kinds,
+}
+
+impl Order {
+    /// The shape that the seed decides on if the order does not.
+    #[must_use]
+    pub fn shape(&self) -> Shape {
+        let drawn = || {
+            let count = u64::try_from(Shape::ALL.len()).expect("a few shapes");
+            let index = seed(self.seed).fork("shape").below(count);
+            Shape::ALL[usize::try_from(index).expect("below the number of shapes")]
+        };
+        self.shape.unwrap_or_else(drawn)
+    }
+
+    /// When the faults stop.
+    #[must_use]
+    pub fn calm_at(&self) -> WorldTime {
+        WorldTime::from_start(self.length.minus(LIVENESS))
+    }
+
+    /// The world, down to the last detail.
+    #[must_use]
+    pub fn scenario(&self) -> Scenario {
+        let seed = seed(self.seed);
+        let layout = self.shape().layout(self.nodes, &seed.fork_seed("layout"));
+        let wake_lag = match self.kinds {
+            Kinds::None => Duration::ZERO,
+            Kinds::Usual | Kinds::WithStaleDisks => Duration::from_millis(20),
+        };
+        Scenario {
+            clocks: faults::clocks(self.kinds, layout.nodes, &seed),
+            schedule: faults::schedule(self.kinds, &layout, self.calm_at(), &seed.fork_seed("faults")),
+            wake_lag,
+            ..Scenario::calm(seed, layout, self.length)
+        }
+    }
+
+    /// The judges that see this world: of safety always, of liveness if it lasts long enough.
+    #[must_use]
+    pub fn bench<A: Actor>(&self, scenario: &Scenario) -> Bench {
+        if self.length >= LIVENESS {
+            Bench::with_liveness::<A>(scenario, self.calm_at(), LIVENESS)
+        } else {
+            Bench::of_safety::<A>(scenario)
+        }
+    }
+}
+
+/// What came of a run and what the judges think of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Judged {
+    /// What came of it.
+    pub outcome: Outcome,
+    /// What was wrong, by judge.
+    pub failures: Vec<(&'static str, Failure)>,
+}
+
+/// Runs `scenario` before `bench`. A node that would not rest is a failure like any other.
+pub fn run_judged<A: Actor>(scenario: &Scenario, mut bench: Bench) -> Judged {
+    let outcome = world::run::<A>(scenario, &mut bench.observers());
+    let mut failures = bench.failures();
+    failures.extend(outcome.halted.clone().map(|failure| ("rest", failure)));
+    Judged { outcome, failures }
+}
+
+/// The same order, run once before the judges and once before nobody, differed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Differed {
+    /// The hash of the run that was judged.
+    pub judged: TraceHash,
+    /// The hash of the other.
+    pub again: TraceHash,
+}
+
+/// Runs an order twice: before its judges, then before nobody, so that neither chance nor a judge can have had a hand in it.
+pub fn run_twice<A: Actor>(order: &Order) -> (Judged, Result<TraceHash, Differed>) {
+    let scenario = order.scenario();
+    let judged = run_judged::<A>(&scenario, order.bench::<A>(&scenario));
+    let again = world::run::<A>(&order.scenario(), &mut []).trace;
+    let trace = judged.outcome.trace;
+    let same = if trace == again { Ok(trace) } else { Err(Differed { judged: trace, again }) };
+    (judged, same)
+}
+
+/// A run with one crash, and where it was.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SweptCrash {
+    /// After which output of the node.
+    pub outputs: u64,
+    /// What came of it.
+    pub judged: Judged,
+}
+
+/// Runs `scenario` once and counts the outputs of `node`; then, for every `stride`-th boundary between two of them, runs it
+/// again with a crash at that boundary. `bench` is called for the judges of each run.
+#[must_use]
+pub fn sweep<A: Actor>(
+    scenario: &Scenario,
+    node: NodeIndex,
+    stride: usize,
+    down_for: Duration,
+    mut bench: impl FnMut() -> Bench,
+) -> Vec<SweptCrash> {
+    let outputs = world::run::<A>(scenario, &mut []).outputs[node.place()];
+    let crashed_after = |outputs| {
+        let crash = Action::CrashAfter { node, outputs, down_for };
+        let mut crashing = scenario.clone();
+        crashing.schedule.insert(0, (WorldTime::START, crash));
+        SweptCrash { outputs, judged: run_judged::<A>(&crashing, bench()) }
+    };
+    (1..=outputs).step_by(stride.max(1)).map(crashed_after).collect()
+}
+
+/// Runs an order before one more observer, without judges.
+pub fn run_watched<A: Actor>(order: &Order, observer: &mut dyn Observer) -> Outcome {
+    world::run::<A>(&order.scenario(), &mut [observer])
+}

@@ -1,0 +1,454 @@
+//! The engine: nodes, clocks, disks and media driven by one queue of events.
+//!
+//! A node is driven exactly as its contract says: every input is followed by taking its outputs until there are none. Each
+//! output is acted upon when it is taken, so a crash between any two leaves exactly what was taken before it. Nothing an
+//! observer does comes back: the engine calls it and forgets it.
+
+mod node;
+
+use std::collections::BTreeSet;
+
+use nexus_crypto::DestinationHash;
+use nexus_machine::{Duration, Seed, Stream};
+use nexus_network::{Endpoint, InterfaceId, Reach};
+use nexus_node::{Event as NodeEvent, Input, Output};
+
+use crate::actor::Actor;
+use crate::clock::{ClockPlan, WorldTime};
+use crate::disk::Room;
+use crate::layout::Layout;
+use crate::medium::{Medium, SENSING, Transmission};
+use crate::observation::{
+    Act, Damage, Failure, MediumIndex, NodeIndex, Observation, Observer, What,
+};
+use crate::queue::EventQueue;
+use crate::schedule::{Action, Direction, LinkFaults, Schedule};
+use crate::trace::{Trace, TraceHash};
+use node::{SimNode, TransmissionId};
+
+/// Everything that decides a run, besides the code.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// Where all randomness comes from.
+    pub seed: Seed,
+    /// Nodes and media.
+    pub layout: Layout,
+    /// The clocks, one plan per node.
+    pub clocks: Vec<ClockPlan>,
+    /// What is done from outside.
+    pub schedule: Schedule,
+    /// How long a sync of a disk takes.
+    pub sync_delay: Duration,
+    /// The most by which hosts are late in calling `handle_timeout`.
+    pub wake_lag: Duration,
+    /// How long the run lasts.
+    pub length: Duration,
+}
+
+impl Scenario {
+    /// A world without faults: exact clocks, disks that sync in 5 ms, hosts that are never late.
+    #[must_use]
+    pub fn calm(seed: Seed, layout: Layout, length: Duration) -> Self {
+        Self {
+            clocks: layout.node_indices().map(|_| ClockPlan::EXACT).collect(),
+            seed,
+            layout,
+            schedule: Schedule::new(),
+            sync_delay: Duration::from_millis(5),
+            wake_lag: Duration::ZERO,
+            length,
+        }
+    }
+
+    /// The secret from which a node's identity follows.
+    #[must_use]
+    pub fn identity(&self, node: NodeIndex) -> [u8; 32] {
+        self.seed.fork_index("identity", node.0.into()).fork("secret").bytes()
+    }
+
+    /// The addresses of all nodes, in their order.
+    #[must_use]
+    pub fn addresses<A: Actor>(&self) -> Vec<DestinationHash> {
+        self.layout.node_indices().map(|node| A::address(&self.identity(node))).collect()
+    }
+}
+
+/// What came of a run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Outcome {
+    /// The hash of all observations.
+    pub trace: TraceHash,
+    /// How many outputs were taken from each node.
+    pub outputs: Vec<u64>,
+    /// How many frames were put on a medium.
+    pub frames: u64,
+    /// Why the run ended before its time, if it did: a node that would not rest.
+    pub halted: Option<Failure>,
+}
+
+/// Runs `scenario` from beginning to end before the eyes of `observers`.
+pub fn run<A: Actor>(scenario: &Scenario, observers: &mut [&mut dyn Observer]) -> Outcome {
+    let mut world = World::<A>::new(scenario, observers);
+    world.run();
+    Outcome {
+        trace: world.watch.trace.finish(),
+        outputs: world.nodes.iter().map(|node| node.outputs).collect(),
+        frames: world.frames,
+        halted: world.halted,
+    }
+}
+
+/// What is waiting to happen.
+#[derive(Debug)]
+enum Event {
+    Scheduled(usize),
+    Boot(NodeIndex),
+    Wake(NodeIndex),
+    Synced(NodeIndex, u32),
+    /// The host answers a node's incarnation.
+    Answer(NodeIndex, u32, Answer),
+    TransmissionEnds {
+        medium: MediumIndex,
+        iface: InterfaceId,
+        frame: OnAir,
+    },
+    Arrives {
+        medium: MediumIndex,
+        receiver: NodeIndex,
+        iface: InterfaceId,
+        from: Option<Endpoint>,
+        bytes: Vec<u8>,
+    },
+}
+
+#[derive(Debug)]
+struct OnAir {
+    id: TransmissionId,
+    transmission: Transmission,
+    to: Option<Endpoint>,
+    bytes: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Answer {
+    Sensed(InterfaceId),
+    Entropy,
+}
+
+/// The trace and whoever else watches.
+struct Watch<'w, 'o> {
+    trace: Trace,
+    observers: &'w mut [&'o mut dyn Observer],
+}
+
+impl Watch<'_, '_> {
+    fn saw(&mut self, at: WorldTime, what: What<'_>) {
+        let observation = Observation { at, what };
+        self.trace.observe(&observation);
+        self.observers.iter_mut().for_each(|observer| observer.observe(&observation));
+    }
+}
+
+struct World<'s, 'w, 'o, A> {
+    scenario: &'s Scenario,
+    now: WorldTime,
+    queue: EventQueue<Event>,
+    nodes: Vec<SimNode<A>>,
+    media: Vec<Medium>,
+    groups: Vec<u8>,
+    cuts: BTreeSet<Direction>,
+    frames: u64,
+    halted: Option<Failure>,
+    watch: Watch<'w, 'o>,
+    /// How late hosts are, how long they take, what their entropy is.
+    hosts: Stream,
+}
+
+/// A node that states a deadline that has passed, or has outputs without end, so often in one go will never rest.
+const PATIENCE: u32 = 10_000;
+
+impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
+    fn new(scenario: &'s Scenario, observers: &'w mut [&'o mut dyn Observer]) -> Self {
+        let nodes: Vec<_> = scenario.layout.node_indices().map(|node| SimNode::new(scenario, node)).collect();
+        let medium = |(index, plan): (u64, &crate::layout::MediumPlan)| {
+            let port = |node: &NodeIndex| {
+                let number = u32::try_from(index).expect("fewer than 2³² media");
+                let iface = scenario.layout.interfaces(*node).find(|(_, on)| on.0 == number);
+                (*node, iface.expect("a node on a medium has an interface for it").0)
+            };
+            let ports = plan.nodes.iter().map(port).collect();
+            Medium::new(plan.clone(), ports, scenario.seed.fork_index("medium", index).fork("faults"))
+        };
+        let mut world = Self {
+            scenario,
+            now: WorldTime::START,
+            queue: EventQueue::new(),
+            groups: vec![0; nodes.len()],
+            nodes,
+            media: (0..).zip(&scenario.layout.media).map(medium).collect(),
+            cuts: BTreeSet::new(),
+            frames: 0,
+            halted: None,
+            watch: Watch { trace: Trace::default(), observers },
+            hosts: scenario.seed.fork("hosts"),
+        };
+        for (index, (at, _)) in scenario.schedule.iter().enumerate() {
+            world.queue.push(*at, Event::Scheduled(index));
+        }
+        for node in scenario.layout.node_indices() {
+            // Nobody switches on a whole network in the same microsecond.
+            let delay = Duration::from_micros(world.hosts.below(1_000_000));
+            world.queue.push(WorldTime::START.after(delay), Event::Boot(node));
+        }
+        world
+    }
+
+    fn run(&mut self) {
+        let end = WorldTime::from_start(self.scenario.length);
+        while self.halted.is_none()
+            && let Some((at, event)) = self.queue.pop_until(end)
+        {
+            self.now = at;
+            self.step(event);
+        }
+    }
+
+    fn step(&mut self, event: Event) {
+        match event {
+            Event::Scheduled(index) => {
+                let scenario = self.scenario;
+                let (_, action) = &scenario.schedule[index];
+                self.watch.saw(self.now, What::Scheduled(action));
+                self.act(action);
+            }
+            Event::Boot(node) => self.boot(node),
+            Event::Wake(node) => self.wake_if_due(node),
+            Event::Synced(node, incarnation) if self.is_alive(node, incarnation) => self.synced(node),
+            Event::Answer(node, incarnation, answer) if self.is_alive(node, incarnation) => {
+                self.answer(node, answer);
+            }
+            Event::Synced(..) | Event::Answer(..) => {}
+            Event::TransmissionEnds { medium, iface, frame } => self.transmission_ends(medium, iface, &frame),
+            Event::Arrives { medium, receiver, iface, from, bytes } => {
+                if self.node(receiver).hears(iface) {
+                    self.give(receiver, Input::Frame { iface, from, bytes });
+                } else {
+                    self.mar(medium, receiver, Damage::Unheard);
+                }
+            }
+        }
+    }
+
+    fn act(&mut self, action: &Action) {
+        match action {
+            Action::Disturb(medium, faults) => self.media[medium.place()].faults = *faults,
+            Action::Partition(groups) => self.groups.clone_from(groups),
+            Action::Heal => self.groups.fill(0),
+            Action::Cut(direction) => _ = self.cuts.insert(*direction),
+            Action::Mend(direction) => _ = self.cuts.remove(direction),
+            Action::Crash { node, down_for, disk } => self.crash(*node, *down_for, *disk),
+            Action::CrashAfter { node, outputs, down_for } => {
+                self.node(*node).crash_after = Some((*outputs, *down_for));
+            }
+            Action::InterfaceDown(node, iface) => self.set_interface(*node, *iface, Carrier::Down),
+            Action::InterfaceUp(node, iface) => self.set_interface(*node, *iface, Carrier::Up),
+            Action::ClockJump(node, seconds) => {
+                self.node(*node).jump_clock(*seconds);
+                self.tell_time(*node);
+            }
+            Action::FillDisk(node) => self.node(*node).disk.set_room(Room::Full),
+            Action::FreeDisk(node) => self.free_disk(*node),
+            Action::TakeImage(node) => self.node(*node).take_image(),
+            Action::WakeEarly(node) => {
+                self.wake(*node);
+                self.arm(*node);
+            }
+            Action::Tell(node, command) => self.give(*node, Input::Command(command.clone())),
+            Action::Calm => self.calm(),
+        }
+    }
+
+    fn calm(&mut self) {
+        self.media.iter_mut().for_each(|medium| medium.faults = LinkFaults::NONE);
+        self.groups.fill(0);
+        self.cuts.clear();
+        for node in self.scenario.layout.node_indices() {
+            self.node(node).crash_after = None;
+            self.free_disk(node);
+            for (iface, _) in self.scenario.layout.interfaces(node) {
+                self.set_interface(node, iface, Carrier::Up);
+            }
+        }
+    }
+
+    // Media.
+
+    fn transmit(&mut self, node: NodeIndex, iface: InterfaceId, to: Option<Endpoint>, bytes: Vec<u8>) {
+        // A driver that was not ready has no place for the frame: it is gone.
+        let Some((medium, id)) = self.node(node).begin_transmission(iface) else { return };
+        self.frames += 1;
+        let transmission = self.media[medium.place()].transmit(self.now, node, bytes.len());
+        let frame = OnAir { id, transmission, to, bytes };
+        self.queue.push(transmission.end, Event::TransmissionEnds { medium, iface, frame });
+    }
+
+    fn transmission_ends(&mut self, medium: MediumIndex, iface: InterfaceId, frame: &OnAir) {
+        let sender = frame.transmission.sender;
+        self.pass(medium, frame);
+        if self.node(sender).end_transmission(iface, frame.id) {
+            self.give(sender, Input::TxReady { iface });
+        }
+    }
+
+    fn pass(&mut self, index: MediumIndex, frame: &OnAir) {
+        let sender = frame.transmission.sender;
+        let medium = &mut self.media[index.place()];
+        let shared = medium.plan.profile.reach == Reach::Shared;
+        let from = shared.then(|| endpoint(sender));
+        let collided = medium.collided(&frame.transmission);
+        for port in 0..medium.ports.len() {
+            let (receiver, iface) = medium.ports[port];
+            let addressed = frame.to.is_none_or(|to| to == endpoint(receiver)) || !shared;
+            if receiver == sender || !addressed {
+                continue;
+            }
+            let direction = Direction { medium: index, from: sender, to: receiver };
+            let obstacle = if collided {
+                Some(Damage::Collided)
+            } else if self.groups[sender.place()] != self.groups[receiver.place()] {
+                Some(Damage::Partitioned)
+            } else {
+                self.cuts.contains(&direction).then_some(Damage::Cut)
+            };
+            if let Some(damage) = obstacle {
+                self.watch.saw(self.now, What::Marred { medium: index, receiver, damage });
+                continue;
+            }
+            let passage = medium.pass(frame.transmission.end, port, &frame.bytes);
+            for damage in passage.damage {
+                self.watch.saw(self.now, What::Marred { medium: index, receiver, damage });
+            }
+            for (arrival, bytes) in passage.copies {
+                self.queue.push(arrival, Event::Arrives { medium: index, receiver, iface, from, bytes });
+            }
+        }
+    }
+
+    fn mar(&mut self, medium: MediumIndex, receiver: NodeIndex, damage: Damage) {
+        self.watch.saw(self.now, What::Marred { medium, receiver, damage });
+    }
+
+    fn set_interface(&mut self, node: NodeIndex, iface: InterfaceId, carrier: Carrier) {
+        if !self.node(node).set_carrier(iface, carrier) {
+            return;
+        }
+        match carrier {
+            Carrier::Up => self.come_up(node, iface),
+            Carrier::Down => self.give(node, Input::Down { iface }),
+        }
+    }
+
+    fn come_up(&mut self, node: NodeIndex, iface: InterfaceId) {
+        if let Some(medium) = self.node(node).medium_of(iface) {
+            let profile = self.media[medium.place()].plan.profile;
+            self.give(node, Input::Up { iface, profile });
+        }
+    }
+
+    // What a node asks of its host.
+
+    fn perform(&mut self, node: NodeIndex, output: Output) {
+        let incarnation = self.node(node).incarnation;
+        match output {
+            Output::Transmit { iface, to, bytes } => self.transmit(node, iface, to, bytes),
+            Output::Sense { iface } => {
+                let answer = Event::Answer(node, incarnation, Answer::Sensed(iface));
+                self.queue.push(self.now.after(SENSING), answer);
+            }
+            Output::Persist { ticket, writes } => {
+                self.node(node).disk.append(ticket, &writes);
+                self.sync(node);
+            }
+            Output::Event(NodeEvent::EntropyWanted) => {
+                self.queue.push(self.now, Event::Answer(node, incarnation, Answer::Entropy));
+            }
+            Output::Event(
+                NodeEvent::Reached { .. }
+                | NodeEvent::Announced { .. }
+                | NodeEvent::ChannelJammed { .. }
+                | NodeEvent::ClocksParted { .. },
+            ) => {}
+        }
+    }
+
+    fn answer(&mut self, node: NodeIndex, answer: Answer) {
+        match answer {
+            Answer::Entropy => {
+                let entropy = self.node(node).entropy();
+                self.give(node, Input::Entropy(entropy));
+            }
+            Answer::Sensed(iface) => {
+                // An interface that went down meanwhile has no channel to report on.
+                let Some(medium) = self.node(node).medium_if_up(iface) else { return };
+                let busy = self.media[medium.place()].is_busy(self.now);
+                let answer = if busy { Input::ChannelBusy { iface } } else { Input::ChannelClear { iface } };
+                self.give(node, answer);
+            }
+        }
+    }
+
+    // Disks.
+
+    fn sync(&mut self, node: NodeIndex) {
+        let state = self.node(node);
+        let incarnation = state.incarnation;
+        if state.disk.begin_sync() {
+            let done = self.now.after(self.scenario.sync_delay);
+            self.queue.push(done, Event::Synced(node, incarnation));
+        }
+    }
+
+    fn synced(&mut self, node: NodeIndex) {
+        let state = self.node(node);
+        let incarnation = state.incarnation;
+        // A sync that the full disk swallowed has no end.
+        let Some(through) = state.disk.finish_sync() else { return };
+        self.watch.saw(self.now, What::Node { node, incarnation, act: Act::Durable(through) });
+        self.sync(node);
+        self.give(node, Input::Persisted { through });
+    }
+
+    fn free_disk(&mut self, node: NodeIndex) {
+        self.node(node).disk.set_room(Room::Free);
+        if self.node(node).is_running() {
+            self.sync(node);
+        }
+    }
+
+    fn is_alive(&mut self, node: NodeIndex, incarnation: u32) -> bool {
+        let state = self.node(node);
+        state.is_running() && state.incarnation == incarnation
+    }
+
+    fn node(&mut self, node: NodeIndex) -> &mut SimNode<A> {
+        &mut self.nodes[node.place()]
+    }
+
+    fn halt(&mut self, node: NodeIndex, what: &str) {
+        let reason = format!("node {} {what}", node.0);
+        self.halted.get_or_insert(Failure { at: self.now, reason });
+    }
+}
+
+/// Whether an interface has a medium behind it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Carrier {
+    Up,
+    Down,
+}
+
+/// A node's address on shared media.
+#[must_use]
+pub fn endpoint(node: NodeIndex) -> Endpoint {
+    Endpoint::new(&node.0.to_be_bytes()).expect("four bytes fit an endpoint")
+}
