@@ -26,6 +26,7 @@
 
 extern crate alloc;
 
+pub mod at_rest;
 pub mod ratchets;
 
 pub use ratchets::Ratchets;

@@ -13,7 +13,11 @@ pub const MILESTONES: [Milestone; 6] = [
         number: "1.1",
         title: "Transport + Identity",
         criteria: &[
-            planned("link", "Two nodes on different transports establish an encrypted link", "a link in each direction"),
+            planned(
+                "link",
+                "Two nodes on different transports establish an encrypted link",
+                "a link in each direction",
+            ),
             Planned {
                 id: "announces",
                 text: "Two nodes on different transports exchange announces",
@@ -26,7 +30,11 @@ pub const MILESTONES: [Milestone; 6] = [
                 required: "every node of a line hears of every other, over more than one hop",
                 measure: Some(announces::forwarded_along_a_line),
             },
-            planned("packets", "Two nodes on different transports forward packets to each other", "in both directions"),
+            planned(
+                "packets",
+                "Two nodes on different transports forward packets to each other",
+                "in both directions",
+            ),
             planned("encrypted", "Packet contents are encrypted", "no content readable on any medium"),
             Planned {
                 id: "forged-announces",
@@ -34,14 +42,22 @@ pub const MILESTONES: [Milestone; 6] = [
                 required: "none of those heard is believed or passed on",
                 measure: Some(announces::forgeries_rejected),
             },
-            planned("unauthenticated", "Unauthenticated nodes are rejected by links", "no link to any of them"),
+            planned(
+                "unauthenticated",
+                "Unauthenticated nodes are rejected by links",
+                "no link to any of them",
+            ),
         ],
     },
     Milestone {
         number: "1.2",
         title: "Routing + Gossip",
         criteria: &[
-            planned("converges", "A 5-node mesh (mixed LoRa + WiFi) converges routing tables", "within 3 gossip rounds"),
+            planned(
+                "converges",
+                "A 5-node mesh (mixed LoRa + WiFi) converges routing tables",
+                "within 3 gossip rounds",
+            ),
             planned("optimal", "Packets are forwarded via cost-optimal paths", "all of them"),
             planned("reroutes", "Removing a node causes re-routing", "within 3 minutes"),
             planned("overhead", "Gossip overhead stays within its budget", "at most 10 % on all links"),
@@ -53,7 +69,11 @@ pub const MILESTONES: [Milestone; 6] = [
         criteria: &[
             planned("voice", "Under synthetic load, P0 packets (voice) keep their latency", "below 500 ms"),
             planned("bulk", "Under the same load, P3 (bulk) is throttled", "less than it offers"),
-            planned("reroutes", "Congestion on one link causes traffic to reroute via cost increase", "over another link"),
+            planned(
+                "reroutes",
+                "Congestion on one link causes traffic to reroute via cost increase",
+                "over another link",
+            ),
             planned("budget", "No link exceeds its bandwidth budget", "none"),
         ],
     },
@@ -71,7 +91,11 @@ pub const MILESTONES: [Milestone; 6] = [
         number: "1.5",
         title: "CRDT Ledger",
         criteria: &[
-            planned("converges", "Three nodes settle channels pairwise and all balances converge", "within O(log N) rounds"),
+            planned(
+                "converges",
+                "Three nodes settle channels pairwise and all balances converge",
+                "within O(log N) rounds",
+            ),
             planned("duplicates", "Duplicate settlements are rejected", "all of them"),
             planned("forged", "A forged settlement is silently dropped", "by all nodes"),
         ],
@@ -82,7 +106,11 @@ pub const MILESTONES: [Milestone; 6] = [
         criteria: &[
             planned("esp32", "An ESP32 node relays packets and earns VRF lottery wins", "both"),
             planned("bridge", "A Raspberry Pi bridges LoRa to WiFi", "in both directions"),
-            planned("tools", "CLI tools show correct routing table, channel states, and balances", "all three"),
+            planned(
+                "tools",
+                "CLI tools show correct routing table, channel states, and balances",
+                "all three",
+            ),
             planned("flash", "ESP32 firmware fits in flash", "the partition's size"),
             planned("memory", "ESP32 firmware runs within its memory", "520 KB"),
         ],

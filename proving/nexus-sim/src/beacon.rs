@@ -91,7 +91,8 @@ impl<M: Manner> Actor for Beacon<M> {
     }
 
     fn boot(birth: Birth) -> Self {
-        let remembered = if Self::does(Misdeed::Forgets) { None } else { Self::durable_emission(&birth.snapshot) };
+        let remembered =
+            if Self::does(Misdeed::Forgets) { None } else { Self::durable_emission(&birth.snapshot) };
         Self {
             identity: NodeIdentity::from_seed(IdentitySeed::from_bytes(birth.identity)),
             random: birth.seed.fork("beacon"),
@@ -111,7 +112,8 @@ impl<M: Manner> Actor for Beacon<M> {
         match input {
             Input::Frame { iface, bytes, .. } => self.hear(now, iface, &bytes),
             Input::Up { iface, profile } => {
-                self.ports.insert(iface, Port { profile, ready: true, backoff: None, queue: VecDeque::new() });
+                self.ports
+                    .insert(iface, Port { profile, ready: true, backoff: None, queue: VecDeque::new() });
                 // All interfaces come up in the same moment at a start: one announce serves them.
                 self.next_announce = Some(now.after(Duration::from_secs(1)));
             }

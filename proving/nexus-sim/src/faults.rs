@@ -90,7 +90,8 @@ impl Mix<'_> {
         }
         for episode in self.episodes(1, random) {
             let groups = 2 + random.below(2);
-            let group = |random: &mut Stream| u8::try_from(random.below(groups)).expect("at most three groups");
+            let group =
+                |random: &mut Stream| u8::try_from(random.below(groups)).expect("at most three groups");
             let groups = (0..self.layout.nodes).map(|_| group(random)).collect();
             self.between(episode, Action::Partition(groups), Action::Heal);
         }
@@ -224,7 +225,8 @@ mod tests {
     fn a_seed_draws_its_own_mix() {
         let layout = Shape::Ring.layout(6, &Seed::new([0; 32]));
         let calm_at = WorldTime::from_start(Duration::from_secs(86_400));
-        let draw = |kinds, number| format!("{:?}", schedule(kinds, &layout, calm_at, &Seed::new([number; 32])));
+        let draw =
+            |kinds, number| format!("{:?}", schedule(kinds, &layout, calm_at, &Seed::new([number; 32])));
         assert_eq!(draw(Kinds::Usual, 1), draw(Kinds::Usual, 1));
         assert_ne!(draw(Kinds::Usual, 1), draw(Kinds::Usual, 2));
         assert!(draw(Kinds::WithStaleDisks, 1).contains("Stale") && !draw(Kinds::Usual, 1).contains("Stale"));

@@ -56,7 +56,11 @@ fn line(observation: &Observation<'_>, detail: Detail) -> Option<String> {
         }
         What::Node { node, incarnation, act } => {
             let text = event(act).or_else(|| everything.then(|| detailed(act)))?;
-            Some(format!("node {:<3} {}{text}", node.0, "'".repeat(usize::try_from(*incarnation).unwrap_or(0).min(9))))
+            Some(format!(
+                "node {:<3} {}{text}",
+                node.0,
+                "'".repeat(usize::try_from(*incarnation).unwrap_or(0).min(9))
+            ))
         }
     }
 }
@@ -65,14 +69,19 @@ fn line(observation: &Observation<'_>, detail: Detail) -> Option<String> {
 fn event(act: &Act<'_>) -> Option<String> {
     match act {
         Act::Booted { disk: Provenance::Kept, .. } => Some("starts".to_owned()),
-        Act::Booted { disk: Provenance::Stale, .. } => Some("starts from an earlier image of its disk".to_owned()),
+        Act::Booted { disk: Provenance::Stale, .. } => {
+            Some("starts from an earlier image of its disk".to_owned())
+        }
         Act::Crashed => Some("crashes".to_owned()),
         Act::Took(Output::Event(event)) => match event {
-            Event::Reached { destination, emitted_at, hops, iface } => {
-                Some(format!("reaches {destination} ({hops} hops, interface {}, emission {emitted_at})", iface.0))
-            }
+            Event::Reached { destination, emitted_at, hops, iface } => Some(format!(
+                "reaches {destination} ({hops} hops, interface {}, emission {emitted_at})",
+                iface.0
+            )),
             Event::Announced { emitted_at } => Some(format!("announces itself (emission {emitted_at})")),
-            Event::ChannelJammed { iface } => Some(format!("gives up a frame: interface {} is jammed", iface.0)),
+            Event::ChannelJammed { iface } => {
+                Some(format!("gives up a frame: interface {} is jammed", iface.0))
+            }
             Event::ClocksParted { by } => Some(format!("sees its clocks part by {by:?}")),
             Event::EntropyWanted => None,
         },

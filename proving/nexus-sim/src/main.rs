@@ -165,8 +165,13 @@ impl Swarm {
     }
 
     fn reproduce(&self, seed: u64) -> String {
-        let faults = self.faults.to_possible_value().map(|name| name.get_name().to_owned()).unwrap_or_default();
-        format!("nexus-sim run --seed {seed} --nodes {} --hours {} --faults {faults}", self.nodes, self.days * 24)
+        let faults =
+            self.faults.to_possible_value().map(|name| name.get_name().to_owned()).unwrap_or_default();
+        format!(
+            "nexus-sim run --seed {seed} --nodes {} --hours {} --faults {faults}",
+            self.nodes,
+            self.days * 24
+        )
     }
 }
 
@@ -179,7 +184,9 @@ fn main() -> ExitCode {
         Command::Acceptance { milestone, output } => acceptance(&milestone, output),
         Command::Swarm(swarm) => run_swarm(&swarm),
         Command::Trace { world, output } => trace(&world, output),
-        Command::Run { world, verbose } => run(&world, if verbose { Detail::Everything } else { Detail::Events }),
+        Command::Run { world, verbose } => {
+            run(&world, if verbose { Detail::Everything } else { Detail::Events })
+        }
     };
     done.unwrap_or_else(|error| {
         eprintln!("nexus-sim cannot print its results: {error}");
@@ -191,7 +198,8 @@ fn milestones(output: Output) -> io::Result<ExitCode> {
     let mut out = io::stdout().lock();
     if output.json {
         let list = MILESTONES.iter().map(|milestone| {
-            let measurable = milestone.criteria.iter().filter(|criterion| criterion.measure.is_some()).count();
+            let measurable =
+                milestone.criteria.iter().filter(|criterion| criterion.measure.is_some()).count();
             json!({
                 "milestone": milestone.number,
                 "title": milestone.title,
@@ -202,7 +210,13 @@ fn milestones(output: Output) -> io::Result<ExitCode> {
         writeln!(out, "{}", Value::from_iter(list))?;
     } else {
         for milestone in &MILESTONES {
-            writeln!(out, "{}  {} ({} criteria)", milestone.number, milestone.title, milestone.criteria.len())?;
+            writeln!(
+                out,
+                "{}  {} ({} criteria)",
+                milestone.number,
+                milestone.title,
+                milestone.criteria.len()
+            )?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -18,9 +18,7 @@ use crate::clock::{ClockPlan, WorldTime};
 use crate::disk::Room;
 use crate::layout::Layout;
 use crate::medium::{Medium, SENSING, Transmission};
-use crate::observation::{
-    Act, Damage, Failure, MediumIndex, NodeIndex, Observation, Observer, What,
-};
+use crate::observation::{Act, Damage, Failure, MediumIndex, NodeIndex, Observation, Observer, What};
 use crate::queue::EventQueue;
 use crate::schedule::{Action, Direction, LinkFaults, Schedule};
 use crate::trace::{Trace, TraceHash};

@@ -21,7 +21,12 @@ fn a_crash_between_any_two_outputs_breaks_no_rule_and_the_node_comes_back() {
     let crashes = sweep::<Node>(&scenario, MIDDLE, 1, Duration::from_secs(30), bench);
     assert!(crashes.len() > 20, "{} boundaries", crashes.len());
     for crash in crashes {
-        assert!(crash.judged.failures.is_empty(), "after output {}: {:?}", crash.outputs, crash.judged.failures);
+        assert!(
+            crash.judged.failures.is_empty(),
+            "after output {}: {:?}",
+            crash.outputs,
+            crash.judged.failures
+        );
     }
 }
 
@@ -103,7 +108,8 @@ impl Observer for Store {
                 self.checked += 1;
                 // A write that was torn or not yet acknowledged may have replaced a value or not; none may be missing.
                 for (table, key) in self.acknowledged.drain(..) {
-                    let present = snapshot.get(table, &key).is_some() || self.durable.get(table, &key).is_none();
+                    let present =
+                        snapshot.get(table, &key).is_some() || self.durable.get(table, &key).is_none();
                     assert!(present, "{table:?} {key:?} was acknowledged and is gone");
                 }
                 self.written.clear();

@@ -51,10 +51,8 @@ fn different_seeds_give_different_runs() {
 fn a_healed_partition_is_followed_by_everybody_hearing_of_everybody() {
     let mut scenario = calm(Shape::Line, 6, 4);
     let healed = hours(2);
-    scenario.schedule = vec![
-        (WorldTime::START, Action::Partition(vec![0, 0, 0, 1, 1, 1])),
-        (healed, Action::Heal),
-    ];
+    scenario.schedule =
+        vec![(WorldTime::START, Action::Partition(vec![0, 0, 0, 1, 1, 1])), (healed, Action::Heal)];
     let early = Bench::with_liveness::<Node>(&scenario, WorldTime::START, Duration::from_secs(7_000));
     let failures = run_judged::<Node>(&scenario, early).failures;
     assert!(matches!(failures[..], [("liveness", _)]), "across a partition nobody is heard: {failures:?}");

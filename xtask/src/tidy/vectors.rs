@@ -16,7 +16,8 @@ pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
 }
 
 fn is_read(tree: &Tree, name: &str) -> bool {
-    tree.rust().any(|(path, lines)| proves(path, lines) && lines.iter().any(|line| names(&line.strings, name)))
+    tree.rust()
+        .any(|(path, lines)| proves(path, lines) && lines.iter().any(|line| names(&line.strings, name)))
 }
 
 /// A file with tests, one that belongs to a crate's tests, or the vocabulary that tests are written in.

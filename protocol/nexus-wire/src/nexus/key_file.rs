@@ -3,6 +3,8 @@
 
 use core::fmt;
 
+use nexus_crypto::passphrase::{Argon2Cost, CostOutOfBounds};
+
 use super::{Layout, require};
 use crate::codec::{DecodeError, EncodeError, Fault, Reader, Writer};
 
@@ -37,52 +39,12 @@ pub struct LockedSeed<'a> {
 /// How a locked seed's key is derived (Argon2id v1.3, RFC 9106), and the nonce that it is used with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lock {
-    /// Memory, passes and lanes.
-    pub effort: Effort,
+    /// Memory, passes and lanes, within bounds.
+    pub cost: Argon2Cost,
     /// Argon2id's salt.
     pub salt: [u8; 16],
     /// The ChaCha20-Poly1305 nonce.
     pub nonce: [u8; 12],
-}
-
-/// Argon2id's parameters, within bounds: a key file from elsewhere cannot make its reader allocate or compute without
-/// limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Effort {
-    memory_kib: u32,
-    passes: u8,
-    lanes: u8,
-}
-
-impl Effort {
-    /// What is written: 64 MiB, 3 passes, 1 lane.
-    pub const WRITTEN: Self = Self { memory_kib: 65_536, passes: 3, lanes: 1 };
-
-    /// These parameters, if they lie within 8 MiB to 1 GiB, 1 to 10 passes, 1 to 4 lanes.
-    #[must_use]
-    pub const fn new(memory_kib: u32, passes: u8, lanes: u8) -> Option<Self> {
-        let memory_allowed = memory_kib >= 8 * 1_024 && memory_kib <= 1_024 * 1_024;
-        let work_allowed = passes >= 1 && passes <= 10 && lanes >= 1 && lanes <= 4;
-        if memory_allowed && work_allowed { Some(Self { memory_kib, passes, lanes }) } else { None }
-    }
-
-    /// The memory, in KiB: Argon2's m.
-    #[must_use]
-    pub const fn memory_kib(self) -> u32 {
-        self.memory_kib
-    }
-
-    /// The passes over it: Argon2's t.
-    #[must_use]
-    pub const fn passes(self) -> u8 {
-        self.passes
-    }
-
-    /// The lanes: Argon2's p.
-    #[must_use]
-    pub const fn lanes(self) -> u8 {
-        self.lanes
-    }
 }
 
 impl Lock {
@@ -99,16 +61,20 @@ impl Lock {
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let (memory_kib, passes, lanes) = (reader.u32_le("m")?, reader.u8("t")?, reader.u8("p")?);
-        let effort = Effort::new(memory_kib, passes, lanes).ok_or(reader.error("m, t, p", Fault::Value))?;
-        Ok(Self { effort, salt: reader.array("salt")?, nonce: reader.array("nonce")? })
+        let cost = Argon2Cost::new(memory_kib, passes, lanes).map_err(|out_of| match out_of {
+            CostOutOfBounds::Memory => reader.error("m", Fault::Value),
+            CostOutOfBounds::Passes => reader.error("t", Fault::Value),
+            CostOutOfBounds::Lanes => reader.error("p", Fault::Value),
+        })?;
+        Ok(Self { cost, salt: reader.array("salt")?, nonce: reader.array("nonce")? })
     }
 
     fn write(&self, out: &mut Writer<'_>) -> Result<(), EncodeError> {
         out.put(&MAGIC)?;
         out.put(&[VERSION, ARGON2ID])?;
-        out.u32_le(self.effort.memory_kib)?;
-        out.u8(self.effort.passes)?;
-        out.u8(self.effort.lanes)?;
+        out.u32_le(self.cost.memory_kib())?;
+        out.u8(self.cost.passes())?;
+        out.u8(self.cost.lanes())?;
         out.put(&self.salt)?;
         out.put(&self.nonce)
     }

@@ -122,7 +122,8 @@ struct Forgeries {
 
 impl Observer for Forgeries {
     fn observe(&mut self, observation: &Observation<'_>) {
-        let What::Node { act: Act::Given { input: Input::Frame { bytes, .. }, .. }, .. } = &observation.what else {
+        let What::Node { act: Act::Given { input: Input::Frame { bytes, .. }, .. }, .. } = &observation.what
+        else {
             return;
         };
         let announce = Packet::decode(bytes).ok().filter(|packet| packet.packet_type == PacketType::Announce);

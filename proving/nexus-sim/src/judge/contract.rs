@@ -124,7 +124,8 @@ impl Node {
     }
 
     fn transmitted(&mut self, iface: InterfaceId, length: usize) -> Result<(), String> {
-        let port = self.ports.get_mut(&iface).ok_or_else(|| format!("a frame for {iface:?}, which is down"))?;
+        let port =
+            self.ports.get_mut(&iface).ok_or_else(|| format!("a frame for {iface:?}, which is down"))?;
         if !std::mem::take(&mut port.ready) {
             return Err(format!("a frame for {iface:?}, which is not ready"));
         }
@@ -247,7 +248,8 @@ mod tests {
     #[test]
     fn a_handled_timeout_moves_on_and_an_early_one_does_nothing() {
         let now = Instant::from_micros(100);
-        let (past, ahead, later) = (Instant::from_micros(90), Instant::from_micros(110), Instant::from_micros(120));
+        let (past, ahead, later) =
+            (Instant::from_micros(90), Instant::from_micros(110), Instant::from_micros(120));
         let woken = |due| Act::Woken { now, due: Some(due) };
         let rested = |due| Act::Rested { now, due: Some(due) };
         let output = Output::Sense { iface: IFACE };

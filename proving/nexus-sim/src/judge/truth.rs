@@ -39,11 +39,19 @@ impl Observer for Truth {
             Output::Event(Event::Reached { destination, emitted_at, .. }) => {
                 if !self.announced.contains(&(*destination, *emitted_at)) {
                     self.finding.fail(observation.at, || {
-                        format!("node {} believes emission {emitted_at} of {destination}, which was never sent", node.0)
+                        format!(
+                            "node {} believes emission {emitted_at} of {destination}, which was never sent",
+                            node.0
+                        )
                     });
                 }
             }
-            Output::Event(Event::Announced { .. } | Event::ChannelJammed { .. } | Event::ClocksParted { .. } | Event::EntropyWanted)
+            Output::Event(
+                Event::Announced { .. }
+                | Event::ChannelJammed { .. }
+                | Event::ClocksParted { .. }
+                | Event::EntropyWanted,
+            )
             | Output::Sense { .. }
             | Output::Persist { .. } => {}
         }

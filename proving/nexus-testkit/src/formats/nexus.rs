@@ -2,6 +2,7 @@
 //!
 //! The samples are fixed: `spec/vectors/wire.json` is made from them.
 
+use nexus_crypto::passphrase::Argon2Cost;
 use nexus_crypto::{DestinationHash, NodeId};
 use nexus_wire::Writer;
 use nexus_wire::nexus::announce::{Capabilities, CommunityLabel, Extension, OwnExtension};
@@ -17,7 +18,7 @@ use nexus_wire::nexus::frame::{
 };
 use nexus_wire::nexus::gossip::{Done, Items, ItemsBuilder, Request, Slice, StateHash, StoreId, Summary};
 use nexus_wire::nexus::handshake::{KeySign, LinkPayload, PayloadFlags, ReplyPayload};
-use nexus_wire::nexus::key_file::{Effort, KeyFile, Lock, LockedSeed};
+use nexus_wire::nexus::key_file::{KeyFile, Lock, LockedSeed};
 use nexus_wire::nexus::message::{MessageWriter, Messages};
 use nexus_wire::nexus::path_cost::{CompactPathCost, CostCode, Generation, HopCount, LatencyMs};
 use nexus_wire::nexus::traffic::{Announce, Class, Fragment, FragmentPlace, Packet};
@@ -121,7 +122,7 @@ fn price(code: u16) -> PriceCode {
 }
 
 fn key_files() -> Vec<Vec<u8>> {
-    let lock = Lock { effort: Effort::WRITTEN, salt: [0x5a; 16], nonce: [0x40; 12] };
+    let lock = Lock { cost: Argon2Cost::RECOMMENDED, salt: [0x5a; 16], nonce: [0x40; 12] };
     let locked = LockedSeed { lock, ciphertext: &[0xc1; 32], tag: &[0x7a; 16] };
     vec![bytes(&KeyFile::Plain { seed: &SEED }), bytes(&KeyFile::Locked(locked))]
 }
