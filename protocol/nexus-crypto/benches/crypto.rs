@@ -28,7 +28,7 @@ fn signatures(c: &mut Criterion) {
     group.bench_function("sign", |b| b.iter(|| key.sign(black_box(&message))));
     group.bench_function("verify-zip215", |b| b.iter(|| public.verify(black_box(&message), &tagged)));
     group.bench_function("verify-untagged", |b| {
-        b.iter(|| public.verify_untagged(black_box(&parts), &untagged))
+        b.iter(|| public.verify_untagged(black_box(&parts), &untagged));
     });
 
     let signed: Vec<_> = (0..BATCH)

@@ -86,6 +86,7 @@ impl PublicHalf for RecipientPublic<'_> {
 }
 
 /// The X25519 half of an identity's secret. Never leaves it; agrees with other people's ephemeral keys.
+#[derive(ZeroizeOnDrop)]
 pub struct ExchangeSecret(StaticSecret);
 
 impl ExchangeSecret {
@@ -111,6 +112,7 @@ impl ExchangeSecret {
 }
 
 /// A ratchet's secret. It outlives the process: [`RatchetSecret::expose`] gives the bytes to be stored.
+#[derive(ZeroizeOnDrop)]
 pub struct RatchetSecret(StaticSecret);
 
 impl RatchetSecret {
@@ -145,6 +147,7 @@ impl RatchetSecret {
 }
 
 /// A secret for one agreement, which consumes it.
+#[derive(ZeroizeOnDrop)]
 pub struct EphemeralSecret(StaticSecret);
 
 impl EphemeralSecret {

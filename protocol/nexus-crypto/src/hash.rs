@@ -58,7 +58,7 @@ pub fn derive_key(context: &'static str, material: &[u8]) -> [u8; 32] {
     key
 }
 
-/// BLAKE3 over the concatenation of `parts`, as long as `output`. Its first 32 bytes are [`blake3`]'s.
+/// BLAKE3 over the concatenation of `parts`, as long as `output`. Its first 32 bytes are [`blake3()`]'s.
 pub fn blake3_xof(parts: &[&[u8]], output: &mut [u8]) {
     let mut hasher = blake3::Hasher::new();
     for part in parts {

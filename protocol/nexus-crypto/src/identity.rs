@@ -54,10 +54,11 @@ fixed_bytes! {
 
 /// A NEXUS node's secret identity. It signs what NEXUS signs; what Reticulum asks of an identity, the same keys do as
 /// [`NodeIdentity::as_reticulum`].
-#[derive(Debug)]
+#[derive(Debug, ZeroizeOnDrop)]
 pub struct NodeIdentity {
     seed: IdentitySeed,
     reticulum: ReticulumIdentity,
+    #[zeroize(skip)]
     public: NodePublic,
 }
 
@@ -112,11 +113,15 @@ impl NodeIdentity {
 }
 
 /// Any Reticulum identity's secret: an X25519 key and an Ed25519 key, independent of each other in a stock identity.
+/// Erased when dropped, never printed.
+#[derive(ZeroizeOnDrop)]
 pub struct ReticulumIdentity {
     exchange: ExchangeSecret,
     signing: SigningKey,
-    seed: Zeroizing<[u8; 32]>,
+    seed: [u8; 32],
+    #[zeroize(skip)]
     public: IdentityPublic,
+    #[zeroize(skip)]
     hash: IdentityHash,
 }
 
@@ -134,7 +139,7 @@ impl ReticulumIdentity {
         let mut blob = Zeroizing::new([0; 64]);
         let (exchange, seed) = blob.split_at_mut(32);
         exchange.copy_from_slice(self.exchange.expose());
-        seed.copy_from_slice(self.seed.as_ref());
+        seed.copy_from_slice(&self.seed);
         blob
     }
 
@@ -147,7 +152,7 @@ impl ReticulumIdentity {
     fn from_keys(exchange: ExchangeSecret, seed: &[u8; 32]) -> Self {
         let signing = SigningKey::from_seed(seed);
         let public = IdentityPublic::new(exchange.public(), signing.public());
-        Self { exchange, signing, seed: Zeroizing::new(*seed), public, hash: public.hash() }
+        Self { exchange, signing, seed: *seed, public, hash: public.hash() }
     }
 
     /// The public identity.

@@ -60,7 +60,7 @@ fixed_bytes! {
     NameHash, 10
 }
 fixed_bytes! {
-    /// Which ratchet: `SHA-256(ratchet public)[..10]`. Source: spec/reticulum.md#ratchets.
+    /// Which ratchet: `SHA-256(ratchet public)[..10]`. Source: spec/crypto.md#exchange.
     RatchetId, 10
 }
 

@@ -24,6 +24,36 @@ pub(crate) use hidden;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use zeroize::{Zeroize as _, ZeroizeOnDrop};
+
+    use crate::{
+        AeadKey, EphemeralSecret, ExchangeSecret, IdentitySeed, NodeIdentity, RatchetSecret,
+        ReticulumIdentity, SharedSecret, SigningKey, TokenKey,
+    };
+
+    /// What can be shown without reading freed memory: each type promises it, by a derive that demands it of its fields.
+    #[test]
+    fn every_secret_erases_itself_when_dropped() {
+        const fn erases_itself<T: ZeroizeOnDrop>() {}
+        erases_itself::<AeadKey>();
+        erases_itself::<EphemeralSecret>();
+        erases_itself::<ExchangeSecret>();
+        erases_itself::<IdentitySeed>();
+        erases_itself::<NodeIdentity>();
+        erases_itself::<RatchetSecret>();
+        erases_itself::<ReticulumIdentity>();
+        erases_itself::<SharedSecret>();
+        erases_itself::<SigningKey>();
+        erases_itself::<TokenKey>();
+    }
+
+    #[test]
+    fn an_erased_secret_is_zeroes() {
+        let (mut seed, mut key) = (IdentitySeed::from_bytes([7; 32]), AeadKey::from_bytes([7; 32]));
+        seed.zeroize();
+        key.zeroize();
+        assert_eq!((seed.expose(), key.expose()), (&[0; 32], &[0; 32]));
+    }
 
     #[test]
     fn byte_strings_are_equal_only_if_all_their_bytes_are() {

@@ -18,7 +18,7 @@ use ed25519_zebra::batch::Verifier;
 use nexus_machine::{Seed, Stream};
 use sha2::{Digest as _, Sha512};
 use thiserror::Error;
-use zeroize::Zeroizing;
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use crate::ids::fixed_bytes;
 use crate::random::StreamRng;
@@ -157,8 +157,10 @@ pub fn verify_batch<'a>(
 }
 
 /// An Ed25519 secret key, expanded once. Erased when dropped, never printed.
+#[derive(ZeroizeOnDrop)]
 pub struct SigningKey {
     expanded: ExpandedSecretKey,
+    #[zeroize(skip)]
     public: ed25519_dalek::VerifyingKey,
 }
 

@@ -41,14 +41,14 @@ enum Halves {
 }
 
 impl TokenKey {
-    /// The key of AES-256 tokens: HMAC key[32] ‖ AES key[32].
+    /// The key of AES-256 tokens: `HMAC key[32] ‖ AES key[32]`.
     #[must_use]
     pub fn from_bytes(key: &[u8; 64]) -> Self {
         let (mac, cipher) = in_half(key);
         Self(Halves::Aes256 { mac, cipher })
     }
 
-    /// The key of legacy AES-128 tokens: HMAC key[16] ‖ AES key[16].
+    /// The key of legacy AES-128 tokens: `HMAC key[16] ‖ AES key[16]`.
     #[must_use]
     pub fn legacy_from_bytes(key: &[u8; 32]) -> Self {
         let (mac, cipher) = in_half(key);

@@ -56,7 +56,7 @@ fn what_stock_nodes_encrypted_opens() {
     }
 }
 
-/// Header, address and context are 19 bytes; the rest follows spec/reticulum.md#announces.
+/// Flags, hops, destination and context are the first 19 bytes, the announce follows.
 #[test]
 fn what_stock_nodes_announced_verifies_and_a_changed_byte_does_not() {
     for vector in list(&vectors()["announces"]) {
@@ -77,7 +77,7 @@ fn what_stock_nodes_announced_verifies_and_a_changed_byte_does_not() {
     }
 }
 
-/// The whole of spec/reticulum.md#ifac, made of what this crate offers: the key, the code, the mask.
+/// A whole frame of an interface with an access code, made of what this crate offers: the key, the code, the mask.
 #[test]
 fn an_interface_access_code_is_made_of_our_derivation_and_our_signature() {
     let vector = &vectors()["ifac"];
