@@ -53,7 +53,9 @@ fn a_link_keeps_its_id_whatever_relays_do_to_the_request() {
     let mut buffer = [0; MTU];
     let bare = Packet::decode(request(None).encode(&mut buffer).unwrap()).unwrap().truncated_hash();
     assert_eq!(id.as_bytes(), bare.as_bytes(), "it is the packet hash without signalling");
-    for (asked, limit) in [(Some(signalling(8_192)), Some(500)), (Some(signalling(8_192)), None), (None, None)] {
+    for (asked, limit) in
+        [(Some(signalling(8_192)), Some(500)), (Some(signalling(8_192)), None), (None, None)]
+    {
         assert_eq!(clamped(asked, limit).link_id(), id);
     }
     assert_ne!(LinkRequest { destination: DestinationHash([0; 16]), ..request(None) }.link_id(), id);
