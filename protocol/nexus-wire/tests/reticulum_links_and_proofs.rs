@@ -11,8 +11,8 @@ use nexus_wire::reticulum::proof::{Proof, Proved};
 use nexus_wire::reticulum::relay::HEADROOM;
 use nexus_wire::reticulum::{Context, LinkId, MTU, Packet, PacketMut, TunnelSynthesis};
 
-fn signalling(mtu: u32) -> Option<Signalling> {
-    Some(Signalling { mode: LinkMode::AES_256_CBC, mtu: LinkMtu::new(mtu) })
+fn signalling(mtu: u32) -> Signalling {
+    Signalling { mode: LinkMode::AES_256_CBC, mtu: LinkMtu::new(mtu) }
 }
 
 fn request(signalling: Option<Signalling>) -> LinkRequest {
@@ -41,9 +41,9 @@ fn clamped(signalling: Option<Signalling>, limit: Option<u32>) -> LinkRequest {
 
 #[test]
 fn a_link_request_falls_back_to_what_the_relays_carry() {
-    assert_eq!(clamped(signalling(100_000), Some(16_384)), request(signalling(16_384)));
-    assert_eq!(clamped(signalling(500), Some(16_384)), request(signalling(500)));
-    assert_eq!(clamped(signalling(8_192), None), request(None));
+    assert_eq!(clamped(Some(signalling(100_000)), Some(16_384)), request(Some(signalling(16_384))));
+    assert_eq!(clamped(Some(signalling(500)), Some(16_384)), request(Some(signalling(500))));
+    assert_eq!(clamped(Some(signalling(8_192)), None), request(None));
     assert_eq!(clamped(None, Some(16_384)), request(None), "a relay adds nothing");
 }
 
@@ -53,7 +53,9 @@ fn a_link_keeps_its_id_whatever_relays_do_to_the_request() {
     let mut buffer = [0; MTU];
     let bare = Packet::decode(request(None).encode(&mut buffer).unwrap()).unwrap().truncated_hash();
     assert_eq!(id.as_bytes(), bare.as_bytes(), "it is the packet hash without signalling");
-    for (asked, limit) in [(signalling(8_192), Some(500)), (signalling(8_192), None), (None, None)] {
+    for (asked, limit) in
+        [(Some(signalling(8_192)), Some(500)), (Some(signalling(8_192)), None), (None, None)]
+    {
         assert_eq!(clamped(asked, limit).link_id(), id);
     }
     assert_ne!(LinkRequest { destination: DestinationHash([0; 16]), ..request(None) }.link_id(), id);
@@ -73,14 +75,14 @@ fn signalling_is_three_bits_and_twenty_one() {
 
 #[test]
 fn only_the_destinations_identity_proves_a_link() {
-    for agreed in [signalling(8_192), None] {
+    for agreed in [Some(signalling(8_192)), None] {
         let proof = LinkProof::sign(LinkId([4; 16]), EphemeralPublic([5; 32]), agreed, &identity());
         let responder = identity().public().verifying();
         proof.verify(&responder).unwrap();
         proof.verify(&stranger().public().verifying()).unwrap_err();
         LinkProof { link: LinkId([9; 16]), ..proof }.verify(&responder).unwrap_err();
         LinkProof { exchange: EphemeralPublic([9; 32]), ..proof }.verify(&responder).unwrap_err();
-        LinkProof { signalling: signalling(501), ..proof }.verify(&responder).unwrap_err();
+        LinkProof { signalling: Some(signalling(501)), ..proof }.verify(&responder).unwrap_err();
         let mut buffer = [0; MTU];
         let packet = proof.encode(&mut buffer).unwrap();
         assert_eq!(
