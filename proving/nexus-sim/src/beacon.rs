@@ -34,7 +34,7 @@ pub enum Misdeed {
     HidesHops,
     /// Passes on nothing.
     KeepsToItself,
-    /// Transmits though its interface is not ready.
+    /// Sends every frame twice, the second time though its interface is not ready.
     Interrupts,
     /// Leaves its deadline in the past.
     NeverRests,
@@ -76,7 +76,7 @@ pub struct Beacon<M> {
 struct Port {
     profile: Profile,
     ready: bool,
-    /// When it listens again after a busy channel.
+    /// When it listens, on a half-duplex medium.
     backoff: Option<Instant>,
     queue: VecDeque<Vec<u8>>,
 }
@@ -120,21 +120,14 @@ impl<M: Manner> Actor for Beacon<M> {
             Input::Down { iface } => drop(self.ports.remove(&iface)),
             Input::TxReady { iface } => {
                 self.ports.entry(iface).and_modify(|port| port.ready = true);
-                self.pump(iface);
+                self.pump(now, iface);
             }
-            Input::ChannelBusy { iface } => {
-                let slots = 1 + self.random.below(8);
-                if let Some(port) = self.ports.get_mut(&iface)
-                    && let Access::ListenBeforeTalk { slot } = port.profile.access
-                {
-                    port.backoff = Some(now.after(slot.times(slots)));
-                }
-            }
+            Input::ChannelBusy { iface } => self.pump(now, iface),
             Input::ChannelClear { iface } => self.send_first(iface),
             Input::Command(Command::Announce) => self.announce(now),
             Input::Persisted { through } => {
                 if let Some((_, emission)) = self.waiting.take_if(|(ticket, _)| *ticket <= through) {
-                    self.emit(emission);
+                    self.emit(now, emission);
                 }
             }
             Input::WallClock { unix_s, .. } => self.wall = Some((unix_s, now)),
@@ -148,11 +141,10 @@ impl<M: Manner> Actor for Beacon<M> {
             self.next_announce = Some(if stays { now } else { now.after(INTERVAL) });
             self.announce(now);
         }
-        let due = |port: &mut Port| port.backoff.take_if(|at| *at <= now).is_some();
-        let over: Vec<InterfaceId> =
-            self.ports.iter_mut().filter_map(|(iface, port)| due(port).then_some(*iface)).collect();
-        for iface in over {
-            self.pump(iface);
+        for (iface, port) in &mut self.ports {
+            if port.backoff.take_if(|at| *at <= now).is_some() {
+                self.outputs.push_back(Output::Sense { iface: *iface });
+            }
         }
     }
 
@@ -184,13 +176,13 @@ impl<M: Manner> Beacon<M> {
         let promise = Write::set(TABLE, KEY, self.last_emission.to_le_bytes().to_vec());
         self.outputs.push_back(Output::Persist { ticket: self.ticket, writes: vec![promise] });
         if Self::does(Misdeed::SpeaksTooSoon) {
-            self.emit(self.last_emission);
+            self.emit(now, self.last_emission);
         } else {
             self.waiting = Some((self.ticket, self.last_emission));
         }
     }
 
-    fn emit(&mut self, emission: u64) {
+    fn emit(&mut self, now: Instant, emission: u64) {
         let claim = Claim {
             public: *self.identity.as_reticulum().public(),
             name: NameHash::of("nexus.node"),
@@ -205,7 +197,7 @@ impl<M: Manner> Beacon<M> {
         self.outputs.push_back(Output::Event(Event::Announced { emitted_at: emission }));
         let everywhere: Vec<InterfaceId> = self.ports.keys().copied().collect();
         for iface in everywhere {
-            self.send(iface, frame.clone());
+            self.send(now, iface, frame.clone());
         }
     }
 
@@ -238,11 +230,11 @@ impl<M: Manner> Beacon<M> {
         if !Self::does(Misdeed::KeepsToItself) {
             let hops = if Self::does(Misdeed::HidesHops) { packet.hops } else { hops };
             let transport = Some(self.identity.public().hash());
-            self.relay(iface, &Packet { hops, transport, propagation: Propagation::Transport, ..packet });
+            self.relay(now, iface, &Packet { hops, transport, propagation: Propagation::Transport, ..packet });
         }
     }
 
-    fn relay(&mut self, heard_on: InterfaceId, packet: &Packet<'_>) {
+    fn relay(&mut self, now: Instant, heard_on: InterfaceId, packet: &Packet<'_>) {
         let mut buffer = [0; 2 * MTU];
         let Ok(frame) = packet.encode(&mut buffer) else { return };
         let frame = frame.to_vec();
@@ -254,38 +246,43 @@ impl<M: Manner> Beacon<M> {
             .map(|(iface, _)| *iface)
             .collect();
         for iface in onward {
-            self.send(iface, frame.clone());
+            self.send(now, iface, frame.clone());
         }
     }
 
-    fn send(&mut self, iface: InterfaceId, frame: Vec<u8>) {
+    fn send(&mut self, now: Instant, iface: InterfaceId, frame: Vec<u8>) {
         let Some(port) = self.ports.get_mut(&iface) else { return };
         if frame.len() > usize::from(port.profile.frame_size) {
             return;
         }
         port.queue.push_back(frame);
-        self.pump(iface);
+        self.pump(now, iface);
     }
 
-    /// Sends what waits for `iface`, if it is ready; on a half-duplex medium, listens first.
-    fn pump(&mut self, iface: InterfaceId) {
+    /// Sends what waits for `iface`, if it is ready; on a half-duplex medium, listens first, and not when everybody does.
+    fn pump(&mut self, now: Instant, iface: InterfaceId) {
         let Some(port) = self.ports.get_mut(&iface) else { return };
-        let ready = port.ready || Self::does(Misdeed::Interrupts);
-        if !ready || port.backoff.is_some() || port.queue.is_empty() {
+        if !port.ready || port.backoff.is_some() || port.queue.is_empty() {
             return;
         }
         match port.profile.access {
             Access::Direct => self.send_first(iface),
-            Access::ListenBeforeTalk { .. } => self.outputs.push_back(Output::Sense { iface }),
+            Access::ListenBeforeTalk { slot } => {
+                let wait = Duration::from_micros(1 + self.random.below(slot.times(8).as_micros()));
+                port.backoff = Some(now.after(wait));
+            }
         }
     }
 
     fn send_first(&mut self, iface: InterfaceId) {
         let Some(port) = self.ports.get_mut(&iface) else { return };
-        if (port.ready || Self::does(Misdeed::Interrupts))
+        if port.ready
             && let Some(bytes) = port.queue.pop_front()
         {
             port.ready = false;
+            if Self::does(Misdeed::Interrupts) {
+                self.outputs.push_back(Output::Transmit { iface, to: None, bytes: bytes.clone() });
+            }
             self.outputs.push_back(Output::Transmit { iface, to: None, bytes });
         }
     }

@@ -427,7 +427,7 @@ mod tests {
 
     #[test]
     fn a_stream_longer_than_one_piece_is_chained_piece_by_piece() {
-        let many: Vec<Observation<'_>> = (0..5_000).map(|n| durable(n, n)).collect();
+        let many: Vec<Observation<'_>> = (0..6_000).map(|n| durable(n, n)).collect();
         let mut encoder = Encoder::default();
         for observation in &many {
             encoder.observation(observation);

@@ -17,7 +17,7 @@ const MIDDLE: NodeIndex = NodeIndex(1);
 #[test]
 fn a_crash_between_any_two_outputs_breaks_no_rule_and_the_node_comes_back() {
     let scenario = three_in_a_line();
-    let bench = || Bench::with_liveness::<Node>(&scenario, minutes(20), Duration::from_secs(100 * 60));
+    let bench = || Bench::with_liveness::<Node>(&scenario, minutes(20), Duration::from_secs(3 * 3_600));
     let crashes = sweep::<Node>(&scenario, MIDDLE, 1, Duration::from_secs(30), bench);
     assert!(crashes.len() > 20, "{} boundaries", crashes.len());
     for crash in crashes {
@@ -156,11 +156,11 @@ fn minutes(count: u64) -> WorldTime {
     WorldTime::from_start(Duration::from_secs(60 * count))
 }
 
-/// Two hours of three nodes, with announces on demand so that much happens in the first minutes.
+/// Four hours of three nodes, with announces on demand so that much happens in the first minutes.
 fn three_in_a_line() -> Scenario {
     let seed = seed(9);
     let layout = Shape::Line.layout(3, &seed);
-    let mut scenario = Scenario::calm(seed, layout, Duration::from_secs(2 * 3_600));
+    let mut scenario = Scenario::calm(seed, layout, Duration::from_secs(4 * 3_600));
     let tell = |minute, node| (minutes(minute), Action::Tell(NodeIndex(node), Command::Announce));
     scenario.schedule = vec![tell(2, 0), tell(3, 1), tell(3, 2), tell(5, 1)];
     scenario
