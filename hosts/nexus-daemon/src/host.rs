@@ -26,7 +26,7 @@ pub enum HostError {
 /// 32 bytes from the operating system's random source.
 pub fn entropy() -> Result<[u8; 32], HostError> {
     let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(HostError::Entropy)?;
+    getrandom::getrandom(&mut bytes).map_err(HostError::Entropy)?;
     Ok(bytes)
 }
 

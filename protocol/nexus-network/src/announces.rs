@@ -23,7 +23,7 @@ use nexus_machine::{
     BoundedMap, Cx, Deadlines, Duration, Inserted, Instant, Machine, MapOverflow, MemoryBound, Relaying,
     Seed, Sink, Snapshot, Stream, TableId, Write,
 };
-use nexus_wire::reticulum::{Announce, Context, Packet, PacketType};
+use nexus_wire::reticulum::{Announce, Packet, PacketType};
 
 use crate::interface::{InterfaceId, Mode, Profile, Reach};
 use crate::media::Frame;
@@ -282,7 +282,7 @@ impl Announces {
     }
 
     fn pass_on(&mut self, cx: Cx, packet: &Packet<'_>, announce: &Announce<'_>, from: Neighbour) {
-        let path_response = packet.context == Context::PATH_RESPONSE;
+        let path_response = packet.is_path_response();
         if cx.config.relaying == Relaying::Off || path_response || from.hops.counted().is_none() {
             return;
         }

@@ -230,7 +230,11 @@ impl<M: Manner> Beacon<M> {
         if !Self::does(Misdeed::KeepsToItself) {
             let hops = if Self::does(Misdeed::HidesHops) { packet.hops } else { hops };
             let transport = Some(self.identity.public().hash());
-            self.relay(now, iface, &Packet { hops, transport, propagation: Propagation::Transport, ..packet });
+            self.relay(
+                now,
+                iface,
+                &Packet { hops, transport, propagation: Propagation::Transport, ..packet },
+            );
         }
     }
 

@@ -109,7 +109,7 @@ impl OwnAnnounce {
             context: Context::NONE,
             ..*packet
         };
-        encoded(relayed.len(), |buffer| relayed.encode(buffer).map(|bytes| bytes.len()))
+        encoded(relayed.encoded_len(), |buffer| relayed.encode(buffer).map(|bytes| bytes.len()))
     }
 
     fn sign(&self, ratchet: RatchetPublic, random_hash: RandomHash) -> Option<Emission> {

@@ -5,7 +5,7 @@ use nexus_crypto::{IdentitySeed, NameHash};
 use nexus_machine::WallClock;
 use nexus_testkit::laws;
 use nexus_wire::reticulum::announce::{Claim, Occasion};
-use nexus_wire::reticulum::{MTU, RandomHash};
+use nexus_wire::reticulum::{Context, MTU, RandomHash};
 
 const UNIX: u64 = 1_700_000_000;
 
