@@ -1,4 +1,4 @@
-//! Milestone 1.1, as far as announces go: measured on worlds of real nodes.
+//! Transport and identity, as far as announces go: measured on worlds of real nodes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
