@@ -12,7 +12,7 @@ use nexus_wire::reticulum::ifac::{Ifac, Membership, TagLen};
 use nexus_wire::reticulum::kiss::{self, Command};
 use nexus_wire::reticulum::relay::HEADROOM;
 use nexus_wire::reticulum::{
-    Announce, LinkProof, LinkRequest, MTU, Packet, PacketMut, PathRequest, Proof, RandomHash,
+    Announce, LinkProof, LinkRequest, MTU, Packet, PacketMut, PathRequest, Payload, Proof, RandomHash,
     TunnelSynthesis, hdlc,
 };
 

@@ -7,6 +7,7 @@
 //! | [`packet`] | [`Packet`]: header, hashes; [`flags`] and [`context`] are its first byte and its last |
 //! | [`relay`] | [`PacketMut`]: rewriting headers in the caller's buffer |
 //! | [`announce`] | [`Announce`]: who is reachable, signed; [`RandomHash`]: which emission it is |
+//! | [`payload`] | [`Payload`]: how what follows is sent |
 //! | [`proof`] | [`Proof`]: a packet arrived |
 //! | [`link`] | [`LinkRequest`], [`LinkProof`], and what relays negotiate of them |
 //! | [`path_request`] | [`PathRequest`]: who knows a path? |
@@ -26,6 +27,7 @@ pub mod kiss;
 pub mod link;
 pub mod packet;
 pub mod path_request;
+pub mod payload;
 pub mod proof;
 pub mod relay;
 pub mod rnode;
@@ -40,6 +42,7 @@ pub use ifac::Ifac;
 pub use link::{LinkMtu, LinkProof, LinkRequest};
 pub use packet::{Hops, Packet};
 pub use path_request::PathRequest;
+pub use payload::Payload;
 pub use proof::Proof;
 pub use relay::{PacketMut, RewriteError};
 pub use stuffing::DroppedFrames;

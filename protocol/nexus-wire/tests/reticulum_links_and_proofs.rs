@@ -9,7 +9,7 @@ use nexus_wire::reticulum::link::{LinkMode, LinkMtu, LinkProof, LinkRequest, Sig
 use nexus_wire::reticulum::path_request::{PathRequest, Tag};
 use nexus_wire::reticulum::proof::{Proof, Proved};
 use nexus_wire::reticulum::relay::HEADROOM;
-use nexus_wire::reticulum::{Context, LinkId, MTU, Packet, PacketMut, TunnelSynthesis};
+use nexus_wire::reticulum::{Context, LinkId, MTU, Packet, PacketMut, Payload, TunnelSynthesis};
 
 fn signalling(mtu: u32) -> Signalling {
     Signalling { mode: LinkMode::AES_256_CBC, mtu: LinkMtu::new(mtu) }

@@ -13,8 +13,8 @@ use nexus_crypto::{
 };
 use thiserror::Error;
 
-use super::packet::{HEADER_1_LEN, Hops, Packet};
-use super::{Context, ContextFlag, DestinationType, MTU, PacketType, Propagation};
+use super::packet::{HEADER_1_LEN, Packet};
+use super::{Context, ContextFlag, DestinationType, MTU, PacketType};
 use crate::codec::{DecodeError, EncodeError, Fault, Reader, Writer};
 
 /// The longest announce that may be made or relayed, transport id not counted, in bytes: relays prepend 16.
@@ -196,19 +196,13 @@ impl<'a> Announce<'a> {
     /// The packet in which its originator sends it, but for the payload, which [`Announce::encode`] writes.
     #[must_use]
     pub const fn originating_header(&self, occasion: Occasion) -> Packet<'static> {
+        let context = match occasion {
+            Occasion::Periodic => Context::NONE,
+            Occasion::PathResponse => Context::PATH_RESPONSE,
+        };
         Packet {
             context_flag: self.claim.context_flag(),
-            propagation: Propagation::Broadcast,
-            destination_type: DestinationType::Single,
-            packet_type: PacketType::Announce,
-            hops: Hops::ZERO,
-            transport: None,
-            destination: self.destination,
-            context: match occasion {
-                Occasion::Periodic => Context::NONE,
-                Occasion::PathResponse => Context::PATH_RESPONSE,
-            },
-            data: &[],
+            ..Packet::originating(PacketType::Announce, DestinationType::Single, self.destination, context)
         }
     }
 

@@ -35,7 +35,7 @@ impl Context {
     pub const COMMAND_STATUS: Self = Self(0x0d);
     /// A message of a channel.
     pub const CHANNEL: Self = Self(0x0e);
-    /// A NEXUS end-to-end envelope. Source: spec/secure.md#envelope.
+    /// A NEXUS end-to-end envelope. Source: spec/wire.md#end-to-end.
     pub const NEXUS: Self = Self(0x4e);
     /// A link is kept alive: one byte, in clear.
     pub const KEEPALIVE: Self = Self(0xfa);

@@ -100,6 +100,27 @@ impl<'a> Packet<'a> {
         })
     }
 
+    /// The header of a packet as its originator sends it: no hops, no relay, no payload.
+    #[must_use]
+    pub const fn originating(
+        packet_type: PacketType,
+        destination_type: DestinationType,
+        destination: DestinationHash,
+        context: Context,
+    ) -> Self {
+        Self {
+            context_flag: ContextFlag::Clear,
+            propagation: Propagation::Broadcast,
+            destination_type,
+            packet_type,
+            hops: Hops::ZERO,
+            transport: None,
+            destination,
+            context,
+            data: &[],
+        }
+    }
+
     /// Writes the packet to the front of `buffer` and returns it.
     pub fn encode<'b>(&self, buffer: &'b mut [u8]) -> Result<&'b mut [u8], EncodeError> {
         let mut writer = Writer::new(buffer);

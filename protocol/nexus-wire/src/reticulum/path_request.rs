@@ -2,7 +2,7 @@
 
 use nexus_crypto::{DestinationHash, IdentityHash};
 
-use super::{Context, ContextFlag, DestinationType, Hops, Packet, PacketType, Propagation};
+use super::{Context, DestinationType, Packet, PacketType, Payload};
 use crate::codec::{DecodeError, EncodeError, Fault, Reader, Writer};
 
 /// Asks for a path to a destination.
@@ -70,41 +70,23 @@ impl PathRequest {
         let tag = Tag::new(reader.rest()).ok_or(fault)?;
         Ok(Self { wanted, requester, tag })
     }
+}
 
-    /// The header of the packet in which the request is sent, and sent on.
-    #[must_use]
-    pub const fn originating_header(&self) -> Packet<'static> {
-        Packet {
-            context_flag: ContextFlag::Clear,
-            propagation: Propagation::Broadcast,
-            destination_type: DestinationType::Plain,
-            packet_type: PacketType::Data,
-            hops: Hops::ZERO,
-            transport: None,
-            destination: DestinationHash::PATH_REQUEST,
-            context: Context::NONE,
-            data: &[],
-        }
+impl Payload for PathRequest {
+    fn originating_header(&self) -> Packet<'static> {
+        Packet::originating(
+            PacketType::Data,
+            DestinationType::Plain,
+            DestinationHash::PATH_REQUEST,
+            Context::NONE,
+        )
     }
 
-    /// Writes the request as a packet.
-    pub fn encode<'b>(&self, buffer: &'b mut [u8]) -> Result<&'b mut [u8], EncodeError> {
-        self.encode_behind(&self.originating_header(), buffer)
-    }
-
-    /// Writes the request behind the header of `packet`, one that [`PathRequest::from_packet`] would read it from.
-    pub fn encode_behind<'b>(
-        &self,
-        packet: &Packet<'_>,
-        buffer: &'b mut [u8],
-    ) -> Result<&'b mut [u8], EncodeError> {
-        let mut writer = Writer::new(buffer);
-        packet.put_header(&mut writer)?;
-        writer.put(self.wanted.as_bytes())?;
+    fn write(&self, out: &mut Writer<'_>) -> Result<(), EncodeError> {
+        out.put(self.wanted.as_bytes())?;
         if let Some(requester) = &self.requester {
-            writer.put(requester.as_bytes())?;
+            out.put(requester.as_bytes())?;
         }
-        writer.put(self.tag.as_bytes())?;
-        Ok(writer.finish())
+        out.put(self.tag.as_bytes())
     }
 }

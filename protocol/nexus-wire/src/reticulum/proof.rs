@@ -5,10 +5,7 @@
 
 use nexus_crypto::{BadSignature, ReticulumIdentity, Signature, VerifyingKey};
 
-use super::{
-    Context, ContextFlag, DestinationType, Hops, LinkId, Packet, PacketHash, PacketType, Propagation,
-    TruncatedPacketHash,
-};
+use super::{Context, DestinationType, LinkId, Packet, PacketHash, PacketType, Payload, TruncatedPacketHash};
 use crate::codec::{DecodeError, EncodeError, Fault, Reader, Writer};
 
 /// A proof that a packet arrived: signed by its recipient over the packet's full hash.
@@ -84,46 +81,23 @@ impl Proof {
         }
         recipient.verify_untagged(&[sent.as_bytes()], &self.signature)
     }
+}
 
-    /// The header of the packet in which the proof is sent.
-    #[must_use]
-    pub fn originating_header(&self) -> Packet<'static> {
+impl Payload for Proof {
+    fn originating_header(&self) -> Packet<'static> {
         let (destination_type, destination) = match self.proved {
             Proved::Implicit(address) => (DestinationType::Single, address.into()),
             Proved::Explicit(hash) => (DestinationType::Single, hash.truncated().into()),
             Proved::OnLink(link, _) => (DestinationType::Link, link.into()),
         };
-        Packet {
-            context_flag: ContextFlag::Clear,
-            propagation: Propagation::Broadcast,
-            destination_type,
-            packet_type: PacketType::Proof,
-            hops: Hops::ZERO,
-            transport: None,
-            destination,
-            context: Context::NONE,
-            data: &[],
-        }
+        Packet::originating(PacketType::Proof, destination_type, destination, Context::NONE)
     }
 
-    /// Writes the proof as a packet.
-    pub fn encode<'b>(&self, buffer: &'b mut [u8]) -> Result<&'b mut [u8], EncodeError> {
-        self.encode_behind(&self.originating_header(), buffer)
-    }
-
-    /// Writes the proof behind the header of `packet`, one that [`Proof::from_packet`] would read it from.
-    pub fn encode_behind<'b>(
-        &self,
-        packet: &Packet<'_>,
-        buffer: &'b mut [u8],
-    ) -> Result<&'b mut [u8], EncodeError> {
-        let mut writer = Writer::new(buffer);
-        packet.put_header(&mut writer)?;
+    fn write(&self, out: &mut Writer<'_>) -> Result<(), EncodeError> {
         match &self.proved {
             Proved::Implicit(_) => {}
-            Proved::Explicit(hash) | Proved::OnLink(_, hash) => writer.put(hash.as_bytes())?,
+            Proved::Explicit(hash) | Proved::OnLink(_, hash) => out.put(hash.as_bytes())?,
         }
-        writer.put(self.signature.as_bytes())?;
-        Ok(writer.finish())
+        out.put(self.signature.as_bytes())
     }
 }

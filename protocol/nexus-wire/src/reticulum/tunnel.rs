@@ -4,7 +4,7 @@
 use nexus_crypto::hash::sha256;
 use nexus_crypto::{BadSignature, DestinationHash, IdentityPublic, ReticulumIdentity, Signature};
 
-use super::{Context, ContextFlag, DestinationType, Hops, Packet, PacketType, Propagation, TunnelId};
+use super::{Context, DestinationType, Packet, PacketType, Payload, TunnelId};
 use crate::codec::{DecodeError, EncodeError, Fault, Reader, Writer};
 
 /// Synthesises a tunnel: sent by a relay on an interface as soon as it is connected.
@@ -64,40 +64,22 @@ impl TunnelSynthesis {
     pub fn tunnel_id(&self) -> TunnelId {
         TunnelId(sha256(&[self.public.as_bytes(), &self.interface]))
     }
+}
 
-    /// The header of the packet in which the synthesis is sent.
-    #[must_use]
-    pub const fn originating_header(&self) -> Packet<'static> {
-        Packet {
-            context_flag: ContextFlag::Clear,
-            propagation: Propagation::Broadcast,
-            destination_type: DestinationType::Plain,
-            packet_type: PacketType::Data,
-            hops: Hops::ZERO,
-            transport: None,
-            destination: DestinationHash::TUNNEL_SYNTHESIZE,
-            context: Context::NONE,
-            data: &[],
-        }
+impl Payload for TunnelSynthesis {
+    fn originating_header(&self) -> Packet<'static> {
+        Packet::originating(
+            PacketType::Data,
+            DestinationType::Plain,
+            DestinationHash::TUNNEL_SYNTHESIZE,
+            Context::NONE,
+        )
     }
 
-    /// Writes the synthesis as a packet.
-    pub fn encode<'b>(&self, buffer: &'b mut [u8]) -> Result<&'b mut [u8], EncodeError> {
-        self.encode_behind(&self.originating_header(), buffer)
-    }
-
-    /// Writes the synthesis behind the header of `packet`, one that [`TunnelSynthesis::from_packet`] would read it from.
-    pub fn encode_behind<'b>(
-        &self,
-        packet: &Packet<'_>,
-        buffer: &'b mut [u8],
-    ) -> Result<&'b mut [u8], EncodeError> {
-        let mut writer = Writer::new(buffer);
-        packet.put_header(&mut writer)?;
-        writer.put(self.public.as_bytes())?;
-        writer.put(&self.interface)?;
-        writer.put(&self.random)?;
-        writer.put(self.signature.as_bytes())?;
-        Ok(writer.finish())
+    fn write(&self, out: &mut Writer<'_>) -> Result<(), EncodeError> {
+        out.put(self.public.as_bytes())?;
+        out.put(&self.interface)?;
+        out.put(&self.random)?;
+        out.put(self.signature.as_bytes())
     }
 }

@@ -15,7 +15,7 @@ use nexus_wire::reticulum::path_request::{PathRequest, Tag};
 use nexus_wire::reticulum::proof::{Proof, Proved};
 use nexus_wire::reticulum::relay::HEADROOM;
 use nexus_wire::reticulum::rnode::{FromDevice, ToDevice};
-use nexus_wire::reticulum::{Context, LinkId, Packet, PacketMut, RandomHash, TunnelSynthesis};
+use nexus_wire::reticulum::{Context, LinkId, Packet, PacketMut, Payload, RandomHash, TunnelSynthesis};
 use nexus_wire::{DecodeError, EncodeError};
 
 use crate::format::{Format, reencode_with, unhex};

@@ -6,9 +6,7 @@ use thiserror::Error;
 
 use super::Signalling;
 use crate::codec::{DecodeError, EncodeError, Fault, Reader, Writer};
-use crate::reticulum::{
-    Context, ContextFlag, DestinationType, Hops, LinkId, Packet, PacketType, Propagation,
-};
+use crate::reticulum::{Context, DestinationType, LinkId, Packet, PacketType, Payload};
 
 /// Answers a link request: the responder's key for this link, signed by the identity of the destination asked.
 ///
@@ -71,42 +69,25 @@ impl LinkProof {
             responder.verify_untagged(parts, &self.signature).map_err(|_| BadLinkProof)
         })
     }
+}
 
-    /// The header of the packet in which the proof is sent.
-    #[must_use]
-    pub fn originating_header(&self) -> Packet<'static> {
-        Packet {
-            context_flag: ContextFlag::Clear,
-            propagation: Propagation::Broadcast,
-            destination_type: DestinationType::Link,
-            packet_type: PacketType::Proof,
-            hops: Hops::ZERO,
-            transport: None,
-            destination: self.link.into(),
-            context: Context::LINK_REQUEST_PROOF,
-            data: &[],
-        }
+impl Payload for LinkProof {
+    fn originating_header(&self) -> Packet<'static> {
+        Packet::originating(
+            PacketType::Proof,
+            DestinationType::Link,
+            self.link.into(),
+            Context::LINK_REQUEST_PROOF,
+        )
     }
 
-    /// Writes the proof as a packet.
-    pub fn encode<'b>(&self, buffer: &'b mut [u8]) -> Result<&'b mut [u8], EncodeError> {
-        self.encode_behind(&self.originating_header(), buffer)
-    }
-
-    /// Writes the proof behind the header of `packet`, one that [`LinkProof::from_packet`] would read it from.
-    pub fn encode_behind<'b>(
-        &self,
-        packet: &Packet<'_>,
-        buffer: &'b mut [u8],
-    ) -> Result<&'b mut [u8], EncodeError> {
-        let mut writer = Writer::new(buffer);
-        packet.put_header(&mut writer)?;
-        writer.put(self.signature.as_bytes())?;
-        writer.put(self.exchange.as_bytes())?;
+    fn write(&self, out: &mut Writer<'_>) -> Result<(), EncodeError> {
+        out.put(self.signature.as_bytes())?;
+        out.put(self.exchange.as_bytes())?;
         if let Some(signalling) = self.signalling {
-            writer.put(&signalling.to_bytes())?;
+            out.put(&signalling.to_bytes())?;
         }
-        Ok(writer.finish())
+        Ok(())
     }
 }
 

@@ -6,9 +6,7 @@ use nexus_crypto::hash::sha256_truncated;
 
 use super::Signalling;
 use crate::codec::{DecodeError, EncodeError, Fault, Reader, Writer};
-use crate::reticulum::{
-    Context, ContextFlag, DestinationType, Hops, LinkId, Packet, PacketType, Propagation,
-};
+use crate::reticulum::{Context, DestinationType, LinkId, Packet, PacketType, Payload};
 use nexus_crypto::DestinationHash;
 
 /// Asks a destination for a link: the initiator's keys for this link alone, and what it can carry.
@@ -55,41 +53,19 @@ impl LinkRequest {
             self.verifying.as_bytes(),
         ]))
     }
+}
 
-    /// The header of the packet in which the request is sent.
-    #[must_use]
-    pub const fn originating_header(&self) -> Packet<'static> {
-        Packet {
-            context_flag: ContextFlag::Clear,
-            propagation: Propagation::Broadcast,
-            destination_type: DestinationType::Single,
-            packet_type: PacketType::LinkRequest,
-            hops: Hops::ZERO,
-            transport: None,
-            destination: self.destination,
-            context: self.context,
-            data: &[],
-        }
+impl Payload for LinkRequest {
+    fn originating_header(&self) -> Packet<'static> {
+        Packet::originating(PacketType::LinkRequest, DestinationType::Single, self.destination, self.context)
     }
 
-    /// Writes the request as a packet.
-    pub fn encode<'b>(&self, buffer: &'b mut [u8]) -> Result<&'b mut [u8], EncodeError> {
-        self.encode_behind(&self.originating_header(), buffer)
-    }
-
-    /// Writes the request behind the header of `packet`, one that [`LinkRequest::from_packet`] would read it from.
-    pub fn encode_behind<'b>(
-        &self,
-        packet: &Packet<'_>,
-        buffer: &'b mut [u8],
-    ) -> Result<&'b mut [u8], EncodeError> {
-        let mut writer = Writer::new(buffer);
-        packet.put_header(&mut writer)?;
-        writer.put(self.exchange.as_bytes())?;
-        writer.put(self.verifying.as_bytes())?;
+    fn write(&self, out: &mut Writer<'_>) -> Result<(), EncodeError> {
+        out.put(self.exchange.as_bytes())?;
+        out.put(self.verifying.as_bytes())?;
         if let Some(signalling) = self.signalling {
-            writer.put(&signalling.to_bytes())?;
+            out.put(&signalling.to_bytes())?;
         }
-        Ok(writer.finish())
+        Ok(())
     }
 }
