@@ -103,8 +103,11 @@ impl Mix<'_> {
             let medium = u32::try_from(medium).expect("fewer than 2³² media");
             let index = MediumIndex(medium);
             let nodes = &self.layout.media[index.place()].nodes;
-            let direction = Direction { medium: index, from: pick(nodes, random), to: pick(nodes, random) };
-            self.between(episode, Action::Cut(direction), Action::Mend(direction));
+            let (from, to) = (pick(nodes, random), pick(nodes, random));
+            if from != to {
+                let direction = Direction { medium: index, from, to };
+                self.between(episode, Action::Cut(direction), Action::Mend(direction));
+            }
         }
     }
 

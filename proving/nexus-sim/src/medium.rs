@@ -20,7 +20,7 @@ pub struct Medium {
     pub plan: MediumPlan,
     /// Who is on it, by which interface, in the order of the plan.
     pub ports: Vec<(NodeIndex, InterfaceId)>,
-    /// How it treats frames at the moment.
+    /// How it treats frames until the schedule says otherwise.
     pub faults: LinkFaults,
     random: Stream,
     /// Transmissions that may still overlap another, by sender. Half-duplex media only.

@@ -74,13 +74,17 @@ impl Order {
         }
     }
 
-    /// The judges that see this world: of safety always, of liveness if it lasts long enough.
+    /// The judges that see this world: of safety always, of liveness if it lasts long enough and disks are honest.
+    ///
+    /// A node whose disk and clock both went back announces emissions that others have seen surpassed. It is heard again
+    /// once it hears a later one of its own, and nothing says when somebody sends it that.
     #[must_use]
     pub fn bench<A: Actor>(&self, scenario: &Scenario) -> Bench {
-        if self.length >= LIVENESS {
-            Bench::with_liveness::<A>(scenario, self.calm_at(), LIVENESS)
-        } else {
-            Bench::of_safety::<A>(scenario)
+        match self.kinds {
+            Kinds::None | Kinds::Usual if self.length >= LIVENESS => {
+                Bench::with_liveness::<A>(scenario, self.calm_at(), LIVENESS)
+            }
+            Kinds::None | Kinds::Usual | Kinds::WithStaleDisks => Bench::of_safety::<A>(scenario),
         }
     }
 }
@@ -95,6 +99,7 @@ pub struct Judged {
 }
 
 /// Runs `scenario` before `bench`. A node that would not rest is a failure like any other.
+#[must_use]
 pub fn run_judged<A: Actor>(scenario: &Scenario, mut bench: Bench) -> Judged {
     let outcome = world::run::<A>(scenario, &mut bench.observers());
     let mut failures = bench.failures();

@@ -86,3 +86,42 @@ impl Judge for Durability {
         self.finding.verdict()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::sighting::forge::{address, announce};
+    use super::*;
+    use crate::clock::WorldTime;
+    use crate::observation::NodeIndex;
+    use nexus_machine::TableId;
+    use nexus_network::InterfaceId;
+
+    const TABLE: TableId = TableId(9);
+
+    /// Emission 5 is written as ticket 1 and 6 as ticket 2; then some tickets become durable and an emission is announced.
+    fn judged(durable: Option<Ticket>, announced: u64) -> Verdict {
+        let promised = |store: &Snapshot| store.get(TABLE, b"e").map(|value| value[0].into());
+        let mut judge = Durability::new(vec![address(7)], promised);
+        let persist = |ticket, emission| Output::Persist {
+            ticket: Ticket(ticket),
+            writes: vec![Write::set(TABLE, b"e", vec![emission])],
+        };
+        let (first, second) = (persist(1, 5), persist(2, 6));
+        let sent = Output::Transmit { iface: InterfaceId(0), to: None, bytes: announce(7, announced, 1) };
+        let acts = [Act::Took(&first), Act::Took(&second)];
+        for act in acts.into_iter().chain(durable.map(Act::Durable)).chain([Act::Took(&sent)]) {
+            let what = What::Node { node: NodeIndex(0), incarnation: 0, act };
+            judge.observe(&Observation { at: WorldTime::START, what });
+        }
+        judge.verdict()
+    }
+
+    #[test]
+    fn an_announce_waits_until_its_own_write_is_durable() {
+        assert_eq!(judged(Some(Ticket(1)), 5), Verdict::Passed);
+        assert_eq!(judged(Some(Ticket(2)), 6), Verdict::Passed);
+        for (durable, announced) in [(None, 5), (Some(Ticket(1)), 6), (Some(Ticket(2)), 7)] {
+            assert!(matches!(judged(durable, announced), Verdict::Failed(_)), "{durable:?} {announced}");
+        }
+    }
+}

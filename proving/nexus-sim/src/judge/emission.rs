@@ -1,4 +1,4 @@
-//! One emission, one announce. Source: spec/wire.md#announces.
+//! One emission, one announce. Source: spec/network.md#announces.
 
 use nexus_crypto::DestinationHash;
 use nexus_node::{Input, Output};
@@ -94,5 +94,50 @@ impl Judge for Emission {
 
     fn verdict(&self) -> Verdict {
         self.finding.verdict()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sighting::forge::{Step, address, announce, objection, with_hops};
+    use super::*;
+
+    /// Node 0 has identity 7.
+    fn judged(steps: Vec<Step>) -> String {
+        objection(Emission::new(vec![address(7)]), steps)
+    }
+
+    fn sends(emitted_at: u64, variant: u8) -> Step {
+        Step::Sends(announce(7, emitted_at, variant))
+    }
+
+    #[test]
+    fn an_emission_may_be_sent_again_but_not_in_two_ways() {
+        assert_eq!(judged(vec![sends(100, 1), sends(100, 1), sends(101, 2)]), "");
+        assert!(judged(vec![sends(100, 1), sends(100, 2)]).contains("in two ways"));
+    }
+
+    #[test]
+    fn an_older_emission_after_a_newer_one_is_wrong_even_after_a_restart() {
+        assert!(judged(vec![sends(100, 1), sends(99, 2)]).contains("99 after it sent 100"));
+        let restarted = vec![sends(100, 1), Step::Boots(Provenance::Kept), sends(99, 2)];
+        assert!(judged(restarted).contains("99 after it sent 100"));
+    }
+
+    #[test]
+    fn a_disk_that_was_set_back_excuses_a_node_until_it_hears_itself() {
+        let set_back = || vec![sends(100, 1), Step::Boots(Provenance::Stale), sends(50, 2)];
+        assert_eq!(judged(set_back()), "");
+        let heard = || Step::Hears(with_hops(announce(7, 100, 1), 3));
+        let went_on = set_back().into_iter().chain([heard(), sends(51, 3)]).collect();
+        assert!(judged(went_on).contains("51 after it heard 100"));
+        let went_beyond = set_back().into_iter().chain([heard(), sends(101, 3)]).collect();
+        assert_eq!(judged(went_beyond), "");
+    }
+
+    #[test]
+    fn what_others_announce_is_no_concern_of_this_judge() {
+        let other = |emitted_at| Step::Sends(announce(8, emitted_at, 1));
+        assert_eq!(judged(vec![other(100), other(50)]), "");
     }
 }

@@ -64,3 +64,33 @@ impl Judge for Liveness {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observation::NodeIndex;
+
+    const OTHERS: [DestinationHash; 2] = [DestinationHash([1; 16]), DestinationHash([2; 16])];
+
+    /// Both nodes must reach the other between seconds 10 and 30.
+    fn judged(reports: &[(u64, u32)]) -> Verdict {
+        let at = |seconds| WorldTime::from_start(Duration::from_secs(seconds));
+        let mut judge = Liveness::new(OTHERS.to_vec(), at(10), Duration::from_secs(20));
+        for (seconds, node) in reports {
+            let destination = OTHERS[1 - NodeIndex(*node).place()];
+            let iface = nexus_network::InterfaceId(0);
+            let output = Output::Event(Event::Reached { destination, emitted_at: 0, hops: 1, iface });
+            let what = What::Node { node: NodeIndex(*node), incarnation: 0, act: Act::Took(&output) };
+            judge.observe(&Observation { at: at(*seconds), what });
+        }
+        judge.verdict()
+    }
+
+    #[test]
+    fn what_was_heard_before_the_calm_or_too_late_does_not_count() {
+        assert_eq!(judged(&[(10, 0), (30, 1)]), Verdict::Passed);
+        for reports in [&[(9, 0), (15, 1)][..], &[(15, 0), (31, 1)], &[(15, 0)], &[]] {
+            assert!(matches!(judged(reports), Verdict::Failed(_)), "{reports:?}");
+        }
+    }
+}

@@ -1,4 +1,4 @@
-//! What relays may do to announces. Source: spec/reticulum.md#announce-propagation.
+//! What relays may do to announces. Source: spec/network.md#announces.
 
 use std::collections::BTreeMap;
 
@@ -129,5 +129,63 @@ impl Judge for Relay {
 
     fn verdict(&self) -> Verdict {
         self.finding.verdict()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sighting::forge::{Step, address, announce, objection, with_hops};
+    use super::*;
+    use crate::observation::Provenance;
+
+    /// Node 0 has identity 7 and hears of identity 8.
+    fn judged(steps: Vec<Step>) -> String {
+        objection(Relay::new(vec![address(7)]), steps)
+    }
+
+    fn hears(emitted_at: u64, hops: u8) -> Step {
+        Step::Hears(with_hops(announce(8, emitted_at, 1), hops))
+    }
+
+    fn sends(emitted_at: u64, hops: u8) -> Step {
+        Step::Sends(with_hops(announce(8, emitted_at, 1), hops))
+    }
+
+    #[test]
+    fn a_relay_counts_one_hop_more_than_a_copy_that_it_heard() {
+        assert_eq!(judged(vec![hears(5, 2), hears(5, 4), sends(5, 5)]), "");
+        assert!(judged(vec![hears(5, 2), sends(5, 2)]).contains("with 2 hops"));
+        assert!(judged(vec![hears(5, 2), sends(5, 0)]).contains("with 0 hops"));
+        assert!(judged(vec![hears(5, 2), sends(5, 4)]).contains("with 4 hops"));
+    }
+
+    #[test]
+    fn what_was_not_heard_since_the_start_is_not_relayed() {
+        assert!(judged(vec![sends(5, 1)]).contains("never heard"));
+        let restarted = vec![hears(5, 0), Step::Boots(Provenance::Kept), sends(5, 1)];
+        assert!(judged(restarted).contains("never heard"));
+    }
+
+    #[test]
+    fn an_older_emission_is_not_relayed_after_a_newer_one() {
+        assert_eq!(judged(vec![hears(5, 0), sends(5, 1), hears(6, 0), sends(6, 1)]), "");
+        assert!(judged(vec![hears(5, 0), hears(6, 0), sends(6, 1), sends(5, 1)]).contains("emission 5"));
+    }
+
+    #[test]
+    fn a_forged_announce_is_not_relayed_whatever_was_heard() {
+        let mut forged = announce(8, 5, 1);
+        *forged.last_mut().unwrap() ^= 1;
+        let steps = vec![Step::Hears(forged.clone()), Step::Sends(with_hops(forged, 1))];
+        assert!(judged(steps).contains("does not verify"));
+    }
+
+    #[test]
+    fn a_malformed_announce_is_not_sent_and_ones_own_has_no_hops() {
+        let mut short = announce(8, 5, 1);
+        short.truncate(60);
+        assert!(judged(vec![Step::Sends(short)]).contains("malformed"));
+        assert_eq!(judged(vec![Step::Sends(announce(7, 5, 1))]), "");
+        assert!(judged(vec![Step::Sends(with_hops(announce(7, 5, 1), 1))]).contains("its own announce"));
     }
 }

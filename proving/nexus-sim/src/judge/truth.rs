@@ -67,3 +67,25 @@ impl Judge for Truth {
         self.finding.verdict()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::sighting::forge::{Step, address, announce, objection};
+    use super::*;
+
+    fn reaches(number: u8, emitted_at: u64) -> Step {
+        let (destination, iface) = (address(number), nexus_network::InterfaceId(0));
+        Step::Reports(Event::Reached { destination, emitted_at, hops: 1, iface })
+    }
+
+    #[test]
+    fn only_an_emission_that_its_owner_sent_is_true() {
+        let judged = |steps| objection(Truth::new(vec![address(7)]), steps);
+        let sent = || Step::Sends(announce(7, 5, 1));
+        assert_eq!(judged(vec![sent(), reaches(7, 5)]), "");
+        assert!(judged(vec![sent(), reaches(7, 6)]).contains("never sent"));
+        assert!(judged(vec![sent(), reaches(8, 5)]).contains("never sent"));
+        let relayed = Step::Sends(announce(8, 5, 1));
+        assert!(judged(vec![relayed, reaches(8, 5)]).contains("never sent"), "relaying is not announcing");
+    }
+}
