@@ -49,6 +49,9 @@ struct Measured {
     throughput: Option<Throughput>,
 }
 
+/// How long each benchmark is warmed up and measured, in seconds: there are over a hundred, and medians settle quickly.
+const MEASURE: [&str; 5] = ["--warm-up-time", "0.5", "--measurement-time", "2", "--noplot"];
+
 /// Runs the benches of every crate that has some, then prints what this run measured.
 pub(crate) fn run(session: &Session, filter: Option<&str>) -> Result<(), Fault> {
     let results = session.target().join("criterion");
@@ -58,9 +61,7 @@ pub(crate) fn run(session: &Session, filter: Option<&str>) -> Result<(), Fault> 
             let mut command = cargo(session);
             command.env("CRITERION_HOME", &results);
             command.args(["bench", "--locked", "--package", &package.name, "--bench", bench]);
-            if let Some(filter) = filter {
-                command.args(["--", filter]);
-            }
+            command.arg("--").args(MEASURE).args(filter);
             cargo::run(&mut command)?;
         }
     }

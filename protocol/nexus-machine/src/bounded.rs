@@ -78,6 +78,14 @@ impl<T> BoundedQueue<T> {
         if test(self.front()?) { self.pop() } else { None }
     }
 
+    /// Takes out all that satisfy `test`, oldest first; the order of the rest is kept.
+    pub fn take_out(&mut self, test: impl Fn(&T) -> bool) -> VecDeque<T> {
+        let (out, kept) = self.items.drain(..).partition::<VecDeque<_>, _>(|(item, _)| test(item));
+        self.items = kept;
+        self.weight = self.items.iter().fold(0, |sum, (_, weight)| sum.saturating_add(*weight));
+        out.into_iter().map(|(item, _)| item).collect()
+    }
+
     /// All that wait, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.items.iter().map(|(item, _)| item)
@@ -282,6 +290,17 @@ mod tests {
         assert_eq!(queue.pop_if(|item| *item == 'x'), None);
         assert_eq!(queue.pop_if(|item| *item == 'c'), Some('c'));
         assert_eq!((queue.weight(), queue.is_empty()), (0, true));
+    }
+
+    #[test]
+    fn what_is_taken_out_of_a_queue_weighs_no_more() {
+        let mut queue = BoundedQueue::new(10, 100, QueueOverflow::RefuseNew);
+        for (item, weight) in [('a', 1), ('b', 2), ('a', 4)] {
+            assert_eq!(queue.push(item, weight), Pushed::Queued);
+        }
+        assert_eq!(queue.take_out(|item| *item == 'a'), ['a', 'a']);
+        assert_eq!((queue.pop(), queue.weight(), queue.pop()), (Some('b'), 0, None));
+        assert_eq!(queue.take_out(|_| true), [] as [char; 0]);
     }
 
     #[test]

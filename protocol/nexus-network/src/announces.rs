@@ -5,7 +5,7 @@
 //! * an emission time is durable before an announce that carries it leaves, and no two announces of this node share one:
 //!   `max(wall clock, last durable emission + 1)`, where hearing one's own validly signed later emission raises "last";
 //! * nothing of an announce is believed before its signature verified, and nothing older than the newest seen of a
-//!   destination is kept or passed on;
+//!   destination is kept or passed on: what still waits to be sent when a newer one verifies is recalled;
 //! * an emission is passed on once, with the hop count of the path that it came.
 //!
 //! Announces are spoken in clear on interfaces in `reticulum` mode only. Spec: spec/network.md#announces.
@@ -59,6 +59,8 @@ pub enum Input {
 pub enum Effect {
     /// Send this frame.
     Send(Frame),
+    /// Frames about this destination that still wait to be sent are out of date.
+    Recall(DestinationHash),
     /// Make this write durable, then say [`Input::Durable`] with the number.
     Write {
         /// The number.
@@ -67,21 +69,25 @@ pub enum Effect {
         write: Write,
     },
     /// An announce of another was verified.
-    Reached {
-        /// Whose.
-        destination: DestinationHash,
-        /// Its emission time.
-        emitted_at: u64,
-        /// How many times it was received.
-        hops: u8,
-        /// Where it was heard.
-        iface: InterfaceId,
-    },
+    Reached(Sighting),
     /// This node's own announce left.
     Announced {
         /// Its emission time.
         emitted_at: u64,
     },
+}
+
+/// A verified announce of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sighting {
+    /// Whose.
+    pub destination: DestinationHash,
+    /// Its emission time.
+    pub emitted_at: u64,
+    /// How many times it was received.
+    pub hops: u8,
+    /// Where it was heard.
+    pub iface: InterfaceId,
 }
 
 /// The table that holds the last emission time of each own destination: key 16 bytes, value u64 little-endian.
@@ -217,7 +223,9 @@ impl Announces {
                 self.interfaces.insert(iface, profile.reach);
                 match self.own.current() {
                     // Whoever is there has not heard it: the same emission, not another.
-                    Some(emission) => out.push(Effect::Send(frame(iface, emission.bytes.clone()))),
+                    Some(emission) => {
+                        out.push(Effect::Send(frame(iface, self.own.destination(), &emission.bytes)));
+                    }
                     None => self.emit(cx, out),
                 }
             }
@@ -228,8 +236,9 @@ impl Announces {
         let mut ready: VecDeque<Emission> = VecDeque::new();
         self.own.durable(through, &mut ready);
         for emission in ready {
+            out.push(Effect::Recall(self.own.destination()));
             for iface in self.interfaces.keys() {
-                out.push(Effect::Send(frame(*iface, emission.bytes.clone())));
+                out.push(Effect::Send(frame(*iface, self.own.destination(), &emission.bytes)));
             }
             out.push(Effect::Announced { emitted_at: emission.emitted_at });
             self.own.published(emission);
@@ -256,13 +265,14 @@ impl Announces {
             Judgement::OtherKey => count(&mut self.refusals.other_key),
             Judgement::Newer if announce.verify().is_err() => count(&mut self.refusals.forged),
             Judgement::Newer => {
+                out.push(Effect::Recall(announce.destination));
                 self.known.learn(&announce, neighbour, cx.now);
-                out.push(Effect::Reached {
+                out.push(Effect::Reached(Sighting {
                     destination: announce.destination,
                     emitted_at: announce.claim.random_hash.emitted_at(),
                     hops: hops.get(),
                     iface,
-                });
+                }));
                 self.pass_on(cx, &packet, &announce, neighbour);
             }
         }
@@ -307,7 +317,7 @@ impl Announces {
             if back && *reach == Reach::PointToPoint {
                 continue;
             }
-            out.push(Effect::Send(frame(*iface, relay.bytes.clone())));
+            out.push(Effect::Send(frame(*iface, destination, &relay.bytes)));
         }
     }
 }
@@ -362,8 +372,8 @@ impl MemoryBound for Announces {
     }
 }
 
-fn frame(iface: InterfaceId, bytes: Vec<u8>) -> Frame {
-    Frame { iface, to: None, bytes }
+fn frame(iface: InterfaceId, about: DestinationHash, bytes: &[u8]) -> Frame {
+    Frame { iface, to: None, bytes: bytes.to_vec(), about: Some(about) }
 }
 
 fn count(counter: &mut u64) {

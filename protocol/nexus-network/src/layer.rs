@@ -4,9 +4,9 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use nexus_crypto::{NodeIdentity, RatchetPublic};
-use nexus_machine::{Cx, Instant, Machine, MemoryBound, Seed, Sink, Snapshot, earliest};
+use nexus_machine::{Cx, Instant, Machine, MemoryBound, Seed, Sink, Snapshot, Write, earliest};
 
-use crate::announces::{self, Announces};
+use crate::announces::{self, Announces, Sighting};
 use crate::interface::{InterfaceId, Profile};
 use crate::media::{self, Frame, Media};
 
@@ -41,10 +41,26 @@ pub enum Input {
 /// What leaves the layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// From the way out.
-    Media(media::Effect),
-    /// From the announces; never [`announces::Effect::Send`], which stays inside.
-    Announces(announces::Effect),
+    /// Hand this frame to the driver.
+    Transmit(Frame),
+    /// Ask the driver whether the channel is free.
+    Sense(InterfaceId),
+    /// A frame waited for the channel in vain.
+    Jammed(InterfaceId),
+    /// Make this write of the announces durable, then say [`Input::Durable`] with the number.
+    Write {
+        /// The number.
+        number: u64,
+        /// The write.
+        write: Write,
+    },
+    /// An announce of another was verified.
+    Reached(Sighting),
+    /// This node's own announce left.
+    Announced {
+        /// Its emission time.
+        emitted_at: u64,
+    },
 }
 
 /// How much the layer's organs may hold.
@@ -132,17 +148,17 @@ impl Network {
 impl Organs {
     fn wire(&mut self, cx: Cx, nerve: Nerve, nerves: &mut VecDeque<Nerve>, out: &mut impl Sink<Effect>) {
         use announces::Effect as A;
+        use media::Effect as M;
         match nerve {
-            Nerve::Announces(A::Send(frame)) => self.send(cx, frame, nerves),
-            Nerve::Announces(effect @ (A::Write { .. } | A::Reached { .. } | A::Announced { .. })) => {
-                out.push(Effect::Announces(effect));
-            }
-            Nerve::Media(effect) => out.push(Effect::Media(effect)),
+            Nerve::Announces(A::Send(frame)) => self.media.handle(cx, media::Input::Send(frame), nerves),
+            Nerve::Announces(A::Recall(about)) => self.media.handle(cx, media::Input::Recall(about), nerves),
+            Nerve::Announces(A::Write { number, write }) => out.push(Effect::Write { number, write }),
+            Nerve::Announces(A::Reached(sighting)) => out.push(Effect::Reached(sighting)),
+            Nerve::Announces(A::Announced { emitted_at }) => out.push(Effect::Announced { emitted_at }),
+            Nerve::Media(M::Transmit(frame)) => out.push(Effect::Transmit(frame)),
+            Nerve::Media(M::Sense(iface)) => out.push(Effect::Sense(iface)),
+            Nerve::Media(M::Jammed(iface)) => out.push(Effect::Jammed(iface)),
         }
-    }
-
-    fn send(&mut self, cx: Cx, frame: Frame, nerves: &mut VecDeque<Nerve>) {
-        self.media.handle(cx, media::Input::Send(frame), nerves);
     }
 }
 
@@ -218,13 +234,13 @@ mod tests {
             Input::Up(RIGHT, profile(Access::ListenBeforeTalk { slot: Duration::from_millis(5) })),
         );
         let heard = tell(&mut relay, Input::Frame { iface: LEFT, bytes: announce_of(2) });
-        assert!(matches!(heard[..], [Effect::Announces(announces::Effect::Reached { iface: LEFT, .. })]));
+        assert!(matches!(heard[..], [Effect::Reached(Sighting { iface: LEFT, .. })]));
         let due = Cx::at(relay.next_timeout().expect("it waits to be passed on"));
         let mut out: VecDeque<Effect> = VecDeque::new();
         relay.handle_timeout(due, &mut out);
-        assert_eq!(out, [Effect::Media(media::Effect::Sense(RIGHT))]);
+        assert_eq!(out, [Effect::Sense(RIGHT)]);
         let sent = tell(&mut relay, Input::ChannelClear(RIGHT));
-        assert!(matches!(&sent[..], [Effect::Media(media::Effect::Transmit(frame))] if frame.iface == RIGHT));
+        assert!(matches!(&sent[..], [Effect::Transmit(frame)] if frame.iface == RIGHT));
     }
 
     #[test]
@@ -287,8 +303,12 @@ mod tests {
         tell(&mut other, Input::Ratchet(RatchetPublic([n; 32])));
         let sent = tell(&mut other, Input::Durable(1));
         let frame = sent.into_iter().find_map(|effect| match effect {
-            Effect::Media(media::Effect::Transmit(frame)) => Some(frame.bytes),
-            Effect::Media(_) | Effect::Announces(_) => None,
+            Effect::Transmit(frame) => Some(frame.bytes),
+            Effect::Sense(_)
+            | Effect::Jammed(_)
+            | Effect::Write { .. }
+            | Effect::Reached(_)
+            | Effect::Announced { .. } => None,
         });
         frame.expect("a durable emission is sent")
     }

@@ -7,6 +7,7 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
+use nexus_crypto::DestinationHash;
 use nexus_machine::{
     BoundedQueue, Cx, Deadlines, Duration, Instant, Machine, MemoryBound, Pushed, QueueOverflow, Seed, Sink,
     Stream,
@@ -23,6 +24,8 @@ pub enum Input {
     Down(InterfaceId),
     /// Send this frame when its turn comes.
     Send(Frame),
+    /// Frames about this destination that still wait are out of date: they must not leave.
+    Recall(DestinationHash),
     /// The driver can take one more frame.
     TxReady(InterfaceId),
     /// Somebody is transmitting.
@@ -51,6 +54,8 @@ pub struct Frame {
     pub to: Option<Endpoint>,
     /// Its bytes.
     pub bytes: Vec<u8>,
+    /// Whose news it carries: it can be recalled by that name while it waits.
+    pub about: Option<DestinationHash>,
 }
 
 /// Why frames did not leave, per interface. Counted, never reset while the interface is known.
@@ -64,6 +69,8 @@ pub struct Drops {
     pub jammed: u64,
     /// The interface went down with frames waiting.
     pub went_down: u64,
+    /// They were recalled, because they were out of date.
+    pub recalled: u64,
 }
 
 /// How much may wait on one interface.
@@ -204,6 +211,14 @@ impl Media {
         }
     }
 
+    fn recall(&mut self, about: DestinationHash) {
+        for state in self.interfaces.values_mut() {
+            let recalled = state.queue.take_out(|frame| frame.about == Some(about));
+            let recalled = u64::try_from(recalled.len()).unwrap_or(u64::MAX);
+            state.drops.recalled = state.drops.recalled.saturating_add(recalled);
+        }
+    }
+
     fn channel_busy(&mut self, now: Instant, iface: InterfaceId, out: &mut impl Sink<Effect>) {
         let Some(state) = self.interfaces.get_mut(&iface) else { return };
         let (Turn::Sensing { attempt }, Access::ListenBeforeTalk { slot }) =
@@ -211,6 +226,11 @@ impl Media {
         else {
             return;
         };
+        if state.queue.is_empty() {
+            // What wanted the channel was recalled.
+            state.turn = Turn::Idle;
+            return;
+        }
         if attempt >= MAX_ATTEMPTS {
             state.queue.pop();
             state.drops.jammed = state.drops.jammed.saturating_add(1);
@@ -254,6 +274,7 @@ impl Machine for Media {
                 self.close(iface);
             }
             Input::Send(frame) => self.send(frame, out),
+            Input::Recall(about) => self.recall(about),
             Input::TxReady(iface) => {
                 if self.interfaces.get(&iface).is_some_and(|state| state.turn == Turn::Driver) {
                     self.begin(iface, out);
@@ -275,7 +296,11 @@ impl Machine for Media {
             if let Some(state) = self.interfaces.get_mut(&iface)
                 && let Turn::BackingOff { attempt } = state.turn
             {
-                state.sense(iface, attempt.saturating_add(1), out);
+                if state.queue.is_empty() {
+                    state.turn = Turn::Idle;
+                } else {
+                    state.sense(iface, attempt.saturating_add(1), out);
+                }
             }
         }
     }
@@ -366,6 +391,35 @@ mod tests {
     }
 
     #[test]
+    fn what_is_recalled_while_it_waits_does_not_leave() {
+        let mut media = Bench::new(Access::Direct);
+        for n in [1, 2, 3] {
+            media.tell(send(n));
+        }
+        assert_eq!(media.tell(Input::Recall(about(2))), []);
+        assert_eq!(media.tell(Input::Recall(about(1))), [], "what the driver has cannot be recalled");
+        assert_eq!(media.tell(Input::TxReady(LEFT)), [Effect::Transmit(frame(3))]);
+        assert_eq!(media.organ.drops(LEFT).unwrap().recalled, 1);
+    }
+
+    #[test]
+    fn an_interface_whose_only_frame_is_recalled_comes_to_rest() {
+        let mut sensing = Bench::new(Access::ListenBeforeTalk { slot: SLOT });
+        sensing.tell(send(1));
+        sensing.tell(Input::Recall(about(1)));
+        assert_eq!(sensing.tell(Input::ChannelBusy(LEFT)), []);
+        assert_eq!(sensing.organ.next_timeout(), None);
+        assert_eq!(sensing.tell(send(2)), [Effect::Sense(LEFT)], "and the next one begins anew");
+        let mut waiting = Bench::new(Access::ListenBeforeTalk { slot: SLOT });
+        waiting.tell(send(1));
+        waiting.tell(Input::ChannelBusy(LEFT));
+        waiting.tell(Input::Recall(about(1)));
+        let due = waiting.organ.next_timeout().unwrap();
+        assert_eq!(waiting.timeout_at(due), []);
+        assert_eq!(waiting.tell(send(2)), [Effect::Sense(LEFT)]);
+    }
+
+    #[test]
     fn an_interface_that_goes_down_forgets_what_waited() {
         let mut media = Bench::new(Access::ListenBeforeTalk { slot: SLOT });
         media.tell(send(1));
@@ -397,7 +451,9 @@ mod tests {
                         iface,
                         to: None,
                         bytes: vec![7; usize::try_from(random.below(520)).unwrap()],
+                        about: random.chance(1, 2).then(|| about(u8::try_from(random.below(3)).unwrap())),
                     }),
+                    5 if random.chance(1, 2) => Input::Recall(about(u8::try_from(random.below(3)).unwrap())),
                     5 => Input::TxReady(iface),
                     6 => Input::ChannelBusy(iface),
                     _ => Input::ChannelClear(iface),
@@ -439,7 +495,11 @@ mod tests {
     }
 
     fn frame(n: u8) -> Frame {
-        Frame { iface: LEFT, to: None, bytes: vec![n; 20] }
+        Frame { iface: LEFT, to: None, bytes: vec![n; 20], about: Some(about(n)) }
+    }
+
+    fn about(n: u8) -> DestinationHash {
+        DestinationHash([n; 16])
     }
 
     fn send(n: u8) -> Input {

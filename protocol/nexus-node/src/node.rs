@@ -7,7 +7,7 @@ use nexus_crypto::{IdentitySeed, NodeId, NodeIdentity};
 use nexus_machine::{
     Config, Cx, Duration, Instant, Machine, MemoryBound, Seed, Snapshot, Ticket, WallClock, Write, earliest,
 };
-use nexus_network::{Network, announces, media};
+use nexus_network::Network;
 use nexus_secure::{Ratchets, ratchets};
 
 use crate::contract::{Command, Event, Input, Output};
@@ -193,39 +193,33 @@ impl Body {
         signals: &mut VecDeque<Signal>,
         outputs: &mut VecDeque<Output>,
     ) {
+        use nexus_network::{Effect as N, Frame, Sighting};
+        use ratchets::Effect as R;
         match signal {
-            Signal::Network(nexus_network::Effect::Media(effect)) => outputs.push_back(to_host(effect)),
-            Signal::Network(nexus_network::Effect::Announces(effect)) => self.wire_announces(effect, outputs),
-            Signal::Ratchets(ratchets::Effect::EntropyWanted) => {
-                outputs.push_back(Output::Event(Event::EntropyWanted));
+            Signal::Network(N::Transmit(Frame { iface, to, bytes, about: _ })) => {
+                outputs.push_back(Output::Transmit { iface, to, bytes });
             }
-            Signal::Ratchets(ratchets::Effect::Write { number, writes }) => {
+            Signal::Network(N::Sense(iface)) => outputs.push_back(Output::Sense { iface }),
+            Signal::Network(N::Jammed(iface)) => {
+                outputs.push_back(Output::Event(Event::ChannelJammed { iface }));
+            }
+            Signal::Network(N::Write { number, write }) => {
+                outputs.push_back(self.tickets.issue(Writer::Announces, number, Vec::from([write])));
+            }
+            Signal::Network(N::Reached(Sighting { destination, emitted_at, hops, iface })) => {
+                outputs.push_back(Output::Event(Event::Reached { destination, emitted_at, hops, iface }));
+            }
+            Signal::Network(N::Announced { emitted_at }) => {
+                outputs.push_back(Output::Event(Event::Announced { emitted_at }));
+            }
+            Signal::Ratchets(R::EntropyWanted) => outputs.push_back(Output::Event(Event::EntropyWanted)),
+            Signal::Ratchets(R::Write { number, writes }) => {
                 outputs.push_back(self.tickets.issue(Writer::Ratchets, number, writes));
             }
-            Signal::Ratchets(ratchets::Effect::Ready(public)) => {
+            Signal::Ratchets(R::Ready(public)) => {
                 self.network.handle(cx, nexus_network::Input::Ratchet(public), signals);
             }
         }
-    }
-
-    fn wire_announces(&mut self, effect: announces::Effect, outputs: &mut VecDeque<Output>) {
-        use announces::Effect as A;
-        outputs.push_back(match effect {
-            A::Write { number, write } => self.tickets.issue(Writer::Announces, number, Vec::from([write])),
-            A::Reached { destination, emitted_at, hops, iface } => {
-                Output::Event(Event::Reached { destination, emitted_at, hops, iface })
-            }
-            A::Announced { emitted_at } => Output::Event(Event::Announced { emitted_at }),
-            A::Send(_) => unreachable!("the network layer sends its own frames"),
-        });
-    }
-}
-
-fn to_host(effect: media::Effect) -> Output {
-    match effect {
-        media::Effect::Transmit(media::Frame { iface, to, bytes }) => Output::Transmit { iface, to, bytes },
-        media::Effect::Sense(iface) => Output::Sense { iface },
-        media::Effect::Jammed(iface) => Output::Event(Event::ChannelJammed { iface }),
     }
 }
 

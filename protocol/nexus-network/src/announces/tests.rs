@@ -19,9 +19,9 @@ fn nothing_is_announced_before_its_emission_time_is_durable() {
     let number = *number;
     assert_eq!(node.tell(Input::Durable(number - 1)), []);
     let effects = node.tell(Input::Durable(number));
-    let sent = announce_sent(&effects[0]);
+    let sent = announce_sent(&effects[1]);
     assert_eq!(sent.claim_time, UNIX);
-    assert_eq!(effects[1], Effect::Announced { emitted_at: UNIX });
+    assert_eq!(effects[2], Effect::Announced { emitted_at: UNIX });
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn emissions_never_repeat_across_a_restart_whatever_the_clock_says() {
         let effects = node.tell(Input::Ratchet(ratchet()));
         let [Effect::Write { number, write }] = &effects[..] else { panic!("one write, at {unix_s}") };
         store.apply(write.clone());
-        let sent = announce_sent(&node.tell(Input::Durable(*number))[0]);
+        let sent = announce_sent(&node.tell(Input::Durable(*number))[1]);
         assert!(sent.claim_time > last, "{} after {last}", sent.claim_time);
         last = sent.claim_time;
     }
@@ -62,7 +62,7 @@ fn an_own_later_emission_heard_back_raises_the_counter() {
     node.tell(Input::Ratchet(ratchet()));
     node.tell(Input::Durable(1));
     let [Effect::Write { number, .. }] = node.hear(&later)[..] else { panic!("announces again") };
-    let sent = announce_sent(&node.tell(Input::Durable(number))[0]);
+    let sent = announce_sent(&node.tell(Input::Durable(number))[1]);
     assert_eq!(sent.claim_time, UNIX + 9_001);
     assert_eq!(node.hear(&own_announce(UNIX + 5)), [], "an older one changes nothing");
     let mut forged = own_announce(UNIX + 99_000);
@@ -76,7 +76,9 @@ fn a_verified_announce_is_passed_on_once_behind_this_nodes_transport_id() {
     let mut node = Bench::start(&Snapshot::empty());
     node.tell(Input::Up(RIGHT, profile(Mode::Reticulum)));
     let other = announce_of(7, UNIX);
-    let [Effect::Reached { destination, emitted_at, hops, iface }] = node.hear(&other)[..] else {
+    let heard = node.hear(&other);
+    let [Effect::Recall(_), Effect::Reached(Sighting { destination, emitted_at, hops, iface })] = heard[..]
+    else {
         panic!("reached")
     };
     assert_eq!((destination, emitted_at, hops, iface), (identity(7).node_id().into(), UNIX, 1, LEFT));
@@ -125,7 +127,7 @@ fn what_does_not_verify_is_counted_and_changes_nothing() {
     assert_eq!(node.organ.refusals().forged, u64::try_from(genuine.len() - 3).unwrap());
     assert_eq!(node.organ.known().count(), 0);
     assert!(
-        matches!(node.hear(&genuine)[..], [Effect::Reached { .. }]),
+        matches!(node.hear(&genuine)[..], [Effect::Recall(_), Effect::Reached(_)]),
         "and the genuine one is still believed"
     );
 }
@@ -144,7 +146,7 @@ fn what_relays_could_not_carry_is_known_but_not_passed_on() {
     let mut node = Bench::start(&Snapshot::empty());
     node.tell(Input::Up(RIGHT, profile(Mode::Reticulum)));
     let long = signed(&identity(7), UNIX, &[b'x'; 290]);
-    assert!(matches!(node.hear(&long)[..], [Effect::Reached { .. }]));
+    assert!(matches!(node.hear(&long)[..], [Effect::Recall(_), Effect::Reached(_)]));
     assert_eq!(node.wait(), []);
     assert_eq!(node.organ.refusals().too_long, 1);
 }
@@ -154,15 +156,15 @@ fn a_leaf_a_path_response_and_the_last_hop_are_not_passed_on() {
     let mut leaf = Bench::start(&Snapshot::empty());
     leaf.relaying = Relaying::Off;
     leaf.tell(Input::Up(RIGHT, profile(Mode::Reticulum)));
-    assert!(matches!(leaf.hear(&announce_of(7, UNIX))[..], [Effect::Reached { .. }]));
+    assert!(matches!(leaf.hear(&announce_of(7, UNIX))[..], [Effect::Recall(_), Effect::Reached(_)]));
     let mut relay = Bench::start(&Snapshot::empty());
     relay.tell(Input::Up(RIGHT, profile(Mode::Reticulum)));
     let mut response = announce_of(7, UNIX);
     response[18] = Context::PATH_RESPONSE.0;
-    assert!(matches!(relay.hear(&response)[..], [Effect::Reached { .. }]));
+    assert!(matches!(relay.hear(&response)[..], [Effect::Recall(_), Effect::Reached(_)]));
     let mut far = announce_of(8, UNIX);
     far[1] = 126;
-    assert!(matches!(relay.hear(&far)[..], [Effect::Reached { hops: 127, .. }]));
+    assert!(matches!(relay.hear(&far)[..], [Effect::Recall(_), Effect::Reached(Sighting { hops: 127, .. })]));
     assert_eq!((leaf.wait(), relay.wait()), (vec![], vec![]));
 }
 
@@ -170,7 +172,7 @@ fn a_leaf_a_path_response_and_the_last_hop_are_not_passed_on() {
 fn an_interface_that_comes_up_hears_the_same_emission() {
     let mut node = Bench::start(&Snapshot::empty());
     node.tell(Input::Ratchet(ratchet()));
-    let first = sent_frame(node.tell(Input::Durable(1)).swap_remove(0));
+    let first = sent_frame(node.tell(Input::Durable(1)).swap_remove(1));
     let second = sent_frame(node.tell(Input::Up(RIGHT, profile(Mode::Reticulum))).swap_remove(0));
     assert_eq!((second.iface, second.bytes), (RIGHT, first.bytes));
 }
@@ -183,7 +185,7 @@ fn the_announce_is_refreshed_hourly_with_a_later_emission() {
     let due = node.organ.next_timeout().unwrap();
     assert!(due >= Instant::BOOT.after(REFRESH) && due < Instant::BOOT.after(REFRESH).after(REFRESH_SPREAD));
     let [Effect::Write { number, .. }] = node.wait()[..] else { panic!("one write") };
-    assert!(announce_sent(&node.tell(Input::Durable(number))[0]).claim_time > UNIX);
+    assert!(announce_sent(&node.tell(Input::Durable(number))[1]).claim_time > UNIX);
 }
 
 #[test]
@@ -329,7 +331,7 @@ struct Sent {
 fn sent_frame(effect: Effect) -> Frame {
     match effect {
         Effect::Send(frame) => frame,
-        Effect::Write { .. } | Effect::Reached { .. } | Effect::Announced { .. } => {
+        Effect::Recall(_) | Effect::Write { .. } | Effect::Reached(_) | Effect::Announced { .. } => {
             panic!("sends: {effect:?}")
         }
     }
