@@ -69,13 +69,10 @@ pub fn signature_digest() -> [u8; 32] {
     let mut digest = [0; 32];
     let signed = parts.each_ref().map(|parts| {
         let node = NodeIdentity::from_seed(IdentitySeed::generate(&mut random));
-        let (key, message) = (node.public().verifying(), message(DomainTag::STATE, parts));
+        let (key, message) = (node.public().verifying(), tagged(DomainTag::STATE, parts));
         let signature = node.sign(&message);
         key.verify(&message, &signature).expect("an own signature verifies");
-        assert!(
-            key.verify(&self::message(DomainTag::KEY, parts), &signature).is_err(),
-            "under its own tag only"
-        );
+        assert!(key.verify(&tagged(DomainTag::KEY, parts), &signature).is_err(), "under its own tag only");
         let untagged = node.as_reticulum().sign_untagged(parts);
         key.verify_untagged(parts, &untagged).expect("an own signature verifies");
         assert!(key.verify_untagged(&[], &untagged).is_err(), "over its own message only");
@@ -83,10 +80,10 @@ pub fn signature_digest() -> [u8; 32] {
         (key, message, signature)
     });
     verify_batch(signed, &mut random).expect("a batch of good signatures is good");
-    hash::blake3(&[&digest, &verdicts_on_small_orders(message(DomainTag::STATE, &parts[0]), &parts[0])])
+    hash::blake3(&[&digest, &verdicts_on_small_orders(tagged(DomainTag::STATE, &parts[0]), &parts[0])])
 }
 
-fn message<'a>(tag: DomainTag, parts: &'a [&'a [u8]]) -> Message<'a> {
+fn tagged<'a>(tag: DomainTag, parts: &'a [&'a [u8]]) -> Message<'a> {
     Message::new(tag, parts).expect("it is longer than 32 bytes")
 }
 
