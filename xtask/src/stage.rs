@@ -5,5 +5,6 @@ pub(crate) mod dependencies;
 pub(crate) mod licences;
 pub(crate) mod lints;
 pub(crate) mod packages;
+pub(crate) mod riscv32;
 pub(crate) mod simulator;
 pub(crate) mod stock_python;

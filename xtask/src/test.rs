@@ -11,7 +11,7 @@ use crate::stages::{Note, Report, Stage};
 use crate::{stage, tidy};
 
 /// Cheap stages first; those that prepare something for the tests before the tests are built.
-const STAGES: [Stage; 13] = [
+const STAGES: [Stage; 14] = [
     Stage { name: "packages", run: stage::packages::run },
     Stage { name: "stock python", run: stage::stock_python::run },
     Stage { name: "nextest", run: nextest },
@@ -23,6 +23,7 @@ const STAGES: [Stage; 13] = [
     Stage { name: "rustdoc", run: stage::lints::rustdoc },
     Stage { name: "doc tests", run: doc_tests },
     Stage { name: "bare metal", run: stage::bare_metal::run },
+    Stage { name: "riscv32", run: stage::riscv32::run },
     Stage { name: "simulator", run: stage::simulator::run },
     Stage { name: "build the tests", run: build_tests },
 ];

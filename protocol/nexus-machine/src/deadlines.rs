@@ -8,7 +8,7 @@ use crate::time::Instant;
 /// A heap of deadlines, each with an owner. An owner has at most one deadline; setting it again moves it.
 ///
 /// Moved and cancelled entries stay in the heap until they surface or until they outnumber the live ones, when the
-/// heap is rebuilt: the heap holds at most twice the live entries plus [`SLACK`], whatever is set and cancelled.
+/// heap is rebuilt: the heap holds at most twice the live entries plus sixteen, whatever is set and cancelled.
 /// Ties fire in the order of their owners, so that two runs agree.
 #[derive(Debug)]
 pub struct Deadlines<K> {

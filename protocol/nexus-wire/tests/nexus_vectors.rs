@@ -9,6 +9,8 @@
 use std::path::PathBuf;
 
 use nexus_crypto::{DestinationHash, NodeId};
+use nexus_selfcheck::path_cost::{UPDATES, path_cost_digest};
+use nexus_selfcheck::symmetric::hash_digest;
 use nexus_testkit::format::hex;
 use nexus_testkit::formats::nexus;
 use nexus_wire::nexus::Layout as _;
@@ -195,7 +197,7 @@ fn the_vectors_of_path_costs_hold() {
         .collect();
     let bandwidths: Vec<_> =
         (1..=255).map(|code| json!([code, BandwidthCode(code).bps().map(|bps| bps.to_string())])).collect();
-    let digest = nexus_selfcheck::path_cost_digest(nexus_selfcheck::UPDATES);
+    let digest = path_cost_digest(UPDATES);
     hold(
         "path_cost.json",
         &json!({
@@ -203,8 +205,8 @@ fn the_vectors_of_path_costs_hold() {
             "price_codes: code, smallest price that encodes to it, price that it decodes to": codes,
             "bandwidth_codes: code, bits per second that it decodes to": bandwidths,
             "relay_updates": relay_updates(),
-            "digest": { "updates": nexus_selfcheck::UPDATES, "blake3": hex(&digest) },
-            "hash_digest": hex(&nexus_selfcheck::hash_digest()),
+            "digest": { "updates": UPDATES, "blake3": hex(&digest) },
+            "hash_digest": hex(&hash_digest()),
         }),
     );
 }

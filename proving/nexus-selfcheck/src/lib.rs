@@ -1,95 +1,55 @@
-//! Digests that must come out the same on every target, and the same as in `spec/vectors/path_cost.json`.
+//! Digests that must come out the same on every target.
 //!
-//! `no_std`, so that a microcontroller's processor can compute them (`proving/riscv-check` does, under QEMU).
+//! `no_std`, so that a microcontroller's processor can compute them (`proving/riscv-check` does, under QEMU). What is
+//! chained into them comes from seeded streams; what is not bytes but a property (what was sealed opens, what was
+//! changed is refused) is asserted, so that a target cannot agree on being wrong.
+//!
+//! | module | what it covers |
+//! |---|---|
+//! | [`symmetric`] | hashes, randomness, HKDF, and the AEAD, of which targets have different implementations |
+//! | [`asymmetric`] | identities, agreements, signatures, announces: 32-bit and 64-bit arithmetic of the curve |
+//! | [`path_cost`] | the cost of paths, which relays compute independently |
 #![no_std]
 #![forbid(unsafe_code)]
 
-use nexus_crypto::hash;
-use nexus_crypto::{DestinationHash, NodeId};
-use nexus_machine::{Seed, Stream};
-use nexus_wire::nexus::Layout as _;
-use nexus_wire::nexus::code::{BandwidthCode, PriceCode};
-use nexus_wire::nexus::path_cost::{CompactPathCost, CostCode, Draw, Generation, Hop, HopCount, LatencyMs};
+pub mod asymmetric;
+pub mod path_cost;
+pub mod symmetric;
 
-/// How many relay updates [`path_cost_digest`] is made of.
-pub const UPDATES: u32 = 100_000;
+/// One digest: its name, and how it is computed.
+#[derive(Clone, Copy, Debug)]
+pub struct Check {
+    /// A name without white space, by which results are compared.
+    pub name: &'static str,
+    /// Computes the digest. Panics if a property does not hold.
+    pub digest: fn() -> [u8; 32],
+}
 
-/// A BLAKE3 chain over `updates` relay updates with pseudo-random inputs of every magnitude.
-///
-/// `digest = BLAKE3(digest ‖ cost before ‖ cost after ‖ price of the cost after u64 ‖ the hop's bandwidth code u8)`,
-/// from 32 zero bytes on. The inputs come from the stream "path cost" forked from the seed of 32 bytes `c0`; how many
-/// bytes each takes is what this function does.
-#[must_use]
-pub fn path_cost_digest(updates: u32) -> [u8; 32] {
-    let mut random = Seed::new([0xc0; 32]).fork("path cost");
-    let mut digest = [0; 32];
-    for _ in 0..updates {
-        let (before, hop, draw) = (any_cost(&mut random), any_hop(&mut random), any_draw(&mut random));
-        let after = before.relayed(&hop, &draw);
-        digest = hash::blake3(&[
-            &digest,
-            &encoded(before),
-            &encoded(after),
-            &after.cumulative_cost.price().unwrap_or(u64::MAX).to_le_bytes(),
-            &[hop.bandwidth.0],
-        ]);
+/// All of them.
+pub const CHECKS: [Check; 8] = [
+    Check { name: "hash", digest: symmetric::hash_digest },
+    Check { name: "stream", digest: symmetric::stream_digest },
+    Check { name: "hkdf", digest: symmetric::hkdf_digest },
+    Check { name: "aead", digest: symmetric::aead_digest },
+    Check { name: "identity", digest: asymmetric::identity_digest },
+    Check { name: "signature", digest: asymmetric::signature_digest },
+    Check { name: "announce", digest: asymmetric::announce_digest },
+    Check { name: "path-cost", digest: || path_cost::path_cost_digest(path_cost::UPDATES) },
+];
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_check_holds_here_and_none_stands_for_another() {
+        let names: BTreeSet<_> = CHECKS.iter().map(|check| check.name).collect();
+        assert!(names.len() == CHECKS.len() && !names.iter().any(|name| name.contains(' ')), "{names:?}");
+        let digests: BTreeSet<_> = CHECKS.iter().map(|check| (check.digest)()).collect();
+        assert_eq!(digests.len(), CHECKS.len());
     }
-    digest
-}
-
-/// A BLAKE3 chain over both hashes on inputs of 0 to 299 bytes.
-#[must_use]
-pub fn hash_digest() -> [u8; 32] {
-    let mut random = Seed::new([0xc1; 32]).fork("hashes");
-    let mut input = [0; 300];
-    random.fill(&mut input);
-    let mut digest = [0; 32];
-    for len in 0..input.len() {
-        let (front, _) = input.split_at(len);
-        digest = hash::blake3(&[&digest, &hash::sha256(&[front]), &hash::blake3(&[front])]);
-    }
-    digest
-}
-
-/// Uniform over the magnitudes rather than over the values.
-fn any_magnitude(random: &mut Stream) -> u64 {
-    let shift = u32::try_from(random.below(64)).expect("below 64");
-    random.next_u64() >> shift
-}
-
-fn any_cost(random: &mut Stream) -> CompactPathCost {
-    let price = any_magnitude(random);
-    let cumulative_cost =
-        if random.chance(1, 64) { CostCode::Unknown } else { CostCode::Known(PriceCode::nearest(price)) };
-    let [bottleneck, hops] = random.bytes();
-    CompactPathCost {
-        cumulative_cost,
-        worst_latency: LatencyMs::saturating(any_magnitude(random)),
-        bottleneck: BandwidthCode(bottleneck),
-        hops: HopCount(hops),
-    }
-}
-
-fn any_hop(random: &mut Stream) -> Hop {
-    Hop {
-        price: any_magnitude(random),
-        latency: LatencyMs::saturating(any_magnitude(random)),
-        bandwidth: BandwidthCode::nearest(any_magnitude(random)),
-    }
-}
-
-fn any_draw(random: &mut Stream) -> Draw {
-    let generation = u8::try_from(random.below(64)).expect("below 64");
-    Draw {
-        destination: DestinationHash(random.bytes()),
-        random_hash: random.bytes(),
-        generation: Generation::new(generation).expect("below 64"),
-        relay: NodeId(random.bytes()),
-    }
-}
-
-fn encoded(cost: CompactPathCost) -> [u8; CompactPathCost::LEN] {
-    let mut bytes = [0; CompactPathCost::LEN];
-    cost.encode(&mut bytes).expect("a path cost has exactly this length");
-    bytes
 }

@@ -15,7 +15,7 @@ const CARGO: &str = "/usr/bin/cargo";
 const RUSTC: &str = "/usr/bin/rustc";
 
 /// ESP32-C3 (no atomics) and ESP32-C6.
-const TARGETS: [&str; 2] = ["riscv32imc-unknown-none-elf", "riscv32imac-unknown-none-elf"];
+pub(super) const TARGETS: [&str; 2] = ["riscv32imc-unknown-none-elf", "riscv32imac-unknown-none-elf"];
 
 /// Builds every crate of the core, in release, for both targets.
 pub(crate) fn run(session: &mut Session) -> Result<Note, Fault> {
@@ -36,10 +36,10 @@ pub(crate) fn run(session: &mut Session) -> Result<Note, Fault> {
     Ok(format!("{crates} crates for riscv32imc and riscv32imac, rustc {compiler}"))
 }
 
-/// Debian's cargo and compiler, with nothing of the toolchain that runs us left in the environment.
-fn distribution_cargo(root: &Path, target: &Path) -> Command {
+/// Debian's cargo and compiler in a folder, with nothing of the toolchain that runs us left in the environment.
+pub(super) fn distribution_cargo(folder: &Path, target: &Path) -> Command {
     let mut command = Command::new(CARGO);
-    command.current_dir(root);
+    command.current_dir(folder);
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         let is_ours = ["CARGO", "RUST", "LD_LIBRARY_PATH"].iter().any(|prefix| text.starts_with(prefix));

@@ -7,9 +7,18 @@ use crate::fault::Fault;
 use crate::session::Session;
 use crate::stages::Note;
 
-/// Packages, and what for: the bare-metal compiler with the source of its own standard library, and the Python that
-/// the stock Reticulum package runs on.
-const PACKAGES: [&str; 5] = ["rustc-web", "cargo-web", "rust-web-src", "python3", "python3-venv"];
+/// Packages, and what for: the bare-metal compiler with the source of its own standard library; the linker, the tools
+/// and the machine for what it builds; and the Python that the stock Reticulum package runs on.
+const PACKAGES: [&str; 8] = [
+    "rustc-web",
+    "cargo-web",
+    "rust-web-src",
+    "lld-22",
+    "llvm-22",
+    "qemu-system-misc",
+    "python3",
+    "python3-venv",
+];
 
 /// Installs what is missing: one `apt-get update`, then the packages.
 pub(crate) fn run(_session: &mut Session) -> Result<Note, Fault> {

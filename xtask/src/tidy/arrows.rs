@@ -31,8 +31,8 @@ const MAP: [&str; 21] = [
 /// The arrows that point down all the same: the demo's radio medium.
 const EXCEPTIONS: [(&str, &str); 1] = [("nexus-cli", "nexus-air")];
 
-/// What any crate's tests may use.
-const TEST_VOCABULARY: &str = "nexus-testkit";
+/// What any crate's tests may use: the laws, and the digests that targets agree on.
+const TEST_VOCABULARY: [&str; 2] = ["nexus-testkit", "nexus-selfcheck"];
 
 /// Findings on every arrow that points down, and on crates that are not in the map.
 pub(crate) fn check(metadata: &Metadata) -> Vec<Finding> {
@@ -50,7 +50,7 @@ fn check_package(metadata: &Metadata, package: &Package) -> Vec<Finding> {
     let mut findings = Vec::new();
     for dependency in package.dependencies.iter().filter(|dependency| is_ours(&dependency.name)) {
         let name = dependency.name.as_str();
-        let for_tests = dependency.kind == Some(DependencyKind::Dev) && name == TEST_VOCABULARY;
+        let for_tests = dependency.kind == Some(DependencyKind::Dev) && TEST_VOCABULARY.contains(&name);
         let excepted = EXCEPTIONS.contains(&(package.name.as_str(), name));
         let points_up = place(name).is_some_and(|place| place < own);
         if !(points_up || for_tests || excepted) {
@@ -81,10 +81,11 @@ mod tests {
     }
 
     #[test]
-    fn tests_may_use_the_testkit_and_nothing_else_may() {
+    fn tests_may_use_laws_and_digests_and_nothing_else_may() {
         let dev = workspace(&[
             ("proving/nexus-testkit", &[("nexus-machine", None)]),
-            ("protocol/nexus-machine", &[("nexus-testkit", Some("dev"))]),
+            ("proving/nexus-selfcheck", &[("nexus-machine", None)]),
+            ("protocol/nexus-machine", &[("nexus-testkit", Some("dev")), ("nexus-selfcheck", Some("dev"))]),
         ]);
         assert_eq!(check(&dev), []);
         let normal = workspace(&[

@@ -1,11 +1,15 @@
-//! Text files end their lines in one way.
+//! Text files end their lines in one way. Seeds of fuzzers are none, even if their bytes happen to be characters.
 
 use crate::tidy::Finding;
 use crate::tidy::tree::Tree;
 
+/// Inputs of fuzz targets, byte for byte.
+const SEEDS: &str = "fuzz/seeds/";
+
 /// Findings on carriage returns, white space at the end of a line, and files without a final newline or with several.
 pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
-    tree.files.iter().flat_map(|(path, text)| check_text(path, text)).collect()
+    let texts = tree.files.iter().filter(|(path, _)| !path.starts_with(SEEDS));
+    texts.flat_map(|(path, text)| check_text(path, text)).collect()
 }
 
 fn check_text(path: &str, text: &str) -> Vec<Finding> {
@@ -27,6 +31,15 @@ fn check_text(path: &str, text: &str) -> Vec<Finding> {
 mod tests {
     use super::*;
     use crate::tidy::fixture::{places, tree};
+
+    #[test]
+    fn a_seed_of_a_fuzzer_may_be_any_bytes() {
+        assert_eq!(
+            check(&tree(&[("fuzz/seeds/frame/sample-00", "\t\r\n \n\n"), ("fuzz/a.rs", "// A\n")])),
+            []
+        );
+        assert_eq!(places(&check(&tree(&[("fuzz/seeds.rs", "// S")]))), [("fuzz/seeds.rs", 1)]);
+    }
 
     #[test]
     fn every_way_to_end_a_line_but_one_is_found() {

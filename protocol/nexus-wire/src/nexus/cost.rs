@@ -54,7 +54,7 @@ pub struct CostFlags {
 pub enum Standing {
     /// It does, at this cost.
     Offered,
-    /// It no longer does; the cost is the last one offered.
+    /// It took its offer back; the cost is the last one offered.
     Withdrawn,
 }
 

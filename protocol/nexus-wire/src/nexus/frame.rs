@@ -354,7 +354,7 @@ impl<'a> SealedMut<'a> {
 /// Kind 7: somebody is here. 6 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Beacon {
-    /// What the sender calls itself for the time being.
+    /// What the sender calls itself, until its next broadcast key.
     pub tag: BeaconTag,
     /// Bit 0: it accepts links. The others are reserved: sent as 0, ignored and kept when received.
     pub flags: u8,

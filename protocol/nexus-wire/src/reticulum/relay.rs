@@ -113,7 +113,7 @@ impl<'a> PacketMut<'a> {
     }
 
     /// Leaves the transport id out, but not the flag that promises it: the form in which a NEXUS link carries a packet,
-    /// whose receiver puts its own identity hash back. Not a packet, hence bytes. Source: spec/wire.md#packet.
+    /// whose receiver puts its own identity hash back. Not a packet, hence bytes. Source: spec/wire.md#traffic.
     pub fn omit_transport(self) -> Result<&'a mut [u8], RewriteError> {
         self.require(HeaderType::Two)?;
         self.close_gap()
