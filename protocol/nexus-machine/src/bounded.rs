@@ -78,6 +78,20 @@ impl<T> BoundedQueue<T> {
         if test(self.front()?) { self.pop() } else { None }
     }
 
+    /// Takes out all that wait but do not satisfy `keep`, and says how many they were. The others keep their order.
+    pub fn retain(&mut self, mut keep: impl FnMut(&T) -> bool) -> usize {
+        let before = self.items.len();
+        let weight = &mut self.weight;
+        self.items.retain(|(item, of)| {
+            let kept = keep(item);
+            if !kept {
+                *weight = weight.saturating_sub(*of);
+            }
+            kept
+        });
+        before.saturating_sub(self.items.len())
+    }
+
     /// All that wait, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.items.iter().map(|(item, _)| item)
@@ -266,6 +280,17 @@ mod tests {
         assert_eq!((dropping.push('a', 1), dropping.push('b', 1)), (Pushed::Queued, Pushed::Queued));
         assert_eq!(dropping.push('c', 1), Pushed::Displaced(['a'].into()));
         assert_eq!(dropping.iter().collect::<Vec<_>>(), [&'b', &'c']);
+    }
+
+    #[test]
+    fn what_is_taken_out_of_a_queue_weighs_nothing() {
+        let mut queue = BoundedQueue::new(4, 10, QueueOverflow::RefuseNew);
+        for item in ['a', 'b', 'c'] {
+            assert_eq!(queue.push(item, 3), Pushed::Queued);
+        }
+        assert_eq!((queue.retain(|item| *item == 'b'), queue.len(), queue.weight()), (2, 1, 3));
+        assert_eq!(queue.push('d', 7), Pushed::Queued);
+        assert_eq!(queue.iter().collect::<Vec<_>>(), [&'b', &'d']);
     }
 
     #[test]

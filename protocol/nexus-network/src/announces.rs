@@ -217,7 +217,9 @@ impl Announces {
                 self.interfaces.insert(iface, profile.reach);
                 match self.own.current() {
                     // Whoever is there has not heard it: the same emission, not another.
-                    Some(emission) => out.push(Effect::Send(frame(iface, emission.bytes.clone()))),
+                    Some(emission) => {
+                        out.push(Effect::Send(frame(iface, self.own.destination(), emission.bytes.clone())));
+                    }
                     None => self.emit(cx, out),
                 }
             }
@@ -229,7 +231,7 @@ impl Announces {
         self.own.durable(through, &mut ready);
         for emission in ready {
             for iface in self.interfaces.keys() {
-                out.push(Effect::Send(frame(*iface, emission.bytes.clone())));
+                out.push(Effect::Send(frame(*iface, self.own.destination(), emission.bytes.clone())));
             }
             out.push(Effect::Announced { emitted_at: emission.emitted_at });
             self.own.published(emission);
@@ -307,7 +309,7 @@ impl Announces {
             if back && *reach == Reach::PointToPoint {
                 continue;
             }
-            out.push(Effect::Send(frame(*iface, relay.bytes.clone())));
+            out.push(Effect::Send(frame(*iface, destination, relay.bytes.clone())));
         }
     }
 }
@@ -362,8 +364,8 @@ impl MemoryBound for Announces {
     }
 }
 
-fn frame(iface: InterfaceId, bytes: Vec<u8>) -> Frame {
-    Frame { iface, to: None, bytes }
+fn frame(iface: InterfaceId, of: DestinationHash, bytes: Vec<u8>) -> Frame {
+    Frame { iface, to: None, announces: Some(of), bytes }
 }
 
 fn count(counter: &mut u64) {

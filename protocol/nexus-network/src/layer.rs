@@ -134,7 +134,11 @@ impl Organs {
         use announces::Effect as A;
         match nerve {
             Nerve::Announces(A::Send(frame)) => self.send(cx, frame, nerves),
-            Nerve::Announces(effect @ (A::Write { .. } | A::Reached { .. } | A::Announced { .. })) => {
+            Nerve::Announces(effect @ A::Reached { destination, .. }) => {
+                self.media.handle(cx, media::Input::Surpassed(destination), nerves);
+                out.push(Effect::Announces(effect));
+            }
+            Nerve::Announces(effect @ (A::Write { .. } | A::Announced { .. })) => {
                 out.push(Effect::Announces(effect));
             }
             Nerve::Media(effect) => out.push(Effect::Media(effect)),

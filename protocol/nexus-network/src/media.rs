@@ -7,6 +7,7 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
+use nexus_crypto::DestinationHash;
 use nexus_machine::{
     BoundedQueue, Cx, Deadlines, Duration, Instant, Machine, MemoryBound, Pushed, QueueOverflow, Seed, Sink,
     Stream,
@@ -21,8 +22,10 @@ pub enum Input {
     Up(InterfaceId, Profile),
     /// The interface went down.
     Down(InterfaceId),
-    /// Send this frame when its turn comes.
+    /// Send this frame when its turn comes. Announces of the same destination that still wait there leave the queue.
     Send(Frame),
+    /// A newer announce of this destination was heard: older ones that wait must not leave, on any interface.
+    Surpassed(DestinationHash),
     /// The driver can take one more frame.
     TxReady(InterfaceId),
     /// Somebody is transmitting.
@@ -49,6 +52,8 @@ pub struct Frame {
     pub iface: InterfaceId,
     /// To whom; `None` is the only peer, or everybody.
     pub to: Option<Endpoint>,
+    /// Whose announce it is, if it is one.
+    pub announces: Option<DestinationHash>,
     /// Its bytes.
     pub bytes: Vec<u8>,
 }
@@ -60,6 +65,8 @@ pub struct Drops {
     pub too_long: u64,
     /// The queue was full: the longest-waiting frames made room.
     pub displaced: u64,
+    /// A newer announce of the same destination took their place.
+    pub surpassed: u64,
     /// The channel stayed busy.
     pub jammed: u64,
     /// The interface went down with frames waiting.
@@ -182,6 +189,9 @@ impl Media {
             state.drops.too_long = state.drops.too_long.saturating_add(1);
             return;
         }
+        if let Some(destination) = frame.announces {
+            state.withdraw(destination);
+        }
         let (iface, weight) = (frame.iface, frame.bytes.len());
         let lost = match state.queue.push(frame, weight) {
             Pushed::Queued => 0,
@@ -212,9 +222,10 @@ impl Media {
             return;
         };
         if attempt >= MAX_ATTEMPTS {
-            state.queue.pop();
-            state.drops.jammed = state.drops.jammed.saturating_add(1);
-            out.push(Effect::Jammed(iface));
+            if state.queue.pop().is_some() {
+                state.drops.jammed = state.drops.jammed.saturating_add(1);
+                out.push(Effect::Jammed(iface));
+            }
             self.begin(iface, out);
             return;
         }
@@ -227,6 +238,13 @@ impl Media {
 }
 
 impl Interface {
+    /// Takes what waits of a destination's announces out of the queue. Relays re-emit the newest only.
+    fn withdraw(&mut self, destination: DestinationHash) {
+        let surpassed = self.queue.retain(|frame| frame.announces != Some(destination));
+        let surpassed = u64::try_from(surpassed).unwrap_or(u64::MAX);
+        self.drops.surpassed = self.drops.surpassed.saturating_add(surpassed);
+    }
+
     fn transmit(&mut self, out: &mut impl Sink<Effect>) {
         self.turn = match self.queue.pop() {
             Some(frame) => {
@@ -254,6 +272,11 @@ impl Machine for Media {
                 self.close(iface);
             }
             Input::Send(frame) => self.send(frame, out),
+            Input::Surpassed(destination) => {
+                for state in self.interfaces.values_mut() {
+                    state.withdraw(destination);
+                }
+            }
             Input::TxReady(iface) => {
                 if self.interfaces.get(&iface).is_some_and(|state| state.turn == Turn::Driver) {
                     self.begin(iface, out);
@@ -316,6 +339,34 @@ mod tests {
         assert_eq!(media.tell(Input::TxReady(LEFT)), []);
         assert_eq!(media.tell(Input::TxReady(LEFT)), [], "a readiness nobody asked for is no second turn");
         assert_eq!(media.tell(send(4)), [Effect::Transmit(frame(4))]);
+    }
+
+    #[test]
+    fn an_announce_that_waits_gives_way_to_a_newer_one_of_its_destination() {
+        let of =
+            |n: u8, destination| Frame { announces: Some(DestinationHash([destination; 16])), ..frame(n) };
+        let mut media = Bench::new(Access::Direct);
+        media.tell(send(0));
+        for (n, destination) in [(1, 7), (2, 8), (3, 7)] {
+            media.tell(Input::Send(of(n, destination)));
+        }
+        media.tell(send(4));
+        assert_eq!(media.organ.drops(LEFT).unwrap().surpassed, 1);
+        media.tell(Input::Surpassed(DestinationHash([8; 16])));
+        assert_eq!(media.organ.drops(LEFT).unwrap().surpassed, 2);
+        assert_eq!(media.tell(Input::TxReady(LEFT)), [Effect::Transmit(of(3, 7))]);
+        assert_eq!(media.tell(Input::TxReady(LEFT)), [Effect::Transmit(frame(4))]);
+    }
+
+    #[test]
+    fn a_channel_that_clears_for_a_withdrawn_frame_carries_nothing() {
+        let mut media = Bench::new(Access::ListenBeforeTalk { slot: SLOT });
+        let destination = DestinationHash([7; 16]);
+        let announce = Frame { announces: Some(destination), ..frame(1) };
+        assert_eq!(media.tell(Input::Send(announce)), [Effect::Sense(LEFT)]);
+        media.tell(Input::Surpassed(destination));
+        assert_eq!(media.tell(Input::ChannelClear(LEFT)), []);
+        assert_eq!(media.tell(send(2)), [Effect::Sense(LEFT)], "and the next frame has its turn");
     }
 
     #[test]
@@ -396,6 +447,7 @@ mod tests {
                     1..=4 => Input::Send(Frame {
                         iface,
                         to: None,
+                        announces: random.chance(1, 2).then_some(DestinationHash([7; 16])),
                         bytes: vec![7; usize::try_from(random.below(520)).unwrap()],
                     }),
                     5 => Input::TxReady(iface),
@@ -439,7 +491,7 @@ mod tests {
     }
 
     fn frame(n: u8) -> Frame {
-        Frame { iface: LEFT, to: None, bytes: vec![n; 20] }
+        Frame { iface: LEFT, to: None, announces: None, bytes: vec![n; 20] }
     }
 
     fn send(n: u8) -> Input {

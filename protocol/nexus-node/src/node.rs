@@ -223,7 +223,7 @@ impl Body {
 
 fn to_host(effect: media::Effect) -> Output {
     match effect {
-        media::Effect::Transmit(media::Frame { iface, to, bytes }) => Output::Transmit { iface, to, bytes },
+        media::Effect::Transmit(media::Frame { iface, to, announces: _, bytes }) => Output::Transmit { iface, to, bytes },
         media::Effect::Sense(iface) => Output::Sense { iface },
         media::Effect::Jammed(iface) => Output::Event(Event::ChannelJammed { iface }),
     }
