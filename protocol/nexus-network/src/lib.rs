@@ -14,6 +14,7 @@
     clippy::arithmetic_side_effects,
     clippy::as_conversions,
     clippy::indexing_slicing,
+    clippy::iter_over_hash_type,
     clippy::panic,
     clippy::unwrap_used
 )]
