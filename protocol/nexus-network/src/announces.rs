@@ -232,10 +232,15 @@ impl Announces {
         }
     }
 
-    fn durable(&mut self, through: u64, out: &mut impl Sink<Effect>) {
+    fn durable(&mut self, cx: Cx, through: u64, out: &mut impl Sink<Effect>) {
         let mut ready: VecDeque<Emission> = VecDeque::new();
         self.own.durable(through, &mut ready);
         for emission in ready {
+            if emission.emitted_at < self.own.last_emission() {
+                // A later one of one's own was heard while this one waited for the disk.
+                self.emit(cx, out);
+                continue;
+            }
             out.push(Effect::Recall(self.own.destination()));
             for iface in self.interfaces.keys() {
                 out.push(Effect::Send(frame(*iface, self.own.destination(), &emission.bytes)));
@@ -338,7 +343,7 @@ impl Machine for Announces {
                 self.emit(cx, out);
             }
             Input::Announce => self.emit(cx, out),
-            Input::Durable(through) => self.durable(through, out),
+            Input::Durable(through) => self.durable(cx, through, out),
         }
     }
 

@@ -1,0 +1,67 @@
+//! What other programs rely on: exit codes and JSON.
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+#[test]
+fn milestones_are_listed_by_number() {
+    let (code, json) = json(&["milestones", "--json"]);
+    assert_eq!((code, json), (0, serde_json::json!(["1.1", "1.2", "1.3", "1.4", "1.5", "1.6"])));
+}
+
+#[test]
+fn an_acceptance_says_what_its_exit_code_says() {
+    for number in ["1.1", "1.4"] {
+        let (code, report) = json(&["acceptance", number, "--json"]);
+        assert_eq!(report["milestone"], number);
+        let verdicts = ["met", "missed", "incomplete"];
+        assert_eq!(report["verdict"], verdicts[usize::try_from(code).unwrap()]);
+        for criterion in report["criteria"].as_array().unwrap() {
+            assert_eq!(criterion["measured"].is_null(), criterion["verdict"] == "unmeasured", "{criterion}");
+        }
+    }
+}
+
+#[test]
+fn an_unknown_milestone_is_refused_in_one_sentence() {
+    let output = run(&["acceptance", "9.9"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(String::from_utf8(output.stderr).unwrap().lines().count(), 1);
+}
+
+#[test]
+fn a_trace_is_that_of_its_seed() {
+    let trace = |seed| json(&["trace", "--seed", seed, "--nodes", "4", "--hours", "4", "--json"]);
+    let (code, first) = trace("7");
+    assert_eq!((code, first["seed"].as_u64()), (0, Some(7)));
+    assert_eq!(first["trace"].as_str().unwrap().len(), 64);
+    assert_eq!(trace("7").1, first);
+    assert_ne!(trace("8").1["trace"], first["trace"]);
+}
+
+#[test]
+fn a_swarm_reports_no_failures_and_its_size() {
+    let (code, summary) = json(&["swarm", "--seeds", "2", "--nodes", "3", "--days", "1", "--json"]);
+    assert_eq!((code, &summary["failures"]), (0, &serde_json::json!([])));
+    assert_eq!(summary["simulated_s"], 4 * 86_400);
+}
+
+#[test]
+fn a_run_is_a_log_that_ends_with_its_trace() {
+    let output = run(&["run", "--seed", "7", "--nodes", "3", "--world", "segment", "--hours", "4"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("announces itself") && text.contains("reaches"), "{text}");
+    assert!(text.lines().last().unwrap().starts_with("trace "), "{text}");
+    assert_eq!(output.status.code(), Some(0));
+}
+
+fn json(arguments: &[&str]) -> (i32, Value) {
+    let output = run(arguments);
+    let code = output.status.code().expect("the program is not killed");
+    (code, serde_json::from_slice(&output.stdout).expect("JSON on standard output"))
+}
+
+fn run(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_nexus-sim")).args(arguments).output().expect("the program starts")
+}
