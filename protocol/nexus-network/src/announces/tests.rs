@@ -76,7 +76,9 @@ fn an_emission_that_was_surpassed_while_it_waited_for_the_disk_does_not_leave() 
     let mut node = Bench::start(&Snapshot::empty());
     node.tell(Input::Ratchet(ratchet()));
     assert_eq!(node.hear(&own_announce(UNIX + 9_000)), [], "one emission at a time waits for the disk");
-    let [Effect::Write { number, .. }] = node.tell(Input::Durable(1))[..] else { panic!("begins a later one") };
+    let [Effect::Write { number, .. }] = node.tell(Input::Durable(1))[..] else {
+        panic!("begins a later one")
+    };
     let sent = announce_sent(&node.tell(Input::Durable(number))[1]);
     assert_eq!(sent.claim_time, UNIX + 9_001);
 }
