@@ -1,0 +1,184 @@
+use super::*;
+use crate::interface::{Mode, Reach};
+use alloc::collections::VecDeque;
+use alloc::vec;
+use nexus_testkit::laws;
+
+const LEFT: InterfaceId = InterfaceId(1);
+const SLOT: Duration = Duration::from_millis(100);
+
+#[test]
+fn one_frame_is_with_the_driver_and_the_rest_wait_their_turn() {
+    let mut media = Bench::new(Access::Direct);
+    assert_eq!(media.tell(send(1)), [Effect::Transmit(frame(1))]);
+    assert_eq!(media.tell(send(2)), []);
+    assert_eq!(media.tell(send(3)), []);
+    assert_eq!(media.tell(Input::TxReady(LEFT)), [Effect::Transmit(frame(2))]);
+    assert_eq!(media.tell(Input::TxReady(LEFT)), [Effect::Transmit(frame(3))]);
+    assert_eq!(media.tell(Input::TxReady(LEFT)), []);
+    assert_eq!(media.tell(Input::TxReady(LEFT)), [], "a readiness nobody asked for is no second turn");
+    assert_eq!(media.tell(send(4)), [Effect::Transmit(frame(4))]);
+}
+
+#[test]
+fn a_full_queue_drops_its_oldest_and_counts_them() {
+    let mut media = Bench::new(Access::Direct);
+    for n in 0..=LIMITS.frames + 3 {
+        media.tell(send(u8::try_from(n).unwrap()));
+    }
+    assert_eq!(media.organ.drops(LEFT).unwrap().displaced, 3);
+    assert_eq!(media.tell(Input::TxReady(LEFT)), [Effect::Transmit(frame(4))]);
+}
+
+#[test]
+fn a_frame_longer_than_the_medium_carries_is_counted_not_sent() {
+    let mut media = Bench::new(Access::Direct);
+    let long = Frame { bytes: vec![0; 501], ..frame(0) };
+    assert_eq!(media.tell(Input::Send(long)), []);
+    assert_eq!(media.organ.drops(LEFT).unwrap().too_long, 1);
+}
+
+#[test]
+fn a_half_duplex_frame_leaves_only_over_a_clear_channel() {
+    let mut media = Bench::new(Access::ListenBeforeTalk { slot: SLOT });
+    assert_eq!(media.tell(send(1)), [Effect::Sense(LEFT)]);
+    assert_eq!(media.tell(Input::ChannelBusy(LEFT)), []);
+    let deadline = media.organ.next_timeout().unwrap();
+    assert!((1..=2).contains(&(deadline.as_micros() / SLOT.as_micros())), "one or two slots, at first");
+    assert_eq!(media.timeout_at(deadline), [Effect::Sense(LEFT)]);
+    assert_eq!(media.tell(Input::ChannelClear(LEFT)), [Effect::Transmit(frame(1))]);
+    assert_eq!(media.tell(Input::ChannelClear(LEFT)), [], "an unasked answer changes nothing");
+}
+
+#[test]
+fn seven_busy_answers_drop_the_frame_and_the_next_one_gets_its_chance() {
+    let mut media = Bench::new(Access::ListenBeforeTalk { slot: SLOT });
+    media.tell(send(1));
+    media.tell(send(2));
+    for attempt in 1..MAX_ATTEMPTS {
+        assert_eq!(media.tell(Input::ChannelBusy(LEFT)), []);
+        let before = media.now;
+        let deadline = media.organ.next_timeout().unwrap();
+        assert!(deadline.since(before) <= SLOT.times(1 << attempt));
+        assert_eq!(media.timeout_at(deadline), [Effect::Sense(LEFT)]);
+    }
+    assert_eq!(media.tell(Input::ChannelBusy(LEFT)), [Effect::Jammed(LEFT), Effect::Sense(LEFT)]);
+    assert_eq!(media.tell(Input::ChannelClear(LEFT)), [Effect::Transmit(frame(2))]);
+    assert_eq!(media.organ.drops(LEFT).unwrap().jammed, 1);
+}
+
+#[test]
+fn what_is_recalled_while_it_waits_does_not_leave() {
+    let mut media = Bench::new(Access::Direct);
+    for n in [1, 2, 3] {
+        media.tell(send(n));
+    }
+    assert_eq!(media.tell(Input::Recall(about(2))), []);
+    assert_eq!(media.tell(Input::Recall(about(1))), [], "what the driver has cannot be recalled");
+    assert_eq!(media.tell(Input::TxReady(LEFT)), [Effect::Transmit(frame(3))]);
+    assert_eq!(media.organ.drops(LEFT).unwrap().recalled, 1);
+}
+
+#[test]
+fn an_interface_whose_only_frame_is_recalled_comes_to_rest() {
+    let mut sensing = Bench::new(Access::ListenBeforeTalk { slot: SLOT });
+    sensing.tell(send(1));
+    sensing.tell(Input::Recall(about(1)));
+    assert_eq!(sensing.tell(Input::ChannelBusy(LEFT)), []);
+    assert_eq!(sensing.organ.next_timeout(), None);
+    assert_eq!(sensing.tell(send(2)), [Effect::Sense(LEFT)], "and the next one begins anew");
+    let mut waiting = Bench::new(Access::ListenBeforeTalk { slot: SLOT });
+    waiting.tell(send(1));
+    waiting.tell(Input::ChannelBusy(LEFT));
+    waiting.tell(Input::Recall(about(1)));
+    let due = waiting.organ.next_timeout().unwrap();
+    assert_eq!(waiting.timeout_at(due), []);
+    assert_eq!(waiting.tell(send(2)), [Effect::Sense(LEFT)]);
+}
+
+#[test]
+fn an_interface_that_goes_down_forgets_what_waited() {
+    let mut media = Bench::new(Access::ListenBeforeTalk { slot: SLOT });
+    media.tell(send(1));
+    media.tell(Input::ChannelBusy(LEFT));
+    media.tell(Input::Down(LEFT));
+    assert_eq!(media.organ.next_timeout(), None);
+    assert_eq!(media.tell(send(2)), []);
+    assert_eq!(media.organ.refused(), 1);
+}
+
+#[test]
+fn media_obeys_the_laws() {
+    laws::obeyed_by(
+        "media",
+        |seed| laws::Organ::new(Media::new(LIMITS, seed)),
+        |random, _| {
+            let iface = InterfaceId(u8::try_from(random.below(4)).unwrap());
+            match random.below(8) {
+                0 => Input::Up(
+                    iface,
+                    profile(if random.chance(1, 2) {
+                        Access::Direct
+                    } else {
+                        Access::ListenBeforeTalk { slot: Duration::from_micros(random.below(200_000)) }
+                    }),
+                ),
+                1 if random.chance(1, 4) => Input::Down(iface),
+                1..=4 => Input::Send(Frame {
+                    iface,
+                    to: None,
+                    bytes: vec![7; usize::try_from(random.below(520)).unwrap()],
+                    about: random.chance(1, 2).then(|| about(u8::try_from(random.below(3)).unwrap())),
+                }),
+                5 if random.chance(1, 2) => Input::Recall(about(u8::try_from(random.below(3)).unwrap())),
+                5 => Input::TxReady(iface),
+                6 => Input::ChannelBusy(iface),
+                _ => Input::ChannelClear(iface),
+            }
+        },
+    );
+}
+
+const LIMITS: Limits = Limits { interfaces: 3, frames: 8, bytes: 2_000 };
+
+struct Bench {
+    organ: Media,
+    now: Instant,
+}
+
+impl Bench {
+    fn new(access: Access) -> Self {
+        let mut bench = Self { organ: Media::new(LIMITS, &Seed::new([1; 32])), now: Instant::BOOT };
+        bench.tell(Input::Up(LEFT, profile(access)));
+        bench
+    }
+
+    fn tell(&mut self, input: Input) -> VecDeque<Effect> {
+        let mut out = VecDeque::new();
+        self.organ.handle(Cx::at(self.now), input, &mut out);
+        out
+    }
+
+    fn timeout_at(&mut self, now: Instant) -> VecDeque<Effect> {
+        self.now = now;
+        let mut out = VecDeque::new();
+        self.organ.handle_timeout(Cx::at(now), &mut out);
+        out
+    }
+}
+
+fn profile(access: Access) -> Profile {
+    Profile { mode: Mode::Reticulum, reach: Reach::Shared, access, bandwidth_bps: 5_000, frame_size: 500 }
+}
+
+fn frame(n: u8) -> Frame {
+    Frame { iface: LEFT, to: None, bytes: vec![n; 20], about: Some(about(n)) }
+}
+
+fn about(n: u8) -> DestinationHash {
+    DestinationHash([n; 16])
+}
+
+fn send(n: u8) -> Input {
+    Input::Send(frame(n))
+}
