@@ -73,21 +73,29 @@ impl Demo {
         let state = tempfile::tempdir().map_err(DemoError::Directory)?;
         let began = Instant::now();
         let mut show = Show::start(state.path(), self.json)?;
-        let within = Duration::from_secs(self.seconds);
-        let shown = tokio::select! {
-            shown = tokio::time::timeout(within, show.until_all_reached()) => shown.unwrap_or(Ok(())),
-            _ = tokio::signal::ctrl_c() => Ok(()),
+        let ending = tokio::select! {
+            reached = show.until_all_reached() => reached.map(|()| Ending::AllReached),
+            () = tokio::time::sleep(Duration::from_secs(self.seconds)) => Ok(Ending::TimeIsUp),
+            _ = tokio::signal::ctrl_c() => Ok(Ending::Interrupted),
         };
         let account = show.account(began.elapsed());
         show.end().await;
-        shown?;
+        let ending = ending?;
         if self.json {
             println!("{}", serde_json::to_string(&account).expect("plain data has a JSON form"));
         } else {
-            println!("{}", account.sentence(within));
+            println!("{}", account.sentence(ending, self.seconds));
         }
         Ok(if account.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
+}
+
+/// Why the demo ended.
+#[derive(Clone, Copy, Debug)]
+enum Ending {
+    AllReached,
+    TimeIsUp,
+    Interrupted,
 }
 
 /// A running demo.
@@ -237,6 +245,8 @@ impl Shown {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
+            // An interrupt from the terminal is for the demo, which then ends its nodes in order.
+            .process_group(0)
             .spawn()
             .map_err(DemoError::Start)?;
         let words = process.stdin.take();
@@ -265,17 +275,19 @@ impl Shown {
 }
 
 impl Account {
-    fn sentence(&self, within: Duration) -> String {
+    fn sentence(&self, ending: Ending, seconds: u64) -> String {
         let Self { nodes, reached, expected, relayed, rejected_frames, took_ms, .. } = self;
-        if self.ok {
-            format!(
+        match ending {
+            Ending::AllReached => format!(
                 "All {nodes} nodes reach each other: {reached} pairs, {relayed} of them through relays, \
                  {rejected_frames} frames rejected, in {}.{:03} s.",
                 took_ms / 1_000,
                 took_ms % 1_000
-            )
-        } else {
-            format!("Only {reached} of {expected} pairs were reached within {} s.", within.as_secs())
+            ),
+            Ending::TimeIsUp => {
+                format!("Only {reached} of {expected} pairs were reached within {seconds} s.")
+            }
+            Ending::Interrupted => format!("Interrupted: {reached} of {expected} pairs were reached."),
         }
     }
 }

@@ -17,7 +17,7 @@ use nexus_machine::Stream;
 use thiserror::Error;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::ids::fixed_bytes;
+use crate::fixed_bytes;
 use crate::secret::hidden;
 
 fixed_bytes! {

@@ -8,8 +8,9 @@ use thiserror::Error;
 use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use crate::fixed_bytes;
 use crate::hash::sha256_truncated;
-use crate::ids::{RatchetId, fixed_bytes};
+use crate::ids::RatchetId;
 use crate::secret::hidden;
 
 fixed_bytes! {

@@ -9,8 +9,9 @@ use nexus_machine::Stream;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::exchange::ExchangeSecret;
+use crate::fixed_bytes;
 use crate::hash::derive_key;
-use crate::ids::{IdentityHash, NodeId, fixed_bytes};
+use crate::ids::{IdentityHash, NodeId};
 use crate::secret::{constant_time_eq, hidden};
 use crate::sign::{Message, Signature, SigningKey};
 

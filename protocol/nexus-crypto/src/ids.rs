@@ -3,6 +3,15 @@
 use crate::hash::sha256_truncated;
 
 /// A public array of bytes as a type of its own: compared, ordered and printed as bytes, in lower-case hexadecimal.
+///
+/// ```
+/// nexus_crypto::fixed_bytes! {
+///     /// What names a letter.
+///     LetterId, 2
+/// }
+/// assert_eq!(LetterId([0xab, 1]).to_string(), "ab01");
+/// ```
+#[macro_export]
 macro_rules! fixed_bytes {
     ($(#[$doc:meta])* $name:ident, $len:literal) => {
         $(#[$doc])*
@@ -26,20 +35,19 @@ macro_rules! fixed_bytes {
             }
         }
 
-        impl core::fmt::Display for $name {
-            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        impl ::core::fmt::Display for $name {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
                 self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
             }
         }
 
-        impl core::fmt::Debug for $name {
-            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        impl ::core::fmt::Debug for $name {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
                 write!(f, "{}({self})", stringify!($name))
             }
         }
     };
 }
-pub(crate) use fixed_bytes;
 
 fixed_bytes! {
     /// Where a packet goes: `SHA-256(name_hash ‖ identity_hash)[..16]`. Source: spec/reticulum.md#destinations.

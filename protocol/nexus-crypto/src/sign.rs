@@ -20,7 +20,7 @@ use sha2::{Digest as _, Sha512};
 use thiserror::Error;
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
-use crate::ids::fixed_bytes;
+use crate::fixed_bytes;
 use crate::random::StreamRng;
 use crate::secret::hidden;
 

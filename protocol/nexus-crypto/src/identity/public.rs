@@ -6,8 +6,9 @@ use thiserror::Error;
 
 use super::halves;
 use crate::exchange::ExchangePublic;
+use crate::fixed_bytes;
 use crate::hash::sha256_truncated;
-use crate::ids::{IdentityHash, NodeId, fixed_bytes};
+use crate::ids::{IdentityHash, NodeId};
 use crate::sign::VerifyingKey;
 
 fixed_bytes! {
