@@ -1,9 +1,14 @@
 //! `cargo xtask fuzz`: every fuzz target in turn. Not part of CI: it finds what it finds in hours, not in minutes.
 
+use std::fs;
+
 use crate::cargo::{self, cargo};
 use crate::fault::Fault;
 use crate::metadata::{Metadata, Package};
 use crate::session::Session;
+
+/// Inputs are at most this long: a little more than the longest frame.
+const LONGEST: &str = "-max_len=600";
 
 /// Fuzzes one target, or all, for so many seconds each, with the sanitizer that needs an unstable compiler flag.
 pub(crate) fn run(session: &Session, wanted: Option<&str>, seconds: u32) -> Result<(), Fault> {
@@ -11,10 +16,15 @@ pub(crate) fn run(session: &Session, wanted: Option<&str>, seconds: u32) -> Resu
     let chosen = choose(&known, wanted)?;
     cargo::ensure_subcommand(session, "fuzz")?;
     for target in chosen {
+        let folder = session.root().join("fuzz");
+        // What the fuzzer finds is kept here between runs, beside the seeds that are committed.
+        let corpus = folder.join("corpus").join(target);
+        fs::create_dir_all(&corpus).map_err(|error| Fault::io(&corpus, &error))?;
         let limit = format!("-max_total_time={seconds}");
         let mut command = cargo(session);
         command.env("RUSTC_BOOTSTRAP", "1").env("CARGO_TARGET_DIR", session.target().join("fuzz"));
-        cargo::run(command.args(["fuzz", "run", target, "--", &limit])).map_err(|fault| {
+        command.args(["fuzz", "run", target]).arg(corpus).arg(folder.join("seeds").join(target));
+        cargo::run(command.args(["--", &limit, LONGEST])).map_err(|fault| {
             Fault::new(format!("{fault} The input that broke it lies in fuzz/artifacts/{target}/."))
         })?;
     }
