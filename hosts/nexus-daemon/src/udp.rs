@@ -15,6 +15,9 @@ const FRAME_SIZE: u16 = 1_064;
 /// What is said of a loopback or LAN path until it is measured, in bits per second.
 const NOMINAL_BPS: u64 = 10_000_000;
 
+/// How long a receiver rests after an error.
+const AFTER_ERROR: tokio::time::Duration = tokio::time::Duration::from_millis(100);
+
 /// A socket that is bound but has no peer yet.
 #[derive(Debug)]
 pub struct Bound(UdpSocket);
@@ -80,8 +83,12 @@ async fn receive(socket: Arc<UdpSocket>, peer: SocketAddr, iface: InterfaceId, i
     let from = Endpoint::new(peer.to_string().as_bytes());
     let mut buffer = [0; FRAME_SIZE as usize + 1];
     loop {
-        // A refused port is the peer not being up yet: the next datagram may find it.
-        let Ok(length) = socket.recv(&mut buffer).await else { continue };
+        // A refused port is the peer not being up yet: the next datagram may find it. An error that lasts, such as a
+        // network that is down, must not keep the processor busy.
+        let Ok(length) = socket.recv(&mut buffer).await else {
+            tokio::time::sleep(AFTER_ERROR).await;
+            continue;
+        };
         if length > usize::from(FRAME_SIZE) {
             continue;
         }
