@@ -293,6 +293,7 @@ impl Announces {
             return count(&mut self.refusals.forged);
         }
         self.own.raise(emitted_at);
+        out.push(Effect::Recall(self.own.destination()));
         self.emit(cx, out);
     }
 

@@ -66,9 +66,11 @@ impl OwnAnnounce {
         self.ratchet = Some(ratchet);
     }
 
-    /// An emission of one's own that this node does not remember: later ones must be later than it.
+    /// An emission of one's own that this node does not remember: later ones must be later than it, and what this node
+    /// sent before it is out of date.
     pub(super) fn raise(&mut self, emitted_at: u64) {
         self.last = self.last.max(emitted_at);
+        self.current = None;
     }
 
     /// Signs the next emission and holds it back; returns the write that lets it out. Nothing happens without a ratchet,
