@@ -30,6 +30,7 @@ pub mod hkdf;
 pub mod hpke;
 pub mod identity;
 pub mod ids;
+pub mod noise;
 pub mod passphrase;
 mod random;
 pub mod secret;
