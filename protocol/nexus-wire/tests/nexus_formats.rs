@@ -1,5 +1,6 @@
 //! What the formats mean, beyond being read and written alike.
 
+use nexus_crypto::identity::EdwardsSign;
 use nexus_crypto::passphrase::Argon2Cost;
 use nexus_crypto::{DestinationHash, NodeId};
 use nexus_wire::nexus::Layout;
@@ -13,7 +14,7 @@ use nexus_wire::nexus::frame::{
     Beacon, First, Frame, FrameKind, HEADER_LEN, Head, KeyName, LinkVersion, SealedHeader, SealedMut,
     SessionId,
 };
-use nexus_wire::nexus::handshake::{KeySign, PayloadFlags, prologue, rekey_prologue};
+use nexus_wire::nexus::handshake::{PayloadFlags, prologue, rekey_prologue};
 use nexus_wire::nexus::key_file::{KeyFile, Lock};
 use nexus_wire::nexus::message::{Delimited, MessageKind, MessageWriter, Messages, SignedPlaintext};
 use nexus_wire::nexus::path_cost::CostCode;
@@ -117,8 +118,8 @@ fn the_prologue_is_bound_to_session_and_target_but_not_to_the_cookie() {
     assert_eq!(prologue(&first).unwrap(), *b"NEXUS link 1\x91\x01\x00\xb3\xb2\xb1\xb0");
     assert!(prologue(&first[..6]).is_err());
     assert!(rekey_prologue(&[1; 32]).starts_with(b"NEXUS rekey 1\x01"));
-    let flags = PayloadFlags::new(KeySign::Odd, 1);
-    assert_eq!((flags.0, flags.sign(), flags.highest_version()), (0x11, KeySign::Odd, 1));
+    let flags = PayloadFlags::new(EdwardsSign::Odd, 1);
+    assert_eq!((flags.0, flags.sign(), flags.highest_version()), (0x11, EdwardsSign::Odd, 1));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What a link's handshake carries inside Noise, and what binds it to its frames. Source: spec/wire.md#links.
 
+use nexus_crypto::identity::EdwardsSign;
+
 use super::announce::Capabilities;
 use super::code::BandwidthCode;
 use super::frame::SessionId;
@@ -16,18 +18,18 @@ impl PayloadFlags {
     /// The flags of an identity whose Ed25519 x-coordinate has this sign, of a node that speaks up to `version` (of
     /// which the low four bits count).
     #[must_use]
-    pub const fn new(sign: KeySign, version: u8) -> Self {
+    pub const fn new(sign: EdwardsSign, version: u8) -> Self {
         let sign = match sign {
-            KeySign::Even => 0,
-            KeySign::Odd => Self::SIGN,
+            EdwardsSign::Even => 0,
+            EdwardsSign::Odd => Self::SIGN,
         };
         Self(sign | version << 4)
     }
 
     /// The sign of the Ed25519 key's x-coordinate (bit 0), which its X25519 image has lost.
     #[must_use]
-    pub const fn sign(self) -> KeySign {
-        if self.0 & Self::SIGN == 0 { KeySign::Even } else { KeySign::Odd }
+    pub const fn sign(self) -> EdwardsSign {
+        if self.0 & Self::SIGN == 0 { EdwardsSign::Even } else { EdwardsSign::Odd }
     }
 
     /// The highest version of the link protocol that the sender speaks (bits 4–7).
@@ -35,15 +37,6 @@ impl PayloadFlags {
     pub const fn highest_version(self) -> u8 {
         self.0 >> 4
     }
-}
-
-/// The sign bit of a compressed Edwards point: whether x is odd (RFC 8032 §5.1.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum KeySign {
-    /// Bit 255 of the compressed point is 0.
-    Even,
-    /// Bit 255 of the compressed point is 1.
-    Odd,
 }
 
 /// What either side says of itself inside the handshake: the payload of message 3, and the front of message 2's.

@@ -2,6 +2,7 @@
 //!
 //! The samples are fixed: `spec/vectors/wire.json` is made from them.
 
+use nexus_crypto::identity::EdwardsSign;
 use nexus_crypto::passphrase::Argon2Cost;
 use nexus_crypto::{DestinationHash, NodeId};
 use nexus_wire::Writer;
@@ -17,7 +18,7 @@ use nexus_wire::nexus::frame::{
     Sealed, SealedHeader, SessionId,
 };
 use nexus_wire::nexus::gossip::{Done, Items, ItemsBuilder, Request, Slice, StateHash, StoreId, Summary};
-use nexus_wire::nexus::handshake::{KeySign, LinkPayload, PayloadFlags, ReplyPayload};
+use nexus_wire::nexus::handshake::{LinkPayload, PayloadFlags, ReplyPayload};
 use nexus_wire::nexus::key_file::{KeyFile, Lock, LockedSeed};
 use nexus_wire::nexus::message::{MessageWriter, Messages};
 use nexus_wire::nexus::path_cost::{CompactPathCost, CostCode, Generation, HopCount, LatencyMs};
@@ -227,7 +228,7 @@ fn frames() -> Vec<Vec<u8>> {
 
 fn link_payload() -> LinkPayload {
     LinkPayload {
-        flags: PayloadFlags::new(KeySign::Odd, 1),
+        flags: PayloadFlags::new(EdwardsSign::Odd, 1),
         capabilities: Capabilities(0x0005),
         bandwidth: BandwidthCode::nearest(1_000_000_000),
         max_frame: 1_472,
