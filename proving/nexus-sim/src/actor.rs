@@ -4,6 +4,8 @@ use nexus_crypto::{DestinationHash, IdentitySeed, NodeIdentity};
 use nexus_machine::{Config, Instant, Seed, Snapshot};
 use nexus_network::{Limits, announces};
 use nexus_node::{Input, Node, Output, Setup};
+use nexus_secure::Ratchets;
+use nexus_wire::reticulum::Announce;
 
 /// What a node is given at each of its starts.
 #[derive(Clone, Debug)]
@@ -21,8 +23,8 @@ pub struct Birth {
 pub trait Actor {
     /// The address that follows from an identity.
     fn address(identity: &[u8; 32]) -> DestinationHash;
-    /// Up to which emission time of its own announces a store that this kind of node wrote has promised to remember.
-    fn durable_emission(store: &Snapshot) -> Option<u64>;
+    /// Whether a store that this kind of node wrote remembers all that `announce`, one of its own, depends on.
+    fn remembers(store: &Snapshot, announce: &Announce<'_>) -> bool;
     /// Starts a node.
     fn boot(birth: Birth) -> Self;
     /// Gives it an input.
@@ -40,9 +42,12 @@ impl Actor for Node {
         NodeIdentity::from_seed(IdentitySeed::from_bytes(*identity)).node_id().into()
     }
 
-    fn durable_emission(store: &Snapshot) -> Option<u64> {
+    /// The emission time, or a later one, and the ratchet's secret: else the node could sign that emission again, or could
+    /// not open what is sent to it.
+    fn remembers(store: &Snapshot, announce: &Announce<'_>) -> bool {
         let times = store.scan(announces::EMISSIONS).filter_map(|(_, value)| value.try_into().ok());
-        times.map(u64::from_le_bytes).max()
+        let emission = times.map(u64::from_le_bytes).max() >= Some(announce.claim.random_hash.emitted_at());
+        emission && Ratchets::new(store, &Seed::new([0; 32])).newest() == announce.claim.ratchet
     }
 
     fn boot(birth: Birth) -> Self {
@@ -75,3 +80,43 @@ impl Actor for Node {
 
 /// What a NEXUS node says of itself when it has nothing to say. Source: spec/wire.md#announce-extension.
 const NO_EXTENSIONS: [u8; 2] = [0x4e, 0x01];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nexus_crypto::{NameHash, RatchetSecret};
+    use nexus_machine::Write;
+    use nexus_secure::ratchets::RATCHETS;
+    use nexus_wire::reticulum::RandomHash;
+    use nexus_wire::reticulum::announce::Claim;
+
+    #[test]
+    fn a_store_remembers_an_announce_if_it_holds_its_emission_time_and_its_ratchet() {
+        let identity = NodeIdentity::from_seed(IdentitySeed::from_bytes([7; 32]));
+        let claim = Claim {
+            public: *identity.public().identity(),
+            name: NameHash::NEXUS_NODE,
+            random_hash: RandomHash::new([0; 5], 100),
+            ratchet: Some(RatchetSecret::from_bytes(&[9; 32]).public()),
+            app_data: &NO_EXTENSIONS,
+        };
+        let announce = claim.sign(identity.as_reticulum());
+        let emission = |time: u64| {
+            Write::set(announces::EMISSIONS, identity.node_id().as_bytes(), time.to_le_bytes().to_vec())
+        };
+        let ratchet = |secret| Write::set(RATCHETS, &[0; 8], [&[0; 8][..], &[secret; 32]].concat());
+        let remembers = |writes: Vec<Write>| {
+            let mut store = Snapshot::empty();
+            for write in writes {
+                store.apply(write);
+            }
+            Node::remembers(&store, &announce)
+        };
+        assert!(remembers(vec![emission(100), ratchet(9)]));
+        assert!(remembers(vec![emission(101), ratchet(9)]));
+        assert!(!remembers(vec![emission(99), ratchet(9)]), "the emission time is missing");
+        assert!(!remembers(vec![emission(100)]), "the ratchet is missing");
+        assert!(!remembers(vec![emission(100), ratchet(8)]), "it is another ratchet");
+        assert!(!remembers(vec![ratchet(9)]), "nothing of the emission is there");
+    }
+}

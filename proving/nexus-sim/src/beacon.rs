@@ -86,13 +86,12 @@ impl<M: Manner> Actor for Beacon<M> {
         NodeIdentity::from_seed(IdentitySeed::from_bytes(*identity)).node_id().into()
     }
 
-    fn durable_emission(store: &Snapshot) -> Option<u64> {
-        store.get(TABLE, KEY)?.try_into().ok().map(u64::from_le_bytes)
+    fn remembers(store: &Snapshot, announce: &Announce<'_>) -> bool {
+        remembered(store) >= Some(announce.claim.random_hash.emitted_at())
     }
 
     fn boot(birth: Birth) -> Self {
-        let remembered =
-            if Self::does(Misdeed::Forgets) { None } else { Self::durable_emission(&birth.snapshot) };
+        let remembered = if Self::does(Misdeed::Forgets) { None } else { remembered(&birth.snapshot) };
         Self {
             identity: NodeIdentity::from_seed(IdentitySeed::from_bytes(birth.identity)),
             random: birth.seed.fork("beacon"),
@@ -290,4 +289,9 @@ impl<M: Manner> Beacon<M> {
             self.outputs.push_back(Output::Transmit { iface, to: None, bytes });
         }
     }
+}
+
+/// The last emission time that a store holds.
+fn remembered(store: &Snapshot) -> Option<u64> {
+    store.get(TABLE, KEY)?.try_into().ok().map(u64::from_le_bytes)
 }

@@ -38,7 +38,7 @@ impl Bench {
         let addresses: Vec<DestinationHash> = scenario.addresses::<A>();
         Self(vec![
             Box::new(contract::Contract::new(addresses.len())),
-            Box::new(durability::Durability::new(addresses.clone(), A::durable_emission)),
+            Box::new(durability::Durability::new(addresses.clone(), A::remembers)),
             Box::new(emission::Emission::new(addresses.clone())),
             Box::new(relay::Relay::new(addresses.clone())),
             Box::new(truth::Truth::new(addresses)),

@@ -5,16 +5,19 @@ use std::collections::VecDeque;
 use nexus_crypto::DestinationHash;
 use nexus_machine::{Snapshot, Ticket, Write};
 use nexus_node::Output;
+use nexus_wire::reticulum::Announce;
 
 use super::sighting::Sighting;
 use crate::observation::{Act, Finding, Judge, Observation, Observer, Verdict, What};
 
-/// A node's own announce carries no emission time beyond the one that its disk holds: else a crash right after it would let
-/// the node sign another announce for the same emission.
+/// Whether a store remembers all that an own announce depends on.
+type Remembers = fn(&Snapshot, &Announce<'_>) -> bool;
+
+/// When a node sends its own announce, its disk holds what the announce depends on (for a NEXUS node the emission time and the
+/// ratchet): a crash right after it must not make the node sign that emission again, or lose the key.
 pub struct Durability {
     addresses: Vec<DestinationHash>,
-    /// The emission up to which a store has promised to remember.
-    promised: fn(&Snapshot) -> Option<u64>,
+    remembers: Remembers,
     disks: Vec<Mirror>,
     finding: Finding,
 }
@@ -27,11 +30,11 @@ struct Mirror {
 }
 
 impl Durability {
-    /// A judge of the nodes with these addresses, whose stores are read with `promised`.
+    /// A judge of the nodes with these addresses, whose stores are read with `remembers`.
     #[must_use]
-    pub fn new(addresses: Vec<DestinationHash>, promised: fn(&Snapshot) -> Option<u64>) -> Self {
+    pub fn new(addresses: Vec<DestinationHash>, remembers: Remembers) -> Self {
         let disks = addresses.iter().map(|_| Mirror::default()).collect();
-        Self { addresses, promised, disks, finding: Finding::default() }
+        Self { addresses, remembers, disks, finding: Finding::default() }
     }
 }
 
@@ -60,11 +63,13 @@ impl Observer for Durability {
             Act::Took(Output::Transmit { bytes, .. }) => {
                 let Some(Ok(sighting)) = Sighting::of(bytes) else { return };
                 let own = sighting.destination == self.addresses[node.place()];
-                let promised = (self.promised)(&mirror.durable);
-                if own && promised.is_none_or(|promised| sighting.emitted_at > promised) {
+                if own && !(self.remembers)(&mirror.durable, &sighting.announce) {
                     self.finding.fail(observation.at, || {
                         let emitted_at = sighting.emitted_at;
-                        format!("node {} announced emission {emitted_at} with {promised:?} on disk", node.0)
+                        format!(
+                            "node {} announced emission {emitted_at}, which its disk would forget",
+                            node.0
+                        )
                     });
                 }
             }
@@ -100,8 +105,11 @@ mod tests {
 
     /// Emission 5 is written as ticket 1 and 6 as ticket 2; then some tickets become durable and an emission is announced.
     fn judged(durable: Option<Ticket>, announced: u64) -> Verdict {
-        let promised = |store: &Snapshot| store.get(TABLE, b"e").map(|value| value[0].into());
-        let mut judge = Durability::new(vec![address(7)], promised);
+        let remembers: Remembers = |store, announce| {
+            let emission = store.get(TABLE, b"e").map(|value| value[0].into());
+            emission >= Some(announce.claim.random_hash.emitted_at())
+        };
+        let mut judge = Durability::new(vec![address(7)], remembers);
         let persist = |ticket, emission| Output::Persist {
             ticket: Ticket(ticket),
             writes: vec![Write::set(TABLE, b"e", vec![emission])],
