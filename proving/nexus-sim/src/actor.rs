@@ -47,7 +47,9 @@ impl Actor for Node {
     fn remembers(store: &Snapshot, announce: &Announce<'_>) -> bool {
         let times = store.scan(announces::EMISSIONS).filter_map(|(_, value)| value.try_into().ok());
         let emission = times.map(u64::from_le_bytes).max() >= Some(announce.claim.random_hash.emitted_at());
-        emission && Ratchets::new(store, &Seed::new([0; 32])).newest() == announce.claim.ratchet
+        // Not only the newest: an interface that comes up is sent the current emission again, whose ratchet may have a successor.
+        let ratchets = Ratchets::new(store, &Seed::new([0; 32]));
+        emission && ratchets.secrets().any(|secret| Some(secret.public()) == announce.claim.ratchet)
     }
 
     fn boot(birth: Birth) -> Self {
