@@ -104,6 +104,9 @@ impl From<announces::Effect> for Nerve {
     }
 }
 
+/// How many signals the queue keeps room for between calls: what a burst needed beyond that is given back.
+const RESTING_NERVES: usize = 32;
+
 /// More nerve signals than this from one input is a loop in the wiring, which is a bug.
 const SETTLE_BOUND: usize = 100_000;
 
@@ -138,7 +141,10 @@ impl Network {
 
     fn settle(&mut self, cx: Cx, out: &mut impl Sink<Effect>) {
         for _ in 0..SETTLE_BOUND {
-            let Some(nerve) = self.nerves.pop_front() else { return };
+            let Some(nerve) = self.nerves.pop_front() else {
+                self.nerves.shrink_to(RESTING_NERVES);
+                return;
+            };
             self.organs.wire(cx, nerve, &mut self.nerves, out);
         }
         unreachable!("the wiring of the network layer does not loop");
@@ -203,8 +209,7 @@ impl Machine for Network {
 
 impl MemoryBound for Network {
     fn memory_bound(&self) -> usize {
-        // The queue is empty between calls, but keeps its room: as many signals as one input ever caused.
-        let nerves = self.nerves.capacity().saturating_mul(size_of::<Nerve>());
+        let nerves = RESTING_NERVES.saturating_mul(size_of::<Nerve>());
         self.organs
             .media
             .memory_bound()

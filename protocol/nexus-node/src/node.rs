@@ -64,6 +64,10 @@ impl From<ratchets::Effect> for Signal {
     }
 }
 
+/// How many signals, and how many outputs, the queues keep room for once they are empty: what a burst needed beyond that is
+/// given back.
+const RESTING: usize = 32;
+
 /// More signals than this from one input is a loop in the wiring, which is a bug.
 const SETTLE_BOUND: usize = 100_000;
 
@@ -108,7 +112,11 @@ impl Node {
 
     /// Takes the next output.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        let output = self.outputs.pop_front();
+        if output.is_none() {
+            self.outputs.shrink_to(RESTING);
+        }
+        output
     }
 
     /// The node's address.
@@ -136,7 +144,10 @@ impl Node {
     fn settle(&mut self, now: Instant) {
         let cx = self.at(now);
         for _ in 0..SETTLE_BOUND {
-            let Some(signal) = self.signals.pop_front() else { return };
+            let Some(signal) = self.signals.pop_front() else {
+                self.signals.shrink_to(RESTING);
+                return;
+            };
             self.body.wire(cx, signal, &mut self.signals, &mut self.outputs);
         }
         unreachable!("the wiring of the node does not loop");
@@ -145,9 +156,9 @@ impl Node {
 
 impl MemoryBound for Node {
     fn memory_bound(&self) -> usize {
-        // Queues are empty once the host has drained them, but keep the room that they once needed.
-        let signals = self.signals.capacity().saturating_mul(size_of::<Signal>());
-        let outputs = self.outputs.capacity().saturating_mul(size_of::<Output>());
+        // Once the host has drained them.
+        let signals = RESTING.saturating_mul(size_of::<Signal>());
+        let outputs = RESTING.saturating_mul(size_of::<Output>());
         let layers = self.body.network.memory_bound().saturating_add(self.body.ratchets.memory_bound());
         layers.saturating_add(Tickets::MEMORY_BOUND).saturating_add(signals).saturating_add(outputs)
     }
