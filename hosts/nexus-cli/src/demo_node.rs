@@ -9,7 +9,7 @@ use nexus_crypto::IdentitySeed;
 use nexus_daemon::host::entropy;
 use nexus_daemon::{Host, HostError, Store, StoreError, udp};
 use nexus_machine::Config;
-use nexus_network::{InterfaceId, Mode};
+use nexus_network::{AppData, InterfaceId, Mode};
 use nexus_node::{Event, Node, Setup};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -63,8 +63,6 @@ pub(crate) enum DemoNodeError {
 
 /// Frames that the drivers may be ahead of the node.
 const INPUT_QUEUE: usize = 256;
-/// This version's announce: the extension without entries. Format: spec/wire.md#announce-extension.
-const APP_DATA: [u8; 2] = *b"N\x01";
 
 impl DemoNode {
     pub(crate) async fn run(self) -> Result<(), DemoNodeError> {
@@ -74,7 +72,7 @@ impl DemoNode {
             identity: IdentitySeed::from_bytes(entropy()?),
             config: Config::default(),
             limits: nexus_network::Limits::default(),
-            app_data: APP_DATA.to_vec(),
+            app_data: AppData::default(),
             snapshot,
         };
         let mut host = Host::new(setup, store, received)?;

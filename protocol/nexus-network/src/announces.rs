@@ -30,6 +30,7 @@ use crate::media::Frame;
 
 use known::{Judgement, KnownDestinations};
 pub use known::{Known, Neighbour};
+pub use own::{AppData, AppDataTooLong};
 use own::{Emission, OwnAnnounce};
 
 /// What the organ is told.
@@ -169,7 +170,7 @@ impl Announces {
     #[must_use]
     pub fn new(
         identity: NodeIdentity,
-        app_data: Vec<u8>,
+        app_data: AppData,
         limits: Limits,
         snapshot: &Snapshot,
         seed: &Seed,

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use nexus_crypto::{NodeIdentity, RatchetPublic};
 use nexus_machine::{Cx, Instant, Machine, MemoryBound, Seed, Sink, Snapshot, Write, earliest};
 
-use crate::announces::{self, Announces, Sighting};
+use crate::announces::{self, Announces, AppData, Sighting};
 use crate::interface::{InterfaceId, Profile};
 use crate::media::{self, Frame, Media};
 
@@ -115,7 +115,7 @@ impl Network {
     #[must_use]
     pub fn new(
         identity: NodeIdentity,
-        app_data: Vec<u8>,
+        app_data: AppData,
         limits: Limits,
         snapshot: &Snapshot,
         seed: &Seed,
@@ -287,7 +287,7 @@ mod tests {
             announces: announces::Limits { known: 8, relays: 4 },
         };
         let identity = NodeIdentity::from_seed(IdentitySeed::from_bytes([n; 32]));
-        Network::new(identity, b"N\x01".to_vec(), limits, &Snapshot::empty(), seed)
+        Network::new(identity, AppData::default(), limits, &Snapshot::empty(), seed)
     }
 
     fn profile(access: Access) -> Profile {

@@ -34,7 +34,7 @@ pub mod interface;
 pub mod layer;
 pub mod media;
 
-pub use announces::Sighting;
+pub use announces::{AppData, AppDataTooLong, Sighting};
 pub use interface::{Access, Endpoint, InterfaceId, Mode, Profile, Reach};
 pub use layer::{Effect, Input, Limits, Network};
 pub use media::Frame;

@@ -7,7 +7,7 @@ use nexus_crypto::{IdentitySeed, NodeId, NodeIdentity};
 use nexus_machine::{
     Config, Cx, Duration, Instant, Machine, MemoryBound, Seed, Snapshot, Ticket, WallClock, Write, earliest,
 };
-use nexus_network::Network;
+use nexus_network::{AppData, Network};
 use nexus_secure::{Ratchets, ratchets};
 
 use crate::contract::{Command, Event, Input, Output};
@@ -21,8 +21,8 @@ pub struct Setup {
     pub config: Config,
     /// How much it may hold.
     pub limits: nexus_network::Limits,
-    /// What it says of itself in its announce, at most 285 bytes. Format: spec/wire.md#announce-extension.
-    pub app_data: Vec<u8>,
+    /// What it says of itself in its announce.
+    pub app_data: AppData,
     /// What was durable when it last ran; empty at the first start.
     pub snapshot: Snapshot,
 }

@@ -3,7 +3,7 @@ use alloc::vec::Vec;
 
 use nexus_crypto::{DestinationHash, IdentitySeed};
 use nexus_machine::{Config, Cx, Duration, Instant, MemoryBound, Seed, Snapshot, Ticket};
-use nexus_network::{Access, InterfaceId, Limits, Mode, Profile, Reach, announces, media};
+use nexus_network::{Access, AppData, InterfaceId, Limits, Mode, Profile, Reach, announces, media};
 use nexus_testkit::laws;
 
 use crate::{Command, Event, Input, Node, Output, Setup};
@@ -258,7 +258,7 @@ fn node(n: u8, snapshot: &Snapshot, seed: &Seed) -> Node {
         identity: IdentitySeed::from_bytes([n; 32]),
         config: Config::default(),
         limits,
-        app_data: b"N\x01".to_vec(),
+        app_data: AppData::default(),
         snapshot: snapshot.clone(),
     };
     Node::new(setup, seed)

@@ -2,7 +2,7 @@
 
 use nexus_crypto::{DestinationHash, IdentitySeed, NodeIdentity};
 use nexus_machine::{Config, Instant, Seed, Snapshot};
-use nexus_network::{Limits, announces};
+use nexus_network::{AppData, Limits, announces};
 use nexus_node::{Input, Node, Output, Setup};
 use nexus_secure::Ratchets;
 use nexus_wire::reticulum::Announce;
@@ -57,7 +57,7 @@ impl Actor for Node {
             identity: IdentitySeed::from_bytes(birth.identity),
             config: Config::default(),
             limits: Limits::default(),
-            app_data: NO_EXTENSIONS.to_vec(),
+            app_data: AppData::default(),
             snapshot: birth.snapshot,
         };
         Self::new(setup, &birth.seed)
@@ -80,9 +80,6 @@ impl Actor for Node {
     }
 }
 
-/// What a NEXUS node says of itself when it has nothing to say. Source: spec/wire.md#announce-extension.
-const NO_EXTENSIONS: [u8; 2] = [0x4e, 0x01];
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,7 +97,7 @@ mod tests {
             name: NameHash::NEXUS_NODE,
             random_hash: RandomHash::new([0; 5], 100),
             ratchet: Some(RatchetSecret::from_bytes(&[9; 32]).public()),
-            app_data: &NO_EXTENSIONS,
+            app_data: &[],
         };
         let announce = claim.sign(identity.as_reticulum());
         let emission = |time: u64| {

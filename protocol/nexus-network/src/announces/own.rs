@@ -10,8 +10,35 @@ use nexus_wire::reticulum::{
     Context, Hops, MTU, Packet, Propagation, RandomHash,
     announce::{APP_DATA_WITH_RATCHET_MAX, Claim, Occasion},
 };
+use thiserror::Error;
 
 use super::EMISSIONS;
+
+/// What a node says of itself in its announce: signed, so it is never cut. Format: spec/wire.md#announce-extension.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppData(Vec<u8>);
+
+/// More than an announce with a ratchet has room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("an announce has room for {APP_DATA_WITH_RATCHET_MAX} bytes of its own, and these are {0}")]
+pub struct AppDataTooLong(pub usize);
+
+impl AppData {
+    /// Takes these bytes, if an announce with a ratchet has room for them.
+    pub fn new(bytes: &[u8]) -> Result<Self, AppDataTooLong> {
+        if bytes.len() > APP_DATA_WITH_RATCHET_MAX {
+            return Err(AppDataTooLong(bytes.len()));
+        }
+        Ok(Self(bytes.to_vec()))
+    }
+}
+
+impl Default for AppData {
+    /// An announce extension without fields.
+    fn default() -> Self {
+        Self(b"N\x01".to_vec())
+    }
+}
 
 /// One emission, ready to leave.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +52,7 @@ pub(super) struct Emission {
 pub(super) struct OwnAnnounce {
     identity: NodeIdentity,
     destination: DestinationHash,
-    app_data: Vec<u8>,
+    app_data: AppData,
     ratchet: Option<RatchetPublic>,
     /// The latest emission time used or heard, durable or not.
     last: u64,
@@ -40,8 +67,7 @@ impl OwnAnnounce {
     pub(super) const MEMORY_BOUND: usize = 3 * MTU + 512;
 
     /// Takes up the emission counter where it was durable.
-    pub(super) fn resume(identity: NodeIdentity, mut app_data: Vec<u8>, snapshot: &Snapshot) -> Self {
-        app_data.truncate(APP_DATA_WITH_RATCHET_MAX);
+    pub(super) fn resume(identity: NodeIdentity, app_data: AppData, snapshot: &Snapshot) -> Self {
         let destination = DestinationHash::from(identity.node_id());
         let last = snapshot
             .get(EMISSIONS, destination.as_bytes())
@@ -120,7 +146,7 @@ impl OwnAnnounce {
             name: NameHash::NEXUS_NODE,
             random_hash,
             ratchet: Some(ratchet),
-            app_data: &self.app_data,
+            app_data: &self.app_data.0,
         };
         let announce = claim.sign(self.identity.as_reticulum());
         let mut buffer = [0; MTU];

@@ -25,6 +25,19 @@ fn nothing_is_announced_before_its_emission_time_is_durable() {
 }
 
 #[test]
+fn what_an_announce_has_no_room_for_is_refused_not_cut() {
+    assert!(AppData::new(&[b'x'; 285]).is_ok());
+    assert_eq!(AppData::new(&[b'x'; 286]), Err(AppDataTooLong(286)));
+    let full = AppData::new(&[b'x'; 285]).unwrap();
+    let mut organ = Announces::new(identity(1), full, LIMITS, &Snapshot::empty(), &Seed::new([5; 32]));
+    let mut out: VecDeque<Effect> = VecDeque::new();
+    for input in [Input::Up(LEFT, profile(Mode::Reticulum)), Input::Ratchet(ratchet()), Input::Durable(1)] {
+        organ.handle(Cx::at(Instant::BOOT), input, &mut out);
+    }
+    assert!(out.iter().any(|effect| matches!(effect, Effect::Send(frame) if frame.bytes.len() == 484)));
+}
+
+#[test]
 fn without_a_ratchet_or_an_interface_nothing_begins() {
     let mut node = Bench::without_interfaces(&Snapshot::empty());
     assert_eq!(node.tell(Input::Ratchet(ratchet())), []);
@@ -302,7 +315,7 @@ impl Bench {
 }
 
 fn organ(snapshot: &Snapshot, seed: &Seed) -> Announces {
-    Announces::new(identity(1), b"N\x01".to_vec(), LIMITS, snapshot, seed)
+    Announces::new(identity(1), AppData::default(), LIMITS, snapshot, seed)
 }
 
 fn profile(mode: Mode) -> Profile {
