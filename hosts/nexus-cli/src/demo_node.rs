@@ -117,7 +117,15 @@ fn report(node: &Node, event: &Event, refused: &mut u64) {
         Event::Reached { destination, hops, .. } => {
             tell(&Told::Reached { node: destination.to_string(), hops: *hops });
         }
-        Event::ChannelJammed { .. } | Event::ClocksParted { .. } | Event::EntropyWanted => {}
+        Event::ChannelJammed { .. }
+        | Event::ClocksParted { .. }
+        | Event::EntropyWanted
+        | Event::LinkUp(_)
+        | Event::LinkDown { .. }
+        | Event::MessageArrived(_)
+        | Event::Attempted { .. }
+        | Event::Delivered { .. }
+        | Event::Undelivered { .. } => {}
     }
     let refusals = node.network().announces().refusals();
     let frames = refusals.malformed + refusals.forged + refusals.other_key + refusals.closed;

@@ -29,7 +29,7 @@ use crate::interface::{InterfaceId, Mode, Profile, Reach};
 use crate::media::Frame;
 
 use known::{Judgement, KnownDestinations};
-pub use known::{Known, Neighbour};
+pub use known::{Known, Neighbour, Recipient};
 pub use own::{AppData, AppDataTooLong};
 use own::{Emission, OwnAnnounce};
 
@@ -189,6 +189,12 @@ impl Announces {
     /// All destinations known, by address.
     pub fn known(&self) -> impl Iterator<Item = (&DestinationHash, &Known)> {
         self.known.iter()
+    }
+
+    /// What is needed to write to `destination`, if it is known.
+    #[must_use]
+    pub fn recipient(&self, destination: &DestinationHash) -> Option<Recipient> {
+        self.known.get(destination).map(|known| Recipient { public: known.public, ratchet: known.ratchet })
     }
 
     /// What was heard and not believed or not kept.
@@ -380,7 +386,7 @@ impl MemoryBound for Announces {
 }
 
 fn frame(iface: InterfaceId, about: DestinationHash, bytes: &[u8]) -> Frame {
-    Frame { iface, to: None, bytes: bytes.to_vec(), about: Some(about) }
+    Frame { iface, to: None, bytes: bytes.to_vec(), about: Some(about), under: None }
 }
 
 fn count(counter: &mut u64) {

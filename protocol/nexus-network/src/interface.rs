@@ -37,9 +37,12 @@ pub enum Mode {
 pub enum Reach {
     /// One peer (a TCP connection, a pipe, a cable): a frame never needs to go back where it came from.
     PointToPoint,
-    /// Everybody in range (a radio channel, a multicast group): a frame passed on is sent there again, because those in
-    /// this node's range are not all in the range of whom it heard.
+    /// Everybody in range (a radio channel): a frame passed on is sent there again, because those in this node's range are
+    /// not all in the range of whom it heard.
     Shared,
+    /// Peers with addresses of their own (a UDP socket): a frame goes to one of them, and one without an address to everybody
+    /// who listens for newcomers.
+    Addressed,
 }
 
 /// Medium access.

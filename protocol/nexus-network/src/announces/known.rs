@@ -32,6 +32,15 @@ pub struct Known {
     pub heard_at: Instant,
 }
 
+/// What is needed to write to a destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recipient {
+    /// Who it is.
+    pub public: IdentityPublic,
+    /// The key to encrypt to, if its newest emission carried one.
+    pub ratchet: Option<RatchetPublic>,
+}
+
 /// What to make of an announce, before its signature is looked at: the cheap half comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Judgement {
@@ -77,6 +86,10 @@ impl KnownDestinations {
         if let Inserted::Evicted(..) = self.entries.insert(announce.destination, known) {
             self.evicted = self.evicted.saturating_add(1);
         }
+    }
+
+    pub(super) fn get(&self, destination: &DestinationHash) -> Option<&Known> {
+        self.entries.get(destination)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&DestinationHash, &Known)> {
