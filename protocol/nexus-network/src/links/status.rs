@@ -29,6 +29,10 @@ pub struct LinkStatus {
     pub sent: Traffic,
     /// What arrived and was authentic.
     pub received: Traffic,
+    /// Frames with packets that the peer acknowledged, on links where it does.
+    pub acknowledged: u64,
+    /// Those of which it does not say so.
+    pub unacknowledged: u64,
 }
 
 /// Frames and bytes, framing of the medium not counted.
@@ -38,6 +42,13 @@ pub struct Traffic {
     pub frames: u64,
     /// Bytes of these frames.
     pub bytes: u64,
+}
+
+impl Traffic {
+    pub(super) fn count(&mut self, bytes: usize) {
+        self.frames = self.frames.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+    }
 }
 
 /// Why a link is no more.
@@ -55,6 +66,6 @@ pub enum Down {
     KeyExpired,
     /// The clocks parted: this machine may be running twice.
     ClocksParted,
-    /// The operator ended it, or it made room for another.
-    Dropped,
+    /// So many frames were sealed under its key that no counter is left.
+    Exhausted,
 }
