@@ -32,6 +32,8 @@ const HEADER_2: u8 = 0x40;
 #[derive(Debug)]
 pub(super) struct Relay {
     from: Via,
+    /// Who said it, if it came over a link: that one may be gone by the time that this is passed on.
+    peer: Option<IdentityHash>,
     to: Audience,
     fast_links: FastLinks,
     cost: CompactPathCost,
@@ -88,7 +90,8 @@ impl Announces {
         };
         let packet = on_link(&passed_on);
         self.cache.keep(destination, packet.clone());
-        let relay = Relay { from: via, to, fast_links: FastLinks::Waiting, cost, packet };
+        let peer = via.link().and_then(|link| self.links.get(link)).map(|neighbouring| neighbouring.peer);
+        let relay = Relay { from: via, peer, to, fast_links: FastLinks::Waiting, cost, packet };
         if let Inserted::Refused(_) = self.relays.insert(destination, relay) {
             return count(&mut self.refusals.crowded);
         }
@@ -105,7 +108,7 @@ impl Announces {
         let Some(relay) = self.relays.get_mut(&destination) else { return };
         relay.fast_links = FastLinks::Told;
         for (link, neighbouring) in self.links.iter() {
-            if neighbouring.is_fast() && !self.links.leads_to_same(relay.from, link) {
+            if neighbouring.is_fast() && relay.peer != Some(neighbouring.peer) {
                 out.push(tell(link, destination, relay.cost, &relay.packet));
             }
         }
@@ -116,7 +119,7 @@ impl Announces {
         let Some(relay) = self.relays.remove(&destination) else { return };
         for (link, neighbouring) in self.links.iter() {
             let told = neighbouring.is_fast() && relay.fast_links == FastLinks::Told;
-            if !told && !self.links.leads_to_same(relay.from, link) {
+            if !told && relay.peer != Some(neighbouring.peer) {
                 out.push(tell(link, destination, relay.cost, &relay.packet));
             }
         }
@@ -145,7 +148,7 @@ impl Announces {
             let (up_at, (_, _, destination)) = (neighbouring.up_at, place);
             let Some(known) = self.known.get(&destination) else { continue };
             // What was heard since is passed on in any case.
-            let due = known.path == PathState::Alive && known.heard_at <= up_at;
+            let due = known.path == PathState::Alive && known.heard_at < up_at;
             if !due || self.links.leads_to_same(known.neighbour.via, link) {
                 continue;
             }

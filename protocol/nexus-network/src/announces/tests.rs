@@ -1,3 +1,5 @@
+mod links;
+
 use super::*;
 use crate::interface::Access;
 use alloc::vec;
@@ -244,7 +246,7 @@ fn announces_obey_the_laws() {
         |seed| laws::Organ::new(organ(&Snapshot::empty(), seed)),
         |random, _| {
             let iface = InterfaceId(u8::try_from(random.below(3)).unwrap());
-            match random.below(10) {
+            match random.below(16) {
                 0 => {
                     Input::Up(iface, profile(if random.chance(1, 4) { Mode::Nexus } else { Mode::Reticulum }))
                 }
@@ -253,6 +255,7 @@ fn announces_obey_the_laws() {
                 3 => Input::Announce,
                 4 => Input::Durable(random.below(40)),
                 5 => Input::Heard { iface, bytes: mangled(random, &genuine) },
+                6..=11 => links::input(random, &genuine),
                 _ => Input::Heard { iface, bytes: pick(random, &genuine).clone() },
             }
         },
