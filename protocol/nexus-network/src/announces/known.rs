@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::cmp::Reverse;
 
 use nexus_crypto::{DestinationHash, IdentityHash, IdentityPublic, RatchetPublic};
-use nexus_machine::{BoundedMap, Duration, Inserted, Instant, MapOverflow};
+use nexus_machine::{BoundedMap, Inserted, Instant, MapOverflow};
 use nexus_wire::nexus::path_cost::CompactPathCost;
 use nexus_wire::reticulum::{Announce, Hops};
 
@@ -81,7 +81,7 @@ pub struct Known {
     pub neighbour: Neighbour,
     /// What the path costs, as that neighbour said it, with the hop to that neighbour added.
     pub cost: CompactPathCost,
-    /// Whether that path can be gone.
+    /// Whether packets can go that way.
     pub path: PathState,
     /// When it was heard.
     pub heard_at: Instant,
@@ -231,9 +231,9 @@ impl KnownDestinations {
     }
 }
 
-/// What was heard of within this long is as new as anything else of it.
-const ROUND: Duration = Duration::from_secs(60);
+/// A round in microseconds: what was heard of within one is equally new.
+const ROUND_US: u64 = 60_000_000;
 
 const fn place(destination: DestinationHash, known: &Known) -> Place {
-    (known.heard_at.as_micros() / ROUND.as_micros(), Reverse(known.neighbour.hops.get()), destination)
+    (known.heard_at.as_micros() / ROUND_US, Reverse(known.neighbour.hops.get()), destination)
 }

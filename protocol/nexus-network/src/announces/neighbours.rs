@@ -151,7 +151,8 @@ impl Neighbours {
     }
 
     pub(super) const fn memory_bound(&self) -> usize {
-        const PER_LINK: usize = 2 * (size_of::<(LinkId, Neighbouring)>() + 32);
+        // Its deadline included.
+        const PER_LINK: usize = 2 * (size_of::<(LinkId, Neighbouring)>() + 160);
         const PER_CORRECTION: usize = 4 * (size_of::<(LinkId, DestinationHash, Instant, u64)>() + 32);
         self.capacity
             .saturating_mul(PER_LINK)

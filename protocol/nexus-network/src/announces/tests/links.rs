@@ -14,10 +14,10 @@ fn with_links_alone_an_emission_begins_and_goes_to_each_as_its_originator_sends_
     let [Effect::Write { number, .. }] = node.tell(up(ONE, 2, FAST))[..] else { panic!("begins") };
     assert_eq!(node.tell(up(TWO, 3, FAST)), []);
     let effects = node.tell(Input::Durable(number));
-    assert_eq!(effects[0], Effect::Recall(node.own()));
+    assert_eq!(effects[0], Effect::Recall(address(1)));
     for (effect, link) in effects[1..].iter().zip([ONE, TWO]) {
         let told = told(effect);
-        assert_eq!((told.link, told.about, told.cost), (link, node.own(), CompactPathCost::ORIGIN));
+        assert_eq!((told.link, told.about, told.cost), (link, address(1), CompactPathCost::ORIGIN));
         assert_eq!((told.packet[0], told.packet[1]), (0x21, 0));
         assert!(told.packet.len() <= 474);
     }
@@ -245,10 +245,6 @@ impl Bench {
             bench.tell(up(link, peer, FAST));
         }
         bench
-    }
-
-    fn own(&self) -> DestinationHash {
-        address(1)
     }
 
     fn hear_on(&mut self, link: LinkId, packet: Vec<u8>) -> Vec<Effect> {
