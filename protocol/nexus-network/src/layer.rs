@@ -221,6 +221,7 @@ impl Organs {
         use media::Effect as M;
         match nerve {
             Nerve::Announces(A::Send(frame)) => self.media.handle(cx, media::Input::Send(frame), nerves),
+            Nerve::Announces(A::Tell { .. }) => {}
             Nerve::Announces(A::Recall(about)) => self.media.handle(cx, media::Input::Recall(about), nerves),
             Nerve::Announces(A::Write { number, write }) => out.push(Effect::Write { number, write }),
             Nerve::Announces(A::Reached(sighting)) => out.push(Effect::Reached(sighting)),
@@ -353,7 +354,7 @@ mod tests {
     fn layer(n: u8, seed: &Seed) -> Network {
         let limits = Limits {
             media: media::Limits { interfaces: 3, frames: 8, bytes: 2_000 },
-            announces: announces::Limits { known: 8, relays: 4 },
+            announces: announces::Limits { known: 8, relays: 4, links: 4, cache_bytes: 2_000 },
         };
         let identity = NodeIdentity::from_seed(IdentitySeed::from_bytes([n; 32]));
         Network::new(identity, AppData::default(), limits, &Snapshot::empty(), seed)
@@ -382,7 +383,11 @@ mod tests {
             | Effect::Jammed(_)
             | Effect::Write { .. }
             | Effect::Reached(_)
-            | Effect::Announced { .. } => None,
+            | Effect::Announced { .. }
+            | Effect::LinkUp(_)
+            | Effect::LinkDown { .. }
+            | Effect::Arrived { .. }
+            | Effect::Originated { .. } => None,
         });
         frame.expect("a durable emission is sent")
     }

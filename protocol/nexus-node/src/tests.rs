@@ -252,7 +252,7 @@ impl laws::Subject for Driven {
 fn node(n: u8, snapshot: &Snapshot, seed: &Seed) -> Node {
     let limits = Limits {
         media: media::Limits { interfaces: 4, frames: 8, bytes: 4_000 },
-        announces: announces::Limits { known: 8, relays: 4 },
+        announces: announces::Limits { known: 8, relays: 4, links: 4, cache_bytes: 2_000 },
     };
     let setup = Setup {
         identity: IdentitySeed::from_bytes([n; 32]),
