@@ -42,7 +42,7 @@ use nexus_wire::nexus::frame::{
 };
 use nexus_wire::nexus::path_cost::Hop;
 
-use crate::interface::{Endpoint, InterfaceId, Mode, Profile};
+use crate::interface::{Endpoint, InterfaceId, Mode, Profile, Reach};
 use crate::media::Frame;
 
 use answering::{Answering, FirstHash};
@@ -369,7 +369,8 @@ impl Links {
         let received = self.at_desk(cx, id, out, |link, desk| link.receive(header, session, from, bytes, desk))?;
         let link = self.links.get(id.0)?;
         if link.endpoint != before {
-            let (old, place) = ((link.iface, before), (link.iface, link.endpoint));
+            let anybody = BeaconTag::ANYBODY;
+            let (old, place) = ((link.iface, before, anybody), (link.iface, link.endpoint, anybody));
             if self.by_endpoint.get(&old) == Some(&id) {
                 self.by_endpoint.remove(&old);
             }
@@ -445,9 +446,16 @@ impl Links {
     }
 
     /// Puts a link in place of whatever there was with the same peer on the same interface.
-    fn establish(&mut self, cx: Cx, made: Made, out: &mut impl Sink<Effect>) -> Option<LinkId> {
+    fn establish(
+        &mut self,
+        cx: Cx,
+        made: Made,
+        met: DialPlace,
+        out: &mut impl Sink<Effect>,
+    ) -> Option<LinkId> {
         let Some(interface) = self.interfaces.get(&made.iface) else { return None };
-        let (pace, iface, peer, endpoint) = (interface.pace, made.iface, made.peer.node_id(), made.endpoint);
+        let (pace, iface, peer) = (interface.pace, made.iface, made.peer.node_id());
+        let somewhere = interface.profile.reach != Reach::Shared;
         let session = made.keys.at;
         if let Some(old) = self.by_peer.get(&(iface, peer)).copied() {
             self.end(cx, old, Down::Replaced, out);
@@ -460,8 +468,10 @@ impl Links {
         let id = LinkId(key);
         self.sessions.give((iface, session), Owner::Link(id));
         self.by_peer.insert((iface, peer), id);
-        self.by_endpoint.insert((iface, endpoint), id);
-        self.linked(iface, endpoint);
+        if somewhere {
+            self.by_endpoint.insert(met, id);
+        }
+        self.linked(met);
         out.push(Effect::Up(self.links.get(key)?.status(id)));
         self.schedule(id);
         Some(id)
@@ -474,7 +484,8 @@ impl Links {
         for session in link.sessions() {
             self.sessions.retire(cx.now, (link.iface, session));
         }
-        let (peer, place) = ((link.iface, link.peer.node_id()), (link.iface, link.endpoint));
+        let peer = (link.iface, link.peer.node_id());
+        let place = (link.iface, link.endpoint, BeaconTag::ANYBODY);
         if self.by_peer.get(&peer) == Some(&id) {
             self.by_peer.remove(&peer);
         }
@@ -614,8 +625,8 @@ impl Machine for Links {
             Input::Frame { iface, from, bytes } => {
                 self.receive(cx, iface, from, bytes, out);
             }
-            Input::Dial { iface, to, expected } => self.dial(cx, (iface, Some(to)), expected),
-            Input::Undial { iface, to } => self.undial((iface, Some(to))),
+            Input::Dial { iface, to, expected } => self.dial(cx, (iface, Some(to), BeaconTag::ANYBODY), expected),
+            Input::Undial { iface, to } => self.undial((iface, Some(to), BeaconTag::ANYBODY)),
             Input::Policy(policy) => self.set_policy(cx, policy, out),
             Input::Entropy(entropy) => self.entropy(cx, &entropy),
             Input::ClocksParted => self.clocks_parted(cx, out),

@@ -340,8 +340,10 @@ impl Links {
             finish: Some(name),
         };
         self.answering.insert(place, answering);
-        self.forget_early(cx, (iface, endpoint));
-        if let Some(link) = self.establish(cx, made, out) {
+        // Whose tag a radio's initiator beacons under is not known to whom it calls.
+        let met = self.place(iface, endpoint, BeaconTag::ANYBODY);
+        self.forget_early(cx, met);
+        if let Some(link) = self.establish(cx, made, met, out) {
             self.greet(cx, link, out);
         }
     }

@@ -81,27 +81,36 @@ impl Links {
             Reach::Addressed => from,
             Reach::Shared => None,
         };
+        let first = interface.tag < beacon.tag;
+        let place = self.place(iface, to, beacon.tag);
         if let Some(peer) = self.tags.get(&(iface, beacon.tag))
             && self.by_peer.contains_key(&(iface, *peer))
         {
             return;
         }
-        if let Some(id) = self.by_endpoint.get(&(iface, to)).copied()
-            && to.is_some()
-        {
+        if let Some(id) = self.by_endpoint.get(&place).copied() {
             return self.doubt(cx, id, out);
         }
-        let first = interface.tag < beacon.tag;
-        self.invited(cx, (iface, to), beacon.tag, first);
+        self.invited(cx, place, beacon.tag, first);
     }
 
     /// A beacon with a tag that is not known from the address of a neighbour: it may have started anew, and if so its end of
     /// the link is gone.
     fn doubt(&mut self, cx: Cx, id: super::LinkId, out: &mut impl Sink<Effect>) {
         let quiet = |link: &Link| link.heard_at.after(Duration::from_secs(5)) < cx.now;
-        if self.links.get(id.0).is_some_and(quiet) {
-            self.at_desk(cx, id, out, Link::probe);
-            self.schedule(id);
+        let Some(iface) = self.links.get(id.0).filter(|link| quiet(link)).map(|link| link.iface) else { return };
+        self.at_desk(cx, id, out, Link::probe);
+        self.schedule(id);
+        self.show(cx, iface);
+    }
+
+    /// Brings the next beacon forward, so that somebody who seems to have come can begin.
+    pub(super) fn show(&mut self, cx: Cx, iface: InterfaceId) {
+        let soon = cx.now.after(Duration::from_micros(self.random.below(200_000).saturating_add(1)));
+        let Some(interface) = self.interfaces.get_mut(&iface) else { return };
+        let sooner = self.deadlines.get(Timer::Beacon(iface)).is_none_or(|set| soon < set);
+        if sooner && interface.greetings.take(cx.now) {
+            self.deadlines.set(Timer::Beacon(iface), soon);
         }
     }
 

@@ -61,7 +61,9 @@ impl Cookies {
         // A secret that was not used for two periods is not taken as the previous one either.
         self.previous = if age < RENEWAL.times(2) { self.current } else { random.bytes() };
         self.current = random.bytes();
-        self.renewed_at = now;
+        // On a grid, so that a secret that is seldom used does not live longer.
+        let into = age.as_micros() % RENEWAL.as_micros();
+        self.renewed_at = now.before(Duration::from_micros(into));
     }
 }
 

@@ -13,8 +13,8 @@ use super::status::Down;
 use super::{Effect, LinkId, Links, Timer};
 use crate::interface::{Endpoint, InterfaceId, Reach};
 
-/// Where somebody is; nowhere in particular on a cable.
-pub(super) type Place = (InterfaceId, Option<Endpoint>);
+/// Where somebody is: at an address; on a radio channel, behind a tag; nowhere in particular on a cable.
+pub(super) type Place = (InterfaceId, Option<Endpoint>, BeaconTag);
 
 /// Somebody with whom to have a link.
 #[derive(Clone, Copy, Debug)]
@@ -41,20 +41,30 @@ const WAIT_MAX: u64 = 60;
 /// Both ends of a cable may begin; whoever is later sees the other's message first.
 const CABLE_SPREAD: Duration = Duration::from_millis(300);
 /// When two hear each other's beacons, the one with the lower tag begins, and the other only if nothing comes of it.
-const COURTESY: Duration = Duration::from_secs(2);
+const COURTESY: Duration = Duration::from_secs(1);
 
 impl Links {
     /// An interface came up.
     pub(super) fn begin_on(&mut self, cx: Cx, iface: InterfaceId) {
         let Some(interface) = self.interfaces.get(&iface) else { return };
         match interface.profile.reach {
-            Reach::PointToPoint => self.add_dial(cx, (iface, None), Kind::Cable, BeaconTag::ANYBODY, None),
+            Reach::PointToPoint => {
+                let place = (iface, None, BeaconTag::ANYBODY);
+                self.add_dial(cx, place, Kind::Cable, BeaconTag::ANYBODY, None);
+            }
             Reach::Addressed | Reach::Shared => {
                 let soon = Duration::from_micros(self.random.below(500_000).saturating_add(1));
                 self.deadlines.set(Timer::Beacon(iface), cx.now.after(soon));
             }
         }
         self.redial_on(cx, iface);
+    }
+
+    /// Where somebody is who is met so.
+    pub(super) fn place(&self, iface: InterfaceId, to: Option<Endpoint>, tag: BeaconTag) -> Place {
+        let shared = |interface: &super::Interface| interface.profile.reach == Reach::Shared;
+        let tag = if self.interfaces.get(&iface).is_some_and(shared) { tag } else { BeaconTag::ANYBODY };
+        (iface, to, tag)
     }
 
     /// The operator names somebody.
@@ -77,12 +87,8 @@ impl Links {
         if !interface.invitations.take(cx.now) {
             return self.refusals.count(Refused::flooded);
         }
-        if !first && interface.greetings.take(cx.now) {
-            // Let the other hear this node, so that it can begin.
-            let soon = cx.now.after(Duration::from_micros(self.random.below(200_000).saturating_add(1)));
-            if self.deadlines.get(Timer::Beacon(place.0)).is_none_or(|set| soon < set) {
-                self.deadlines.set(Timer::Beacon(place.0), soon);
-            }
+        if !first {
+            self.show(cx, place.0);
         }
         self.add_dial(cx, place, Kind::Heard, tag, None);
         if !first {
@@ -125,7 +131,9 @@ impl Links {
     }
 
     fn is_satisfied(&self, place: Place, dial: &Dial) -> bool {
-        let by_name = dial.expected.is_some_and(|peer| self.by_peer.contains_key(&(place.0, peer)));
+        let tagged = self.tags.get(&(place.0, place.2)).copied();
+        let named = [dial.expected, tagged].into_iter().flatten();
+        let by_name = named.into_iter().any(|peer| self.by_peer.contains_key(&(place.0, peer)));
         by_name || self.by_endpoint.contains_key(&place)
     }
 
@@ -142,8 +150,7 @@ impl Links {
     }
 
     /// There is a link with whoever is there.
-    pub(super) fn linked(&mut self, iface: InterfaceId, endpoint: Option<Endpoint>) {
-        let place = (iface, endpoint);
+    pub(super) fn linked(&mut self, place: Place) {
         self.deadlines.cancel(Timer::Dial(place));
         match self.dials.get_mut(&place) {
             Some(dial) if dial.kind == Kind::Heard => self.undial(place),
@@ -154,7 +161,7 @@ impl Links {
 
     /// Somebody at the other end of a cable begins: this node need not.
     pub(super) fn called(&mut self, cx: Cx, iface: InterfaceId) {
-        let place = (iface, None);
+        let place = (iface, None, BeaconTag::ANYBODY);
         if self.dials.get(&place).is_some_and(|dial| dial.kind == Kind::Cable) && !self.is_opening(place) {
             self.deadlines.set(Timer::Dial(place), cx.now.after(COURTESY));
         }
@@ -186,7 +193,7 @@ impl Links {
             self.interfaces.get(&iface).is_some_and(|interface| interface.profile.reach == Reach::Shared);
         let tag = if shared { self.tag_of(iface, peer) } else { Some(BeaconTag::ANYBODY) };
         if let Some(target) = tag
-            && !self.is_opening((iface, to))
+            && !self.is_opening(self.place(iface, to, target))
         {
             // One that cannot begin is tried again by the link, which wants it until it has it.
             let _tried_again = self.begin(cx, iface, Aim { to, target, expected: Some(peer) }, out);

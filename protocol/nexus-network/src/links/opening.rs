@@ -132,9 +132,9 @@ impl Links {
         if course.forget_at > cx.now {
             return self.send_opening(cx, place, out);
         }
-        let to = course.to;
+        let met = self.place(place.0, course.to, course.target);
         self.forget_opening(cx, place);
-        self.opening_failed(cx, (place.0, to));
+        self.opening_failed(cx, met);
     }
 
     /// Gives a handshake up.
@@ -146,8 +146,8 @@ impl Links {
     }
 
     /// Whether a handshake with whoever is there is on its way.
-    pub(super) fn is_opening(&self, (iface, to): DialPlace) -> bool {
-        self.opening.iter().any(|((on, _), opening)| *on == iface && opening.course.to == to)
+    pub(super) fn is_opening(&self, met: DialPlace) -> bool {
+        self.opening.iter().any(|((on, _), Opening { course, .. })| self.place(*on, course.to, course.target) == met)
     }
 
     /// Whether a first message with this key is this node's own, come back.
@@ -156,9 +156,9 @@ impl Links {
     }
 
     /// Gives up the handshakes with whoever is there that have not come to message 2: a link is up.
-    pub(super) fn forget_early(&mut self, cx: Cx, (iface, to): DialPlace) {
-        let early = |(place, opening): (&Place, &Opening)| {
-            let is = place.0 == iface && opening.course.to == to && matches!(opening.step, Step::Reply(_));
+    pub(super) fn forget_early(&mut self, cx: Cx, met: DialPlace) {
+        let early = |(place, Opening { course, step }): (&Place, &Opening)| {
+            let is = self.place(place.0, course.to, course.target) == met && matches!(step, Step::Reply(_));
             is.then_some(*place)
         };
         let early: Vec<Place> = self.opening.iter().filter_map(early).collect();
@@ -284,7 +284,7 @@ impl Links {
             self.refusals.count(Refused::overtaken);
             self.deadlines.cancel(Timer::Opening(place));
             self.sessions.retire(cx.now, place);
-            return self.linked(iface, course.to);
+            return self.linked(self.place(iface, course.to, course.target));
         }
         let (pace, mut says) = (interface.pace, [0; nexus_crypto::noise::FINISH_PAYLOAD_LEN]);
         self.says(interface).encode(&mut says).expect("the buffer has the payload's own length");
@@ -335,7 +335,8 @@ impl Links {
         }
         self.deadlines.cancel(Timer::Opening(place));
         let made = Made { endpoint: from.or(unconfirmed.made.endpoint), ..unconfirmed.made };
-        let link = self.establish(cx, made, out)?;
+        let met = self.place(iface, made.endpoint, course.target);
+        let link = self.establish(cx, made, met, out)?;
         self.at_desk(cx, link, out, Link::probe);
         Some(link)
     }

@@ -27,6 +27,8 @@ pub(super) struct World {
     /// Every frame that was sent: from, to, bytes.
     pub(super) air: Vec<(usize, usize, Vec<u8>)>,
     pub(super) recording: bool,
+    /// Whether beacons are carried.
+    pub(super) beacons: bool,
     pub(super) random: Stream,
     arrivals: BTreeMap<(Instant, u64), Arrival>,
     sent: u64,
@@ -83,6 +85,7 @@ impl World {
             profile,
             air: Vec::new(),
             recording: false,
+            beacons: true,
             random: Seed::new([9; 32]).fork_index("world", seed).fork("world"),
             arrivals: BTreeMap::new(),
             sent: 0,
@@ -251,7 +254,8 @@ impl World {
     fn transmit(&mut self, node: usize, frame: &Frame) {
         for to in 0..self.nodes.len() {
             let addressed = frame.to.is_none_or(|at| at == self.nodes[to].address);
-            if to == node || !addressed {
+            let beacon = frame.bytes.first().is_some_and(|head| head & 15 == 7);
+            if to == node || !addressed || (beacon && !self.beacons) {
                 continue;
             }
             if self.recording {
