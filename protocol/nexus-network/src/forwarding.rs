@@ -174,6 +174,11 @@ impl Forwarding {
         }
     }
 
+    /// Counts what came over a link and is no message of packets at all.
+    pub const fn malformed(&mut self) {
+        self.drops.count(Cause::Malformed);
+    }
+
     /// What was dropped so far, by cause.
     #[must_use]
     pub const fn drops(&self) -> &Drops {

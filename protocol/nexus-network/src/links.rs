@@ -176,6 +176,9 @@ pub struct Links {
     entropy: Entropy,
     refusals: Refusals,
     limits: Limits,
+    /// How long keys are used, if not as their medium says.
+    #[cfg(test)]
+    rekey_after: Option<Duration>,
 }
 
 /// An interface on which links are made.
@@ -258,12 +261,20 @@ impl Links {
             entropy: Entropy::Fresh,
             refusals: Refusals::default(),
             limits,
+            #[cfg(test)]
+            rekey_after: None,
         }
     }
 
     /// The links that are up.
     pub fn status(&self) -> impl Iterator<Item = LinkStatus> {
         self.links.iter().map(|(key, link)| link.status(LinkId(key)))
+    }
+
+    /// Whether links are made on an interface: it is up, and speaks no other language.
+    #[must_use]
+    pub fn runs_on(&self, iface: InterfaceId) -> bool {
+        self.interfaces.contains_key(&iface)
     }
 
     /// Whether a link is up.
@@ -366,7 +377,8 @@ impl Links {
         out: &mut impl Sink<Effect>,
     ) -> Option<link::Received> {
         let before = self.links.get(id.0)?.endpoint;
-        let received = self.at_desk(cx, id, out, |link, desk| link.receive(header, session, from, bytes, desk))?;
+        let received =
+            self.at_desk(cx, id, out, |link, desk| link.receive(header, session, from, bytes, desk))?;
         let link = self.links.get(id.0)?;
         if link.endpoint != before {
             let anybody = BeaconTag::ANYBODY;
@@ -514,6 +526,14 @@ impl Links {
             cookies: Cookies::new(cx.now, &mut self.random),
             beacons_sent: 0,
         };
+        #[cfg(test)]
+        let interface = Interface {
+            pace: Pace {
+                rekey_after: self.rekey_after.unwrap_or(interface.pace.rekey_after),
+                ..interface.pace
+            },
+            ..interface
+        };
         self.interfaces.insert(iface, interface);
         self.begin_on(cx, iface);
     }
@@ -625,7 +645,9 @@ impl Machine for Links {
             Input::Frame { iface, from, bytes } => {
                 self.receive(cx, iface, from, bytes, out);
             }
-            Input::Dial { iface, to, expected } => self.dial(cx, (iface, Some(to), BeaconTag::ANYBODY), expected),
+            Input::Dial { iface, to, expected } => {
+                self.dial(cx, (iface, Some(to), BeaconTag::ANYBODY), expected)
+            }
             Input::Undial { iface, to } => self.undial((iface, Some(to), BeaconTag::ANYBODY)),
             Input::Policy(policy) => self.set_policy(cx, policy, out),
             Input::Entropy(entropy) => self.entropy(cx, &entropy),

@@ -16,6 +16,8 @@ use nexus_machine::{
     Stream,
 };
 
+use nexus_wire::nexus::frame::TAG_LEN;
+
 use crate::interface::{Access, Endpoint, InterfaceId, Profile};
 use crate::links::LinkId;
 
@@ -191,7 +193,8 @@ impl Media {
             self.refused = self.refused.saturating_add(1);
             return;
         };
-        if frame.bytes.len() > usize::from(state.profile.frame_size) {
+        let sealing = if frame.under.is_some() { TAG_LEN } else { 0 };
+        if frame.bytes.len().saturating_add(sealing) > usize::from(state.profile.frame_size) {
             state.drops.too_long = state.drops.too_long.saturating_add(1);
             return;
         }

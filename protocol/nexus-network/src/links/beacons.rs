@@ -47,9 +47,7 @@ impl Links {
         let regular = match interface.profile.reach {
             Reach::PointToPoint => return,
             Reach::Addressed => WAIT,
-            Reach::Shared => {
-                RADIO_WAIT.max(interface.profile.airtime(Beacon::LEN).times(RADIO_SHARE))
-            }
+            Reach::Shared => RADIO_WAIT.max(interface.profile.airtime(Beacon::LEN).times(RADIO_SHARE)),
         };
         let wait = if interface.beacons_sent <= EAGER { EAGER_WAIT.min(regular) } else { regular };
         let mut bytes = vec![0; Beacon::LEN];
@@ -98,7 +96,9 @@ impl Links {
     /// the link is gone.
     fn doubt(&mut self, cx: Cx, id: super::LinkId, out: &mut impl Sink<Effect>) {
         let quiet = |link: &Link| link.heard_at.after(Duration::from_secs(5)) < cx.now;
-        let Some(iface) = self.links.get(id.0).filter(|link| quiet(link)).map(|link| link.iface) else { return };
+        let Some(iface) = self.links.get(id.0).filter(|link| quiet(link)).map(|link| link.iface) else {
+            return;
+        };
         self.at_desk(cx, id, out, Link::probe);
         self.schedule(id);
         self.show(cx, iface);

@@ -97,14 +97,7 @@ impl Links {
         }
     }
 
-    fn add_dial(
-        &mut self,
-        cx: Cx,
-        place: Place,
-        kind: Kind,
-        target: BeaconTag,
-        expected: Option<NodeId>,
-    ) {
+    fn add_dial(&mut self, cx: Cx, place: Place, kind: Kind, target: BeaconTag, expected: Option<NodeId>) {
         if self.dials.len() >= self.limits.dials && !self.dials.contains_key(&place) {
             return self.refusals.count(Refused::crowded);
         }
@@ -120,7 +113,9 @@ impl Links {
     /// Begins a handshake with whom there is no link.
     pub(super) fn redial(&mut self, cx: Cx, place: Place, out: &mut impl Sink<Effect>) {
         let Some(dial) = self.dials.get(&place).copied() else { return };
-        if self.is_satisfied(place, &dial) || self.is_opening(place) || !self.interfaces.contains_key(&place.0)
+        if self.is_satisfied(place, &dial)
+            || self.is_opening(place)
+            || !self.interfaces.contains_key(&place.0)
         {
             return;
         }

@@ -96,11 +96,9 @@ impl Set {
 
     /// Whether the piece fits: not there yet, as long as the others (the last may be shorter), and not too much in all.
     fn take(&mut self, place: FragmentPlace, piece: &[u8]) -> bool {
-        let others = self
-            .pieces
-            .iter()
-            .zip(0..)
-            .filter_map(|(held, index)| Some((held.as_ref()?.len(), FragmentPlace::new(index, place.count())?)));
+        let others = self.pieces.iter().zip(0..).filter_map(|(held, index)| {
+            Some((held.as_ref()?.len(), FragmentPlace::new(index, place.count())?))
+        });
         let agrees = others.clone().all(|(len, other)| match (other.is_last(), place.is_last()) {
             (false, false) => len == piece.len(),
             (true, false) => len <= piece.len(),
@@ -163,12 +161,28 @@ mod tests {
         let pieces = cut(&message(150), 100).unwrap();
         let mut set = None;
         assert_eq!(put(&mut set, key(1), 10, &fragment(&pieces[0]), Instant::NEVER), Put::Waiting);
-        assert_eq!(put(&mut set, key(2), 11, &fragment(&pieces[1]), Instant::NEVER), Put::Waiting, "another key");
-        assert_eq!(put(&mut set, key(2), 11, &fragment(&pieces[1]), Instant::NEVER), Put::Misplaced, "repeated");
+        assert_eq!(
+            put(&mut set, key(2), 11, &fragment(&pieces[1]), Instant::NEVER),
+            Put::Waiting,
+            "another key"
+        );
+        assert_eq!(
+            put(&mut set, key(2), 11, &fragment(&pieces[1]), Instant::NEVER),
+            Put::Misplaced,
+            "repeated"
+        );
         assert!(set.is_none(), "a repeated index kills the set");
         assert_eq!(put(&mut set, key(1), 10, &fragment(&pieces[0]), Instant::NEVER), Put::Waiting);
-        assert_eq!(put(&mut set, key(1), 12, &fragment(&pieces[1]), Instant::NEVER), Put::Waiting, "another base");
-        assert_eq!(put(&mut set, key(1), 0, &fragment(&pieces[1]), Instant::NEVER), Put::Misplaced, "before the first");
+        assert_eq!(
+            put(&mut set, key(1), 12, &fragment(&pieces[1]), Instant::NEVER),
+            Put::Waiting,
+            "another base"
+        );
+        assert_eq!(
+            put(&mut set, key(1), 0, &fragment(&pieces[1]), Instant::NEVER),
+            Put::Misplaced,
+            "before the first"
+        );
     }
 
     #[test]

@@ -26,8 +26,8 @@ use crate::interface::{Endpoint, InterfaceId};
 use crate::media::Frame;
 
 use liveness::{Acks, Moved, Probe};
-use rekey::{Answered, Offer};
 pub(super) use rekey::Wish;
+use rekey::{Answered, Offer};
 pub(super) use sealing::Sealing;
 
 /// A link that is up.

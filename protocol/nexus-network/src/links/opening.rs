@@ -147,7 +147,9 @@ impl Links {
 
     /// Whether a handshake with whoever is there is on its way.
     pub(super) fn is_opening(&self, met: DialPlace) -> bool {
-        self.opening.iter().any(|((on, _), Opening { course, .. })| self.place(*on, course.to, course.target) == met)
+        self.opening
+            .iter()
+            .any(|((on, _), Opening { course, .. })| self.place(*on, course.to, course.target) == met)
     }
 
     /// Whether a first message with this key is this node's own, come back.

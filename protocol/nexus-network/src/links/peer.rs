@@ -14,8 +14,7 @@ impl Links {
         exchange: &ExchangePublic,
         payload: &LinkPayload,
     ) -> Result<NodePublic, Refused> {
-        let peer =
-            NodePublic::recover(exchange, payload.flags.sign()).map_err(|_| Refused::not_a_node)?;
+        let peer = NodePublic::recover(exchange, payload.flags.sign()).map_err(|_| Refused::not_a_node)?;
         // The handshake is one of version 1: both must speak that, and neither a higher one that the other speaks too.
         if payload.flags.highest_version().min(VERSION) != VERSION {
             return Err(Refused::downgraded);

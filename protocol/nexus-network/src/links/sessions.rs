@@ -42,7 +42,8 @@ const DRAWS: usize = 64;
 impl Sessions {
     /// The most heap that it holds when at most `used` sessions are in use, in bytes.
     pub(super) const fn memory_bound(used: usize) -> usize {
-        let each = 2 * (size_of::<(Place, Owner)>() + size_of::<Place>() + size_of::<(Instant, Place)>() + 16);
+        let each =
+            2 * (size_of::<(Place, Owner)>() + size_of::<Place>() + size_of::<(Instant, Place)>() + 16);
         (RESTING + used).saturating_mul(each).saturating_add(1_024)
     }
 
@@ -131,8 +132,7 @@ mod tests {
     fn too_many_at_rest_stop_the_giving_out() {
         let (mut sessions, mut random) = (Sessions::default(), Seed::new([1; 32]).fork("sessions"));
         let mut given = 0;
-        while let Some(session) =
-            sessions.take(Instant::BOOT, InterfaceId(0), Owner::Answering, &mut random)
+        while let Some(session) = sessions.take(Instant::BOOT, InterfaceId(0), Owner::Answering, &mut random)
         {
             sessions.retire(Instant::BOOT, (InterfaceId(0), session));
             given += 1;

@@ -217,9 +217,8 @@ impl Link {
         let sample = desk.cx.now.since(self.probe.sent_at);
         // The token answers once: a second answer would measure something else.
         self.probe.sent_at = Instant::BOOT;
-        let smoothed = self.rtt.map_or(sample, |rtt| {
-            Duration::from_micros(rtt.times(7).plus(sample).as_micros() / 8)
-        });
+        let smoothed =
+            self.rtt.map_or(sample, |rtt| Duration::from_micros(rtt.times(7).plus(sample).as_micros() / 8));
         let told_before = self.rtt.map(latency);
         self.rtt = Some(smoothed);
         if told_before.is_none_or(|before| is_other(before, latency(smoothed))) {

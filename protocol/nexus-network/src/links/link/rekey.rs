@@ -2,8 +2,8 @@
 
 use alloc::boxed::Box;
 
-use nexus_crypto::noise::{AwaitingRekeyAck, ChannelBinding, REKEY_ACK_LEN, answer_rekey};
 use nexus_crypto::EphemeralPublic;
+use nexus_crypto::noise::{AwaitingRekeyAck, ChannelBinding, REKEY_ACK_LEN, answer_rekey};
 use nexus_machine::{Duration, Instant, Sink};
 use nexus_wire::nexus::control::{Rekey, RekeyAck};
 use nexus_wire::nexus::frame::SessionId;
@@ -96,7 +96,8 @@ impl Link {
         }
         if self.offer.is_none() {
             if self.rekeys_are_up() {
-                self.rekey_not_before = now.after(Duration::from_micros(self.pace.rekey_after.as_micros() / 16));
+                self.rekey_not_before =
+                    now.after(Duration::from_micros(self.pace.rekey_after.as_micros() / 16));
                 return Wish::Renewal;
             }
             self.begin_offer(desk);
@@ -162,7 +163,8 @@ impl Link {
     fn answer<S: Sink<Effect>>(&mut self, theirs: SessionId, ephemeral: &[u8; 32], desk: &mut Desk<'_, S>) {
         let now = desk.cx.now;
         let prologue = prologue(&self.current.binding);
-        let Ok((ack, established)) = answer_rekey(&prologue, &EphemeralPublic(*ephemeral), desk.random) else {
+        let Ok((ack, established)) = answer_rekey(&prologue, &EphemeralPublic(*ephemeral), desk.random)
+        else {
             return desk.refusals.count(Refused::misplaced_rekey);
         };
         let owner = Owner::Link(desk.id);

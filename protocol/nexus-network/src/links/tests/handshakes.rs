@@ -121,7 +121,10 @@ fn clocks_that_part_end_every_link_and_keys_wait_for_entropy() {
     world.run_for(Duration::from_secs(2));
     let asked = world.nodes[0].entropy_wanted;
     world.tell(0, Input::ClocksParted);
-    assert_eq!((world.nodes[0].downs.clone(), world.nodes[0].entropy_wanted), ([Down::ClocksParted].into(), asked + 1));
+    assert_eq!(
+        (world.nodes[0].downs.clone(), world.nodes[0].entropy_wanted),
+        ([Down::ClocksParted].into(), asked + 1)
+    );
     world.run_for(Duration::from_secs(3));
     assert!(world.agree(0, 1), "and again");
 }

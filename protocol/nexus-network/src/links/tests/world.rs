@@ -10,7 +10,7 @@ use nexus_wire::nexus::Layout as _;
 use nexus_wire::nexus::frame::{HEADER_LEN, Sealed, SealedHeader};
 
 use crate::interface::{Access, Endpoint, InterfaceId, Mode, Profile, Reach};
-use crate::links::{Down, Effect, Input, LinkId, Limits, Links, Opened, Policy};
+use crate::links::{Down, Effect, Input, Limits, LinkId, Links, Opened, Policy};
 use crate::media::Frame;
 
 /// The only interface of every node.
@@ -35,6 +35,7 @@ pub(super) struct World {
     /// What was sealed under each key and counter, by the sender's incarnation.
     nonces: BTreeMap<(usize, u32, SealedKey), [u8; 16]>,
     limits: Limits,
+    rekey_after: Option<Duration>,
 }
 
 type SealedKey = (u16, u32);
@@ -91,6 +92,7 @@ impl World {
             sent: 0,
             nonces: BTreeMap::new(),
             limits,
+            rekey_after: None,
         };
         for n in 1..=nodes {
             let links = world.made(n);
@@ -101,7 +103,15 @@ impl World {
 
     fn made(&mut self, n: u8) -> Links {
         let seed = Seed::new(self.random.bytes());
-        Links::new(identity(n), Policy::Anyone, self.limits, &seed)
+        let mut links = Links::new(identity(n), Policy::Anyone, self.limits, &seed);
+        links.rekey_after = self.rekey_after;
+        links
+    }
+
+    /// Lets keys live so long only. Before anything comes up.
+    pub(super) fn rekey_after(&mut self, span: Duration) {
+        self.rekey_after = Some(span);
+        self.nodes.iter_mut().for_each(|node| node.links.rekey_after = Some(span));
     }
 
     pub(super) fn cx(&self) -> Cx {
