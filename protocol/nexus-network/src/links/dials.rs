@@ -38,6 +38,8 @@ enum Kind {
 
 /// The longest wait from one handshake in vain to the next.
 const WAIT_MAX: u64 = 60;
+/// From a handshake that could not begin to the next try.
+const NO_ROOM_WAIT: Duration = Duration::from_secs(5);
 /// Both ends of a cable may begin; whoever is later sees the other's message first.
 const CABLE_SPREAD: Duration = Duration::from_millis(300);
 /// When two hear each other's beacons, the one with the lower tag begins, and the other only if nothing comes of it.
@@ -121,7 +123,7 @@ impl Links {
         }
         let aim = Aim { to: place.1, target: dial.target, expected: dial.expected };
         if self.begin(cx, place.0, aim, out).is_err() {
-            self.deadlines.set(Timer::Dial(place), cx.now.after(Duration::from_secs(1)));
+            self.deadlines.set(Timer::Dial(place), cx.now.after(NO_ROOM_WAIT));
         }
     }
 

@@ -2,6 +2,7 @@
 
 use alloc::collections::VecDeque;
 
+use nexus_crypto::NodeId;
 use nexus_machine::{Duration, Instant, Sink};
 use nexus_wire::nexus::control::{Ack, Ping, Pong};
 use nexus_wire::nexus::frame::SealedHeader;
@@ -170,10 +171,17 @@ impl Link {
     }
 
     /// When the next probe is due.
-    pub(super) fn probe_due(&self) -> Instant {
+    pub(super) fn probe_due(&self, own: NodeId) -> Instant {
         // While it is asked, the answer is waited for, and nothing else.
         let asking = self.probe.again_at < Instant::NEVER;
-        if asking { self.probe.again_at } else { self.heard_at.after(self.pace.keepalive) }
+        if asking { self.probe.again_at } else { self.heard_at.after(self.quiet(own)) }
+    }
+
+    /// How long it may be quiet. The side with the higher address waits longer, so that one question serves both.
+    fn quiet(&self, own: NodeId) -> Duration {
+        let keepalive = self.pace.keepalive;
+        let courtesy = if own < self.peer.node_id() { 0 } else { keepalive.as_micros() / 4 };
+        keepalive.plus(Duration::from_micros(courtesy))
     }
 
     /// Asks, asks again, or gives up.
@@ -185,7 +193,7 @@ impl Link {
                 return Some(Down::Silent);
             }
             self.ask(desk);
-        } else if !asking && self.heard_at.after(self.pace.keepalive) <= now {
+        } else if !asking && self.heard_at.after(self.quiet(desk.own)) <= now {
             self.probe(desk);
         }
         None

@@ -49,8 +49,8 @@ pub(in super::super) enum Wish {
 const RENEWAL: u32 = 24;
 /// Frames under one key after which another is offered.
 const FRAMES: u32 = 1 << 31;
-/// The longest wait between two offers.
-const WAIT_MAX: Duration = Duration::from_secs(60);
+/// Offers come at least so often in a key's interval, whatever is lost.
+const OFFERS: u64 = 60;
 
 impl Link {
     /// When another key is due. The side with the higher address leaves the lower some time to offer first.
@@ -122,7 +122,8 @@ impl Link {
     fn repeat_offer<S: Sink<Effect>>(&mut self, desk: &mut Desk<'_, S>) {
         let Some(offer) = &mut self.offer else { return };
         offer.again_at = desk.cx.now.after(jittered(offer.wait, desk.random)).after(Duration::from_micros(1));
-        offer.wait = offer.wait.times(2).min(WAIT_MAX.max(offer.wait));
+        let longest = Duration::from_micros(self.pace.rekey_after.as_micros() / OFFERS);
+        offer.wait = offer.wait.times(2).min(longest.max(offer.wait));
         let (session, ephemeral) = (offer.session, offer.ephemeral);
         self.say(&Rekey { session, noise: ephemeral.as_bytes() }, desk);
     }
