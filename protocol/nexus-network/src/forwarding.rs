@@ -314,7 +314,8 @@ fn next_hop(
         return Err(Cause::Loop);
     }
     let flags = packet.flags();
-    Ok((link, if is_direct(&path) { flags.out_of_transport() } else { flags.in_transport() }))
+    let as_it_came = Flags::from_byte(flags.byte() | HEADER_2);
+    Ok((link, if is_direct(&path) { flags.out_of_transport() } else { as_it_came }))
 }
 
 /// Whether the next hop is the destination itself, which is not asked to carry it on.

@@ -105,6 +105,9 @@ impl Announces {
     }
 
     pub(super) fn relay_on_fast_links(&mut self, destination: DestinationHash, out: &mut impl Sink<Effect>) {
+        if self.is_lost(&destination) {
+            return;
+        }
         let Some(relay) = self.relays.get_mut(&destination) else { return };
         relay.fast_links = FastLinks::Told;
         for (link, neighbouring) in self.links.iter() {
@@ -117,9 +120,10 @@ impl Announces {
     pub(super) fn relay(&mut self, destination: DestinationHash, out: &mut impl Sink<Effect>) {
         self.deadlines.cancel(Timer::FastRelay(destination));
         let Some(relay) = self.relays.remove(&destination) else { return };
+        let lost = self.is_lost(&destination);
         for (link, neighbouring) in self.links.iter() {
             let told = neighbouring.is_fast() && relay.fast_links == FastLinks::Told;
-            if !told && relay.peer != Some(neighbouring.peer) {
+            if !lost && !told && relay.peer != Some(neighbouring.peer) {
                 out.push(tell(link, destination, relay.cost, &relay.packet));
             }
         }
@@ -134,6 +138,12 @@ impl Announces {
             }
             out.push(Effect::Send(frame(*iface, destination, &bytes)));
         }
+    }
+
+    /// Whether the path was lost while the announce waited: links, which would take this node for the next hop, hear of it
+    /// when the path is restored.
+    fn is_lost(&self, destination: &DestinationHash) -> bool {
+        self.known.get(destination).is_some_and(|known| known.path == PathState::Lost)
     }
 
     /// Tells `link` of the next destination that was known when it came up, and not through its own peer.

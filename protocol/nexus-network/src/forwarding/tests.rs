@@ -11,7 +11,7 @@ use nexus_wire::reticulum::announce::{Claim, Occasion};
 use nexus_wire::reticulum::{Context, MTU, PacketHash, RandomHash};
 
 use crate::announces::{self, AppData};
-use crate::interface::InterfaceId;
+use crate::interface::{Access, InterfaceId, Mode, Profile, Reach};
 
 #[test]
 fn a_packet_for_this_node_is_delivered_as_its_originator_wrote_it() {
@@ -30,10 +30,11 @@ fn a_packet_for_this_node_is_delivered_as_its_originator_wrote_it() {
 fn towards_a_far_destination_the_header_stays_and_the_hop_is_counted() {
     let mut node = Bench::new();
     let mut packet = in_transport(data(FAR, 0));
+    packet[0] |= 0x20;
     packet[1] = 5;
     let before = packet.clone();
     assert_eq!(node.from(LEFT, &mut packet), Decision::Forward { link: RIGHT });
-    assert_eq!((packet[0], packet[1]), (0x50, 6));
+    assert_eq!((packet[0], packet[1]), (0x70, 6), "the context flag stays until the last relay");
     assert_eq!(packet[2..], before[2..]);
 }
 
@@ -153,6 +154,17 @@ fn an_own_proof_leaves_by_the_link_by_which_the_packet_came_once() {
     assert_eq!(node.organ.prove(cx, &mut proof_of(&data(1, 0), 0)), Some(LEFT));
     assert_eq!(node.organ.prove(cx, &mut proof_of(&data(1, 0), 0)), None);
     assert_eq!(node.organ.prove(cx, &mut proof_of(&data(1, 7), 0)), None);
+}
+
+#[test]
+fn a_path_in_clear_carries_nothing() {
+    let mut node = Bench::new();
+    let (mode, reach, access) = (Mode::Reticulum, Reach::PointToPoint, Access::Direct);
+    let profile = Profile { mode, reach, access, bandwidth_bps: 0, frame_size: 508 };
+    node.tell(announces::Input::Up(InterfaceId(1), profile));
+    node.tell(announces::Input::Heard { iface: InterfaceId(1), bytes: announce_of(9) });
+    assert_eq!(node.from(LEFT, &mut in_transport(data(9, 0))), Decision::Drop(Cause::InClear));
+    assert_eq!(node.originate(&mut data(9, 1)), Err(NoPath));
 }
 
 #[test]

@@ -109,6 +109,16 @@ fn a_path_ends_with_its_link_and_the_same_emission_restores_it_but_no_older_one(
 }
 
 #[test]
+fn what_waits_to_be_passed_on_is_not_said_to_links_once_its_path_is_lost() {
+    let mut node = Bench::with_links();
+    node.hear_on(ONE, announce_of(7, UNIX));
+    node.tell(Input::LinkDown(ONE));
+    assert_eq!(node.wait_briefly(), []);
+    node.hear_on(TWO, promised(announce_of(7, UNIX)));
+    assert_eq!(told(&node.wait_briefly()[0]).link, THREE);
+}
+
+#[test]
 fn a_path_moves_to_another_link_with_the_same_peer() {
     let mut node = Bench::with_links();
     node.tell(up(FOUR, 2, FAST));
