@@ -63,7 +63,7 @@ impl Link {
     /// When something is due.
     pub(in super::super) fn deadline(&self, own: nexus_crypto::NodeId) -> Instant {
         let set = self.set.as_ref().map_or(Instant::NEVER, |set| set.until);
-        [self.probe_due(), self.acks_due(), self.rekey_due(own), self.death(), self.previous_until(), set]
+        [self.probe_due(own), self.acks_due(), self.rekey_due(own), self.death(), self.previous_until(), set]
             .into_iter()
             .min()
             .unwrap_or(Instant::NEVER)
