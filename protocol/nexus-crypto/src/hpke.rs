@@ -191,8 +191,7 @@ mod tests {
         let to = ExchangePublic(public);
         let key = OneTimeKey::from_material(material);
         assert_eq!(*key.public(), enc);
-        let tag =
-            key.seal_in_place(RecipientPublic::Identity(&to), &info, &associated, &mut buffer).unwrap();
+        let tag = key.seal_in_place(RecipientPublic::Identity(&to), &info, &associated, &mut buffer).unwrap();
         assert_eq!([buffer.as_slice(), tag.as_bytes()].concat(), expected);
         let secret = ExchangeSecret::from_bytes(&secret);
         assert_eq!(secret.public(), to);

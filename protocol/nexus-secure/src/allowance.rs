@@ -42,9 +42,12 @@ mod tests {
     #[test]
     fn a_burst_is_taken_at_once_and_the_rest_comes_with_time() {
         let mut allowance = Allowance::new(Duration::from_millis(50), 3);
-        let mut at = |millis| allowance.take(Instant::from_micros(millis * 1_000));
+        let mut at = |millis: u64| allowance.take(Instant::from_micros(millis * 1_000));
         assert_eq!([at(0), at(0), at(0), at(0)], [Some(Taken), Some(Taken), Some(Taken), None]);
         assert_eq!([at(49), at(50), at(50)], [None, Some(Taken), None]);
-        assert_eq!([at(10_000), at(10_000), at(10_000), at(10_000)], [Some(Taken), Some(Taken), Some(Taken), None]);
+        assert_eq!(
+            [at(10_000), at(10_000), at(10_000), at(10_000)],
+            [Some(Taken), Some(Taken), Some(Taken), None]
+        );
     }
 }

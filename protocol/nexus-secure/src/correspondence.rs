@@ -8,9 +8,6 @@ mod errands;
 mod inbox;
 mod memory;
 mod outbox;
-#[cfg(test)]
-mod tests;
-
 use alloc::collections::VecDeque;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -375,10 +372,8 @@ impl Correspondence {
         let Some(public) = node_of(recipient, to) else { return };
         let letter = Letter { service: Service::PING, reply_to: None, request_id, body };
         let identity = public.exchange();
-        let key = recipient
-            .ratchet
-            .as_ref()
-            .map_or(RecipientPublic::Identity(&identity), RecipientPublic::Ratchet);
+        let key =
+            recipient.ratchet.as_ref().map_or(RecipientPublic::Identity(&identity), RecipientPublic::Ratchet);
         if let Ok(packet) = envelope::seal(&letter, to, key, None, &mut self.random) {
             out.push(Effect::Originate { handle: token, packet });
         }

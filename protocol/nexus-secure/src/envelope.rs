@@ -61,8 +61,7 @@ pub fn seal(
     if plaintext.len() > MAX_PLAINTEXT {
         return Err(CannotSeal::TooLong);
     }
-    let header =
-        Packet::originating(PacketType::Data, DestinationType::Single, (*to).into(), Context::NEXUS);
+    let header = Packet::originating(PacketType::Data, DestinationType::Single, (*to).into(), Context::NEXUS);
     let tag = one_time
         .seal_in_place(key, &info(to), &associated(&header), &mut plaintext)
         .map_err(|_| CannotSeal::BadKey)?;
@@ -73,7 +72,12 @@ pub fn seal(
     Ok(bytes)
 }
 
-fn plaintext(letter: &Letter<'_>, to: &NodeId, enc: &EphemeralPublic, author: Option<&NodeIdentity>) -> Vec<u8> {
+fn plaintext(
+    letter: &Letter<'_>,
+    to: &NodeId,
+    enc: &EphemeralPublic,
+    author: Option<&NodeIdentity>,
+) -> Vec<u8> {
     let Letter { service, reply_to, request_id, body } = *letter;
     let encoded = |sender| {
         let envelope = Envelope { service, reply_to, sender, request_id, body };
@@ -175,7 +179,9 @@ fn with_signed<T>(
 }
 
 fn around<'p>(envelope: &Envelope<'_>, plaintext: &'p [u8]) -> (&'p [u8], &'p [u8]) {
-    envelope.around_signature(plaintext).expect("an envelope is as long as the plaintext that it was read from")
+    envelope
+        .around_signature(plaintext)
+        .expect("an envelope is as long as the plaintext that it was read from")
 }
 
 /// `"NEXUS e2e 1" ‖ destination`.
@@ -186,4 +192,83 @@ fn info(to: &NodeId) -> Vec<u8> {
 /// `flags & 0F ‖ context`: what no relay changes of the header, beside the destination.
 const fn associated(packet: &Packet<'_>) -> [u8; 2] {
     [packet.flags().hashed(), packet.context.0]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nexus_crypto::{IdentitySeed, RatchetSecret};
+    use nexus_machine::Seed;
+
+    const TO: NodeId = NodeId([7; 16]);
+
+    fn author() -> NodeIdentity {
+        NodeIdentity::from_seed(IdentitySeed::from_bytes([1; 32]))
+    }
+
+    fn letter(body: &[u8]) -> Letter<'_> {
+        Letter { service: Service::MESSAGE, reply_to: None, request_id: 0x0403_0201, body }
+    }
+
+    /// A letter of the author, opened: the key that it came under and what it says.
+    fn opened(letter: &Letter<'_>) -> (EphemeralPublic, Vec<u8>) {
+        let ratchet = RatchetSecret::from_bytes(&[5; 32]);
+        let mut random = Seed::new([2; 32]).fork("envelope");
+        let public = ratchet.public();
+        let key = RecipientPublic::Ratchet(&public);
+        let bytes = seal(letter, &TO, key, Some(&author()), &mut random).unwrap();
+        let sealed = SealedPacket::read(&Packet::decode(&bytes).unwrap(), &TO).unwrap();
+        let plaintext = sealed.open(RecipientSecret::Ratchet(&ratchet)).unwrap();
+        (sealed.enc, plaintext)
+    }
+
+    #[test]
+    fn a_signature_holds_for_exactly_what_was_said_and_to_whom() {
+        let author = *author().public();
+        for reply_to in [None, Some(NodeId([9; 16]))] {
+            let (enc, plaintext) = opened(&Letter { reply_to, ..letter(b"one hundred") });
+            let verified = |plaintext: &[u8], enc: &EphemeralPublic, to: &NodeId| {
+                let envelope = Envelope::decode(plaintext).ok()?;
+                verify(&envelope, plaintext, enc, to, &author).ok()
+            };
+            assert_eq!(verified(&plaintext, &enc, &TO), Some(()));
+            assert_eq!(verified(&plaintext, &enc, &NodeId([8; 16])), None, "shown to another");
+            assert_eq!(verified(&plaintext, &EphemeralPublic([8; 32]), &TO), None, "sealed again");
+            for bit in 0..plaintext.len() * 8 {
+                let mut moved = plaintext.clone();
+                moved[bit / 8] ^= 1 << (bit % 8);
+                assert_eq!(verified(&moved, &enc, &TO), None, "bit {bit}: service, request id and all");
+            }
+        }
+    }
+
+    #[test]
+    fn a_request_is_known_again_by_all_but_its_signature() {
+        let print = |letter: &Letter<'_>, changed: usize| {
+            let (_, mut plaintext) = opened(letter);
+            plaintext[changed] ^= 1;
+            fingerprint(&Envelope::decode(&plaintext).unwrap(), &plaintext)
+        };
+        let (in_signature, in_body) = (40, 2 + 1 + 16 + 64 + 4);
+        let plain = print(&letter(b"one"), in_signature);
+        assert_eq!(print(&letter(b"one"), in_signature + 1), plain);
+        assert_ne!(print(&letter(b"one"), in_body), plain);
+        assert_ne!(print(&Letter { request_id: 1, ..letter(b"one") }, in_signature), plain);
+    }
+
+    #[test]
+    fn what_does_not_fit_or_has_a_bad_key_is_not_sealed() {
+        let mut random = Seed::new([2; 32]).fork("envelope");
+        let public = RatchetSecret::from_bytes(&[5; 32]).public();
+        let body = [0; MAX_PLAINTEXT];
+        let longest = MAX_PLAINTEXT - Envelope::MIN_LEN;
+        let key = RecipientPublic::Ratchet(&public);
+        let packet = seal(&letter(&body[..longest]), &TO, key, None, &mut random).unwrap();
+        assert_eq!(packet.len(), MAX_PACKET);
+        let too_long = seal(&letter(&body[..=longest]), &TO, key, None, &mut random);
+        assert_eq!(too_long, Err(CannotSeal::TooLong));
+        let zero = nexus_crypto::RatchetPublic([0; 32]);
+        let no_key = seal(&letter(b""), &TO, RecipientPublic::Ratchet(&zero), None, &mut random);
+        assert_eq!(no_key, Err(CannotSeal::BadKey));
+    }
 }

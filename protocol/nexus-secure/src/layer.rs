@@ -4,9 +4,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use nexus_crypto::{DestinationHash, NodeId, NodeIdentity, RatchetPublic};
-use nexus_machine::{
-    Cx, Duration, Instant, Machine, MemoryBound, Seed, Sink, Snapshot, Write, earliest,
-};
+use nexus_machine::{Cx, Duration, Instant, Machine, MemoryBound, Seed, Sink, Snapshot, Write, earliest};
 use nexus_network::{Originated, Recipient};
 
 use crate::contract::{Attempt, Message, Outgoing, Undelivered};
@@ -204,11 +202,7 @@ impl Organs {
                 ratchets.handle(cx, ratchets::Input::Open(packet), nerves);
             }
             Nerve::Ratchets(R::Opened { with, packet, plaintext }) => {
-                correspondence.handle(
-                    cx,
-                    correspondence::Input::Opened { with, packet, plaintext },
-                    nerves,
-                );
+                correspondence.handle(cx, correspondence::Input::Opened { with, packet, plaintext }, nerves);
             }
             Nerve::Ratchets(R::Unopened(packet)) => {
                 correspondence.handle(cx, correspondence::Input::Unopened(packet), nerves);
@@ -298,7 +292,11 @@ impl MemoryBound for Secure {
     fn memory_bound(&self) -> usize {
         let nerves = RESTING_NERVES.saturating_mul(size_of::<Nerve>());
         let organs = &self.organs;
-        organs.ratchets.memory_bound().saturating_add(organs.correspondence.memory_bound()).saturating_add(nerves)
+        organs
+            .ratchets
+            .memory_bound()
+            .saturating_add(organs.correspondence.memory_bound())
+            .saturating_add(nerves)
     }
 }
 

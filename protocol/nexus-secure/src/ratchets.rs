@@ -441,7 +441,11 @@ mod tests {
     fn what_was_sealed_to_an_older_ratchet_opens_until_searches_are_used_up() {
         let mut store = Snapshot::empty();
         for day in 1..=4_u8 {
-            store.apply(Write::set(RATCHETS, &u64::from(day).to_be_bytes(), [&[0; 8][..], &[day; 32]].concat()));
+            store.apply(Write::set(
+                RATCHETS,
+                &u64::from(day).to_be_bytes(),
+                [&[0; 8][..], &[day; 32]].concat(),
+            ));
         }
         let mut node = Bench::resume(&store);
         let mut random = Seed::new([3; 32]).fork("sealing");

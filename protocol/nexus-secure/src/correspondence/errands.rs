@@ -48,7 +48,9 @@ impl Errands {
         self.next = self.next.saturating_add(1);
         match self.waiting.insert(self.next, errand) {
             // Whoever gave up an errand is not told: attempts have their deadline, and what others sent is sent again.
-            Inserted::Fresh | Inserted::Replaced(_) | Inserted::Evicted(..) | Inserted::Refused(_) => self.next,
+            Inserted::Fresh | Inserted::Replaced(_) | Inserted::Evicted(..) | Inserted::Refused(_) => {
+                self.next
+            }
         }
     }
 
@@ -60,7 +62,8 @@ impl Errands {
 impl MemoryBound for Errands {
     fn memory_bound(&self) -> usize {
         // Two maps of nodes that are at least half full, and the plaintexts.
-        let each = size_of::<(u64, Errand)>().saturating_mul(3).saturating_add(128).saturating_add(MAX_PLAINTEXT);
+        let each =
+            size_of::<(u64, Errand)>().saturating_mul(3).saturating_add(128).saturating_add(MAX_PLAINTEXT);
         self.waiting.capacity().saturating_add(12).saturating_mul(each)
     }
 }

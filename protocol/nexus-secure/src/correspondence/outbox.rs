@@ -7,7 +7,9 @@ use alloc::vec::Vec;
 use nexus_crypto::VerifyingKey;
 use nexus_crypto::exchange::RecipientPublic;
 use nexus_crypto::{DestinationHash, NodeId, NodeIdentity};
-use nexus_machine::{BoundedMap, Deadlines, Duration, Inserted, Instant, MapOverflow, MemoryBound, Sink, Stream};
+use nexus_machine::{
+    BoundedMap, Deadlines, Duration, Inserted, Instant, MapOverflow, MemoryBound, Sink, Stream,
+};
 use nexus_network::{Originated, Recipient};
 use nexus_wire::nexus::end_to_end::Service;
 use nexus_wire::reticulum::proof::Proved;
