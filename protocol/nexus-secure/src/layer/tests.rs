@@ -89,6 +89,10 @@ impl World {
     /// Tells a party something, and serves both until nothing is left to do but to carry packets.
     fn tell(&mut self, who: usize, input: Input) {
         self.jobs.push_back((who, Job::Tell(input)));
+        self.settle();
+    }
+
+    fn settle(&mut self) {
         while let Some((who, job)) = self.jobs.pop_front() {
             if who == BOB && self.crash_is_due() {
                 self.restart(BOB);
@@ -191,12 +195,7 @@ impl World {
             self.parties[who].layer.handle_timeout(cx, &mut out);
             self.jobs.extend(out.into_iter().map(|effect| (who, Job::Serve(effect))));
         }
-        while let Some((who, job)) = self.jobs.pop_front() {
-            match job {
-                Job::Tell(input) => self.hand(who, input),
-                Job::Serve(effect) => self.serve(who, effect),
-            }
-        }
+        self.settle();
     }
 
     fn send(&mut self, handle: u64, text: &[u8], authorship: Authorship) {
