@@ -92,6 +92,11 @@ pub enum Command {
     /// Send something to a node until its receipt came or its time is over. Answered by [`Event::Delivered`] or
     /// [`Event::Undelivered`], and each attempt by [`Event::Attempted`].
     Send(Outgoing),
+    /// Forget the messages of the inbox up to this number.
+    Forget {
+        /// The last number.
+        through: u64,
+    },
 }
 
 /// What a node asks of its host.

@@ -4,6 +4,9 @@ use alloc::vec::Vec;
 
 use nexus_crypto::NodeId;
 use nexus_machine::Duration;
+use nexus_wire::nexus::end_to_end::Envelope;
+
+use crate::envelope::MAX_PLAINTEXT;
 
 /// Something to be sent to a node until its receipt came or its time is over.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,8 +37,10 @@ pub enum Content {
 
 impl Content {
     /// The longest text of a message, in bytes: what fits one packet beside the sender's signature.
-    pub const MAX_TEXT: usize = 310;
+    pub const MAX_TEXT: usize = MAX_PLAINTEXT - Envelope::MIN_LEN - Envelope::SENDER_LEN;
 }
+
+const _: () = assert!(Content::MAX_TEXT == 326, "the documented length of a text is what fits a packet");
 
 /// Whether a message says who sends it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

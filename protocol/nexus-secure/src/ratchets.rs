@@ -1,17 +1,22 @@
-//! The organ that makes, keeps and retires ratchets: the keys that senders encrypt to in place of the identity's, so that
-//! what was sent stays secret when the identity is lost.
+//! The organ that makes, keeps, opens with and retires ratchets: the keys that senders encrypt to in place of the identity's,
+//! so that what was sent stays secret when the identity is lost.
 //!
 //! Invariants: a ratchet is made only after fresh entropy; it is durable before anybody hears of it; one is made a day and
-//! kept for thirty, so that what was sent to a recent one can still be opened. Spec: spec/secure.md#ratchets.
+//! kept for thirty, so that what was sent to a recent one can still be opened; nothing is opened with a retired one, and
+//! nobody hears that it is retired before that is durable. Spec: spec/secure.md#ratchets.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use nexus_crypto::{RatchetPublic, RatchetSecret};
+use nexus_crypto::exchange::RecipientSecret;
+use nexus_crypto::{RatchetId, RatchetPublic, RatchetSecret};
 use nexus_machine::{
     Cx, Deadlines, Duration, Gate, Instant, Machine, MemoryBound, Seed, Sink, Snapshot, Stream, TableId,
     Write,
 };
+
+use crate::allowance::{Allowance, Taken};
+use crate::envelope::SealedPacket;
 
 /// What the organ is told.
 #[derive(Clone, Debug)]
@@ -22,6 +27,11 @@ pub enum Input {
     Entropy([u8; 32]),
     /// The write with this number, and all before it, are durable.
     Durable(u64),
+    /// Open this with whichever ratchet it was sealed to. Answered by [`Effect::Opened`] or [`Effect::Unopened`].
+    Open(SealedPacket),
+    /// Open nothing with this ratchet from here on, and make another if it is the newest: no more can be remembered of what
+    /// was sealed to it.
+    Retire(RatchetId),
 }
 
 /// What the organ wants.
@@ -38,6 +48,19 @@ pub enum Effect {
     },
     /// This ratchet is durable and the newest.
     Ready(RatchetPublic),
+    /// It was sealed to this ratchet.
+    Opened {
+        /// The ratchet.
+        with: RatchetId,
+        /// The packet.
+        packet: SealedPacket,
+        /// What it says.
+        plaintext: Vec<u8>,
+    },
+    /// It was not sealed to any ratchet that was tried.
+    Unopened(SealedPacket),
+    /// This ratchet's retirement is durable: nothing is opened with it again.
+    Retired(RatchetId),
 }
 
 /// The table of ratchets: key u64 big-endian, counting up; value: made at, Unix seconds u64 little-endian (0 if no clock
@@ -50,17 +73,33 @@ pub const ROTATION: Duration = Duration::from_secs(24 * 3_600);
 pub const KEPT: usize = 31;
 /// How long to wait for entropy before asking again.
 const ENTROPY_PATIENCE: Duration = Duration::from_secs(60);
+/// How many of the newest ratchets are always tried. A search through the others costs a multiplication for each, so it is
+/// allowed this often.
+const ALWAYS_TRIED: usize = 2;
+const SEARCH_PERIOD: Duration = Duration::from_millis(50);
+const SEARCH_BURST: u64 = 40;
+/// How many writes may wait for the disk: one ratchet in the making, and retirements.
+const WAITING_WRITES: usize = 4;
 
 /// The organ.
 #[derive(Debug)]
 pub struct Ratchets {
     /// Oldest first; the last is the newest durable one.
     kept: VecDeque<Kept>,
-    gate: Gate<Kept>,
+    gate: Gate<Durably>,
+    searches: Allowance,
+    unsearched: u64,
     next_number: u64,
     state: State,
     deadlines: Deadlines<Timer>,
     random: Stream,
+}
+
+/// What holds once a write is durable.
+#[derive(Debug)]
+enum Durably {
+    Made(Kept),
+    Retired(RatchetId),
 }
 
 #[derive(Debug)]
@@ -98,7 +137,9 @@ impl Ratchets {
         let next_number = kept.back().map_or(0, |newest| newest.number.saturating_add(1));
         Self {
             kept,
-            gate: Gate::new(1),
+            gate: Gate::new(WAITING_WRITES),
+            searches: Allowance::new(SEARCH_PERIOD, SEARCH_BURST),
+            unsearched: 0,
             next_number,
             state: State::Asleep,
             deadlines: Deadlines::default(),
@@ -115,6 +156,43 @@ impl Ratchets {
     #[must_use]
     pub fn newest(&self) -> Option<RatchetPublic> {
         self.kept.back().map(|kept| kept.secret.public())
+    }
+
+    /// How many packets were tried with the two newest ratchets alone, because searches had been too many.
+    #[must_use]
+    pub const fn unsearched(&self) -> u64 {
+        self.unsearched
+    }
+
+    fn open(&mut self, now: Instant, packet: SealedPacket, out: &mut impl Sink<Effect>) {
+        let opened = |kept: &Kept| {
+            let plaintext = packet.open(RecipientSecret::Ratchet(&kept.secret))?;
+            Some((kept.secret.public().id(), plaintext))
+        };
+        let mut found = self.kept.iter().rev().take(ALWAYS_TRIED).find_map(opened);
+        if found.is_none() && self.kept.len() > ALWAYS_TRIED {
+            match self.searches.take(now) {
+                Some(Taken) => found = self.kept.iter().rev().skip(ALWAYS_TRIED).find_map(opened),
+                None => self.unsearched = self.unsearched.saturating_add(1),
+            }
+        }
+        out.push(match found {
+            Some((with, plaintext)) => Effect::Opened { with, packet, plaintext },
+            None => Effect::Unopened(packet),
+        });
+    }
+
+    /// A full gate refuses: whoever asked takes nothing more under this ratchet, and asks again.
+    fn retire(&mut self, cx: Cx, id: RatchetId, out: &mut impl Sink<Effect>) {
+        let Some(place) = self.kept.iter().position(|kept| kept.secret.public().id() == id) else { return };
+        let Ok(number) = self.gate.hold(Durably::Retired(id)) else { return };
+        let was_newest = place.saturating_add(1) == self.kept.len();
+        let writes = self.kept.remove(place).map(|kept| Write::delete(RATCHETS, &kept.number.to_be_bytes()));
+        out.push(Effect::Write { number, writes: writes.into_iter().collect() });
+        if was_newest && self.state == State::Resting {
+            self.deadlines.cancel(Timer::Rotation);
+            self.ask(cx.now, out);
+        }
     }
 
     fn start(&mut self, cx: Cx, out: &mut impl Sink<Effect>) {
@@ -153,23 +231,35 @@ impl Ratchets {
         writes.extend(
             self.kept.iter().take(retired).map(|old| Write::delete(RATCHETS, &old.number.to_be_bytes())),
         );
-        let number =
-            self.gate.hold(made).expect("one ratchet is made at a time, and the gate has room for one");
+        let Ok(number) = self.gate.hold(Durably::Made(made)) else {
+            // Retirements fill the gate: the host is asked for entropy again when the disk had its time.
+            return self.deadlines.set(Timer::EntropyPatience, cx.now.after(ENTROPY_PATIENCE));
+        };
         self.next_number = self.next_number.saturating_add(1);
         self.state = State::AwaitingDisk;
         out.push(Effect::Write { number, writes });
     }
 
     fn durable(&mut self, cx: Cx, through: u64, out: &mut impl Sink<Effect>) {
-        let mut ready: VecDeque<Kept> = VecDeque::new();
-        self.gate.release(through, &mut ready);
-        for made in ready {
-            out.push(Effect::Ready(made.secret.public()));
-            self.kept.push_back(made);
-            self.kept.drain(..self.kept.len().saturating_sub(KEPT));
-            self.state = State::Resting;
-            self.deadlines.set(Timer::Rotation, cx.now.after(ROTATION));
+        let mut durable: VecDeque<Durably> = VecDeque::new();
+        self.gate.release(through, &mut durable);
+        for then in durable {
+            match then {
+                Durably::Retired(id) => out.push(Effect::Retired(id)),
+                Durably::Made(made) => self.made(cx, made, out),
+            }
         }
+    }
+
+    fn made(&mut self, cx: Cx, made: Kept, out: &mut impl Sink<Effect>) {
+        out.push(Effect::Ready(made.secret.public()));
+        self.kept.push_back(made);
+        let retired = self.kept.len().saturating_sub(KEPT);
+        for kept in self.kept.drain(..retired) {
+            out.push(Effect::Retired(kept.secret.public().id()));
+        }
+        self.state = State::Resting;
+        self.deadlines.set(Timer::Rotation, cx.now.after(ROTATION));
     }
 }
 
@@ -209,6 +299,8 @@ impl Machine for Ratchets {
             Input::Start => self.start(cx, out),
             Input::Entropy(entropy) => self.entropy(cx, &entropy, out),
             Input::Durable(through) => self.durable(cx, through, out),
+            Input::Open(packet) => self.open(cx.now, packet, out),
+            Input::Retire(id) => self.retire(cx, id, out),
         }
     }
 
@@ -228,7 +320,9 @@ impl Machine for Ratchets {
 impl MemoryBound for Ratchets {
     fn memory_bound(&self) -> usize {
         // A ring doubles when it grows; timers are two.
-        2_usize.saturating_mul(KEPT.saturating_add(2)).saturating_mul(size_of::<Kept>()).saturating_add(1_024)
+        let kept = 2_usize.saturating_mul(KEPT.saturating_add(2)).saturating_mul(size_of::<Kept>());
+        let waiting = WAITING_WRITES.saturating_mul(size_of::<(u64, Durably)>());
+        kept.saturating_add(waiting).saturating_add(1_024)
     }
 }
 
@@ -236,7 +330,13 @@ impl MemoryBound for Ratchets {
 mod tests {
     use super::*;
     use alloc::vec;
+    use nexus_crypto::NodeId;
+    use nexus_crypto::exchange::RecipientPublic;
     use nexus_machine::WallClock;
+    use nexus_wire::nexus::end_to_end::Service;
+    use nexus_wire::reticulum::Packet;
+
+    use crate::envelope::{Letter, seal};
     use nexus_testkit::laws;
 
     const UNIX: u64 = 1_700_000_000;
@@ -301,7 +401,7 @@ mod tests {
                 panic!("a write")
             };
             apply(&mut store, writes);
-            assert!(matches!(node.tell(Input::Durable(*number))[..], [Effect::Ready(_)]));
+            assert!(matches!(node.tell(Input::Durable(*number))[..], [Effect::Ready(_), ..]));
             assert_eq!(node.wait(), [Effect::EntropyWanted]);
         }
         assert_eq!(store.scan(RATCHETS).count(), KEPT);
@@ -327,12 +427,65 @@ mod tests {
         laws::obeyed_by(
             "ratchets",
             |seed| laws::Organ::new(Ratchets::new(&Snapshot::empty(), seed)),
-            |random, _| match random.below(4) {
+            |random, _| match random.below(6) {
                 0 => Input::Start,
                 1 => Input::Entropy(random.bytes()),
+                2 => Input::Open(sealed_to(&RatchetPublic([9; 32]), random)),
+                3 => Input::Retire(RatchetId(random.bytes())),
                 _ => Input::Durable(random.below(100)),
             },
         );
+    }
+
+    #[test]
+    fn what_was_sealed_to_an_older_ratchet_opens_until_searches_are_used_up() {
+        let mut store = Snapshot::empty();
+        for day in 1..=4_u8 {
+            store.apply(Write::set(
+                RATCHETS,
+                &u64::from(day).to_be_bytes(),
+                [&[0; 8][..], &[day; 32]].concat(),
+            ));
+        }
+        let mut node = Bench::resume(&store);
+        let mut random = Seed::new([3; 32]).fork("sealing");
+        let (newest, oldest) = (secret(4).public(), secret(1).public());
+        for _ in 0..SEARCH_BURST {
+            let opened = node.tell(Input::Open(sealed_to(&oldest, &mut random)));
+            assert!(matches!(&opened[..], [Effect::Opened { with, .. }] if *with == oldest.id()));
+        }
+        let refused = node.tell(Input::Open(sealed_to(&oldest, &mut random)));
+        assert!(matches!(refused[..], [Effect::Unopened(_)]));
+        assert_eq!(node.organ.unsearched(), 1);
+        let opened = node.tell(Input::Open(sealed_to(&newest, &mut random)));
+        assert!(matches!(&opened[..], [Effect::Opened { with, .. }] if *with == newest.id()));
+    }
+
+    #[test]
+    fn a_retired_ratchet_opens_nothing_and_the_newest_is_replaced() {
+        let mut node = Bench::resume(&Snapshot::empty());
+        let first = node.first_ratchet();
+        let effects = node.tell(Input::Retire(first.id()));
+        assert!(matches!(&effects[..], [Effect::Write { number: 2, writes }, Effect::EntropyWanted]
+            if writes.iter().all(|write| write.value.is_none())));
+        let mut random = Seed::new([3; 32]).fork("sealing");
+        let opened = node.tell(Input::Open(sealed_to(&first, &mut random)));
+        assert!(matches!(opened[..], [Effect::Unopened(_)]), "at once, not only when the disk knows");
+        assert_eq!(node.tell(Input::Durable(2)), [Effect::Retired(first.id())]);
+        let made = node.tell(Input::Entropy([8; 32]));
+        assert!(matches!(made[..], [Effect::Write { number: 3, .. }]));
+        assert!(matches!(node.tell(Input::Durable(3))[..], [Effect::Ready(second)] if second != first));
+    }
+
+    fn secret(n: u8) -> RatchetSecret {
+        RatchetSecret::from_bytes(&[n; 32])
+    }
+
+    fn sealed_to(ratchet: &RatchetPublic, random: &mut Stream) -> SealedPacket {
+        let letter = Letter { service: Service::PING, reply_to: None, request_id: 1, body: &[] };
+        let to = NodeId([1; 16]);
+        let bytes = seal(&letter, &to, RecipientPublic::Ratchet(ratchet), None, random).unwrap();
+        SealedPacket::read(&Packet::decode(&bytes).unwrap(), &to).unwrap()
     }
 
     fn apply(store: &mut Snapshot, writes: &[Write]) {
