@@ -78,14 +78,14 @@ impl Node {
     #[must_use]
     pub fn new(setup: Setup, seed: &Seed) -> Self {
         let Setup { identity, config, limits, app_data, snapshot } = setup;
-        // Each layer signs on its own.
-        let for_secure = NodeIdentity::from_seed(IdentitySeed::from_bytes(*identity.expose()));
+        let network =
+            Network::new(&identity, app_data, limits, &snapshot, &seed.fork_seed("network"));
         let identity = NodeIdentity::from_seed(identity);
         let address = identity.node_id();
         let kept = nexus_secure::Limits::default();
         let body = Body {
-            secure: Secure::new(for_secure, kept, &snapshot, &seed.fork_seed("secure")),
-            network: Network::new(identity, app_data, limits, &snapshot, &seed.fork_seed("network")),
+            secure: Secure::new(identity, kept, &snapshot, &seed.fork_seed("secure")),
+            network,
             tickets: Tickets::default(),
             clock: Clock::default(),
         };
@@ -183,8 +183,8 @@ impl Body {
         use nexus_network::Input as N;
         use nexus_secure::Input as S;
         match input {
-            Input::Frame { iface, from: _, bytes } => {
-                self.network.handle(cx, N::Frame { iface, bytes }, signals);
+            Input::Frame { iface, from, bytes } => {
+                self.network.handle(cx, N::Frame { iface, from, bytes }, signals);
             }
             Input::Up { iface, profile } => self.network.handle(cx, N::Up(iface, profile), signals),
             Input::Down { iface } => self.network.handle(cx, N::Down(iface), signals),
@@ -205,10 +205,16 @@ impl Body {
                 self.secure.handle(cx, S::Forget { through }, signals);
             }
             Input::Persisted { through } => self.persisted(cx, through, signals),
-            Input::Entropy(bytes) => self.secure.handle(cx, S::Entropy(bytes), signals),
+            Input::Entropy(bytes) => {
+                self.secure.handle(cx, S::Entropy(bytes), signals);
+                self.network.handle(cx, N::Entropy(bytes), signals);
+            }
             Input::WallClock { unix_s, error_s } => {
                 let parted = self.clock.read(WallClock { unix_s, error_s, read_at: cx.now });
-                outputs.extend(parted.map(|by| Output::Event(Event::ClocksParted { by })));
+                if let Some(by) = parted {
+                    outputs.push_back(Output::Event(Event::ClocksParted { by }));
+                    self.network.handle(cx, N::ClocksParted, signals);
+                }
             }
         }
     }
@@ -267,6 +273,7 @@ impl Body {
             N::Originated { handle, outcome } => {
                 self.secure.handle(cx, S::Originated { handle, outcome }, signals);
             }
+            N::EntropyWanted => outputs.push_back(Output::Event(Event::EntropyWanted)),
             N::Announced { emitted_at } => outputs.push_back(Output::Event(Event::Announced { emitted_at })),
         }
     }

@@ -280,6 +280,8 @@ impl Link {
         if from == self.endpoint {
             if let Some(moved) = &mut self.moved {
                 moved.received = moved.received.saturating_add(bytes);
+                // What came makes room for the question, if that was lost or withheld.
+                self.probe(desk);
             }
         } else if from.is_some() && self.current.window.highest() == Some(header.counter) {
             self.endpoint = from;

@@ -95,7 +95,9 @@ impl Link {
             return Wish::Nothing;
         }
         if self.offer.is_none() {
-            if self.rekeys_are_up() {
+            // A whole handshake that does not come about must not cost the link: there is still the short way.
+            let last_call = self.pace.rekey_after.plus(Duration::from_micros(self.pace.rekey_after.as_micros() / 2));
+            if self.rekeys_are_up() && now < self.current.made_at.after(last_call) {
                 self.rekey_not_before =
                     now.after(Duration::from_micros(self.pace.rekey_after.as_micros() / 16));
                 return Wish::Renewal;
