@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`interface`] | what the core knows of a medium: [`InterfaceId`], [`Profile`], [`Endpoint`] |
 //! | [`media`] | the organ that owns the way out: bounded queues, readiness, listen before talk |
+//! | [`links`] | the organ that owns the neighbours: handshakes, sealed frames, what keeps links alive |
 //! | [`announces`] | the organ that makes this node known, hears of others, passes their announces on |
 //! | [`forwarding`] | the organ that says where a packet goes: here, over a link, or nowhere |
 //! | [`layer`] | [`Network`]: the organs and the wires between them |

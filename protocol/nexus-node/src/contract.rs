@@ -80,7 +80,7 @@ pub enum Command {
         /// Who must answer, if that is known.
         expected: Option<NodeId>,
     },
-    /// Keep it no longer; a link that is up stays up.
+    /// Stop keeping it; a link that is up stays up.
     Undial {
         /// On which interface.
         iface: InterfaceId,

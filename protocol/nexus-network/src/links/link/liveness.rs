@@ -281,7 +281,9 @@ impl Link {
             if let Some(moved) = &mut self.moved {
                 moved.received = moved.received.saturating_add(bytes);
                 // What came makes room for the question, if that was lost or withheld.
-                self.probe(desk);
+                if self.probe.sent_at.after(self.answer_time()) <= desk.cx.now {
+                    self.probe(desk);
+                }
             }
         } else if from.is_some() && self.current.window.highest() == Some(header.counter) {
             self.endpoint = from;
