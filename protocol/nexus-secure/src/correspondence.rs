@@ -24,7 +24,7 @@ use nexus_wire::reticulum::{Packet, PacketHash, PacketType, Payload as _, Proof}
 
 use crate::allowance::{Allowance, Taken};
 use crate::contract::{Attempt, Message, Outgoing, Sender, Undelivered};
-use crate::envelope::{self, Letter, MAX_PACKET, MAX_PLAINTEXT, SealedPacket};
+use crate::envelope::{self, Letter, MAX_PACKET, MAX_PLAINTEXT, Plaintext, SealedPacket};
 use errands::{Errand, Errands, Unjudged};
 use inbox::{Inbox, Kept};
 use memory::{Memory, enc_id};
@@ -48,7 +48,7 @@ pub enum Input {
         /// The packet.
         packet: SealedPacket,
         /// What it says.
-        plaintext: Vec<u8>,
+        plaintext: Plaintext,
     },
     /// It was sealed to no ratchet. Answers [`Effect::Open`].
     Unopened(SealedPacket),
@@ -70,7 +70,7 @@ pub enum Input {
     Reached(DestinationHash),
     /// The write with this number, and all before it, are durable.
     Durable(u64),
-    /// The messages up to this number are wanted no longer.
+    /// The messages up to this number may be deleted.
     Forget {
         /// The last number.
         through: u64,
@@ -294,7 +294,7 @@ impl Correspondence {
         match SealedPacket::read(&packet, &self.identity.node_id()) {
             None => count(&mut self.refusals.malformed),
             // Before any multiplication: whoever repeats what he heard costs one look.
-            Some(sealed) if self.memory.holds(&enc_id(&sealed.enc)) => count(&mut self.refusals.replayed),
+            Some(sealed) if self.memory.holds(enc_id(&sealed.enc)) => count(&mut self.refusals.replayed),
             Some(sealed) => out.push(Effect::Open(sealed)),
         }
     }
@@ -315,7 +315,7 @@ impl Correspondence {
         cx: Cx,
         with: RatchetId,
         packet: &SealedPacket,
-        plaintext: Vec<u8>,
+        plaintext: Plaintext,
         out: &mut impl Sink<Effect>,
     ) {
         let Ok(envelope) = Envelope::decode(&plaintext) else { return count(&mut self.refusals.malformed) };
@@ -348,7 +348,7 @@ impl Correspondence {
             return count(&mut self.refusals.malformed);
         };
         let Some(to) = envelope.reply_to else {
-            if self.outbox.answered(now, envelope.request_id, &body, out).is_none() {
+            if self.outbox.answered(now, envelope.request_id, body, out).is_none() {
                 count(&mut self.refusals.unproved);
             }
             return;

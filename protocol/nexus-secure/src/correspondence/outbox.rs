@@ -256,12 +256,12 @@ impl Outbox {
         &mut self,
         now: Instant,
         request_id: u32,
-        body: &[u8; 8],
+        body: [u8; 8],
         out: &mut impl Sink<Effect>,
     ) -> Option<()> {
         let (handle, at) = self.ways.iter().find_map(|(handle, way)| {
             let asked = way.outgoing.content == Content::Ping && way.request_id == request_id;
-            let sent = way.sent.iter().find(|sent| asked && sent.nonce == *body)?;
+            let sent = way.sent.iter().find(|sent| asked && sent.nonce == body)?;
             Some((*handle, sent.at))
         })?;
         self.deliver(now, handle, at, out);
