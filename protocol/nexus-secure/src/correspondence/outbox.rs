@@ -199,7 +199,7 @@ impl Outbox {
         for (handle, way) in &mut self.ways {
             let is_to_it = DestinationHash::from(way.outgoing.to) == *destination;
             if is_to_it && now < way.until && (way.standing == Standing::NoPath || now >= way.patient_until) {
-                way.delay = SHORTEST;
+                way.delay = patience(self.round_trips.get(&way.outgoing.to));
                 ready.push(*handle);
             }
         }
