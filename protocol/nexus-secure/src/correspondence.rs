@@ -6,6 +6,7 @@
 
 mod errands;
 mod inbox;
+mod limits;
 mod memory;
 mod outbox;
 use alloc::collections::VecDeque;
@@ -27,6 +28,7 @@ use crate::contract::{Attempt, Message, Outgoing, Sender, Undelivered};
 use crate::envelope::{self, Letter, MAX_PACKET, MAX_PLAINTEXT, Plaintext, SealedPacket};
 use errands::{Errand, Errands, Unjudged};
 use inbox::{Inbox, Kept};
+pub use limits::{Limits, Refusals};
 use memory::{Memory, enc_id};
 use outbox::Outbox;
 
@@ -140,44 +142,6 @@ pub enum Effect {
 pub const INBOX: TableId = TableId(3);
 /// The table of what arrived: key ratchet id 10 ‖ `BLAKE3(enc)[..8]`; value: the request's fingerprint.
 pub const REPLAYS: TableId = TableId(4);
-
-/// How much the organ may hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// How much may be on its way at once; what is more is refused as busy.
-    pub outgoing: usize,
-    /// How many messages are kept; the oldest goes.
-    pub inbox: usize,
-    /// How many messages are remembered of each ratchet; then the ratchet is retired.
-    pub remembered: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { outgoing: 64, inbox: 1_024, remembered: 4_096 }
-    }
-}
-
-/// What arrived and was not taken. Counted, never reset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Refusals {
-    /// No packet, not end to end, or not to this node; or its plaintext is no envelope.
-    pub malformed: u64,
-    /// Sealed to none of this node's keys that were tried, or changed on its way.
-    pub unopened: u64,
-    /// A message sealed to the identity's key: without forward secrecy it is not taken.
-    pub unprotected: u64,
-    /// A packet that arrived before.
-    pub replayed: u64,
-    /// Not signed by whom it names.
-    pub forged: u64,
-    /// A proof or an answer of nothing that is on its way, or not by its recipient.
-    pub unproved: u64,
-    /// For a service that this node does not have.
-    pub unknown: u64,
-    /// More than the disk, the memory of a ratchet or the allowance for answers takes; its sender tries again.
-    pub busy: u64,
-}
 
 /// How many writes may wait for the disk. Messages leave room for the organ's own.
 const WAITING_WRITES: usize = 18;
