@@ -176,7 +176,7 @@ pub enum Event {
         /// What became of this attempt.
         attempt: Attempt,
     },
-    /// The recipient proved that it arrived; or, for [`Content::Ping`], answered.
+    /// The recipient proved that it arrived; or, for [`Content::Ping`](nexus_secure::Content::Ping), answered.
     Delivered {
         /// The command's.
         handle: u64,

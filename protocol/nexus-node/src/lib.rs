@@ -7,7 +7,7 @@
 //! node.handle_timeout(now)
 //! node.next_timeout() -> Option<Instant>
 //! node.poll_output() -> Option<Output>      // only pops; never thinks
-//! node.network(), node.ratchets()            // short-lived views
+//! node.network(), node.secure(), node.inbox() // short-lived views
 //! ```
 //!
 //! The driving contract, named so that it can be cited:

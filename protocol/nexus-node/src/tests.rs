@@ -87,10 +87,12 @@ fn an_announce_that_is_heard_lets_what_waits_for_it_be_sealed() {
     let content = Content::Message { text: b"hello".to_vec(), authorship: Authorship::Signed };
     let lifetime = Duration::from_secs(60);
     let outgoing = Outgoing { handle: 4, to: two.node.node_id(), content, lifetime };
-    one.tell(Input::Command(Command::Send(outgoing)));
-    assert_eq!(one.reached(&two.frames()), [two.address()]);
-    let correspondence = one.node.secure().correspondence();
-    assert_eq!(correspondence.outgoing(), 1, "it waits for its receipt");
+    let no_path = Output::Event(Event::Attempted { handle: 4, attempt: Attempt::NoPath });
+    assert_eq!(one.tell(Input::Command(Command::Send(outgoing))), core::slice::from_ref(&no_path));
+    let [announce] = &two.frames()[..] else { panic!("one announce") };
+    let outputs = one.tell(Input::Frame { iface: WIRE, from: None, bytes: announce.clone() });
+    assert!(matches!(outputs[..], [Output::Event(Event::Reached { .. }), ..]));
+    assert!(!outputs.contains(&no_path), "its key is known, so it is sealed");
 }
 
 #[test]

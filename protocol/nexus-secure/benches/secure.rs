@@ -39,7 +39,7 @@ fn envelopes(c: &mut Criterion) {
     c.bench_function("envelope/verify/200", |b| {
         b.iter(|| {
             let envelope = Envelope::decode(black_box(&plaintext)).expect("an envelope");
-            verify(&envelope, &plaintext, &sealed.enc, &to, author.public()).expect("it is signed")
+            verify(&envelope, &plaintext, &sealed.enc, &to, author.public()).expect("it is signed");
         });
     });
     c.bench_function("envelope/search-31-ratchets/200", |b| {

@@ -1,6 +1,7 @@
 //! What applications say to and hear from the layer: messages, and what becomes of them.
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use nexus_crypto::NodeId;
 use nexus_machine::Duration;
@@ -21,8 +22,8 @@ pub struct Outgoing {
     pub lifetime: Duration,
 }
 
-/// What is sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What is sent. Its text is never printed.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Content {
     /// A probe, answered by the recipient's node.
     Ping,
@@ -42,6 +43,17 @@ impl Content {
 
 const _: () = assert!(Content::MAX_TEXT == 326, "the documented length of a text is what fits a packet");
 
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ping => f.write_str("Ping"),
+            Self::Message { text, authorship } => {
+                write!(f, "Message {{ text: {} bytes, authorship: {authorship:?} }}", text.len())
+            }
+        }
+    }
+}
+
 /// Whether a message says who sends it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Authorship {
@@ -51,8 +63,8 @@ pub enum Authorship {
     Anonymous,
 }
 
-/// A message that arrived.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A message that arrived. Its text is never printed.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Message {
     /// Its number in the inbox: counts up, never reused.
     pub number: u64,
@@ -62,6 +74,14 @@ pub struct Message {
     pub unix_s: u64,
     /// The text, UTF-8 if its sender kept to the rules.
     pub text: Vec<u8>,
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { number, sender, unix_s, text } = self;
+        let len = text.len();
+        write!(f, "Message {{ number: {number}, sender: {sender:?}, unix_s: {unix_s}, text: {len} bytes }}")
+    }
 }
 
 /// Who sent a message.
@@ -98,4 +118,21 @@ pub enum Undelivered {
     TooLong,
     /// As much as this node may have on its way is on its way already, or the handle is in use.
     Busy,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    #[test]
+    fn no_text_is_printed() {
+        let text = Vec::from(*b"secret");
+        let message = Message { number: 1, sender: Sender::Anonymous, unix_s: 2, text: text.clone() };
+        let content = Content::Message { text, authorship: Authorship::Signed };
+        let outgoing = Outgoing { handle: 1, to: NodeId([0; 16]), content, lifetime: Duration::ZERO };
+        let printed = format!("{message:?} {outgoing:?}");
+        assert!(printed.contains("text: 6 bytes"), "{printed}");
+        assert!(!printed.contains("secret") && !printed.contains("115, 101"), "{printed}");
+    }
 }

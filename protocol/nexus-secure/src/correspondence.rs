@@ -6,6 +6,7 @@
 
 mod errands;
 mod inbox;
+mod limits;
 mod memory;
 mod outbox;
 use alloc::collections::VecDeque;
@@ -24,9 +25,10 @@ use nexus_wire::reticulum::{Packet, PacketHash, PacketType, Payload as _, Proof}
 
 use crate::allowance::{Allowance, Taken};
 use crate::contract::{Attempt, Message, Outgoing, Sender, Undelivered};
-use crate::envelope::{self, Letter, MAX_PACKET, MAX_PLAINTEXT, SealedPacket};
+use crate::envelope::{self, Letter, MAX_PACKET, MAX_PLAINTEXT, Plaintext, SealedPacket};
 use errands::{Errand, Errands, Unjudged};
 use inbox::{Inbox, Kept};
+pub use limits::{Limits, Refusals};
 use memory::{Memory, enc_id};
 use outbox::Outbox;
 
@@ -48,7 +50,7 @@ pub enum Input {
         /// The packet.
         packet: SealedPacket,
         /// What it says.
-        plaintext: Vec<u8>,
+        plaintext: Plaintext,
     },
     /// It was sealed to no ratchet. Answers [`Effect::Open`].
     Unopened(SealedPacket),
@@ -70,7 +72,7 @@ pub enum Input {
     Reached(DestinationHash),
     /// The write with this number, and all before it, are durable.
     Durable(u64),
-    /// The messages up to this number are wanted no longer.
+    /// The messages up to this number may be deleted.
     Forget {
         /// The last number.
         through: u64,
@@ -140,44 +142,6 @@ pub enum Effect {
 pub const INBOX: TableId = TableId(3);
 /// The table of what arrived: key ratchet id 10 ‖ `BLAKE3(enc)[..8]`; value: the request's fingerprint.
 pub const REPLAYS: TableId = TableId(4);
-
-/// How much the organ may hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// How much may be on its way at once; what is more is refused as busy.
-    pub outgoing: usize,
-    /// How many messages are kept; the oldest goes.
-    pub inbox: usize,
-    /// How many messages are remembered of each ratchet; then the ratchet is retired.
-    pub remembered: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { outgoing: 64, inbox: 1_024, remembered: 4_096 }
-    }
-}
-
-/// What arrived and was not taken. Counted, never reset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Refusals {
-    /// No packet, not end to end, or not to this node; or its plaintext is no envelope.
-    pub malformed: u64,
-    /// Sealed to none of this node's keys that were tried, or changed on its way.
-    pub unopened: u64,
-    /// A message sealed to the identity's key: without forward secrecy it is not taken.
-    pub unprotected: u64,
-    /// A packet that arrived before.
-    pub replayed: u64,
-    /// Not signed by whom it names.
-    pub forged: u64,
-    /// A proof or an answer of nothing that is on its way, or not by its recipient.
-    pub unproved: u64,
-    /// For a service that this node does not have.
-    pub unknown: u64,
-    /// More than the disk, the memory of a ratchet or the allowance for answers takes; its sender tries again.
-    pub busy: u64,
-}
 
 /// How many writes may wait for the disk. Messages leave room for the organ's own.
 const WAITING_WRITES: usize = 18;
@@ -294,7 +258,7 @@ impl Correspondence {
         match SealedPacket::read(&packet, &self.identity.node_id()) {
             None => count(&mut self.refusals.malformed),
             // Before any multiplication: whoever repeats what he heard costs one look.
-            Some(sealed) if self.memory.holds(&enc_id(&sealed.enc)) => count(&mut self.refusals.replayed),
+            Some(sealed) if self.memory.holds(enc_id(&sealed.enc)) => count(&mut self.refusals.replayed),
             Some(sealed) => out.push(Effect::Open(sealed)),
         }
     }
@@ -315,7 +279,7 @@ impl Correspondence {
         cx: Cx,
         with: RatchetId,
         packet: &SealedPacket,
-        plaintext: Vec<u8>,
+        plaintext: Plaintext,
         out: &mut impl Sink<Effect>,
     ) {
         let Ok(envelope) = Envelope::decode(&plaintext) else { return count(&mut self.refusals.malformed) };
@@ -348,7 +312,7 @@ impl Correspondence {
             return count(&mut self.refusals.malformed);
         };
         let Some(to) = envelope.reply_to else {
-            if self.outbox.answered(now, envelope.request_id, &body, out).is_none() {
+            if self.outbox.answered(now, envelope.request_id, body, out).is_none() {
                 count(&mut self.refusals.unproved);
             }
             return;

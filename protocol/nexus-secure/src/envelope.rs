@@ -3,6 +3,8 @@
 
 use alloc::vec;
 use alloc::vec::Vec;
+use core::fmt;
+use core::ops::Deref;
 
 use nexus_crypto::exchange::{EphemeralPublic, RecipientPublic, RecipientSecret};
 use nexus_crypto::hash::{blake3, truncate};
@@ -16,6 +18,7 @@ use nexus_wire::nexus::end_to_end::{Envelope, Service, SignedSender};
 use nexus_wire::reticulum::packet::HEADER_1_LEN;
 use nexus_wire::reticulum::{Context, DestinationType, Packet, PacketHash, PacketType};
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 /// The longest packet that a NEXUS node originates, in bytes, transport id not counted.
 pub const MAX_PACKET: usize = 480;
@@ -133,11 +136,29 @@ impl SealedPacket {
 
     /// The plaintext, if it was sealed to `key`.
     #[must_use]
-    pub fn open(&self, key: RecipientSecret<'_>) -> Option<Vec<u8>> {
-        let mut buffer = self.ciphertext.clone();
+    pub fn open(&self, key: RecipientSecret<'_>) -> Option<Plaintext> {
+        let mut buffer = Zeroizing::new(self.ciphertext.clone());
         let info = info(&self.destination);
         hpke::open_in_place(key, &self.enc, &info, &self.associated, &mut buffer, &self.tag).ok()?;
-        Some(buffer)
+        Some(Plaintext(buffer))
+    }
+}
+
+/// What a packet says once it is opened. Erased when dropped, never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Plaintext(Zeroizing<Vec<u8>>);
+
+impl Deref for Plaintext {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Plaintext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Plaintext({} bytes)", self.0.len())
     }
 }
 
@@ -219,7 +240,7 @@ mod tests {
         let bytes = seal(letter, &TO, key, Some(&author()), &mut random).unwrap();
         let sealed = SealedPacket::read(&Packet::decode(&bytes).unwrap(), &TO).unwrap();
         let plaintext = sealed.open(RecipientSecret::Ratchet(&ratchet)).unwrap();
-        (sealed.enc, plaintext)
+        (sealed.enc, plaintext.to_vec())
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub enum Input {
     },
     /// Send this.
     Send(Outgoing),
-    /// Messages up to this number are wanted no longer.
+    /// Messages up to this number may be deleted.
     Forget {
         /// The last number.
         through: u64,

@@ -1,11 +1,9 @@
 //! What waits for a lookup. A part of [`super::Correspondence`].
 
-use alloc::vec::Vec;
-
 use nexus_crypto::{NodeId, RatchetId};
 use nexus_machine::{BoundedMap, Inserted, MapOverflow, MemoryBound};
 
-use super::{EphemeralPublic, MAX_PLAINTEXT, PacketHash};
+use super::{EphemeralPublic, MAX_PLAINTEXT, PacketHash, Plaintext};
 
 /// What goes on when a node was looked up.
 #[derive(Debug)]
@@ -25,7 +23,7 @@ pub(super) struct Unjudged {
     pub(super) with: RatchetId,
     pub(super) hash: PacketHash,
     pub(super) enc: EphemeralPublic,
-    pub(super) plaintext: Vec<u8>,
+    pub(super) plaintext: Plaintext,
 }
 
 /// How many errands of others may wait. The one that began first is given up: its sender tries again.

@@ -66,8 +66,8 @@ impl Memory {
     }
 
     /// Whether this packet arrived before.
-    pub(super) fn holds(&self, enc: &EncId) -> bool {
-        self.for_a_while.contains(enc) || self.of_ratchets.values().any(|packets| packets.contains_key(enc))
+    pub(super) fn holds(&self, enc: EncId) -> bool {
+        self.for_a_while.contains(&enc) || self.of_ratchets.values().any(|packets| packets.contains_key(&enc))
     }
 
     /// Whether this request arrived before.
@@ -86,7 +86,7 @@ impl Memory {
     /// Remembers a packet for as long as its ratchet lives, once the write is durable.
     pub(super) fn remember(&mut self, ratchet: &RatchetId, enc: EncId, fingerprint: Fingerprint) -> Write {
         self.keep(ratchet, enc, fingerprint);
-        Write::set(REPLAYS, &key(ratchet, &enc), fingerprint.to_vec())
+        Write::set(REPLAYS, &key(ratchet, enc), fingerprint.to_vec())
     }
 
     fn keep(&mut self, ratchet: &RatchetId, enc: EncId, fingerprint: Fingerprint) {
@@ -116,12 +116,12 @@ impl Memory {
         for fingerprint in packets.values() {
             self.requests.remove(fingerprint);
         }
-        Some(packets.keys().map(|enc| Write::delete(REPLAYS, &key(&ratchet, enc))).collect())
+        Some(packets.keys().map(|enc| Write::delete(REPLAYS, &key(&ratchet, *enc))).collect())
     }
 }
 
-fn key(ratchet: &RatchetId, enc: &EncId) -> Vec<u8> {
-    [ratchet.as_bytes().as_slice(), enc].concat()
+fn key(ratchet: &RatchetId, enc: EncId) -> Vec<u8> {
+    [ratchet.as_bytes().as_slice(), &enc].concat()
 }
 
 impl MemoryBound for Memory {

@@ -199,7 +199,7 @@ impl Outbox {
         for (handle, way) in &mut self.ways {
             let is_to_it = DestinationHash::from(way.outgoing.to) == *destination;
             if is_to_it && now < way.until && (way.standing == Standing::NoPath || now >= way.patient_until) {
-                way.delay = SHORTEST;
+                way.delay = patience(self.round_trips.get(&way.outgoing.to));
                 ready.push(*handle);
             }
         }
@@ -256,12 +256,12 @@ impl Outbox {
         &mut self,
         now: Instant,
         request_id: u32,
-        body: &[u8; 8],
+        body: [u8; 8],
         out: &mut impl Sink<Effect>,
     ) -> Option<()> {
         let (handle, at) = self.ways.iter().find_map(|(handle, way)| {
             let asked = way.outgoing.content == Content::Ping && way.request_id == request_id;
-            let sent = way.sent.iter().find(|sent| asked && sent.nonce == *body)?;
+            let sent = way.sent.iter().find(|sent| asked && sent.nonce == body)?;
             Some((*handle, sent.at))
         })?;
         self.deliver(now, handle, at, out);
