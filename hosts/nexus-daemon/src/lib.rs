@@ -2,12 +2,14 @@
 //!
 //! | module | what it is |
 //! |---|---|
+//! | [`api`] | the values of the control protocol |
 //! | [`host`] | the loop: collect input, tell the node, carry out what it asks, sleep until its next deadline |
 //! | [`udp`] | an interface over UDP, one frame a datagram |
 //! | [`store`] | what must survive, in an embedded database under one directory |
 //!
 //! Contract: the crate page of `nexus-node`. Spec: `spec/node.md`.
 
+pub mod api;
 pub mod host;
 pub mod store;
 pub mod udp;
