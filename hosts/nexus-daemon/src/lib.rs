@@ -11,6 +11,11 @@
 
 pub mod api;
 pub mod host;
+pub mod key_store;
+pub mod lock;
+pub mod notify;
+pub mod passphrase;
+pub mod state_dir;
 pub mod store;
 pub mod udp;
 

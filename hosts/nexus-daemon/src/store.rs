@@ -8,6 +8,8 @@ use nexus_machine::{Snapshot, TableId, Write};
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
 use thiserror::Error;
 
+/// The database within its directory.
+pub(crate) const FILE: &str = "state.redb";
 /// Table number and key → value.
 const VALUES: TableDefinition<'_, (u8, &[u8]), &[u8]> = TableDefinition::new("values");
 /// One entry: the schema's version.
@@ -58,7 +60,7 @@ impl Store {
     pub fn open(directory: &Path) -> Result<(Self, Snapshot), StoreError> {
         std::fs::create_dir_all(directory)
             .map_err(|cause| StoreError::Directory { path: directory.to_owned(), cause })?;
-        let path = directory.join("state.redb");
+        let path = directory.join(FILE);
         let opened = Database::create(&path).map_err(redb::Error::from);
         let store = match opened {
             Ok(database) => Self { database, path },
