@@ -10,6 +10,8 @@
 //! Contract: the crate page of `nexus-node`. Spec: `spec/node.md`.
 
 pub mod api;
+pub mod client;
+pub mod control;
 pub mod host;
 pub mod key_store;
 pub mod lock;
