@@ -11,12 +11,15 @@
 
 pub mod api;
 pub mod client;
+pub mod config;
 pub mod control;
 pub mod host;
 pub mod key_store;
 pub mod lock;
+pub mod logs;
 pub mod notify;
 pub mod passphrase;
+pub mod privacy;
 pub mod state_dir;
 pub mod store;
 pub mod udp;
