@@ -24,7 +24,7 @@ use crate::privacy::Privacy;
 use crate::state_dir::StateDir;
 
 pub use address::{HostPort, NotAnAddress, Peer};
-pub use check::{Ports, Problem, check};
+pub use check::{Problem, check};
 
 /// The UDP port of NEXUS.
 pub const PORT: u16 = 4777;
@@ -208,6 +208,20 @@ impl Config {
 }
 
 impl Interface {
+    /// Whether the two differ in nothing but in the peers with whom links are kept.
+    #[must_use]
+    pub fn same_but_peers(&self, other: &Self) -> bool {
+        let bare = |interface: &Self| {
+            let mut bare = interface.clone();
+            // In reticulum mode the peer is what the socket is connected to.
+            if let (Medium::Udp { peers, .. }, Mode::Nexus) = (&mut bare.medium, bare.mode) {
+                peers.clear();
+            }
+            bare
+        };
+        bare(self) == bare(other)
+    }
+
     fn default_udp() -> Self {
         Self {
             name: "udp0".to_owned(),

@@ -2,6 +2,8 @@
 //!
 //! | module | what it is |
 //! |---|---|
+//! | [`service`] | a daemon: configuration, host and control socket in one process |
+//! | [`backup`] | a node in one file |
 //! | [`config`], [`state_dir`], [`key_store`], [`passphrase`], [`lock`] | what a daemon is started with |
 //! | [`api`], [`control`], [`client`] | the control protocol: its values and its two ends |
 //! | [`logs`], [`privacy`] | what is logged, and what a log may name |
@@ -14,6 +16,7 @@
 //! Contract: the crate page of `nexus-node`. Spec: `spec/node.md`.
 
 pub mod api;
+pub mod backup;
 pub mod client;
 pub mod config;
 pub mod control;
@@ -27,6 +30,7 @@ pub mod logs;
 pub mod notify;
 pub mod passphrase;
 pub mod privacy;
+pub mod service;
 pub mod state_dir;
 pub mod store;
 

@@ -1,17 +1,16 @@
-//! Where logs go, and how much goes there. What they may name is [`crate::privacy`]'s part. Spec: spec/node.md#logs.
+//! How much is logged. What a line may name is [`crate::privacy`]'s part. Spec: spec/node.md#logs.
 
-use std::fs::OpenOptions;
-use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::io::{self, Write as _};
 use std::str::FromStr;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use thiserror::Error;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Registry, fmt, reload};
+
+use crate::privacy::{AtomicPrivacy, Discreet, Privacy};
 
 /// How much is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,40 +59,49 @@ impl Level {
     }
 }
 
-/// Where logs go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// Standard error.
-    Stderr,
-    /// A file for this user alone; what is there stays.
-    File(PathBuf),
-}
-
-/// The log of this process.
+/// The log of this process, on standard error.
 #[derive(Clone, Debug)]
-pub struct Logs(Option<reload::Handle<LevelFilter, Registry>>);
+pub struct Logs {
+    level: Option<reload::Handle<LevelFilter, Registry>>,
+    privacy: Arc<AtomicPrivacy>,
+}
 
 impl Logs {
     /// Begins to log. In a process that logs already, nothing is different.
-    pub fn begin(target: &Target, level: Level) -> io::Result<Self> {
+    #[must_use]
+    pub fn begin(level: Level, privacy: Privacy) -> Self {
         let (filter, handle) = reload::Layer::new(level.filter());
-        let lines = fmt::layer().with_ansi(false).with_target(false);
-        let registry = tracing_subscriber::registry().with(filter);
-        let begun = match target {
-            Target::Stderr => registry.with(lines.with_writer(io::stderr)).try_init(),
-            Target::File(path) => registry.with(lines.with_writer(Mutex::new(file(path)?))).try_init(),
-        };
-        Ok(Self(begun.ok().map(|()| handle)))
+        let privacy = Arc::new(AtomicPrivacy::new(privacy));
+        let writer = Discreet { out: Stderr, privacy: Arc::clone(&privacy) };
+        let lines = fmt::layer().with_ansi(false).with_target(false).with_writer(Mutex::new(writer));
+        let begun = tracing_subscriber::registry().with(filter).with(lines).try_init();
+        Self { level: begun.ok().map(|()| handle), privacy }
     }
 
     /// Logs more or less from here on.
-    pub fn set(&self, level: Level) {
-        if let Self(Some(handle)) = self {
+    pub fn set_level(&self, level: Level) {
+        if let Some(handle) = &self.level {
             let _process_ends = handle.reload(level.filter());
         }
     }
+
+    /// Names more or less from here on.
+    pub fn set_privacy(&self, privacy: Privacy) {
+        self.privacy.set(privacy);
+    }
 }
 
-fn file(path: &Path) -> io::Result<std::fs::File> {
-    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
+/// Standard error, which may be gone: a log that cannot be written must not end the node.
+#[derive(Debug)]
+struct Stderr;
+
+impl io::Write for Stderr {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let _gone = io::stderr().write_all(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

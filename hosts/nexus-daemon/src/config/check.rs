@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::fs;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
 
 use super::{Config, Medium};
 use crate::key_store::{self, KeyStoreError};
@@ -19,28 +18,13 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Whether ports are tried: while the node that uses this configuration runs, they are taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ports {
-    /// They are.
-    Tried,
-    /// They are not.
-    LeftAlone,
-}
-
 /// What is wrong with `config`, in the order of the file.
 #[must_use]
-pub fn check(config: &Config, ports: Ports) -> Vec<Problem> {
+pub fn check(config: &Config) -> Vec<Problem> {
     let mut problems: Vec<_> = key(config).into_iter().collect();
     for interface in &config.interfaces {
         let name = &interface.name;
         match &interface.medium {
-            Medium::Udp { listen, .. } if ports == Ports::Tried => {
-                problems.extend(refused(name, *listen, UdpSocket::bind(listen).map(drop)));
-            }
-            Medium::TcpListen { listen } if ports == Ports::Tried => {
-                problems.extend(refused(name, *listen, TcpListener::bind(listen).map(drop)));
-            }
             Medium::Udp { .. } | Medium::TcpListen { .. } | Medium::TcpConnect { .. } => {}
             Medium::Pipe { command } => {
                 let program = command.first().map(String::as_str).unwrap_or_default();
@@ -74,10 +58,6 @@ fn key(config: &Config) -> Option<Problem> {
         Ok(_) | Err(CannotOpen::Locked) => None,
         Err(refusal) => Some(Problem(format!("{path}: {refusal}"))),
     }
-}
-
-fn refused(name: &str, address: SocketAddr, tried: std::io::Result<()>) -> Option<Problem> {
-    tried.err().map(|cause| Problem(format!("{name} cannot use {address}: {cause}")))
 }
 
 /// A path, or a name on the search path.
