@@ -86,8 +86,7 @@ pub fn restore(file: &Path, state: &StateDir) -> Result<(), BackupError> {
     let (key, writes) = decode(&read(file)?).ok_or_else(|| BackupError::Damaged(file.to_owned()))?;
     // Complete beside its place, so that a crash or a full disk leaves no half of a node behind.
     let beside = state.path().join("restoring");
-    let cannot =
-        |cause| BackupError::System { path: file.to_owned(), action: "restored", cause };
+    let cannot = |cause| BackupError::System { path: file.to_owned(), action: "restored", cause };
     if beside.exists() {
         fs::remove_dir_all(&beside).map_err(cannot)?;
     }
@@ -186,10 +185,7 @@ mod tests {
         let file = directory.path().join("backup");
         write(&file, &from.key(), &store.reader().snapshot().unwrap()).unwrap();
         assert_eq!(fs::metadata(&file).unwrap().mode() & 0o777, 0o600);
-        assert!(matches!(
-            write(&file, &from.key(), &Snapshot::empty()),
-            Err(BackupError::Exists(_))
-        ));
+        assert!(matches!(write(&file, &from.key(), &Snapshot::empty()), Err(BackupError::Exists(_))));
 
         let (_other, to) = state();
         restore(&file, &to).unwrap();

@@ -1,6 +1,6 @@
 //! How much is logged. What a line may name is [`crate::privacy`]'s part. Spec: spec/node.md#logs.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex};
 
@@ -44,6 +44,18 @@ impl FromStr for Level {
             "trace" => Ok(Self::Trace),
             other => Err(NoLevel(other.to_owned())),
         }
+    }
+}
+
+impl std::fmt::Display for Level {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        })
     }
 }
 
@@ -97,7 +109,7 @@ struct Stderr;
 
 impl io::Write for Stderr {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let _gone = io::stderr().write_all(bytes);
+        let _gone = io::Write::write_all(&mut io::stderr(), bytes);
         Ok(bytes.len())
     }
 

@@ -73,6 +73,17 @@ impl FromStr for Source {
 }
 
 impl Source {
+    /// As it is written in a configuration or an argument.
+    #[must_use]
+    pub fn to_argument(&self) -> String {
+        match self {
+            Self::None => String::new(),
+            Self::Terminal => "terminal".to_owned(),
+            Self::Descriptor(number) => format!("fd:{number}"),
+            Self::Credential(name) => format!("credential:{name}"),
+        }
+    }
+
     /// The passphrase, without the end of its line. A terminal shows `prompt`.
     pub fn read(&self, prompt: &str) -> Result<Zeroizing<Vec<u8>>, PassphraseError> {
         let from = self.to_string();

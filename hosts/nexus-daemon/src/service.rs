@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use nexus_crypto::{IdentityHash, IdentitySeed, NodeId, NodeIdentity};
 use nexus_network::{LinkId, LinkStatus, Policy};
 use nexus_node::{Command, Event, Setup};
 use thiserror::Error;
@@ -89,8 +90,8 @@ struct Service {
     handle: HostHandle,
     logs: Logs,
     began: Instant,
-    node: nexus_crypto::NodeId,
-    identity: nexus_crypto::IdentityHash,
+    node: NodeId,
+    identity: IdentityHash,
     /// Links that are up, as they were when they came up.
     links: BTreeMap<LinkId, LinkStatus>,
     /// Who waits for what becomes of what is sent.
@@ -124,7 +125,7 @@ pub async fn run(options: Options) -> Result<(), ServiceError> {
     let passphrase = options.passphrase.as_ref().unwrap_or(&config.passphrase);
     let (seed, found) = key_store::open_or_make(&config.identity, passphrase)?;
     let (store, snapshot) = Store::open(options.state.path())?;
-    let identity = nexus_crypto::NodeIdentity::from_seed(seed.clone());
+    let public = *NodeIdentity::from_seed(IdentitySeed::from_bytes(*seed.expose())).public();
     let setup = Setup {
         identity: seed,
         config: nexus_machine::Config { relaying: config.relaying },
@@ -144,14 +145,13 @@ pub async fn run(options: Options) -> Result<(), ServiceError> {
         host.view().open(&interface.name, medium.as_ref(), &media::decorations(interface))?;
         tracing::info!("{interface}");
     }
-    let (node, public) = (identity.node_id(), identity.public());
     let mut service = Service {
         config,
         handle,
         logs,
         began: Instant::now(),
-        node,
-        identity: public.identity_hash(),
+        node: public.node_id(),
+        identity: public.hash(),
         links: BTreeMap::new(),
         sending: BTreeMap::new(),
         last_sending: 0,
@@ -165,8 +165,10 @@ pub async fn run(options: Options) -> Result<(), ServiceError> {
     let control = Control::open(&service.options.state)?;
     let running = tokio::spawn(host.run());
     match found {
-        Found::Before => tracing::info!("node {} starts", node),
-        Found::MadeNow => tracing::info!("node {} starts for the first time: its identity was made", node),
+        Found::Before => tracing::info!("node {} starts", public.node_id()),
+        Found::MadeNow => {
+            tracing::info!("node {} starts for the first time: its identity was made", public.node_id());
+        }
     }
     service.dial_all();
     let ended = service.serve(control, running, events).await;
@@ -186,7 +188,7 @@ impl Service {
         let mut changes = self.handle.changes();
         let mut tick = tokio::time::interval(std::time::Duration::from_millis(500));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        self.tell_manager(notify::State::Ready);
+        tell_manager(notify::State::Ready);
         let outcome = loop {
             tokio::select! {
                 Some(asked) = control.next() => {
@@ -197,22 +199,22 @@ impl Service {
                 event = events.recv() => self.hear(event).await,
                 Ok(()) = changes.changed() => self.interfaces_changed().await,
                 _ = tick.tick() => self.serve_listeners().await,
-                () = signals.stop() => break None,
+                _ = signals.terminate.recv() => break None,
+                _ = signals.interrupt.recv() => break None,
                 _ = signals.hangup.recv() => self.reload_on_signal().await,
                 ended = &mut running => break Some(ended),
             }
         };
-        self.tell_manager(notify::State::Stopping);
+        tell_manager(notify::State::Stopping);
         for dialling in self.dialling.values() {
             dialling.abort();
         }
         self.end_requests();
-        let ended = match outcome {
-            Some(ended) => ended,
-            None => {
-                self.handle.stop();
-                running.await
-            }
+        let ended = if let Some(ended) = outcome {
+            ended
+        } else {
+            self.handle.stop();
+            running.await
         };
         control.finish().await;
         match ended {
@@ -227,11 +229,11 @@ impl Service {
             Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
         }
     }
+}
 
-    fn tell_manager(&self, state: notify::State) {
-        if let Err(cause) = notify::tell(state) {
-            tracing::warn!("the service manager cannot be told that this node is {state:?}: {cause}");
-        }
+fn tell_manager(state: notify::State) {
+    if let Err(cause) = notify::tell(state) {
+        tracing::warn!("the service manager cannot be told that this node is {state:?}: {cause}");
     }
 }
 
@@ -250,12 +252,5 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
         })
-    }
-
-    async fn stop(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
     }
 }

@@ -9,8 +9,8 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::{Course, Service, sight};
 use crate::api::{
-    Attempt, Code, Delivered, Done, Event as Told, Inbox, Interfaces, Links, MAX_LINE, Message, Paths, Progress,
-    Status, Verb,
+    Attempt, Code, Delivered, Done, Event as Told, Inbox, Interfaces, Links, MAX_LINE, Message, Paths,
+    Progress, Status, Verb,
 };
 use crate::config::{HostPort, node_id, policy_name};
 use crate::control::{Asked, Replier};
@@ -31,7 +31,9 @@ impl Service {
         let Asked { verb, replier } = asked;
         match verb {
             Verb::Status => self.status(replier).await,
-            Verb::Interfaces => self.see(replier, |view| Interfaces { interfaces: sight::interfaces(view) }).await,
+            Verb::Interfaces => {
+                self.see(replier, |view| Interfaces { interfaces: sight::interfaces(view) }).await;
+            }
             Verb::Links => {
                 let links = self.links.clone();
                 let see = move |view: &crate::HostView<'_>| Links {
@@ -43,7 +45,8 @@ impl Service {
             Verb::Ping { to, for_s } => self.send(replier, &to, for_s, Content::Ping).await,
             Verb::Send { to, text, signed, for_s } => {
                 let authorship = if signed { Authorship::Signed } else { Authorship::Anonymous };
-                self.send(replier, &to, for_s, Content::Message { text: text.into_bytes(), authorship }).await;
+                self.send(replier, &to, for_s, Content::Message { text: text.into_bytes(), authorship })
+                    .await;
             }
             Verb::Inbox { since, limit } => self.inbox(replier, since, limit).await,
             Verb::Listen { since } => {
@@ -178,7 +181,8 @@ impl Service {
         peer: &str,
         expected: Option<&str>,
     ) -> Result<(), Refusal> {
-        let expected = expected.map(node_id).transpose().map_err(|cause| (Code::BadValue, cause.to_string()))?;
+        let expected =
+            expected.map(node_id).transpose().map_err(|cause| (Code::BadValue, cause.to_string()))?;
         let (name, to) = self.named(interface, peer).await?;
         self.handle.ask(move |view| view.dial(&name, to, expected)).await.map_err(stopping)
     }
@@ -190,9 +194,8 @@ impl Service {
 
     /// The interface and the address that a client named.
     async fn named(&self, interface: Option<String>, peer: &str) -> Result<(String, Endpoint), Refusal> {
-        let peer: HostPort = peer.parse().map_err(|cause: crate::config::NotAnAddress| {
-            (Code::BadValue, cause.to_string())
-        })?;
+        let peer: HostPort =
+            peer.parse().map_err(|cause: crate::config::NotAnAddress| (Code::BadValue, cause.to_string()))?;
         let names = self.handle.ask(|view| {
             view.media().filter(|medium| medium.kind == "udp").map(|medium| medium.name).collect::<Vec<_>>()
         });
@@ -204,12 +207,14 @@ impl Service {
                 [only] => only.clone(),
                 [] => return Err((Code::NotFound, "there is no UDP interface".to_owned())),
                 [..] => {
-                    let sentence = format!("there are several UDP interfaces: say which ({})", names.join(", "));
+                    let sentence =
+                        format!("there are several UDP interfaces: say which ({})", names.join(", "));
                     return Err((Code::BadValue, sentence));
                 }
             },
         };
-        let found = tokio::time::timeout(std::time::Duration::from_secs(5), udp::resolve(&peer.to_string())).await;
+        let found =
+            tokio::time::timeout(std::time::Duration::from_secs(5), udp::resolve(&peer.to_string())).await;
         match found {
             Ok(Ok(endpoints)) if !endpoints.is_empty() => Ok((name, endpoints[0])),
             Ok(Err(cause)) => Err((Code::NotFound, format!("{peer} cannot be looked up: {cause}"))),
@@ -271,7 +276,9 @@ impl Service {
             Event::Reached { destination, hops, .. } => {
                 tracing::debug!("{} can be reached, hops: {hops}", destination);
             }
-            Event::ChannelJammed { iface } => tracing::debug!("the channel of interface {} stays busy", iface.0),
+            Event::ChannelJammed { iface } => {
+                tracing::debug!("the channel of interface {} stays busy", iface.0);
+            }
             Event::ClocksParted { by } => {
                 let s = by.as_secs();
                 tracing::warn!("the clocks parted by {s} s: this machine was suspended, or runs twice");

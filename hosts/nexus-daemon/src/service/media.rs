@@ -15,10 +15,8 @@ use crate::drivers::{tcp, udp};
 /// The driver of an interface, not yet open.
 pub(super) fn medium(interface: &Interface) -> Result<Box<dyn Medium>, OpenError> {
     let mode = interface.mode;
-    let speech = Speech {
-        bandwidth_bps: interface.bandwidth_bps.unwrap_or(tcp::NOMINAL_BPS),
-        ..Speech::new(mode)
-    };
+    let speech =
+        Speech { bandwidth_bps: interface.bandwidth_bps.unwrap_or(tcp::NOMINAL_BPS), ..Speech::new(mode) };
     Ok(match &interface.medium {
         Chosen::Udp { listen, discovery_v4, discovery_v6, peers } => match mode {
             Mode::Nexus => Box::new(Udp {
@@ -52,11 +50,7 @@ fn is_on(discovery: config::Discovery) -> bool {
     discovery == config::Discovery::On
 }
 
-fn cable(
-    name: &str,
-    listen: std::net::SocketAddr,
-    peers: &[config::Peer],
-) -> Result<Cable, OpenError> {
+fn cable(name: &str, listen: std::net::SocketAddr, peers: &[config::Peer]) -> Result<Cable, OpenError> {
     let refused = |cause| OpenError::Address { name: name.to_owned(), address: listen, cause };
     let peer = peers.first().expect("a configuration of UDP in reticulum mode names one peer");
     let found = peer.at.to_string().to_socket_addrs().map_err(refused)?;

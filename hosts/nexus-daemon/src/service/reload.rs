@@ -70,8 +70,8 @@ impl Service {
         }
         let after_restart = self.after_restart(&config);
         // What waits for a restart stays what it is: a later reload says so again.
-        let Config { file: _, identity, passphrase, label, relaying, .. } = self.config.clone();
-        self.config = Config { identity, passphrase, label, relaying, ..config };
+        let Config { identity, passphrase, relaying, label, .. } = self.config.clone();
+        self.config = Config { identity, passphrase, relaying, label, ..config };
         for change in &changes {
             tracing::info!("reloaded: {change}");
         }
@@ -92,7 +92,8 @@ impl Service {
     /// Closes and opens what is different; undoes that if something cannot be opened.
     async fn change_interfaces(&mut self, config: &Config) -> Result<Vec<String>, String> {
         let before = self.config.interfaces.clone();
-        let stays = |one: &Interface, among: &[Interface]| among.iter().any(|other| other.same_but_peers(one));
+        let stays =
+            |one: &Interface, among: &[Interface]| among.iter().any(|other| other.same_but_peers(one));
         let closing: Vec<_> =
             before.iter().filter(|interface| !stays(interface, &config.interfaces)).cloned().collect();
         let opening: Vec<_> =
@@ -200,7 +201,8 @@ async fn look_up(
     loop {
         let mut wait = LOOK_UP_AGAIN;
         for (peer, last) in peers.iter().zip(&mut last) {
-            let found = udp::resolve(&peer.at.to_string()).await.ok().and_then(|found| found.first().copied());
+            let found =
+                udp::resolve(&peer.at.to_string()).await.ok().and_then(|found| found.first().copied());
             let Some(to) = found else {
                 tracing::warn!("a peer of {name} cannot be looked up");
                 wait = LOOK_UP_SOON;

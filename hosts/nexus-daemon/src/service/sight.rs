@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use nexus_crypto::{NameHash, NodeId};
+use nexus_crypto::{DestinationHash, NameHash, NodeId};
 use nexus_machine::Instant;
 use nexus_network::{Down, InterfaceId, LinkStatus, Mode};
 use nexus_node::Sender;
@@ -81,7 +81,11 @@ const fn mode(mode: Mode) -> &'static str {
 }
 
 fn occurred<const N: usize>(causes: [(&str, u64); N]) -> BTreeMap<String, u64> {
-    causes.into_iter().filter(|(_, count)| *count > 0).map(|(cause, count)| (cause.to_owned(), count)).collect()
+    causes
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(cause, count)| (cause.to_owned(), count))
+        .collect()
 }
 
 /// What was heard and not believed.
@@ -100,10 +104,10 @@ pub(super) fn refusals(view: &HostView<'_>) -> BTreeMap<String, u64> {
 
 pub(super) fn paths(view: &HostView<'_>) -> Vec<Path> {
     let known = view.node().network().announces().known();
-    let path = |(destination, known): (&nexus_crypto::DestinationHash, &nexus_network::announces::Known)| Path {
+    let path = |(destination, known): (&DestinationHash, &nexus_network::announces::Known)| Path {
         destination: destination.to_string(),
-        node: known.public.destination(NameHash::NEXUS_NODE) == *destination,
-        hops: known.neighbour.hops.0,
+        node: DestinationHash::of(NameHash::NEXUS_NODE, known.public.hash()) == *destination,
+        hops: known.neighbour.hops.get(),
         interface: interface_name(view, known.neighbour.iface),
         via: known.neighbour.transport.map(|relay| relay.to_string()),
         cost: None,
@@ -158,6 +162,7 @@ const fn age_s(now: Instant, then: Instant) -> u64 {
 pub(super) fn memory_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.trim().strip_suffix("kB")).and_then(|kib| kib.trim().parse::<u64>().ok());
+    let kib =
+        line.and_then(|line| line.trim().strip_suffix("kB")).and_then(|kib| kib.trim().parse::<u64>().ok());
     kib.unwrap_or(0) * 1_024
 }

@@ -68,7 +68,10 @@ impl Subscribers {
     /// Hands out messages, oldest first, as far as there is room.
     pub(super) fn deliver(&mut self, messages: &[api::Message]) {
         for listener in &mut self.listeners {
-            for message in messages.iter().filter(|message| message.number > listener.since) {
+            for message in messages {
+                if message.number <= listener.since {
+                    continue;
+                }
                 if !listener.replier.has_room() {
                     break;
                 }
@@ -78,4 +81,3 @@ impl Subscribers {
         }
     }
 }
-
