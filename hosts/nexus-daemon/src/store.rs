@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nexus_machine::{Snapshot, TableId, Write};
-use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition, WriteTransaction};
+use redb::{
+    Database, ReadOnlyDatabase, ReadableDatabase, ReadableTable as _, TableDefinition, WriteTransaction,
+};
 use thiserror::Error;
 
 /// The database within its directory.
@@ -93,6 +95,12 @@ impl Store {
         if !path.exists() {
             create(directory, &path, schema).map_err(refused)?;
         }
+        // Opened for writing, a store is tidied up by the database: one of a later version is left as it is.
+        if let Some(found) = version_at_rest(&path)
+            && found > schema.version
+        {
+            return Err(StoreError::Newer { path, found });
+        }
         let database = Database::open(&path).map_err(|cause| refused(cause.into()))?;
         let store = Self { database: Arc::new(database), path: path.clone() };
         let found = store.version().map_err(refused)?;
@@ -116,9 +124,7 @@ impl Store {
     }
 
     fn version(&self) -> Result<u32, redb::Error> {
-        let schema = self.database.begin_read()?.open_table(SCHEMA)?;
-        let version = schema.get("version")?.map(|version| version.value());
-        Ok(version.unwrap_or(VERSION))
+        version_in(&*self.database)
     }
 
     /// All steps in one transaction: after a crash the store is of the old version or of the later one.
@@ -171,6 +177,17 @@ impl Reader {
         }
         Ok(snapshot)
     }
+}
+
+/// The version of a store that was closed in order; none if it was not, or is in use.
+fn version_at_rest(path: &Path) -> Option<u32> {
+    version_in(&ReadOnlyDatabase::open(path).ok()?).ok()
+}
+
+fn version_in(database: &impl ReadableDatabase) -> Result<u32, redb::Error> {
+    let schema = database.begin_read()?.open_table(SCHEMA)?;
+    let version = schema.get("version")?.map(|version| version.value());
+    Ok(version.unwrap_or(VERSION))
 }
 
 /// Makes an empty store beside its place and moves it there when it is whole: what a full disk cut short is never opened.
