@@ -2,6 +2,7 @@
 
 mod demo;
 mod demo_node;
+mod node;
 
 use std::process::ExitCode;
 
@@ -19,6 +20,8 @@ struct Arguments {
 enum Command {
     /// Run five nodes as processes on this machine and watch them find each other
     Demo(demo::Demo),
+    /// Run a node on this machine
+    Node(node::Node),
     /// One node of the demo; started by it
     #[command(hide = true)]
     DemoNode(demo_node::DemoNode),
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
     };
     let ended = match arguments.command {
         Command::Demo(demo) => runtime.block_on(demo.run()).map_err(|error| error.to_string()),
+        Command::Node(node) => runtime.block_on(node.run()).map_err(|error| error.to_string()),
         Command::DemoNode(node) => {
             runtime.block_on(node.run()).map(|()| ExitCode::SUCCESS).map_err(|error| error.to_string())
         }
