@@ -14,6 +14,8 @@ pub mod decorators;
 pub mod driver;
 pub mod drivers;
 pub mod host;
+#[cfg(test)]
+mod rig;
 pub mod store;
 
 pub use decorators::Decorations;
