@@ -1,5 +1,7 @@
 //! Hosts with real sockets, stores and threads.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails, in its helpers too")]
+
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -240,7 +242,7 @@ async fn reached(events: &mut Receiver<Arc<Event>>) {
 }
 
 async fn event(events: &mut Receiver<Arc<Event>>, wanted: impl Fn(&Event) -> bool) {
-    let heard = async { while !wanted(&*events.recv().await.unwrap()) {} };
+    let heard = async { while !wanted(&events.recv().await.unwrap()) {} };
     tokio::time::timeout(PATIENCE, heard).await.unwrap();
 }
 
