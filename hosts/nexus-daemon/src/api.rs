@@ -318,7 +318,8 @@ pub struct Path {
     pub hops: u8,
     /// The interface's name.
     pub interface: String,
-    /// The identity hash of the relay that carried it; none if it is a neighbour.
+    /// The neighbour that carried it: its node id, or its identity hash where it speaks in clear; none if the destination
+    /// is the neighbour.
     pub via: Option<String>,
     /// What the way charges and how good it is, where that is known.
     pub cost: Option<Cost>,

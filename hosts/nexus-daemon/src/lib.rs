@@ -24,6 +24,8 @@ pub mod decorators;
 pub mod driver;
 pub mod drivers;
 pub mod host;
+#[cfg(test)]
+mod rig;
 pub mod key_store;
 pub mod lock;
 pub mod logs;

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use nexus_crypto::{DestinationHash, NameHash, NodeId};
 use nexus_machine::Instant;
-use nexus_network::{Down, InterfaceId, LinkStatus, Mode};
+use nexus_network::announces::{PathState, Via};
+use nexus_network::{Down, InterfaceId, LinkId, LinkStatus, Mode};
 use nexus_node::Sender;
 
-use crate::api::{Interface, Link, Message, Path, Traffic};
+use crate::api::{Cost, Interface, Link, Message, Path, Traffic};
 use crate::driver::Carrier;
 use crate::drivers::udp;
 use crate::host::{HostView, InterfaceStatus};
@@ -90,8 +91,13 @@ fn occurred<const N: usize>(causes: [(&str, u64); N]) -> BTreeMap<String, u64> {
 
 /// What was heard and not believed.
 pub(super) fn refusals(view: &HostView<'_>) -> BTreeMap<String, u64> {
-    let announces = view.node().network().announces().refusals();
-    occurred([
+    let network = view.node().network();
+    let announces = network.announces().refusals();
+    let drops = network.forwarding().drops();
+    let links = network.links().refusals().by_name().filter(|(_, count)| *count > 0);
+    let mut all: BTreeMap<String, u64> =
+        links.map(|(cause, count)| (format!("link_{cause}"), count)).collect();
+    all.extend(occurred([
         ("announce_closed", announces.closed),
         ("announce_malformed", announces.malformed),
         ("announce_stale", announces.stale),
@@ -99,18 +105,44 @@ pub(super) fn refusals(view: &HostView<'_>) -> BTreeMap<String, u64> {
         ("announce_other_key", announces.other_key),
         ("announce_too_long", announces.too_long),
         ("announce_crowded", announces.crowded),
-    ])
+        ("announce_hasty", announces.hasty),
+        ("packet_malformed", drops.malformed),
+        ("packet_hop_limit", drops.hop_limit),
+        ("packet_duplicate", drops.duplicate),
+        ("packet_not_for_us", drops.not_for_us),
+        ("packet_leaf", drops.leaf),
+        ("packet_no_path", drops.no_path),
+        ("packet_in_clear", drops.in_clear),
+        ("packet_loop", drops.loops),
+        ("packet_link_table", drops.link_table),
+        ("packet_no_reverse", drops.no_reverse),
+    ]));
+    all
 }
 
 pub(super) fn paths(view: &HostView<'_>) -> Vec<Path> {
-    let known = view.node().network().announces().known();
+    let network = view.node().network();
+    let known = network.announces().known().filter(|(_, known)| known.path == PathState::Alive);
+    let peers: BTreeMap<LinkId, NodeId> =
+        network.links().status().map(|link| (link.id, link.peer.node_id())).collect();
+    let direct = |known: &nexus_network::announces::Known| known.neighbour.hops.get() <= 1;
+    let via = |known: &nexus_network::announces::Known| match known.neighbour.via {
+        Via::Clear { transport, .. } => transport.map(|relay| relay.to_string()),
+        Via::Link { .. } if direct(known) => None,
+        Via::Link { link, .. } => peers.get(&link).map(ToString::to_string),
+    };
     let path = |(destination, known): (&DestinationHash, &nexus_network::announces::Known)| Path {
         destination: destination.to_string(),
         node: DestinationHash::of(NameHash::NEXUS_NODE, known.public.hash()) == *destination,
         hops: known.neighbour.hops.get(),
-        interface: interface_name(view, known.neighbour.iface),
-        via: known.neighbour.transport.map(|relay| relay.to_string()),
-        cost: None,
+        interface: interface_name(view, known.neighbour.via.iface()),
+        via: via(known),
+        cost: Some(Cost {
+            unxs_per_kib: known.cost.cumulative_cost.price(),
+            worst_latency_ms: known.cost.worst_latency.0,
+            bottleneck_bps: known.cost.bottleneck.bps(),
+            hops: known.cost.hops.0,
+        }),
         emission: known.emitted_at,
         age_s: age_s(view.now(), known.heard_at),
     };
@@ -139,7 +171,7 @@ pub(super) const fn why(down: Down) -> &'static str {
         Down::Policy => "policy",
         Down::KeyExpired => "key_expired",
         Down::ClocksParted => "clocks_parted",
-        Down::Dropped => "dropped",
+        Down::Exhausted => "exhausted",
     }
 }
 
