@@ -140,8 +140,7 @@ pub(super) fn paths(view: &HostView<'_>) -> Vec<Path> {
         cost: Some(Cost {
             unxs_per_kib: known.cost.cumulative_cost.price(),
             worst_latency_ms: known.cost.worst_latency.0,
-            bottleneck_bps: known.cost.bottleneck.bps(),
-            hops: known.cost.hops.0,
+            bottleneck_bps: known.cost.bottleneck.bps().unwrap_or(0),
         }),
         emission: known.emitted_at,
         age_s: age_s(view.now(), known.heard_at),
