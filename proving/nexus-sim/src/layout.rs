@@ -119,7 +119,11 @@ impl Layout {
                 (false, Wired::Reticulum) => Mode::Reticulum,
                 (false, Wired::Nexus) => Mode::Nexus,
                 (false, Wired::Mixed) => {
-                    if random.chance(1, 2) { Mode::Nexus } else { Mode::Reticulum }
+                    if random.chance(1, 2) {
+                        Mode::Nexus
+                    } else {
+                        Mode::Reticulum
+                    }
                 }
             };
             let lan = medium.profile.reach == Reach::Shared && !medium.is_radio();

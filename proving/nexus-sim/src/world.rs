@@ -8,7 +8,7 @@ mod node;
 
 use std::collections::BTreeSet;
 
-use nexus_crypto::DestinationHash;
+use nexus_crypto::{DestinationHash, IdentitySeed, NodeIdentity, NodePublic};
 use nexus_machine::{Duration, Seed, Stream};
 use nexus_network::{Endpoint, InterfaceId};
 use nexus_node::{Event as NodeEvent, Input, Output};
@@ -62,6 +62,14 @@ impl Scenario {
     #[must_use]
     pub fn identity(&self, node: NodeIndex) -> [u8; 32] {
         self.seed.fork_index("identity", node.0.into()).fork("secret").bytes()
+    }
+
+    /// Who the nodes are, in their order.
+    #[must_use]
+    pub fn identities(&self) -> Vec<NodePublic> {
+        let secret = |node| IdentitySeed::from_bytes(self.identity(node));
+        let public = |node| *NodeIdentity::from_seed(secret(node)).public();
+        self.layout.node_indices().map(public).collect()
     }
 
     /// The addresses of all nodes, in their order.
