@@ -249,9 +249,9 @@ impl Swarm {
     }
 
     fn reproduce(&self, seed: u64) -> String {
-        let mode = self.speech.mode.map(|mode| format!(" --mode {}", named(mode))).unwrap_or_default();
-        let (nodes, hours, faults) = (self.nodes, self.days * 24, named(self.faults));
-        let (radio, errands) = (named(self.speech.radio), named(self.speech.errands));
+        let mode = self.speech.mode.map(|mode| format!(" --mode {}", named(&mode))).unwrap_or_default();
+        let (nodes, hours, faults) = (self.nodes, self.days * 24, named(&self.faults));
+        let (radio, errands) = (named(&self.speech.radio), named(&self.speech.errands));
         format!(
             "nexus-sim run --seed {seed} --nodes {nodes} --hours {hours} --faults {faults}{mode} --radio {radio} \
              --errands {errands}"
@@ -260,7 +260,7 @@ impl Swarm {
 }
 
 /// What a value is called on the command line.
-fn named(value: impl ValueEnum) -> String {
+fn named(value: &impl ValueEnum) -> String {
     value.to_possible_value().map(|name| name.get_name().to_owned()).unwrap_or_default()
 }
 

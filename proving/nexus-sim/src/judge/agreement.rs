@@ -114,7 +114,9 @@ impl Agreement {
                 for b in plan.nodes.iter().skip(place + 1) {
                     let mut ends = [end(*a, medium), end(*b, medium)];
                     ends.sort_unstable();
-                    ends.iter().for_each(|(node, _)| pairs_of[node.place()].push(Pair(ends)));
+                    for (node, _) in ends {
+                        pairs_of[node.place()].push(Pair(ends));
+                    }
                     pairs.insert(Pair(ends), Some(WorldTime::START));
                 }
             }
