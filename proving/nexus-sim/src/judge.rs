@@ -61,6 +61,7 @@ impl Bench {
     fn expecting<A: Actor>(scenario: &Scenario, calm_at: WorldTime, within: Duration) -> Self {
         let addresses: Vec<DestinationHash> = scenario.addresses::<A>();
         let layout = &scenario.layout;
+        let end = WorldTime::from_start(scenario.length);
         let identities = scenario.identities();
         let ids: Vec<NodeId> = identities.iter().map(NodePublic::node_id).collect();
         Self(vec![
@@ -71,8 +72,8 @@ impl Bench {
             Box::new(truth::Truth::new(addresses)),
             Box::new(secrecy::Secrecy::new(&identities)),
             Box::new(nonces::Nonces::new(layout)),
-            Box::new(delivery::Delivery::new(ids.clone(), calm_at.after(within))),
-            Box::new(agreement::Agreement::new(ids, layout, calm_at, agreement::WITHIN)),
+            Box::new(delivery::Delivery::new(ids.clone(), calm_at.after(within)).lasting(end)),
+            Box::new(agreement::Agreement::new(ids, layout, calm_at, agreement::WITHIN).lasting(end)),
         ])
     }
 

@@ -126,6 +126,13 @@ impl Agreement {
         Self { ids, calm_at, within, nodes, pairs_of, pairs, seen_until, finding }
     }
 
+    /// The run lasts until `end`, whether anything happens then or not.
+    #[must_use]
+    pub fn lasting(mut self, end: WorldTime) -> Self {
+        self.seen_until = end;
+        self
+    }
+
     /// Looks again at the pairs of a node whose links changed.
     fn review(&mut self, at: WorldTime, node: NodeIndex) {
         for pair in self.pairs_of[node.place()].clone() {
@@ -211,7 +218,7 @@ impl Agreement {
 
 impl Observer for Agreement {
     fn observe(&mut self, observation: &Observation<'_>) {
-        self.seen_until = observation.at;
+        self.seen_until = self.seen_until.max(observation.at);
         if let What::Node { node, act, .. } = &observation.what
             && let Err(reason) = self.judge(observation.at, *node, act)
         {
@@ -264,6 +271,10 @@ mod tests {
     fn two_ends_that_say_the_same_in_time_satisfy_it() {
         assert_eq!(settle(linked().at(5_000)), "");
         assert_eq!(settle(pair().at(700)), "", "it is not yet too late");
+        let ids = (0..2).map(|node| identity(node).node_id()).collect();
+        let silent =
+            Agreement::new(ids, &line(2), second(100), Duration::from_secs(600)).lasting(second(701));
+        assert!(!Script::new(silent).objection().is_empty(), "a world in which nothing happens is too late");
     }
 
     #[test]

@@ -80,7 +80,14 @@ impl Delivery {
         }
     }
 
-    /// How many errands were given, and how many of them were delivered.
+    /// The run lasts until `end`, whether anything happens then or not.
+    #[must_use]
+    pub fn lasting(mut self, end: WorldTime) -> Self {
+        self.seen_until = end;
+        self
+    }
+
+    /// How many messages were sent, and how many of them were shown.
     #[must_use]
     pub fn shown(&self) -> (usize, usize) {
         let shown = self.letters.values().filter(|letter| letter.shown).count();
@@ -242,7 +249,7 @@ fn holds(store: &Snapshot, text: &[u8]) -> bool {
 
 impl Observer for Delivery {
     fn observe(&mut self, observation: &Observation<'_>) {
-        self.seen_until = observation.at;
+        self.seen_until = self.seen_until.max(observation.at);
         if let What::Node { node, incarnation, act } = &observation.what
             && let Err(reason) = self.judge(observation.at, *node, *incarnation, act)
         {
