@@ -130,7 +130,14 @@ impl<M: Manner> Actor for Beacon<M> {
                 }
             }
             Input::WallClock { unix_s, .. } => self.wall = Some((unix_s, now)),
-            Input::Command(Command::Start) | Input::Entropy(_) => {}
+            Input::Command(
+                Command::Start
+                | Command::Dial { .. }
+                | Command::Undial { .. }
+                | Command::Policy(_)
+                | Command::Send(_),
+            )
+            | Input::Entropy(_) => {}
         }
     }
 
