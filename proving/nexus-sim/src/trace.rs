@@ -319,6 +319,10 @@ impl Encoder {
                 self.u8(6);
                 self.outgoing(outgoing);
             }
+            Command::Forget { through } => {
+                self.u8(7);
+                self.u64(*through);
+            }
         }
     }
 

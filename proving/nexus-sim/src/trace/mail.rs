@@ -41,7 +41,8 @@ impl Encoder {
             Down::Policy => 4,
             Down::KeyExpired => 5,
             Down::ClocksParted => 6,
-            Down::Dropped => 7,
+            // 7 was given once and means nothing.
+            Down::Exhausted => 8,
         });
     }
 
