@@ -107,6 +107,8 @@ pub(super) fn link(number: u16, peer: u32) -> LinkStatus {
         up_at: Instant::BOOT,
         heard_at: Instant::BOOT,
         rtt: None,
+        acknowledged: 0,
+        unacknowledged: 0,
         rekeys: 0,
         sent: Traffic::default(),
         received: Traffic::default(),
