@@ -12,6 +12,8 @@
 pub mod api;
 pub mod host;
 pub mod key_store;
+pub mod keyboard;
+
 pub mod lock;
 pub mod notify;
 pub mod passphrase;

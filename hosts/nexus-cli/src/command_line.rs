@@ -1,0 +1,87 @@
+//! The one definition of the command line: what is parsed, completed and printed as manual pages.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+use crate::{demo, demo_node, keygen};
+
+/// The network that people use when there is no provider.
+#[derive(Debug, Parser)]
+#[command(
+    name = "nexus",
+    version,
+    about,
+    max_term_width = 80,
+    after_long_help = "\
+Exit codes: 0 it was done; 1 it was tried and did not happen; 2 it cannot be done (usage, a bad file); 3 no node runs.
+
+`nexus-keygen`, `nexus-node`, `nexus-status` and so on are this program under other names: `nexus install-links DIR`
+makes them."
+)]
+pub(crate) struct CommandLine {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make, show, export and import identities
+    Keygen(keygen::Keygen),
+    /// Run five nodes as processes on this machine and watch them find each other
+    Demo(demo::Demo),
+    /// One node of the demo; started by it
+    #[command(hide = true)]
+    DemoNode(demo_node::DemoNode),
+}
+
+impl CommandLine {
+    /// What the process was started with. Under the name `nexus-X` the program is `nexus X`.
+    pub(crate) fn of_process() -> Self {
+        Self::parse_from(expanded(std::env::args_os().collect()))
+    }
+}
+
+/// The definition.
+pub(crate) fn definition() -> clap::Command {
+    CommandLine::command()
+}
+
+/// The arguments with the subcommand that the program's name says, if it says one.
+fn expanded(arguments: Vec<OsString>) -> Vec<OsString> {
+    let Some((program, rest)) = arguments.split_first() else {
+        return arguments;
+    };
+    let name = Path::new(program).file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    match name.strip_prefix("nexus-") {
+        Some(subcommand) if definition().find_subcommand(subcommand).is_some() => {
+            let mut expanded = vec![OsString::from("nexus"), OsString::from(subcommand)];
+            expanded.extend_from_slice(rest);
+            expanded
+        }
+        Some(_) | None => arguments,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(words: &[&str]) -> Vec<OsString> {
+        words.iter().map(OsString::from).collect()
+    }
+
+    #[test]
+    fn the_definition_has_no_contradictions() {
+        definition().debug_assert();
+    }
+
+    #[test]
+    fn under_another_name_the_program_is_its_subcommand() {
+        assert_eq!(expanded(words(&["/usr/bin/nexus-keygen", "new"])), words(&["nexus", "keygen", "new"]));
+        assert_eq!(expanded(words(&["nexus", "keygen", "new"])), words(&["nexus", "keygen", "new"]));
+        assert_eq!(expanded(words(&["nexus-1.0", "demo"])), words(&["nexus-1.0", "demo"]));
+        assert_eq!(expanded(vec![]), words(&[]));
+    }
+}
