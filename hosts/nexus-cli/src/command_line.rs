@@ -5,7 +5,8 @@ use std::path::Path;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::{demo, demo_node, keygen};
+use crate::messages::{listen, ping, send};
+use crate::{contacts, demo, demo_node, doctor, keygen, manual, status};
 
 /// The network that people use when there is no provider.
 #[derive(Debug, Parser)]
@@ -29,6 +30,24 @@ pub(crate) struct CommandLine {
 pub(crate) enum Command {
     /// Make, show, export and import identities
     Keygen(keygen::Keygen),
+    /// Show what the node is doing
+    Status(status::Status),
+    /// Ask another node for an answer
+    Ping(ping::Ping),
+    /// Send a message
+    Send(send::Send),
+    /// Print messages as they arrive
+    Listen(listen::Listen),
+    /// Give nodes names
+    Contacts(contacts::Contacts),
+    /// Find out what is wrong, and what mends it
+    Doctor(doctor::Doctor),
+    /// Print completions for a shell
+    Completions(manual::Completions),
+    /// Print the manual
+    Man(manual::Manual),
+    /// Make links to this program under the names of its parts
+    InstallLinks(manual::InstallLinks),
     /// Run five nodes as processes on this machine and watch them find each other
     Demo(demo::Demo),
     /// One node of the demo; started by it

@@ -1,13 +1,22 @@
 //! `nexus`: one program for everything that a person does with a node.
 
+mod address_book;
 mod command_line;
+mod contacts;
+mod daemon;
 mod demo;
 mod demo_node;
+mod doctor;
 mod ending;
 mod keygen;
+mod manual;
+mod messages;
 mod paper_key;
 mod passphrase_entry;
 mod place;
+mod quantities;
+mod status;
+mod table;
 mod terminal;
 
 use std::process::ExitCode;
@@ -19,6 +28,15 @@ use tokio::runtime::Runtime;
 fn main() -> ExitCode {
     match CommandLine::of_process().command {
         Command::Keygen(keygen) => exit_code(&keygen.run()),
+        Command::Status(status) => wait_for(status.run()),
+        Command::Ping(ping) => wait_for(ping.run()),
+        Command::Send(send) => wait_for(send.run()),
+        Command::Listen(listen) => wait_for(listen.run()),
+        Command::Contacts(contacts) => exit_code(&contacts.run()),
+        Command::Doctor(doctor) => wait_for(doctor.run()),
+        Command::Completions(completions) => exit_code(&Ok(completions.run())),
+        Command::Man(manual) => exit_code(&manual.run()),
+        Command::InstallLinks(links) => exit_code(&links.run()),
         Command::Demo(demo) => demo_exit(demo.run()),
         Command::DemoNode(node) => demo_exit(async move { node.run().await.map(|()| ExitCode::SUCCESS) }),
     }

@@ -150,7 +150,7 @@ mod tests {
             .map(|bytes| {
                 let seed = IdentitySeed::from_bytes(bytes);
                 let paper = encode(&seed).to_string();
-                let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+                let hex = nexus_crypto::VrfPublicKey(bytes).to_string();
                 json!({"seed": hex, "paper": paper, "node": NodeIdentity::from_seed(seed).node_id().to_string()})
             })
             .to_vec();

@@ -10,7 +10,9 @@ use crate::ending::Refusal;
 /// Options of the commands that concern one node.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Place {
-    /// The node's state directory [default: $NEXUS_STATE, /var/lib/nexus for root, ~/.local/state/nexus]
+    /// The node's state directory, if it is not the usual one
+    ///
+    /// The usual one is `$NEXUS_STATE`, else /var/lib/nexus for root, else ~/.local/state/nexus.
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
 }

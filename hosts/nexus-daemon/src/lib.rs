@@ -10,6 +10,7 @@
 //! Contract: the crate page of `nexus-node`. Spec: `spec/node.md`.
 
 pub mod api;
+pub mod client;
 pub mod host;
 pub mod key_store;
 pub mod keyboard;

@@ -125,7 +125,7 @@ fn sheet(line: &str, node: NodeId) -> Zeroizing<String> {
     // Room for all, so that no copy of a part is left behind.
     let mut sheet = Zeroizing::new(String::with_capacity(512));
     sheet.push_str("# The secret key of a NEXUS node. Whoever has it is this node.\n");
-    sheet.push_str(&format!("# node id {node}\n"));
+    sheet.extend(["# node id ", &node.to_string(), "\n"]);
     sheet.push_str("# Back into a key file: nexus keygen import FILE\n");
     for half in [&line[..line.len() / 2], &line[line.len() / 2..]] {
         sheet.push_str(half.trim());
