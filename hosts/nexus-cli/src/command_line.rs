@@ -13,13 +13,15 @@ use crate::{contacts, demo, demo_node, doctor, keygen, manual, status};
 #[command(
     name = "nexus",
     version,
-    about,
-    max_term_width = 80,
     after_long_help = "\
-Exit codes: 0 it was done; 1 it was tried and did not happen; 2 it cannot be done (usage, a bad file); 3 no node runs.
+Exit codes:
+  0  it was done
+  1  it was tried and did not happen
+  2  it cannot be done: usage, a bad file
+  3  no node runs
 
-`nexus-keygen`, `nexus-node`, `nexus-status` and so on are this program under other names: `nexus install-links DIR`
-makes them."
+`nexus-keygen`, `nexus-node` and `nexus-status` are this program under other
+names: `nexus install-links DIR` makes them."
 )]
 pub(crate) struct CommandLine {
     #[command(subcommand)]
@@ -48,7 +50,7 @@ pub(crate) enum Command {
     Man(manual::Manual),
     /// Make links to this program under the names of its parts
     InstallLinks(manual::InstallLinks),
-    /// Run five nodes as processes on this machine and watch them find each other
+    /// Watch five nodes on this machine find each other
     Demo(demo::Demo),
     /// One node of the demo; started by it
     #[command(hide = true)]
@@ -94,6 +96,21 @@ mod tests {
     #[test]
     fn the_definition_has_no_contradictions() {
         definition().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_a_line_of_help_and_no_line_is_wider_than_a_page() {
+        let mut commands = vec![definition()];
+        while let Some(mut command) = commands.pop() {
+            let name = command.get_name().to_owned();
+            let about = command.get_about().unwrap_or_else(|| panic!("{name} says what it does")).to_string();
+            assert!(!about.contains('\n') && !about.ends_with('.'), "{name}: {about}");
+            let help = command.render_long_help().to_string();
+            for line in help.lines().filter(|line| !line.starts_with("Usage:")) {
+                assert!(line.chars().count() <= 80, "{name}: {line}");
+            }
+            commands.extend(command.get_subcommands().cloned());
+        }
     }
 
     #[test]

@@ -14,7 +14,8 @@ Examples:
   nexus contacts add anna 3f1c0d5e9b7a42688d10c2f4a6e8b053
   nexus send anna hello
 
-A name has 1 to 32 of a-z, 0-9, `_`, `.` and `-`. The contacts are kept in ~/.config/nexus/contacts.toml.")]
+A name has 1 to 32 of a-z, 0-9, `_`, `.` and `-`. The contacts are kept in
+~/.config/nexus/contacts.toml.")]
 pub(crate) struct Contacts {
     #[command(subcommand)]
     action: Action,

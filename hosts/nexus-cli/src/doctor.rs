@@ -21,8 +21,9 @@ use machine::Machine;
 /// The command.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-Each finding comes with the command that mends it. A problem makes the exit code 1; a note is something to know and leaves
-it 0. Run it as the user whose node it is.")]
+Each finding comes with the command that mends it. A problem makes the exit code
+1; a note is something to know and leaves it 0. Run it as the user whose node it
+is.")]
 pub(crate) struct Doctor {
     #[command(flatten)]
     place: Place,

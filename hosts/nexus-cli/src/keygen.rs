@@ -25,7 +25,7 @@ use crate::terminal::{print_json, print_line};
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
-  nexus keygen new                        the node's identity, where the daemon looks for it
+  nexus keygen new                        the node's identity, in its place
   nexus keygen new --passphrase my.key    one under a passphrase, in another file
   nexus keygen show                       its node id and public keys
   nexus keygen export --to paper.txt      the secret, to be printed and locked away

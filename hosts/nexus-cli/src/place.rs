@@ -12,7 +12,7 @@ use crate::ending::Refusal;
 pub(crate) struct Place {
     /// The node's state directory, if it is not the usual one
     ///
-    /// The usual one is `$NEXUS_STATE`, else /var/lib/nexus for root, else ~/.local/state/nexus.
+    /// `$NEXUS_STATE`, else /var/lib/nexus for root, ~/.local/state/nexus.
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
 }

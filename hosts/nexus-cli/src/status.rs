@@ -18,7 +18,7 @@ use crate::terminal::{print, print_json};
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
-  nexus status                  the node, its interfaces, links, neighbours and paths
+  nexus status                  all there is to see
   nexus status links paths      these tables only
   nexus status --watch links    again every second; Ctrl-C ends it
   nexus status --json           the daemon's own object (spec/control.md)")]

@@ -84,7 +84,10 @@ impl Screen {
     /// Draws `text` from the top; lines beyond the window's last are left out.
     #[expect(clippy::unused_self, reason = "there is a screen to draw on only while this exists")]
     pub(crate) fn draw(&self, text: &str) {
-        let rows = tcgetwinsize(io::stdout()).map_or(24, |size| usize::from(size.ws_row)).max(2);
+        // A terminal that does not know its size says zero.
+        let rows =
+            tcgetwinsize(io::stdout()).ok().map(|size| usize::from(size.ws_row)).filter(|rows| *rows > 1);
+        let rows = rows.unwrap_or(24);
         let mut picture = String::from("\x1b[H");
         for line in text.lines().take(rows - 1) {
             picture.push_str(line);

@@ -26,14 +26,14 @@ impl Keyboard {
 
     /// A line that is not shown while it is typed; none if it was interrupted.
     pub fn ask_hidden(&mut self, question: &str) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
-        self.terminal.write_all(question.as_bytes())?;
         let mut quiet = self.before.clone();
         quiet.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
         quiet.special_codes[SpecialCodeIndex::VMIN] = 1;
         quiet.special_codes[SpecialCodeIndex::VTIME] = 0;
-        // What was typed before the question is no answer to it.
+        // What was typed before the question is no answer to it; what follows the question is.
         tcsetattr(&self.terminal, OptionalActions::Flush, &quiet)?;
-        let answer = read_keys(&mut self.terminal);
+        let asked = self.terminal.write_all(question.as_bytes());
+        let answer = asked.and_then(|()| read_keys(&mut self.terminal));
         tcsetattr(&self.terminal, OptionalActions::Now, &self.before)?;
         self.terminal.write_all(b"\n")?;
         answer

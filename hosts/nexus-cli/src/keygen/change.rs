@@ -15,10 +15,12 @@ use crate::terminal::print_line;
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
-  nexus keygen passphrase                 asks for the old one, if there is one, and twice for the new one
-  nexus keygen passphrase --remove        the key file is then protected by its permissions alone
+  nexus keygen passphrase             asks for the old one, if there is one, and
+                                      twice for the new one
+  nexus keygen passphrase --remove    only permissions protect the file then
 
-The new file is written beside the old one, synced, read back and only then put in its place.")]
+The new file is written beside the old one, synced, read back and only then put
+in its place.")]
 pub(super) struct ChangePassphrase {
     #[command(flatten)]
     which: Which,

@@ -24,7 +24,8 @@ const LONGEST: u64 = 4_096;
 /// The options of `export`.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-Whoever has what this prints is this node: keep it off screens, networks and disks that others see.
+Whoever has what this prints is this node: keep it off screens, networks and
+disks that others see.
 
 Examples:
   nexus keygen export --to paper.txt      into a file that only its owner may read
@@ -45,7 +46,8 @@ pub(super) struct Export {
 /// The options of `import`.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-A key file under a passphrase stays under it. What comes from paper is put under a passphrase if one is named.
+A key file under a passphrase stays under it. What comes from paper is put under
+a passphrase if one is named.
 
 Examples:
   nexus keygen import paper.txt           into the node's state directory

@@ -13,13 +13,15 @@ use crate::terminal::{harmless, print_json, print_line};
 /// The command.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-Messages that the node keeps come first, then those that arrive. Each line has the message's number, its time, its sender and
-its text, in which control characters are escaped. A sender without a mark signed; `?` says that the signature could not be
-checked, because the sender's key is not known.
+Messages that the node keeps come first, then those that arrive. Each line has
+the message's number, its time, its sender and its text, in which control
+characters are escaped. \"(verified)\" means that the sender's signature was
+checked; \"(not verified)\" that its key is not known here: anybody may have
+written that.
 
 Examples:
   nexus listen
-  nexus listen --since 41 --count 1     the message after number 41, as soon as it is there
+  nexus listen --since 41 --count 1     the next message after number 41
   nexus listen --json | jq .text")]
 pub(crate) struct Listen {
     #[command(flatten)]
@@ -72,7 +74,8 @@ fn line(message: &Message, book: &AddressBook) -> String {
     let sender = match &message.from {
         Some(node) => {
             let name = book.name_of(node).unwrap_or(node);
-            if message.verified { harmless(name) } else { format!("{}?", harmless(name)) }
+            let mark = if message.verified { "verified" } else { "not verified" };
+            format!("{} ({mark})", harmless(name))
         }
         None => "(anonymous)".to_owned(),
     };

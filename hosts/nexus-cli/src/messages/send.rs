@@ -18,8 +18,9 @@ use crate::terminal::{print_json, print_line};
 /// The command.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-The recipient is a contact, a node id, or the first digits of one that is known. The message is sent again until its receipt
-came or the time is over. Exit code 0 means that the recipient's node proved that it has it.
+The recipient is a contact, a node id, or the first digits of one that is known.
+The message is sent again until its receipt came or the time is over. Exit code
+0 means that the recipient's node proved that it has it.
 
 Examples:
   nexus send anna see you at eight
