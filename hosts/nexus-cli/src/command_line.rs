@@ -6,7 +6,7 @@ use std::path::Path;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::messages::{listen, ping, send};
-use crate::{contacts, demo, demo_node, doctor, keygen, manual, status};
+use crate::{contacts, demo, demo_node, doctor, keygen, manual, node, status};
 
 /// The network that people use when there is no provider.
 #[derive(Debug, Parser)]
@@ -32,6 +32,8 @@ pub(crate) struct CommandLine {
 pub(crate) enum Command {
     /// Make, show, export and import identities
     Keygen(keygen::Keygen),
+    /// Run a node on this machine
+    Node(node::Node),
     /// Show what the node is doing
     Status(status::Status),
     /// Ask another node for an answer

@@ -1,20 +1,23 @@
 //! One node of the demo, a process of its own. It tells its parent in lines of JSON on standard output.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 use nexus_crypto::IdentitySeed;
+use nexus_daemon::driver::OpenError;
+use nexus_daemon::drivers::udp::Cable;
 use nexus_daemon::host::entropy;
-use nexus_daemon::{Host, HostError, Store, StoreError, udp};
+use nexus_daemon::{Decorations, Host, HostError, HostHandle, Store, StoreError};
 use nexus_machine::Config;
-use nexus_network::{AppData, InterfaceId, Mode};
+use nexus_network::{AppData, Mode};
 use nexus_node::{Event, Node, Setup};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
-use tokio::sync::mpsc;
+use tokio::sync::broadcast::Receiver;
 
 /// What the demo starts one of its nodes with.
 #[derive(Debug, Args)]
@@ -59,15 +62,13 @@ pub(crate) enum DemoNodeError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Host(#[from] HostError),
+    #[error(transparent)]
+    Open(#[from] OpenError),
 }
-
-/// Frames that the drivers may be ahead of the node.
-const INPUT_QUEUE: usize = 256;
 
 impl DemoNode {
     pub(crate) async fn run(self) -> Result<(), DemoNodeError> {
         let (store, snapshot) = Store::open(&self.directory)?;
-        let (inputs, received) = mpsc::channel(INPUT_QUEUE);
         let setup = Setup {
             identity: IdentitySeed::from_bytes(entropy()?),
             config: Config::default(),
@@ -75,33 +76,30 @@ impl DemoNode {
             app_data: AppData::default(),
             snapshot,
         };
-        let mut host = Host::new(setup, store, received)?;
+        let mut host = Host::new(setup, store)?;
         let mut demo = BufReader::new(tokio::io::stdin());
-        let bound = self.bind().await.map_err(DemoNodeError::Socket)?;
+        let bound = self.bind().map_err(DemoNodeError::Socket)?;
         let ports =
-            bound.iter().map(|socket| socket.local_address().map(|at| at.port())).collect::<io::Result<_>>();
-        let node = host.node().node_id().to_string();
+            bound.iter().map(|socket| socket.local_addr().map(|at| at.port())).collect::<io::Result<_>>();
+        let node = host.view().node().node_id().to_string();
         tell(&Told::Bound { node, ports: ports.map_err(DemoNodeError::Socket)? });
         let peers = read_peers(&mut demo).await.map_err(DemoNodeError::Peers)?;
-        for (number, (socket, port)) in (0..).zip(bound.into_iter().zip(peers.ports)) {
-            let iface = InterfaceId(number);
-            let interface = socket.connect(loopback(port), iface, inputs.clone()).await;
-            host.add(iface, interface.map_err(DemoNodeError::Socket)?, Mode::Reticulum);
+        for (number, (socket, port)) in bound.into_iter().zip(peers.ports).enumerate() {
+            let cable = Cable::new(socket, loopback(port), Mode::Reticulum).map_err(DemoNodeError::Socket)?;
+            host.view().open(&format!("cable {number}"), &cable, &Decorations::default())?;
         }
-        let mut refused = 0;
+        let handle = host.handle();
+        let told = report(handle.events(), handle);
         tokio::select! {
-            ended = host.run(|node, event| report(node, event, &mut refused)) => Ok(ended?),
+            ended = host.run() => Ok(ended?),
+            () = told => Ok(()),
             // The demo ended, however it did: so does its node.
             _ = demo.read_u8() => Ok(()),
         }
     }
 
-    async fn bind(&self) -> io::Result<Vec<udp::Bound>> {
-        let mut bound = Vec::new();
-        for _ in 0..self.peers {
-            bound.push(udp::Bound::bind(loopback(0)).await?);
-        }
-        Ok(bound)
+    fn bind(&self) -> io::Result<Vec<UdpSocket>> {
+        (0..self.peers).map(|_| UdpSocket::bind(loopback(0))).collect()
     }
 }
 
@@ -111,28 +109,36 @@ async fn read_peers(demo: &mut (impl tokio::io::AsyncBufRead + Unpin)) -> io::Re
     Ok(serde_json::from_str(&line)?)
 }
 
-fn report(node: &Node, event: &Event, refused: &mut u64) {
-    match event {
-        Event::Announced { emitted_at } => tell(&Told::Announced { emitted_at: *emitted_at }),
-        Event::Reached { destination, hops, .. } => {
-            tell(&Told::Reached { node: destination.to_string(), hops: *hops });
+/// Tells the demo what the node's events mean, until the host is gone.
+async fn report(mut events: Receiver<Arc<Event>>, handle: HostHandle) {
+    let mut refused = 0;
+    while let Ok(event) = events.recv().await {
+        match &*event {
+            Event::Announced { emitted_at } => tell(&Told::Announced { emitted_at: *emitted_at }),
+            Event::Reached { destination, hops, .. } => {
+                tell(&Told::Reached { node: destination.to_string(), hops: *hops });
+            }
+            Event::ChannelJammed { .. }
+            | Event::ClocksParted { .. }
+            | Event::EntropyWanted
+            | Event::LinkUp(_)
+            | Event::LinkDown { .. }
+            | Event::MessageArrived(_)
+            | Event::Attempted { .. }
+            | Event::Delivered { .. }
+            | Event::Undelivered { .. } => {}
         }
-        Event::ChannelJammed { .. }
-        | Event::ClocksParted { .. }
-        | Event::EntropyWanted
-        | Event::LinkUp(_)
-        | Event::LinkDown { .. }
-        | Event::MessageArrived(_)
-        | Event::Attempted { .. }
-        | Event::Delivered { .. }
-        | Event::Undelivered { .. } => {}
+        let Ok(frames) = handle.ask(|view| refused_frames(view.node())).await else { return };
+        if frames > refused {
+            refused = frames;
+            tell(&Told::Refused { frames });
+        }
     }
+}
+
+fn refused_frames(node: &Node) -> u64 {
     let refusals = node.network().announces().refusals();
-    let frames = refusals.malformed + refusals.forged + refusals.other_key + refusals.closed;
-    if frames > *refused {
-        *refused = frames;
-        tell(&Told::Refused { frames });
-    }
+    refusals.malformed + refusals.forged + refusals.other_key + refusals.closed
 }
 
 /// A line of JSON to the demo. A demo that is gone is noticed on standard input.

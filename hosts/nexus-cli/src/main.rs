@@ -11,6 +11,7 @@ mod ending;
 mod keygen;
 mod manual;
 mod messages;
+mod node;
 mod paper_key;
 mod passphrase_entry;
 mod place;
@@ -37,8 +38,9 @@ fn main() -> ExitCode {
         Command::Completions(completions) => exit_code(&Ok(completions.run())),
         Command::Man(manual) => exit_code(&manual.run()),
         Command::InstallLinks(links) => exit_code(&links.run()),
-        Command::Demo(demo) => demo_exit(demo.run()),
-        Command::DemoNode(node) => demo_exit(async move { node.run().await.map(|()| ExitCode::SUCCESS) }),
+        Command::Node(node) => last(node.run()),
+        Command::Demo(demo) => last(demo.run()),
+        Command::DemoNode(node) => last(async move { node.run().await.map(|()| ExitCode::SUCCESS) }),
     }
 }
 
@@ -47,12 +49,13 @@ fn wait_for(command: impl Future<Output = Ending>) -> ExitCode {
     exit_code(&runtime().and_then(|runtime| runtime.block_on(command)))
 }
 
-fn demo_exit(demo: impl Future<Output = Result<ExitCode, impl std::fmt::Display>>) -> ExitCode {
+/// Runs a command that gives its own exit code.
+fn last(command: impl Future<Output = Result<ExitCode, impl std::fmt::Display>>) -> ExitCode {
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(refusal) => return exit_code(&Err(refusal)),
     };
-    let ended = runtime.block_on(demo);
+    let ended = runtime.block_on(command);
     // A thread that still waits for standard input must not keep the program alive.
     runtime.shutdown_background();
     ended.unwrap_or_else(|error| exit_code(&Err(Refusal::cannot(error))))

@@ -52,29 +52,39 @@ pub enum PassphraseError {
     NoCredentials,
 }
 
-/// What is no source.
-#[derive(Debug, PartialEq, Eq, Error)]
-#[error("{0:?} is no source of a passphrase: say \"terminal\", \"fd:NUMBER\" or \"credential:NAME\"")]
-pub struct NoSource(String);
+/// What is no source. Not repeated: it may be a passphrase, written where none belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("this is no source of a passphrase: say \"terminal\", \"fd:NUMBER\" or \"credential:NAME\"")]
+pub struct NoSource;
 
 impl FromStr for Source {
     type Err = NoSource;
 
     fn from_str(text: &str) -> Result<Self, NoSource> {
-        let refused = || NoSource(text.to_owned());
         match text.split_once(':') {
             None if text == "terminal" => Ok(Self::Terminal),
-            Some(("fd", number)) => number.parse().map(Self::Descriptor).map_err(|_| refused()),
+            Some(("fd", number)) => number.parse().map(Self::Descriptor).map_err(|_| NoSource),
             // A name, not a path: it must not lead out of the directory of credentials.
             Some(("credential", name)) if !name.is_empty() && !name.contains('/') && name != ".." => {
                 Ok(Self::Credential(name.to_owned()))
             }
-            _ => Err(refused()),
+            _ => Err(NoSource),
         }
     }
 }
 
 impl Source {
+    /// As it is written in a configuration or an argument.
+    #[must_use]
+    pub fn to_argument(&self) -> String {
+        match self {
+            Self::None => String::new(),
+            Self::Terminal => "terminal".to_owned(),
+            Self::Descriptor(number) => format!("fd:{number}"),
+            Self::Credential(name) => format!("credential:{name}"),
+        }
+    }
+
     /// The passphrase, without the end of its line. A terminal shows `prompt`.
     pub fn read(&self, prompt: &str) -> Result<Zeroizing<Vec<u8>>, PassphraseError> {
         let from = self.to_string();

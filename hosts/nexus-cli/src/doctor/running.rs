@@ -14,9 +14,9 @@ pub(super) fn node(case: &Case) -> Vec<Finding> {
         ClientError::NotRunning(_) => "nexus node start".to_owned(),
         ClientError::Forbidden(path) => format!("sudo nexus doctor --state {}", path.display()),
         ClientError::Refused(failure) if failure.code == Code::UnknownVersion => {
-            "nexus node restart".to_owned()
+            "nexus node stop && nexus node start".to_owned()
         }
-        ClientError::Language(_) => "nexus node restart".to_owned(),
+        ClientError::Language(_) => "nexus node stop && nexus node start".to_owned(),
         ClientError::Broken(_) | ClientError::Ended | ClientError::Refused(_) => {
             "nexus node status".to_owned()
         }
