@@ -7,6 +7,8 @@ mod network;
 mod running;
 mod times;
 
+use std::time::Duration;
+
 use clap::Args;
 use nexus_daemon::api::{self, Verb};
 use nexus_daemon::client::{Client, ClientError};
@@ -101,7 +103,7 @@ struct Checked {
 impl Doctor {
     pub(crate) async fn run(self) -> Ending {
         let state = self.place.state()?;
-        let daemon = ask(&state).await;
+        let daemon = ask(&state, PATIENCE).await;
         let report = Report::of(&Case { machine: Machine::this(), state, daemon });
         if self.json {
             print_json(&report);
@@ -112,8 +114,13 @@ impl Doctor {
     }
 }
 
-async fn ask(state: &StateDir) -> Result<api::Status, ClientError> {
-    Client::connect(state).await?.call(Verb::Status).await
+/// A daemon that takes longer to say how it is does not answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+async fn ask(state: &StateDir, patience: Duration) -> Result<api::Status, ClientError> {
+    let answer = async { Client::connect(state).await?.call(Verb::Status).await };
+    let silent = |_elapsed| Err(ClientError::Broken(std::io::ErrorKind::TimedOut.into()));
+    tokio::time::timeout(patience, answer).await.unwrap_or_else(silent)
 }
 
 impl Report {
@@ -184,6 +191,16 @@ mod tests {
 
     pub(super) fn sentences(findings: &[Finding]) -> Vec<&str> {
         findings.iter().map(|finding| finding.sentence.as_str()).collect()
+    }
+
+    #[tokio::test]
+    async fn a_daemon_that_does_not_answer_is_not_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let case = case(&directory);
+        std::fs::create_dir(case.state.path()).unwrap();
+        let _listens_only = tokio::net::UnixListener::bind(case.state.socket()).unwrap();
+        let refusal = ask(&case.state, Duration::from_millis(20)).await.unwrap_err();
+        assert!(refusal.to_string().contains("timed out"), "{refusal}");
     }
 
     #[test]

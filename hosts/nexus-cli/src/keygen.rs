@@ -26,9 +26,9 @@ use crate::terminal::{print_json, print_line};
 #[command(after_long_help = "\
 Examples:
   nexus keygen new                        the node's identity, in its place
-  nexus keygen new --passphrase my.key    one under a passphrase, in another file
+  nexus keygen new --passphrase my.key    one under a passphrase, elsewhere
   nexus keygen show                       its node id and public keys
-  nexus keygen export --to paper.txt      the secret, to be printed and locked away
+  nexus keygen export --to paper.txt      the secret, to be locked away
   nexus keygen import paper.txt my.key    and back
 
 Without FILE the identity in the node's state directory is meant.")]

@@ -28,7 +28,7 @@ Whoever has what this prints is this node: keep it off screens, networks and
 disks that others see.
 
 Examples:
-  nexus keygen export --to paper.txt      into a file that only its owner may read
+  nexus keygen export --to paper.txt      into a file for its owner only
   nexus keygen export --yes | lp          straight to the printer")]
 pub(super) struct Export {
     #[command(flatten)]

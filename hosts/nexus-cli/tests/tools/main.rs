@@ -5,5 +5,6 @@ mod conversation;
 mod doctor;
 mod fake_node;
 mod installation;
+mod real_node;
 mod screen;
 mod status;
