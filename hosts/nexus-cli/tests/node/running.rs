@@ -127,7 +127,8 @@ fn contains(log: &[u8], secret: &[u8]) -> bool {
 fn forms(secret: &[u8]) -> Vec<Vec<u8>> {
     let mut forms = Vec::new();
     for part in secret.windows(8) {
-        let hex: String = part.iter().map(|byte| format!("{byte:02x}")).collect();
+        let number = part.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+        let hex = format!("{number:016x}");
         let list = part.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
         forms.extend([part.to_vec(), hex.to_uppercase().into_bytes(), hex.into_bytes(), list.into_bytes()]);
     }
