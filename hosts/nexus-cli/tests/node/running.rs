@@ -168,3 +168,20 @@ fn a_backup_of_a_running_node_is_the_same_node_elsewhere_with_a_later_emission()
     assert_eq!(other.start().node, before.node);
     assert!(other.announce() > emission);
 }
+
+#[test]
+fn a_node_in_the_background_holds_nothing_of_whoever_started_it() {
+    let place = Place::with(QUIET);
+    let inner = place.command(&["start"]);
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", "exec 9>\"$0\"; exec \"$@\""]).arg(place.beside("somebodys-lock"));
+    let started = command.arg(inner.get_program()).args(inner.get_args()).output().unwrap();
+    assert!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr));
+    let pid = place.holder().unwrap();
+    let open: Vec<_> = fs::read_dir(format!("/proc/{pid}/fd"))
+        .unwrap()
+        .filter_map(|entry| fs::read_link(entry.unwrap().path()).ok())
+        .collect();
+    assert!(open.contains(&place.state.lock()), "its own files are open: {open:?}");
+    assert!(!open.contains(&place.beside("somebodys-lock")), "{open:?}");
+}

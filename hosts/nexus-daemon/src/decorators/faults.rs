@@ -75,7 +75,7 @@ impl Tap for Injecting {
                 out.push(News::Closed { why });
             }
             News::Opened(_) | News::Carrier(_) | News::Sent | News::Lost | News::Unusable(_) => {
-                out.push(news)
+                out.push(news);
             }
         }
     }

@@ -88,7 +88,8 @@ async fn send(
         }
         port.tell(News::Sent).await?;
     }
-    Ok(())
+    // The loop let go of the interface.
+    Err(HostGone)
 }
 
 #[cfg(test)]
@@ -102,7 +103,7 @@ mod tests {
     async fn frames_cross_and_the_other_end_hears_of_the_close() {
         let (left, right) = pair(profile());
         let (mut left, mut right) = (Rig::open(&left).unwrap(), Rig::open(&right).unwrap());
-        let (from_left, _) = (left.opened().await, right.opened().await);
+        let (from_left, _from_right) = (left.opened().await, right.opened().await);
         left.send(&*from_left.driver, None, b"a").await;
         assert_eq!(right.received().await, (None, b"a".to_vec()));
         left.close().await;

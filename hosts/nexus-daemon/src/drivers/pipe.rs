@@ -244,7 +244,7 @@ mod tests {
         // It closes nothing, reads nothing and ends by itself only after hours. It says its number, then a frame.
         let script = format!("echo $$ > {}; printf '~A~'; exec sleep 10000", file.display());
         let mut pipe = Rig::open(&pipe(&["sh", "-c", &script])).unwrap();
-        pipe.opened().await;
+        let _interface = pipe.opened().await;
         assert_eq!(pipe.received().await.1, b"A");
         let number = std::fs::read_to_string(&file).unwrap();
         let process = Path::new("/proc").join(number.trim());

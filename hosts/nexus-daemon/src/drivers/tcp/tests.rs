@@ -13,14 +13,14 @@ async fn frames_of_any_length_cross_both_ways() {
     let calling = caller.opened().await;
     assert_eq!(calling.carrier, Carrier::Down);
     assert_eq!(caller.carrier().await, Carrier::Up);
-    let called = listener.opened().await;
-    assert!(called.name.starts_with("test/127.0.0.1:"), "{}", called.name);
+    let answering = listener.opened().await;
+    assert!(answering.name.starts_with("test/127.0.0.1:"), "{}", answering.name);
     for length in [1, 2, 19, 23, 64, usize::from(FRAME_SIZE)] {
         let frame = vec![0x7e; length];
         caller.send(&*calling.driver, None, &frame).await;
         assert_eq!(listener.received().await, (None, frame));
         let frame = vec![0x7d; length];
-        listener.send(&*called.driver, None, &frame).await;
+        listener.send(&*answering.driver, None, &frame).await;
         assert_eq!(caller.received().await, (None, frame));
     }
 }
@@ -32,13 +32,14 @@ async fn a_caller_comes_back_when_the_peer_listens_again() {
     let mut caller = Rig::open(&connect(at)).unwrap();
     let calling = caller.opened().await;
     assert_eq!(caller.carrier().await, Carrier::Up);
-    listener.opened().await;
+    let answering = listener.opened().await;
     listener.close().await;
+    drop(answering);
     assert_eq!(caller.carrier().await, Carrier::Down);
 
     let mut listener = Rig::open(&listen(at.port(), 8)).unwrap();
     assert_eq!(caller.carrier().await, Carrier::Up);
-    listener.opened().await;
+    let _answering = listener.opened().await;
     caller.send(&*calling.driver, None, b"again").await;
     assert_eq!(listener.received().await.1, b"again");
 }
@@ -63,8 +64,7 @@ async fn connections_beyond_the_bound_are_refused_and_counted() {
     let at = address(&listener);
     let mut kept = Vec::new();
     for _ in 0..8 {
-        kept.push(Stream::connect(at).unwrap());
-        listener.opened().await;
+        kept.push((Stream::connect(at).unwrap(), listener.opened().await));
     }
     let refused = tokio::task::spawn_blocking(move || {
         for _ in 0..300 {
@@ -77,11 +77,10 @@ async fn connections_beyond_the_bound_are_refused_and_counted() {
     refused.await.unwrap();
     assert_eq!(listener.running.counters.refused.load(Ordering::Relaxed), 300);
     // Who leaves makes room.
-    let left = kept.pop();
-    drop(left);
+    let (connection, _gone) = kept.pop().unwrap();
+    drop(connection);
     while !matches!(listener.next().await.1, News::Closed { .. }) {}
-    kept.push(Stream::connect(at).unwrap());
-    listener.opened().await;
+    kept.push((Stream::connect(at).unwrap(), listener.opened().await));
 }
 
 #[tokio::test]
@@ -104,7 +103,7 @@ async fn a_peer_that_reads_nothing_stalls_itself_alone() {
         assert!(taken < 100_000, "a socket's buffers have an end");
     }
     let mut caller = Rig::open(&connect(at)).unwrap();
-    caller.opened().await;
+    let _calling = caller.opened().await;
     let quick = listener.opened().await;
     for n in 0..500u16 {
         listener.send(&*quick.driver, None, &n.to_le_bytes()).await;
@@ -122,7 +121,7 @@ async fn a_peer_that_says_nothing_is_let_go() {
     let mut listener = Rig::open(&settings).unwrap();
     let mut connection = Stream::connect(address(&listener)).unwrap();
     std::io::Write::write_all(&mut connection, &[0x7e, 0x01, 0x02]).unwrap();
-    listener.opened().await;
+    let _answering = listener.opened().await;
     let (_, News::Closed { why }) = listener.next().await else { panic!("half a frame is none") };
     assert_eq!(why, "the peer sent no frame for too long");
 }
@@ -135,7 +134,7 @@ async fn too_long_and_badly_framed_input_is_counted_and_the_rest_arrives() {
     bytes.extend(vec![0x11; usize::from(FRAME_SIZE) + 1]);
     bytes.extend([0x7e, 0x7d, 0x00, 0x7e, 0x42, 0x7e]);
     std::io::Write::write_all(&mut connection, &bytes).unwrap();
-    listener.opened().await;
+    let _answering = listener.opened().await;
     let (mut unusable, mut frames) = (0, Vec::new());
     while unusable < 2 || frames.is_empty() {
         match listener.next().await.1 {

@@ -59,7 +59,7 @@ async fn a_port_is_free_again_once_its_medium_is_closed() {
 #[tokio::test]
 async fn what_is_no_frame_is_counted() {
     let mut node = open("127.0.0.1:0");
-    node.opened().await;
+    let _interface = node.opened().await;
     let stranger = Plain::bind("127.0.0.1:0").unwrap();
     let to = node.running.address.unwrap();
     stranger.send_to(&[1; FRAME_SIZE as usize + 1], to).unwrap();
@@ -85,7 +85,7 @@ async fn nodes_of_one_machine_find_each_other_over_ipv4() {
     find_each_other(discovery).await;
 }
 
-/// IPv6 multicast needs a network that carries it, which this test makes: a namespace with a dummy interface, in which
+/// IPv6 multicast needs a network that carries it, which this test makes: a namespace with a pair of interfaces, in which
 /// it runs itself.
 #[tokio::test]
 async fn nodes_of_one_network_find_each_other_over_ipv6() {
@@ -97,7 +97,7 @@ async fn nodes_of_one_network_find_each_other_over_ipv6() {
     }
     let name = format!("{}::nodes_of_one_network_find_each_other_over_ipv6", module_path!());
     let (_, name) = name.split_once("::").unwrap();
-    let script = "ip link set lo up && ip link add nexus0 type dummy && ip link set nexus0 up \
+    let script = "ip link set lo up && ip link add nexus0 type veth peer name nexus1 && ip link set nexus0 up && ip link set nexus1 up \
                   && ip -6 address add fe80::7/64 dev nexus0 nodad && ip address add 10.77.0.1/24 dev nexus0 \
                   && exec \"$0\" --exact \"$1\" --nocapture";
     let ran = Command::new("unshare")
@@ -135,9 +135,11 @@ async fn find_each_other(discovery: Discovery) {
         assert_ne!(frame, b"right is here", "a node does not hear itself");
         if frame == b"an answer" {
             assert_eq!(socket_address(&from.unwrap()).unwrap().port(), ports.0);
-            return;
+            break;
         }
     }
+    left.close().await;
+    right.close().await;
 }
 
 /// Sends again until the other heard it: groups are joined soon after a socket is open, not before.
