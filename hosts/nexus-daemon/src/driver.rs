@@ -14,6 +14,8 @@ use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+use crate::decorators::Wrapped;
+
 /// The sending half of one interface. Lives in the loop, so it never waits.
 pub trait Driver: fmt::Debug + Send {
     /// Hands over one frame: to a peer, or, without one, to the only peer or everybody who listens for newcomers. After
@@ -22,7 +24,8 @@ pub trait Driver: fmt::Debug + Send {
 
     /// The number that the loop gave this interface. Called once, before the first frame.
     fn registered(&self, iface: InterfaceId) {
-        let _for_those_who_record = iface;
+        // Only who records wants to know.
+        _ = iface;
     }
 }
 
@@ -282,7 +285,8 @@ pub enum OpenError {
 #[derive(Debug)]
 pub struct Running {
     stop: watch::Sender<()>,
-    task: JoinHandle<()>,
+    /// The driver's, and then those of its decorators from there to the loop.
+    tasks: Vec<JoinHandle<()>>,
     /// What kind of driver it is.
     pub(crate) kind: &'static str,
     pub(crate) address: Option<SocketAddr>,
@@ -297,22 +301,25 @@ impl Running {
     pub(crate) fn start(
         name: &str,
         medium: &dyn Medium,
-        reports: mpsc::Sender<Report>,
+        (reports, decorators): Wrapped,
     ) -> Result<Self, OpenError> {
         let (stop, stopped) = watch::channel(());
         let counters = Arc::default();
         let line = Line { medium: name.into(), reports, stop: stopped, counters: Arc::clone(&counters) };
         let Started { task, address } = medium.open(line)?;
-        Ok(Self { stop, task, kind: medium.kind(), address, counters })
+        let tasks = std::iter::once(task).chain(decorators).collect();
+        Ok(Self { stop, tasks, kind: medium.kind(), address, counters })
     }
 
     /// Closes it, and returns once its sockets and processes are gone.
     pub async fn close(self) {
-        let Self { stop, mut task, .. } = self;
+        let Self { stop, tasks, .. } = self;
         drop(stop);
-        if tokio::time::timeout(CLOSING, &mut task).await.is_err() {
-            task.abort();
-            let _cut_off = task.await;
+        for mut task in tasks {
+            if tokio::time::timeout(CLOSING, &mut task).await.is_err() {
+                task.abort();
+                let _cut_off = task.await;
+            }
         }
     }
 }

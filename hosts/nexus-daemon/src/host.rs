@@ -118,10 +118,10 @@ impl Host {
         let node = Node::new(setup, &Seed::new(entropy()?));
         let (reports, received) = mpsc::channel(REPORTS);
         let (events, _) = broadcast::channel(EVENTS);
-        let (changes, changed) = watch::channel(0);
+        let (changes, changes_seen) = watch::channel(0);
         let stop = Arc::new(Notify::new());
         let (ask, asks) = asks();
-        let handle = HostHandle::new(ask, events.clone(), changed, Arc::clone(&stop));
+        let handle = HostHandle::new(ask, events.clone(), changes_seen, Arc::clone(&stop));
         let mut clock = tokio::time::interval(CLOCK_INTERVAL);
         clock.reset();
         Ok(Self {

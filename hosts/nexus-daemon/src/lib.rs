@@ -32,6 +32,8 @@ pub mod logs;
 pub mod notify;
 pub mod passphrase;
 pub mod privacy;
+#[cfg(test)]
+mod rig;
 pub mod service;
 pub mod state_dir;
 pub mod store;

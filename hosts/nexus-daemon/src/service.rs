@@ -142,7 +142,7 @@ pub async fn run(options: Options) -> Result<(), ServiceError> {
     }
     for interface in &config.interfaces {
         let medium = media::medium(interface)?;
-        host.view().open(&interface.name, medium.as_ref(), &media::decorations(interface))?;
+        host.view().open(&interface.name, medium.as_ref(), &interface.decorations)?;
         tracing::info!("{interface}");
     }
     let mut service = Service {

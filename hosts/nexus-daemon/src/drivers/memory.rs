@@ -88,5 +88,39 @@ async fn send(
         }
         port.tell(News::Sent).await?;
     }
-    Ok(())
+    // The loop let go of the interface.
+    Err(HostGone)
+}
+
+#[cfg(test)]
+mod tests {
+    use nexus_network::{Access, Mode, Reach};
+
+    use super::*;
+    use crate::rig::Rig;
+
+    #[tokio::test]
+    async fn frames_cross_and_the_other_end_hears_of_the_close() {
+        let (left, right) = pair(profile());
+        let (mut left, mut right) = (Rig::open(&left).unwrap(), Rig::open(&right).unwrap());
+        let (from_left, _from_right) = (left.opened().await, right.opened().await);
+        left.send(&*from_left.driver, None, b"a").await;
+        assert_eq!(right.received().await, (None, b"a".to_vec()));
+        left.close().await;
+        let (_, News::Closed { why }) = right.next().await else { panic!("it is closed") };
+        assert_eq!(why, "the other end was closed");
+    }
+
+    #[tokio::test]
+    async fn an_end_opens_once() {
+        let (left, _right) = pair(profile());
+        let _open = Rig::open(&left).unwrap();
+        let refusal = Rig::open(&left).err().unwrap().to_string();
+        assert_eq!(refusal, "test was opened before and cannot be opened again");
+    }
+
+    fn profile() -> Profile {
+        let (mode, reach, access) = (Mode::Nexus, Reach::PointToPoint, Access::Direct);
+        Profile { mode, reach, access, bandwidth_bps: 0, frame_size: 500 }
+    }
 }

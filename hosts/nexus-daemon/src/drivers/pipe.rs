@@ -189,5 +189,84 @@ async fn log(mut errors: impl AsyncBufRead + Unpin, name: &str) {
         }
         errors.consume(length);
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::rig::{PATIENCE, Rig};
+
+    #[tokio::test]
+    async fn frames_go_through_the_program_and_back() {
+        let mut pipe = Rig::open(&pipe(&["cat"])).unwrap();
+        let interface = pipe.opened().await;
+        assert_eq!(pipe.carrier().await, Carrier::Up);
+        for frame in [&[1][..], &[0x7e, 0x7d], &[9; 1_064]] {
+            pipe.send(&*interface.driver, None, frame).await;
+            assert_eq!(pipe.received().await.1, frame);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_program_that_ends_is_started_again() {
+        // It passes on one frame of two bytes with its delimiters.
+        let mut pipe = Rig::open(&pipe(&["head", "-c", "4"])).unwrap();
+        let interface = pipe.opened().await;
+        for _ in 0..3 {
+            assert_eq!(pipe.carrier().await, Carrier::Up);
+            assert_eq!(interface.driver.transmit(None, vec![1, 2]), crate::driver::Handed::Pending);
+            assert_eq!(pipe.received().await.1, [1, 2]);
+            assert_eq!(pipe.carrier().await, Carrier::Down);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_program_that_does_not_exist_is_an_error_and_tried_again() {
+        let mut pipe = Rig::open(&pipe(&["/nonexistent/program"])).unwrap();
+        assert_eq!(pipe.opened().await.carrier, Carrier::Down);
+        let errors = std::sync::Arc::clone(&pipe.running.counters);
+        let twice = async {
+            while errors.errors.load(std::sync::atomic::Ordering::Relaxed) < 2 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, twice).await.unwrap();
+        pipe.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_program_ends_with_its_medium_even_if_it_does_not_want_to() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("pid");
+        // It closes nothing, reads nothing and ends by itself only after hours. It says its number, then a frame.
+        let script = format!("echo $$ > {}; printf '~A~'; exec sleep 10000", file.display());
+        let mut pipe = Rig::open(&pipe(&["sh", "-c", &script])).unwrap();
+        let _interface = pipe.opened().await;
+        assert_eq!(pipe.received().await.1, b"A");
+        let number = std::fs::read_to_string(&file).unwrap();
+        let process = Path::new("/proc").join(number.trim());
+        assert!(process.exists());
+        pipe.close().await;
+        assert!(!process.exists());
+    }
+
+    #[tokio::test]
+    async fn an_empty_command_is_refused() {
+        let refusal = Rig::open(&pipe(&[])).err().unwrap().to_string();
+        assert_eq!(refusal, "test has an empty command: it needs a program to start");
+    }
+
+    fn pipe(command: &[&str]) -> Pipe {
+        let millis = Duration::from_millis;
+        Pipe {
+            command: command.iter().map(ToString::to_string).collect(),
+            mode: Mode::Nexus,
+            bandwidth_bps: 0,
+            frame_size: Pipe::FRAME_SIZE,
+            backoff: Backoff { first: millis(5), most: millis(20), lasted: millis(1_000) },
+        }
+    }
 }

@@ -95,7 +95,8 @@ async fn send(
             Err(_) => return Ok("the peer took nothing for too long".into()),
         }
     }
-    Ok("it was closed".into())
+    // The loop let go of the interface.
+    Err(HostGone)
 }
 
 fn reading(cause: &io::Error) -> String {
@@ -106,5 +107,88 @@ async fn until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nexus_network::{Access, Mode, Profile, Reach};
+    use tokio::io::AsyncWriteExt as _;
+
+    use super::*;
+    use crate::driver::{Carrier, Handed, Line, Medium, OpenError, Opening, Outbox, Started};
+    use crate::rig::Rig;
+
+    #[tokio::test]
+    async fn a_stream_may_be_cut_at_any_byte() {
+        let frames = [&b"\x7e\x7d"[..], b"a", b"\x7d\x5e\x7e", &[7; 64]];
+        let mut bytes = Vec::new();
+        for frame in frames {
+            let mut buffer = vec![0; hdlc::encoded_len(frame)];
+            bytes.extend_from_slice(hdlc::encode(frame, &mut buffer).unwrap());
+        }
+        for cut in 0..=bytes.len() {
+            let (mut theirs, ours) = tokio::io::duplex(4_096);
+            let mut rig = Rig::open(&Duplex(std::sync::Mutex::new(Some(ours)))).unwrap();
+            let interface = rig.opened().await;
+            theirs.write_all(&bytes[..cut]).await.unwrap();
+            // What leaves in between shows that the first piece was taken by itself.
+            let mut arrived = Vec::new();
+            assert_eq!(interface.driver.transmit(None, b"x".to_vec()), Handed::Pending);
+            while let Some(frame) = until_sent(&mut rig).await {
+                arrived.push(frame);
+            }
+            theirs.write_all(&bytes[cut..]).await.unwrap();
+            while arrived.len() < frames.len() {
+                arrived.push(rig.received().await.1);
+            }
+            assert_eq!(arrived, frames, "cut at {cut}");
+        }
+    }
+
+    /// The next frame that arrives before the pending one is sent.
+    async fn until_sent(rig: &mut Rig) -> Option<Vec<u8>> {
+        match rig.next().await.1 {
+            News::Received { frame, .. } => Some(frame),
+            News::Sent => None,
+            news => panic!("{news:?}"),
+        }
+    }
+
+    #[derive(Debug)]
+    struct Duplex(std::sync::Mutex<Option<tokio::io::DuplexStream>>);
+
+    impl Medium for Duplex {
+        fn open(&self, line: Line) -> Result<Started, OpenError> {
+            let stream = self.0.lock().unwrap().take().unwrap();
+            let task = tokio::spawn(async move {
+                let (outbox, mut outgoing) = Outbox::new();
+                let profile = Profile {
+                    mode: Mode::Nexus,
+                    reach: Reach::PointToPoint,
+                    access: Access::Direct,
+                    bandwidth_bps: 0,
+                    frame_size: 64,
+                };
+                let opening = Opening {
+                    name: "duplex".into(),
+                    kind: "duplex",
+                    profile,
+                    carrier: Carrier::Up,
+                    driver: Box::new(outbox),
+                };
+                let port = line.open(opening).await.unwrap();
+                let (reader, writer) = tokio::io::split(stream);
+                let why = carry(reader, writer, &mut outgoing, &port, 64, Patience::ENDLESS).await;
+                if let Ok(why) = why {
+                    let _nobody_listens = port.tell(News::Closed { why }).await;
+                }
+            });
+            Ok(Started { task, address: None })
+        }
+
+        fn kind(&self) -> &'static str {
+            "duplex"
+        }
     }
 }

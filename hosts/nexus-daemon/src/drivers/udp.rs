@@ -163,13 +163,12 @@ async fn serve(socket: UdpSocket, local: SocketAddr, settings: Udp, mut line: Li
 async fn receive(socket: &UdpSocket, port: &Port, counters: &MediumCounters) -> Result<(), HostGone> {
     let mut buffer = [0; FRAME_SIZE as usize + 1];
     loop {
-        match socket.recv_from(&mut buffer).await {
-            Ok((length, from)) => report(&buffer, length, from, port).await?,
-            Err(_) => {
-                counters.count_error();
-                tokio::time::sleep(AFTER_ERROR).await;
-            }
-        }
+        let Ok((length, from)) = socket.recv_from(&mut buffer).await else {
+            counters.count_error();
+            tokio::time::sleep(AFTER_ERROR).await;
+            continue;
+        };
+        report(&buffer, length, from, port).await?;
     }
 }
 

@@ -107,7 +107,7 @@ impl<'h> HostView<'h> {
         }
     }
 
-    /// Keeps it no longer; a link that is up stays up.
+    /// Stops keeping it; a link that is up stays up.
     pub fn undial(&mut self, name: &str, to: Endpoint) {
         self.host.dials.remove(&(name.to_owned(), to));
         for iface in self.numbers(name) {

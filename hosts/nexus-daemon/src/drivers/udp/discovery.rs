@@ -181,16 +181,13 @@ impl Ears {
 async fn hear(socket: Arc<UdpSocket>, heard: mpsc::Sender<Heard>, counters: Arc<MediumCounters>) {
     let mut buffer = [0; FRAME_SIZE as usize + 1];
     loop {
-        match socket.recv_from(&mut buffer).await {
-            Ok((length, from)) => {
-                if heard.send((from, buffer[..length].to_vec())).await.is_err() {
-                    return;
-                }
-            }
-            Err(_) => {
-                counters.count_error();
-                tokio::time::sleep(AFTER_ERROR).await;
-            }
+        let Ok((length, from)) = socket.recv_from(&mut buffer).await else {
+            counters.count_error();
+            tokio::time::sleep(AFTER_ERROR).await;
+            continue;
+        };
+        if heard.send((from, buffer[..length].to_vec())).await.is_err() {
+            return;
         }
     }
 }
