@@ -112,7 +112,8 @@ fn close_inherited(except: Option<u32>) -> std::io::Result<()> {
         // The descriptor that listed the directory is gone again.
         let Ok(about) = fs::read_to_string(format!("/proc/self/fdinfo/{number}")) else { continue };
         let flags = about.lines().find_map(|line| line.strip_prefix("flags:"));
-        let flags = flags.and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok()).unwrap_or(CLOSED_ON_EXEC);
+        let flags =
+            flags.and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok()).unwrap_or(CLOSED_ON_EXEC);
         if flags & CLOSED_ON_EXEC == 0
             && let Ok(descriptor) = i32::try_from(number)
         {
