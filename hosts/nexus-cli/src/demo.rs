@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use clap::Args;
 use nexus_daemon::client::ClientError;
+use nexus_daemon::state_dir::StateDirError;
 use serde::Serialize;
 use thiserror::Error;
 use tokio::time::Instant;
@@ -43,6 +44,8 @@ pub(crate) struct Demo {
 pub(crate) enum DemoError {
     #[error("a directory for the nodes' state cannot be made: {0}")]
     Directory(io::Error),
+    #[error(transparent)]
+    State(StateDirError),
     #[error("a node cannot be started as a process of its own: {0}")]
     Start(io::Error),
     #[error("node {0} ended before the demo did; it said: {1}")]

@@ -41,9 +41,9 @@ enum NodeCommand {
     Reload(Place),
     /// Print a configuration with everything in it, commented out
     Config,
-    /// Say what a configuration means and what is wrong with it, without starting
+    /// Say what a configuration means and what is wrong with it
     CheckConfig(CheckConfig),
-    /// Copy the identity and the state into one file, also while the node runs
+    /// Copy identity and state into one file, also while the node runs
     Backup(Backup),
     /// Put a backup into an empty state directory
     Restore(Restore),
@@ -52,8 +52,9 @@ enum NodeCommand {
 /// Where the node keeps its state.
 #[derive(Clone, Debug, Args)]
 struct Place {
-    #[allow(clippy::doc_markdown, reason = "it is the text of --help")]
-    /// The node's state directory [default: $NEXUS_STATE, /var/lib/nexus for root, ~/.local/state/nexus]
+    /// The node's state directory, if it is not the usual one
+    ///
+    /// `$NEXUS_STATE`, else /var/lib/nexus for root, ~/.local/state/nexus.
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
 }
@@ -63,13 +64,13 @@ struct Place {
 struct Start {
     #[command(flatten)]
     place: Place,
-    /// The configuration [default: nexus.toml in the state directory, if it is there]
+    /// The configuration, if it is not nexus.toml in the state directory
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Log more or less than the configuration says: error, warn, info, debug or trace
+    /// Log more or less than configured: error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<Level>,
-    /// Where the passphrase of a locked key file comes from: terminal, fd:NUMBER or credential:NAME
+    /// Whence a locked key's passphrase: terminal, fd:NUMBER, credential:NAME
     #[arg(long, value_name = "SOURCE")]
     passphrase: Option<Source>,
 }
@@ -81,6 +82,9 @@ struct Run {
     /// Leave the terminal's session: standard error is the log
     #[arg(long, hide = true)]
     detached: bool,
+    /// End in order when standard input ends: whoever started this node is gone
+    #[arg(long, hide = true)]
+    while_fed: bool,
 }
 
 #[derive(Debug, Args)]
@@ -95,7 +99,7 @@ struct CheckConfig {
 struct Backup {
     #[command(flatten)]
     place: Place,
-    /// The configuration that names the key file, for a node that does not run
+    /// The configuration that names the key file, if the node does not run
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The file to write, which must not exist
@@ -152,6 +156,9 @@ impl Run {
         if self.detached {
             rustix::process::setsid().map_err(NodeError::new)?;
             log = Some(state.log());
+        }
+        if self.while_fed {
+            tokio::spawn(end_with_standard_input());
         }
         let Start { config, log_level, passphrase, .. } = self.with;
         let options = Options { state, config, log_level, passphrase, log };
@@ -317,4 +324,13 @@ impl Restore {
         );
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Waits until standard input ends, then asks this process to end as a service manager would.
+async fn end_with_standard_input() {
+    use tokio::io::AsyncReadExt as _;
+    let (mut input, mut ignored) = (tokio::io::stdin(), [0; 64]);
+    while matches!(input.read(&mut ignored).await, Ok(read) if read > 0) {}
+    // A process may always signal itself.
+    let _sent = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM);
 }

@@ -87,7 +87,7 @@ pub enum Verb {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         expected: Option<String>,
     },
-    /// Keeps it no longer; a link that is up stays up: [`Done`].
+    /// Tries that no more; a link that is up stays up: [`Done`].
     Undial {
         /// The interface's name; may be left out if there is one UDP interface only.
         #[serde(default, skip_serializing_if = "Option::is_none")]

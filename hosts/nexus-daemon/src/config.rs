@@ -18,6 +18,7 @@ use nexus_machine::Relaying;
 use nexus_network::{Mode, Policy};
 use thiserror::Error;
 
+use crate::decorators::Decorations;
 use crate::logs::Level;
 use crate::passphrase;
 use crate::privacy::Privacy;
@@ -107,36 +108,6 @@ pub enum Discovery {
     On,
     /// No.
     Off,
-}
-
-/// What wraps an interface, for looking at it and for tests.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Decorations {
-    /// Each frame's length and direction go to the log.
-    pub trace: bool,
-    /// Each frame goes to this file, which must not exist.
-    pub pcap: Option<PathBuf>,
-    /// Frames are harmed on purpose.
-    pub faults: Option<Faults>,
-}
-
-/// How many frames of a thousand are harmed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Faults {
-    /// Lost.
-    pub loss_permille: u16,
-    /// Sent twice.
-    pub duplicate_permille: u16,
-    /// With a flipped bit.
-    pub flip_permille: u16,
-    /// Cut short.
-    pub truncate_permille: u16,
-    /// Held back behind later ones.
-    pub reorder_permille: u16,
-    /// Delayed by up to this, in milliseconds.
-    pub delay_ms: u32,
-    /// What the choice of frames follows from.
-    pub seed: u64,
 }
 
 /// Why a configuration cannot be used.

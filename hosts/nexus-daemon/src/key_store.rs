@@ -61,6 +61,9 @@ pub enum KeyStoreError {
         /// Why.
         cause: PassphraseError,
     },
+    /// What was written beside it does not read back as the same identity.
+    #[error("what was written beside the key file {0} does not read back: the file is as it was")]
+    NotVerified(PathBuf),
     /// No key can be made.
     #[error(transparent)]
     Entropy(#[from] HostError),
@@ -91,21 +94,60 @@ pub fn create(path: &Path, bytes: &[u8]) -> Result<(), KeyStoreError> {
         io::ErrorKind::AlreadyExists => KeyStoreError::Exists(path.to_owned()),
         _ => KeyStoreError::System { path: path.to_owned(), action: "made", cause },
     };
-    let directory = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    let [a, b, c, d, ..] = entropy()?;
-    let temporary = directory.join(format!(".key-{:08x}.tmp", u32::from_le_bytes([a, b, c, d])));
-    let mut file =
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary).map_err(refused)?;
-    let made = file
-        .write_all(bytes)
-        .and_then(|()| file.sync_all())
-        .and_then(|()| fs::hard_link(&temporary, path))
-        .and_then(|()| File::open(directory)?.sync_all());
-    let _gone_or_left_behind = fs::remove_file(&temporary);
-    made.map_err(refused)
+    let beside = Beside::of(path)?;
+    beside
+        .fill(bytes)
+        .and_then(|()| fs::hard_link(&beside.0, path))
+        .and_then(|()| sync_directory(path))
+        .map_err(refused)
+}
+
+/// Puts another form of the identity `seed` in the place of the key file `path`: written beside it, synced, read back as `reads`
+/// says, then renamed over it. Whatever fails, the file that was there is as it was.
+pub fn replace(
+    path: &Path,
+    bytes: &[u8],
+    reads: impl FnOnce(&[u8]) -> Result<IdentitySeed, CannotOpen>,
+    seed: &IdentitySeed,
+) -> Result<(), KeyStoreError> {
+    let refused = |cause| KeyStoreError::System { path: path.to_owned(), action: "replaced", cause };
+    // Through a symbolic link its target is replaced, not the link.
+    let path = path.canonicalize().map_err(refused)?;
+    let beside = Beside::of(&path)?;
+    beside.fill(bytes).map_err(refused)?;
+    match reads(&read(&beside.0)?) {
+        Ok(found) if found == *seed => {}
+        Ok(_) | Err(_) => return Err(KeyStoreError::NotVerified(path)),
+    }
+    fs::rename(&beside.0, &path).and_then(|()| sync_directory(&path)).map_err(refused)
+}
+
+/// A temporary file beside another; removed when dropped, if it still has its name.
+struct Beside(PathBuf);
+
+impl Beside {
+    fn of(path: &Path) -> Result<Self, KeyStoreError> {
+        let [a, b, c, d, ..] = entropy()?;
+        Ok(Self(path.with_file_name(format!(".key-{:08x}.tmp", u32::from_le_bytes([a, b, c, d])))))
+    }
+
+    fn fill(&self, bytes: &[u8]) -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.0)?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        let _gone_or_left_behind = fs::remove_file(&self.0);
+    }
+}
+
+/// Makes a name durable, not only the bytes under it.
+fn sync_directory(path: &Path) -> io::Result<()> {
+    let parent = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+    File::open(parent)?.sync_all()
 }
 
 /// The identity in a key file. A passphrase is asked of its source only if the file is locked.
@@ -185,5 +227,22 @@ mod tests {
         let refusal = open_or_make(&path, &Source::None).unwrap_err().to_string();
         assert!(refusal.contains("identity.key: this is not a key file"), "{refusal}");
         assert_eq!(fs::read(&path).unwrap(), b"not a key");
+    }
+
+    #[test]
+    fn another_form_takes_the_place_only_if_it_reads_back_as_the_same_identity() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("identity.key");
+        let (seed, other) = (IdentitySeed::from_bytes([7; 32]), IdentitySeed::from_bytes([8; 32]));
+        create(&path, &at_rest::plain(&seed)).unwrap();
+        let plain = |bytes: &[u8]| at_rest::open(bytes, None);
+        let refusal = replace(&path, &at_rest::plain(&other), plain, &seed).unwrap_err();
+        assert!(matches!(refusal, KeyStoreError::NotVerified(_)), "{refusal}");
+        let refusal = replace(&path, b"torn", plain, &seed).unwrap_err();
+        assert!(matches!(refusal, KeyStoreError::NotVerified(_)), "{refusal}");
+        assert!(open(&path, &Source::None).unwrap() == seed);
+        replace(&path, &at_rest::plain(&seed), plain, &seed).unwrap();
+        assert!(open(&path, &Source::None).unwrap() == seed);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "no temporary file is left");
     }
 }

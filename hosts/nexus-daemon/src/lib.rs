@@ -5,6 +5,7 @@
 //! | [`service`] | a daemon: configuration, host and control socket in one process |
 //! | [`backup`] | a node in one file |
 //! | [`config`], [`state_dir`], [`key_store`], [`passphrase`], [`lock`] | what a daemon is started with |
+//! | [`keyboard`] | questions whose answers are not shown |
 //! | [`api`], [`control`], [`client`] | the control protocol: its values and its two ends |
 //! | [`logs`], [`privacy`] | what is logged, and what a log may name |
 //! | [`host`] | the loop: collect input, tell the node, carry out what it asks, sleep until its next deadline |
@@ -24,14 +25,15 @@ pub mod decorators;
 pub mod driver;
 pub mod drivers;
 pub mod host;
-#[cfg(test)]
-mod rig;
 pub mod key_store;
+pub mod keyboard;
 pub mod lock;
 pub mod logs;
 pub mod notify;
 pub mod passphrase;
 pub mod privacy;
+#[cfg(test)]
+mod rig;
 pub mod service;
 pub mod state_dir;
 pub mod store;

@@ -2,13 +2,14 @@
 //! which other processes can read. Spec: spec/node.md#key-files.
 
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use thiserror::Error;
 use zeroize::Zeroizing;
+
+use crate::keyboard::Keyboard;
 
 /// The longest passphrase, in bytes.
 const MAX_LEN: u64 = 1_024;
@@ -116,16 +117,7 @@ impl std::fmt::Display for Source {
 }
 
 fn from_terminal(prompt: &str) -> io::Result<Zeroizing<Vec<u8>>> {
-    let mut terminal = File::options().read(true).write(true).open("/dev/tty")?;
-    terminal.write_all(prompt.as_bytes())?;
-    let before = tcgetattr(&terminal)?;
-    let mut silent = before.clone();
-    silent.local_modes.remove(LocalModes::ECHO);
-    tcsetattr(&terminal, OptionalActions::Flush, &silent)?;
-    let line = first_line(terminal.try_clone()?);
-    tcsetattr(&terminal, OptionalActions::Flush, &before)?;
-    terminal.write_all(b"\n")?;
-    line
+    Keyboard::open()?.ask_hidden(prompt)?.ok_or_else(|| io::ErrorKind::Interrupted.into())
 }
 
 fn first_line(file: File) -> io::Result<Zeroizing<Vec<u8>>> {
@@ -140,6 +132,7 @@ fn first_line(file: File) -> io::Result<Zeroizing<Vec<u8>>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write as _;
     use std::os::fd::AsRawFd as _;
 
     #[test]

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use nexus_crypto::{IdentityHash, IdentitySeed, NodeId, NodeIdentity};
-use nexus_network::{LinkId, LinkStatus, Policy};
+use nexus_network::Policy;
 use nexus_node::{Command, Event, Setup};
 use thiserror::Error;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -93,7 +93,6 @@ struct Service {
     node: NodeId,
     identity: IdentityHash,
     /// Links that are up, as they were when they came up.
-    links: BTreeMap<LinkId, LinkStatus>,
     /// Who waits for what becomes of what is sent.
     sending: BTreeMap<u64, Replier>,
     last_sending: u64,
@@ -142,7 +141,7 @@ pub async fn run(options: Options) -> Result<(), ServiceError> {
     }
     for interface in &config.interfaces {
         let medium = media::medium(interface)?;
-        host.view().open(&interface.name, medium.as_ref(), &media::decorations(interface))?;
+        host.view().open(&interface.name, medium.as_ref(), &interface.decorations)?;
         tracing::info!("{interface}");
     }
     let mut service = Service {
@@ -152,7 +151,6 @@ pub async fn run(options: Options) -> Result<(), ServiceError> {
         began: Instant::now(),
         node: public.node_id(),
         identity: public.hash(),
-        links: BTreeMap::new(),
         sending: BTreeMap::new(),
         last_sending: 0,
         subscribers: Subscribers::default(),

@@ -199,7 +199,7 @@ impl Running {
             .spawn()
             .map_err(DemoError::Start)?;
         let leash = process.stdin.take().expect("standard input was piped");
-        let state = StateDir::at(directory);
+        let state = StateDir::locate(Some(directory.to_owned())).map_err(DemoError::State)?;
         let mut client = loop {
             match Client::connect(&state).await {
                 Ok(client) => break client,

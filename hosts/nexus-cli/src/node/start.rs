@@ -34,12 +34,22 @@ impl Start {
             return Err(NodeError::new(LockError::Held { state, pid: Some(pid) }));
         }
         let typed = self.typed_passphrase(&state)?;
+        close_inherited(self.passphrase_descriptor(&state)?).map_err(NodeError::new)?;
         let log = state.log();
         let mut options = OpenOptions::new();
         let out = options.append(true).create(true).mode(0o600).open(&log).map_err(NodeError::new)?;
         let before = fs::metadata(&log).map_err(NodeError::new)?.len();
         let child = self.spawn(&state, out, typed)?;
         until_it_answers(&state, child, &log, before).await
+    }
+
+    /// The descriptor that the node will read its passphrase from.
+    fn passphrase_descriptor(&self, state: &StateDir) -> Result<Option<u32>, NodeError> {
+        let config = Config::load(state, self.config.as_deref()).map_err(NodeError::new)?;
+        Ok(match self.passphrase.as_ref().unwrap_or(&config.passphrase) {
+            Source::Descriptor(number) => Some(*number),
+            Source::None | Source::Terminal | Source::Credential(_) => None,
+        })
     }
 
     /// A node in the background has no terminal: the passphrase is asked for here.
@@ -90,6 +100,31 @@ impl Start {
         Ok(child)
     }
 }
+
+/// Closes what this process was started with beyond the standard streams, except for one: a node in the background must not
+/// hold somebody's pipes and locks open. What this program opened itself is not passed on anyway.
+fn close_inherited(except: Option<u32>) -> std::io::Result<()> {
+    let numbers: Vec<u32> = fs::read_dir("/proc/self/fd")?
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|number| *number > 2 && Some(*number) != except)
+        .collect();
+    for number in numbers {
+        // The descriptor that listed the directory is gone again.
+        let Ok(about) = fs::read_to_string(format!("/proc/self/fdinfo/{number}")) else { continue };
+        let flags = about.lines().find_map(|line| line.strip_prefix("flags:"));
+        let flags =
+            flags.and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok()).unwrap_or(CLOSED_ON_EXEC);
+        if flags & CLOSED_ON_EXEC == 0
+            && let Ok(descriptor) = i32::try_from(number)
+        {
+            nix::unistd::close(descriptor)?;
+        }
+    }
+    Ok(())
+}
+
+/// `O_CLOEXEC`, as `/proc` shows it.
+const CLOSED_ON_EXEC: u32 = 0o2_000_000;
 
 async fn until_it_answers(
     state: &StateDir,

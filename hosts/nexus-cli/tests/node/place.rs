@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use nexus_crypto::IdentitySeed;
@@ -72,10 +72,11 @@ impl Place {
             if let Some(status) = self.status() {
                 return (child, status);
             }
-            if child.try_wait().unwrap().is_some() {
-                panic!("{}", String::from_utf8_lossy(&child.wait_with_output().unwrap().stderr));
+            if child.try_wait().unwrap().is_none() {
+                std::thread::yield_now();
+                continue;
             }
-            std::thread::yield_now();
+            panic!("{}", String::from_utf8_lossy(&child.wait_with_output().unwrap().stderr));
         }
     }
 
@@ -105,10 +106,6 @@ impl Place {
         })
     }
 
-    pub(crate) fn expose(&self, path: PathBuf, mode: u32) {
-        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-    }
-
     /// Whether a process holds the state directory.
     pub(crate) fn holder(&self) -> Option<u32> {
         Lock::holder(&self.state).unwrap()
@@ -121,6 +118,11 @@ impl Drop for Place {
             signal(pid, Signal::KILL);
         }
     }
+}
+
+/// Gives a file another mode.
+pub(crate) fn expose(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
 /// Sends a signal to one process, by its id.

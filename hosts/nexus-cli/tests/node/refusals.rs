@@ -12,7 +12,7 @@ use nexus_machine::Seed;
 use nexus_secure::at_rest;
 use redb::{Database, TableDefinition};
 
-use crate::place::{Place, QUIET, sentence};
+use crate::place::{Place, QUIET, expose, sentence};
 
 #[test]
 fn a_second_instance_is_told_which_process_runs() {
@@ -103,16 +103,16 @@ fn a_wrong_passphrase_is_refused_and_the_right_one_opens() {
 fn a_key_file_or_a_state_directory_that_others_may_read_is_refused() {
     let place = Place::with(QUIET);
     place.key([7; 32]);
-    place.expose(place.state.key(), 0o644);
+    expose(&place.state.key(), 0o644);
     for word in ["run", "start", "check-config"] {
         let refusal = sentence(&place.node(&[word]));
         assert!(refusal.contains("can be read by others (mode 0644): run `chmod 600 "), "{refusal}");
     }
-    place.expose(place.state.key(), 0o600);
-    place.expose(place.state.path().to_owned(), 0o755);
+    expose(&place.state.key(), 0o600);
+    expose(place.state.path(), 0o755);
     let refusal = sentence(&place.node(&["run"]));
     assert!(refusal.contains("can be entered by others (mode 0755): run `chmod 700 "), "{refusal}");
-    place.expose(place.state.path().to_owned(), 0o700);
+    expose(place.state.path(), 0o700);
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn a_key_file_that_is_none_is_left_as_it_is() {
     assert_eq!(fs::read(place.state.key()).unwrap(), b"something else");
     fs::remove_file(place.state.key()).unwrap();
     fs::create_dir(place.state.key()).unwrap();
-    place.expose(place.state.key(), 0o700);
+    expose(&place.state.key(), 0o700);
     let refusal = sentence(&place.node(&["run"]));
     assert!(refusal.contains("identity.key cannot be read: "), "{refusal}");
 }

@@ -127,7 +127,8 @@ fn contains(log: &[u8], secret: &[u8]) -> bool {
 fn forms(secret: &[u8]) -> Vec<Vec<u8>> {
     let mut forms = Vec::new();
     for part in secret.windows(8) {
-        let hex: String = part.iter().map(|byte| format!("{byte:02x}")).collect();
+        let number = part.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+        let hex = format!("{number:016x}");
         let list = part.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
         forms.extend([part.to_vec(), hex.to_uppercase().into_bytes(), hex.into_bytes(), list.into_bytes()]);
     }
@@ -166,4 +167,21 @@ fn a_backup_of_a_running_node_is_the_same_node_elsewhere_with_a_later_emission()
     assert!(refusal.contains("holds a node already"), "{refusal}");
     assert_eq!(other.start().node, before.node);
     assert!(other.announce() > emission);
+}
+
+#[test]
+fn a_node_in_the_background_holds_nothing_of_whoever_started_it() {
+    let place = Place::with(QUIET);
+    let inner = place.command(&["start"]);
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", "exec 9>\"$0\"; exec \"$@\""]).arg(place.beside("somebodys-lock"));
+    let started = command.arg(inner.get_program()).args(inner.get_args()).output().unwrap();
+    assert!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr));
+    let pid = place.holder().unwrap();
+    let open: Vec<_> = fs::read_dir(format!("/proc/{pid}/fd"))
+        .unwrap()
+        .filter_map(|entry| fs::read_link(entry.unwrap().path()).ok())
+        .collect();
+    assert!(open.contains(&place.state.lock()), "its own files are open: {open:?}");
+    assert!(!open.contains(&place.beside("somebodys-lock")), "{open:?}");
 }

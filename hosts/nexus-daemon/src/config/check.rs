@@ -33,12 +33,6 @@ pub fn check(config: &Config) -> Vec<Problem> {
                 }
             }
         }
-        if let Some(pcap) = &interface.decorations.pcap
-            && pcap.exists()
-        {
-            let path = pcap.display();
-            problems.push(Problem(format!("{name} cannot record to {path}: the file is there already")));
-        }
     }
     problems
 }

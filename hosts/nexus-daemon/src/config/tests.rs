@@ -28,7 +28,7 @@ fn every_line_that_is_commented_out_can_be_used() {
     let names: Vec<_> = config.interfaces.iter().map(|interface| interface.name.as_str()).collect();
     assert_eq!(names, ["udp0", "tcp0", "tcp1", "pipe0"]);
     assert_eq!(config.interfaces[0].medium, Interface::default_udp().medium);
-    assert_eq!(config.interfaces[3].decorations.faults.unwrap().loss_permille, 100);
+    assert_eq!(config.interfaces[3].decorations.faults.unwrap().loss, 100);
     assert_eq!(config.label.as_deref(), Some("kitchen"));
 }
 
@@ -36,7 +36,8 @@ fn every_line_that_is_commented_out_can_be_used() {
 fn paths_begin_where_the_file_lies() {
     let config = parse("identity = \"keys/me\"\n[[udp]]\npcap = \"x.pcap\"").unwrap();
     assert_eq!(config.identity, Path::new("/etc/keys/me"));
-    assert_eq!(config.interfaces[0].decorations.pcap.as_deref(), Some(Path::new("/etc/x.pcap")));
+    let pcap = config.interfaces[0].decorations.pcap.as_ref().unwrap();
+    assert_eq!(pcap.path, Path::new("/etc/x.pcap"));
 }
 
 #[test]

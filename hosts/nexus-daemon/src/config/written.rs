@@ -11,7 +11,8 @@ use nexus_network::{Mode, Policy};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Config, Decorations, Discovery, Faults, HostPort, Interface, Medium, Peer, node_ids};
+use super::{Config, Discovery, HostPort, Interface, Medium, Peer, node_ids};
+use crate::decorators::{Decorations, Faults, Pcap, Tracer};
 use crate::logs::Level;
 use crate::passphrase::Source;
 use crate::privacy::Privacy;
@@ -102,11 +103,9 @@ struct WrittenPipe {
 #[serde(deny_unknown_fields, default)]
 struct WrittenFaults {
     loss_permille: u16,
-    duplicate_permille: u16,
-    flip_permille: u16,
-    truncate_permille: u16,
-    reorder_permille: u16,
-    delay_ms: u32,
+    duplication_permille: u16,
+    reordering_permille: u16,
+    corruption_permille: u16,
     seed: u64,
 }
 
@@ -114,11 +113,9 @@ impl Default for WrittenFaults {
     fn default() -> Self {
         Self {
             loss_permille: 0,
-            duplicate_permille: 0,
-            flip_permille: 0,
-            truncate_permille: 0,
-            reorder_permille: 0,
-            delay_ms: 0,
+            duplication_permille: 0,
+            reordering_permille: 0,
+            corruption_permille: 0,
             seed: 1,
         }
     }
@@ -346,27 +343,20 @@ fn decorations(
 ) -> Result<Decorations, Wrong> {
     let faults = faults.map(|spanned| {
         let WrittenFaults {
-            loss_permille,
-            duplicate_permille,
-            flip_permille,
-            truncate_permille,
-            reorder_permille,
-            delay_ms,
+            loss_permille: loss,
+            duplication_permille: duplication,
+            reordering_permille: reordering,
+            corruption_permille: corruption,
             seed,
         } = *spanned.get_ref();
-        let shares = [loss_permille, duplicate_permille, flip_permille, truncate_permille, reorder_permille];
-        if shares.iter().any(|share| *share > 1_000) {
+        if [loss, duplication, reordering, corruption].iter().any(|share| *share > 1_000) {
             return Err(Wrong::new(spanned, "a share of faults is at most 1000 permille"));
         }
-        Ok(Faults {
-            loss_permille,
-            duplicate_permille,
-            flip_permille,
-            truncate_permille,
-            reorder_permille,
-            delay_ms,
-            seed,
-        })
+        Ok(Faults { seed, loss, duplication, reordering, corruption })
     });
-    Ok(Decorations { trace, pcap: pcap.map(|pcap| base.join(pcap)), faults: faults.transpose()? })
+    Ok(Decorations {
+        faults: faults.transpose()?,
+        tracer: trace.then_some(Tracer),
+        pcap: pcap.map(|pcap| Pcap { path: base.join(pcap), most: None }),
+    })
 }

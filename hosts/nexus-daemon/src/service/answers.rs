@@ -35,11 +35,7 @@ impl Service {
                 self.see(replier, |view| Interfaces { interfaces: sight::interfaces(view) }).await;
             }
             Verb::Links => {
-                let links = self.links.clone();
-                let see = move |view: &crate::HostView<'_>| Links {
-                    links: links.values().map(|link| sight::link(view, link)).collect(),
-                };
-                self.see(replier, see).await;
+                self.see(replier, |view| Links { links: sight::links(view) }).await;
             }
             Verb::Paths => self.see(replier, |view| fitting_paths(sight::paths(view))).await,
             Verb::Ping { to, for_s } => self.send(replier, &to, for_s, Content::Ping).await,
@@ -120,11 +116,10 @@ impl Service {
             messages: 0,
             refusals: std::collections::BTreeMap::new(),
         };
-        let links = self.links.clone();
         let see = move |view: &crate::HostView<'_>| Status {
             interfaces: sight::interfaces(view),
-            links: links.values().map(|link| sight::link(view, link)).collect(),
-            paths: count(view.node().network().announces().known().count()),
+            links: sight::links(view),
+            paths: count(sight::paths(view).len()),
             messages: count(view.node().inbox().count()),
             refusals: sight::refusals(view),
             ..status
@@ -258,11 +253,9 @@ impl Service {
                 }
             }
             Event::LinkUp(link) => {
-                self.links.insert(link.id, link.clone());
                 tracing::info!("a link with {} came up", link.peer.node_id());
             }
             Event::LinkDown { last, why } => {
-                self.links.remove(&last.id);
                 tracing::info!("the link with {} is no more: {}", last.peer.node_id(), sight::why(*why));
             }
             Event::MessageArrived(message) => {

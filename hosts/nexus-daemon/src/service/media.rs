@@ -4,7 +4,6 @@ use std::net::ToSocketAddrs as _;
 
 use nexus_network::Mode;
 
-use crate::Decorations;
 use crate::config::{self, Interface, Medium as Chosen};
 use crate::driver::{Medium, OpenError};
 use crate::drivers::pipe::Pipe;
@@ -57,9 +56,4 @@ fn cable(name: &str, listen: std::net::SocketAddr, peers: &[config::Peer]) -> Re
     let peer = found.into_iter().next().ok_or_else(|| refused(std::io::ErrorKind::NotFound.into()))?;
     let socket = std::net::UdpSocket::bind(listen).map_err(refused)?;
     Cable::new(socket, peer, Mode::Reticulum).map_err(refused)
-}
-
-/// What is to wrap an interface.
-pub(super) fn decorations(_interface: &Interface) -> Decorations {
-    Decorations::default()
 }

@@ -133,7 +133,7 @@ impl Service {
 
     async fn open(&self, interface: &Interface) -> Result<(), String> {
         let medium = media::medium(interface).map_err(|cause| cause.to_string())?;
-        let (name, decorations) = (interface.name.clone(), media::decorations(interface));
+        let (name, decorations) = (interface.name.clone(), interface.decorations.clone());
         let opened = self.ask(move |view| view.open(&name, medium.as_ref(), &decorations)).await?;
         opened.map(|_| ()).map_err(|cause| cause.to_string())
     }

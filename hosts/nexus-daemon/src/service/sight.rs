@@ -148,6 +148,10 @@ pub(super) fn paths(view: &HostView<'_>) -> Vec<Path> {
     known.map(path).collect()
 }
 
+pub(super) fn links(view: &HostView<'_>) -> Vec<Link> {
+    view.node().network().links().status().map(|status| link(view, &status)).collect()
+}
+
 pub(super) fn link(view: &HostView<'_>, link: &LinkStatus) -> Link {
     Link {
         peer: link.peer.node_id().to_string(),

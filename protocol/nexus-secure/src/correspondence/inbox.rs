@@ -35,8 +35,9 @@ impl Inbox {
         let mut messages: VecDeque<Kept> = snapshot.scan(INBOX).filter_map(Kept::from_store).collect();
         messages.drain(..messages.len().saturating_sub(limit));
         let floor = snapshot.get(INBOX, FLOOR).and_then(|value| value.try_into().ok());
-        let after_last = messages.back().map_or(0, |last| last.message.number.saturating_add(1));
-        let next_number = floor.map_or(0, u64::from_le_bytes).max(after_last);
+        // The first is 1, so that "later than 0" is all.
+        let after_last = messages.back().map_or(1, |last| last.message.number.saturating_add(1));
+        let next_number = floor.map_or(1, u64::from_le_bytes).max(after_last);
         Self { messages, awaited: VecDeque::new(), next_number, limit }
     }
 
