@@ -78,8 +78,7 @@ impl Node {
     #[must_use]
     pub fn new(setup: Setup, seed: &Seed) -> Self {
         let Setup { identity, config, limits, app_data, snapshot } = setup;
-        let network =
-            Network::new(&identity, app_data, limits, &snapshot, &seed.fork_seed("network"));
+        let network = Network::new(&identity, app_data, limits, &snapshot, &seed.fork_seed("network"));
         let identity = NodeIdentity::from_seed(identity);
         let address = identity.node_id();
         let kept = nexus_secure::Limits::default();

@@ -3,7 +3,9 @@ use alloc::vec::Vec;
 
 use nexus_crypto::{DestinationHash, IdentitySeed, NodeId};
 use nexus_machine::{Config, Cx, Duration, Instant, MemoryBound, Seed, Snapshot, Stream, Ticket, Write};
-use nexus_network::{Access, AppData, InterfaceId, Limits, Mode, Profile, Reach, announces, forwarding, links, media};
+use nexus_network::{
+    Access, AppData, InterfaceId, Limits, Mode, Profile, Reach, announces, forwarding, links, media,
+};
 use nexus_testkit::laws;
 
 use crate::{

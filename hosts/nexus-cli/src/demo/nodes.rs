@@ -77,10 +77,11 @@ impl Town {
         let mut before = None;
         for index in 0..NODES {
             let directory = self.directory.join(letter(index));
-            std::fs::create_dir(&directory).map_err(DemoError::Directory)?;
+            let state = StateDir::locate(Some(directory.clone())).map_err(DemoError::State)?;
+            state.make().map_err(DemoError::State)?;
             std::fs::write(directory.join("nexus.toml"), configuration(index, before.as_deref()))
                 .map_err(DemoError::Directory)?;
-            let mut node = Running::start(&directory, index).await?;
+            let mut node = Running::start(state, index).await?;
             before = node.listens_at(index).await?;
             picture.say(&format!("{} runs: node {}", letter(index), node.address));
             self.nodes.push(node);
@@ -125,10 +126,8 @@ impl Town {
     pub(super) async fn exchange(&mut self, round: u32) -> Result<(), DemoError> {
         let mut writers = JoinSet::new();
         for from in 0..NODES {
-            let others: Vec<(usize, String)> = (0..NODES)
-                .filter(|to| *to != from)
-                .map(|to| (to, self.nodes[to].address.clone()))
-                .collect();
+            let others: Vec<(usize, String)> =
+                (0..NODES).filter(|to| *to != from).map(|to| (to, self.nodes[to].address.clone())).collect();
             for (to, _) in &others {
                 let text = text(from, *to, round);
                 self.mail.letters.insert((from, *to, round), Letter { text, receipt: None, arrived: false });
@@ -183,7 +182,8 @@ impl Town {
 }
 
 impl Running {
-    async fn start(directory: &Path, index: usize) -> Result<Self, DemoError> {
+    async fn start(state: StateDir, index: usize) -> Result<Self, DemoError> {
+        let directory = state.path();
         let program = std::env::current_exe().map_err(DemoError::Start)?;
         let log = std::fs::File::create(directory.join("log")).map_err(DemoError::Directory)?;
         let mut process = Command::new(program)
@@ -199,7 +199,6 @@ impl Running {
             .spawn()
             .map_err(DemoError::Start)?;
         let leash = process.stdin.take().expect("standard input was piped");
-        let state = StateDir::locate(Some(directory.to_owned())).map_err(DemoError::State)?;
         let mut client = loop {
             match Client::connect(&state).await {
                 Ok(client) => break client,
@@ -218,7 +217,11 @@ impl Running {
         Ok(Self { process, _leash: leash, client, state, address, identity })
     }
 
-    async fn ask<T: serde::de::DeserializeOwned>(&mut self, index: usize, verb: Verb) -> Result<T, DemoError> {
+    async fn ask<T: serde::de::DeserializeOwned>(
+        &mut self,
+        index: usize,
+        verb: Verb,
+    ) -> Result<T, DemoError> {
         self.client.call(verb).await.map_err(|cause| DemoError::Deaf(letter(index), cause))
     }
 

@@ -96,7 +96,8 @@ impl Link {
         }
         if self.offer.is_none() {
             // A whole handshake that does not come about must not cost the link: there is still the short way.
-            let last_call = self.pace.rekey_after.plus(Duration::from_micros(self.pace.rekey_after.as_micros() / 2));
+            let last_call =
+                self.pace.rekey_after.plus(Duration::from_micros(self.pace.rekey_after.as_micros() / 2));
             if self.rekeys_are_up() && now < self.current.made_at.after(last_call) {
                 self.rekey_not_before =
                     now.after(Duration::from_micros(self.pace.rekey_after.as_micros() / 16));
