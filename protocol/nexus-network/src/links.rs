@@ -157,6 +157,7 @@ const ENTROPY_AGE: Duration = Duration::from_secs(60);
 
 /// The organ.
 #[derive(Debug)]
+#[allow(clippy::struct_field_names, reason = "links are what it has, beside much else")]
 pub struct Links {
     own: NodeIdentity,
     policy: Policy,
@@ -323,7 +324,7 @@ impl Links {
         met: DialPlace,
         out: &mut impl Sink<Effect>,
     ) -> Option<LinkId> {
-        let Some(interface) = self.interfaces.get(&made.iface) else { return None };
+        let interface = self.interfaces.get(&made.iface)?;
         let (pace, iface, peer) = (interface.pace, made.iface, made.peer.node_id());
         let somewhere = interface.profile.reach != Reach::Shared;
         let session = made.keys.at;
@@ -504,7 +505,7 @@ impl Machine for Links {
                 self.receive(cx, iface, from, bytes, out);
             }
             Input::Dial { iface, to, expected } => {
-                self.dial(cx, (iface, Some(to), BeaconTag::ANYBODY), expected)
+                self.dial(cx, (iface, Some(to), BeaconTag::ANYBODY), expected);
             }
             Input::Undial { iface, to } => self.undial((iface, Some(to), BeaconTag::ANYBODY)),
             Input::Policy(policy) => self.set_policy(cx, policy, out),
@@ -536,24 +537,27 @@ impl Machine for Links {
 
 impl MemoryBound for Links {
     fn memory_bound(&self) -> usize {
+        const PER_LINK: usize = Link::MEMORY_BOUND + 4 * size_of::<Link>() + 512;
+        const PER_DIAL: usize = 4 * size_of::<(DialPlace, Dial)>();
+        const PER_INTERFACE: usize = 4 * size_of::<Interface>();
+        const PER_TIMER: usize = 6 * size_of::<(Instant, Timer)>();
         let Limits { links, answering, opening, dials, interfaces } = self.limits;
         let links = usize::from(links);
         // Nodes of ordered maps may be half empty; a timer stands in two maps, one of which may be twice as long as needed.
-        let per_link = Link::MEMORY_BOUND + 4 * size_of::<Link>() + 512;
         let timers = links
             .saturating_add(answering)
             .saturating_add(opening)
             .saturating_add(dials)
             .saturating_add(interfaces)
             .saturating_add(32)
-            .saturating_mul(6 * size_of::<(Instant, Timer)>());
+            .saturating_mul(PER_TIMER);
         let sessions = links.saturating_mul(4).saturating_add(answering).saturating_add(opening);
         links
-            .saturating_mul(per_link)
+            .saturating_mul(PER_LINK)
             .saturating_add(answering.saturating_mul(Answering::MEMORY_BOUND))
             .saturating_add(opening.saturating_mul(Opening::MEMORY_BOUND))
-            .saturating_add(dials.saturating_mul(4 * size_of::<(DialPlace, Dial)>()))
-            .saturating_add(interfaces.saturating_mul(4 * size_of::<Interface>()))
+            .saturating_add(dials.saturating_mul(PER_DIAL))
+            .saturating_add(interfaces.saturating_mul(PER_INTERFACE))
             .saturating_add(TAGS.saturating_mul(256))
             .saturating_add(timers)
             .saturating_add(Sessions::memory_bound(sessions))

@@ -302,7 +302,7 @@ impl Links {
         let iface = place.0;
         let recognised = LinkPayload::decode(&finished.payload)
             .map_err(|_| Refused::malformed)
-            .and_then(|payload| Ok((self.recognised(&finished.peer, &payload)?, payload)));
+            .and_then(|payload| Ok((self.recognised(&finished.peer, payload)?, payload)));
         let verdict = recognised.and_then(|(peer, payload)| {
             let link = self.by_peer.get(&(iface, peer.node_id())).and_then(|id| self.links.get(id.0));
             // A handshake takes a link's place only if it began after that link came up.
@@ -330,12 +330,12 @@ impl Links {
             self.forget_opening(cx, opening);
         }
         let endpoint = from.or(answering.from);
-        let Some(pace) = self.interfaces.get(&iface).map(|interface| interface.pace) else { return };
+        let Some(window) = self.interfaces.get(&iface).map(|interface| interface.pace.window) else { return };
         let made = Made {
             iface,
             endpoint,
             peer,
-            keys: Keys::new(finished.established, place.1, answering.theirs, pace.window, cx.now),
+            keys: Keys::new(finished.established, place.1, answering.theirs, window, cx.now),
             peer_max_frame: payload.max_frame,
             finish: Some(name),
         };

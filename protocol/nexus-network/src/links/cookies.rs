@@ -62,7 +62,7 @@ impl Cookies {
         self.previous = if age < RENEWAL.times(2) { self.current } else { random.bytes() };
         self.current = random.bytes();
         // On a grid, so that a secret that is seldom used does not live longer.
-        let into = age.as_micros() % RENEWAL.as_micros();
+        let into = age.as_micros().checked_rem(RENEWAL.as_micros()).unwrap_or(0);
         self.renewed_at = now.before(Duration::from_micros(into));
     }
 }

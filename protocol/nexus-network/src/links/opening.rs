@@ -251,7 +251,7 @@ impl Links {
         let Ok(payload) = ReplyPayload::decode(verdict.payload()) else {
             return Err((Refused::malformed, verdict.refuse()));
         };
-        match self.recognised(&verdict.peer(), &payload.link) {
+        match self.recognised(&verdict.peer(), payload.link) {
             Err(why) => Err((why, verdict.refuse())),
             Ok(peer) if course.expected.is_some_and(|expected| expected != peer.node_id()) => {
                 Err((Refused::other_peer, verdict.refuse()))
@@ -288,7 +288,8 @@ impl Links {
             self.sessions.retire(cx.now, place);
             return self.linked(self.place(iface, course.to, course.target));
         }
-        let (pace, mut says) = (interface.pace, [0; nexus_crypto::noise::FINISH_PAYLOAD_LEN]);
+        let medium = interface.pace;
+        let mut says = [0; nexus_crypto::noise::FINISH_PAYLOAD_LEN];
         self.says(interface).encode(&mut says).expect("the buffer has the payload's own length");
         let (noise, established) = verdict.accept(&says);
         let finish = Finish { session: payload.session, noise: &noise };
@@ -298,11 +299,12 @@ impl Links {
             iface,
             endpoint: course.to,
             peer,
-            keys: Keys::new(established, place.1, payload.session, pace.window, cx.now),
+            keys: Keys::new(established, place.1, payload.session, medium.window, cx.now),
             peer_max_frame: payload.link.max_frame,
             finish: None,
         };
-        let course = Course { forget_at: cx.now.after(pace.patience()), wait: pace.first_wait(), ..course };
+        let course =
+            Course { forget_at: cx.now.after(medium.patience()), wait: medium.first_wait(), ..course };
         let step = Step::Frame(Box::new(Unconfirmed { finish: bytes.to_vec(), made }));
         self.opening.insert(place, Opening { course, step });
         self.send_opening(cx, place, out);

@@ -12,7 +12,7 @@ impl Links {
     pub(super) fn recognised(
         &self,
         exchange: &ExchangePublic,
-        payload: &LinkPayload,
+        payload: LinkPayload,
     ) -> Result<NodePublic, Refused> {
         let peer = NodePublic::recover(exchange, payload.flags.sign()).map_err(|_| Refused::not_a_node)?;
         // The handshake is one of version 1: both must speak that, and neither a higher one that the other speaks too.

@@ -42,9 +42,9 @@ const DRAWS: usize = 64;
 impl Sessions {
     /// The most heap that it holds when at most `used` sessions are in use, in bytes.
     pub(super) const fn memory_bound(used: usize) -> usize {
-        let each =
+        const EACH: usize =
             2 * (size_of::<(Place, Owner)>() + size_of::<Place>() + size_of::<(Instant, Place)>() + 16);
-        (RESTING + used).saturating_mul(each).saturating_add(1_024)
+        RESTING.saturating_add(used).saturating_mul(EACH).saturating_add(1_024)
     }
 
     /// A number that nobody uses on `iface`; none if too many are in use or at rest.

@@ -97,7 +97,7 @@ impl Acks {
         self.sent.clear();
     }
 
-    fn take(&mut self, ack: &Ack) {
+    fn take(&mut self, ack: Ack) {
         let oldest_told = ack.highest.saturating_sub(32);
         self.sent.retain(|counter| {
             if ack.covers(*counter) {
@@ -242,7 +242,7 @@ impl Link {
 
     pub(super) fn acknowledged<S>(&mut self, slot: Slot, message: &Message<'_>, desk: &mut Desk<'_, S>) {
         match message.parse::<Ack>() {
-            Ok(ack) if slot == Slot::Current => self.acks.take(&ack),
+            Ok(ack) if slot == Slot::Current => self.acks.take(ack),
             Ok(_) => {}
             Err(_) => desk.refusals.count(Refused::malformed),
         }

@@ -228,7 +228,7 @@ fn a_static_key_that_is_no_nodes_is_refused() {
     let (mut off, mut torsion) = (0, 0);
     for _ in 0..100 {
         let key = ExchangePublic(random.bytes());
-        match links.recognised(&key, &payload(5, 1)) {
+        match links.recognised(&key, payload(5, 1)) {
             Err(why) => {
                 assert_eq!(why, Refused::not_a_node);
                 match NodePublic::recover(&key, EdwardsSign::Even) {
@@ -244,7 +244,7 @@ fn a_static_key_that_is_no_nodes_is_refused() {
     // Small order: zero, one, and their kin.
     for u in [0, 1] {
         let key = ExchangePublic(core::array::from_fn(|n| if n == 0 { u } else { 0 }));
-        assert_eq!(links.recognised(&key, &payload(5, 1)), Err(Refused::not_a_node));
+        assert_eq!(links.recognised(&key, payload(5, 1)), Err(Refused::not_a_node));
     }
 }
 
