@@ -25,12 +25,11 @@ fn campaign(seed: u64, loss: u64, delay_us: u64, rekeys: u32) {
         }
         let pause = Duration::from_millis(world.random.below(40_000));
         world.run_for(pause);
-        for node in 0..2 {
-            let status = world.nodes[node].links.status().next();
-            let of = status.map_or(0, |status| status.rekeys);
-            replaced += of.saturating_sub(before[node]);
-            links += u32::from(of < before[node]);
-            before[node] = of;
+        for (node, before) in world.nodes.iter().zip(&mut before) {
+            let of = node.links.status().next().map_or(0, |status| status.rekeys);
+            replaced += of.saturating_sub(*before);
+            links += u32::from(of < *before);
+            *before = of;
         }
     }
     let heard = world.nodes[0].heard.len() + world.nodes[1].heard.len();

@@ -74,8 +74,8 @@ fn a_peer_is_followed_to_another_address_only_by_its_newest_frame() {
     for _ in 0..10 {
         world.send(0, own, b"\x81\0\0to a stranger?");
     }
-    let spent = world.nodes[0].links.status().next().unwrap().sent.bytes - sent;
-    assert!(spent <= 3 * u64::try_from(newest.len()).unwrap(), "{spent}");
+    let more = world.nodes[0].links.status().next().unwrap().sent.bytes - sent;
+    assert!(more <= 3 * u64::try_from(newest.len()).unwrap(), "{more}");
     // The peer really is there: it answers, and all is as before.
     world.nodes[1].address = address(50);
     world.loss = 0;
