@@ -31,7 +31,7 @@ const PAIRS: usize = NODES * (NODES - 1);
 /// How the demo is run.
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
-    /// End after this many seconds at the latest [default: 30, or until Ctrl-C on a terminal]
+    /// End after this many seconds [default: 30; on a terminal Ctrl-C]
     #[arg(long)]
     seconds: Option<u64>,
     /// Print one JSON object at the end instead of a live account

@@ -10,7 +10,7 @@ fn a_signed_message_arrives_with_its_sender_and_its_receipt_comes_back() {
     world.now = world.now.after(Duration::from_millis(70));
     world.carry();
     let [Effect::MessageArrived(message)] = &world.parties[BOB].events[..] else { panic!("one message") };
-    assert_eq!((message.sender, message.unix_s, message.number), (Sender::Verified(node(ANN)), UNIX, 0));
+    assert_eq!((message.sender, message.unix_s, message.number), (Sender::Verified(node(ANN)), UNIX, 1));
     assert_eq!(world.texts(BOB), [b"meet me at the bridge"]);
     let round_trip = Duration::from_millis(70);
     assert_eq!(world.ends(), [&Effect::Delivered { handle: 5, attempts: 1, round_trip }]);
