@@ -1,47 +1,67 @@
 //! `nexus`: one program for everything that a person does with a node.
 
+mod address_book;
+mod command_line;
+mod contacts;
+mod daemon;
 mod demo;
-mod demo_node;
+mod doctor;
+mod ending;
+mod keygen;
+mod manual;
+mod messages;
+mod node;
+mod paper_key;
+mod passphrase_entry;
+mod place;
+mod quantities;
+mod status;
+mod table;
+mod terminal;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
-
-/// The network that people use when there is no provider.
-#[derive(Debug, Parser)]
-#[command(name = "nexus", version, about)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Run five nodes as processes on this machine and watch them find each other
-    Demo(demo::Demo),
-    /// One node of the demo; started by it
-    #[command(hide = true)]
-    DemoNode(demo_node::DemoNode),
-}
+use command_line::{Command, CommandLine};
+use ending::{Ending, Refusal, exit_code};
+use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(cause) => return failed(&format!("the program cannot start: {cause}")),
-    };
-    let ended = match arguments.command {
-        Command::Demo(demo) => runtime.block_on(demo.run()).map_err(|error| error.to_string()),
-        Command::DemoNode(node) => {
-            runtime.block_on(node.run()).map(|()| ExitCode::SUCCESS).map_err(|error| error.to_string())
-        }
-    };
-    // A thread that still waits for standard input must not keep the program alive.
-    runtime.shutdown_background();
-    ended.unwrap_or_else(|sentence| failed(&sentence))
+    match CommandLine::of_process().command {
+        Command::Keygen(keygen) => exit_code(&keygen.run()),
+        Command::Status(status) => wait_for(status.run()),
+        Command::Ping(ping) => wait_for(ping.run()),
+        Command::Send(send) => wait_for(send.run()),
+        Command::Listen(listen) => wait_for(listen.run()),
+        Command::Contacts(contacts) => exit_code(&contacts.run()),
+        Command::Doctor(doctor) => wait_for(doctor.run()),
+        Command::Completions(completions) => exit_code(&Ok(completions.run())),
+        Command::Man(manual) => exit_code(&manual.run()),
+        Command::InstallLinks(links) => exit_code(&links.run()),
+        Command::Node(node) => last(node.run()),
+        Command::Demo(demo) => last(demo.run()),
+    }
 }
 
-fn failed(sentence: &str) -> ExitCode {
-    eprintln!("nexus: {sentence}");
-    ExitCode::from(2)
+/// Runs a command that waits for others.
+fn wait_for(command: impl Future<Output = Ending>) -> ExitCode {
+    exit_code(&runtime().and_then(|runtime| runtime.block_on(command)))
+}
+
+/// Runs a command that gives its own exit code.
+fn last(command: impl Future<Output = Result<ExitCode, impl std::fmt::Display>>) -> ExitCode {
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(refusal) => return exit_code(&Err(refusal)),
+    };
+    let ended = runtime.block_on(command);
+    // A thread that still waits for standard input must not keep the program alive.
+    runtime.shutdown_background();
+    ended.unwrap_or_else(|error| exit_code(&Err(Refusal::cannot(error))))
+}
+
+fn runtime() -> Result<Runtime, Refusal> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|cause| Refusal::Cannot(format!("the program cannot start: {cause}")))
 }

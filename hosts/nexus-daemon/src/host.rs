@@ -1,16 +1,34 @@
 //! The loop around a node.
+//!
+//! One task owns the node and never waits for a medium or a disk: drivers hand over frames and take them without
+//! waiting, the store has its own thread. Others reach the node through a [`HostHandle`].
+
+mod disk;
+mod handle;
+mod interfaces;
+mod view;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use nexus_crypto::NodeId;
 use nexus_machine::{Instant, Seed};
-use nexus_network::{InterfaceId, Mode};
+use nexus_network::{Endpoint, InterfaceId};
 use nexus_node::{Command, Event, Input, Node, Output, Setup};
 use thiserror::Error;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, broadcast, mpsc, watch};
+use tokio::time::{Interval, Sleep};
 
+use crate::driver::{Carrier, Handed, News, Opening, PortId, Report, Running};
 use crate::store::{Store, StoreError};
-use crate::udp::UdpInterface;
+
+use disk::Disk;
+use handle::{Asks, asks};
+pub use handle::{HostHandle, MediumNotClosed};
+use interfaces::Interfaces;
+pub use interfaces::{Counters, InterfaceStatus};
+pub use view::{HostView, MediumStatus};
 
 /// Why a host cannot go on.
 #[derive(Debug, Error)]
@@ -21,6 +39,15 @@ pub enum HostError {
     /// The operating system gives no randomness: no key may be made.
     #[error("the operating system gives no randomness ({0}): no key can be made safely")]
     Entropy(getrandom::Error),
+    /// The store has no thread.
+    #[error("the system starts no thread for the store: {0}")]
+    Thread(std::io::Error),
+    /// Thousands of writes wait.
+    #[error("the disk does not keep up with what must be stored: it stalls, or is failing")]
+    DiskStalled,
+    /// The store's thread is gone.
+    #[error("the store ended before the node did")]
+    DiskEnded,
 }
 
 /// 32 bytes from the operating system's random source.
@@ -34,96 +61,296 @@ pub fn entropy() -> Result<[u8; 32], HostError> {
 const CLOCK_INTERVAL: tokio::time::Duration = tokio::time::Duration::from_mins(1);
 /// The wall clock's error where nothing better is known, in seconds.
 const CLOCK_ERROR_S: u32 = 1;
+/// How many reports the drivers may be ahead of the loop. At the bound they wait, and their media with them.
+const REPORTS: usize = 512;
+/// How many reports are taken at once.
+const BATCH: usize = 64;
+/// How many events a subscriber may be behind before it loses the oldest, and is told so.
+const EVENTS: usize = 1_024;
+/// How long writes may take to finish when the host stops.
+const FINISHING: tokio::time::Duration = tokio::time::Duration::from_secs(10);
 
 /// A node, its interfaces and its disk.
 #[derive(Debug)]
 pub struct Host {
     node: Node,
-    store: Store,
-    interfaces: BTreeMap<InterfaceId, UdpInterface>,
-    inputs: mpsc::Receiver<Input>,
-    /// What the node asked for and gets at once: readiness, durability, entropy.
+    interfaces: Interfaces,
+    media: BTreeMap<String, OpenMedium>,
+    dials: BTreeMap<(String, Endpoint), Option<NodeId>>,
+    /// What the node asked for and gets at once: readiness, entropy, commands.
     answers: VecDeque<Input>,
+    /// For drivers to be opened.
+    reports: mpsc::Sender<Report>,
+    events: broadcast::Sender<Arc<Event>>,
+    changes: watch::Sender<u64>,
     booted: tokio::time::Instant,
-    /// Datagrams that the system would not take.
-    send_errors: u64,
+    disk: Disk,
+    inlets: Inlets,
+    handle: HostHandle,
+}
+
+/// Where the loop hears of the world.
+#[derive(Debug)]
+struct Inlets {
+    reports: mpsc::Receiver<Report>,
+    asks: Asks,
+    stop: Arc<Notify>,
+    clock: Interval,
+}
+
+/// A medium in use, and what wraps it.
+#[derive(Debug)]
+struct OpenMedium {
+    running: Running,
+    decorations: String,
+}
+
+/// Whether the loop goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Course {
+    GoesOn,
+    Ends,
 }
 
 impl Host {
-    /// A host for a node made from `setup`, with fresh entropy. Inputs of its drivers arrive through `inputs`.
-    pub fn new(setup: Setup, store: Store, inputs: mpsc::Receiver<Input>) -> Result<Self, HostError> {
+    /// A host for a node made from `setup`, with fresh entropy. In the context of a runtime.
+    pub fn new(setup: Setup, store: Store) -> Result<Self, HostError> {
         let node = Node::new(setup, &Seed::new(entropy()?));
-        let booted = tokio::time::Instant::now();
-        let interfaces = BTreeMap::new();
-        Ok(Self { node, store, interfaces, inputs, answers: VecDeque::new(), booted, send_errors: 0 })
+        let (reports, received) = mpsc::channel(REPORTS);
+        let (events, _) = broadcast::channel(EVENTS);
+        let (changes, changes_seen) = watch::channel(0);
+        let stop = Arc::new(Notify::new());
+        let (ask, asks) = asks();
+        let handle = HostHandle::new(ask, events.clone(), changes_seen, Arc::clone(&stop));
+        let mut clock = tokio::time::interval(CLOCK_INTERVAL);
+        clock.reset();
+        Ok(Self {
+            node,
+            interfaces: Interfaces::default(),
+            media: BTreeMap::new(),
+            dials: BTreeMap::new(),
+            answers: VecDeque::new(),
+            reports,
+            events,
+            changes,
+            booted: tokio::time::Instant::now(),
+            disk: Disk::start(store)?,
+            inlets: Inlets { reports: received, asks, stop, clock },
+            handle,
+        })
     }
 
-    /// Adds an interface that speaks `mode`; it is up from the start of [`Host::run`].
-    pub fn add(&mut self, iface: InterfaceId, interface: UdpInterface, mode: Mode) {
-        self.interfaces.insert(iface, interface);
-        self.answers.push_back(Input::Up { iface, profile: UdpInterface::profile(mode) });
-    }
-
-    /// A view of the node.
+    /// What others reach the node with.
     #[must_use]
-    pub const fn node(&self) -> &Node {
-        &self.node
+    pub fn handle(&self) -> HostHandle {
+        self.handle.clone()
     }
 
-    /// Runs until the drivers are gone. `told` hears each event of the node, beside a view of it.
-    pub async fn run(&mut self, mut told: impl FnMut(&Node, &Event)) -> Result<(), HostError> {
+    /// The view that [`HostHandle::ask`] gives, for what is to be opened before the loop runs.
+    pub const fn view(&mut self) -> HostView<'_> {
+        HostView::new(self)
+    }
+
+    /// Runs until [`HostHandle::stop`], or until the host cannot go on. Then writes finish, and drivers close.
+    pub async fn run(mut self) -> Result<(), HostError> {
+        let outcome = self.turn_until_stopped().await;
+        let finished = self.finish_writes(&outcome).await;
+        self.close_media().await;
+        let closed = self.disk.finish().await;
+        outcome.and(finished).and(closed)
+    }
+
+    async fn turn_until_stopped(&mut self) -> Result<(), HostError> {
         if let Some(reading) = wall_clock() {
             self.answers.push_front(reading);
         }
         self.answers.push_back(Input::Command(Command::Start));
-        let mut clock = tokio::time::interval(CLOCK_INTERVAL);
-        clock.reset();
-        loop {
-            self.answer(&mut told).await?;
-            let deadline = self.node.next_timeout().and_then(|at| self.booted.checked_add(micros(at)));
-            tokio::select! {
-                input = self.inputs.recv() => match input {
-                    Some(input) => self.node.handle(self.now(), input),
-                    None => return Ok(()),
-                },
-                () = sleep_until(deadline) => self.node.handle_timeout(self.now()),
-                _ = clock.tick() => self.answers.extend(wall_clock()),
-            }
-            self.carry_out(&mut told).await?;
-        }
+        let mut batch = Vec::with_capacity(BATCH);
+        let mut timer = Box::pin(tokio::time::sleep_until(self.booted));
+        while self.turn(&mut batch, timer.as_mut()).await? == Course::GoesOn {}
+        Ok(())
     }
 
-    /// Gives the node the answers it waits for, until it waits for none.
-    async fn answer(&mut self, told: &mut impl FnMut(&Node, &Event)) -> Result<(), HostError> {
+    /// Takes what is ready from one inlet, and carries out what the node makes of it.
+    async fn turn(
+        &mut self,
+        batch: &mut Vec<Report>,
+        mut timer: std::pin::Pin<&mut Sleep>,
+    ) -> Result<Course, HostError> {
+        self.settle()?;
+        let deadline = self.node.next_timeout().and_then(|at| self.booted.checked_add(micros(at)));
+        if let Some(deadline) = deadline
+            && deadline != timer.deadline()
+        {
+            timer.as_mut().reset(deadline);
+        }
+        tokio::select! {
+            _ = self.inlets.reports.recv_many(batch, BATCH) => {
+                for report in batch.drain(..) {
+                    self.take(report)?;
+                }
+            }
+            () = timer, if deadline.is_some() => self.node.handle_timeout(self.now()),
+            through = self.disk.durable() => {
+                let through = through?;
+                self.node.handle(self.now(), Input::Persisted { through });
+            }
+            ask = self.inlets.asks.next() => ask(&mut HostView::new(self)),
+            _ = self.inlets.clock.tick() => self.answers.extend(wall_clock()),
+            () = self.inlets.stop.notified() => return Ok(Course::Ends),
+        }
+        Ok(Course::GoesOn)
+    }
+
+    /// Carries out what the node wants, and gives it the answers it waits for, until it waits for none.
+    fn settle(&mut self) -> Result<(), HostError> {
+        self.carry_out()?;
         while let Some(answer) = self.answers.pop_front() {
             self.node.handle(self.now(), answer);
-            self.carry_out(told).await?;
+            self.carry_out()?;
         }
         Ok(())
     }
 
-    async fn carry_out(&mut self, told: &mut impl FnMut(&Node, &Event)) -> Result<(), HostError> {
-        while let Some(output) = self.node.poll_output() {
-            match output {
-                Output::Transmit { iface, to: _, bytes } => {
-                    if let Some(interface) = self.interfaces.get(&iface)
-                        && interface.send(&bytes).await.is_err()
-                    {
-                        self.send_errors += 1;
-                    }
+    fn take(&mut self, report: Report) -> Result<(), HostError> {
+        let Report { port, news } = report;
+        if let News::Opened(opening) = news {
+            self.open(port, opening);
+            return self.settle();
+        }
+        // What a port says after it was closed, or when there was no number for it, concerns nobody.
+        let Some(interface) = self.interfaces.at(port) else { return Ok(()) };
+        let (iface, profile) = (interface.status.id, interface.status.profile);
+        let counters = &mut interface.status.counters;
+        match news {
+            News::Opened(_) => unreachable!("it was taken above"),
+            News::Received { from, frame } => {
+                counters.frames_in += 1;
+                counters.bytes_in += frame.len() as u64;
+                self.node.handle(self.now(), Input::Frame { iface, from, bytes: frame });
+            }
+            News::Sent => {
+                if let Some(bytes) = interface.pending.take() {
+                    interface.count_sent(bytes);
                     self.answers.push_back(Input::TxReady { iface });
                 }
-                // Nobody else transmits on a point-to-point path.
-                Output::Sense { iface } => self.answers.push_back(Input::ChannelClear { iface }),
-                Output::Persist { ticket, writes } => {
-                    self.store.apply(&writes)?;
-                    self.answers.push_back(Input::Persisted { through: ticket });
+            }
+            News::Lost => {
+                if interface.pending.take().is_some() {
+                    interface.status.counters.send_errors += 1;
+                    self.answers.push_back(Input::TxReady { iface });
                 }
+            }
+            News::Unusable(pieces) => counters.unusable += pieces,
+            News::Carrier(carrier) => {
+                if interface.set_carrier(carrier) {
+                    tracing::info!(interface = interface.status.name, ?carrier, "the medium changed");
+                    self.answers.push_back(match carrier {
+                        Carrier::Up => Input::Up { iface, profile },
+                        Carrier::Down => Input::Down { iface },
+                    });
+                    self.note_change();
+                }
+            }
+            News::Closed { why } => self.close(port, &why),
+        }
+        self.settle()
+    }
+
+    fn open(&mut self, port: PortId, opening: Opening) {
+        let name = opening.name.clone();
+        let Some(interface) = self.interfaces.open(port, opening) else {
+            tracing::warn!(interface = name, "refused: all 256 interface numbers are taken");
+            return;
+        };
+        let status = &interface.status;
+        let iface = status.id;
+        tracing::info!(interface = name, id = iface.0, kind = status.kind, carrier = ?status.carrier, "opened");
+        if status.carrier == Carrier::Up {
+            self.answers.push_back(Input::Up { iface, profile: status.profile });
+        }
+        for ((_, to), expected) in self.dials.iter().filter(|((medium, _), _)| *medium == name) {
+            self.answers.push_back(Input::Command(Command::Dial { iface, to: *to, expected: *expected }));
+        }
+        self.note_change();
+    }
+
+    fn close(&mut self, port: PortId, why: &str) {
+        let Some(status) = self.interfaces.close(port) else { return };
+        tracing::info!(interface = status.name, id = status.id.0, why, "closed");
+        if status.carrier == Carrier::Up {
+            self.answers.push_back(Input::Down { iface: status.id });
+        }
+        self.note_change();
+    }
+
+    fn carry_out(&mut self) -> Result<(), HostError> {
+        while let Some(output) = self.node.poll_output() {
+            match output {
+                Output::Transmit { iface, to, bytes } => self.transmit(iface, to, bytes),
+                // Where somebody else may be transmitting, the driver finds out itself.
+                Output::Sense { iface } => self.answers.push_back(Input::ChannelClear { iface }),
+                Output::Persist { ticket, writes } => self.disk.persist(ticket, writes)?,
                 Output::Event(Event::EntropyWanted) => self.answers.push_back(Input::Entropy(entropy()?)),
-                Output::Event(event) => told(&self.node, &event),
+                Output::Event(event) => {
+                    // Without a subscriber nobody wants to know.
+                    let _subscribers = self.events.send(Arc::new(event));
+                }
             }
         }
         Ok(())
+    }
+
+    fn transmit(&mut self, iface: InterfaceId, to: Option<Endpoint>, frame: Vec<u8>) {
+        // The node is about to hear that it went down.
+        let Some(interface) = self.interfaces.get_mut(iface) else { return };
+        let bytes = frame.len();
+        match interface.driver.transmit(to, frame) {
+            Handed::Pending => {
+                interface.pending = Some(bytes);
+                return;
+            }
+            Handed::Taken => interface.count_sent(bytes),
+            Handed::Refused => interface.status.counters.send_errors += 1,
+        }
+        self.answers.push_back(Input::TxReady { iface });
+    }
+
+    /// What the node did last is durable before the host ends; what fails to be is in the error.
+    async fn finish_writes(&mut self, outcome: &Result<(), HostError>) -> Result<(), HostError> {
+        let until = tokio::time::Instant::now() + FINISHING;
+        while outcome.is_ok() && !self.disk.is_idle() {
+            let Ok(through) = tokio::time::timeout_at(until, self.disk.durable()).await else {
+                return Err(HostError::DiskStalled);
+            };
+            self.node.handle(self.now(), Input::Persisted { through: through? });
+            self.settle()?;
+        }
+        Ok(())
+    }
+
+    async fn close_media(&mut self) {
+        let media = std::mem::take(&mut self.media);
+        let closing = async move {
+            // All are asked at once; then each is waited for.
+            let closing: Vec<_> =
+                media.into_values().map(|medium| tokio::spawn(medium.running.close())).collect();
+            for medium in closing {
+                let _ended = medium.await;
+            }
+        };
+        let mut closing = std::pin::pin!(closing);
+        loop {
+            // A driver that waits for room in the channel would not close.
+            tokio::select! {
+                () = &mut closing => return,
+                Some(_) = self.inlets.reports.recv() => {}
+            }
+        }
+    }
+
+    fn note_change(&self) {
+        self.changes.send_modify(|changes| *changes = changes.wrapping_add(1));
     }
 
     /// The node's clock: microseconds since this host was made.
@@ -134,14 +361,6 @@ impl Host {
 
 fn micros(at: Instant) -> tokio::time::Duration {
     tokio::time::Duration::from_micros(at.as_micros())
-}
-
-/// Rounded up by the timer to its own grain: a wake is late by a millisecond rather than early.
-async fn sleep_until(deadline: Option<tokio::time::Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
-        None => std::future::pending().await,
-    }
 }
 
 /// What the system's clock says; a clock before 1970 says nothing.

@@ -2,15 +2,42 @@
 //!
 //! | module | what it is |
 //! |---|---|
+//! | [`service`] | a daemon: configuration, host and control socket in one process |
+//! | [`backup`] | a node in one file |
+//! | [`config`], [`state_dir`], [`key_store`], [`passphrase`], [`lock`] | what a daemon is started with |
+//! | [`keyboard`] | questions whose answers are not shown |
+//! | [`api`], [`control`], [`client`] | the control protocol: its values and its two ends |
+//! | [`logs`], [`privacy`] | what is logged, and what a log may name |
 //! | [`host`] | the loop: collect input, tell the node, carry out what it asks, sleep until its next deadline |
-//! | [`udp`] | an interface over UDP, one frame a datagram |
+//! | [`driver`] | what stands between the loop and a medium |
+//! | [`drivers`] | UDP, TCP, pipes, memory |
+//! | [`decorators`] | what wraps a driver: faults, a trace, a recording |
 //! | [`store`] | what must survive, in an embedded database under one directory |
 //!
 //! Contract: the crate page of `nexus-node`. Spec: `spec/node.md`.
 
+pub mod api;
+pub mod backup;
+pub mod client;
+pub mod config;
+pub mod control;
+pub mod decorators;
+pub mod driver;
+pub mod drivers;
 pub mod host;
+pub mod key_store;
+pub mod keyboard;
+pub mod lock;
+pub mod logs;
+pub mod notify;
+pub mod passphrase;
+pub mod privacy;
+#[cfg(test)]
+mod rig;
+pub mod service;
+pub mod state_dir;
 pub mod store;
-pub mod udp;
 
-pub use host::{Host, HostError};
+pub use decorators::Decorations;
+pub use host::{Host, HostError, HostHandle, HostView};
 pub use store::{Store, StoreError};

@@ -2,12 +2,18 @@
 //!
 //! A ticket is one transaction, synced before it is acknowledged: after a crash it is there whole or not at all.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nexus_machine::{Snapshot, TableId, Write};
-use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
+use redb::{
+    Database, ReadOnlyDatabase, ReadableDatabase, ReadableTable as _, TableDefinition, WriteTransaction,
+};
 use thiserror::Error;
 
+/// The database within its directory.
+pub(crate) const FILE: &str = "state.redb";
 /// Table number and key → value.
 const VALUES: TableDefinition<'_, (u8, &[u8]), &[u8]> = TableDefinition::new("values");
 /// One entry: the schema's version.
@@ -49,27 +55,67 @@ pub enum StoreError {
 /// An open store. Only one process can hold it.
 #[derive(Debug)]
 pub struct Store {
-    database: Database,
+    database: Arc<Database>,
     path: PathBuf,
 }
 
+/// Reads what is durable while the store is in use.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    database: Arc<Database>,
+    path: PathBuf,
+}
+
+/// Takes a store from one schema version to the next.
+type Upgrade = fn(&WriteTransaction) -> Result<(), redb::Error>;
+
+/// The schema that a program knows: one upgrade for each version before its own.
+#[derive(Clone, Copy, Debug)]
+struct Schema {
+    version: u32,
+    /// The first takes version 1 to version 2.
+    upgrades: &'static [Upgrade],
+}
+
+/// Version 1 is the first: no store of an older one was ever written.
+const SCHEMA_OF_THIS_PROGRAM: Schema = Schema { version: VERSION, upgrades: &[] };
+
 impl Store {
-    /// Opens or creates the store in `directory` and reads what is durable.
+    /// Opens or creates the store in `directory`, upgrades it if it is of an older version, and reads what is durable.
     pub fn open(directory: &Path) -> Result<(Self, Snapshot), StoreError> {
+        Self::open_as(directory, SCHEMA_OF_THIS_PROGRAM)
+    }
+
+    fn open_as(directory: &Path, schema: Schema) -> Result<(Self, Snapshot), StoreError> {
         std::fs::create_dir_all(directory)
             .map_err(|cause| StoreError::Directory { path: directory.to_owned(), cause })?;
-        let path = directory.join("state.redb");
-        let opened = Database::create(&path).map_err(redb::Error::from);
-        let store = match opened {
-            Ok(database) => Self { database, path },
-            Err(cause) => return Err(StoreError::Database { path, cause: Box::new(cause) }),
-        };
-        let found = store.schema().map_err(|cause| store.database_error(cause))?;
-        if found > VERSION {
-            return Err(StoreError::Newer { path: store.path, found });
+        let path = directory.join(FILE);
+        let refused =
+            |cause: redb::Error| StoreError::Database { path: path.clone(), cause: Box::new(cause) };
+        if !path.exists() {
+            create(directory, &path, schema).map_err(refused)?;
         }
-        let snapshot = store.read().map_err(|cause| store.database_error(cause))?;
+        // Opened for writing, a store is tidied up by the database: one of a later version is left as it is.
+        if let Some(found) = version_at_rest(&path)
+            && found > schema.version
+        {
+            return Err(StoreError::Newer { path, found });
+        }
+        let database = Database::open(&path).map_err(|cause| refused(cause.into()))?;
+        let store = Self { database: Arc::new(database), path: path.clone() };
+        let found = store.version().map_err(refused)?;
+        if found > schema.version {
+            return Err(StoreError::Newer { path, found });
+        }
+        store.upgrade(found, schema).map_err(refused)?;
+        let snapshot = store.reader().snapshot()?;
         Ok((store, snapshot))
+    }
+
+    /// Reads beside whoever writes.
+    #[must_use]
+    pub fn reader(&self) -> Reader {
+        Reader { database: Arc::clone(&self.database), path: self.path.clone() }
     }
 
     /// Makes `writes` durable, all or none.
@@ -77,30 +123,23 @@ impl Store {
         self.commit(writes).map_err(|cause| self.database_error(cause))
     }
 
-    /// The schema's version, written if the store is new.
-    fn schema(&self) -> Result<u32, redb::Error> {
-        let transaction = self.database.begin_write()?;
-        let version = {
-            let mut schema = transaction.open_table(SCHEMA)?;
-            let found = schema.get("version")?.map(|version| version.value());
-            if found.is_none() {
-                schema.insert("version", VERSION)?;
-            }
-            transaction.open_table(VALUES)?;
-            found.unwrap_or(VERSION)
-        };
-        transaction.commit()?;
-        Ok(version)
+    fn version(&self) -> Result<u32, redb::Error> {
+        version_in(&*self.database)
     }
 
-    fn read(&self) -> Result<Snapshot, redb::Error> {
-        let mut snapshot = Snapshot::empty();
-        for entry in self.database.begin_read()?.open_table(VALUES)?.iter()? {
-            let (key, value) = entry?;
-            let (table, key) = key.value();
-            snapshot.apply(Write::set(TableId(table), key, value.value().to_vec()));
+    /// All steps in one transaction: after a crash the store is of the old version or of the later one.
+    fn upgrade(&self, found: u32, schema: Schema) -> Result<(), redb::Error> {
+        if found == schema.version {
+            return Ok(());
         }
-        Ok(snapshot)
+        let transaction = self.database.begin_write()?;
+        let done = usize::try_from(found.saturating_sub(1)).unwrap_or(usize::MAX);
+        for upgrade in schema.upgrades.iter().skip(done) {
+            upgrade(&transaction)?;
+        }
+        transaction.open_table(SCHEMA)?.insert("version", schema.version)?;
+        transaction.commit()?;
+        Ok(())
     }
 
     fn commit(&self, writes: &[Write]) -> Result<(), redb::Error> {
@@ -121,6 +160,57 @@ impl Store {
     fn database_error(&self, cause: redb::Error) -> StoreError {
         StoreError::Database { path: self.path.clone(), cause: Box::new(cause) }
     }
+}
+
+impl Reader {
+    /// All that is durable at one moment.
+    pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        self.read().map_err(|cause| StoreError::Database { path: self.path.clone(), cause: Box::new(cause) })
+    }
+
+    fn read(&self) -> Result<Snapshot, redb::Error> {
+        let mut snapshot = Snapshot::empty();
+        for entry in self.database.begin_read()?.open_table(VALUES)?.iter()? {
+            let (key, value) = entry?;
+            let (table, key) = key.value();
+            snapshot.apply(Write::set(TableId(table), key, value.value().to_vec()));
+        }
+        Ok(snapshot)
+    }
+}
+
+/// The version of a store that was closed in order; none if it was not, or is in use.
+fn version_at_rest(path: &Path) -> Option<u32> {
+    version_in(&ReadOnlyDatabase::open(path).ok()?).ok()
+}
+
+fn version_in(database: &impl ReadableDatabase) -> Result<u32, redb::Error> {
+    let schema = database.begin_read()?.open_table(SCHEMA)?;
+    let version = schema.get("version")?.map(|version| version.value());
+    Ok(version.unwrap_or(VERSION))
+}
+
+/// Makes an empty store beside its place and moves it there when it is whole: what a full disk cut short is never opened.
+fn create(directory: &Path, path: &Path, schema: Schema) -> Result<(), redb::Error> {
+    let beside = directory.join("state.redb.new");
+    if beside.exists() {
+        std::fs::remove_file(&beside).map_err(redb::Error::Io)?;
+    }
+    let made = initialise(&beside, schema);
+    if made.is_err() {
+        let _left_for_the_next_start = std::fs::remove_file(&beside);
+        return made;
+    }
+    std::fs::rename(&beside, path).and_then(|()| File::open(directory)?.sync_all()).map_err(redb::Error::Io)
+}
+
+fn initialise(path: &Path, schema: Schema) -> Result<(), redb::Error> {
+    let database = Database::create(path)?;
+    let transaction = database.begin_write()?;
+    transaction.open_table(SCHEMA)?.insert("version", schema.version)?;
+    transaction.open_table(VALUES)?;
+    transaction.commit()?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -155,6 +245,38 @@ mod tests {
         drop(store);
         let refusal = Store::open(directory.path()).unwrap_err().to_string();
         assert!(refusal.contains("later version of NEXUS (schema 2, this program knows 1)"), "{refusal}");
+    }
+
+    #[test]
+    fn a_store_of_an_older_version_is_upgraded_step_by_step_and_keeps_its_values() {
+        fn note(transaction: &WriteTransaction, step: &[u8]) -> Result<(), redb::Error> {
+            transaction.open_table(VALUES)?.insert((9, step), &b"done"[..])?;
+            Ok(())
+        }
+        const LATER: Schema =
+            Schema { version: 3, upgrades: &[|step| note(step, b"to 2"), |step| note(step, b"to 3")] };
+        let directory = tempfile::tempdir().unwrap();
+        let (store, _) = Store::open(directory.path()).unwrap();
+        store.apply(&[Write::set(TableId(1), b"a", b"1".to_vec())]).unwrap();
+        drop(store);
+        let (store, snapshot) = Store::open_as(directory.path(), LATER).unwrap();
+        assert_eq!(store.version().unwrap(), 3);
+        let values: Vec<_> = snapshot.iter().map(|(table, key, _)| (table.0, key)).collect();
+        assert_eq!(values, [(1, &b"a"[..]), (9, b"to 2"), (9, b"to 3")]);
+        store.apply(&[Write::delete(TableId(9), b"to 2")]).unwrap();
+        drop(store);
+        let (_, snapshot) = Store::open_as(directory.path(), LATER).unwrap();
+        assert_eq!(snapshot.iter().count(), 2, "no step is done twice");
+    }
+
+    #[test]
+    fn what_was_cut_short_while_it_was_made_is_made_again() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("state.redb.new"), b"redb\x1a half").unwrap();
+        let (store, snapshot) = Store::open(directory.path()).unwrap();
+        assert_eq!(snapshot, Snapshot::empty());
+        assert!(!directory.path().join("state.redb.new").exists());
+        drop(store);
     }
 
     #[test]

@@ -7,16 +7,19 @@ use ::hpke::aead::{AeadTag, ChaCha20Poly1305};
 use ::hpke::kdf::HkdfSha256;
 use ::hpke::kem::X25519HkdfSha256;
 use ::hpke::{
-    Deserializable as _, OpModeR, OpModeS, Serializable as _, single_shot_open_inout_detached,
+    Deserializable as _, Kem as _, OpModeR, OpModeS, Serializable as _, single_shot_open_inout_detached,
     single_shot_seal_inout_detached_with_rng,
 };
+use core::convert::Infallible;
 use nexus_machine::Stream;
-use rand_core::CryptoRng;
+use rand_core::{CryptoRng, TryCryptoRng, TryRng};
 use thiserror::Error;
+use zeroize::ZeroizeOnDrop;
 
 use crate::aead::Tag;
 use crate::exchange::{EphemeralPublic, NoAgreement, PublicHalf as _, RecipientPublic, RecipientSecret};
 use crate::random::StreamRng;
+use crate::secret::hidden;
 
 type KemPublic = <X25519HkdfSha256 as ::hpke::Kem>::PublicKey;
 type KemPrivate = <X25519HkdfSha256 as ::hpke::Kem>::PrivateKey;
@@ -36,6 +39,70 @@ pub fn seal_in_place(
 ) -> Result<(EphemeralPublic, Tag), NoAgreement> {
     seal_with(&mut StreamRng(random), to, info, associated, buffer)
 }
+
+/// The ephemeral key of one message, before there is a message: a sender who signs inside signs the public half with the
+/// rest, so it must be known first. Sealing uses it up; the secret is erased then, and when it is dropped.
+#[derive(ZeroizeOnDrop)]
+pub struct OneTimeKey {
+    material: [u8; 32],
+    #[zeroize(skip)]
+    enc: EphemeralPublic,
+}
+
+impl OneTimeKey {
+    /// A fresh key.
+    #[must_use]
+    pub fn generate(random: &mut Stream) -> Self {
+        Self::from_material(random.bytes())
+    }
+
+    fn from_material(material: [u8; 32]) -> Self {
+        let (_, public) = X25519HkdfSha256::derive_keypair(&material);
+        Self { material, enc: EphemeralPublic(public.to_bytes().into()) }
+    }
+
+    /// The public half, `enc`.
+    #[must_use]
+    pub const fn public(&self) -> &EphemeralPublic {
+        &self.enc
+    }
+
+    /// Turns the plaintext in `buffer` into ciphertext for the holder of `to`. The public half and the tag travel with it.
+    pub fn seal_in_place(
+        self,
+        to: RecipientPublic<'_>,
+        info: &[u8],
+        associated: &[u8],
+        buffer: &mut [u8],
+    ) -> Result<Tag, NoAgreement> {
+        let (_, tag) = seal_with(&mut Material(&self.material), to, info, associated, buffer)?;
+        Ok(tag)
+    }
+}
+
+hidden!(OneTimeKey);
+
+/// A key's material as the random source of the sealing, which draws that and nothing else.
+struct Material<'a>(&'a [u8; 32]);
+
+impl TryRng for Material<'_> {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        unreachable!("sealing draws key material only")
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        unreachable!("sealing draws key material only")
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        bytes.copy_from_slice(self.0);
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for Material<'_> {}
 
 fn seal_with(
     rng: &mut impl CryptoRng,
@@ -102,35 +169,11 @@ pub struct NotSealedToUs;
 mod tests {
     use super::*;
     use alloc::vec::Vec;
-    use core::convert::Infallible;
     use nexus_machine::Seed;
     use nexus_testkit::format::unhex;
     use proptest::prelude::*;
-    use rand_core::{TryCryptoRng, TryRng};
 
     use crate::exchange::{ExchangePublic, ExchangeSecret, RatchetSecret};
-
-    /// RFC 9180 A.2.1: the key material of the ephemeral key, which is all the randomness that sealing draws.
-    struct KeyMaterial([u8; 32]);
-
-    impl TryRng for KeyMaterial {
-        type Error = Infallible;
-
-        fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-            unreachable!("sealing draws key material only")
-        }
-
-        fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-            unreachable!("sealing draws key material only")
-        }
-
-        fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
-            bytes.copy_from_slice(&self.0);
-            Ok(())
-        }
-    }
-
-    impl TryCryptoRng for KeyMaterial {}
 
     #[test]
     fn the_vector_of_rfc_9180_a_2_1_seals_and_opens() {
@@ -146,15 +189,9 @@ mod tests {
         );
         let mut buffer = plaintext.clone();
         let to = ExchangePublic(public);
-        let (made, tag) = seal_with(
-            &mut KeyMaterial(material),
-            RecipientPublic::Identity(&to),
-            &info,
-            &associated,
-            &mut buffer,
-        )
-        .unwrap();
-        assert_eq!(made, enc);
+        let key = OneTimeKey::from_material(material);
+        assert_eq!(*key.public(), enc);
+        let tag = key.seal_in_place(RecipientPublic::Identity(&to), &info, &associated, &mut buffer).unwrap();
         assert_eq!([buffer.as_slice(), tag.as_bytes()].concat(), expected);
         let secret = ExchangeSecret::from_bytes(&secret);
         assert_eq!(secret.public(), to);

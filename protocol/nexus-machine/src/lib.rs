@@ -14,6 +14,7 @@
 //! | [`deadlines`] | [`Deadlines`]: many named timers, one next deadline |
 //! | [`random`] | [`Seed`], [`Stream`]: forked, refreshable, reproducible |
 //! | [`bounded`] | [`BoundedQueue`], [`BoundedMap`]: a capacity and a stated overflow rule |
+//! | [`bucket`] | [`Bucket`]: a rate and a burst |
 //! | [`slab`] | [`Slab`]: slots with generations, so that a stale key is never another's |
 //! | [`durable`] | [`Write`], [`Snapshot`]: what goes to the disk and what comes back |
 //! | [`gate`] | [`Gate`], [`Ticket`]: effects that wait until a write is durable |
@@ -41,6 +42,7 @@
 extern crate alloc;
 
 pub mod bounded;
+pub mod bucket;
 pub mod context;
 pub mod deadlines;
 pub mod durable;
@@ -51,6 +53,7 @@ pub mod slab;
 pub mod time;
 
 pub use bounded::{BoundedMap, BoundedQueue, Inserted, MapOverflow, Pushed, QueueOverflow};
+pub use bucket::Bucket;
 pub use context::{Config, Cx, Relaying, WallClock};
 pub use deadlines::Deadlines;
 pub use durable::{Snapshot, TableId, Write};

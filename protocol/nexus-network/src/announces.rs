@@ -8,30 +8,40 @@
 //!   destination is kept or passed on: what still waits to be sent when a newer one verifies is recalled;
 //! * an emission is passed on once, with the hop count of the path that it came.
 //!
-//! Announces are spoken in clear on interfaces in `reticulum` mode only. Spec: spec/network.md#announces.
+//! Announces are spoken over links, and in clear on interfaces in `reticulum` mode only. The way an announce came is the
+//! path to its destination. Spec: spec/network.md#announces.
 
+mod cache;
+mod hearing;
 mod known;
+mod neighbours;
 mod own;
+mod passing;
 #[cfg(test)]
 mod tests;
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
-use nexus_crypto::{DestinationHash, NodeIdentity, RatchetPublic};
+use nexus_crypto::{DestinationHash, IdentityHash, NodeIdentity, RatchetPublic};
 use nexus_machine::{
-    BoundedMap, Cx, Deadlines, Duration, Inserted, Instant, Machine, MapOverflow, MemoryBound, Relaying,
-    Seed, Sink, Snapshot, Stream, TableId, Write,
+    BoundedMap, Cx, Deadlines, Duration, Instant, Machine, MapOverflow, MemoryBound, Seed, Sink, Snapshot,
+    Stream, TableId, Write,
 };
-use nexus_wire::reticulum::{Announce, Packet, PacketType};
+use nexus_wire::nexus::code::BandwidthCode;
+use nexus_wire::nexus::path_cost::{CompactPathCost, Hop, LatencyMs};
 
 use crate::interface::{InterfaceId, Mode, Profile, Reach};
+use crate::links::LinkId;
 use crate::media::Frame;
 
-use known::{Judgement, KnownDestinations};
-pub use known::{Known, Neighbour};
+use cache::Cache;
+use known::KnownDestinations;
+pub use known::{Known, Neighbour, Path, PathState, Recipient, Via};
+use neighbours::{Neighbouring, Neighbours};
 pub use own::{AppData, AppDataTooLong};
 use own::{Emission, OwnAnnounce};
+use passing::{Relay, tell};
 
 /// What the organ is told.
 #[derive(Clone, Debug)]
@@ -47,6 +57,35 @@ pub enum Input {
         /// The frame.
         bytes: Vec<u8>,
     },
+    /// A link came up.
+    LinkUp {
+        /// Which.
+        link: LinkId,
+        /// Where it runs.
+        iface: InterfaceId,
+        /// Who the peer is.
+        peer: IdentityHash,
+        /// What a hop over it costs: this node's price, and what is measured.
+        hop: Hop,
+    },
+    /// A link was measured again.
+    LinkMeasured {
+        /// Which.
+        link: LinkId,
+        /// What a hop over it costs.
+        hop: Hop,
+    },
+    /// A link is no more.
+    LinkDown(LinkId),
+    /// An ANNOUNCE arrived on a link.
+    HeardOnLink {
+        /// Which.
+        link: LinkId,
+        /// The cost that the peer said.
+        cost: CompactPathCost,
+        /// The packet as links carry it: its transport id left out.
+        packet: Vec<u8>,
+    },
     /// A ratchet is durable: announce with it from here on.
     Ratchet(RatchetPublic),
     /// Announce with a fresh emission, now.
@@ -60,6 +99,15 @@ pub enum Input {
 pub enum Effect {
     /// Send this frame.
     Send(Frame),
+    /// Say this on a link.
+    Tell {
+        /// Which.
+        link: LinkId,
+        /// The destination that it is about.
+        about: DestinationHash,
+        /// One ANNOUNCE, behind room for the frame's header.
+        plaintext: Vec<u8>,
+    },
     /// Frames about this destination that still wait to be sent are out of date.
     Recall(DestinationHash),
     /// Make this write durable, then say [`Input::Durable`] with the number.
@@ -96,10 +144,10 @@ pub const EMISSIONS: TableId = TableId(1);
 
 /// Announces in clear are repeated at this interval: stock relays carry six an hour and destination at most.
 pub const REFRESH: Duration = Duration::from_secs(3_600);
+/// Announces over links are repeated at this interval.
+pub const LINK_REFRESH: Duration = Duration::from_secs(1_800);
 /// Refreshes are spread over this much more, so that nodes started together part.
 const REFRESH_SPREAD: Duration = Duration::from_secs(180);
-/// An announce is passed on after a random wait of up to this, so that neighbours do not all speak at once.
-const RELAY_SPREAD: Duration = Duration::from_millis(500);
 
 /// How much the organ may hold.
 #[derive(Clone, Copy, Debug)]
@@ -108,19 +156,23 @@ pub struct Limits {
     pub known: usize,
     /// Announces of others that wait to be passed on.
     pub relays: usize,
+    /// Links.
+    pub links: usize,
+    /// Bytes of announces kept for those who come later.
+    pub cache_bytes: usize,
 }
 
 impl Default for Limits {
     /// For a host.
     fn default() -> Self {
-        Self { known: 4_096, relays: 512 }
+        Self { known: 4_096, relays: 512, links: 256, cache_bytes: 1 << 20 }
     }
 }
 
 /// What was heard and not believed or not kept. Counted, never answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Refusals {
-    /// On an interface that is not in `reticulum` mode, or not up.
+    /// On an interface that is not in `reticulum` mode, or not up; on a link that is not up.
     pub closed: u64,
     /// Not an announce, or not the bytes of one.
     pub malformed: u64,
@@ -134,14 +186,22 @@ pub struct Refusals {
     pub too_long: u64,
     /// Passed on too late or not at all: too many waited.
     pub crowded: u64,
+    /// More than one neighbour may have verified in that time.
+    pub hasty: u64,
+    /// Links of which nothing is said or heard: there are too many.
+    pub links: u64,
 }
 
 /// The organ.
 #[derive(Debug)]
 pub struct Announces {
     own: OwnAnnounce,
-    interfaces: BTreeMap<InterfaceId, Reach>,
+    interfaces: BTreeMap<InterfaceId, Medium>,
+    links: Neighbours,
     known: KnownDestinations,
+    cache: Cache,
+    /// When the own announce was last spoken in clear for no other reason than that it was time.
+    in_clear_at: Option<Instant>,
     /// Announces of others that wait to be passed on, by destination.
     relays: BoundedMap<DestinationHash, Relay>,
     deadlines: Deadlines<Timer>,
@@ -154,15 +214,28 @@ pub struct Announces {
 enum Timer {
     /// The own announce is due again.
     Refresh,
-    /// Another's announce is to be passed on.
+    /// Another's announce is to be passed on to fast links.
+    FastRelay(DestinationHash),
+    /// Another's announce is to be passed on to whoever has not heard it.
     Relay(DestinationHash),
+    /// A link is to be told more of what was known when it came up.
+    Tell(LinkId),
 }
 
-/// An announce to be passed on.
-#[derive(Debug)]
-struct Relay {
-    heard_on: InterfaceId,
-    bytes: Vec<u8>,
+/// An interface on which announces are spoken in clear.
+#[derive(Clone, Copy, Debug)]
+struct Medium {
+    reach: Reach,
+    hop: Hop,
+}
+
+/// Why an emission is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Motive {
+    /// It was time again.
+    Refresh,
+    /// Something changed, or somebody wants it.
+    Asked,
 }
 
 impl Announces {
@@ -178,7 +251,10 @@ impl Announces {
         Self {
             own: OwnAnnounce::resume(identity, app_data, snapshot),
             interfaces: BTreeMap::new(),
+            links: Neighbours::new(limits.links),
             known: KnownDestinations::new(limits.known),
+            cache: Cache::new(limits.known, limits.cache_bytes),
+            in_clear_at: None,
             relays: BoundedMap::new(limits.relays, MapOverflow::RefuseNew),
             deadlines: Deadlines::default(),
             random: seed.fork("announces"),
@@ -189,6 +265,19 @@ impl Announces {
     /// All destinations known, by address.
     pub fn known(&self) -> impl Iterator<Item = (&DestinationHash, &Known)> {
         self.known.iter()
+    }
+
+    /// What is needed to write to `destination`, if it is known.
+    #[must_use]
+    pub fn recipient(&self, destination: &DestinationHash) -> Option<Recipient> {
+        self.known.get(destination).map(|known| Recipient { public: known.public, ratchet: known.ratchet })
+    }
+
+    /// The way to `destination`, if one is known and not lost.
+    #[must_use]
+    pub fn path(&self, destination: &DestinationHash) -> Option<Path> {
+        let known = self.known.get(destination).filter(|known| known.path == PathState::Alive)?;
+        Some(Path { via: known.neighbour.via, hops: known.neighbour.hops, cost: known.cost })
     }
 
     /// What was heard and not believed or not kept.
@@ -203,16 +292,22 @@ impl Announces {
         self.own.last_emission()
     }
 
-    /// Starts an emission if there is anything to announce with and anywhere to announce.
-    fn emit(&mut self, cx: Cx, out: &mut impl Sink<Effect>) {
-        if self.interfaces.is_empty() {
+    /// Starts an emission if there is anything to announce with and anybody to announce to.
+    fn emit(&mut self, cx: Cx, motive: Motive, out: &mut impl Sink<Effect>) {
+        if self.interfaces.is_empty() && self.links.is_empty() {
             return;
         }
-        if let Some((number, write)) = self.own.begin(cx.unix_s(), &mut self.random) {
+        if let Some((number, write)) = self.own.begin(cx.unix_s(), motive, &mut self.random) {
             out.push(Effect::Write { number, write });
-            let spread = Duration::from_micros(self.random.below(REFRESH_SPREAD.as_micros()));
-            self.deadlines.set(Timer::Refresh, cx.now.after(REFRESH).after(spread));
+            let at = self.next_refresh(cx);
+            self.deadlines.set(Timer::Refresh, at);
         }
+    }
+
+    fn next_refresh(&mut self, cx: Cx) -> Instant {
+        let interval = if self.links.is_empty() { REFRESH } else { LINK_REFRESH };
+        let spread = Duration::from_micros(self.random.below(REFRESH_SPREAD.as_micros()));
+        cx.now.after(interval).after(spread)
     }
 
     fn up(&mut self, cx: Cx, iface: InterfaceId, profile: &Profile, out: &mut impl Sink<Effect>) {
@@ -221,16 +316,42 @@ impl Announces {
                 self.interfaces.remove(&iface);
             }
             Mode::Reticulum => {
-                self.interfaces.insert(iface, profile.reach);
+                let bandwidth = BandwidthCode::nearest(profile.bandwidth_bps);
+                let hop = Hop { price: 0, latency: LatencyMs(0), bandwidth };
+                self.interfaces.insert(iface, Medium { reach: profile.reach, hop });
                 match self.own.current() {
                     // Whoever is there has not heard it: the same emission, not another.
                     Some(emission) => {
                         out.push(Effect::Send(frame(iface, self.own.destination(), &emission.bytes)));
                     }
-                    None => self.emit(cx, out),
+                    None => self.emit(cx, Motive::Asked, out),
                 }
             }
         }
+    }
+
+    fn link_up(&mut self, cx: Cx, link: LinkId, neighbouring: Neighbouring, out: &mut impl Sink<Effect>) {
+        if !self.links.up(link, neighbouring) {
+            return count(&mut self.refusals.links);
+        }
+        match self.own.current() {
+            Some(emission) => {
+                out.push(tell(link, self.own.destination(), CompactPathCost::ORIGIN, &emission.bytes));
+            }
+            None => self.emit(cx, Motive::Asked, out),
+        }
+        // A refresh that was set when nobody was linked is too late for those who are.
+        if let Some(at) = self.deadlines.get(Timer::Refresh) {
+            let at = at.min(self.next_refresh(cx));
+            self.deadlines.set(Timer::Refresh, at);
+        }
+        self.tell_on(cx, link, 0);
+    }
+
+    fn link_down(&mut self, link: LinkId) {
+        let instead = self.links.down(link);
+        self.known.lose(link, instead);
+        self.deadlines.cancel(Timer::Tell(link));
     }
 
     fn durable(&mut self, cx: Cx, through: u64, out: &mut impl Sink<Effect>) {
@@ -239,93 +360,28 @@ impl Announces {
         for emission in ready {
             if emission.emitted_at < self.own.last_emission() {
                 // A later one of one's own was heard while this one waited for the disk.
-                self.emit(cx, out);
+                self.emit(cx, emission.motive, out);
                 continue;
             }
-            out.push(Effect::Recall(self.own.destination()));
+            self.publish(cx, emission, out);
+        }
+    }
+
+    fn publish(&mut self, cx: Cx, emission: Emission, out: &mut impl Sink<Effect>) {
+        let destination = self.own.destination();
+        out.push(Effect::Recall(destination));
+        let is_time = self.in_clear_at.is_none_or(|at| cx.now.since(at) >= REFRESH);
+        if emission.motive == Motive::Asked || is_time {
+            self.in_clear_at = Some(cx.now);
             for iface in self.interfaces.keys() {
-                out.push(Effect::Send(frame(*iface, self.own.destination(), &emission.bytes)));
-            }
-            out.push(Effect::Announced { emitted_at: emission.emitted_at });
-            self.own.published(emission);
-        }
-    }
-
-    fn heard(&mut self, cx: Cx, iface: InterfaceId, bytes: &[u8], out: &mut impl Sink<Effect>) {
-        if !self.interfaces.contains_key(&iface) {
-            return count(&mut self.refusals.closed);
-        }
-        let Ok(packet) = Packet::decode(bytes) else { return count(&mut self.refusals.malformed) };
-        if packet.packet_type != PacketType::Announce {
-            return count(&mut self.refusals.malformed);
-        }
-        let (Ok(announce), Some(hops)) = (Announce::from_packet(&packet), packet.hops.counted()) else {
-            return count(&mut self.refusals.malformed);
-        };
-        if announce.destination == self.own.destination() {
-            return self.heard_own(cx, &announce, out);
-        }
-        let neighbour = Neighbour { iface, transport: packet.transport, hops };
-        match self.known.judge(&announce) {
-            Judgement::Stale => count(&mut self.refusals.stale),
-            Judgement::OtherKey => count(&mut self.refusals.other_key),
-            Judgement::Newer if announce.verify().is_err() => count(&mut self.refusals.forged),
-            Judgement::Newer => {
-                out.push(Effect::Recall(announce.destination));
-                self.known.learn(&announce, neighbour, cx.now);
-                out.push(Effect::Reached(Sighting {
-                    destination: announce.destination,
-                    emitted_at: announce.claim.random_hash.emitted_at(),
-                    hops: hops.get(),
-                    iface,
-                }));
-                self.pass_on(cx, &packet, &announce, neighbour);
+                out.push(Effect::Send(frame(*iface, destination, &emission.bytes)));
             }
         }
-    }
-
-    /// A later emission of one's own, validly signed: this node's disk or clock went back.
-    fn heard_own(&mut self, cx: Cx, announce: &Announce<'_>, out: &mut impl Sink<Effect>) {
-        let emitted_at = announce.claim.random_hash.emitted_at();
-        if emitted_at <= self.own.last_emission() {
-            return count(&mut self.refusals.stale);
+        for (link, _) in self.links.iter() {
+            out.push(tell(link, destination, CompactPathCost::ORIGIN, &emission.bytes));
         }
-        if announce.verify().is_err() {
-            return count(&mut self.refusals.forged);
-        }
-        self.own.raise(emitted_at);
-        out.push(Effect::Recall(self.own.destination()));
-        self.emit(cx, out);
-    }
-
-    fn pass_on(&mut self, cx: Cx, packet: &Packet<'_>, announce: &Announce<'_>, from: Neighbour) {
-        let path_response = packet.is_path_response();
-        if cx.config.relaying == Relaying::Off || path_response || from.hops.counted().is_none() {
-            return;
-        }
-        if !announce.is_relayable() {
-            return count(&mut self.refusals.too_long);
-        }
-        let relay = Relay { heard_on: from.iface, bytes: self.own.relayed(packet, from.hops) };
-        // An older emission of the same destination that still waits is replaced: it must not leave.
-        if let Inserted::Refused(_) = self.relays.insert(announce.destination, relay) {
-            return count(&mut self.refusals.crowded);
-        }
-        let wait = Duration::from_micros(self.random.below(RELAY_SPREAD.as_micros()));
-        // Never at once: an answer in the same instant would be a loop without time.
-        let at = cx.now.after(wait).after(Duration::from_micros(1));
-        self.deadlines.set(Timer::Relay(announce.destination), at);
-    }
-
-    fn relay(&mut self, destination: DestinationHash, out: &mut impl Sink<Effect>) {
-        let Some(relay) = self.relays.remove(&destination) else { return };
-        for (iface, reach) in &self.interfaces {
-            let back = *iface == relay.heard_on;
-            if back && *reach == Reach::PointToPoint {
-                continue;
-            }
-            out.push(Effect::Send(frame(*iface, destination, &relay.bytes)));
-        }
+        out.push(Effect::Announced { emitted_at: emission.emitted_at });
+        self.own.published(emission);
     }
 }
 
@@ -340,11 +396,21 @@ impl Machine for Announces {
                 self.interfaces.remove(&iface);
             }
             Input::Heard { iface, bytes } => self.heard(cx, iface, &bytes, out),
+            Input::LinkUp { link, iface, peer, hop } => {
+                self.link_up(cx, link, Neighbouring::new(iface, peer, hop, cx.now), out);
+            }
+            Input::LinkMeasured { link, hop } => {
+                if let Some(neighbouring) = self.links.get_mut(link) {
+                    neighbouring.hop = hop;
+                }
+            }
+            Input::LinkDown(link) => self.link_down(link),
+            Input::HeardOnLink { link, cost, packet } => self.heard_on_link(cx, link, cost, packet, out),
             Input::Ratchet(ratchet) => {
                 self.own.set_ratchet(ratchet);
-                self.emit(cx, out);
+                self.emit(cx, Motive::Asked, out);
             }
-            Input::Announce => self.emit(cx, out),
+            Input::Announce => self.emit(cx, Motive::Asked, out),
             Input::Durable(through) => self.durable(cx, through, out),
         }
     }
@@ -355,9 +421,11 @@ impl Machine for Announces {
                 Timer::Refresh => {
                     // Set again first: an emission that cannot begin is tried again, not forgotten.
                     self.deadlines.set(Timer::Refresh, cx.now.after(REFRESH));
-                    self.emit(cx, out);
+                    self.emit(cx, Motive::Refresh, out);
                 }
+                Timer::FastRelay(destination) => self.relay_on_fast_links(destination, out),
                 Timer::Relay(destination) => self.relay(destination, out),
+                Timer::Tell(link) => self.tell_next(cx, link, out),
             }
         }
     }
@@ -370,9 +438,11 @@ impl Machine for Announces {
 impl MemoryBound for Announces {
     fn memory_bound(&self) -> usize {
         // An ordered map's nodes may be half empty; a bounded map is two of them, and a timer is two more.
-        const PER_RELAY: usize = nexus_wire::reticulum::MTU + 4 * size_of::<(Timer, Relay, u64)>() + 128;
+        const PER_RELAY: usize = nexus_wire::reticulum::MTU + 8 * size_of::<(Timer, Relay, u64)>() + 128;
         self.known
             .memory_bound()
+            .saturating_add(self.cache.memory_bound())
+            .saturating_add(self.links.memory_bound())
             .saturating_add(self.relays.capacity().saturating_mul(PER_RELAY.saturating_mul(2)))
             .saturating_add(OwnAnnounce::MEMORY_BOUND)
             .saturating_add(256 * 64)
@@ -380,7 +450,7 @@ impl MemoryBound for Announces {
 }
 
 fn frame(iface: InterfaceId, about: DestinationHash, bytes: &[u8]) -> Frame {
-    Frame { iface, to: None, bytes: bytes.to_vec(), about: Some(about) }
+    Frame { iface, to: None, bytes: bytes.to_vec(), about: Some(about), under: None }
 }
 
 fn count(counter: &mut u64) {

@@ -23,6 +23,21 @@ pub struct Profile {
     pub frame_size: u16,
 }
 
+impl Profile {
+    /// How long `bytes` occupy the medium at its nominal rate; no time at all if the rate is unknown.
+    #[must_use]
+    pub fn airtime(&self, bytes: usize) -> Duration {
+        let bits = u64::try_from(bytes).unwrap_or(u64::MAX).saturating_mul(8_000_000);
+        Duration::from_micros(bits.checked_div(self.bandwidth_bps).unwrap_or(0))
+    }
+
+    /// Whether it is a radio or another medium on which a byte is dear: below 10 kbit/s.
+    #[must_use]
+    pub const fn is_slow(&self) -> bool {
+        self.bandwidth_bps > 0 && self.bandwidth_bps < 10_000
+    }
+}
+
 /// Which bytes an interface speaks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Mode {
@@ -37,9 +52,12 @@ pub enum Mode {
 pub enum Reach {
     /// One peer (a TCP connection, a pipe, a cable): a frame never needs to go back where it came from.
     PointToPoint,
-    /// Everybody in range (a radio channel, a multicast group): a frame passed on is sent there again, because those in
-    /// this node's range are not all in the range of whom it heard.
+    /// Everybody in range (a radio channel): a frame passed on is sent there again, because those in this node's range are
+    /// not all in the range of whom it heard.
     Shared,
+    /// Peers with addresses of their own (a UDP socket): a frame goes to one of them, and one without an address to everybody
+    /// who listens for newcomers.
+    Addressed,
 }
 
 /// Medium access.

@@ -1,14 +1,21 @@
 //! The network layer: its organs, and the wires between them.
 
+#[cfg(test)]
+mod tests;
+mod wiring;
+
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use nexus_crypto::{NodeIdentity, RatchetPublic};
+use nexus_crypto::{IdentitySeed, NodeId, NodeIdentity, RatchetPublic};
 use nexus_machine::{Cx, Instant, Machine, MemoryBound, Seed, Sink, Snapshot, Write, earliest};
 
 use crate::announces::{self, Announces, AppData, Sighting};
-use crate::interface::{InterfaceId, Profile};
+use crate::forwarding::{self, Forwarding};
+use crate::interface::{Endpoint, InterfaceId, Profile};
+use crate::links::{self, Down, LinkId, LinkStatus, Links, Policy};
 use crate::media::{self, Frame, Media};
+pub use wiring::ORIGINATED_MAX;
 
 /// What the layer is told.
 #[derive(Clone, Debug)]
@@ -21,6 +28,8 @@ pub enum Input {
     Frame {
         /// Where.
         iface: InterfaceId,
+        /// From which address, on media that have addresses.
+        from: Option<Endpoint>,
         /// The frame.
         bytes: Vec<u8>,
     },
@@ -36,6 +45,41 @@ pub enum Input {
     Ratchet(RatchetPublic),
     /// The announces' writes are durable up to this number.
     Durable(u64),
+    /// Keep a link with whoever answers at `to`: begin handshakes until there is one, and again when it is lost.
+    Dial {
+        /// On which interface.
+        iface: InterfaceId,
+        /// Where.
+        to: Endpoint,
+        /// Who must answer, if that is known.
+        expected: Option<NodeId>,
+    },
+    /// Stop keeping it; a link that is up stays up.
+    Undial {
+        /// On which interface.
+        iface: InterfaceId,
+        /// Where.
+        to: Endpoint,
+    },
+    /// With whom to link from here on; links with others go down.
+    Policy(Policy),
+    /// Fresh entropy.
+    Entropy([u8; 32]),
+    /// Wall and monotonic clocks parted: this machine may be running twice.
+    ClocksParted,
+    /// Send a packet of this node's own, as its originator writes it: without transport id, no hops. Answered by
+    /// [`Effect::Originated`].
+    Originate {
+        /// Repeated in the answer.
+        handle: u64,
+        /// The packet.
+        packet: Vec<u8>,
+    },
+    /// Send a proof of this node's own back along the way that the proved packet came; without one it is dropped.
+    Prove {
+        /// The packet.
+        packet: Vec<u8>,
+    },
 }
 
 /// What leaves the layer.
@@ -61,6 +105,40 @@ pub enum Effect {
         /// Its emission time.
         emitted_at: u64,
     },
+    /// A link came up.
+    LinkUp(LinkStatus),
+    /// A link is no more.
+    LinkDown {
+        /// As it last stood.
+        last: LinkStatus,
+        /// Why.
+        why: Down,
+    },
+    /// A packet arrived for this node: as its originator wrote it, but for the hops.
+    Arrived {
+        /// The packet.
+        packet: Vec<u8>,
+    },
+    /// Fresh entropy: keys were made since the last, or are about to be.
+    EntropyWanted,
+    /// What became of [`Input::Originate`].
+    Originated {
+        /// The input's.
+        handle: u64,
+        /// Whether it left, and towards whom; not that it arrived.
+        outcome: Originated,
+    },
+}
+
+/// What became of a packet of this node's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Originated {
+    /// It waits for its medium, on the way to `link`.
+    Left(LinkId),
+    /// Nothing is known of a way to its destination.
+    NoPath,
+    /// It is longer than a packet may be, or is no packet.
+    Malformed,
 }
 
 /// How much the layer's organs may hold.
@@ -68,8 +146,12 @@ pub enum Effect {
 pub struct Limits {
     /// The way out.
     pub media: media::Limits,
+    /// The neighbours.
+    pub links: links::Limits,
     /// The announces.
     pub announces: announces::Limits,
+    /// The packets that pass.
+    pub forwarding: forwarding::Limits,
 }
 
 /// The layer: organs, and beside them the queue of what they say to each other.
@@ -82,14 +164,25 @@ pub struct Network {
 #[derive(Debug)]
 struct Organs {
     media: Media,
+    links: Links,
     announces: Announces,
+    forwarding: Forwarding,
 }
 
 /// What organs of this layer say.
 #[derive(Debug)]
 enum Nerve {
     Media(media::Effect),
+    Links(links::Effect),
     Announces(announces::Effect),
+    /// What already leaves the layer, in its order among the rest.
+    Out(Effect),
+}
+
+impl From<links::Effect> for Nerve {
+    fn from(effect: links::Effect) -> Self {
+        Self::Links(effect)
+    }
 }
 
 impl From<media::Effect> for Nerve {
@@ -114,15 +207,20 @@ impl Network {
     /// The layer, resuming from what was durable.
     #[must_use]
     pub fn new(
-        identity: NodeIdentity,
+        identity: &IdentitySeed,
         app_data: AppData,
         limits: Limits,
         snapshot: &Snapshot,
         seed: &Seed,
     ) -> Self {
+        // Each organ that uses the identity keeps its own: none borrows from another.
+        let identity = || NodeIdentity::from_seed(IdentitySeed::from_bytes(*identity.expose()));
+        let own = identity().node_id().into();
         let organs = Organs {
             media: Media::new(limits.media, seed),
-            announces: Announces::new(identity, app_data, limits.announces, snapshot, seed),
+            links: Links::new(identity(), Policy::Anyone, limits.links, seed),
+            announces: Announces::new(identity(), app_data, limits.announces, snapshot, seed),
+            forwarding: Forwarding::new(own, limits.forwarding, seed),
         };
         Self { organs, nerves: VecDeque::new() }
     }
@@ -131,6 +229,18 @@ impl Network {
     #[must_use]
     pub const fn media(&self) -> &Media {
         &self.organs.media
+    }
+
+    /// A view of the neighbours.
+    #[must_use]
+    pub const fn links(&self) -> &Links {
+        &self.organs.links
+    }
+
+    /// A view of what became of packets.
+    #[must_use]
+    pub const fn forwarding(&self) -> &Forwarding {
+        &self.organs.forwarding
     }
 
     /// A view of who is known.
@@ -151,176 +261,67 @@ impl Network {
     }
 }
 
-impl Organs {
-    fn wire(&mut self, cx: Cx, nerve: Nerve, nerves: &mut VecDeque<Nerve>, out: &mut impl Sink<Effect>) {
-        use announces::Effect as A;
-        use media::Effect as M;
-        match nerve {
-            Nerve::Announces(A::Send(frame)) => self.media.handle(cx, media::Input::Send(frame), nerves),
-            Nerve::Announces(A::Recall(about)) => self.media.handle(cx, media::Input::Recall(about), nerves),
-            Nerve::Announces(A::Write { number, write }) => out.push(Effect::Write { number, write }),
-            Nerve::Announces(A::Reached(sighting)) => out.push(Effect::Reached(sighting)),
-            Nerve::Announces(A::Announced { emitted_at }) => out.push(Effect::Announced { emitted_at }),
-            Nerve::Media(M::Transmit(frame)) => out.push(Effect::Transmit(frame)),
-            Nerve::Media(M::Sense(iface)) => out.push(Effect::Sense(iface)),
-            Nerve::Media(M::Jammed(iface)) => out.push(Effect::Jammed(iface)),
-        }
-    }
-}
-
 impl Machine for Network {
     type Input = Input;
     type Effect = Effect;
 
     fn handle(&mut self, cx: Cx, input: Input, out: &mut impl Sink<Effect>) {
         use announces::Input as A;
+        use links::Input as L;
         use media::Input as M;
-        let (Organs { media, announces }, nerves) = (&mut self.organs, &mut self.nerves);
+        let (organs, nerves) = (&mut self.organs, &mut self.nerves);
         match input {
             Input::Up(iface, profile) => {
-                media.handle(cx, M::Up(iface, profile), nerves);
-                announces.handle(cx, A::Up(iface, profile), nerves);
+                organs.media.handle(cx, M::Up(iface, profile), nerves);
+                organs.links.handle(cx, L::Up(iface, profile), nerves);
+                organs.announces.handle(cx, A::Up(iface, profile), nerves);
             }
             Input::Down(iface) => {
-                media.handle(cx, M::Down(iface), nerves);
-                announces.handle(cx, A::Down(iface), nerves);
+                organs.media.handle(cx, M::Down(iface), nerves);
+                organs.links.handle(cx, L::Down(iface), nerves);
+                organs.announces.handle(cx, A::Down(iface), nerves);
             }
-            Input::Frame { iface, bytes } => announces.handle(cx, A::Heard { iface, bytes }, nerves),
-            Input::TxReady(iface) => media.handle(cx, M::TxReady(iface), nerves),
-            Input::ChannelBusy(iface) => media.handle(cx, M::ChannelBusy(iface), nerves),
-            Input::ChannelClear(iface) => media.handle(cx, M::ChannelClear(iface), nerves),
-            Input::Announce => announces.handle(cx, A::Announce, nerves),
-            Input::Ratchet(ratchet) => announces.handle(cx, A::Ratchet(ratchet), nerves),
-            Input::Durable(through) => announces.handle(cx, A::Durable(through), nerves),
+            Input::Frame { iface, from, bytes } => organs.heard(cx, iface, from, bytes, nerves),
+            Input::TxReady(iface) => organs.media.handle(cx, M::TxReady(iface), nerves),
+            Input::ChannelBusy(iface) => organs.media.handle(cx, M::ChannelBusy(iface), nerves),
+            Input::ChannelClear(iface) => organs.media.handle(cx, M::ChannelClear(iface), nerves),
+            Input::Announce => organs.announces.handle(cx, A::Announce, nerves),
+            Input::Ratchet(ratchet) => organs.announces.handle(cx, A::Ratchet(ratchet), nerves),
+            Input::Durable(through) => organs.announces.handle(cx, A::Durable(through), nerves),
+            Input::Dial { iface, to, expected } => {
+                organs.links.handle(cx, L::Dial { iface, to, expected }, nerves);
+            }
+            Input::Undial { iface, to } => organs.links.handle(cx, L::Undial { iface, to }, nerves),
+            Input::Policy(policy) => organs.links.handle(cx, L::Policy(policy), nerves),
+            Input::Entropy(entropy) => organs.links.handle(cx, L::Entropy(entropy), nerves),
+            Input::ClocksParted => organs.links.handle(cx, L::ClocksParted, nerves),
+            Input::Originate { handle, packet } => organs.originate(cx, handle, &packet, nerves),
+            Input::Prove { packet } => organs.prove(cx, &packet, nerves),
         }
         self.settle(cx, out);
     }
 
     fn handle_timeout(&mut self, cx: Cx, out: &mut impl Sink<Effect>) {
         self.organs.media.handle_timeout(cx, &mut self.nerves);
+        self.organs.links.handle_timeout(cx, &mut self.nerves);
         self.organs.announces.handle_timeout(cx, &mut self.nerves);
         self.settle(cx, out);
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        earliest([self.organs.media.next_timeout(), self.organs.announces.next_timeout()])
+        let Organs { media, links, announces, forwarding: _ } = &self.organs;
+        earliest([media.next_timeout(), links.next_timeout(), announces.next_timeout()])
     }
 }
 
 impl MemoryBound for Network {
     fn memory_bound(&self) -> usize {
-        let nerves = RESTING_NERVES.saturating_mul(size_of::<Nerve>());
-        self.organs
-            .media
-            .memory_bound()
-            .saturating_add(self.organs.announces.memory_bound())
-            .saturating_add(nerves)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::interface::{Access, Mode, Reach};
-    use alloc::vec;
-    use nexus_crypto::{IdentitySeed, RatchetPublic};
-    use nexus_machine::{Duration, Stream};
-    use nexus_testkit::laws;
-
-    const LEFT: InterfaceId = InterfaceId(0);
-    const RIGHT: InterfaceId = InterfaceId(1);
-
-    #[test]
-    fn an_announce_heard_on_one_interface_leaves_on_the_other_when_the_channel_is_clear() {
-        let mut relay = layer(1, &Seed::new([1; 32]));
-        tell(&mut relay, Input::Up(LEFT, profile(Access::Direct)));
-        tell(
-            &mut relay,
-            Input::Up(RIGHT, profile(Access::ListenBeforeTalk { slot: Duration::from_millis(5) })),
-        );
-        let heard = tell(&mut relay, Input::Frame { iface: LEFT, bytes: announce_of(2) });
-        assert!(matches!(heard[..], [Effect::Reached(Sighting { iface: LEFT, .. })]));
-        let due = Cx::at(relay.next_timeout().expect("it waits to be passed on"));
-        let mut out: VecDeque<Effect> = VecDeque::new();
-        relay.handle_timeout(due, &mut out);
-        assert_eq!(out, [Effect::Sense(RIGHT)]);
-        let sent = tell(&mut relay, Input::ChannelClear(RIGHT));
-        assert!(matches!(&sent[..], [Effect::Transmit(frame)] if frame.iface == RIGHT));
-    }
-
-    #[test]
-    fn the_network_layer_obeys_the_laws() {
-        let genuine: Vec<Vec<u8>> = (2..14).map(announce_of).collect();
-        laws::obeyed_by(
-            "network",
-            |seed| laws::Organ::new(layer(1, seed)),
-            |random, _| {
-                let iface = InterfaceId(u8::try_from(random.below(3)).unwrap());
-                match random.below(12) {
-                    0 => Input::Up(iface, profile(Access::Direct)),
-                    1 => Input::Up(
-                        iface,
-                        profile(Access::ListenBeforeTalk {
-                            slot: Duration::from_micros(random.below(100_000)),
-                        }),
-                    ),
-                    2 if random.chance(1, 4) => Input::Down(iface),
-                    3 => Input::Announce,
-                    4 => Input::Ratchet(RatchetPublic(random.bytes())),
-                    5 => Input::Durable(random.below(40)),
-                    6 => Input::TxReady(iface),
-                    7 => Input::ChannelBusy(iface),
-                    8 => Input::ChannelClear(iface),
-                    9 => Input::Frame { iface, bytes: noise(random) },
-                    _ => {
-                        let pick = random.below(u64::try_from(genuine.len()).unwrap());
-                        Input::Frame { iface, bytes: genuine[usize::try_from(pick).unwrap()].clone() }
-                    }
-                }
-            },
-        );
-    }
-
-    fn layer(n: u8, seed: &Seed) -> Network {
-        let limits = Limits {
-            media: media::Limits { interfaces: 3, frames: 8, bytes: 2_000 },
-            announces: announces::Limits { known: 8, relays: 4 },
-        };
-        let identity = NodeIdentity::from_seed(IdentitySeed::from_bytes([n; 32]));
-        Network::new(identity, AppData::default(), limits, &Snapshot::empty(), seed)
-    }
-
-    fn profile(access: Access) -> Profile {
-        let (mode, reach) = (Mode::Reticulum, Reach::PointToPoint);
-        Profile { mode, reach, access, bandwidth_bps: 1_000_000, frame_size: 508 }
-    }
-
-    fn tell(layer: &mut Network, input: Input) -> Vec<Effect> {
-        let mut out: VecDeque<Effect> = VecDeque::new();
-        layer.handle(Cx::at(Instant::BOOT), input, &mut out);
-        out.into()
-    }
-
-    /// What another node's layer sends first.
-    fn announce_of(n: u8) -> Vec<u8> {
-        let mut other = layer(n, &Seed::new([n; 32]));
-        tell(&mut other, Input::Up(LEFT, profile(Access::Direct)));
-        tell(&mut other, Input::Ratchet(RatchetPublic([n; 32])));
-        let sent = tell(&mut other, Input::Durable(1));
-        let frame = sent.into_iter().find_map(|effect| match effect {
-            Effect::Transmit(frame) => Some(frame.bytes),
-            Effect::Sense(_)
-            | Effect::Jammed(_)
-            | Effect::Write { .. }
-            | Effect::Reached(_)
-            | Effect::Announced { .. } => None,
-        });
-        frame.expect("a durable emission is sent")
-    }
-
-    fn noise(random: &mut Stream) -> Vec<u8> {
-        let mut bytes = vec![0; usize::try_from(random.below(600)).unwrap()];
-        random.fill(&mut bytes);
-        bytes
+        let Organs { media, links, announces, forwarding } = &self.organs;
+        RESTING_NERVES
+            .saturating_mul(size_of::<Nerve>())
+            .saturating_add(media.memory_bound())
+            .saturating_add(links.memory_bound())
+            .saturating_add(announces.memory_bound())
+            .saturating_add(forwarding.memory_bound())
     }
 }

@@ -16,7 +16,10 @@ use nexus_machine::{
     Stream,
 };
 
+use nexus_wire::nexus::frame::TAG_LEN;
+
 use crate::interface::{Access, Endpoint, InterfaceId, Profile};
+use crate::links::LinkId;
 
 /// What the organ is told.
 #[derive(Clone, Debug)]
@@ -55,10 +58,12 @@ pub struct Frame {
     pub iface: InterfaceId,
     /// To whom; `None` is the only peer, or everybody.
     pub to: Option<Endpoint>,
-    /// Its bytes.
+    /// Its bytes; or, under a link, [`HEADER_LEN`](nexus_wire::nexus::frame::HEADER_LEN) bytes of headroom and a plaintext.
     pub bytes: Vec<u8>,
     /// Whose news it carries: it can be recalled by that name while it waits.
     pub about: Option<DestinationHash>,
+    /// The link under whose key it is sealed as it leaves; none if it leaves as it is.
+    pub under: Option<LinkId>,
 }
 
 /// Why frames did not leave, per interface. Counted, never reset while the interface is known.
@@ -188,7 +193,8 @@ impl Media {
             self.refused = self.refused.saturating_add(1);
             return;
         };
-        if frame.bytes.len() > usize::from(state.profile.frame_size) {
+        let sealing = if frame.under.is_some() { TAG_LEN } else { 0 };
+        if frame.bytes.len().saturating_add(sealing) > usize::from(state.profile.frame_size) {
             state.drops.too_long = state.drops.too_long.saturating_add(1);
             return;
         }

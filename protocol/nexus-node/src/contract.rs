@@ -2,9 +2,10 @@
 
 use alloc::vec::Vec;
 
-use nexus_crypto::DestinationHash;
+use nexus_crypto::{DestinationHash, NodeId};
 use nexus_machine::{Duration, Ticket, Write};
-use nexus_network::{Endpoint, InterfaceId, Profile};
+use nexus_network::{Down, Endpoint, InterfaceId, LinkStatus, Policy, Profile};
+use nexus_secure::{Attempt, Message, Outgoing, Undelivered};
 
 /// What a host tells a node.
 #[derive(Clone, Debug)]
@@ -70,6 +71,32 @@ pub enum Command {
     Start,
     /// Announce this node with a fresh emission, now.
     Announce,
+    /// Keep a link with whoever answers at `to`: begin handshakes until there is one, and again when it is lost.
+    Dial {
+        /// On which interface.
+        iface: InterfaceId,
+        /// Where.
+        to: Endpoint,
+        /// Who must answer, if that is known.
+        expected: Option<NodeId>,
+    },
+    /// Stop keeping it; a link that is up stays up.
+    Undial {
+        /// On which interface.
+        iface: InterfaceId,
+        /// Where.
+        to: Endpoint,
+    },
+    /// With whom to link from here on; links with others go down.
+    Policy(Policy),
+    /// Send something to a node until its receipt came or its time is over. Answered by [`Event::Delivered`] or
+    /// [`Event::Undelivered`], and each attempt by [`Event::Attempted`].
+    Send(Outgoing),
+    /// Forget the messages of the inbox up to this number.
+    Forget {
+        /// The last number.
+        through: u64,
+    },
 }
 
 /// What a node asks of its host.
@@ -131,4 +158,38 @@ pub enum Event {
     },
     /// A key is about to be made: the host answers with [`Input::Entropy`].
     EntropyWanted,
+    /// A link came up.
+    LinkUp(LinkStatus),
+    /// A link is no more.
+    LinkDown {
+        /// As it last stood.
+        last: LinkStatus,
+        /// Why.
+        why: Down,
+    },
+    /// A message arrived, is durable and was acknowledged. [`Node::inbox`](crate::Node::inbox) holds it.
+    MessageArrived(Message),
+    /// An attempt at what was to be sent.
+    Attempted {
+        /// The command's.
+        handle: u64,
+        /// What became of this attempt.
+        attempt: Attempt,
+    },
+    /// The recipient proved that it arrived; or, for [`Content::Ping`](nexus_secure::Content::Ping), answered.
+    Delivered {
+        /// The command's.
+        handle: u64,
+        /// How often it was sent.
+        attempts: u32,
+        /// From the attempt that was answered to the answer.
+        round_trip: Duration,
+    },
+    /// Its time is over, or it cannot be sent at all.
+    Undelivered {
+        /// The command's.
+        handle: u64,
+        /// Why.
+        why: Undelivered,
+    },
 }

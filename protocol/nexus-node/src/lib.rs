@@ -7,7 +7,7 @@
 //! node.handle_timeout(now)
 //! node.next_timeout() -> Option<Instant>
 //! node.poll_output() -> Option<Output>      // only pops; never thinks
-//! node.network(), node.ratchets()            // short-lived views
+//! node.network(), node.secure(), node.inbox() // short-lived views
 //! ```
 //!
 //! The driving contract, named so that it can be cited:
@@ -48,4 +48,5 @@ pub mod node;
 mod tests;
 
 pub use contract::{Command, Event, Input, Output};
+pub use nexus_secure::{Attempt, Authorship, Content, Message, Outgoing, Sender, Undelivered};
 pub use node::{Node, Setup};

@@ -8,7 +8,7 @@ use nexus_machine::{
     Config, Cx, Duration, Instant, Machine, MemoryBound, Seed, Snapshot, Ticket, WallClock, Write, earliest,
 };
 use nexus_network::{AppData, Network};
-use nexus_secure::{Ratchets, ratchets};
+use nexus_secure::{Ratchets, Secure};
 
 use crate::contract::{Command, Event, Input, Output};
 
@@ -40,7 +40,7 @@ pub struct Node {
 #[derive(Debug)]
 struct Body {
     network: Network,
-    ratchets: Ratchets,
+    secure: Secure,
     tickets: Tickets,
     clock: Clock,
 }
@@ -49,7 +49,7 @@ struct Body {
 #[derive(Debug)]
 enum Signal {
     Network(nexus_network::Effect),
-    Ratchets(ratchets::Effect),
+    Secure(nexus_secure::Effect),
 }
 
 impl From<nexus_network::Effect> for Signal {
@@ -58,9 +58,9 @@ impl From<nexus_network::Effect> for Signal {
     }
 }
 
-impl From<ratchets::Effect> for Signal {
-    fn from(effect: ratchets::Effect) -> Self {
-        Self::Ratchets(effect)
+impl From<nexus_secure::Effect> for Signal {
+    fn from(effect: nexus_secure::Effect) -> Self {
+        Self::Secure(effect)
     }
 }
 
@@ -78,11 +78,13 @@ impl Node {
     #[must_use]
     pub fn new(setup: Setup, seed: &Seed) -> Self {
         let Setup { identity, config, limits, app_data, snapshot } = setup;
+        let network = Network::new(&identity, app_data, limits, &snapshot, &seed.fork_seed("network"));
         let identity = NodeIdentity::from_seed(identity);
         let address = identity.node_id();
+        let kept = nexus_secure::Limits::default();
         let body = Body {
-            ratchets: Ratchets::new(&snapshot, &seed.fork_seed("secure")),
-            network: Network::new(identity, app_data, limits, &snapshot, &seed.fork_seed("network")),
+            secure: Secure::new(identity, kept, &snapshot, &seed.fork_seed("secure")),
+            network,
             tickets: Tickets::default(),
             clock: Clock::default(),
         };
@@ -100,14 +102,14 @@ impl Node {
     pub fn handle_timeout(&mut self, now: Instant) {
         let cx = self.at(now);
         self.body.network.handle_timeout(cx, &mut self.signals);
-        self.body.ratchets.handle_timeout(cx, &mut self.signals);
+        self.body.secure.handle_timeout(cx, &mut self.signals);
         self.settle(now);
     }
 
     /// When the node wants [`Node::handle_timeout`]; `None` if nothing waits.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Instant> {
-        earliest([self.body.network.next_timeout(), self.body.ratchets.next_timeout()])
+        earliest([self.body.network.next_timeout(), self.body.secure.next_timeout()])
     }
 
     /// Takes the next output.
@@ -131,10 +133,21 @@ impl Node {
         &self.body.network
     }
 
+    /// The messages that arrived and are kept, by number, oldest first.
+    pub fn inbox(&self) -> impl Iterator<Item = &nexus_secure::Message> {
+        self.body.secure.correspondence().inbox()
+    }
+
     /// A view of the keys that announces carry.
     #[must_use]
     pub const fn ratchets(&self) -> &Ratchets {
-        &self.body.ratchets
+        self.body.secure.ratchets()
+    }
+
+    /// A view of messages, and of what is on its way.
+    #[must_use]
+    pub const fn secure(&self) -> &Secure {
+        &self.body.secure
     }
 
     fn at(&mut self, now: Instant) -> Cx {
@@ -159,7 +172,7 @@ impl MemoryBound for Node {
         // Once the host has drained them.
         let signals = RESTING.saturating_mul(size_of::<Signal>());
         let outputs = RESTING.saturating_mul(size_of::<Output>());
-        let layers = self.body.network.memory_bound().saturating_add(self.body.ratchets.memory_bound());
+        let layers = self.body.network.memory_bound().saturating_add(self.body.secure.memory_bound());
         layers.saturating_add(Tickets::MEMORY_BOUND).saturating_add(signals).saturating_add(outputs)
     }
 }
@@ -167,22 +180,40 @@ impl MemoryBound for Node {
 impl Body {
     fn tell(&mut self, cx: Cx, input: Input, signals: &mut VecDeque<Signal>, outputs: &mut VecDeque<Output>) {
         use nexus_network::Input as N;
+        use nexus_secure::Input as S;
         match input {
-            Input::Frame { iface, from: _, bytes } => {
-                self.network.handle(cx, N::Frame { iface, bytes }, signals);
+            Input::Frame { iface, from, bytes } => {
+                self.network.handle(cx, N::Frame { iface, from, bytes }, signals);
             }
             Input::Up { iface, profile } => self.network.handle(cx, N::Up(iface, profile), signals),
             Input::Down { iface } => self.network.handle(cx, N::Down(iface), signals),
             Input::TxReady { iface } => self.network.handle(cx, N::TxReady(iface), signals),
             Input::ChannelBusy { iface } => self.network.handle(cx, N::ChannelBusy(iface), signals),
             Input::ChannelClear { iface } => self.network.handle(cx, N::ChannelClear(iface), signals),
-            Input::Command(Command::Start) => self.ratchets.handle(cx, ratchets::Input::Start, signals),
+            Input::Command(Command::Start) => self.secure.handle(cx, S::Start, signals),
             Input::Command(Command::Announce) => self.network.handle(cx, N::Announce, signals),
+            Input::Command(Command::Dial { iface, to, expected }) => {
+                self.network.handle(cx, N::Dial { iface, to, expected }, signals);
+            }
+            Input::Command(Command::Undial { iface, to }) => {
+                self.network.handle(cx, N::Undial { iface, to }, signals);
+            }
+            Input::Command(Command::Policy(policy)) => self.network.handle(cx, N::Policy(policy), signals),
+            Input::Command(Command::Send(outgoing)) => self.secure.handle(cx, S::Send(outgoing), signals),
+            Input::Command(Command::Forget { through }) => {
+                self.secure.handle(cx, S::Forget { through }, signals);
+            }
             Input::Persisted { through } => self.persisted(cx, through, signals),
-            Input::Entropy(bytes) => self.ratchets.handle(cx, ratchets::Input::Entropy(bytes), signals),
+            Input::Entropy(bytes) => {
+                self.secure.handle(cx, S::Entropy(bytes), signals);
+                self.network.handle(cx, N::Entropy(bytes), signals);
+            }
             Input::WallClock { unix_s, error_s } => {
                 let parted = self.clock.read(WallClock { unix_s, error_s, read_at: cx.now });
-                outputs.extend(parted.map(|by| Output::Event(Event::ClocksParted { by })));
+                if let Some(by) = parted {
+                    outputs.push_back(Output::Event(Event::ClocksParted { by }));
+                    self.network.handle(cx, N::ClocksParted, signals);
+                }
             }
         }
     }
@@ -191,7 +222,10 @@ impl Body {
         while let Some((writer, number)) = self.tickets.completed(through) {
             match writer {
                 Writer::Announces => self.network.handle(cx, nexus_network::Input::Durable(number), signals),
-                Writer::Ratchets => self.ratchets.handle(cx, ratchets::Input::Durable(number), signals),
+                Writer::Secure(by) => {
+                    let through = number;
+                    self.secure.handle(cx, nexus_secure::Input::Durable { by, through }, signals);
+                }
             }
         }
     }
@@ -204,31 +238,77 @@ impl Body {
         signals: &mut VecDeque<Signal>,
         outputs: &mut VecDeque<Output>,
     ) {
-        use nexus_network::{Effect as N, Frame, Sighting};
-        use ratchets::Effect as R;
         match signal {
-            Signal::Network(N::Transmit(Frame { iface, to, bytes, about: _ })) => {
+            Signal::Network(effect) => self.wire_network(cx, effect, signals, outputs),
+            Signal::Secure(effect) => self.wire_secure(cx, effect, signals, outputs),
+        }
+    }
+
+    fn wire_network(
+        &mut self,
+        cx: Cx,
+        effect: nexus_network::Effect,
+        signals: &mut VecDeque<Signal>,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        use nexus_network::{Effect as N, Frame, Sighting};
+        use nexus_secure::Input as S;
+        match effect {
+            N::Transmit(Frame { iface, to, bytes, about: _, under: _ }) => {
                 outputs.push_back(Output::Transmit { iface, to, bytes });
             }
-            Signal::Network(N::Sense(iface)) => outputs.push_back(Output::Sense { iface }),
-            Signal::Network(N::Jammed(iface)) => {
-                outputs.push_back(Output::Event(Event::ChannelJammed { iface }));
-            }
-            Signal::Network(N::Write { number, write }) => {
+            N::Sense(iface) => outputs.push_back(Output::Sense { iface }),
+            N::Jammed(iface) => outputs.push_back(Output::Event(Event::ChannelJammed { iface })),
+            N::Write { number, write } => {
                 outputs.push_back(self.tickets.issue(Writer::Announces, number, Vec::from([write])));
             }
-            Signal::Network(N::Reached(Sighting { destination, emitted_at, hops, iface })) => {
+            N::Reached(Sighting { destination, emitted_at, hops, iface }) => {
                 outputs.push_back(Output::Event(Event::Reached { destination, emitted_at, hops, iface }));
+                self.secure.handle(cx, S::Reached(destination), signals);
             }
-            Signal::Network(N::Announced { emitted_at }) => {
-                outputs.push_back(Output::Event(Event::Announced { emitted_at }));
+            N::LinkUp(link) => outputs.push_back(Output::Event(Event::LinkUp(link))),
+            N::LinkDown { last, why } => outputs.push_back(Output::Event(Event::LinkDown { last, why })),
+            N::Arrived { packet } => self.secure.handle(cx, S::Arrived(packet), signals),
+            N::Originated { handle, outcome } => {
+                self.secure.handle(cx, S::Originated { handle, outcome }, signals);
             }
-            Signal::Ratchets(R::EntropyWanted) => outputs.push_back(Output::Event(Event::EntropyWanted)),
-            Signal::Ratchets(R::Write { number, writes }) => {
-                outputs.push_back(self.tickets.issue(Writer::Ratchets, number, writes));
+            N::EntropyWanted => outputs.push_back(Output::Event(Event::EntropyWanted)),
+            N::Announced { emitted_at } => outputs.push_back(Output::Event(Event::Announced { emitted_at })),
+        }
+    }
+
+    fn wire_secure(
+        &mut self,
+        cx: Cx,
+        effect: nexus_secure::Effect,
+        signals: &mut VecDeque<Signal>,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        use nexus_network::Input as N;
+        use nexus_secure::Effect as S;
+        match effect {
+            S::EntropyWanted => outputs.push_back(Output::Event(Event::EntropyWanted)),
+            S::Ready(public) => self.network.handle(cx, N::Ratchet(public), signals),
+            S::Write { by, number, writes } => {
+                outputs.push_back(self.tickets.issue(Writer::Secure(by), number, writes));
             }
-            Signal::Ratchets(R::Ready(public)) => {
-                self.network.handle(cx, nexus_network::Input::Ratchet(public), signals);
+            S::Lookup { node, token } => {
+                let recipient = self.network.announces().recipient(&node.into());
+                self.secure.handle(cx, nexus_secure::Input::Found { token, recipient }, signals);
+            }
+            S::Originate { handle, packet } => {
+                self.network.handle(cx, N::Originate { handle, packet }, signals);
+            }
+            S::Prove(packet) => self.network.handle(cx, N::Prove { packet }, signals),
+            S::MessageArrived(message) => outputs.push_back(Output::Event(Event::MessageArrived(message))),
+            S::Attempted { handle, attempt } => {
+                outputs.push_back(Output::Event(Event::Attempted { handle, attempt }));
+            }
+            S::Delivered { handle, attempts, round_trip } => {
+                outputs.push_back(Output::Event(Event::Delivered { handle, attempts, round_trip }));
+            }
+            S::Undelivered { handle, why } => {
+                outputs.push_back(Output::Event(Event::Undelivered { handle, why }));
             }
         }
     }
@@ -263,7 +343,7 @@ impl Clock {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Writer {
     Announces,
-    Ratchets,
+    Secure(nexus_secure::Writer),
 }
 
 /// The node-wide ticket counter, and which organ waits for which ticket.
@@ -275,8 +355,8 @@ struct Tickets {
 }
 
 impl Tickets {
-    /// Two gates with room for one each; a ring grows by doubling from four.
-    const MEMORY_BOUND: usize = 8 * size_of::<(Ticket, Writer, u64)>();
+    /// Gates with room for 23 in all; a ring grows by doubling from four.
+    const MEMORY_BOUND: usize = 32 * size_of::<(Ticket, Writer, u64)>();
 
     fn issue(&mut self, by: Writer, number: u64, writes: Vec<Write>) -> Output {
         self.last = self.last.next();

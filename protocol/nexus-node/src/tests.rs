@@ -1,12 +1,17 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use nexus_crypto::{DestinationHash, IdentitySeed};
-use nexus_machine::{Config, Cx, Duration, Instant, MemoryBound, Seed, Snapshot, Ticket};
-use nexus_network::{Access, AppData, InterfaceId, Limits, Mode, Profile, Reach, announces, media};
+use nexus_crypto::{DestinationHash, IdentitySeed, NodeId};
+use nexus_machine::{Config, Cx, Duration, Instant, MemoryBound, Seed, Snapshot, Stream, Ticket, Write};
+use nexus_network::{
+    Access, AppData, InterfaceId, Limits, Mode, Profile, Reach, announces, forwarding, links, media,
+};
 use nexus_testkit::laws;
 
-use crate::{Command, Event, Input, Node, Output, Setup};
+use crate::{
+    Attempt, Authorship, Command, Content, Event, Input, Message, Node, Outgoing, Output, Sender, Setup,
+    Undelivered,
+};
 
 const WIRE: InterfaceId = InterfaceId(3);
 const UNIX: u64 = 1_700_000_000;
@@ -65,13 +70,59 @@ fn two_nodes_on_a_wire_reach_each_other() {
 }
 
 #[test]
+fn what_is_sent_to_an_unknown_node_has_no_path_until_its_time_is_over() {
+    let mut node = Bench::started(1);
+    let to = NodeId([9; 16]);
+    let outgoing = Outgoing { handle: 4, to, content: Content::Ping, lifetime: Duration::from_secs(3) };
+    let attempted = Output::Event(Event::Attempted { handle: 4, attempt: Attempt::NoPath });
+    assert_eq!(node.tell(Input::Command(Command::Send(outgoing))), core::slice::from_ref(&attempted));
+    node.now = node.now.after(Duration::from_micros(2_500_000));
+    assert_eq!(node.wake(), [attempted]);
+    node.now = node.now.after(Duration::from_secs(1));
+    let why = Undelivered::NoPath;
+    assert_eq!(node.wake(), [Output::Event(Event::Undelivered { handle: 4, why })]);
+}
+
+#[test]
+fn an_announce_that_is_heard_lets_what_waits_for_it_be_tried_at_once() {
+    let (mut one, mut two) = (Bench::started(1), Bench::started(2));
+    let content = Content::Message { text: b"hello".to_vec(), authorship: Authorship::Signed };
+    let lifetime = Duration::from_secs(60);
+    let outgoing = Outgoing { handle: 4, to: two.node.node_id(), content, lifetime };
+    let no_path = Output::Event(Event::Attempted { handle: 4, attempt: Attempt::NoPath });
+    assert_eq!(one.tell(Input::Command(Command::Send(outgoing))), core::slice::from_ref(&no_path));
+    let [announce] = &two.frames()[..] else { panic!("one announce") };
+    let outputs = one.tell(Input::Frame { iface: WIRE, from: None, bytes: announce.clone() });
+    assert!(matches!(outputs[..], [Output::Event(Event::Reached { .. }), ..]));
+    let tried = outputs.iter().filter(|output| **output == no_path).count();
+    assert_eq!(tried, 1, "at once; but the way is in clear, and packets go over links");
+}
+
+#[test]
+fn the_inbox_outlives_a_restart_until_it_is_forgotten() {
+    let mut store = Snapshot::empty();
+    let value = [&UNIX.to_le_bytes()[..], &[7; 16], &[0], b"hello"].concat();
+    store.apply(Write::set(nexus_secure::correspondence::INBOX, &3_u64.to_be_bytes(), value));
+    let mut node = Bench::start(1, &store);
+    let expected = Message { number: 3, sender: Sender::Anonymous, unix_s: UNIX, text: b"hello".to_vec() };
+    assert_eq!(node.node.inbox().collect::<Vec<_>>(), [&expected]);
+    let outputs = node.tell(Input::Command(Command::Forget { through: 3 }));
+    assert!(matches!(outputs[..], [Output::Persist { .. }]));
+    assert_eq!(node.node.inbox().count(), 0);
+}
+
+#[test]
 fn clocks_that_part_are_reported_and_drift_is_not() {
     let mut node = Bench::start(1, &Snapshot::empty());
     node.now = node.now.after(Duration::from_secs(100));
     assert_eq!(node.tell(Input::WallClock { unix_s: UNIX + 103, error_s: 0 }), []);
     assert_eq!(
         node.tell(Input::WallClock { unix_s: UNIX + 203, error_s: 1 }),
-        [Output::Event(Event::ClocksParted { by: Duration::from_secs(100) })]
+        [
+            Output::Event(Event::ClocksParted { by: Duration::from_secs(100) }),
+            // No key is made before: this machine may be running twice.
+            Output::Event(Event::EntropyWanted),
+        ]
     );
 }
 
@@ -93,7 +144,7 @@ fn a_node_obeys_the_laws() {
         |seed| Driven(node(1, &Snapshot::empty(), seed)),
         |random, _| {
             let iface = InterfaceId(u8::try_from(random.below(3)).unwrap());
-            match random.below(14) {
+            match random.below(17) {
                 0 => Input::Up {
                     iface,
                     profile: profile(if random.chance(1, 5) { Mode::Nexus } else { Mode::Reticulum }),
@@ -110,6 +161,8 @@ fn a_node_obeys_the_laws() {
                 7 => Input::ChannelBusy { iface },
                 8 => Input::ChannelClear { iface },
                 9 => Input::TxReady { iface },
+                11 => Input::Command(Command::Forget { through: random.below(10) }),
+                12 | 13 => Input::Command(Command::Send(outgoing(random))),
                 10 => {
                     let mut bytes = vec![0; usize::try_from(random.below(600)).unwrap()];
                     random.fill(&mut bytes);
@@ -173,6 +226,11 @@ impl Bench {
 
     fn tell(&mut self, input: Input) -> Vec<Output> {
         self.node.handle(self.now, input);
+        core::iter::from_fn(|| self.node.poll_output()).collect()
+    }
+
+    fn wake(&mut self) -> Vec<Output> {
+        self.node.handle_timeout(self.now);
         core::iter::from_fn(|| self.node.poll_output()).collect()
     }
 
@@ -251,8 +309,10 @@ impl laws::Subject for Driven {
 
 fn node(n: u8, snapshot: &Snapshot, seed: &Seed) -> Node {
     let limits = Limits {
+        links: links::Limits { links: 4, answering: 8, opening: 8, dials: 8, interfaces: 4 },
+        forwarding: forwarding::Limits { duplicates: 64, reverse: 32 },
         media: media::Limits { interfaces: 4, frames: 8, bytes: 4_000 },
-        announces: announces::Limits { known: 8, relays: 4 },
+        announces: announces::Limits { known: 8, relays: 4, links: 4, cache_bytes: 2_000 },
     };
     let setup = Setup {
         identity: IdentitySeed::from_bytes([n; 32]),
@@ -262,6 +322,15 @@ fn node(n: u8, snapshot: &Snapshot, seed: &Seed) -> Node {
         snapshot: snapshot.clone(),
     };
     Node::new(setup, seed)
+}
+
+fn outgoing(random: &mut Stream) -> Outgoing {
+    let to = Bench::start(u8::try_from(2 + random.below(12)).unwrap(), &Snapshot::empty()).node.node_id();
+    let text = vec![7; usize::try_from(random.below(400)).unwrap()];
+    let authorship = if random.chance(1, 2) { Authorship::Signed } else { Authorship::Anonymous };
+    let content = if random.chance(1, 3) { Content::Ping } else { Content::Message { text, authorship } };
+    let lifetime = Duration::from_secs(random.below(200));
+    Outgoing { handle: random.below(100), to, content, lifetime }
 }
 
 fn profile(mode: Mode) -> Profile {

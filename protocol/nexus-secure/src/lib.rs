@@ -2,7 +2,11 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`ratchets`] | the organ that makes, keeps and retires the keys that announces carry |
+//! | [`contract`] | what applications say and hear |
+//! | [`layer`] | the layer: its organs and the wires between them |
+//! | [`correspondence`] | the organ that sends until a receipt came, and takes in and acknowledges what arrives |
+//! | [`ratchets`] | the organ that makes, keeps, opens with and retires the keys that announces carry |
+//! | [`envelope`] | one packet from node to node: sealing, opening, signing |
 //! | [`at_rest`] | the identity on disk: key files, plain or under a passphrase |
 //!
 //! Spec: `spec/secure.md`.
@@ -27,7 +31,15 @@
 
 extern crate alloc;
 
+mod allowance;
 pub mod at_rest;
+pub mod contract;
+pub mod correspondence;
+pub mod envelope;
+pub mod layer;
 pub mod ratchets;
 
+pub use contract::{Attempt, Authorship, Content, Message, Outgoing, Sender, Undelivered};
+pub use correspondence::{Correspondence, Limits};
+pub use layer::{Effect, Input, Secure, Writer};
 pub use ratchets::Ratchets;

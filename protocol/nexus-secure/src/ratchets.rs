@@ -1,17 +1,25 @@
-//! The organ that makes, keeps and retires ratchets: the keys that senders encrypt to in place of the identity's, so that
-//! what was sent stays secret when the identity is lost.
+//! The organ that makes, keeps, opens with and retires ratchets: the keys that senders encrypt to in place of the identity's,
+//! so that what was sent stays secret when the identity is lost.
 //!
 //! Invariants: a ratchet is made only after fresh entropy; it is durable before anybody hears of it; one is made a day and
-//! kept for thirty, so that what was sent to a recent one can still be opened. Spec: spec/secure.md#ratchets.
+//! kept for thirty, so that what was sent to a recent one can still be opened; nothing is opened with a retired one, and
+//! nobody hears that it is retired before that is durable. Spec: spec/secure.md#ratchets.
+
+#[cfg(test)]
+mod tests;
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use nexus_crypto::{RatchetPublic, RatchetSecret};
+use nexus_crypto::exchange::RecipientSecret;
+use nexus_crypto::{RatchetId, RatchetPublic, RatchetSecret};
 use nexus_machine::{
     Cx, Deadlines, Duration, Gate, Instant, Machine, MemoryBound, Seed, Sink, Snapshot, Stream, TableId,
     Write,
 };
+
+use crate::allowance::{Allowance, Taken};
+use crate::envelope::{Plaintext, SealedPacket};
 
 /// What the organ is told.
 #[derive(Clone, Debug)]
@@ -22,6 +30,11 @@ pub enum Input {
     Entropy([u8; 32]),
     /// The write with this number, and all before it, are durable.
     Durable(u64),
+    /// Open this with whichever ratchet it was sealed to. Answered by [`Effect::Opened`] or [`Effect::Unopened`].
+    Open(SealedPacket),
+    /// Open nothing with this ratchet from here on, and make another if it is the newest: no more can be remembered of what
+    /// was sealed to it.
+    Retire(RatchetId),
 }
 
 /// What the organ wants.
@@ -38,6 +51,19 @@ pub enum Effect {
     },
     /// This ratchet is durable and the newest.
     Ready(RatchetPublic),
+    /// It was sealed to this ratchet.
+    Opened {
+        /// The ratchet.
+        with: RatchetId,
+        /// The packet.
+        packet: SealedPacket,
+        /// What it says.
+        plaintext: Plaintext,
+    },
+    /// It was not sealed to any ratchet that was tried.
+    Unopened(SealedPacket),
+    /// This ratchet's retirement is durable: nothing is opened with it again.
+    Retired(RatchetId),
 }
 
 /// The table of ratchets: key u64 big-endian, counting up; value: made at, Unix seconds u64 little-endian (0 if no clock
@@ -50,17 +76,33 @@ pub const ROTATION: Duration = Duration::from_secs(24 * 3_600);
 pub const KEPT: usize = 31;
 /// How long to wait for entropy before asking again.
 const ENTROPY_PATIENCE: Duration = Duration::from_secs(60);
+/// How many of the newest ratchets are always tried. A search through the others costs a multiplication for each, so it is
+/// allowed this often.
+const ALWAYS_TRIED: usize = 2;
+const SEARCH_PERIOD: Duration = Duration::from_millis(50);
+const SEARCH_BURST: u64 = 40;
+/// How many writes may wait for the disk: one ratchet in the making, and retirements.
+const WAITING_WRITES: usize = 4;
 
 /// The organ.
 #[derive(Debug)]
 pub struct Ratchets {
     /// Oldest first; the last is the newest durable one.
     kept: VecDeque<Kept>,
-    gate: Gate<Kept>,
+    gate: Gate<Durably>,
+    searches: Allowance,
+    unsearched: u64,
     next_number: u64,
     state: State,
     deadlines: Deadlines<Timer>,
     random: Stream,
+}
+
+/// What holds once a write is durable.
+#[derive(Debug)]
+enum Durably {
+    Made(Kept),
+    Retired(RatchetId),
 }
 
 #[derive(Debug)]
@@ -98,7 +140,9 @@ impl Ratchets {
         let next_number = kept.back().map_or(0, |newest| newest.number.saturating_add(1));
         Self {
             kept,
-            gate: Gate::new(1),
+            gate: Gate::new(WAITING_WRITES),
+            searches: Allowance::new(SEARCH_PERIOD, SEARCH_BURST),
+            unsearched: 0,
             next_number,
             state: State::Asleep,
             deadlines: Deadlines::default(),
@@ -115,6 +159,43 @@ impl Ratchets {
     #[must_use]
     pub fn newest(&self) -> Option<RatchetPublic> {
         self.kept.back().map(|kept| kept.secret.public())
+    }
+
+    /// How many packets were tried with the two newest ratchets alone, because searches had been too many.
+    #[must_use]
+    pub const fn unsearched(&self) -> u64 {
+        self.unsearched
+    }
+
+    fn open(&mut self, now: Instant, packet: SealedPacket, out: &mut impl Sink<Effect>) {
+        let opened = |kept: &Kept| {
+            let plaintext = packet.open(RecipientSecret::Ratchet(&kept.secret))?;
+            Some((kept.secret.public().id(), plaintext))
+        };
+        let mut found = self.kept.iter().rev().take(ALWAYS_TRIED).find_map(opened);
+        if found.is_none() && self.kept.len() > ALWAYS_TRIED {
+            match self.searches.take(now) {
+                Some(Taken) => found = self.kept.iter().rev().skip(ALWAYS_TRIED).find_map(opened),
+                None => self.unsearched = self.unsearched.saturating_add(1),
+            }
+        }
+        out.push(match found {
+            Some((with, plaintext)) => Effect::Opened { with, packet, plaintext },
+            None => Effect::Unopened(packet),
+        });
+    }
+
+    /// A full gate refuses: whoever asked takes nothing more under this ratchet, and asks again.
+    fn retire(&mut self, cx: Cx, id: RatchetId, out: &mut impl Sink<Effect>) {
+        let Some(place) = self.kept.iter().position(|kept| kept.secret.public().id() == id) else { return };
+        let Ok(number) = self.gate.hold(Durably::Retired(id)) else { return };
+        let was_newest = place.saturating_add(1) == self.kept.len();
+        let writes = self.kept.remove(place).map(|kept| Write::delete(RATCHETS, &kept.number.to_be_bytes()));
+        out.push(Effect::Write { number, writes: writes.into_iter().collect() });
+        if was_newest && self.state == State::Resting {
+            self.deadlines.cancel(Timer::Rotation);
+            self.ask(cx.now, out);
+        }
     }
 
     fn start(&mut self, cx: Cx, out: &mut impl Sink<Effect>) {
@@ -153,23 +234,35 @@ impl Ratchets {
         writes.extend(
             self.kept.iter().take(retired).map(|old| Write::delete(RATCHETS, &old.number.to_be_bytes())),
         );
-        let number =
-            self.gate.hold(made).expect("one ratchet is made at a time, and the gate has room for one");
+        let Ok(number) = self.gate.hold(Durably::Made(made)) else {
+            // Retirements fill the gate: the host is asked for entropy again when the disk had its time.
+            return self.deadlines.set(Timer::EntropyPatience, cx.now.after(ENTROPY_PATIENCE));
+        };
         self.next_number = self.next_number.saturating_add(1);
         self.state = State::AwaitingDisk;
         out.push(Effect::Write { number, writes });
     }
 
     fn durable(&mut self, cx: Cx, through: u64, out: &mut impl Sink<Effect>) {
-        let mut ready: VecDeque<Kept> = VecDeque::new();
-        self.gate.release(through, &mut ready);
-        for made in ready {
-            out.push(Effect::Ready(made.secret.public()));
-            self.kept.push_back(made);
-            self.kept.drain(..self.kept.len().saturating_sub(KEPT));
-            self.state = State::Resting;
-            self.deadlines.set(Timer::Rotation, cx.now.after(ROTATION));
+        let mut durable: VecDeque<Durably> = VecDeque::new();
+        self.gate.release(through, &mut durable);
+        for then in durable {
+            match then {
+                Durably::Retired(id) => out.push(Effect::Retired(id)),
+                Durably::Made(made) => self.made(cx, made, out),
+            }
         }
+    }
+
+    fn made(&mut self, cx: Cx, made: Kept, out: &mut impl Sink<Effect>) {
+        out.push(Effect::Ready(made.secret.public()));
+        self.kept.push_back(made);
+        let retired = self.kept.len().saturating_sub(KEPT);
+        for kept in self.kept.drain(..retired) {
+            out.push(Effect::Retired(kept.secret.public().id()));
+        }
+        self.state = State::Resting;
+        self.deadlines.set(Timer::Rotation, cx.now.after(ROTATION));
     }
 }
 
@@ -209,6 +302,8 @@ impl Machine for Ratchets {
             Input::Start => self.start(cx, out),
             Input::Entropy(entropy) => self.entropy(cx, &entropy, out),
             Input::Durable(through) => self.durable(cx, through, out),
+            Input::Open(packet) => self.open(cx.now, packet, out),
+            Input::Retire(id) => self.retire(cx, id, out),
         }
     }
 
@@ -228,153 +323,8 @@ impl Machine for Ratchets {
 impl MemoryBound for Ratchets {
     fn memory_bound(&self) -> usize {
         // A ring doubles when it grows; timers are two.
-        2_usize.saturating_mul(KEPT.saturating_add(2)).saturating_mul(size_of::<Kept>()).saturating_add(1_024)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use alloc::vec;
-    use nexus_machine::WallClock;
-    use nexus_testkit::laws;
-
-    const UNIX: u64 = 1_700_000_000;
-
-    #[test]
-    fn a_ratchet_is_made_after_entropy_and_told_after_the_disk() {
-        let mut node = Bench::resume(&Snapshot::empty());
-        assert_eq!(node.tell(Input::Start), [Effect::EntropyWanted]);
-        let [Effect::Write { number, writes }] = &node.tell(Input::Entropy([7; 32]))[..] else {
-            panic!("one write")
-        };
-        assert_eq!((writes.len(), node.organ.newest()), (1, None));
-        let [Effect::Ready(public)] = node.tell(Input::Durable(*number))[..] else { panic!("ready") };
-        assert_eq!(node.organ.newest(), Some(public));
-        assert_eq!(node.organ.next_timeout(), Some(Instant::BOOT.after(ROTATION)));
-    }
-
-    #[test]
-    fn unasked_entropy_makes_no_key_but_changes_the_next() {
-        let mut with = Bench::resume(&Snapshot::empty());
-        let mut without = Bench::resume(&Snapshot::empty());
-        assert_eq!(with.tell(Input::Entropy([1; 32])), []);
-        assert_ne!(with.first_ratchet(), without.first_ratchet());
-    }
-
-    #[test]
-    fn entropy_that_does_not_come_is_asked_for_again() {
-        let mut node = Bench::resume(&Snapshot::empty());
-        node.tell(Input::Start);
-        assert_eq!(node.wait(), [Effect::EntropyWanted]);
-        assert_eq!(node.wait(), [Effect::EntropyWanted]);
-    }
-
-    #[test]
-    fn the_newest_survives_a_restart_and_keeps_its_age() {
-        let mut store = Snapshot::empty();
-        let mut node = Bench::resume(&store);
-        node.tell(Input::Start);
-        let [Effect::Write { writes, .. }] = &node.tell(Input::Entropy([7; 32]))[..] else {
-            panic!("one write")
-        };
-        apply(&mut store, writes);
-        let mut lost = Bench::resume(&Snapshot::empty());
-        assert_eq!(lost.tell(Input::Start), [Effect::EntropyWanted], "what was not durable does not exist");
-        let mut again = Bench::resume(&store);
-        again.unix_s = UNIX + 3_600;
-        let [Effect::Ready(public)] = again.tell(Input::Start)[..] else { panic!("ready at once") };
-        assert_eq!(Some(public), again.organ.newest());
-        assert_eq!(
-            again.organ.next_timeout(),
-            Some(Instant::BOOT.after(ROTATION.minus(Duration::from_secs(3_600))))
-        );
-    }
-
-    #[test]
-    fn thirty_days_are_kept_and_the_rest_is_deleted_from_the_store() {
-        let mut store = Snapshot::empty();
-        let mut node = Bench::resume(&store);
-        node.tell(Input::Start);
-        for day in 0..40_u8 {
-            let [Effect::Write { number, writes }] = &node.tell(Input::Entropy([day; 32]))[..] else {
-                panic!("a write")
-            };
-            apply(&mut store, writes);
-            assert!(matches!(node.tell(Input::Durable(*number))[..], [Effect::Ready(_)]));
-            assert_eq!(node.wait(), [Effect::EntropyWanted]);
-        }
-        assert_eq!(store.scan(RATCHETS).count(), KEPT);
-        let kept: Vec<RatchetPublic> = node.organ.secrets().map(RatchetSecret::public).collect();
-        let resumed: Vec<RatchetPublic> =
-            Ratchets::new(&store, &Seed::new([0; 32])).secrets().map(RatchetSecret::public).collect();
-        assert_eq!(kept.len(), KEPT);
-        assert_eq!(kept, resumed, "newest first, in memory as from the store");
-    }
-
-    #[test]
-    fn a_damaged_value_in_the_store_is_passed_over() {
-        let mut store = Snapshot::empty();
-        store.apply(Write::set(RATCHETS, &[1], vec![0; 40]));
-        store.apply(Write::set(RATCHETS, &2_u64.to_be_bytes(), vec![0; 39]));
-        store.apply(Write::set(RATCHETS, &3_u64.to_be_bytes(), vec![0; 41]));
-        let mut node = Bench::resume(&store);
-        assert_eq!(node.tell(Input::Start), [Effect::EntropyWanted]);
-    }
-
-    #[test]
-    fn ratchets_obey_the_laws() {
-        laws::obeyed_by(
-            "ratchets",
-            |seed| laws::Organ::new(Ratchets::new(&Snapshot::empty(), seed)),
-            |random, _| match random.below(4) {
-                0 => Input::Start,
-                1 => Input::Entropy(random.bytes()),
-                _ => Input::Durable(random.below(100)),
-            },
-        );
-    }
-
-    fn apply(store: &mut Snapshot, writes: &[Write]) {
-        for write in writes {
-            store.apply(write.clone());
-        }
-    }
-
-    struct Bench {
-        organ: Ratchets,
-        now: Instant,
-        unix_s: u64,
-    }
-
-    impl Bench {
-        fn resume(snapshot: &Snapshot) -> Self {
-            Self { organ: Ratchets::new(snapshot, &Seed::new([5; 32])), now: Instant::BOOT, unix_s: UNIX }
-        }
-
-        fn cx(&self) -> Cx {
-            let wall = WallClock { unix_s: self.unix_s, error_s: 0, read_at: Instant::BOOT };
-            Cx { wall: Some(wall), ..Cx::at(self.now) }
-        }
-
-        fn tell(&mut self, input: Input) -> Vec<Effect> {
-            let mut out: VecDeque<Effect> = VecDeque::new();
-            self.organ.handle(self.cx(), input, &mut out);
-            out.into()
-        }
-
-        fn wait(&mut self) -> Vec<Effect> {
-            self.now = self.organ.next_timeout().expect("something is due");
-            let mut out: VecDeque<Effect> = VecDeque::new();
-            self.organ.handle_timeout(self.cx(), &mut out);
-            out.into()
-        }
-
-        fn first_ratchet(&mut self) -> RatchetPublic {
-            self.tell(Input::Start);
-            self.tell(Input::Entropy([7; 32]));
-            self.tell(Input::Durable(1));
-            self.organ.newest().expect("made")
-        }
+        let kept = 2_usize.saturating_mul(KEPT.saturating_add(2)).saturating_mul(size_of::<Kept>());
+        let waiting = WAITING_WRITES.saturating_mul(size_of::<(u64, Durably)>());
+        kept.saturating_add(waiting).saturating_add(1_024)
     }
 }

@@ -4,6 +4,7 @@
 //! measure it says so: it is neither met nor missed.
 
 mod announces;
+mod links;
 
 use serde::Serialize;
 
@@ -13,11 +14,12 @@ pub const MILESTONES: [Milestone; 6] = [
         number: "1.1",
         title: "Transport + Identity",
         criteria: &[
-            planned(
-                "link",
-                "Two nodes on different transports establish an encrypted link",
-                "a link in each direction",
-            ),
+            Planned {
+                id: "link",
+                text: "Two nodes on different transports establish an encrypted link",
+                required: "a link in each direction",
+                measure: Some(links::established),
+            },
             Planned {
                 id: "announces",
                 text: "Two nodes on different transports exchange announces",
@@ -30,23 +32,30 @@ pub const MILESTONES: [Milestone; 6] = [
                 required: "every node of a line hears of every other, over more than one hop",
                 measure: Some(announces::forwarded_along_a_line),
             },
-            planned(
-                "packets",
-                "Two nodes on different transports forward packets to each other",
-                "in both directions",
-            ),
-            planned("encrypted", "Packet contents are encrypted", "no content readable on any medium"),
+            Planned {
+                id: "packets",
+                text: "Two nodes on different transports forward packets to each other",
+                required: "in both directions",
+                measure: Some(links::forwarded),
+            },
+            Planned {
+                id: "encrypted",
+                text: "Packet contents are encrypted",
+                required: "no content readable on any medium",
+                measure: Some(links::unreadable),
+            },
             Planned {
                 id: "forged-announces",
                 text: "Announces that their sender did not sign are rejected",
                 required: "none of those heard is believed or passed on",
                 measure: Some(announces::forgeries_rejected),
             },
-            planned(
-                "unauthenticated",
-                "Unauthenticated nodes are rejected by links",
-                "no link to any of them",
-            ),
+            Planned {
+                id: "unauthenticated",
+                text: "Unauthenticated nodes are rejected by links",
+                required: "no link to any of them",
+                measure: Some(links::strangers_rejected),
+            },
         ],
     },
     Milestone {
@@ -227,6 +236,10 @@ impl Planned {
         let measured = measurement.map(|measurement| measurement.measured);
         Criterion { id: self.id, text: self.text, required: self.required, measured, verdict }
     }
+}
+
+fn verdict(measured: String, met: bool) -> Measurement {
+    Measurement { measured, verdict: if met { CriterionVerdict::Met } else { CriterionVerdict::Missed } }
 }
 
 fn overall(verdicts: impl Iterator<Item = CriterionVerdict>) -> MilestoneVerdict {

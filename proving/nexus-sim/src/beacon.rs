@@ -130,7 +130,15 @@ impl<M: Manner> Actor for Beacon<M> {
                 }
             }
             Input::WallClock { unix_s, .. } => self.wall = Some((unix_s, now)),
-            Input::Command(Command::Start) | Input::Entropy(_) => {}
+            Input::Command(
+                Command::Start
+                | Command::Dial { .. }
+                | Command::Undial { .. }
+                | Command::Policy(_)
+                | Command::Forget { .. }
+                | Command::Send(_),
+            )
+            | Input::Entropy(_) => {}
         }
     }
 

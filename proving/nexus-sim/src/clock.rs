@@ -12,6 +12,9 @@ impl WorldTime {
     /// The moment at which a world begins.
     pub const START: Self = Self(0);
 
+    /// A moment after every run.
+    pub const NEVER: Self = Self(u64::MAX);
+
     /// The moment `span` after the start.
     #[must_use]
     pub const fn from_start(span: Duration) -> Self {

@@ -4,10 +4,12 @@
 //! stated moment with [`Action::Calm`], and what was down comes back before it. Source: spec/simulation.md#fault-mix.
 
 use nexus_machine::{Duration, Seed, Stream};
+use nexus_network::Reach;
 use nexus_node::Command;
 
 use crate::clock::{ClockPlan, WorldTime};
 use crate::layout::Layout;
+use crate::medium::endpoint;
 use crate::observation::{MediumIndex, NodeIndex, Provenance};
 use crate::schedule::{Action, Direction, LinkFaults, Schedule};
 
@@ -51,6 +53,7 @@ pub fn schedule(kinds: Kinds, layout: &Layout, calm_at: WorldTime, seed: &Seed) 
         mix.disks(&mut seed.fork("disks"));
         mix.clock_jumps(&mut seed.fork("jumps"));
         mix.traffic(&mut seed.fork("traffic"));
+        mix.addresses(&mut seed.fork("addresses"));
         mix.crashes(kinds, &mut seed.fork("crashes"));
     }
     mix.schedule.push((calm_at, Action::Calm));
@@ -151,6 +154,28 @@ impl Mix<'_> {
         }
     }
 
+    /// Nodes whose addresses change, and nodes that are told to link with an address that somebody had at the start: twice
+    /// with one peer, as likely as not, and with nobody once it moved.
+    fn addresses(&mut self, random: &mut Stream) {
+        for (place, medium) in self.layout.media.iter().enumerate() {
+            if medium.profile.reach != Reach::Addressed {
+                continue;
+            }
+            let index = MediumIndex(u32::try_from(place).expect("fewer than 2³² media"));
+            for (at, _) in self.episodes(medium.nodes.len().div_ceil(4).try_into().expect("a few"), random) {
+                self.push(at, Action::MoveAddress(index, pick(&medium.nodes, random)));
+            }
+            for episode in self.episodes(1, random) {
+                let (node, peer) = (pick(&medium.nodes, random), pick(&medium.nodes, random));
+                let iface = self.layout.interfaces(node).find(|(_, on)| *on == index).map(|(iface, _)| iface);
+                let Some(iface) = iface.filter(|_| node != peer) else { continue };
+                let to = endpoint(peer, 0);
+                let dial = Action::Tell(node, Command::Dial { iface, to, expected: None });
+                self.between(episode, dial, Action::Tell(node, Command::Undial { iface, to }));
+            }
+        }
+    }
+
     fn crashes(&mut self, kinds: Kinds, random: &mut Stream) {
         for (at, length) in self.episodes(self.layout.nodes.div_ceil(4).into(), random) {
             let node = self.any_node(random);
@@ -204,7 +229,7 @@ fn pick<T: Copy>(list: &[T], random: &mut Stream) -> T {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layout::Shape;
+    use crate::layout::{Shape, Speech};
 
     #[test]
     fn every_fault_is_over_when_the_calm_begins() {
@@ -222,6 +247,23 @@ mod tests {
             }
             assert!(schedule.len() > 100, "a day of twenty nodes is eventful");
         }
+    }
+
+    #[test]
+    fn addresses_move_and_are_dialled_where_there_are_any() {
+        let seed = Seed::new([1; 32]);
+        let calm_at = WorldTime::from_start(Duration::from_secs(86_400));
+        let counted = |speech| {
+            let layout = Shape::Mixed.layout(12, &seed).speaking(speech, &seed);
+            let schedule = schedule(Kinds::Usual, &layout, calm_at, &seed);
+            let moves =
+                schedule.iter().filter(|(_, action)| matches!(action, Action::MoveAddress(..))).count();
+            let dials = |action: &Action| matches!(action, Action::Tell(_, Command::Dial { .. }));
+            (moves, schedule.iter().filter(|(_, action)| dials(action)).count())
+        };
+        let (moves, dials) = counted(Speech::NEXUS);
+        assert!(moves > 3 && dials > 0, "{moves} moves, {dials} dials");
+        assert_eq!(counted(Speech::RETICULUM), (0, 0));
     }
 
     #[test]

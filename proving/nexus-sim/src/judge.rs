@@ -10,17 +10,28 @@
 //! | [`emission`] | an identity never signs two things for one emission, nor an older one after a newer one |
 //! | [`relay`] | what is passed on was heard, verifies, counts its hop and is not older than what was passed on |
 //! | [`truth`] | what a node believes reachable was announced by somebody who exists |
+//! | [`secrecy`] | no text is readable on any medium, and no name where links are spoken |
+//! | [`nonces`] | no counter of a link's key seals two frames |
+//! | [`delivery`] | what is called delivered is there, shown once, and every errand comes to one end |
+//! | [`agreement`] | both ends of a link know of it, and of no second one |
 //! | [`liveness`] | once faults stop, everybody reaches everybody within a stated time |
 
+pub mod agreement;
 pub mod contract;
+pub mod delivery;
 pub mod durability;
 pub mod emission;
 pub mod liveness;
+mod mirror;
+pub mod nonces;
 pub mod relay;
+#[cfg(test)]
+mod script;
+pub mod secrecy;
 mod sighting;
 pub mod truth;
 
-use nexus_crypto::DestinationHash;
+use nexus_crypto::{DestinationHash, NodeId, NodePublic};
 use nexus_machine::Duration;
 
 use crate::actor::Actor;
@@ -35,22 +46,35 @@ impl Bench {
     /// The judges of safety: what must hold at every moment of every run, whatever faults there are.
     #[must_use]
     pub fn of_safety<A: Actor>(scenario: &Scenario) -> Self {
+        Self::expecting::<A>(scenario, WorldTime::NEVER, Duration::ZERO)
+    }
+
+    /// Those of safety, and that everybody hears of everybody within `within` after `calm_at`; that by then links stand and
+    /// messages arrive.
+    #[must_use]
+    pub fn with_liveness<A: Actor>(scenario: &Scenario, calm_at: WorldTime, within: Duration) -> Self {
+        let mut bench = Self::expecting::<A>(scenario, calm_at, within);
+        bench.0.push(Box::new(liveness::Liveness::new(scenario.addresses::<A>(), calm_at, within)));
+        bench
+    }
+
+    fn expecting<A: Actor>(scenario: &Scenario, calm_at: WorldTime, within: Duration) -> Self {
         let addresses: Vec<DestinationHash> = scenario.addresses::<A>();
+        let layout = &scenario.layout;
+        let end = WorldTime::from_start(scenario.length);
+        let identities = scenario.identities();
+        let ids: Vec<NodeId> = identities.iter().map(NodePublic::node_id).collect();
         Self(vec![
             Box::new(contract::Contract::new(addresses.len())),
             Box::new(durability::Durability::new(addresses.clone(), A::remembers)),
             Box::new(emission::Emission::new(addresses.clone())),
             Box::new(relay::Relay::new(addresses.clone())),
             Box::new(truth::Truth::new(addresses)),
+            Box::new(secrecy::Secrecy::new(&identities)),
+            Box::new(nonces::Nonces::new(layout)),
+            Box::new(delivery::Delivery::new(ids.clone(), calm_at.after(within)).lasting(end)),
+            Box::new(agreement::Agreement::new(ids, layout, calm_at, agreement::WITHIN).lasting(end)),
         ])
-    }
-
-    /// Those of safety, and that everybody hears of everybody within `within` after `calm_at`.
-    #[must_use]
-    pub fn with_liveness<A: Actor>(scenario: &Scenario, calm_at: WorldTime, within: Duration) -> Self {
-        let mut bench = Self::of_safety::<A>(scenario);
-        bench.0.push(Box::new(liveness::Liveness::new(scenario.addresses::<A>(), calm_at, within)));
-        bench
     }
 
     /// As observers of a run.

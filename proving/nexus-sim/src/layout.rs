@@ -16,6 +16,41 @@ pub struct MediumPlan {
     pub nodes: Vec<NodeIndex>,
 }
 
+impl MediumPlan {
+    /// Whether it is a half-duplex channel.
+    #[must_use]
+    pub const fn is_radio(&self) -> bool {
+        matches!(self.profile.access, Access::ListenBeforeTalk { .. })
+    }
+}
+
+/// Which bytes the media of a world speak.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Speech {
+    /// Cables and local networks.
+    pub wired: Wired,
+    /// Radio channels.
+    pub radio: Mode,
+}
+
+impl Speech {
+    /// Open packets everywhere.
+    pub const RETICULUM: Self = Self { wired: Wired::Reticulum, radio: Mode::Reticulum };
+    /// Links on whatever is no radio.
+    pub const NEXUS: Self = Self { wired: Wired::Nexus, radio: Mode::Reticulum };
+}
+
+/// Which bytes cables and local networks speak.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wired {
+    /// Open packets.
+    Reticulum,
+    /// Links only. Local networks then carry addresses, as sockets do.
+    Nexus,
+    /// Each medium one of the two, by the seed.
+    Mixed,
+}
+
 /// Nodes and the media between them.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Layout {
@@ -74,6 +109,31 @@ impl Shape {
 }
 
 impl Layout {
+    /// The same nodes and media, speaking as `speech` says. Source: spec/simulation.md#media.
+    #[must_use]
+    pub fn speaking(mut self, speech: Speech, seed: &Seed) -> Self {
+        let mut random = seed.fork("speech");
+        for medium in &mut self.media {
+            medium.profile.mode = match (medium.is_radio(), speech.wired) {
+                (true, _) => speech.radio,
+                (false, Wired::Reticulum) => Mode::Reticulum,
+                (false, Wired::Nexus) => Mode::Nexus,
+                (false, Wired::Mixed) => {
+                    if random.chance(1, 2) {
+                        Mode::Nexus
+                    } else {
+                        Mode::Reticulum
+                    }
+                }
+            };
+            let lan = medium.profile.reach == Reach::Shared && !medium.is_radio();
+            if lan && medium.profile.mode == Mode::Nexus {
+                medium.profile.reach = Reach::Addressed;
+            }
+        }
+        self
+    }
+
     /// The media that `node` is on, by interface.
     pub fn interfaces(&self, node: NodeIndex) -> impl Iterator<Item = (InterfaceId, MediumIndex)> {
         let on = (0..).zip(&self.media).filter(move |(_, medium)| medium.nodes.contains(&node));
@@ -231,6 +291,29 @@ mod tests {
         let layout = |seed| Shape::Geometric.layout(20, &Seed::new([seed; 32]));
         assert_eq!(layout(1), layout(1));
         assert_ne!(layout(1), layout(2));
+    }
+
+    #[test]
+    fn a_world_of_links_has_addresses_on_its_local_network_and_an_open_radio() {
+        let seed = Seed::new([0; 32]);
+        let speaks = |speech| -> Vec<(Mode, Reach)> {
+            let layout = Shape::Mixed.layout(8, &seed).speaking(speech, &seed);
+            layout.media.iter().map(|medium| (medium.profile.mode, medium.profile.reach)).collect()
+        };
+        let (cable, lan) = ((Mode::Nexus, Reach::PointToPoint), (Mode::Nexus, Reach::Addressed));
+        assert_eq!(speaks(Speech::NEXUS), [cable, lan, (Mode::Reticulum, Reach::Shared)]);
+        let everywhere = Speech { radio: Mode::Nexus, ..Speech::NEXUS };
+        assert_eq!(speaks(everywhere), [cable, lan, (Mode::Nexus, Reach::Shared)]);
+        let as_drawn = Shape::Mixed.layout(8, &seed);
+        assert_eq!(as_drawn.clone().speaking(Speech::RETICULUM, &seed), as_drawn);
+    }
+
+    #[test]
+    fn a_mixed_world_has_media_of_both_kinds() {
+        let speech = Speech { wired: Wired::Mixed, ..Speech::NEXUS };
+        let layout = Shape::Ring.layout(20, &Seed::new([0; 32])).speaking(speech, &Seed::new([0; 32]));
+        let linked = layout.media.iter().filter(|medium| medium.profile.mode == Mode::Nexus).count();
+        assert!((1..20).contains(&linked), "{linked} of 20");
     }
 
     #[test]

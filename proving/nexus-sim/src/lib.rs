@@ -12,6 +12,7 @@
 //! | [`layout`], [`medium`] | who hears whom; airtime, collisions, damage |
 //! | [`disk`] | an append-only log with unsynced writes and torn ends |
 //! | [`schedule`], [`faults`] | what is done from outside, and mixes of it drawn from a seed |
+//! | [`errands`] | what people ask of nodes: messages and probes |
 //! | [`observation`], [`trace`], [`log`] | what can be seen, its hash, and its text |
 //! | [`judge`] | what must be true of every run |
 //! | [`swarm`] | many seeds, each twice; crashes at every boundary |
@@ -25,6 +26,7 @@ pub mod actor;
 pub mod beacon;
 pub mod clock;
 pub mod disk;
+pub mod errands;
 pub mod faults;
 pub mod judge;
 pub mod layout;

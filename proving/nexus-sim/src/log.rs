@@ -84,6 +84,24 @@ fn event(act: &Act<'_>) -> Option<String> {
             }
             Event::ClocksParted { by } => Some(format!("sees its clocks part by {by:?}")),
             Event::EntropyWanted => None,
+            Event::LinkUp(link) => {
+                Some(format!("links with {} (interface {})", link.peer.node_id(), link.iface.0))
+            }
+            Event::LinkDown { last, why } => {
+                let (peer, iface) = (last.peer.node_id(), last.iface.0);
+                Some(format!("loses its link with {peer} (interface {iface}): {why:?}"))
+            }
+            Event::MessageArrived(message) => Some(format!(
+                "is shown message {} of {} bytes from {:?}",
+                message.number,
+                message.text.len(),
+                message.sender
+            )),
+            Event::Attempted { handle, attempt } => Some(format!("tries {handle}: {attempt:?}")),
+            Event::Delivered { handle, attempts, round_trip } => {
+                Some(format!("delivered {handle} after {attempts} attempts, in {round_trip:?}"))
+            }
+            Event::Undelivered { handle, why } => Some(format!("gives {handle} up: {why:?}")),
         },
         Act::Took(Output::Transmit { .. } | Output::Sense { .. } | Output::Persist { .. })
         | Act::Given { .. }

@@ -7,10 +7,12 @@ use std::time::Instant;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use nexus_machine::Duration;
+use nexus_network::Mode;
 use nexus_node::Node;
 use nexus_sim::acceptance::{MILESTONES, Milestone, MilestoneVerdict};
+use nexus_sim::errands::Errands;
 use nexus_sim::faults::Kinds;
-use nexus_sim::layout::Shape;
+use nexus_sim::layout::{Shape, Wired};
 use nexus_sim::log::{Detail, Log};
 use nexus_sim::swarm::{self, Order};
 use serde_json::{Value, json};
@@ -79,6 +81,8 @@ struct Swarm {
     #[arg(long, default_value = "usual")]
     faults: Faults,
     #[command(flatten)]
+    speech: Speech,
+    #[command(flatten)]
     output: Output,
 }
 
@@ -93,12 +97,53 @@ struct World {
     /// The world's shape; without it, the seed decides.
     #[arg(long = "world", value_name = "SHAPE")]
     shape: Option<ShapeName>,
-    /// How many hours the world lasts. Faults stop two hours before the end.
+    /// How many hours the world lasts. Faults stop two and a half hours before the end.
     #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u64).range(1..=87_600))]
     hours: u64,
     /// What may go wrong.
     #[arg(long, default_value = "usual")]
     faults: Faults,
+    #[command(flatten)]
+    speech: Speech,
+}
+
+#[derive(Args, Clone, Copy)]
+struct Speech {
+    /// What cables and local networks speak; without it, the seed decides.
+    #[arg(long)]
+    mode: Option<WiredName>,
+    /// What radios speak.
+    #[arg(long, default_value = "reticulum")]
+    radio: RadioName,
+    /// What people ask of nodes.
+    #[arg(long, default_value = "usual")]
+    errands: ErrandsName,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum ErrandsName {
+    /// Nothing.
+    None,
+    /// Messages and probes between random pairs.
+    Usual,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum WiredName {
+    /// Links.
+    Nexus,
+    /// Open packets.
+    Reticulum,
+    /// Each medium one of the two.
+    Mixed,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum RadioName {
+    /// Links.
+    Nexus,
+    /// Open packets.
+    Reticulum,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -132,6 +177,34 @@ impl From<Faults> for Kinds {
     }
 }
 
+impl From<WiredName> for Wired {
+    fn from(name: WiredName) -> Self {
+        match name {
+            WiredName::Nexus => Self::Nexus,
+            WiredName::Reticulum => Self::Reticulum,
+            WiredName::Mixed => Self::Mixed,
+        }
+    }
+}
+
+impl From<RadioName> for Mode {
+    fn from(name: RadioName) -> Self {
+        match name {
+            RadioName::Nexus => Self::Nexus,
+            RadioName::Reticulum => Self::Reticulum,
+        }
+    }
+}
+
+impl From<ErrandsName> for Errands {
+    fn from(name: ErrandsName) -> Self {
+        match name {
+            ErrandsName::None => Self::None,
+            ErrandsName::Usual => Self::Usual,
+        }
+    }
+}
+
 impl From<ShapeName> for Shape {
     fn from(name: ShapeName) -> Self {
         match name {
@@ -152,6 +225,9 @@ impl World {
             seed: self.seed,
             nodes: self.nodes,
             shape: self.shape.map(Shape::from),
+            wired: self.speech.mode.map(Wired::from),
+            radio: self.speech.radio.into(),
+            errands: self.speech.errands.into(),
             length: Duration::from_secs(self.hours * 3_600),
             kinds: self.faults.into(),
         }
@@ -160,19 +236,32 @@ impl World {
 
 impl Swarm {
     fn order(&self, seed: u64) -> Order {
-        let length = Duration::from_secs(self.days * 86_400);
-        Order { seed, nodes: self.nodes, shape: None, length, kinds: self.faults.into() }
+        Order {
+            seed,
+            nodes: self.nodes,
+            shape: None,
+            wired: self.speech.mode.map(Wired::from),
+            radio: self.speech.radio.into(),
+            errands: self.speech.errands.into(),
+            length: Duration::from_secs(self.days * 86_400),
+            kinds: self.faults.into(),
+        }
     }
 
     fn reproduce(&self, seed: u64) -> String {
-        let faults =
-            self.faults.to_possible_value().map(|name| name.get_name().to_owned()).unwrap_or_default();
+        let mode = self.speech.mode.map(|mode| format!(" --mode {}", named(&mode))).unwrap_or_default();
+        let (nodes, hours, faults) = (self.nodes, self.days * 24, named(&self.faults));
+        let (radio, errands) = (named(&self.speech.radio), named(&self.speech.errands));
         format!(
-            "nexus-sim run --seed {seed} --nodes {} --hours {} --faults {faults}",
-            self.nodes,
-            self.days * 24
+            "nexus-sim run --seed {seed} --nodes {nodes} --hours {hours} --faults {faults}{mode} --radio {radio} \
+             --errands {errands}"
         )
     }
+}
+
+/// What a value is called on the command line.
+fn named(value: &impl ValueEnum) -> String {
+    value.to_possible_value().map(|name| name.get_name().to_owned()).unwrap_or_default()
 }
 
 /// A pipe that was closed early, a full disk: what the operating system says when nothing more can be printed.
@@ -252,8 +341,8 @@ fn run_swarm(swarm: &Swarm) -> io::Result<ExitCode> {
         }
         if !swarm.output.json {
             let verdict = if reasons.is_empty() { "passed" } else { "FAILED" };
-            let shape = format!("{:?}", order.shape());
-            writeln!(out, "seed {seed:<6} {shape:<10} {verdict}  {}", judged.outcome.trace)?;
+            let (shape, wired) = (format!("{:?}", order.shape()), format!("{:?}", order.speech().wired));
+            writeln!(out, "seed {seed:<6} {shape:<10} {wired:<10} {verdict}  {}", judged.outcome.trace)?;
         }
         for reason in reasons {
             if !swarm.output.json {

@@ -1,7 +1,7 @@
 //! Media in memory: airtime, collisions, and everything that can happen to a frame on its way.
 
 use nexus_machine::{Duration, Stream};
-use nexus_network::{Access, InterfaceId};
+use nexus_network::{Access, Endpoint, InterfaceId, Reach};
 
 use crate::clock::WorldTime;
 use crate::layout::{MediumPlan, airtime};
@@ -23,6 +23,8 @@ pub struct Medium {
     /// How it treats frames until the schedule says otherwise.
     pub faults: LinkFaults,
     random: Stream,
+    /// How often the address of each port changed.
+    moves: Vec<u16>,
     /// Transmissions that may still overlap another, by sender. Half-duplex media only.
     on_air: Vec<Transmission>,
     /// The last arrival by receiving port: without a fault, frames keep their order.
@@ -54,7 +56,28 @@ impl Medium {
     #[must_use]
     pub fn new(plan: MediumPlan, ports: Vec<(NodeIndex, InterfaceId)>, random: Stream) -> Self {
         let last_arrival = vec![WorldTime::START; ports.len()];
-        Self { plan, ports, faults: LinkFaults::NONE, random, on_air: Vec::new(), last_arrival }
+        let moves = vec![0; ports.len()];
+        Self { plan, ports, faults: LinkFaults::NONE, random, moves, on_air: Vec::new(), last_arrival }
+    }
+
+    /// The address of the node at `port`, on a medium that has addresses.
+    #[must_use]
+    pub fn endpoint(&self, port: usize) -> Option<Endpoint> {
+        let (node, _) = self.ports[port];
+        (self.plan.profile.reach == Reach::Addressed).then(|| endpoint(node, self.moves[port]))
+    }
+
+    /// The port of a node, if it is on this medium.
+    #[must_use]
+    pub fn port_of(&self, node: NodeIndex) -> Option<usize> {
+        self.ports.iter().position(|(there, _)| *there == node)
+    }
+
+    /// Gives `node` an address that nobody had before.
+    pub fn move_address(&mut self, node: NodeIndex) {
+        if let Some(port) = self.port_of(node) {
+            self.moves[port] = self.moves[port].wrapping_add(1);
+        }
     }
 
     /// `sender` begins to transmit `length` bytes.
@@ -150,6 +173,15 @@ impl Medium {
         let bound = u64::try_from(bound).expect("a length fits u64");
         usize::try_from(self.random.below(bound)).expect("less than a length")
     }
+}
+
+/// A node's address on a medium on which it moved so often.
+#[must_use]
+pub fn endpoint(node: NodeIndex, moves: u16) -> Endpoint {
+    let mut bytes = [0; 6];
+    bytes[..4].copy_from_slice(&node.0.to_be_bytes());
+    bytes[4..].copy_from_slice(&moves.to_be_bytes());
+    Endpoint::new(&bytes).expect("six bytes fit an endpoint")
 }
 
 #[cfg(test)]

@@ -168,7 +168,7 @@ pub struct Failure {
 }
 
 /// Keeps the first failure: what follows from it is seldom worth reading.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Finding(Option<Failure>);
 
 impl Finding {

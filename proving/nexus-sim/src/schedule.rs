@@ -54,6 +54,17 @@ pub enum Action {
     WakeEarly(NodeIndex),
     /// A node is given a command.
     Tell(NodeIndex, Command),
+    /// On a medium with addresses, a node's address changes: what is sent to the old one reaches nobody.
+    MoveAddress(MediumIndex, NodeIndex),
+    /// A stranger puts a frame on a medium for one node to hear. Nothing happens to it on its way.
+    Inject {
+        /// On which medium.
+        medium: MediumIndex,
+        /// Who hears it.
+        to: NodeIndex,
+        /// What.
+        bytes: Vec<u8>,
+    },
     /// All faults end: media carry everything, interfaces are up, disks have space. Nodes that are down come back as
     /// scheduled.
     Calm,

@@ -1,12 +1,15 @@
 //! Many worlds: each drawn from a number, run twice, judged, and reproducible by that number.
 
+use nexus_crypto::{NodeId, NodePublic};
 use nexus_machine::{Duration, Seed};
+use nexus_network::Mode;
 
 use crate::actor::Actor;
 use crate::clock::WorldTime;
+use crate::errands::{self, Errands};
 use crate::faults::{self, Kinds};
 use crate::judge::Bench;
-use crate::layout::Shape;
+use crate::layout::{Layout, Shape, Speech, Wired};
 use crate::observation::{Failure, NodeIndex, Observer};
 use crate::schedule::Action;
 use crate::trace::TraceHash;
@@ -15,6 +18,10 @@ use crate::world::{self, Outcome, Scenario};
 /// How long after the faults stopped everybody must have heard of everybody: two refreshes of an announce on media shared
 /// with stock nodes, which are an hour apart. Source: spec/simulation.md#liveness.
 pub const LIVENESS: Duration = Duration::from_secs(2 * 3_600);
+/// The same where no medium is open: one refresh over links, half an hour apart, and what the links themselves take.
+pub const LIVENESS_OF_LINKS: Duration = Duration::from_secs(45 * 60);
+/// How long a run goes on after that, so that messages of a calm world can be seen to arrive.
+pub const AFTERMATH: Duration = Duration::from_secs(30 * 60);
 
 /// The seed that a number on the command line stands for.
 #[must_use]
@@ -33,7 +40,13 @@ pub struct Order {
     pub nodes: u32,
     /// Its shape.
     pub shape: Option<Shape>,
-    /// How long it lasts. Faults stop [`LIVENESS`] before the end; a shorter world has none.
+    /// Which bytes its cables and local networks speak.
+    pub wired: Option<Wired>,
+    /// Which bytes its radios speak.
+    pub radio: Mode,
+    /// What people ask of nodes.
+    pub errands: Errands,
+    /// How long it lasts. Faults stop [`LIVENESS`] and [`AFTERMATH`] before the end; a shorter world has none.
     pub length: Duration,
     /// What may go wrong.
     pub kinds: Kinds,
@@ -51,27 +64,55 @@ impl Order {
         self.shape.unwrap_or_else(drawn)
     }
 
+    /// The bytes that the seed decides on if the order does not: three worlds of eight have links, three have none, and in
+    /// two each medium is one or the other.
+    #[must_use]
+    pub fn speech(&self) -> Speech {
+        let drawn = || match seed(self.seed).fork("speech").below(8) {
+            0..3 => Wired::Nexus,
+            3..6 => Wired::Reticulum,
+            _ => Wired::Mixed,
+        };
+        Speech { wired: self.wired.unwrap_or_else(drawn), radio: self.radio }
+    }
+
     /// When the faults stop.
     #[must_use]
     pub fn calm_at(&self) -> WorldTime {
-        WorldTime::from_start(self.length.minus(LIVENESS))
+        WorldTime::from_start(self.length.minus(LIVENESS).minus(AFTERMATH))
+    }
+
+    /// How long after that everybody must have heard of everybody.
+    #[must_use]
+    pub fn liveness(layout: &Layout) -> Duration {
+        let open = layout.media.iter().any(|medium| medium.profile.mode == Mode::Reticulum);
+        if open { LIVENESS } else { LIVENESS_OF_LINKS }
     }
 
     /// The world, down to the last detail.
     #[must_use]
     pub fn scenario(&self) -> Scenario {
         let seed = seed(self.seed);
-        let layout = self.shape().layout(self.nodes, &seed.fork_seed("layout"));
+        let drawn = seed.fork_seed("layout");
+        let layout = self.shape().layout(self.nodes, &drawn).speaking(self.speech(), &drawn);
         let wake_lag = match self.kinds {
             Kinds::None => Duration::ZERO,
             Kinds::Usual | Kinds::WithStaleDisks => Duration::from_millis(20),
         };
-        Scenario {
+        let settled_at = self.calm_at().after(Self::liveness(&layout));
+        let of_errands = seed.fork_seed("errands");
+        let mut scenario = Scenario {
             clocks: faults::clocks(self.kinds, layout.nodes, &seed),
             schedule: faults::schedule(self.kinds, &layout, self.calm_at(), &seed.fork_seed("faults")),
             wake_lag,
             ..Scenario::calm(seed, layout, self.length)
+        };
+        if self.errands == Errands::Usual {
+            let ids: Vec<NodeId> = scenario.identities().iter().map(NodePublic::node_id).collect();
+            let errands = errands::schedule(&ids, settled_at, self.length, &of_errands);
+            scenario.schedule.extend(errands);
         }
+        scenario
     }
 
     /// The judges that see this world: of safety always, of liveness if it lasts long enough and disks are honest.
@@ -82,7 +123,7 @@ impl Order {
     pub fn bench<A: Actor>(&self, scenario: &Scenario) -> Bench {
         match self.kinds {
             Kinds::None | Kinds::Usual if self.length >= LIVENESS => {
-                Bench::with_liveness::<A>(scenario, self.calm_at(), LIVENESS)
+                Bench::with_liveness::<A>(scenario, self.calm_at(), Self::liveness(&scenario.layout))
             }
             Kinds::None | Kinds::Usual | Kinds::WithStaleDisks => Bench::of_safety::<A>(scenario),
         }

@@ -6,10 +6,13 @@
 
 use std::fmt;
 
+use nexus_crypto::NodeId;
 use nexus_crypto::hash::blake3;
 use nexus_machine::{Instant, Snapshot, Write};
 use nexus_network::{Access, Endpoint, InterfaceId, Mode, Profile, Reach};
 use nexus_node::{Command, Event, Input, Output};
+
+mod mail;
 
 use crate::observation::{Act, Damage, Observation, Observer, Provenance, What};
 use crate::schedule::{Action, Direction, LinkFaults};
@@ -265,6 +268,32 @@ impl Encoder {
                 self.u8(5);
                 self.u64(by.as_micros());
             }
+            Event::LinkUp(link) => {
+                self.u8(6);
+                self.link(link);
+            }
+            Event::LinkDown { last, why } => {
+                self.u8(7);
+                self.link(last);
+                self.down(*why);
+            }
+            Event::MessageArrived(message) => {
+                self.u8(8);
+                self.message(message);
+            }
+            Event::Attempted { handle, attempt } => {
+                self.tagged_handle(9, *handle);
+                self.attempt(*attempt);
+            }
+            Event::Delivered { handle, attempts, round_trip } => {
+                self.tagged_handle(10, *handle);
+                self.u32(*attempts);
+                self.u64(round_trip.as_micros());
+            }
+            Event::Undelivered { handle, why } => {
+                self.tagged_handle(11, *handle);
+                self.undelivered(*why);
+            }
         }
     }
 
@@ -272,6 +301,28 @@ impl Encoder {
         match command {
             Command::Announce => self.u8(1),
             Command::Start => self.u8(2),
+            Command::Dial { iface, to, expected } => {
+                self.tagged_iface(3, *iface);
+                self.endpoint(Some(to));
+                self.u8(expected.is_some().into());
+                self.blob(expected.as_ref().map(NodeId::as_bytes).map_or(&[], <[u8; 16]>::as_slice));
+            }
+            Command::Undial { iface, to } => {
+                self.tagged_iface(4, *iface);
+                self.endpoint(Some(to));
+            }
+            Command::Policy(policy) => {
+                self.u8(5);
+                self.policy(policy);
+            }
+            Command::Send(outgoing) => {
+                self.u8(6);
+                self.outgoing(outgoing);
+            }
+            Command::Forget { through } => {
+                self.u8(7);
+                self.u64(*through);
+            }
         }
     }
 
@@ -293,6 +344,7 @@ impl Encoder {
         self.u8(match profile.reach {
             Reach::PointToPoint => 1,
             Reach::Shared => 2,
+            Reach::Addressed => 3,
         });
         match profile.access {
             Access::Direct => self.u8(1),
@@ -353,6 +405,15 @@ impl Encoder {
                 self.command(command);
             }
             Action::Calm => self.u8(16),
+            Action::MoveAddress(medium, node) => {
+                self.tagged_node(17, node.0);
+                self.u32(medium.0);
+            }
+            Action::Inject { medium, to, bytes } => {
+                self.tagged_node(18, to.0);
+                self.u32(medium.0);
+                self.blob(bytes);
+            }
         }
     }
 

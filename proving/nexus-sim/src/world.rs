@@ -8,16 +8,16 @@ mod node;
 
 use std::collections::BTreeSet;
 
-use nexus_crypto::DestinationHash;
+use nexus_crypto::{DestinationHash, IdentitySeed, NodeIdentity, NodePublic};
 use nexus_machine::{Duration, Seed, Stream};
-use nexus_network::{Endpoint, InterfaceId, Reach};
+use nexus_network::{Endpoint, InterfaceId};
 use nexus_node::{Event as NodeEvent, Input, Output};
 
 use crate::actor::Actor;
 use crate::clock::{ClockPlan, WorldTime};
 use crate::disk::Room;
 use crate::layout::Layout;
-use crate::medium::{Medium, SENSING, Transmission};
+use crate::medium::{Medium, SENSING, Transmission, endpoint};
 use crate::observation::{Act, Damage, Failure, MediumIndex, NodeIndex, Observation, Observer, What};
 use crate::queue::EventQueue;
 use crate::schedule::{Action, Direction, LinkFaults, Schedule};
@@ -62,6 +62,14 @@ impl Scenario {
     #[must_use]
     pub fn identity(&self, node: NodeIndex) -> [u8; 32] {
         self.seed.fork_index("identity", node.0.into()).fork("secret").bytes()
+    }
+
+    /// Who the nodes are, in their order.
+    #[must_use]
+    pub fn identities(&self) -> Vec<NodePublic> {
+        let secret = |node| IdentitySeed::from_bytes(self.identity(node));
+        let public = |node| *NodeIdentity::from_seed(secret(node)).public();
+        self.layout.node_indices().map(public).collect()
     }
 
     /// The addresses of all nodes, in their order.
@@ -262,6 +270,8 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
                 self.arm(*node);
             }
             Action::Tell(node, command) => self.give(*node, Input::Command(command.clone())),
+            Action::MoveAddress(medium, node) => self.media[medium.place()].move_address(*node),
+            Action::Inject { medium, to, bytes } => self.inject(*medium, *to, bytes),
             Action::Calm => self.calm(),
         }
     }
@@ -301,13 +311,13 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
     fn pass(&mut self, index: MediumIndex, frame: &OnAir) {
         let sender = frame.transmission.sender;
         let medium = &mut self.media[index.place()];
-        let shared = medium.plan.profile.reach == Reach::Shared;
-        let from = shared.then(|| endpoint(sender));
+        let from = medium.port_of(sender).and_then(|port| medium.endpoint(port));
         let collided = medium.collided(&frame.transmission);
         for port in 0..medium.ports.len() {
             let (receiver, iface) = medium.ports[port];
-            let addressed = frame.to.is_none_or(|to| to == endpoint(receiver)) || !shared;
-            if receiver == sender || !addressed {
+            // Without addresses on a medium, everybody on it hears everything.
+            let meant = frame.to.is_none_or(|to| medium.endpoint(port).is_none_or(|own| own == to));
+            if receiver == sender || !meant {
                 continue;
             }
             let direction = Direction { medium: index, from: sender, to: receiver };
@@ -330,6 +340,16 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
                 self.queue.push(arrival, Event::Arrives { medium: index, receiver, iface, from, bytes });
             }
         }
+    }
+
+    fn inject(&mut self, index: MediumIndex, receiver: NodeIndex, bytes: &[u8]) {
+        let medium = &self.media[index.place()];
+        let Some(port) = medium.port_of(receiver) else { return };
+        let stranger = NodeIndex(self.scenario.layout.nodes);
+        let from = medium.endpoint(port).map(|_| endpoint(stranger, 0));
+        let (_, iface) = medium.ports[port];
+        let bytes = bytes.to_vec();
+        self.queue.push(self.now, Event::Arrives { medium: index, receiver, iface, from, bytes });
     }
 
     fn mar(&mut self, medium: MediumIndex, receiver: NodeIndex, damage: Damage) {
@@ -374,7 +394,13 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
                 NodeEvent::Reached { .. }
                 | NodeEvent::Announced { .. }
                 | NodeEvent::ChannelJammed { .. }
-                | NodeEvent::ClocksParted { .. },
+                | NodeEvent::ClocksParted { .. }
+                | NodeEvent::LinkUp(_)
+                | NodeEvent::LinkDown { .. }
+                | NodeEvent::MessageArrived(_)
+                | NodeEvent::Attempted { .. }
+                | NodeEvent::Delivered { .. }
+                | NodeEvent::Undelivered { .. },
             ) => {}
         }
     }
@@ -443,10 +469,4 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
 enum Carrier {
     Up,
     Down,
-}
-
-/// A node's address on shared media.
-#[must_use]
-pub fn endpoint(node: NodeIndex) -> Endpoint {
-    Endpoint::new(&node.0.to_be_bytes()).expect("four bytes fit an endpoint")
 }

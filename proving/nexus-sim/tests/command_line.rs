@@ -42,14 +42,17 @@ fn a_trace_is_that_of_its_seed() {
 
 #[test]
 fn a_swarm_reports_no_failures_and_its_size() {
-    let (code, summary) = json(&["swarm", "--seeds", "2", "--nodes", "3", "--days", "1", "--json"]);
+    let open = ["--mode", "reticulum", "--errands", "none"];
+    let size = ["swarm", "--seeds", "2", "--nodes", "3", "--days", "1", "--json"];
+    let (code, summary) = json(&[&size[..], &open].concat());
     assert_eq!((code, &summary["failures"]), (0, &serde_json::json!([])));
     assert_eq!(summary["simulated_s"], 4 * 86_400);
 }
 
 #[test]
 fn a_run_is_a_log_that_ends_with_its_trace() {
-    let output = run(&["run", "--seed", "7", "--nodes", "3", "--world", "segment", "--hours", "4"]);
+    let world = ["run", "--seed", "7", "--nodes", "3", "--world", "segment", "--hours", "4"];
+    let output = run(&[&world[..], &["--errands", "none"]].concat());
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("announces itself") && text.contains("reaches"), "{text}");
     assert!(text.lines().last().unwrap().starts_with("trace "), "{text}");

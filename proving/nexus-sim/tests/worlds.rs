@@ -1,13 +1,15 @@
 //! Worlds of real nodes and of beacons, judged.
 
 use nexus_machine::Duration;
+use nexus_network::Mode;
 use nexus_node::Node;
 use nexus_sim::actor::Actor;
 use nexus_sim::beacon::{Beacon, Honest};
 use nexus_sim::clock::WorldTime;
+use nexus_sim::errands::Errands;
 use nexus_sim::faults::Kinds;
 use nexus_sim::judge::Bench;
-use nexus_sim::layout::Shape;
+use nexus_sim::layout::{Shape, Wired};
 use nexus_sim::observation::{MediumIndex, NodeIndex};
 use nexus_sim::schedule::{Action, LinkFaults};
 use nexus_sim::swarm::{Judged, Order, run_judged, run_twice, seed};
@@ -100,7 +102,9 @@ fn watching_a_run_does_not_change_it() {
 }
 
 fn order(number: u64, kinds: Kinds) -> Order {
-    Order { seed: number, nodes: 6, shape: None, length: Duration::from_secs(8 * 3_600), kinds }
+    let length = Duration::from_secs(8 * 3_600);
+    let (wired, radio, errands) = (Some(Wired::Reticulum), Mode::Reticulum, Errands::None);
+    Order { seed: number, nodes: 6, shape: None, wired, radio, errands, length, kinds }
 }
 
 fn hours(count: u64) -> WorldTime {

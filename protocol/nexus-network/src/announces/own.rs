@@ -1,18 +1,23 @@
 //! This node's own announce: which emission it is at, and the gate that keeps it until the emission time is durable.
 
 use alloc::collections::VecDeque;
-use alloc::vec;
 use alloc::vec::Vec;
 
-use nexus_crypto::{DestinationHash, NameHash, NodeIdentity, RatchetPublic};
+use nexus_crypto::{DestinationHash, IdentityHash, NameHash, NodeId, NodeIdentity, RatchetPublic};
 use nexus_machine::{Gate, Snapshot, Stream, Write};
 use nexus_wire::reticulum::{
-    Context, Hops, MTU, Packet, Propagation, RandomHash,
-    announce::{APP_DATA_WITH_RATCHET_MAX, Claim, Occasion},
+    MTU, RandomHash,
+    announce::{APP_DATA_WITH_RATCHET_MAX, Claim, Occasion, RELAYABLE_LEN},
 };
 use thiserror::Error;
 
-use super::EMISSIONS;
+use super::{EMISSIONS, Motive};
+
+/// The longest announce that a node makes, in bytes: with its path cost and sealed, a frame for the smallest media.
+/// Source: spec/wire.md#announce-extension.
+const OWN_LEN: usize = 474;
+/// The room that leaves for what a node says of itself, in bytes.
+const APP_DATA_MAX: usize = APP_DATA_WITH_RATCHET_MAX - (RELAYABLE_LEN - OWN_LEN);
 
 /// What a node says of itself in its announce: signed, so it is never cut. Format: spec/wire.md#announce-extension.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,13 +25,13 @@ pub struct AppData(Vec<u8>);
 
 /// More than an announce with a ratchet has room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("an announce has room for {APP_DATA_WITH_RATCHET_MAX} bytes of its own, and these are {0}")]
+#[error("an announce has room for {APP_DATA_MAX} bytes of its own, and these are {0}")]
 pub struct AppDataTooLong(pub usize);
 
 impl AppData {
     /// Takes these bytes, if an announce with a ratchet has room for them.
     pub fn new(bytes: &[u8]) -> Result<Self, AppDataTooLong> {
-        if bytes.len() > APP_DATA_WITH_RATCHET_MAX {
+        if bytes.len() > APP_DATA_MAX {
             return Err(AppDataTooLong(bytes.len()));
         }
         Ok(Self(bytes.to_vec()))
@@ -44,6 +49,7 @@ impl Default for AppData {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Emission {
     pub(super) emitted_at: u64,
+    pub(super) motive: Motive,
     pub(super) bytes: Vec<u8>,
 }
 
@@ -80,6 +86,15 @@ impl OwnAnnounce {
         self.destination
     }
 
+    pub(super) fn node_id(&self) -> NodeId {
+        self.identity.node_id()
+    }
+
+    /// The transport id under which this node passes on in clear.
+    pub(super) fn transport(&self) -> IdentityHash {
+        self.identity.public().hash()
+    }
+
     pub(super) const fn last_emission(&self) -> u64 {
         self.last
     }
@@ -101,7 +116,12 @@ impl OwnAnnounce {
 
     /// Signs the next emission and holds it back; returns the write that lets it out. Nothing happens without a ratchet,
     /// while an emission waits already, or at the end of time.
-    pub(super) fn begin(&mut self, unix_s: Option<u64>, random: &mut Stream) -> Option<(u64, Write)> {
+    pub(super) fn begin(
+        &mut self,
+        unix_s: Option<u64>,
+        motive: Motive,
+        random: &mut Stream,
+    ) -> Option<(u64, Write)> {
         let ratchet = self.ratchet?;
         if self.gate.waiting() > 0 {
             return None;
@@ -112,7 +132,7 @@ impl OwnAnnounce {
         if emitted_at > RandomHash::LAST_SECOND {
             return None;
         }
-        let emission = self.sign(ratchet, RandomHash::new(random.bytes(), emitted_at))?;
+        let emission = self.sign(ratchet, RandomHash::new(random.bytes(), emitted_at), motive)?;
         let number = self.gate.hold(emission).ok()?;
         self.last = emitted_at;
         Some((number, Write::set(EMISSIONS, self.destination.as_bytes(), emitted_at.to_le_bytes().to_vec())))
@@ -128,19 +148,7 @@ impl OwnAnnounce {
         self.current = Some(emission);
     }
 
-    /// The announce that `packet` is, as this node passes it on: behind its own transport id, `hops` counted, unasked.
-    pub(super) fn relayed(&self, packet: &Packet<'_>, hops: Hops) -> Vec<u8> {
-        let relayed = Packet {
-            propagation: Propagation::Transport,
-            hops,
-            transport: Some(self.identity.public().hash()),
-            context: Context::NONE,
-            ..*packet
-        };
-        encoded(relayed.encoded_len(), |buffer| relayed.encode(buffer).map(|bytes| bytes.len()))
-    }
-
-    fn sign(&self, ratchet: RatchetPublic, random_hash: RandomHash) -> Option<Emission> {
+    fn sign(&self, ratchet: RatchetPublic, random_hash: RandomHash, motive: Motive) -> Option<Emission> {
         let claim = Claim {
             public: *self.identity.public().identity(),
             name: NameHash::NEXUS_NODE,
@@ -151,14 +159,6 @@ impl OwnAnnounce {
         let announce = claim.sign(self.identity.as_reticulum());
         let mut buffer = [0; MTU];
         let bytes = announce.encode(Occasion::Periodic, &mut buffer).ok()?.to_vec();
-        Some(Emission { emitted_at: random_hash.emitted_at(), bytes })
+        Some(Emission { emitted_at: random_hash.emitted_at(), motive, bytes })
     }
-}
-
-/// A vector of exactly `len` bytes, as `encode` fills it.
-fn encoded<E: core::fmt::Debug>(len: usize, encode: impl FnOnce(&mut [u8]) -> Result<usize, E>) -> Vec<u8> {
-    let mut bytes = vec![0; len];
-    let written = encode(&mut bytes).expect("the buffer has the encoding's own length");
-    bytes.truncate(written);
-    bytes
 }

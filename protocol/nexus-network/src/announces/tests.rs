@@ -1,11 +1,13 @@
+mod links;
+
 use super::*;
 use crate::interface::Access;
 use alloc::vec;
 use nexus_crypto::{IdentitySeed, NameHash};
-use nexus_machine::WallClock;
+use nexus_machine::{Relaying, WallClock};
 use nexus_testkit::laws;
 use nexus_wire::reticulum::announce::{Claim, Occasion};
-use nexus_wire::reticulum::{Context, MTU, RandomHash};
+use nexus_wire::reticulum::{Announce, Context, MTU, Packet, RandomHash};
 
 const UNIX: u64 = 1_700_000_000;
 
@@ -26,15 +28,15 @@ fn nothing_is_announced_before_its_emission_time_is_durable() {
 
 #[test]
 fn what_an_announce_has_no_room_for_is_refused_not_cut() {
-    assert!(AppData::new(&[b'x'; 285]).is_ok());
-    assert_eq!(AppData::new(&[b'x'; 286]), Err(AppDataTooLong(286)));
-    let full = AppData::new(&[b'x'; 285]).unwrap();
+    assert!(AppData::new(&[b'x'; 275]).is_ok());
+    assert_eq!(AppData::new(&[b'x'; 276]), Err(AppDataTooLong(276)));
+    let full = AppData::new(&[b'x'; 275]).unwrap();
     let mut organ = Announces::new(identity(1), full, LIMITS, &Snapshot::empty(), &Seed::new([5; 32]));
     let mut out: VecDeque<Effect> = VecDeque::new();
     for input in [Input::Up(LEFT, profile(Mode::Reticulum)), Input::Ratchet(ratchet()), Input::Durable(1)] {
         organ.handle(Cx::at(Instant::BOOT), input, &mut out);
     }
-    assert!(out.iter().any(|effect| matches!(effect, Effect::Send(frame) if frame.bytes.len() == 484)));
+    assert!(out.iter().any(|effect| matches!(effect, Effect::Send(frame) if frame.bytes.len() == 474)));
 }
 
 #[test]
@@ -244,7 +246,7 @@ fn announces_obey_the_laws() {
         |seed| laws::Organ::new(organ(&Snapshot::empty(), seed)),
         |random, _| {
             let iface = InterfaceId(u8::try_from(random.below(3)).unwrap());
-            match random.below(10) {
+            match random.below(16) {
                 0 => {
                     Input::Up(iface, profile(if random.chance(1, 4) { Mode::Nexus } else { Mode::Reticulum }))
                 }
@@ -253,6 +255,7 @@ fn announces_obey_the_laws() {
                 3 => Input::Announce,
                 4 => Input::Durable(random.below(40)),
                 5 => Input::Heard { iface, bytes: mangled(random, &genuine) },
+                6..=11 => links::input(random, &genuine),
                 _ => Input::Heard { iface, bytes: pick(random, &genuine).clone() },
             }
         },
@@ -264,7 +267,7 @@ fn announces_obey_the_laws() {
 const LEFT: InterfaceId = InterfaceId(1);
 const RIGHT: InterfaceId = InterfaceId(2);
 const NEXUS: InterfaceId = InterfaceId(0);
-const LIMITS: Limits = Limits { known: 8, relays: 4 };
+const LIMITS: Limits = Limits { known: 8, relays: 4, links: 4, cache_bytes: 2_000 };
 
 struct Bench {
     organ: Announces,
@@ -364,7 +367,11 @@ struct Sent {
 fn sent_frame(effect: Effect) -> Frame {
     match effect {
         Effect::Send(frame) => frame,
-        Effect::Recall(_) | Effect::Write { .. } | Effect::Reached(_) | Effect::Announced { .. } => {
+        Effect::Tell { .. }
+        | Effect::Recall(_)
+        | Effect::Write { .. }
+        | Effect::Reached(_)
+        | Effect::Announced { .. } => {
             panic!("sends: {effect:?}")
         }
     }

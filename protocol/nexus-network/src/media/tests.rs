@@ -129,6 +129,7 @@ fn media_obeys_the_laws() {
                     to: None,
                     bytes: vec![7; usize::try_from(random.below(520)).unwrap()],
                     about: random.chance(1, 2).then(|| about(u8::try_from(random.below(3)).unwrap())),
+                    under: None,
                 }),
                 5 if random.chance(1, 2) => Input::Recall(about(u8::try_from(random.below(3)).unwrap())),
                 5 => Input::TxReady(iface),
@@ -172,7 +173,7 @@ fn profile(access: Access) -> Profile {
 }
 
 fn frame(n: u8) -> Frame {
-    Frame { iface: LEFT, to: None, bytes: vec![n; 20], about: Some(about(n)) }
+    Frame { iface: LEFT, to: None, bytes: vec![n; 20], about: Some(about(n)), under: None }
 }
 
 fn about(n: u8) -> DestinationHash {

@@ -26,7 +26,8 @@ impl Service {
 pub struct SignedSender<'a> {
     /// The sender.
     pub sender: NodeId,
-    /// Ed25519 over `"nexus/e2e/v1" padded to 16 ‖ enc ‖ destination ‖ body`, not yet verified.
+    /// Ed25519 over `"nexus/e2e/v1" padded to 16 ‖ enc ‖ destination ‖` the whole plaintext without the signature, in the
+    /// order of the wire; not yet verified.
     pub signature: &'a [u8; 64],
 }
 
@@ -52,8 +53,22 @@ pub struct Envelope<'a> {
 impl Envelope<'_> {
     /// Its length without optional parts and body, in bytes.
     pub const MIN_LEN: usize = 2 + 1 + 4;
+    /// What a signed sender adds, in bytes.
+    pub const SENDER_LEN: usize = NodeId::LEN + 64;
     const REPLY: u8 = 0x01;
     const SENDER: u8 = 0x02;
+
+    /// Its encoding, `plaintext`, without the signature: what comes before it, and what comes after. Without a sender, all of
+    /// it and nothing. `None` if `plaintext` is shorter than the encoding.
+    #[must_use]
+    pub fn around_signature<'p>(&self, plaintext: &'p [u8]) -> Option<(&'p [u8], &'p [u8])> {
+        if self.sender.is_none() {
+            return Some((plaintext, &[]));
+        }
+        let reply = if self.reply_to.is_some() { NodeId::LEN } else { 0 };
+        let (before, rest) = plaintext.split_at_checked(reply.saturating_add(2 + 1 + NodeId::LEN))?;
+        Some((before, rest.split_at_checked(64)?.1))
+    }
 }
 
 impl<'a> Layout<'a> for Envelope<'a> {

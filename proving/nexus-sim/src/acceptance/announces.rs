@@ -8,7 +8,7 @@ use nexus_network::{Access, Profile, Reach};
 use nexus_node::{Event, Input, Node, Output};
 use nexus_wire::reticulum::{Announce, Packet, PacketType};
 
-use super::{CriterionVerdict, Measurement};
+use super::{Measurement, verdict};
 use crate::clock::WorldTime;
 use crate::judge::Bench;
 use crate::layout::Shape;
@@ -62,10 +62,6 @@ pub(super) fn forgeries_rejected() -> Measurement {
     let failures = bench.failures();
     let measured = format!("{} forged announces heard, {} judges object", forgeries.heard, failures.len());
     verdict(measured, forgeries.heard > 0 && failures.is_empty())
-}
-
-fn verdict(measured: String, met: bool) -> Measurement {
-    Measurement { measured, verdict: if met { CriterionVerdict::Met } else { CriterionVerdict::Missed } }
 }
 
 /// A world without faults, long enough for everybody to announce itself twice: whoever starts last misses first announces.

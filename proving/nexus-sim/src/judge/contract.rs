@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use nexus_machine::{Instant, Ticket};
-use nexus_network::{Access, InterfaceId, Profile};
+use nexus_network::{Access, Endpoint, InterfaceId, Profile, Reach};
 use nexus_node::{Input, Output};
 
 use crate::clock::WorldTime;
@@ -108,7 +108,7 @@ impl Node {
             return Err(format!("an early wake-up was answered with {output:?}"));
         }
         match output {
-            Output::Transmit { iface, bytes, .. } => self.transmitted(*iface, bytes.len()),
+            Output::Transmit { iface, to, bytes } => self.transmitted(*iface, to.as_ref(), bytes.len()),
             Output::Sense { iface } if !self.ports.contains_key(iface) => {
                 Err(format!("{iface:?} is down and cannot listen"))
             }
@@ -123,7 +123,12 @@ impl Node {
         }
     }
 
-    fn transmitted(&mut self, iface: InterfaceId, length: usize) -> Result<(), String> {
+    fn transmitted(
+        &mut self,
+        iface: InterfaceId,
+        to: Option<&Endpoint>,
+        length: usize,
+    ) -> Result<(), String> {
         let port =
             self.ports.get_mut(&iface).ok_or_else(|| format!("a frame for {iface:?}, which is down"))?;
         if !std::mem::take(&mut port.ready) {
@@ -132,6 +137,9 @@ impl Node {
         let heard_clear = std::mem::take(&mut port.clear);
         if !heard_clear && matches!(port.profile.access, Access::ListenBeforeTalk { .. }) {
             return Err(format!("a frame for {iface:?} without listening"));
+        }
+        if to.is_some() && port.profile.reach != Reach::Addressed {
+            return Err(format!("a frame with an address for {iface:?}, which has none"));
         }
         if length == 0 || length > usize::from(port.profile.frame_size) {
             return Err(format!(
@@ -191,6 +199,14 @@ mod tests {
 
     fn frame(length: usize) -> Output {
         Output::Transmit { iface: IFACE, to: None, bytes: vec![0; length] }
+    }
+
+    #[test]
+    fn only_media_with_addresses_take_frames_with_one() {
+        let to = Endpoint::new(&[1]);
+        let addressed = Output::Transmit { iface: IFACE, to, bytes: vec![0; 9] };
+        let refused = judged(Shape::Line, &[Act::Took(&addressed)]);
+        assert!(reason(refused).contains("which has none"));
     }
 
     fn persist(ticket: u64) -> Output {

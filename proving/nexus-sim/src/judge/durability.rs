@@ -1,12 +1,11 @@
 //! What depends on a write leaves only once the write is durable. Source: spec/machine.md#durability.
 
-use std::collections::VecDeque;
-
 use nexus_crypto::DestinationHash;
-use nexus_machine::{Snapshot, Ticket, Write};
+use nexus_machine::Snapshot;
 use nexus_node::Output;
 use nexus_wire::reticulum::Announce;
 
+use super::mirror::Mirror;
 use super::sighting::Sighting;
 use crate::observation::{Act, Finding, Judge, Observation, Observer, Verdict, What};
 
@@ -22,13 +21,6 @@ pub struct Durability {
     finding: Finding,
 }
 
-/// What a node's disk would yield after a crash at this moment, at the least.
-#[derive(Debug, Default)]
-struct Mirror {
-    durable: Snapshot,
-    pending: VecDeque<(Ticket, Vec<Write>)>,
-}
-
 impl Durability {
     /// A judge of the nodes with these addresses, whose stores are read with `remembers`.
     #[must_use]
@@ -38,32 +30,16 @@ impl Durability {
     }
 }
 
-impl Mirror {
-    fn complete(&mut self, through: Ticket) {
-        while let Some((_, writes)) = self.pending.pop_front_if(|(ticket, _)| *ticket <= through) {
-            for write in writes {
-                self.durable.apply(write);
-            }
-        }
-    }
-}
-
 impl Observer for Durability {
     fn observe(&mut self, observation: &Observation<'_>) {
         let What::Node { node, act, .. } = &observation.what else { return };
         let mirror = &mut self.disks[node.place()];
+        mirror.observe(act);
         match act {
-            Act::Booted { snapshot, .. } => {
-                *mirror = Mirror { durable: (*snapshot).clone(), pending: VecDeque::new() };
-            }
-            Act::Durable(through) => mirror.complete(*through),
-            Act::Took(Output::Persist { ticket, writes }) => {
-                mirror.pending.push_back((*ticket, writes.clone()));
-            }
             Act::Took(Output::Transmit { bytes, .. }) => {
                 let Some(Ok(sighting)) = Sighting::of(bytes) else { return };
                 let own = sighting.destination == self.addresses[node.place()];
-                if own && !(self.remembers)(&mirror.durable, &sighting.announce) {
+                if own && !(self.remembers)(mirror.durable(), &sighting.announce) {
                     self.finding.fail(observation.at, || {
                         let emitted_at = sighting.emitted_at;
                         format!(
@@ -73,7 +49,9 @@ impl Observer for Durability {
                     });
                 }
             }
-            Act::Took(Output::Sense { .. } | Output::Event(_))
+            Act::Took(Output::Sense { .. } | Output::Event(_) | Output::Persist { .. })
+            | Act::Booted { .. }
+            | Act::Durable(_)
             | Act::Crashed
             | Act::Given { .. }
             | Act::Woken { .. }
@@ -98,7 +76,7 @@ mod tests {
     use super::*;
     use crate::clock::WorldTime;
     use crate::observation::NodeIndex;
-    use nexus_machine::TableId;
+    use nexus_machine::{TableId, Ticket, Write};
     use nexus_network::InterfaceId;
 
     const TABLE: TableId = TableId(9);

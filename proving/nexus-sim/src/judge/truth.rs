@@ -36,6 +36,10 @@ impl Observer for Truth {
                     self.announced.insert((own, sighting.emitted_at));
                 }
             }
+            // Under a link an announce cannot be read: its owner says when it sends one.
+            Output::Event(Event::Announced { emitted_at }) => {
+                self.announced.insert((self.addresses[node.place()], *emitted_at));
+            }
             Output::Event(Event::Reached { destination, emitted_at, .. }) => {
                 if !self.announced.contains(&(*destination, *emitted_at)) {
                     self.finding.fail(observation.at, || {
@@ -47,10 +51,15 @@ impl Observer for Truth {
                 }
             }
             Output::Event(
-                Event::Announced { .. }
-                | Event::ChannelJammed { .. }
+                Event::ChannelJammed { .. }
                 | Event::ClocksParted { .. }
-                | Event::EntropyWanted,
+                | Event::EntropyWanted
+                | Event::LinkUp(_)
+                | Event::LinkDown { .. }
+                | Event::MessageArrived(_)
+                | Event::Attempted { .. }
+                | Event::Delivered { .. }
+                | Event::Undelivered { .. },
             )
             | Output::Sense { .. }
             | Output::Persist { .. } => {}
@@ -87,5 +96,8 @@ mod tests {
         assert!(judged(vec![sent(), reaches(8, 5)]).contains("never sent"));
         let relayed = Step::Sends(announce(8, 5, 1));
         assert!(judged(vec![relayed, reaches(8, 5)]).contains("never sent"), "relaying is not announcing");
+        let said = || Step::Reports(Event::Announced { emitted_at: 5 });
+        assert_eq!(judged(vec![said(), reaches(7, 5)]), "", "a sealed announce counts by its owner's word");
+        assert!(judged(vec![said(), reaches(8, 5)]).contains("never sent"), "for its owner only");
     }
 }

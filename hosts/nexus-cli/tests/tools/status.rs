@@ -1,0 +1,125 @@
+//! What `nexus status` shows.
+
+use nexus_daemon::api::{Cost, Status, Traffic};
+
+use crate::fake_node::{ANNA, BERT, FakeNode, NODE, World, interface, link, path, refusal, said};
+
+fn shown(world: World, arguments: &[&str]) -> String {
+    let node = FakeNode::start(world, |_| vec![]);
+    let output = node.run(arguments);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    said(&output.stdout)
+}
+
+#[test]
+fn everything_at_a_glance() {
+    let text = shown(World::small(), &["status"]);
+    for part in
+        [NODE, ANNA, "1 h 2 min", "12.3 MB", "[::]:4777", "2.3 MB", "12.3 ms", "all but; relays for others"]
+    {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    for head in ["INTERFACE", "LINK WITH", "NEIGHBOUR", "PATH TO"] {
+        assert_eq!(text.matches(head).count(), 1 + usize::from(head == "INTERFACE") * 3, "{head}: {text}");
+    }
+}
+
+#[test]
+fn a_section_is_shown_alone() {
+    let text = shown(World::small(), &["status", "neighbours"]);
+    let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(
+        lines,
+        [
+            ["NEIGHBOUR", "INTERFACE", "LINKED", "ANNOUNCED", "HEARD"].to_vec(),
+            [ANNA, "udp0", "yes", "yes", "4", "s"].to_vec(),
+        ]
+    );
+}
+
+#[test]
+fn contacts_are_shown_by_name() {
+    let node = FakeNode::quiet();
+    assert!(node.run(&["contacts", "add", "bert", BERT]).status.success());
+    let text = said(&node.run(&["status", "paths"]).stdout);
+    assert!(text.contains("bert ") && !text.contains(BERT), "{text}");
+}
+
+#[test]
+fn where_nothing_is_it_says_what_to_look_at() {
+    let text = shown(World::empty(), &["status"]);
+    for sentence in ["no interfaces", "no links yet", "no neighbours yet", "no paths yet"] {
+        assert!(text.contains(sentence), "{text}");
+    }
+    assert_eq!(text.matches("`nexus doctor`").count(), 4, "{text}");
+}
+
+#[test]
+fn no_line_is_wider_than_a_page_whatever_others_are_called() {
+    let mut world = World::small();
+    let long = |text: &str| text.repeat(300);
+    world.status.label = Some(long("labél "));
+    world.status.state = long("/state");
+    world.status.config = Some(long("/世"));
+    world.status.refusals = (0..40).map(|n| (format!("cause_{n}"), u64::MAX)).collect();
+    let mut wild = interface(&long("interface"));
+    wild.kind = long("kind");
+    wild.mode = long("mode");
+    wild.address = long("address\x1b[31m");
+    wild.bandwidth_bps = u64::MAX;
+    wild.sent = Traffic { frames: u64::MAX, bytes: u64::MAX };
+    wild.fault = Some(long("fault\n"));
+    wild.drops = [(long("drop"), 1)].into();
+    world.status.interfaces.push(wild);
+    let mut wild = link(&long("f"), &long("interface"));
+    wild.endpoint = Some(long("endpoint"));
+    (wild.up_s, wild.heard_s, wild.rtt_us) = (u64::MAX, u64::MAX, Some(u64::MAX));
+    world.status.links.push(wild);
+    let mut wild = path(&long("世"), Some(long("v")));
+    wild.cost = Some(Cost { unxs_per_kib: None, worst_latency_ms: u16::MAX, bottleneck_bps: u64::MAX });
+    (wild.interface, wild.hops) = (long("i"), u8::MAX);
+    world.paths.paths.push(wild);
+    let text = shown(world, &["status"]);
+    for line in text.lines() {
+        assert!(line.chars().count() <= 80, "{} columns: {line}", line.chars().count());
+    }
+    assert!(!text.contains('\x1b'), "{text}");
+}
+
+#[test]
+fn json_is_the_daemons_object_and_sections_are_its_parts() {
+    let json = |arguments: &[&str]| -> serde_json::Value {
+        serde_json::from_str(&shown(World::small(), arguments)).unwrap()
+    };
+    let status: Status = serde_json::from_value(json(&["status", "--json"])).unwrap();
+    assert_eq!(status.links.len(), 1);
+    let parts = json(&["status", "--json", "links", "paths", "neighbours"]);
+    assert_eq!(parts["links"][0]["peer"], ANNA);
+    assert_eq!(parts["paths"][1]["destination"], BERT);
+    assert_eq!(parts["left_out"], 0);
+    assert_eq!(parts["neighbours"][0]["linked"], true);
+    assert_eq!(json(&["status", "--json", "node", "paths"])["node"]["node"], NODE);
+}
+
+#[test]
+fn without_a_daemon_it_says_how_to_start_one() {
+    let node = FakeNode::quiet();
+    std::fs::remove_file(node.home.path().join("state/control.sock")).unwrap();
+    for arguments in [["status"].as_slice(), &["status", "--watch"], &["ping", ANNA], &["listen"]] {
+        let output = node.run(arguments);
+        assert_eq!(output.status.code(), Some(3), "{output:?}");
+        let sentence = said(&output.stderr);
+        assert!(sentence.contains("nexus node start") && sentence.lines().count() == 1, "{sentence}");
+    }
+}
+
+#[test]
+fn a_reader_that_is_gone_is_no_error() {
+    use std::process::Stdio;
+    let node = FakeNode::start(World::small(), |_| vec![refusal(nexus_daemon::api::Code::System, "no")]);
+    let mut status =
+        node.command(&["status", "--watch"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(status.stdout.take());
+    let output = status.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), said(&output.stderr).as_str()), (Some(0), ""));
+}

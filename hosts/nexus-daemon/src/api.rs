@@ -1,0 +1,464 @@
+//! The control protocol's values: one JSON object a line, both ways, over the daemon's socket.
+//!
+//! A request names a [`Verb`]; each line that answers it repeats its id and carries one of [`Answer`]'s three forms: events as
+//! long as there is something to tell, and at the end `ok` or `error`. Node ids and hashes are lower-case hexadecimal.
+//! Spec: spec/control.md.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The protocol's version: the `v` of every line.
+pub const VERSION: u32 = 1;
+/// The longest line, either way, in bytes, its end included.
+pub const MAX_LINE: usize = 64 * 1024;
+
+/// A line from a client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// [`VERSION`].
+    pub v: u32,
+    /// Chosen by the client; repeated in everything that answers it.
+    pub id: u64,
+    /// What is to be done.
+    #[serde(flatten)]
+    pub verb: Verb,
+}
+
+/// What can be asked. The answer's `ok` is the type named.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum Verb {
+    /// Everything at a glance: [`Status`].
+    Status,
+    /// [`Interfaces`].
+    Interfaces,
+    /// [`Links`].
+    Links,
+    /// The destinations known and the ways there: [`Paths`].
+    Paths,
+    /// Asks a node for an answer: [`Delivered`], after an [`Progress`] event for each attempt.
+    Ping {
+        /// The node's id.
+        to: String,
+        /// For how long it is tried, in seconds; 0: once.
+        for_s: u64,
+    },
+    /// Sends a message: [`Delivered`], after a [`Progress`] event for each attempt.
+    Send {
+        /// The node's id.
+        to: String,
+        /// The text.
+        text: String,
+        /// Whether it says and proves who sends it.
+        #[serde(default = "yes")]
+        signed: bool,
+        /// For how long it is tried, in seconds; 0: once.
+        for_s: u64,
+    },
+    /// The messages that arrived: [`Inbox`].
+    Inbox {
+        /// Only those with a later number.
+        #[serde(default)]
+        since: u64,
+        /// At most so many; as many as fit a line, if not said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit: Option<u64>,
+    },
+    /// The messages that arrived and those that will: a [`Message`] event for each, without end.
+    Listen {
+        /// Only those with a later number.
+        #[serde(default)]
+        since: u64,
+    },
+    /// What happens from here on: an [`Event`] for each, without end.
+    Events,
+    /// Announces this node with a fresh emission: [`Done`].
+    Announce,
+    /// Keeps a link with whoever answers there: [`Done`].
+    Dial {
+        /// The interface's name; may be left out if there is one UDP interface only.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        interface: Option<String>,
+        /// Host and port.
+        peer: String,
+        /// The node that must answer, if that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expected: Option<String>,
+    },
+    /// Tries that no more; a link that is up stays up: [`Done`].
+    Undial {
+        /// The interface's name; may be left out if there is one UDP interface only.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        interface: Option<String>,
+        /// Host and port.
+        peer: String,
+    },
+    /// Reads the configuration again: [`Reloaded`].
+    Reload,
+    /// Says more or less in the log: [`Done`].
+    LogLevel {
+        /// `error`, `warn`, `info`, `debug` or `trace`.
+        level: String,
+    },
+    /// A consistent copy of what is durable, written to a file that does not exist yet: [`Done`].
+    Backup {
+        /// The file, as an absolute path.
+        file: String,
+    },
+    /// Ends the daemon in order; the connection closes when it is gone: [`Done`].
+    Stop,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// A line from the daemon.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reply {
+    /// [`VERSION`].
+    pub v: u32,
+    /// The request's; 0 if it could not be read.
+    pub id: u64,
+    /// Its content.
+    #[serde(flatten)]
+    pub answer: Answer,
+}
+
+/// What a line from the daemon says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// It is done: nothing more comes with this id.
+    Ok(Value),
+    /// It is not done: nothing more comes with this id.
+    Error(Failure),
+    /// On the way.
+    Event(Event),
+}
+
+/// Why something was not done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{sentence}")]
+pub struct Failure {
+    /// For programs.
+    pub code: Code,
+    /// For people.
+    pub sentence: String,
+}
+
+/// The kinds of failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Code {
+    /// The line is no request.
+    BadRequest,
+    /// The line is longer than [`MAX_LINE`].
+    TooLong,
+    /// The verb is not known.
+    UnknownVerb,
+    /// The version is not spoken.
+    UnknownVersion,
+    /// A value cannot be right: no node id, no address, a text that is too long.
+    BadValue,
+    /// What was named is not there.
+    NotFound,
+    /// As much as may be on its way is on its way.
+    Busy,
+    /// No way to the recipient was known during the whole time.
+    NoPath,
+    /// It was sent, and no receipt came.
+    NoReceipt,
+    /// The configuration cannot be read or carried out; nothing was changed.
+    BadConfiguration,
+    /// The system refused.
+    System,
+    /// The daemon ends.
+    Stopping,
+    /// A code that this program does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Nothing more is to be said.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Done {}
+
+/// Everything at a glance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The node's id.
+    pub node: String,
+    /// Its identity's hash: its transport id in Reticulum's terms.
+    pub identity: String,
+    /// What it calls itself in its announces.
+    pub label: Option<String>,
+    /// The program's version.
+    pub version: String,
+    /// The process.
+    pub pid: u32,
+    /// Seconds since it started.
+    pub uptime_s: u64,
+    /// Where it keeps its state.
+    pub state: String,
+    /// The configuration file in use; none if there is none.
+    pub config: Option<String>,
+    /// Where its log goes; none if to standard error.
+    pub log: Option<String>,
+    /// `anyone`, `only` or `all_but`.
+    pub policy: String,
+    /// Whether it carries the packets of others.
+    pub relaying: bool,
+    /// Resident memory, in bytes; 0 where the system does not say.
+    pub memory_bytes: u64,
+    /// The last emission that it announced, in Unix seconds; none before the first.
+    pub emission: Option<u64>,
+    /// Its interfaces.
+    pub interfaces: Vec<Interface>,
+    /// Its links.
+    pub links: Vec<Link>,
+    /// How many destinations it knows.
+    pub paths: u64,
+    /// How many messages it keeps.
+    pub messages: u64,
+    /// What was heard and not believed, by cause; causes that did not occur may be left out.
+    pub refusals: BTreeMap<String, u64>,
+}
+
+/// Answers [`Verb::Interfaces`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interfaces {
+    /// Each of them.
+    pub interfaces: Vec<Interface>,
+}
+
+/// An interface.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interface {
+    /// Its name: `udp0`, `tcp0`, `tcp0.1` for the second connection that `tcp0` accepted.
+    pub name: String,
+    /// `udp`, `tcp` or `pipe`.
+    pub kind: String,
+    /// `nexus` or `reticulum`.
+    pub mode: String,
+    /// Whether frames can pass.
+    pub up: bool,
+    /// Where it listens, connects to, or what it runs.
+    pub address: String,
+    /// Nominal rate in bits per second; 0 if unknown.
+    pub bandwidth_bps: u64,
+    /// What left.
+    pub sent: Traffic,
+    /// What arrived.
+    pub received: Traffic,
+    /// Why frames did not leave or arrive, by cause; causes that did not occur may be left out.
+    pub drops: BTreeMap<String, u64>,
+    /// What the system said last, if it went wrong.
+    pub fault: Option<String>,
+}
+
+/// Frames and bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Traffic {
+    /// Frames.
+    pub frames: u64,
+    /// Bytes of these frames.
+    pub bytes: u64,
+}
+
+/// Answers [`Verb::Links`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Links {
+    /// Each of them.
+    pub links: Vec<Link>,
+}
+
+/// A link with a neighbour.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// The neighbour's node id.
+    pub peer: String,
+    /// The interface's name.
+    pub interface: String,
+    /// The neighbour's address, on media that have addresses.
+    pub endpoint: Option<String>,
+    /// Seconds since it came up.
+    pub up_s: u64,
+    /// Seconds since something authentic was heard.
+    pub heard_s: u64,
+    /// The last measured round trip, in microseconds.
+    pub rtt_us: Option<u64>,
+    /// How often its keys were replaced.
+    pub rekeys: u32,
+    /// What was sealed and sent.
+    pub sent: Traffic,
+    /// What arrived and was authentic.
+    pub received: Traffic,
+}
+
+/// Answers [`Verb::Paths`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Paths {
+    /// Each destination, by its hash.
+    pub paths: Vec<Path>,
+    /// How many more there are than fit one line.
+    pub left_out: u64,
+}
+
+/// A destination and the way there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Path {
+    /// The destination's hash; a NEXUS node's id.
+    pub destination: String,
+    /// Whether it is a NEXUS node, which can be written to.
+    pub node: bool,
+    /// How many times its announce was received on its way.
+    pub hops: u8,
+    /// The interface's name.
+    pub interface: String,
+    /// The neighbour that carried it: its node id, or its identity hash where it speaks in clear; none if the destination
+    /// is the neighbour.
+    pub via: Option<String>,
+    /// What the way charges and how good it is, where that is known.
+    pub cost: Option<Cost>,
+    /// Its announce's emission, in Unix seconds.
+    pub emission: u64,
+    /// Seconds since it was heard.
+    pub age_s: u64,
+}
+
+/// A path's cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cost {
+    /// µNXS for 1,024 bytes; none if unknown.
+    pub unxs_per_kib: Option<u64>,
+    /// The largest one-way latency of any hop, in milliseconds.
+    pub worst_latency_ms: u16,
+    /// The smallest bandwidth on the way, in bits per second; 0 if unknown.
+    pub bottleneck_bps: u64,
+}
+
+/// Answers [`Verb::Ping`] and [`Verb::Send`]: the recipient proved that it arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivered {
+    /// How often it was sent.
+    pub attempts: u32,
+    /// From the attempt that was answered to the answer, in microseconds.
+    pub round_trip_us: u64,
+}
+
+/// Answers [`Verb::Inbox`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inbox {
+    /// Messages, oldest first.
+    pub messages: Vec<Message>,
+    /// Whether there are later ones that this answer has no room for: ask again with the last number.
+    pub more: bool,
+}
+
+/// A message that arrived.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// Counts up, never reused.
+    pub number: u64,
+    /// Who sent it; none if it does not say.
+    pub from: Option<String>,
+    /// Whether the sender's signature was verified.
+    pub verified: bool,
+    /// Unix time in seconds at its arrival; 0 without a clock.
+    pub unix_s: u64,
+    /// The text. What was no UTF-8 is replaced.
+    pub text: String,
+}
+
+/// Answers [`Verb::Reload`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reloaded {
+    /// What is different, a sentence each.
+    pub changes: Vec<String>,
+    /// What is written differently and takes effect only after a restart, a sentence each.
+    pub after_restart: Vec<String>,
+}
+
+/// What happens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Event {
+    /// An attempt at what this request sends.
+    Progress(Progress),
+    /// A message arrived.
+    Message(Message),
+    /// A link came up.
+    LinkUp {
+        /// The link.
+        link: Link,
+    },
+    /// A link is no more.
+    LinkDown {
+        /// As it last stood.
+        link: Link,
+        /// Why: `interface`, `silent`, `replaced`, `policy`, `key_expired`, `clocks_parted` or `dropped`.
+        why: String,
+    },
+    /// This node announced itself.
+    Announced {
+        /// Its emission, in Unix seconds.
+        emission: u64,
+    },
+    /// Another's announce was verified.
+    Reached {
+        /// Whose.
+        destination: String,
+        /// How many times it was received on its way.
+        hops: u8,
+        /// The interface's name.
+        interface: String,
+    },
+    /// An interface came up.
+    InterfaceUp {
+        /// Its name.
+        interface: String,
+    },
+    /// An interface went down.
+    InterfaceDown {
+        /// Its name.
+        interface: String,
+    },
+    /// A frame was dropped because the channel stayed busy.
+    ChannelJammed {
+        /// The interface's name.
+        interface: String,
+    },
+    /// The clocks parted: this machine was suspended, or runs twice.
+    ClocksParted {
+        /// By how much, in milliseconds.
+        by_ms: u64,
+    },
+    /// So many events were left out because this client did not read.
+    Missed {
+        /// How many.
+        events: u64,
+    },
+    /// What this program does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+/// An attempt at what is to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// What became of it.
+    pub attempt: Attempt,
+}
+
+/// What became of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Attempt {
+    /// It left towards the recipient.
+    Sent,
+    /// Nothing is known of a way to the recipient.
+    NoPath,
+}

@@ -1,0 +1,272 @@
+//! What the operator chose: defaults that work, or a commented TOML file. Spec: spec/node.md#configuration.
+//!
+//! Every refusal is one sentence that begins with the file and the line.
+
+mod address;
+mod check;
+mod written;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::net::{Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use nexus_crypto::NodeId;
+use nexus_machine::Relaying;
+use nexus_network::{Mode, Policy};
+use thiserror::Error;
+
+use crate::decorators::Decorations;
+use crate::logs::Level;
+use crate::passphrase;
+use crate::privacy::Privacy;
+use crate::state_dir::StateDir;
+
+pub use address::{HostPort, NotAnAddress, Peer};
+pub use check::{Problem, check};
+
+/// The UDP port of NEXUS.
+pub const PORT: u16 = 4777;
+/// A configuration with everything in it, commented out.
+pub const COMMENTED: &str = include_str!("config/default.toml");
+
+/// What the operator chose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The file that says so; none if there is none.
+    pub file: Option<PathBuf>,
+    /// The key file.
+    pub identity: PathBuf,
+    /// Where its passphrase comes from.
+    pub passphrase: passphrase::Source,
+    /// How much is logged.
+    pub log_level: Level,
+    /// What the log may name.
+    pub privacy: Privacy,
+    /// With whom links are made.
+    pub policy: Policy,
+    /// Whether others' packets are carried.
+    pub relaying: Relaying,
+    /// What the node calls itself.
+    pub label: Option<String>,
+    /// The interfaces, each with a name of its own.
+    pub interfaces: Vec<Interface>,
+}
+
+/// One interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// Its name.
+    pub name: String,
+    /// Which bytes are spoken on it.
+    pub mode: Mode,
+    /// Nominal rate in bits per second, if it is not the medium's own.
+    pub bandwidth_bps: Option<u64>,
+    /// What it runs on.
+    pub medium: Medium,
+    /// What wraps it.
+    pub decorations: Decorations,
+}
+
+/// What an interface runs on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Medium {
+    /// A UDP socket.
+    Udp {
+        /// Where it is bound.
+        listen: SocketAddr,
+        /// Whether others on the local network find it, and it finds them, by IPv4 multicast.
+        discovery_v4: Discovery,
+        /// The same by IPv6 multicast.
+        discovery_v6: Discovery,
+        /// With whom a link is kept.
+        peers: Vec<Peer>,
+    },
+    /// A TCP listener.
+    TcpListen {
+        /// Where it is bound.
+        listen: SocketAddr,
+    },
+    /// A TCP connection.
+    TcpConnect {
+        /// Where to.
+        to: HostPort,
+    },
+    /// A child process.
+    Pipe {
+        /// The program and its arguments.
+        command: Vec<String>,
+    },
+}
+
+/// Whether the local network is asked for others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Discovery {
+    /// Yes.
+    On,
+    /// No.
+    Off,
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("the configuration {path} cannot be read: {cause}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        cause: io::Error,
+    },
+    /// Something in it is wrong.
+    #[error("{}:{line}: {sentence}", path.display())]
+    Wrong {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong.
+        sentence: String,
+    },
+}
+
+impl Config {
+    /// What holds without a file: an identity of its own, one UDP interface that discovers the local network.
+    #[must_use]
+    pub fn default_for(state: &StateDir) -> Self {
+        Self {
+            file: None,
+            identity: state.key(),
+            passphrase: passphrase::Source::None,
+            log_level: Level::Info,
+            privacy: Privacy::Partial,
+            policy: Policy::Anyone,
+            relaying: Relaying::On,
+            label: None,
+            interfaces: vec![Interface::default_udp()],
+        }
+    }
+
+    /// Reads `chosen`, else the state directory's `nexus.toml` if there is one, else takes the defaults.
+    pub fn load(state: &StateDir, chosen: Option<&Path>) -> Result<Self, ConfigError> {
+        let own = state.config();
+        match chosen {
+            Some(path) => Self::read(state, path),
+            None if own.exists() => Self::read(state, &own),
+            None => Ok(Self::default_for(state)),
+        }
+    }
+
+    fn read(state: &StateDir, path: &Path) -> Result<Self, ConfigError> {
+        let unreadable = |cause| ConfigError::Unreadable { path: path.to_owned(), cause };
+        // A daemon does not stay where it was started.
+        let path = std::path::absolute(path).map_err(unreadable)?;
+        let text = fs::read_to_string(&path).map_err(unreadable)?;
+        Self::parse(state, &path, &text)
+    }
+
+    /// Understands `text`, which stands in `path`.
+    pub fn parse(state: &StateDir, path: &Path, text: &str) -> Result<Self, ConfigError> {
+        written::understand(state, path, text).map_err(|wrong| {
+            let before = text.get(..wrong.at).unwrap_or(text);
+            let line = before.matches('\n').count() + 1;
+            ConfigError::Wrong { path: path.to_owned(), line, sentence: wrong.sentence }
+        })
+    }
+}
+
+impl Interface {
+    /// Whether the two differ in nothing but in the peers with whom links are kept.
+    #[must_use]
+    pub fn same_but_peers(&self, other: &Self) -> bool {
+        let bare = |interface: &Self| {
+            let mut bare = interface.clone();
+            // In reticulum mode the peer is what the socket is connected to.
+            if let (Medium::Udp { peers, .. }, Mode::Nexus) = (&mut bare.medium, bare.mode) {
+                peers.clear();
+            }
+            bare
+        };
+        bare(self) == bare(other)
+    }
+
+    fn default_udp() -> Self {
+        Self {
+            name: "udp0".to_owned(),
+            mode: Mode::Nexus,
+            bandwidth_bps: None,
+            medium: Medium::Udp {
+                listen: SocketAddr::from((Ipv6Addr::UNSPECIFIED, PORT)),
+                discovery_v4: Discovery::On,
+                discovery_v6: Discovery::On,
+                peers: Vec::new(),
+            },
+            decorations: Decorations::default(),
+        }
+    }
+}
+
+impl fmt::Display for Interface {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.medium)?;
+        match self.mode {
+            Mode::Nexus => Ok(()),
+            Mode::Reticulum => f.write_str(", in reticulum mode"),
+        }
+    }
+}
+
+impl fmt::Display for Medium {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Udp { listen, discovery_v4, discovery_v6, peers } => {
+                write!(f, "UDP on {listen}")?;
+                match (discovery_v4, discovery_v6) {
+                    (Discovery::On, Discovery::On) => f.write_str(", discovers the local network")?,
+                    (Discovery::On, Discovery::Off) => f.write_str(", discovers by IPv4")?,
+                    (Discovery::Off, Discovery::On) => f.write_str(", discovers by IPv6")?,
+                    (Discovery::Off, Discovery::Off) => {}
+                }
+                peers.iter().try_for_each(|peer| write!(f, ", keeps a link with {}", peer.at))
+            }
+            Self::TcpListen { listen } => write!(f, "TCP, listens on {listen}"),
+            Self::TcpConnect { to } => write!(f, "TCP, connects to {to}"),
+            Self::Pipe { command } => write!(f, "a pipe to `{}`", command.join(" ")),
+        }
+    }
+}
+
+/// What a policy is called in a status.
+#[must_use]
+pub const fn policy_name(policy: &Policy) -> &'static str {
+    match policy {
+        Policy::Anyone => "anyone",
+        Policy::Only(_) => "only",
+        Policy::AllBut(_) => "all_but",
+    }
+}
+
+/// A node id as it is written: 32 hexadecimal digits.
+pub fn node_id(text: &str) -> Result<NodeId, NotANodeId> {
+    let refused = || NotANodeId(text.to_owned());
+    if text.len() != 32 || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return Err(refused());
+    }
+    let number = u128::from_str_radix(text, 16).map_err(|_| refused())?;
+    Ok(NodeId(number.to_be_bytes()))
+}
+
+/// What is no node id.
+#[derive(Debug, PartialEq, Eq, Error)]
+#[error("{0:?} is no node id: one has 32 hexadecimal digits")]
+pub struct NotANodeId(String);
+
+fn node_ids(texts: &[impl AsRef<str>]) -> Result<BTreeSet<NodeId>, (usize, NotANodeId)> {
+    texts.iter().enumerate().map(|(at, text)| node_id(text.as_ref()).map_err(|cause| (at, cause))).collect()
+}
+
+#[cfg(test)]
+mod tests;

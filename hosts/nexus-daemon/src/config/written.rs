@@ -1,0 +1,362 @@
+//! The file as it is written, and what it means.
+
+use std::collections::BTreeSet;
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use nexus_machine::Relaying;
+use nexus_network::{Mode, Policy};
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{Config, Discovery, HostPort, Interface, Medium, Peer, node_ids};
+use crate::decorators::{Decorations, Faults, Pcap, Tracer};
+use crate::logs::Level;
+use crate::passphrase::Source;
+use crate::privacy::Privacy;
+use crate::state_dir::StateDir;
+
+/// What is wrong, and where in the text.
+#[derive(Debug)]
+pub(super) struct Wrong {
+    pub(super) at: usize,
+    pub(super) sentence: String,
+}
+
+impl Wrong {
+    fn new(at: &Spanned<impl Sized>, sentence: impl Display) -> Self {
+        Self { at: at.span().start, sentence: sentence.to_string() }
+    }
+}
+
+/// What may stand in an announce beside a label and the other fields.
+const MAX_LABEL: usize = 32;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    identity: Option<PathBuf>,
+    passphrase: Option<Spanned<String>>,
+    log_level: Option<Spanned<String>>,
+    privacy: Option<Spanned<String>>,
+    policy: Option<Spanned<String>>,
+    #[serde(default)]
+    nodes: Vec<Spanned<String>>,
+    relaying: Option<bool>,
+    label: Option<Spanned<String>>,
+    #[serde(default)]
+    udp: Vec<Spanned<WrittenUdp>>,
+    #[serde(default)]
+    tcp: Vec<Spanned<WrittenTcp>>,
+    #[serde(default)]
+    pipe: Vec<Spanned<WrittenPipe>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenUdp {
+    name: Option<String>,
+    mode: Option<Spanned<String>>,
+    bandwidth_bps: Option<u64>,
+    listen: Option<Spanned<String>>,
+    discovery_v4: Option<bool>,
+    discovery_v6: Option<bool>,
+    #[serde(default)]
+    peers: Vec<Spanned<String>>,
+    #[serde(default)]
+    trace: bool,
+    pcap: Option<PathBuf>,
+    faults: Option<Spanned<WrittenFaults>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenTcp {
+    name: Option<String>,
+    mode: Option<Spanned<String>>,
+    bandwidth_bps: Option<u64>,
+    listen: Option<Spanned<String>>,
+    #[serde(default)]
+    connect: Vec<Spanned<String>>,
+    #[serde(default)]
+    trace: bool,
+    pcap: Option<PathBuf>,
+    faults: Option<Spanned<WrittenFaults>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenPipe {
+    name: Option<String>,
+    mode: Option<Spanned<String>>,
+    bandwidth_bps: Option<u64>,
+    command: Vec<String>,
+    #[serde(default)]
+    trace: bool,
+    pcap: Option<PathBuf>,
+    faults: Option<Spanned<WrittenFaults>>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct WrittenFaults {
+    loss_permille: u16,
+    duplication_permille: u16,
+    reordering_permille: u16,
+    corruption_permille: u16,
+    seed: u64,
+}
+
+impl Default for WrittenFaults {
+    fn default() -> Self {
+        Self {
+            loss_permille: 0,
+            duplication_permille: 0,
+            reordering_permille: 0,
+            corruption_permille: 0,
+            seed: 1,
+        }
+    }
+}
+
+pub(super) fn understand(state: &StateDir, path: &Path, text: &str) -> Result<Config, Wrong> {
+    let written: Written = toml::from_str(text).map_err(|cause| {
+        let at = cause.span().map_or(0, |span| span.start);
+        Wrong { at, sentence: cause.message().replace('\n', " ") }
+    })?;
+    let base = path.parent().unwrap_or(Path::new("."));
+    let default = Config::default_for(state);
+    let policy = policy(&written)?;
+    let label = written.label.as_ref().map(label).transpose()?;
+    let interfaces = interfaces(&written, base)?;
+    let config = Config {
+        file: Some(path.to_owned()),
+        identity: written.identity.as_ref().map_or(default.identity, |identity| base.join(identity)),
+        passphrase: parsed::<Source>(written.passphrase.as_ref())?.unwrap_or(default.passphrase),
+        log_level: parsed::<Level>(written.log_level.as_ref())?.unwrap_or(default.log_level),
+        privacy: parsed::<Privacy>(written.privacy.as_ref())?.unwrap_or(default.privacy),
+        policy,
+        relaying: match written.relaying {
+            None | Some(true) => Relaying::On,
+            Some(false) => Relaying::Off,
+        },
+        label,
+        interfaces: if interfaces.is_empty() { default.interfaces } else { interfaces },
+    };
+    Ok(config)
+}
+
+fn parsed<T: FromStr<Err: Display>>(text: Option<&Spanned<String>>) -> Result<Option<T>, Wrong> {
+    text.map(|text| text.get_ref().parse().map_err(|cause| Wrong::new(text, cause))).transpose()
+}
+
+fn policy(written: &Written) -> Result<Policy, Wrong> {
+    let listed = || {
+        node_ids(&written.nodes.iter().map(Spanned::get_ref).collect::<Vec<_>>()).map_err(|(at, cause)| {
+            written.nodes.get(at).map_or_else(|| nowhere(&cause), |id| Wrong::new(id, &cause))
+        })
+    };
+    let unneeded = || match written.nodes.first() {
+        Some(first) => {
+            Err(Wrong::new(first, "`nodes` is for the policies \"allow\", \"deny\" and \"trusted\""))
+        }
+        None => Ok(Policy::Anyone),
+    };
+    let Some(name) = &written.policy else { return unneeded() };
+    match name.get_ref().as_str() {
+        "anyone" => unneeded(),
+        "allow" | "trusted" => Ok(Policy::Only(listed()?)),
+        "deny" => Ok(Policy::AllBut(listed()?)),
+        other => Err(Wrong::new(
+            name,
+            format!("{other:?} is no policy: say \"anyone\", \"allow\", \"deny\" or \"trusted\""),
+        )),
+    }
+}
+
+fn nowhere(cause: &impl Display) -> Wrong {
+    Wrong { at: 0, sentence: cause.to_string() }
+}
+
+fn label(label: &Spanned<String>) -> Result<String, Wrong> {
+    let text = label.get_ref();
+    if text.is_empty() || text.len() > MAX_LABEL || text.chars().any(char::is_control) {
+        return Err(Wrong::new(
+            label,
+            format!("a label has 1 to {MAX_LABEL} bytes and no control characters"),
+        ));
+    }
+    Ok(text.clone())
+}
+
+fn interfaces(written: &Written, base: &Path) -> Result<Vec<Interface>, Wrong> {
+    let mut all = Vec::new();
+    for (number, udp) in written.udp.iter().enumerate() {
+        all.push((udp.span().start, udp.get_ref().interface(number, base)?));
+    }
+    for (number, tcp) in written.tcp.iter().enumerate() {
+        let at = tcp.span().start;
+        all.extend(interfaces_of_tcp(tcp, number, base)?.into_iter().map(|interface| (at, interface)));
+    }
+    for (number, pipe) in written.pipe.iter().enumerate() {
+        all.push((pipe.span().start, pipe.get_ref().interface(pipe, number, base)?));
+    }
+    let (mut names, mut listening) = (BTreeSet::new(), BTreeSet::new());
+    for (at, interface) in &all {
+        let wrong = |sentence| Wrong { at: *at, sentence };
+        if !names.insert(interface.name.clone()) {
+            return Err(wrong(format!("two interfaces are called {:?}", interface.name)));
+        }
+        match &interface.medium {
+            Medium::Udp { listen, .. } if listen.port() != 0 && !listening.insert(("UDP", *listen)) => {
+                return Err(wrong(format!("two interfaces listen on UDP {listen}")));
+            }
+            Medium::TcpListen { listen } if listen.port() != 0 && !listening.insert(("TCP", *listen)) => {
+                return Err(wrong(format!("two interfaces listen on TCP {listen}")));
+            }
+            Medium::Udp { .. }
+            | Medium::TcpListen { .. }
+            | Medium::TcpConnect { .. }
+            | Medium::Pipe { .. } => {}
+        }
+    }
+    Ok(all.into_iter().map(|(_, interface)| interface).collect())
+}
+
+impl WrittenUdp {
+    fn interface(&self, number: usize, base: &Path) -> Result<Interface, Wrong> {
+        let Medium::Udp { listen, .. } = Interface::default_udp().medium else {
+            unreachable!("the default interface is a UDP socket")
+        };
+        let mode = mode(self.mode.as_ref())?;
+        let peers = self
+            .peers
+            .iter()
+            .map(|peer| peer.get_ref().parse::<Peer>().map_err(|cause| Wrong::new(peer, cause)));
+        let peers = peers.collect::<Result<Vec<_>, _>>()?;
+        let listen = socket(self.listen.as_ref())?.unwrap_or(listen);
+        // A socket that speaks Reticulum is a cable between two: its only peer is where its frames go.
+        let discovery = |chosen: Option<bool>| match (chosen, mode) {
+            (Some(true), _) | (None, Mode::Nexus) => Discovery::On,
+            (Some(false), _) | (None, Mode::Reticulum) => Discovery::Off,
+        };
+        if let (Mode::Reticulum, Some(written), false) = (mode, &self.mode, peers.len() == 1) {
+            return Err(Wrong::new(written, "UDP in reticulum mode runs between two: `peers` has one entry"));
+        }
+        Ok(Interface {
+            name: self.name.clone().unwrap_or_else(|| format!("udp{number}")),
+            mode,
+            bandwidth_bps: self.bandwidth_bps,
+            medium: Medium::Udp {
+                listen,
+                discovery_v4: discovery(self.discovery_v4),
+                discovery_v6: discovery(self.discovery_v6),
+                peers,
+            },
+            decorations: decorations(self.trace, self.pcap.as_deref(), self.faults.as_ref(), base)?,
+        })
+    }
+}
+
+fn interfaces_of_tcp(
+    spanned: &Spanned<WrittenTcp>,
+    number: usize,
+    base: &Path,
+) -> Result<Vec<Interface>, Wrong> {
+    let tcp = spanned.get_ref();
+    let name = tcp.name.clone().unwrap_or_else(|| format!("tcp{number}"));
+    let mut media = Vec::new();
+    if let Some(listen) = socket(tcp.listen.as_ref())? {
+        media.push((name.clone(), Medium::TcpListen { listen }));
+    }
+    for (index, to) in tcp.connect.iter().enumerate() {
+        let name = match (&tcp.listen, tcp.connect.len()) {
+            (None, 1) => name.clone(),
+            _ => format!("{name}-{}", index + 1),
+        };
+        let to = to.get_ref().parse::<HostPort>().map_err(|cause| Wrong::new(to, cause))?;
+        media.push((name, Medium::TcpConnect { to }));
+    }
+    if media.is_empty() {
+        return Err(Wrong::new(spanned, "a TCP interface says where to `listen`, or to `connect`"));
+    }
+    let mode = mode(tcp.mode.as_ref())?;
+    let decorations = decorations(tcp.trace, tcp.pcap.as_deref(), tcp.faults.as_ref(), base)?;
+    if let (true, Some(_)) = (media.len() > 1, &decorations.pcap) {
+        return Err(Wrong::new(spanned, "a recording is of one interface: give each its own [[tcp]] table"));
+    }
+    let interface = |(name, medium)| Interface {
+        name,
+        mode,
+        bandwidth_bps: tcp.bandwidth_bps,
+        medium,
+        decorations: decorations.clone(),
+    };
+    Ok(media.into_iter().map(interface).collect())
+}
+
+impl WrittenPipe {
+    fn interface(&self, spanned: &Spanned<Self>, number: usize, base: &Path) -> Result<Interface, Wrong> {
+        if self.command.first().is_none_or(String::is_empty) {
+            return Err(Wrong::new(spanned, "a pipe has a `command`: the program, then its arguments"));
+        }
+        Ok(Interface {
+            name: self.name.clone().unwrap_or_else(|| format!("pipe{number}")),
+            mode: mode(self.mode.as_ref())?,
+            bandwidth_bps: self.bandwidth_bps,
+            medium: Medium::Pipe { command: self.command.clone() },
+            decorations: decorations(self.trace, self.pcap.as_deref(), self.faults.as_ref(), base)?,
+        })
+    }
+}
+
+fn mode(text: Option<&Spanned<String>>) -> Result<Mode, Wrong> {
+    let Some(text) = text else { return Ok(Mode::Nexus) };
+    match text.get_ref().as_str() {
+        "nexus" => Ok(Mode::Nexus),
+        "reticulum" => Ok(Mode::Reticulum),
+        other => Err(Wrong::new(text, format!("{other:?} is no mode: say \"nexus\" or \"reticulum\""))),
+    }
+}
+
+fn socket(text: Option<&Spanned<String>>) -> Result<Option<SocketAddr>, Wrong> {
+    let parse = |text: &Spanned<String>| {
+        text.get_ref().parse().map_err(|_| {
+            let sentence = format!(
+                "{:?} is no address to listen on: one is written `address:port`, `[::]:{}` for all",
+                text.get_ref(),
+                super::PORT
+            );
+            Wrong::new(text, sentence)
+        })
+    };
+    text.map(parse).transpose()
+}
+
+fn decorations(
+    trace: bool,
+    pcap: Option<&Path>,
+    faults: Option<&Spanned<WrittenFaults>>,
+    base: &Path,
+) -> Result<Decorations, Wrong> {
+    let faults = faults.map(|spanned| {
+        let WrittenFaults {
+            loss_permille: loss,
+            duplication_permille: duplication,
+            reordering_permille: reordering,
+            corruption_permille: corruption,
+            seed,
+        } = *spanned.get_ref();
+        if [loss, duplication, reordering, corruption].iter().any(|share| *share > 1_000) {
+            return Err(Wrong::new(spanned, "a share of faults is at most 1000 permille"));
+        }
+        Ok(Faults { seed, loss, duplication, reordering, corruption })
+    });
+    Ok(Decorations {
+        faults: faults.transpose()?,
+        tracer: trace.then_some(Tracer),
+        pcap: pcap.map(|pcap| Pcap { path: base.join(pcap), most: None }),
+    })
+}

@@ -1,0 +1,325 @@
+//! What stands between the loop and a medium: drivers, and how they report.
+//!
+//! A [`Medium`] is opened once and reports on any number of interfaces, each through a [`Port`]: a UDP socket is one, a
+//! TCP listener one for each connection. Spec: `spec/node.md#drivers`.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use nexus_network::{Endpoint, InterfaceId, Profile};
+use thiserror::Error;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use crate::decorators::Wrapped;
+
+/// The sending half of one interface. Lives in the loop, so it never waits.
+pub trait Driver: fmt::Debug + Send {
+    /// Hands over one frame: to a peer, or, without one, to the only peer or everybody who listens for newcomers. After
+    /// [`Handed::Pending`] the driver reports [`News::Sent`] or [`News::Lost`], and until then it gets no other frame.
+    fn transmit(&self, to: Option<Endpoint>, frame: Vec<u8>) -> Handed;
+
+    /// The number that the loop gave this interface. Called once, before the first frame.
+    fn registered(&self, iface: InterfaceId) {
+        // Only who records wants to know.
+        _ = iface;
+    }
+}
+
+/// What became of a frame that was handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handed {
+    /// It is on the medium already.
+    Taken,
+    /// The driver holds it, and reports.
+    Pending,
+    /// The medium does not take it; the next one may be tried.
+    Refused,
+}
+
+/// A driver that hands each frame to its task. A full outbox refuses.
+#[derive(Debug)]
+pub struct Outbox(mpsc::Sender<Outgoing>);
+
+/// A frame on its way out.
+#[derive(Debug)]
+pub struct Outgoing {
+    /// To whom; none is the only peer or everybody.
+    pub to: Option<Endpoint>,
+    /// Its bytes.
+    pub frame: Vec<u8>,
+}
+
+impl Outbox {
+    /// How many frames fit. The loop hands over one at a time; what injects faults may repeat some.
+    const CAPACITY: usize = 4;
+
+    /// An outbox, and where its task takes the frames from.
+    #[must_use]
+    pub fn new() -> (Self, mpsc::Receiver<Outgoing>) {
+        let (sender, receiver) = mpsc::channel(Self::CAPACITY);
+        (Self(sender), receiver)
+    }
+}
+
+impl Driver for Outbox {
+    fn transmit(&self, to: Option<Endpoint>, frame: Vec<u8>) -> Handed {
+        match self.0.try_send(Outgoing { to, frame }) {
+            Ok(()) => Handed::Pending,
+            Err(_full_or_ended) => Handed::Refused,
+        }
+    }
+}
+
+/// One report of a driver on one of its interfaces.
+#[derive(Debug)]
+pub struct Report {
+    /// Which, as long as the process runs.
+    pub port: PortId,
+    /// What is to be said of it.
+    pub news: News,
+}
+
+/// What a driver says of an interface.
+#[derive(Debug)]
+pub enum News {
+    /// There is one: the first report of a port.
+    Opened(Opening),
+    /// Its medium came back or went away.
+    Carrier(Carrier),
+    /// A frame arrived.
+    Received {
+        /// From whom, on media that say so.
+        from: Option<Endpoint>,
+        /// The frame, without framing.
+        frame: Vec<u8>,
+    },
+    /// The medium took the pending frame.
+    Sent,
+    /// The medium did not take the pending frame.
+    Lost,
+    /// So many pieces of input were no frame: too long, badly framed.
+    Unusable(u64),
+    /// It is gone: the last report of a port.
+    Closed {
+        /// Why, as the end of a sentence.
+        why: String,
+    },
+}
+
+/// An interface that comes.
+#[derive(Debug)]
+pub struct Opening {
+    /// How the operator knows it: its medium's name, with the peer's address where a medium has several.
+    pub name: String,
+    /// What kind of driver it is: "udp", "tcp", "pipe".
+    pub kind: &'static str,
+    /// What the core is told.
+    pub profile: Profile,
+    /// Whether it can transmit at once.
+    pub carrier: Carrier,
+    /// Its sending half.
+    pub driver: Box<dyn Driver>,
+}
+
+/// Whether a medium is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// Frames leave and arrive.
+    Up,
+    /// They do not; the driver tries to mend that.
+    Down,
+}
+
+/// Names an interface as long as the process runs, also before and after the loop has a number for it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct PortId(u64);
+
+impl PortId {
+    /// One that nobody had.
+    #[must_use]
+    pub fn fresh() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// The loop ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the node has ended")]
+pub struct HostGone;
+
+/// A medium's way to the loop.
+#[derive(Clone, Debug)]
+pub struct Line {
+    medium: Arc<str>,
+    reports: mpsc::Sender<Report>,
+    stop: watch::Receiver<()>,
+    counters: Arc<MediumCounters>,
+}
+
+/// What a medium counts beside its interfaces.
+#[derive(Debug, Default)]
+pub struct MediumCounters {
+    /// Connections that were refused because there were too many.
+    pub refused: AtomicU64,
+    /// Errors of the socket that named no frame, such as ICMP refusals.
+    pub errors: AtomicU64,
+}
+
+impl MediumCounters {
+    /// Counts a connection that was refused.
+    pub fn count_refused(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts an error.
+    pub fn count_error(&self) {
+        self.errors.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Line {
+    /// The name of the medium.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.medium
+    }
+
+    /// The medium's counters.
+    #[must_use]
+    pub fn counters(&self) -> Arc<MediumCounters> {
+        Arc::clone(&self.counters)
+    }
+
+    /// Waits until the medium is to close.
+    pub async fn stopped(&mut self) {
+        // Nothing is ever sent: what is waited for is the end of the sender.
+        while self.stop.changed().await.is_ok() {}
+    }
+
+    /// Reports a new interface.
+    pub async fn open(&self, opening: Opening) -> Result<Port, HostGone> {
+        let port = Port { id: PortId::fresh(), reports: self.reports.clone() };
+        port.tell(News::Opened(opening)).await?;
+        Ok(port)
+    }
+}
+
+/// Where a driver reports on one interface.
+#[derive(Clone, Debug)]
+pub struct Port {
+    id: PortId,
+    reports: mpsc::Sender<Report>,
+}
+
+impl Port {
+    /// Reports, once there is room.
+    pub async fn tell(&self, news: News) -> Result<(), HostGone> {
+        self.reports.send(Report { port: self.id, news }).await.map_err(|_| HostGone)
+    }
+}
+
+/// What can be opened: the settings of one driver.
+pub trait Medium: fmt::Debug + Send + Sync {
+    /// Takes what cannot be shared (a port, say) and starts the driver's task. In the context of a runtime.
+    fn open(&self, line: Line) -> Result<Started, OpenError>;
+
+    /// What kind of driver it is.
+    fn kind(&self) -> &'static str;
+}
+
+/// A driver that was started.
+#[derive(Debug)]
+pub struct Started {
+    /// Its task, which ends soon after [`Line::stopped`].
+    pub task: JoinHandle<()>,
+    /// Where it is bound, if it is.
+    pub address: Option<SocketAddr>,
+}
+
+/// Why a medium was not opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// A name stands for one medium.
+    #[error("there is an interface named {0} already: choose another name")]
+    NameTaken(String),
+    /// The system does not give the address.
+    #[error("{name} cannot use {address}: {cause}")]
+    Address {
+        /// The medium.
+        name: String,
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        cause: std::io::Error,
+    },
+    /// A recording is never written over another.
+    #[error("{path} cannot be made for recording {name}: {cause}")]
+    Recording {
+        /// The medium.
+        name: String,
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        cause: std::io::Error,
+    },
+    /// What can be opened only once was.
+    #[error("{name} was opened before and cannot be opened again")]
+    Spent {
+        /// The medium.
+        name: String,
+    },
+    /// A command needs a program.
+    #[error("{name} has an empty command: it needs a program to start")]
+    NoProgram {
+        /// The medium.
+        name: String,
+    },
+}
+
+/// A medium in use. Dropping it asks the driver to stop.
+#[derive(Debug)]
+pub struct Running {
+    stop: watch::Sender<()>,
+    /// The driver's, and then those of its decorators from there to the loop.
+    tasks: Vec<JoinHandle<()>>,
+    /// What kind of driver it is.
+    pub(crate) kind: &'static str,
+    pub(crate) address: Option<SocketAddr>,
+    pub(crate) counters: Arc<MediumCounters>,
+}
+
+/// How long a driver may take to close before it is cut off.
+const CLOSING: tokio::time::Duration = tokio::time::Duration::from_secs(3);
+
+impl Running {
+    /// Opens `medium`, whose reports go to `reports`.
+    pub(crate) fn start(
+        name: &str,
+        medium: &dyn Medium,
+        (reports, decorators): Wrapped,
+    ) -> Result<Self, OpenError> {
+        let (stop, stopped) = watch::channel(());
+        let counters = Arc::default();
+        let line = Line { medium: name.into(), reports, stop: stopped, counters: Arc::clone(&counters) };
+        let Started { task, address } = medium.open(line)?;
+        let tasks = std::iter::once(task).chain(decorators).collect();
+        Ok(Self { stop, tasks, kind: medium.kind(), address, counters })
+    }
+
+    /// Closes it, and returns once its sockets and processes are gone.
+    pub async fn close(self) {
+        let Self { stop, tasks, .. } = self;
+        drop(stop);
+        for mut task in tasks {
+            if tokio::time::timeout(CLOSING, &mut task).await.is_err() {
+                task.abort();
+                let _cut_off = task.await;
+            }
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The drivers: each moves frames between one kind of medium and the loop, and knows nothing of what they say.
+
+mod backoff;
+pub mod memory;
+pub mod pipe;
+mod stream;
+pub mod tcp;
+pub mod udp;

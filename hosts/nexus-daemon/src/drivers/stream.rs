@@ -1,0 +1,194 @@
+//! Frames over a stream of bytes, framed as HDLC. Source: spec/reticulum.md#hdlc.
+
+use std::io;
+
+use nexus_wire::reticulum::hdlc;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::mpsc;
+use tokio::time::{Duration, Instant};
+
+use crate::driver::{HostGone, News, Outgoing, Port};
+
+/// How much is read at once, in bytes.
+const READ: usize = 16 * 1_024;
+/// A peer that takes nothing for so long is gone.
+const STALLED: Duration = Duration::from_mins(1);
+
+/// How long a peer may be silent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// Until its first frame.
+    pub first: Duration,
+    /// Between frames.
+    pub idle: Duration,
+}
+
+impl Patience {
+    /// As long as it wants.
+    pub const ENDLESS: Self = Self { first: Duration::MAX, idle: Duration::MAX };
+}
+
+/// Carries frames both ways until the stream ends, and says why it did.
+pub(super) async fn carry(
+    reader: impl AsyncRead + Unpin,
+    writer: impl AsyncWrite + Unpin,
+    outgoing: &mut mpsc::Receiver<Outgoing>,
+    port: &Port,
+    frame_size: u16,
+    patience: Patience,
+) -> Result<String, HostGone> {
+    tokio::select! {
+        why = receive(reader, port, usize::from(frame_size), patience) => why,
+        why = send(writer, outgoing, port) => why,
+    }
+}
+
+async fn receive(
+    mut reader: impl AsyncRead + Unpin,
+    port: &Port,
+    frame_size: usize,
+    patience: Patience,
+) -> Result<String, HostGone> {
+    let mut deframer = hdlc::Deframer::new(frame_size);
+    let mut buffer = vec![0; READ];
+    let mut unusable = 0;
+    let mut deadline = Instant::now().checked_add(patience.first);
+    loop {
+        let length = tokio::select! {
+            read = reader.read(&mut buffer) => match read {
+                Ok(0) => return Ok("the peer closed it".into()),
+                Ok(length) => length,
+                Err(cause) => return Ok(reading(&cause)),
+            },
+            () = until(deadline) => return Ok("the peer sent no frame for too long".into()),
+        };
+        let mut rest = &buffer[..length];
+        while let Some(frame) = deframer.next_frame(&mut rest) {
+            deadline = Instant::now().checked_add(patience.idle);
+            port.tell(News::Received { from: None, frame: frame.to_vec() }).await?;
+        }
+        let dropped = deframer.dropped();
+        let dropped = dropped.oversize.saturating_add(dropped.malformed);
+        if dropped > unusable {
+            port.tell(News::Unusable(dropped - unusable)).await?;
+            unusable = dropped;
+        }
+    }
+}
+
+async fn send(
+    mut writer: impl AsyncWrite + Unpin,
+    outgoing: &mut mpsc::Receiver<Outgoing>,
+    port: &Port,
+) -> Result<String, HostGone> {
+    let mut buffer = Vec::new();
+    while let Some(Outgoing { to: _, frame }) = outgoing.recv().await {
+        buffer.resize(hdlc::encoded_len(&frame), 0);
+        let bytes = hdlc::encode(&frame, &mut buffer).expect("the buffer is as long as the encoding");
+        let written = async {
+            writer.write_all(bytes).await?;
+            writer.flush().await
+        };
+        match tokio::time::timeout(STALLED, written).await {
+            Ok(Ok(())) => port.tell(News::Sent).await?,
+            Ok(Err(cause)) => return Ok(reading(&cause)),
+            Err(_) => return Ok("the peer took nothing for too long".into()),
+        }
+    }
+    // The loop let go of the interface.
+    Err(HostGone)
+}
+
+fn reading(cause: &io::Error) -> String {
+    format!("the connection broke ({cause})")
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nexus_network::{Access, Mode, Profile, Reach};
+    use tokio::io::AsyncWriteExt as _;
+
+    use super::*;
+    use crate::driver::{Carrier, Handed, Line, Medium, OpenError, Opening, Outbox, Started};
+    use crate::rig::Rig;
+
+    #[tokio::test]
+    async fn a_stream_may_be_cut_at_any_byte() {
+        let frames = [&b"\x7e\x7d"[..], b"a", b"\x7d\x5e\x7e", &[7; 64]];
+        let mut bytes = Vec::new();
+        for frame in frames {
+            let mut buffer = vec![0; hdlc::encoded_len(frame)];
+            bytes.extend_from_slice(hdlc::encode(frame, &mut buffer).unwrap());
+        }
+        for cut in 0..=bytes.len() {
+            let (mut theirs, ours) = tokio::io::duplex(4_096);
+            let mut rig = Rig::open(&Duplex(std::sync::Mutex::new(Some(ours)))).unwrap();
+            let interface = rig.opened().await;
+            theirs.write_all(&bytes[..cut]).await.unwrap();
+            // What leaves in between shows that the first piece was taken by itself.
+            let mut arrived = Vec::new();
+            assert_eq!(interface.driver.transmit(None, b"x".to_vec()), Handed::Pending);
+            while let Some(frame) = until_sent(&mut rig).await {
+                arrived.push(frame);
+            }
+            theirs.write_all(&bytes[cut..]).await.unwrap();
+            while arrived.len() < frames.len() {
+                arrived.push(rig.received().await.1);
+            }
+            assert_eq!(arrived, frames, "cut at {cut}");
+        }
+    }
+
+    /// The next frame that arrives before the pending one is sent.
+    async fn until_sent(rig: &mut Rig) -> Option<Vec<u8>> {
+        match rig.next().await.1 {
+            News::Received { frame, .. } => Some(frame),
+            News::Sent => None,
+            news => panic!("{news:?}"),
+        }
+    }
+
+    #[derive(Debug)]
+    struct Duplex(std::sync::Mutex<Option<tokio::io::DuplexStream>>);
+
+    impl Medium for Duplex {
+        fn open(&self, line: Line) -> Result<Started, OpenError> {
+            let stream = self.0.lock().unwrap().take().unwrap();
+            let task = tokio::spawn(async move {
+                let (outbox, mut outgoing) = Outbox::new();
+                let profile = Profile {
+                    mode: Mode::Nexus,
+                    reach: Reach::PointToPoint,
+                    access: Access::Direct,
+                    bandwidth_bps: 0,
+                    frame_size: 64,
+                };
+                let opening = Opening {
+                    name: "duplex".into(),
+                    kind: "duplex",
+                    profile,
+                    carrier: Carrier::Up,
+                    driver: Box::new(outbox),
+                };
+                let port = line.open(opening).await.unwrap();
+                let (reader, writer) = tokio::io::split(stream);
+                let why = carry(reader, writer, &mut outgoing, &port, 64, Patience::ENDLESS).await;
+                if let Ok(why) = why {
+                    let _nobody_listens = port.tell(News::Closed { why }).await;
+                }
+            });
+            Ok(Started { task, address: None })
+        }
+
+        fn kind(&self) -> &'static str {
+            "duplex"
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! TCP: HDLC framing; each connection is an interface. Spec: `spec/node.md#tcp`.
+
+mod connect;
+mod listen;
+#[cfg(test)]
+mod tests;
+
+use nexus_network::{Access, Mode, Profile, Reach};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::TcpStream;
+use tokio::time::Duration;
+
+pub use super::backoff::Settings as Backoff;
+pub use super::stream::Patience;
+pub use connect::Connect;
+pub use listen::Listen;
+
+/// The longest frame, in bytes.
+pub const FRAME_SIZE: u16 = 1_064;
+/// What is said of a path until it is measured, in bits per second.
+pub const NOMINAL_BPS: u64 = 10_000_000;
+
+/// What both ends of a connection need to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Speech {
+    /// Which bytes are spoken.
+    pub mode: Mode,
+    /// The nominal rate in bits per second.
+    pub bandwidth_bps: u64,
+    /// How long the peer may be silent.
+    pub patience: Patience,
+}
+
+impl Speech {
+    /// What is usual in `mode`: a NEXUS node begins to talk at once and keeps its links alive; a stock node may be silent
+    /// for as long as it likes.
+    #[must_use]
+    pub const fn new(mode: Mode) -> Self {
+        let patience = match mode {
+            Mode::Nexus => Patience { first: Duration::from_mins(1), idle: Duration::from_mins(5) },
+            Mode::Reticulum => Patience::ENDLESS,
+        };
+        Self { mode, bandwidth_bps: NOMINAL_BPS, patience }
+    }
+
+    const fn profile(self) -> Profile {
+        Profile {
+            mode: self.mode,
+            reach: Reach::PointToPoint,
+            access: Access::Direct,
+            bandwidth_bps: self.bandwidth_bps,
+            frame_size: FRAME_SIZE,
+        }
+    }
+}
+
+/// Frames leave as they are written, and a peer that vanished is noticed within two minutes.
+fn prepare(stream: &TcpStream) {
+    let keepalive = TcpKeepalive::new()
+        .with_time(Duration::from_secs(30))
+        .with_interval(Duration::from_secs(15))
+        .with_retries(4);
+    // A connection without these options is slower to notice, and still one.
+    let _slower = stream.set_nodelay(true);
+    let _later = SockRef::from(stream).set_tcp_keepalive(&keepalive);
+}

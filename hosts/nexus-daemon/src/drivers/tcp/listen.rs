@@ -1,0 +1,112 @@
+//! The side that is called.
+
+use std::io;
+use std::net::SocketAddr;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::Duration;
+
+use super::{FRAME_SIZE, Speech, prepare};
+use crate::driver::{Carrier, HostGone, Line, Medium, News, OpenError, Opening, Outbox, Started};
+use crate::drivers::stream;
+
+/// A listener: each connection that it accepts is an interface named after it and the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// Where; port 0 takes a free one.
+    pub address: SocketAddr,
+    /// What is spoken.
+    pub speech: Speech,
+    /// How many connections there may be; further ones are refused and counted.
+    pub connections: usize,
+}
+
+impl Listen {
+    /// How many connections there may be, unless configured: far fewer than there are interface numbers.
+    pub const CONNECTIONS: usize = 64;
+    /// How many the system may hold until they are accepted.
+    const BACKLOG: i32 = 128;
+    /// How long the listener rests after an error, such as a lack of file descriptors.
+    const AFTER_ERROR: Duration = Duration::from_millis(100);
+
+    fn bind(&self) -> io::Result<TcpListener> {
+        let address = self.address;
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        if address.is_ipv6() {
+            socket.set_only_v6(!address.ip().is_unspecified())?;
+        }
+        // Connections of an earlier run that are still being closed do not hold the port.
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(Self::BACKLOG)?;
+        TcpListener::from_std(socket.into())
+    }
+}
+
+impl Medium for Listen {
+    fn open(&self, line: Line) -> Result<Started, OpenError> {
+        let bound = self.bind().and_then(|listener| Ok((listener.local_addr()?, listener)));
+        let (local, listener) = bound.map_err(|cause| OpenError::Address {
+            name: line.name().to_owned(),
+            address: self.address,
+            cause,
+        })?;
+        let task = tokio::spawn(accept(listener, *self, line));
+        Ok(Started { task, address: Some(local) })
+    }
+
+    fn kind(&self) -> &'static str {
+        "tcp"
+    }
+}
+
+async fn accept(listener: TcpListener, settings: Listen, mut line: Line) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((connection, peer)) if connections.len() < settings.connections => {
+                    connections.spawn(serve(connection, peer, settings.speech, line.clone()));
+                }
+                Ok(_) => line.counters().count_refused(),
+                Err(_) => {
+                    line.counters().count_error();
+                    tokio::time::sleep(Listen::AFTER_ERROR).await;
+                }
+            },
+            Some(_) = connections.join_next() => {}
+            () = line.stopped() => break,
+        }
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+async fn serve(
+    mut connection: TcpStream,
+    peer: SocketAddr,
+    speech: Speech,
+    mut line: Line,
+) -> Result<(), HostGone> {
+    prepare(&connection);
+    let (outbox, mut outgoing) = Outbox::new();
+    let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+    let opening = Opening {
+        name: format!("{}/{peer}", line.name()),
+        kind: "tcp",
+        profile: speech.profile(),
+        carrier: Carrier::Up,
+        driver: Box::new(outbox),
+    };
+    let port = line.open(opening).await?;
+    let (reader, writer) = connection.split();
+    let why = tokio::select! {
+        why = stream::carry(reader, writer, &mut outgoing, &port, FRAME_SIZE, speech.patience) => why?,
+        () = line.stopped() => "it was closed".into(),
+    };
+    drop(connection);
+    port.tell(News::Closed { why }).await
+}

@@ -1,0 +1,121 @@
+//! What can be seen and done on the loop.
+
+use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
+
+use nexus_crypto::NodeId;
+use nexus_machine::Instant;
+use nexus_network::{Endpoint, InterfaceId};
+use nexus_node::{Command, Input, Node};
+
+use super::interfaces::InterfaceStatus;
+use super::{Host, OpenMedium};
+use crate::decorators::Decorations;
+use crate::driver::{Medium, OpenError, Running};
+
+/// A host between two inputs of its node.
+#[derive(Debug)]
+pub struct HostView<'h> {
+    host: &'h mut Host,
+}
+
+/// A medium as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MediumStatus {
+    /// How the operator knows it.
+    pub name: String,
+    /// What kind of driver it is.
+    pub kind: &'static str,
+    /// Where it is bound, if it is.
+    pub address: Option<SocketAddr>,
+    /// Connections that were refused because there were too many.
+    pub refused: u64,
+    /// Errors that named no frame.
+    pub errors: u64,
+    /// What wraps it, in words; empty if nothing does.
+    pub decorations: String,
+}
+
+impl<'h> HostView<'h> {
+    pub(super) const fn new(host: &'h mut Host) -> Self {
+        Self { host }
+    }
+
+    /// The node.
+    #[must_use]
+    pub const fn node(&self) -> &Node {
+        &self.host.node
+    }
+
+    /// The node's clock.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.host.now()
+    }
+
+    /// Gives the node a command, next.
+    pub fn command(&mut self, command: Command) {
+        self.host.answers.push_back(Input::Command(command));
+    }
+
+    /// The interfaces that are there.
+    pub fn interfaces(&self) -> impl Iterator<Item = &InterfaceStatus> {
+        self.host.interfaces.iter()
+    }
+
+    /// The media that are open: a listener without connections is one without interfaces.
+    pub fn media(&self) -> impl Iterator<Item = MediumStatus> {
+        self.host.media.iter().map(|(name, OpenMedium { running, decorations })| MediumStatus {
+            name: name.clone(),
+            kind: running.kind,
+            address: running.address,
+            refused: running.counters.refused.load(Ordering::Relaxed),
+            errors: running.counters.errors.load(Ordering::Relaxed),
+            decorations: decorations.clone(),
+        })
+    }
+
+    /// Opens a medium under a name of its own; where it is bound, if it is. Its interfaces come soon after
+    /// ([`HostHandle::changes`](super::HostHandle::changes)).
+    pub fn open(
+        &mut self,
+        name: &str,
+        medium: &dyn Medium,
+        decorations: &Decorations,
+    ) -> Result<Option<SocketAddr>, OpenError> {
+        if self.host.media.contains_key(name) {
+            return Err(OpenError::NameTaken(name.to_owned()));
+        }
+        let reports = decorations.wrap(name, self.host.reports.clone())?;
+        let running = Running::start(name, medium, reports)?;
+        let address = running.address;
+        let decorations = decorations.to_string();
+        self.host.media.insert(name.to_owned(), OpenMedium { running, decorations });
+        Ok(address)
+    }
+
+    /// Takes a medium out, to be closed: [`HostHandle::close`](super::HostHandle::close) does both.
+    pub fn detach(&mut self, name: &str) -> Option<Running> {
+        self.host.media.remove(name).map(|medium| medium.running)
+    }
+
+    /// Keeps a link with whoever answers at `to` on the interface `name`, also when that is opened later or again.
+    pub fn dial(&mut self, name: &str, to: Endpoint, expected: Option<NodeId>) {
+        self.host.dials.insert((name.to_owned(), to), expected);
+        for iface in self.numbers(name) {
+            self.command(Command::Dial { iface, to, expected });
+        }
+    }
+
+    /// Stops keeping it; a link that is up stays up.
+    pub fn undial(&mut self, name: &str, to: Endpoint) {
+        self.host.dials.remove(&(name.to_owned(), to));
+        for iface in self.numbers(name) {
+            self.command(Command::Undial { iface, to });
+        }
+    }
+
+    fn numbers(&self, name: &str) -> Vec<InterfaceId> {
+        self.interfaces().filter(|interface| interface.name == name).map(|interface| interface.id).collect()
+    }
+}

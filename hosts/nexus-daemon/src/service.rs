@@ -1,0 +1,254 @@
+//! A daemon: configuration, host and control socket in one process. Spec: spec/node.md#daemon.
+
+mod answers;
+mod label;
+mod media;
+mod reload;
+mod sight;
+mod subscribers;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use nexus_crypto::{IdentityHash, IdentitySeed, NodeId, NodeIdentity};
+use nexus_network::Policy;
+use nexus_node::{Command, Event, Setup};
+use thiserror::Error;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::broadcast;
+use tokio::task::JoinHandle;
+
+use crate::config::{Config, ConfigError};
+use crate::control::{Control, ControlError, Replier};
+use crate::driver::OpenError;
+use crate::host::{Host, HostError, HostHandle};
+use crate::key_store::{self, Found, KeyStoreError};
+use crate::lock::{Lock, LockError};
+use crate::logs::{Level, Logs};
+use crate::notify;
+use crate::passphrase::Source;
+use crate::state_dir::{StateDir, StateDirError};
+use crate::store::{Reader, Store, StoreError};
+
+use reload::Dialling;
+use subscribers::Subscribers;
+
+/// What a daemon is started with.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where it keeps its state.
+    pub state: StateDir,
+    /// The configuration; none for the state directory's own, or the defaults.
+    pub config: Option<PathBuf>,
+    /// In place of the configuration's level.
+    pub log_level: Option<Level>,
+    /// In place of the configuration's source.
+    pub passphrase: Option<Source>,
+    /// Where standard error goes, if to a file.
+    pub log: Option<PathBuf>,
+}
+
+/// Why a daemon does not start, or ends.
+#[derive(Debug, Error)]
+pub enum ServiceError {
+    /// The state directory.
+    #[error(transparent)]
+    State(#[from] StateDirError),
+    /// Another process.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The key file.
+    #[error(transparent)]
+    Key(#[from] KeyStoreError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The loop.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// An interface.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The control socket.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// Signals.
+    #[error("the system's signals cannot be received: {0}")]
+    Signals(std::io::Error),
+}
+
+/// A running daemon.
+#[derive(Debug)]
+struct Service {
+    options: Options,
+    config: Config,
+    handle: HostHandle,
+    logs: Logs,
+    began: Instant,
+    node: NodeId,
+    identity: IdentityHash,
+    /// Links that are up, as they were when they came up.
+    /// Who waits for what becomes of what is sent.
+    sending: BTreeMap<u64, Replier>,
+    last_sending: u64,
+    subscribers: Subscribers,
+    /// Who looks up the peers of an interface, by its name.
+    dialling: BTreeMap<String, Dialling>,
+    /// Reads what is durable.
+    store: Reader,
+    emission: Option<u64>,
+    /// Interfaces that frames can pass, by name.
+    up: BTreeSet<String>,
+}
+
+/// Whether the daemon goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Course {
+    GoesOn,
+    Ends,
+}
+
+/// Runs a daemon until it is asked to stop. In the context of a runtime.
+pub async fn run(options: Options) -> Result<(), ServiceError> {
+    // Whatever is written is for this user alone.
+    rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o077));
+    options.state.make()?;
+    let lock = Lock::take(&options.state)?;
+    let config = Config::load(&options.state, options.config.as_deref())?;
+    let logs = Logs::begin(options.log_level.unwrap_or(config.log_level), config.privacy);
+    let passphrase = options.passphrase.as_ref().unwrap_or(&config.passphrase);
+    let (seed, found) = key_store::open_or_make(&config.identity, passphrase)?;
+    let (store, snapshot) = Store::open(options.state.path())?;
+    let public = *NodeIdentity::from_seed(IdentitySeed::from_bytes(*seed.expose())).public();
+    let setup = Setup {
+        identity: seed,
+        config: nexus_machine::Config { relaying: config.relaying },
+        limits: nexus_network::Limits::default(),
+        app_data: label::app_data(config.label.as_deref()),
+        snapshot,
+    };
+    let reader = store.reader();
+    let mut host = Host::new(setup, store)?;
+    let handle = host.handle();
+    let events = handle.events();
+    if config.policy != Policy::Anyone {
+        host.view().command(Command::Policy(config.policy.clone()));
+    }
+    for interface in &config.interfaces {
+        let medium = media::medium(interface)?;
+        host.view().open(&interface.name, medium.as_ref(), &interface.decorations)?;
+        tracing::info!("{interface}");
+    }
+    let mut service = Service {
+        config,
+        handle,
+        logs,
+        began: Instant::now(),
+        node: public.node_id(),
+        identity: public.hash(),
+        sending: BTreeMap::new(),
+        last_sending: 0,
+        subscribers: Subscribers::default(),
+        dialling: BTreeMap::new(),
+        store: reader,
+        emission: None,
+        up: BTreeSet::new(),
+        options,
+    };
+    let control = Control::open(&service.options.state)?;
+    let running = tokio::spawn(host.run());
+    match found {
+        Found::Before => tracing::info!("node {} starts", public.node_id()),
+        Found::MadeNow => {
+            tracing::info!("node {} starts for the first time: its identity was made", public.node_id());
+        }
+    }
+    service.dial_all();
+    let ended = service.serve(control, running, events).await;
+    drop(lock);
+    ended
+}
+
+impl Service {
+    /// Until somebody says stop, or the host cannot go on.
+    async fn serve(
+        &mut self,
+        mut control: Control,
+        mut running: JoinHandle<Result<(), HostError>>,
+        mut events: broadcast::Receiver<Arc<Event>>,
+    ) -> Result<(), ServiceError> {
+        let mut signals = Signals::new().map_err(ServiceError::Signals)?;
+        let mut changes = self.handle.changes();
+        let mut tick = tokio::time::interval(std::time::Duration::from_millis(500));
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        tell_manager(notify::State::Ready);
+        let outcome = loop {
+            tokio::select! {
+                Some(asked) = control.next() => {
+                    if self.answer(asked).await == Course::Ends {
+                        break None;
+                    }
+                }
+                event = events.recv() => self.hear(event).await,
+                Ok(()) = changes.changed() => self.interfaces_changed().await,
+                _ = tick.tick() => self.serve_listeners().await,
+                _ = signals.terminate.recv() => break None,
+                _ = signals.interrupt.recv() => break None,
+                _ = signals.hangup.recv() => self.reload_on_signal().await,
+                ended = &mut running => break Some(ended),
+            }
+        };
+        tell_manager(notify::State::Stopping);
+        for dialling in self.dialling.values() {
+            dialling.abort();
+        }
+        self.end_requests();
+        let ended = if let Some(ended) = outcome {
+            ended
+        } else {
+            self.handle.stop();
+            running.await
+        };
+        control.finish().await;
+        match ended {
+            Ok(Ok(())) => {
+                tracing::info!("node {} ended in order", self.node);
+                Ok(())
+            }
+            Ok(Err(cause)) => {
+                tracing::error!("the node cannot go on: {cause}");
+                Err(cause.into())
+            }
+            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        }
+    }
+}
+
+fn tell_manager(state: notify::State) {
+    if let Err(cause) = notify::tell(state) {
+        tracing::warn!("the service manager cannot be told that this node is {state:?}: {cause}");
+    }
+}
+
+/// What the process is told from outside.
+#[derive(Debug)]
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+}

@@ -1,0 +1,59 @@
+//! The drivers that a configuration asks for.
+
+use std::net::ToSocketAddrs as _;
+
+use nexus_network::Mode;
+
+use crate::config::{self, Interface, Medium as Chosen};
+use crate::driver::{Medium, OpenError};
+use crate::drivers::pipe::Pipe;
+use crate::drivers::tcp::{Backoff, Connect, Listen, Speech};
+use crate::drivers::udp::{Cable, Discovery, Udp};
+use crate::drivers::{tcp, udp};
+
+/// The driver of an interface, not yet open.
+pub(super) fn medium(interface: &Interface) -> Result<Box<dyn Medium>, OpenError> {
+    let mode = interface.mode;
+    let speech =
+        Speech { bandwidth_bps: interface.bandwidth_bps.unwrap_or(tcp::NOMINAL_BPS), ..Speech::new(mode) };
+    Ok(match &interface.medium {
+        Chosen::Udp { listen, discovery_v4, discovery_v6, peers } => match mode {
+            Mode::Nexus => Box::new(Udp {
+                listen: *listen,
+                bandwidth_bps: interface.bandwidth_bps.unwrap_or(udp::NOMINAL_BPS),
+                discovery: Discovery {
+                    ipv4: is_on(*discovery_v4).then_some(Discovery::IPV4),
+                    ipv6: is_on(*discovery_v6).then_some(Discovery::IPV6),
+                    ..Discovery::off()
+                },
+            }),
+            Mode::Reticulum => Box::new(cable(&interface.name, *listen, peers)?),
+        },
+        Chosen::TcpListen { listen } => {
+            Box::new(Listen { address: *listen, speech, connections: Listen::CONNECTIONS })
+        }
+        Chosen::TcpConnect { to } => {
+            Box::new(Connect { peer: to.to_string(), speech, backoff: Backoff::default() })
+        }
+        Chosen::Pipe { command } => Box::new(Pipe {
+            command: command.clone(),
+            mode,
+            bandwidth_bps: interface.bandwidth_bps.unwrap_or(0),
+            frame_size: Pipe::FRAME_SIZE,
+            backoff: Backoff::default(),
+        }),
+    })
+}
+
+fn is_on(discovery: config::Discovery) -> bool {
+    discovery == config::Discovery::On
+}
+
+fn cable(name: &str, listen: std::net::SocketAddr, peers: &[config::Peer]) -> Result<Cable, OpenError> {
+    let refused = |cause| OpenError::Address { name: name.to_owned(), address: listen, cause };
+    let peer = peers.first().expect("a configuration of UDP in reticulum mode names one peer");
+    let found = peer.at.to_string().to_socket_addrs().map_err(refused)?;
+    let peer = found.into_iter().next().ok_or_else(|| refused(std::io::ErrorKind::NotFound.into()))?;
+    let socket = std::net::UdpSocket::bind(listen).map_err(refused)?;
+    Cable::new(socket, peer, Mode::Reticulum).map_err(refused)
+}

@@ -1,0 +1,203 @@
+//! What can be seen of a node, in the words of the control protocol.
+
+use std::collections::BTreeMap;
+
+use nexus_crypto::{DestinationHash, NameHash, NodeId};
+use nexus_machine::Instant;
+use nexus_network::announces::{PathState, Via};
+use nexus_network::{Down, InterfaceId, LinkId, LinkStatus, Mode};
+use nexus_node::Sender;
+
+use crate::api::{Cost, Interface, Link, Message, Path, Traffic};
+use crate::driver::Carrier;
+use crate::drivers::udp;
+use crate::host::{HostView, InterfaceStatus};
+
+/// The name of an interface; its number if it is gone.
+pub(super) fn interface_name(view: &HostView<'_>, iface: InterfaceId) -> String {
+    view.interfaces()
+        .find(|interface| interface.id == iface)
+        .map_or_else(|| format!("({})", iface.0), |interface| interface.name.clone())
+}
+
+pub(super) fn interfaces(view: &HostView<'_>) -> Vec<Interface> {
+    let mut all: Vec<_> = view.interfaces().map(|interface| interface_of(view, interface)).collect();
+    // A listener without a connection, or a connection that is not there yet.
+    for medium in view.media() {
+        if all.iter().any(|interface| interface.name == medium.name) {
+            continue;
+        }
+        let drops = [("refused", medium.refused), ("errors", medium.errors)];
+        all.push(Interface {
+            name: medium.name,
+            kind: medium.kind.to_owned(),
+            mode: String::new(),
+            up: false,
+            address: medium.address.map(|address| address.to_string()).unwrap_or_default(),
+            bandwidth_bps: 0,
+            sent: Traffic::default(),
+            received: Traffic::default(),
+            drops: occurred(drops),
+            fault: None,
+        });
+    }
+    all.sort_by(|one, other| one.name.cmp(&other.name));
+    all
+}
+
+fn interface_of(view: &HostView<'_>, interface: &InterfaceStatus) -> Interface {
+    let counters = &interface.counters;
+    let waiting = view.node().network().media().drops(interface.id).unwrap_or_default();
+    let medium = view.media().find(|medium| medium.name == interface.name);
+    let errors = medium.as_ref().map_or(0, |medium| medium.errors);
+    let drops = [
+        ("not_taken", counters.send_errors),
+        ("unusable", counters.unusable),
+        ("socket_errors", errors),
+        ("too_long", waiting.too_long),
+        ("displaced", waiting.displaced),
+        ("jammed", waiting.jammed),
+        ("went_down", waiting.went_down),
+        ("recalled", waiting.recalled),
+    ];
+    Interface {
+        name: interface.name.clone(),
+        kind: interface.kind.to_owned(),
+        mode: mode(interface.profile.mode).to_owned(),
+        up: interface.carrier == Carrier::Up,
+        address: medium.and_then(|medium| medium.address).map(|at| at.to_string()).unwrap_or_default(),
+        bandwidth_bps: interface.profile.bandwidth_bps,
+        sent: Traffic { frames: counters.frames_out, bytes: counters.bytes_out },
+        received: Traffic { frames: counters.frames_in, bytes: counters.bytes_in },
+        drops: occurred(drops),
+        fault: None,
+    }
+}
+
+const fn mode(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Nexus => "nexus",
+        Mode::Reticulum => "reticulum",
+    }
+}
+
+fn occurred<const N: usize>(causes: [(&str, u64); N]) -> BTreeMap<String, u64> {
+    causes
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(cause, count)| (cause.to_owned(), count))
+        .collect()
+}
+
+/// What was heard and not believed.
+pub(super) fn refusals(view: &HostView<'_>) -> BTreeMap<String, u64> {
+    let network = view.node().network();
+    let announces = network.announces().refusals();
+    let drops = network.forwarding().drops();
+    let links = network.links().refusals().by_name().filter(|(_, count)| *count > 0);
+    let mut all: BTreeMap<String, u64> =
+        links.map(|(cause, count)| (format!("link_{cause}"), count)).collect();
+    all.extend(occurred([
+        ("announce_closed", announces.closed),
+        ("announce_malformed", announces.malformed),
+        ("announce_stale", announces.stale),
+        ("announce_forged", announces.forged),
+        ("announce_other_key", announces.other_key),
+        ("announce_too_long", announces.too_long),
+        ("announce_crowded", announces.crowded),
+        ("announce_hasty", announces.hasty),
+        ("packet_malformed", drops.malformed),
+        ("packet_hop_limit", drops.hop_limit),
+        ("packet_duplicate", drops.duplicate),
+        ("packet_not_for_us", drops.not_for_us),
+        ("packet_leaf", drops.leaf),
+        ("packet_no_path", drops.no_path),
+        ("packet_in_clear", drops.in_clear),
+        ("packet_loop", drops.loops),
+        ("packet_link_table", drops.link_table),
+        ("packet_no_reverse", drops.no_reverse),
+    ]));
+    all
+}
+
+pub(super) fn paths(view: &HostView<'_>) -> Vec<Path> {
+    let network = view.node().network();
+    let known = network.announces().known().filter(|(_, known)| known.path == PathState::Alive);
+    let peers: BTreeMap<LinkId, NodeId> =
+        network.links().status().map(|link| (link.id, link.peer.node_id())).collect();
+    let direct = |known: &nexus_network::announces::Known| known.neighbour.hops.get() <= 1;
+    let via = |known: &nexus_network::announces::Known| match known.neighbour.via {
+        Via::Clear { transport, .. } => transport.map(|relay| relay.to_string()),
+        Via::Link { .. } if direct(known) => None,
+        Via::Link { link, .. } => peers.get(&link).map(ToString::to_string),
+    };
+    let path = |(destination, known): (&DestinationHash, &nexus_network::announces::Known)| Path {
+        destination: destination.to_string(),
+        node: DestinationHash::of(NameHash::NEXUS_NODE, known.public.hash()) == *destination,
+        hops: known.neighbour.hops.get(),
+        interface: interface_name(view, known.neighbour.via.iface()),
+        via: via(known),
+        cost: Some(Cost {
+            unxs_per_kib: known.cost.cumulative_cost.price(),
+            worst_latency_ms: known.cost.worst_latency.0,
+            bottleneck_bps: known.cost.bottleneck.bps().unwrap_or(0),
+        }),
+        emission: known.emitted_at,
+        age_s: age_s(view.now(), known.heard_at),
+    };
+    known.map(path).collect()
+}
+
+pub(super) fn links(view: &HostView<'_>) -> Vec<Link> {
+    view.node().network().links().status().map(|status| link(view, &status)).collect()
+}
+
+pub(super) fn link(view: &HostView<'_>, link: &LinkStatus) -> Link {
+    Link {
+        peer: link.peer.node_id().to_string(),
+        interface: interface_name(view, link.iface),
+        endpoint: link.endpoint.as_ref().and_then(udp::socket_address).map(|address| address.to_string()),
+        up_s: age_s(view.now(), link.up_at),
+        heard_s: age_s(view.now(), link.heard_at),
+        rtt_us: link.rtt.map(nexus_machine::Duration::as_micros),
+        rekeys: link.rekeys,
+        sent: Traffic { frames: link.sent.frames, bytes: link.sent.bytes },
+        received: Traffic { frames: link.received.frames, bytes: link.received.bytes },
+    }
+}
+
+pub(super) const fn why(down: Down) -> &'static str {
+    match down {
+        Down::Interface => "interface",
+        Down::Silent => "silent",
+        Down::Replaced => "replaced",
+        Down::Policy => "policy",
+        Down::KeyExpired => "key_expired",
+        Down::ClocksParted => "clocks_parted",
+        Down::Exhausted => "exhausted",
+    }
+}
+
+pub(super) fn message(message: &nexus_node::Message) -> Message {
+    let from = |node: NodeId| Some(node.to_string());
+    let (from, verified) = match message.sender {
+        Sender::Verified(node) => (from(node), true),
+        Sender::Claimed(node) => (from(node), false),
+        Sender::Anonymous => (None, false),
+    };
+    let text = String::from_utf8_lossy(&message.text).into_owned();
+    Message { number: message.number, from, verified, unix_s: message.unix_s, text }
+}
+
+const fn age_s(now: Instant, then: Instant) -> u64 {
+    now.since(then).as_secs()
+}
+
+/// Resident memory of this process, in bytes; 0 where the system does not say.
+pub(super) fn memory_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib =
+        line.and_then(|line| line.trim().strip_suffix("kB")).and_then(|kib| kib.trim().parse::<u64>().ok());
+    kib.unwrap_or(0) * 1_024
+}

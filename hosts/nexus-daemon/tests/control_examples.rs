@@ -1,0 +1,120 @@
+//! Every example in the control protocol's chapter is what the program reads and writes, and nothing is without one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use nexus_daemon::api::{
+    Answer, Code, Delivered, Done, Event, Inbox, Interfaces, Links, Paths, Reloaded, Reply, Request, Status,
+    Verb,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+#[test]
+fn every_example_of_the_chapter_is_read_and_written_back_as_it_stands() {
+    let mut verbs: BTreeMap<u64, Verb> = BTreeMap::new();
+    let (mut asked, mut kinds) = (BTreeSet::new(), BTreeSet::new());
+    for line in examples() {
+        let value: Value = serde_json::from_str(&line).unwrap();
+        if value.get("do").is_some() {
+            let request: Request = back_and_forth(&value);
+            asked.insert(name(&request.verb));
+            verbs.insert(request.id, request.verb);
+            continue;
+        }
+        let reply: Reply = back_and_forth(&value);
+        match reply.answer {
+            Answer::Ok(ok) => answered(&verbs[&reply.id], &ok),
+            Answer::Error(failure) => assert_ne!(failure.code, Code::Unknown, "{line}"),
+            Answer::Event(event) => {
+                assert_ne!(event, Event::Unknown, "{line}");
+                kinds.insert(value["event"]["kind"].as_str().unwrap().to_owned());
+            }
+        }
+    }
+    let every_verb = "announce backup dial events inbox interfaces links listen log_level paths ping reload send status stop undial";
+    assert_eq!(asked.into_iter().collect::<Vec<_>>().join(" "), every_verb);
+    let every_kind = "announced channel_jammed clocks_parted interface_down interface_up link_down link_up message missed progress reached";
+    assert_eq!(kinds.into_iter().collect::<Vec<_>>().join(" "), every_kind);
+}
+
+#[test]
+fn every_code_of_the_chapter_is_one_of_the_programs() {
+    let chapter = chapter();
+    let table = chapter.split("## Errors").nth(1).unwrap().split("## Verbs").next().unwrap();
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| `")?.split(" | ").next());
+    let codes: Vec<String> =
+        rows.flat_map(|cell| cell.split("`, `")).map(|code| code.trim_matches('`').to_owned()).collect();
+    assert_eq!(codes.len(), 12, "{codes:?}");
+    for code in codes {
+        let known: Code = serde_json::from_value(Value::String(code.clone())).unwrap();
+        assert_ne!(known, Code::Unknown, "{code}");
+    }
+}
+
+#[cfg(test)]
+fn chapter() -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spec/control.md")).unwrap()
+}
+
+#[cfg(test)]
+fn examples() -> Vec<String> {
+    let chapter = chapter();
+    let blocks = chapter.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    blocks.flat_map(str::lines).map(str::to_owned).collect()
+}
+
+/// The value of a type, which is written as it was read.
+#[cfg(test)]
+fn back_and_forth<T: DeserializeOwned + Serialize>(value: &Value) -> T {
+    let read: T = serde_json::from_value(value.clone()).unwrap_or_else(|cause| panic!("{value}: {cause}"));
+    assert_eq!(serde_json::to_value(&read).unwrap(), *value);
+    read
+}
+
+#[cfg(test)]
+fn answered(verb: &Verb, ok: &Value) {
+    match verb {
+        Verb::Status => drop(back_and_forth::<Status>(ok)),
+        Verb::Interfaces => drop(back_and_forth::<Interfaces>(ok)),
+        Verb::Links => drop(back_and_forth::<Links>(ok)),
+        Verb::Paths => drop(back_and_forth::<Paths>(ok)),
+        Verb::Ping { .. } | Verb::Send { .. } => {
+            back_and_forth::<Delivered>(ok);
+        }
+        Verb::Inbox { .. } => drop(back_and_forth::<Inbox>(ok)),
+        Verb::Reload => drop(back_and_forth::<Reloaded>(ok)),
+        Verb::Announce
+        | Verb::Dial { .. }
+        | Verb::Undial { .. }
+        | Verb::LogLevel { .. }
+        | Verb::Backup { .. }
+        | Verb::Stop => {
+            back_and_forth::<Done>(ok);
+        }
+        Verb::Listen { .. } | Verb::Events => panic!("it has no end: {ok}"),
+    }
+}
+
+#[cfg(test)]
+fn name(verb: &Verb) -> &'static str {
+    match verb {
+        Verb::Status => "status",
+        Verb::Interfaces => "interfaces",
+        Verb::Links => "links",
+        Verb::Paths => "paths",
+        Verb::Ping { .. } => "ping",
+        Verb::Send { .. } => "send",
+        Verb::Inbox { .. } => "inbox",
+        Verb::Listen { .. } => "listen",
+        Verb::Events => "events",
+        Verb::Announce => "announce",
+        Verb::Dial { .. } => "dial",
+        Verb::Undial { .. } => "undial",
+        Verb::Reload => "reload",
+        Verb::LogLevel { .. } => "log_level",
+        Verb::Backup { .. } => "backup",
+        Verb::Stop => "stop",
+    }
+}

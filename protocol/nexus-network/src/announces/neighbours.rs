@@ -1,0 +1,207 @@
+//! The links as the announces see them: what a hop costs, how much a neighbour may have verified, and how far it was told.
+
+use alloc::collections::BTreeMap;
+
+use nexus_crypto::{DestinationHash, IdentityHash};
+use nexus_machine::{BoundedMap, Duration, Inserted, Instant, MapOverflow};
+use nexus_wire::nexus::path_cost::Hop;
+
+use super::known::{Place, Via};
+use crate::interface::InterfaceId;
+use crate::links::LinkId;
+
+/// One link.
+#[derive(Debug)]
+pub(super) struct Neighbouring {
+    pub(super) iface: InterfaceId,
+    pub(super) peer: IdentityHash,
+    pub(super) hop: Hop,
+    pub(super) up_at: Instant,
+    /// How far the peer was told of what was known when the link came up.
+    pub(super) told: Option<Place>,
+    allowance: Allowance,
+}
+
+/// Links slower than this, or of unknown bandwidth, are spoken on less eagerly.
+const FAST_BPS: u64 = 1_000_000;
+/// Telling spends at most this share of a link's bandwidth, in percent.
+const SHARE_PERCENT: u64 = 3;
+/// One announce a second in any case: a link that cannot carry that is no link.
+const SLOWEST_TELLING: Duration = Duration::from_secs(1);
+/// A peer has this many verified a second, and more: see [`Allowance`].
+const FASTEST_TELLING: Duration = Duration::from_millis(25);
+/// The same neighbour is told again of the same destination after this long.
+const CORRECTION_INTERVAL: Duration = Duration::from_secs(10);
+
+impl Neighbouring {
+    pub(super) const fn new(iface: InterfaceId, peer: IdentityHash, hop: Hop, now: Instant) -> Self {
+        Self { iface, peer, hop, up_at: now, told: None, allowance: Allowance::full(now) }
+    }
+
+    pub(super) fn is_fast(&self) -> bool {
+        self.hop.bandwidth.bps().is_some_and(|bps| bps > FAST_BPS)
+    }
+
+    /// Whether the peer may have one more announce verified, which is then spent.
+    pub(super) fn may_have_verified(&mut self, now: Instant) -> bool {
+        self.allowance.spend(now)
+    }
+
+    /// How long to wait after `len` bytes before telling of the next destination.
+    pub(super) fn telling_interval(&self, len: usize) -> Duration {
+        let Some(bps) = self.hop.bandwidth.bps().filter(|bps| *bps > 0) else { return SLOWEST_TELLING };
+        let bits = u64::try_from(len).unwrap_or(u64::MAX).saturating_mul(8);
+        let hundred_seconds = bits.saturating_mul(100_000_000);
+        let budget = bps.saturating_mul(SHARE_PERCENT).max(1);
+        let wait = Duration::from_micros(hundred_seconds.checked_div(budget).unwrap_or(u64::MAX));
+        wait.clamp(FASTEST_TELLING, SLOWEST_TELLING)
+    }
+}
+
+/// A token bucket: 50 signatures a second, 200 at once.
+#[derive(Debug)]
+struct Allowance {
+    /// When it will be full again if nothing is spent.
+    full_at: Instant,
+}
+
+impl Allowance {
+    /// One token.
+    const INTERVAL: Duration = Duration::from_millis(20);
+    const BURST: u64 = 200;
+
+    const fn full(now: Instant) -> Self {
+        Self { full_at: now }
+    }
+
+    fn spend(&mut self, now: Instant) -> bool {
+        let full_at = self.full_at.max(now).after(Self::INTERVAL);
+        if full_at.since(now) > Self::INTERVAL.times(Self::BURST) {
+            return false;
+        }
+        self.full_at = full_at;
+        true
+    }
+}
+
+/// All links, at most a stated number.
+#[derive(Debug)]
+pub(super) struct Neighbours {
+    links: BTreeMap<LinkId, Neighbouring>,
+    capacity: usize,
+    /// Who was told of what it did not know, and when.
+    corrected: BoundedMap<(LinkId, DestinationHash), Instant>,
+}
+
+/// Corrections remembered. More than this many within their interval are not made.
+const CORRECTIONS: usize = 256;
+
+impl Neighbours {
+    pub(super) const fn new(capacity: usize) -> Self {
+        let corrected = BoundedMap::new(CORRECTIONS, MapOverflow::RefuseNew);
+        Self { links: BTreeMap::new(), capacity, corrected }
+    }
+
+    /// False if there is no room for it.
+    pub(super) fn up(&mut self, link: LinkId, neighbouring: Neighbouring) -> bool {
+        if self.links.len() >= self.capacity && !self.links.contains_key(&link) {
+            return false;
+        }
+        self.links.insert(link, neighbouring);
+        true
+    }
+
+    /// Returns another link with the same peer, if there is one.
+    pub(super) fn down(&mut self, link: LinkId) -> Option<Via> {
+        let gone = self.links.remove(&link)?;
+        let same = self.links.iter().rev().find(|(_, other)| other.peer == gone.peer);
+        same.map(|(link, other)| Via::Link { link: *link, iface: other.iface })
+    }
+
+    pub(super) fn get(&self, link: LinkId) -> Option<&Neighbouring> {
+        self.links.get(&link)
+    }
+
+    pub(super) fn get_mut(&mut self, link: LinkId) -> Option<&mut Neighbouring> {
+        self.links.get_mut(&link)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (LinkId, &Neighbouring)> {
+        self.links.iter().map(|(link, neighbouring)| (*link, neighbouring))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.links.is_empty()
+    }
+
+    /// Whether `via` leads to whom `link` leads to.
+    pub(super) fn leads_to_same(&self, via: Via, link: LinkId) -> bool {
+        let peer = |link| self.links.get(&link).map(|neighbouring| neighbouring.peer);
+        via.link().is_some_and(|other| other == link || (peer(other).is_some() && peer(other) == peer(link)))
+    }
+
+    /// Whether to tell `link` what it does not know of `destination`; remembered if so.
+    pub(super) fn may_correct(&mut self, link: LinkId, destination: DestinationHash, now: Instant) -> bool {
+        let stale = |at: &Instant| now.since(*at) >= CORRECTION_INTERVAL;
+        while self.corrected.least_recent().is_some_and(|(_, at)| stale(at)) {
+            self.corrected.pop_least_recent();
+        }
+        !self.corrected.contains(&(link, destination))
+            && !matches!(self.corrected.insert((link, destination), now), Inserted::Refused(_))
+    }
+
+    pub(super) const fn memory_bound(&self) -> usize {
+        // Its deadline included.
+        const PER_LINK: usize = 2 * (size_of::<(LinkId, Neighbouring)>() + 160);
+        const PER_CORRECTION: usize = 4 * (size_of::<(LinkId, DestinationHash, Instant, u64)>() + 32);
+        self.capacity
+            .saturating_mul(PER_LINK)
+            .saturating_add(CORRECTIONS.saturating_mul(PER_CORRECTION))
+            .saturating_add(8_192)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nexus_machine::Key;
+    use nexus_wire::nexus::code::BandwidthCode;
+    use nexus_wire::nexus::path_cost::LatencyMs;
+
+    #[test]
+    fn telling_spends_three_percent_of_the_bandwidth_within_its_bounds() {
+        let wait = |bps| neighbouring(bps).telling_interval(300);
+        assert_eq!(wait(0), SLOWEST_TELLING, "unknown");
+        assert_eq!(wait(1_000), SLOWEST_TELLING);
+        assert_eq!(wait(1_000_000_000), FASTEST_TELLING);
+        // 2,400 bits at 3 % of about a megabit: 80 ms.
+        assert!((70..90).contains(&wait(1_000_000).as_millis()), "{:?}", wait(1_000_000));
+        assert!(neighbouring(10_000_000).is_fast() && !neighbouring(500_000).is_fast());
+        assert!(!neighbouring(0).is_fast());
+    }
+
+    #[test]
+    fn an_allowance_lasts_for_its_burst_and_comes_back_at_its_rate() {
+        let mut link = neighbouring(0);
+        let second = Instant::BOOT.after(Duration::from_secs(1));
+        let spent = |link: &mut Neighbouring, now| (0..1_000).filter(|_| link.may_have_verified(now)).count();
+        assert_eq!(spent(&mut link, Instant::BOOT), 200);
+        assert_eq!(spent(&mut link, second), 50);
+    }
+
+    #[test]
+    fn the_same_neighbour_is_corrected_once_per_interval_and_destination() {
+        let mut all = Neighbours::new(4);
+        let [one, other] = [0, 1].map(|slot| LinkId(Key { slot, generation: 0 }));
+        let destination = DestinationHash([1; 16]);
+        assert!(all.may_correct(one, destination, Instant::BOOT));
+        assert!(!all.may_correct(one, destination, Instant::BOOT.after(Duration::from_secs(9))));
+        assert!(all.may_correct(other, destination, Instant::BOOT.after(Duration::from_secs(9))));
+        assert!(all.may_correct(one, destination, Instant::BOOT.after(Duration::from_secs(10))));
+    }
+
+    fn neighbouring(bps: u64) -> Neighbouring {
+        let hop = Hop { price: 0, latency: LatencyMs(1), bandwidth: BandwidthCode::nearest(bps) };
+        Neighbouring::new(InterfaceId(0), IdentityHash([7; 16]), hop, Instant::BOOT)
+    }
+}

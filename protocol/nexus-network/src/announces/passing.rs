@@ -1,0 +1,257 @@
+//! Passing on: others' announces to whoever did not hear them, once for each emission, and to those who come later.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use nexus_crypto::{DestinationHash, IdentityHash};
+use nexus_machine::{Cx, Duration, Inserted, Relaying, Sink};
+use nexus_wire::nexus::Layout as _;
+use nexus_wire::nexus::frame::HEADER_LEN;
+use nexus_wire::nexus::message::MessageWriter;
+use nexus_wire::nexus::path_cost::CompactPathCost;
+use nexus_wire::nexus::traffic;
+use nexus_wire::reticulum::relay::HEADROOM;
+use nexus_wire::reticulum::{Announce, Context, Packet, PacketMut, Propagation};
+
+use super::known::{Neighbour, PathState, Via};
+use super::{Announces, Effect, Timer, count, frame};
+use crate::interface::Reach;
+use crate::links::LinkId;
+
+/// In clear and on slow links an announce is passed on after a random wait of up to this, so that neighbours do not all
+/// speak at once.
+const SPREAD: Duration = Duration::from_millis(500);
+/// On fast links they hardly can.
+const FAST_SPREAD: Duration = Duration::from_millis(20);
+/// How many places are passed over at once in search of something to tell.
+const PLACES_AT_ONCE: u32 = 256;
+/// The bit of the first byte that promises a transport id.
+const HEADER_2: u8 = 0x40;
+
+/// An announce to be passed on.
+#[derive(Debug)]
+pub(super) struct Relay {
+    from: Via,
+    /// Who said it, if it came over a link: that one may be gone by the time that this is passed on.
+    peer: Option<IdentityHash>,
+    to: Audience,
+    fast_links: FastLinks,
+    cost: CompactPathCost,
+    /// The packet as links carry it.
+    packet: Vec<u8>,
+}
+
+/// Who has not heard it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Audience {
+    /// Whoever is there.
+    Everybody,
+    /// This emission was passed on before: links only, whose peers may have lost the same path.
+    Links,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FastLinks {
+    Waiting,
+    Told,
+}
+
+impl Announces {
+    /// Keeps a verified announce for those who come later, and passes it on soon.
+    pub(super) fn pass_on(
+        &mut self,
+        cx: Cx,
+        packet: &Packet<'_>,
+        announce: &Announce<'_>,
+        from: Neighbour,
+        to: Audience,
+    ) {
+        let destination = announce.destination;
+        // What was kept or waits may be of an older emission, which must not leave.
+        self.cache.forget(&destination);
+        let waiting = self.relays.remove(&destination);
+        // The same emission, unless everybody is to hear this one: who was to hear it still is.
+        let to = waiting.filter(|_| to == Audience::Links).map_or(to, |waiting| waiting.to);
+        let Neighbour { hops, via } = from;
+        let is_response = packet.is_path_response();
+        if cx.config.relaying == Relaying::Off || is_response || hops.counted().is_none() {
+            return;
+        }
+        let Some(cost) = self.known.get(&destination).map(|known| known.cost) else { return };
+        if !announce.is_relayable() {
+            return count(&mut self.refusals.too_long);
+        }
+        let passed_on = Packet {
+            propagation: Propagation::Transport,
+            hops,
+            transport: None,
+            context: Context::NONE,
+            ..*packet
+        };
+        let packet = on_link(&passed_on);
+        self.cache.keep(destination, packet.clone());
+        let peer = via.link().and_then(|link| self.links.get(link)).map(|neighbouring| neighbouring.peer);
+        let relay = Relay { from: via, peer, to, fast_links: FastLinks::Waiting, cost, packet };
+        if let Inserted::Refused(_) = self.relays.insert(destination, relay) {
+            return count(&mut self.refusals.crowded);
+        }
+        let any_fast = self.links.iter().any(|(_, neighbouring)| neighbouring.is_fast());
+        let fast = any_fast.then_some((Timer::FastRelay(destination), FAST_SPREAD));
+        for (timer, spread) in fast.into_iter().chain([(Timer::Relay(destination), SPREAD)]) {
+            let wait = Duration::from_micros(self.random.below(spread.as_micros()));
+            // Never at once: an answer in the same instant would be a loop without time.
+            self.deadlines.set(timer, cx.now.after(wait).after(Duration::from_micros(1)));
+        }
+    }
+
+    pub(super) fn relay_on_fast_links(&mut self, destination: DestinationHash, out: &mut impl Sink<Effect>) {
+        if self.is_lost(&destination) {
+            return;
+        }
+        let Some(relay) = self.relays.get_mut(&destination) else { return };
+        relay.fast_links = FastLinks::Told;
+        for (link, neighbouring) in self.links.iter() {
+            if neighbouring.is_fast() && relay.peer != Some(neighbouring.peer) {
+                out.push(tell(link, destination, relay.cost, &relay.packet));
+            }
+        }
+    }
+
+    pub(super) fn relay(&mut self, destination: DestinationHash, out: &mut impl Sink<Effect>) {
+        self.deadlines.cancel(Timer::FastRelay(destination));
+        let Some(relay) = self.relays.remove(&destination) else { return };
+        let lost = self.is_lost(&destination);
+        for (link, neighbouring) in self.links.iter() {
+            let told = neighbouring.is_fast() && relay.fast_links == FastLinks::Told;
+            if !lost && !told && relay.peer != Some(neighbouring.peer) {
+                out.push(tell(link, destination, relay.cost, &relay.packet));
+            }
+        }
+        if relay.to == Audience::Links {
+            return;
+        }
+        let bytes = in_clear(&relay.packet, self.own.transport());
+        for (iface, medium) in &self.interfaces {
+            let back = matches!(relay.from, Via::Clear { iface: from, .. } if from == *iface);
+            if back && medium.reach == Reach::PointToPoint {
+                continue;
+            }
+            out.push(Effect::Send(frame(*iface, destination, &bytes)));
+        }
+    }
+
+    /// Whether the path was lost while the announce waited: links, which would take this node for the next hop, hear of it
+    /// when the path is restored.
+    fn is_lost(&self, destination: &DestinationHash) -> bool {
+        self.known.get(destination).is_some_and(|known| known.path == PathState::Lost)
+    }
+
+    /// Tells `link` of the next destination that was known when it came up, and not through its own peer.
+    pub(super) fn tell_next(&mut self, cx: Cx, link: LinkId, out: &mut impl Sink<Effect>) {
+        if cx.config.relaying == Relaying::Off {
+            return;
+        }
+        for _ in 0..PLACES_AT_ONCE {
+            let Some(neighbouring) = self.links.get_mut(link) else { return };
+            let Some(place) = self.known.next_place(neighbouring.told) else { return };
+            neighbouring.told = Some(place);
+            let (up_at, (_, _, destination)) = (neighbouring.up_at, place);
+            let Some(known) = self.known.get(&destination) else { continue };
+            // What was heard since is passed on in any case.
+            let due = known.path == PathState::Alive && known.heard_at < up_at;
+            if !due || self.links.leads_to_same(known.neighbour.via, link) {
+                continue;
+            }
+            let cost = known.cost;
+            let Some(packet) = self.cache.take_up(&destination) else { continue };
+            out.push(tell(link, destination, cost, packet));
+            let len = packet.len();
+            return self.tell_on(cx, link, len);
+        }
+        self.tell_on(cx, link, 0);
+    }
+
+    /// Sets the moment at which `link` is told more, after `len` bytes.
+    pub(super) fn tell_on(&mut self, cx: Cx, link: LinkId, len: usize) {
+        if let Some(neighbouring) = self.links.get(link) {
+            let at = cx.now.after(neighbouring.telling_interval(len));
+            self.deadlines.set(Timer::Tell(link), at);
+        }
+    }
+
+    /// The peer of `link` sent an older emission than is known: it may not know how late it is, and be believed by nobody.
+    pub(super) fn correct(
+        &mut self,
+        cx: Cx,
+        link: LinkId,
+        destination: DestinationHash,
+        out: &mut impl Sink<Effect>,
+    ) {
+        let Some(peer) = self.links.get(link).map(|neighbouring| neighbouring.peer) else { return };
+        if destination == self.own.destination() {
+            if let Some(own) = self.own.current()
+                && self.links.may_correct(link, destination, cx.now)
+            {
+                out.push(tell(link, destination, CompactPathCost::ORIGIN, &own.bytes));
+            }
+            return;
+        }
+        let Some(known) = self.known.get(&destination) else { return };
+        let is_peers_own = known.public.hash() == peer;
+        let may_say = known.path == PathState::Alive || is_peers_own;
+        if cx.config.relaying == Relaying::Off && !is_peers_own || !may_say {
+            return;
+        }
+        let cost = known.cost;
+        let Some(packet) = self.cache.take_up(&destination) else { return };
+        if self.links.may_correct(link, destination, cx.now) {
+            out.push(tell(link, destination, cost, packet));
+        }
+    }
+}
+
+/// The plaintext that says an announce to a link, behind room for the frame's header. Source: spec/wire.md#traffic.
+pub(super) fn tell(link: LinkId, about: DestinationHash, cost: CompactPathCost, packet: &[u8]) -> Effect {
+    let message = traffic::Announce { cost, packet };
+    let len = message.encoded_len().saturating_add(1);
+    let mut plaintext = vec![0; HEADER_LEN.saturating_add(len)];
+    let room = plaintext.get_mut(HEADER_LEN..).unwrap_or_default();
+    MessageWriter::new(room).put_last(&message).expect("the buffer has the message's own length");
+    Effect::Tell { link, about, plaintext }
+}
+
+/// `packet`, of whose header the transport id is to be left out, as links carry it: the bit that promises it is set.
+fn on_link(packet: &Packet<'_>) -> Vec<u8> {
+    let mut bytes = vec![0; packet.encoded_len()];
+    packet.encode(&mut bytes).expect("the buffer has the packet's own length");
+    if let Some(flags) = bytes.first_mut() {
+        *flags |= HEADER_2;
+    }
+    bytes
+}
+
+/// A packet as links carry it, as it is spoken in clear by the relay `transport`.
+fn in_clear(on_link: &[u8], transport: IdentityHash) -> Vec<u8> {
+    let mut bytes = vec![0; HEADROOM.saturating_add(on_link.len())];
+    bytes.get_mut(HEADROOM..).unwrap_or_default().copy_from_slice(on_link);
+    PacketMut::restore_transport(&mut bytes, transport).expect("it was made by leaving the transport id out");
+    bytes
+}
+
+/// Clears the bit that promises a transport id, which links leave out: what remains is read as a packet without one.
+/// Returns whether it was set; none if nothing is there.
+pub(super) fn take_promise(packet: &mut [u8]) -> Option<Promise> {
+    let flags = packet.first_mut()?;
+    let promise = if *flags & HEADER_2 == 0 { Promise::Absent } else { Promise::Present };
+    *flags &= !HEADER_2;
+    Some(promise)
+}
+
+/// Whether a packet on a link stands for one with a transport id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Promise {
+    /// The transport id is the sender's.
+    Present,
+    /// The sender is the originator.
+    Absent,
+}

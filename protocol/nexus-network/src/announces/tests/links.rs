@@ -1,0 +1,339 @@
+//! Announces over links, and the paths that follow from them.
+
+use super::*;
+use nexus_machine::Key;
+use nexus_wire::nexus::frame::HEADER_LEN;
+use nexus_wire::nexus::message::{Delimited, MessageKind, Messages};
+use nexus_wire::nexus::path_cost::{CostCode, HopCount};
+use nexus_wire::nexus::traffic;
+
+#[test]
+fn with_links_alone_an_emission_begins_and_goes_to_each_as_its_originator_sends_it() {
+    let mut node = Bench::without_interfaces(&Snapshot::empty());
+    node.tell(Input::Ratchet(ratchet()));
+    let [Effect::Write { number, .. }] = node.tell(up(ONE, 2, FAST))[..] else { panic!("begins") };
+    assert_eq!(node.tell(up(TWO, 3, FAST)), []);
+    let effects = node.tell(Input::Durable(number));
+    assert_eq!(effects[0], Effect::Recall(address(1)));
+    for (effect, link) in effects[1..].iter().zip([ONE, TWO]) {
+        let told = told(effect);
+        assert_eq!((told.link, told.about, told.cost), (link, address(1), CompactPathCost::ORIGIN));
+        assert_eq!((told.packet[0], told.packet[1]), (0x21, 0));
+        assert!(told.packet.len() <= 474);
+    }
+    assert_eq!(effects[3], Effect::Announced { emitted_at: UNIX });
+    let later = node.tell(up(THREE, 4, FAST));
+    assert_eq!(told(&later[0]).packet, told(&effects[1]).packet, "who comes later: the same emission");
+}
+
+#[test]
+fn an_announce_is_passed_on_to_every_other_link_once_with_its_cost_and_without_transport_id() {
+    let mut node = Bench::with_links();
+    let mut far = announce_of(7, UNIX);
+    far[1] = 3;
+    let heard = node.hear_on(ONE, promised(far.clone()));
+    assert!(matches!(
+        heard[..],
+        [Effect::Recall(_), Effect::Reached(Sighting { hops: 4, iface: NEXUS, .. })]
+    ));
+    let sent = node.wait_briefly();
+    assert_eq!(sent.iter().map(|effect| told(effect).link).collect::<Vec<_>>(), [TWO, THREE]);
+    let told = told(&sent[0]);
+    assert_eq!(
+        (told.packet[0], told.packet[1]),
+        (0x71, 4),
+        "header 2 in transport, ratchet flag kept, hop counted"
+    );
+    assert_eq!(told.packet[2..], far[2..], "no transport id");
+    assert_eq!((told.cost.hops, told.cost.worst_latency), (HopCount(3), LatencyMs(20)));
+    assert_eq!(told.cost.cumulative_cost, CostCode::FREE);
+    assert_eq!(node.hear_on(TWO, promised(far)), [], "another neighbour's copy");
+    assert_eq!(node.wait_briefly(), []);
+    let path = node.organ.path(&address(7)).unwrap();
+    assert_eq!((path.via, path.hops.get()), (Via::Link { link: ONE, iface: NEXUS }, 4));
+    assert_eq!(path.cost, told.cost);
+}
+
+#[test]
+fn fast_links_hear_within_twenty_milliseconds_and_slow_ones_within_half_a_second() {
+    let mut node = Bench::without_interfaces(&Snapshot::empty());
+    for (link, peer, bps) in [(ONE, 2, FAST), (TWO, 3, FAST), (THREE, 4, 5_000)] {
+        node.tell(up(link, peer, bps));
+    }
+    node.hear_on(ONE, announce_of(7, UNIX));
+    let mut moments = Vec::new();
+    while let Some(at) = node.organ.next_timeout().filter(|at| *at < node.now.after(Duration::from_secs(1))) {
+        let mut out: VecDeque<Effect> = VecDeque::new();
+        node.organ.handle_timeout(Cx::at(at), &mut out);
+        moments.extend(out.iter().map(|effect| (told(effect).link, at.as_micros())));
+    }
+    let at = |link| moments.iter().find(|(heard, _)| *heard == link).unwrap().1;
+    assert_eq!(moments.len(), 2);
+    assert!(at(TWO) <= 20_000 && at(THREE) <= 500_000, "{moments:?}");
+}
+
+#[test]
+fn what_is_heard_in_clear_reaches_links_and_what_links_say_is_spoken_in_clear() {
+    let mut node = Bench::start(&Snapshot::empty());
+    node.tell(up(ONE, 2, FAST));
+    node.hear(&announce_of(7, UNIX));
+    let sent = node.wait_briefly();
+    assert_eq!(sent.len(), 1, "point to point: not back in clear");
+    assert_eq!(told(&sent[0]).cost.hops, HopCount(1));
+    node.hear_on(ONE, announce_of(8, UNIX));
+    let sent = node.wait_briefly();
+    let [Effect::Send(frame)] = &sent[..] else { panic!("in clear only: {sent:?}") };
+    let packet = Packet::decode(&frame.bytes).unwrap();
+    assert_eq!((packet.flags().byte(), packet.hops.get()), (0x71, 1));
+    assert_eq!(packet.transport, Some(identity(1).public().hash()));
+    assert_eq!(Announce::from_packet(&packet).unwrap().verify(), Ok(()));
+}
+
+#[test]
+fn a_path_ends_with_its_link_and_the_same_emission_restores_it_but_no_older_one() {
+    let mut node = Bench::with_links();
+    node.hear_on(ONE, announce_of(7, UNIX));
+    node.wait_briefly();
+    node.tell(Input::LinkDown(ONE));
+    assert_eq!(node.organ.path(&address(7)), None);
+    assert!(node.organ.recipient(&address(7)).is_some(), "who it is stays known");
+    assert_eq!(node.hear_on(TWO, announce_of(7, UNIX - 1)), [], "older");
+    assert!(matches!(node.hear_on(TWO, promised(announce_of(7, UNIX)))[..], [Effect::Reached(_)]));
+    assert_eq!(node.organ.path(&address(7)).unwrap().via.link(), Some(TWO));
+    let sent = node.wait_briefly();
+    assert_eq!(
+        sent.iter().map(|effect| told(effect).link).collect::<Vec<_>>(),
+        [THREE],
+        "who may have lost it too"
+    );
+}
+
+#[test]
+fn what_waits_to_be_passed_on_is_not_said_to_links_once_its_path_is_lost() {
+    let mut node = Bench::with_links();
+    node.hear_on(ONE, announce_of(7, UNIX));
+    node.tell(Input::LinkDown(ONE));
+    assert_eq!(node.wait_briefly(), []);
+    node.hear_on(TWO, promised(announce_of(7, UNIX)));
+    assert_eq!(told(&node.wait_briefly()[0]).link, THREE);
+}
+
+#[test]
+fn a_path_moves_to_another_link_with_the_same_peer() {
+    let mut node = Bench::with_links();
+    node.tell(up(FOUR, 2, FAST));
+    node.hear_on(ONE, announce_of(7, UNIX));
+    node.tell(Input::LinkDown(ONE));
+    assert_eq!(node.organ.path(&address(7)).unwrap().via.link(), Some(FOUR));
+    assert_eq!(node.wait_briefly().iter().map(|effect| told(effect).link).collect::<Vec<_>>(), [TWO, THREE]);
+}
+
+#[test]
+fn a_link_that_comes_up_is_told_of_all_that_does_not_lead_through_its_peer_nearest_first() {
+    let mut node = Bench::with_links();
+    for (n, hops) in [(7, 3), (8, 1), (9, 2)] {
+        let mut announce = announce_of(n, UNIX);
+        announce[1] = hops;
+        node.hear_on(TWO, promised(announce));
+    }
+    node.hear_on(ONE, announce_of(10, UNIX));
+    node.wait_briefly();
+    let before = node.now;
+    node.tell(up(FOUR, 2, FAST));
+    let sent = node.wait_briefly();
+    let about: Vec<DestinationHash> = sent.iter().map(|effect| told(effect).about).collect();
+    assert_eq!(about, [address(8), address(9), address(7)], "not of 10, which that peer said");
+    assert!(sent.iter().all(|effect| told(effect).link == FOUR));
+    assert!(node.now.since(before) >= Duration::from_millis(3 * 25), "paced");
+}
+
+#[test]
+fn a_leaf_speaks_for_itself_only() {
+    let mut node = Bench::with_links();
+    node.relaying = Relaying::Off;
+    node.hear_on(ONE, announce_of(7, UNIX));
+    node.tell(up(FOUR, 5, FAST));
+    assert_eq!(node.wait_briefly(), []);
+    assert!(node.organ.path(&address(7)).is_some());
+}
+
+#[test]
+fn a_neighbour_that_says_a_surpassed_emission_is_told_of_the_newest_once_in_ten_seconds() {
+    let mut node = Bench::with_links();
+    node.hear_on(ONE, announce_of(2, UNIX + 5));
+    node.wait_briefly();
+    // The peer's clock went back: nobody would believe it.
+    let effects = node.hear_on(ONE, announce_of(2, UNIX));
+    let corrected = told(&effects[0]);
+    assert_eq!((corrected.link, corrected.about), (ONE, address(2)));
+    assert_eq!(emitted_at(&corrected.packet), UNIX + 5);
+    assert_eq!(node.hear_on(ONE, announce_of(2, UNIX + 1)), []);
+    node.now = node.now.after(Duration::from_secs(10));
+    assert_eq!(node.hear_on(ONE, announce_of(2, UNIX + 1)).len(), 1);
+    assert_eq!(node.organ.refusals().stale, 3);
+}
+
+#[test]
+fn an_own_emission_heard_on_a_link_raises_the_counter_and_an_older_one_is_corrected() {
+    let mut node = Bench::with_links();
+    node.tell(Input::Ratchet(ratchet()));
+    node.tell(Input::Durable(1));
+    let effects = node.hear_on(ONE, promised(own_announce(UNIX - 5)));
+    assert_eq!(emitted_at(&told(&effects[0]).packet), UNIX);
+    let effects = node.hear_on(ONE, promised(own_announce(UNIX + 500)));
+    assert!(matches!(effects[..], [Effect::Recall(_), Effect::Write { .. }]));
+    assert_eq!(node.organ.last_emission(), UNIX + 501);
+}
+
+#[test]
+fn one_neighbour_has_so_many_verified_at_once_and_no_more() {
+    let mut node = Bench::with_links();
+    let mut forged = announce_of(7, UNIX);
+    *forged.last_mut().unwrap() ^= 1;
+    for _ in 0..300 {
+        node.hear_on(ONE, forged.clone());
+    }
+    assert_eq!((node.organ.refusals().forged, node.organ.refusals().hasty), (200, 100));
+    assert_eq!(node.hear_on(TWO, announce_of(7, UNIX)).len(), 2, "others are not affected");
+    node.now = node.now.after(Duration::from_millis(20));
+    assert_eq!(node.hear_on(ONE, announce_of(8, UNIX)).len(), 2);
+}
+
+#[test]
+fn only_announces_of_links_that_are_up_are_believed() {
+    let mut node = Bench::with_links();
+    assert_eq!(node.hear_on(FOUR, announce_of(7, UNIX)), []);
+    let mut data = announce_of(7, UNIX);
+    data[0] = 0x20;
+    assert_eq!(node.hear_on(ONE, data), []);
+    assert_eq!(node.hear_on(ONE, vec![]), []);
+    assert_eq!((node.organ.refusals().closed, node.organ.refusals().malformed), (1, 2));
+    node.tell(up(FOUR, 5, FAST));
+    node.tell(up(FIVE, 6, FAST));
+    assert_eq!(node.organ.refusals().links, 1, "beyond the bound");
+}
+
+#[test]
+fn with_links_the_announce_is_refreshed_half_hourly_but_hourly_in_clear() {
+    let mut node = Bench::start(&Snapshot::empty());
+    node.tell(Input::Ratchet(ratchet()));
+    node.tell(Input::Durable(1));
+    node.tell(up(ONE, 2, FAST));
+    let due = |node: &mut Bench| loop {
+        let at = node.organ.next_timeout().unwrap();
+        let mut out: VecDeque<Effect> = VecDeque::new();
+        node.now = at;
+        node.organ.handle_timeout(node.cx(), &mut out);
+        if let Some(Effect::Write { number, .. }) = out.front() {
+            return *number;
+        }
+    };
+    let number = due(&mut node);
+    assert!(node.now.since(Instant::BOOT) < LINK_REFRESH.plus(REFRESH_SPREAD));
+    let effects = node.tell(Input::Durable(number));
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Send(_))), "too soon in clear");
+    assert_eq!(told(&effects[1]).link, ONE);
+    let number = due(&mut node);
+    let effects = node.tell(Input::Durable(number));
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Send(_))), "an hour is over");
+}
+
+// ───────────── helpers ─────────────
+
+const ONE: LinkId = LinkId(Key { slot: 0, generation: 0 });
+const TWO: LinkId = LinkId(Key { slot: 1, generation: 0 });
+const THREE: LinkId = LinkId(Key { slot: 2, generation: 0 });
+const FOUR: LinkId = LinkId(Key { slot: 3, generation: 7 });
+const FIVE: LinkId = LinkId(Key { slot: 4, generation: 0 });
+const FAST: u64 = 100_000_000;
+
+impl Bench {
+    /// Links with 2, 3 and 4.
+    fn with_links() -> Self {
+        let mut bench = Self::without_interfaces(&Snapshot::empty());
+        for (link, peer) in [(ONE, 2), (TWO, 3), (THREE, 4)] {
+            bench.tell(up(link, peer, FAST));
+        }
+        bench
+    }
+
+    fn hear_on(&mut self, link: LinkId, packet: Vec<u8>) -> Vec<Effect> {
+        let cost = CompactPathCost { hops: HopCount(2), ..CompactPathCost::ORIGIN };
+        self.tell(Input::HeardOnLink { link, cost, packet })
+    }
+
+    /// Lets ten seconds pass, and stops at the last moment at which something was done.
+    fn wait_briefly(&mut self) -> Vec<Effect> {
+        let mut out: VecDeque<Effect> = VecDeque::new();
+        let until = self.now.after(Duration::from_secs(10));
+        while let Some(deadline) = self.organ.next_timeout().filter(|deadline| *deadline <= until) {
+            self.now = deadline;
+            self.organ.handle_timeout(self.cx(), &mut out);
+        }
+        out.into()
+    }
+}
+
+/// Anything about links, malformed announces included.
+pub(super) fn input(random: &mut Stream, genuine: &[Vec<u8>]) -> Input {
+    let link = [ONE, TWO, THREE, FOUR, FIVE][usize::try_from(random.below(5)).unwrap()];
+    let hop = hop(random.below(200_000_000));
+    match random.below(8) {
+        0 => Input::LinkUp { link, iface: NEXUS, peer: identity(2).public().hash(), hop },
+        1 => Input::LinkUp { link, iface: NEXUS, peer: IdentityHash(random.bytes()), hop },
+        2 => Input::LinkMeasured { link, hop },
+        3 => Input::LinkDown(link),
+        other => {
+            let mut packet =
+                if other == 4 { mangled(random, genuine) } else { pick(random, genuine).clone() };
+            if random.chance(1, 2) && !packet.is_empty() {
+                packet = promised(packet);
+            }
+            Input::HeardOnLink { link, cost: CompactPathCost::ORIGIN, packet }
+        }
+    }
+}
+
+fn up(link: LinkId, peer: u8, bps: u64) -> Input {
+    Input::LinkUp { link, iface: NEXUS, peer: identity(peer).public().hash(), hop: hop(bps) }
+}
+
+fn hop(bps: u64) -> Hop {
+    Hop { price: 0, latency: LatencyMs(20), bandwidth: BandwidthCode::nearest(bps) }
+}
+
+fn address(n: u8) -> DestinationHash {
+    identity(n).node_id().into()
+}
+
+/// As a relay sends it over a link: the bit for the transport id that is left out.
+fn promised(mut packet: Vec<u8>) -> Vec<u8> {
+    packet[0] |= 0x50;
+    packet
+}
+
+fn emitted_at(packet: &[u8]) -> u64 {
+    let mut packet = packet.to_vec();
+    packet[0] &= !0x40;
+    let packet = Packet::decode(&packet).unwrap();
+    let announce = Announce::from_packet(&packet).unwrap();
+    announce.verify().unwrap();
+    announce.claim.random_hash.emitted_at()
+}
+
+struct Told {
+    link: LinkId,
+    about: DestinationHash,
+    cost: CompactPathCost,
+    packet: Vec<u8>,
+}
+
+/// What is said on a link: one ANNOUNCE to the end, behind room for the header.
+fn told(effect: &Effect) -> Told {
+    let Effect::Tell { link, about, plaintext } = effect else { panic!("tells: {effect:?}") };
+    let messages: Vec<_> = Messages::new(&plaintext[HEADER_LEN..]).collect::<Result<_, _>>().unwrap();
+    let [message] = messages[..] else { panic!("one message") };
+    assert_eq!((message.kind, message.delimited), (MessageKind::ANNOUNCE, Delimited::ByEnd));
+    let traffic::Announce { cost, packet } = message.parse().unwrap();
+    Told { link: *link, about: *about, cost, packet: packet.to_vec() }
+}

@@ -1,0 +1,355 @@
+//! The organ that says where a packet goes: here, over a link, or nowhere.
+//!
+//! It holds no packet and waits for nothing: it is asked, decides, and rewrites the header where it lies. Invariants:
+//!
+//! * a packet is taken once, but for those whose context says that they repeat;
+//! * a proof goes back the way that the proved packet came, and only the first one;
+//! * nothing goes back over the link by which it came;
+//! * whatever is dropped is counted by cause.
+//!
+//! Packets are in the form in which links carry them: header bit 6 says that this node is asked to carry the packet on,
+//! and the transport id is left out. Spec: spec/network.md#forwarding.
+
+mod duplicates;
+mod reverse;
+#[cfg(test)]
+mod tests;
+
+use alloc::collections::BTreeSet;
+
+use nexus_crypto::DestinationHash;
+use nexus_machine::{Cx, MemoryBound, Relaying, Seed};
+use nexus_wire::reticulum::{
+    DestinationType, Flags, HeaderType, Hops, Packet, PacketType, TruncatedPacketHash,
+};
+use thiserror::Error;
+
+use crate::announces::{Announces, Path};
+use crate::links::LinkId;
+use duplicates::Duplicates;
+use reverse::{Came, Reverse};
+
+/// What becomes of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It is for this node. Its header is as the originator wrote it, but for the hops.
+    Deliver,
+    /// Send it over this link, as it lies.
+    Forward {
+        /// Which.
+        link: LinkId,
+    },
+    /// It ends here.
+    Drop(Cause),
+}
+
+/// Why a packet ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// Not a packet, or an announce where none belongs.
+    Malformed,
+    /// It came as many hops as a packet may.
+    HopLimit,
+    /// It was taken before.
+    Duplicate,
+    /// Nobody asked this node to carry it on, and it is not for this node.
+    NotForUs,
+    /// This node carries nothing for others.
+    Leaf,
+    /// No way to its destination is known.
+    NoPath,
+    /// The way to its destination is not over a link.
+    InClear,
+    /// The way to its destination leads back where it came from.
+    Loop,
+    /// It belongs to a Reticulum link, of which this node knows nothing.
+    LinkTable,
+    /// It proves a packet that did not go this way, or another proof was first.
+    NoReverse,
+}
+
+/// How many packets ended, by cause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Drops {
+    /// See [`Cause::Malformed`].
+    pub malformed: u64,
+    /// See [`Cause::HopLimit`].
+    pub hop_limit: u64,
+    /// See [`Cause::Duplicate`].
+    pub duplicate: u64,
+    /// See [`Cause::NotForUs`].
+    pub not_for_us: u64,
+    /// See [`Cause::Leaf`].
+    pub leaf: u64,
+    /// See [`Cause::NoPath`].
+    pub no_path: u64,
+    /// See [`Cause::InClear`].
+    pub in_clear: u64,
+    /// See [`Cause::Loop`].
+    pub loops: u64,
+    /// See [`Cause::LinkTable`].
+    pub link_table: u64,
+    /// See [`Cause::NoReverse`].
+    pub no_reverse: u64,
+}
+
+impl Drops {
+    /// All of them.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        let all = [
+            self.malformed,
+            self.hop_limit,
+            self.duplicate,
+            self.not_for_us,
+            self.leaf,
+            self.no_path,
+            self.in_clear,
+            self.loops,
+            self.link_table,
+            self.no_reverse,
+        ];
+        all.into_iter().fold(0, u64::saturating_add)
+    }
+
+    const fn count(&mut self, cause: Cause) {
+        let counter = match cause {
+            Cause::Malformed => &mut self.malformed,
+            Cause::HopLimit => &mut self.hop_limit,
+            Cause::Duplicate => &mut self.duplicate,
+            Cause::NotForUs => &mut self.not_for_us,
+            Cause::Leaf => &mut self.leaf,
+            Cause::NoPath => &mut self.no_path,
+            Cause::InClear => &mut self.in_clear,
+            Cause::Loop => &mut self.loops,
+            Cause::LinkTable => &mut self.link_table,
+            Cause::NoReverse => &mut self.no_reverse,
+        };
+        *counter = counter.saturating_add(1);
+    }
+}
+
+/// No way to the destination is known, or none over a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("no path to the destination is known")]
+pub struct NoPath;
+
+/// How much the organ may hold. All of it is held from the start.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Packet hashes remembered, 8 bytes each.
+    pub duplicates: usize,
+    /// Packets whose proofs find their way back, 48 bytes each.
+    pub reverse: usize,
+}
+
+impl Default for Limits {
+    /// For a host.
+    fn default() -> Self {
+        Self { duplicates: 65_536, reverse: 16_384 }
+    }
+}
+
+/// The organ.
+#[derive(Debug)]
+pub struct Forwarding {
+    /// The destinations that end here.
+    local: BTreeSet<DestinationHash>,
+    duplicates: Duplicates,
+    reverse: Reverse,
+    drops: Drops,
+}
+
+impl Forwarding {
+    /// An organ that knows of no packet. `own` is this node's own destination.
+    #[must_use]
+    pub fn new(own: DestinationHash, limits: Limits, seed: &Seed) -> Self {
+        // A key that nobody knows: what shares a bucket cannot be chosen.
+        let key = seed.fork("forwarding").bytes();
+        Self {
+            local: BTreeSet::from([own]),
+            duplicates: Duplicates::new(limits.duplicates, key),
+            reverse: Reverse::new(limits.reverse, key),
+            drops: Drops::default(),
+        }
+    }
+
+    /// Counts what came over a link and is no message of packets at all.
+    pub const fn malformed(&mut self) {
+        self.drops.count(Cause::Malformed);
+    }
+
+    /// What was dropped so far, by cause.
+    #[must_use]
+    pub const fn drops(&self) -> &Drops {
+        &self.drops
+    }
+
+    /// A packet came over the link `from`. Counts its hop, decides, and rewrites its header for whoever gets it.
+    pub fn from_link(&mut self, cx: Cx, from: LinkId, packet: &mut [u8], announces: &Announces) -> Decision {
+        let decision = match OnLink::read(packet) {
+            Ok(read) => self.decide(cx, from, &read, announces).map(|(to, header)| (to, read.hops, header)),
+            Err(cause) => Err(cause),
+        };
+        match decision {
+            Ok((to, hops, header)) => {
+                rewrite(packet, header, hops);
+                to
+            }
+            Err(cause) => {
+                self.drops.count(cause);
+                Decision::Drop(cause)
+            }
+        }
+    }
+
+    /// A packet of this node's own is to leave. Rewrites its header for the next hop.
+    ///
+    /// # Errors
+    /// [`NoPath`], also if the bytes are not a packet.
+    pub fn originate(&mut self, cx: Cx, packet: &mut [u8], announces: &Announces) -> Result<LinkId, NoPath> {
+        let read = Packet::decode(packet).map_err(|_| NoPath)?;
+        let path = announces.path(&read.destination).ok_or(NoPath)?;
+        let link = path.via.link().ok_or(NoPath)?;
+        let (flags, hops, name) = (read.flags(), read.hops, read.truncated_hash());
+        self.duplicates.insert(&name);
+        self.reverse.insert(name, Came { from: None, went: Some(link) }, cx.now);
+        if is_direct(&path) {
+            return Ok(link);
+        }
+        rewrite(packet, flags.in_transport(), hops);
+        Ok(link)
+    }
+
+    /// A proof of this node's own is to leave: back over the link by which the proved packet came, if that is known.
+    pub fn prove(&mut self, cx: Cx, packet: &mut [u8]) -> Option<LinkId> {
+        let read = Packet::decode(packet).ok()?;
+        let proved = TruncatedPacketHash(read.destination.0);
+        let came = self.reverse.take(proved, None, cx.now)?;
+        self.duplicates.insert(&read.truncated_hash());
+        came.from
+    }
+
+    fn decide(
+        &mut self,
+        cx: Cx,
+        from: LinkId,
+        read: &OnLink<'_>,
+        announces: &Announces,
+    ) -> Result<(Decision, Flags), Cause> {
+        let packet = &read.packet;
+        let local = self.local.contains(&packet.destination);
+        if packet.packet_type == PacketType::Announce {
+            return Err(Cause::Malformed);
+        }
+        if packet.destination_type == DestinationType::Link {
+            return Err(Cause::LinkTable);
+        }
+        let name = packet.truncated_hash();
+        if !packet.context.may_repeat() && self.duplicates.contains(&name) {
+            return Err(Cause::Duplicate);
+        }
+        let decided = match (packet.packet_type, read.header) {
+            (PacketType::Proof, HeaderType::One) => self.decide_proof(cx, from, packet)?,
+            (_, _) if local && packet.destination_type == DestinationType::Single => {
+                self.reverse.insert(name, Came { from: Some(from), went: None }, cx.now);
+                (Decision::Deliver, packet.flags().out_of_transport())
+            }
+            (_, HeaderType::One) => return Err(Cause::NotForUs),
+            (_, HeaderType::Two) => {
+                let (link, header) = next_hop(cx, from, packet, announces)?;
+                if packet.packet_type == PacketType::Data {
+                    self.reverse.insert(name, Came { from: Some(from), went: Some(link) }, cx.now);
+                }
+                (Decision::Forward { link }, header)
+            }
+        };
+        self.duplicates.insert(&name);
+        Ok(decided)
+    }
+
+    /// Proofs go back the way that the proved packet came, and only from where it went.
+    fn decide_proof(
+        &mut self,
+        cx: Cx,
+        from: LinkId,
+        packet: &Packet<'_>,
+    ) -> Result<(Decision, Flags), Cause> {
+        let proved = TruncatedPacketHash(packet.destination.0);
+        let came = self.reverse.take(proved, Some(from), cx.now).ok_or(Cause::NoReverse)?;
+        let header = packet.flags().out_of_transport();
+        Ok(match came.from {
+            None => (Decision::Deliver, header),
+            Some(link) => (Decision::Forward { link }, header),
+        })
+    }
+}
+
+impl MemoryBound for Forwarding {
+    fn memory_bound(&self) -> usize {
+        self.duplicates.memory_bound().saturating_add(self.reverse.memory_bound()).saturating_add(1_024)
+    }
+}
+
+/// The next hop of a packet that this node is asked to carry on.
+fn next_hop(
+    cx: Cx,
+    from: LinkId,
+    packet: &Packet<'_>,
+    announces: &Announces,
+) -> Result<(LinkId, Flags), Cause> {
+    if cx.config.relaying == Relaying::Off {
+        return Err(Cause::Leaf);
+    }
+    if packet.is_link_local() {
+        return Err(Cause::NotForUs);
+    }
+    // The next hop would refuse what has come as many hops as it may.
+    if packet.hops.counted().and_then(Hops::counted).is_none() {
+        return Err(Cause::HopLimit);
+    }
+    let path = announces.path(&packet.destination).ok_or(Cause::NoPath)?;
+    let link = path.via.link().ok_or(Cause::InClear)?;
+    if link == from {
+        return Err(Cause::Loop);
+    }
+    let flags = packet.flags();
+    let as_it_came = Flags::from_byte(flags.byte() | HEADER_2);
+    Ok((link, if is_direct(&path) { flags.out_of_transport() } else { as_it_came }))
+}
+
+/// Whether the next hop is the destination itself, which is not asked to carry it on.
+const fn is_direct(path: &Path) -> bool {
+    path.hops.get() <= 1
+}
+
+/// A packet as links carry it.
+struct OnLink<'a> {
+    /// The packet, read as one without transport id; its hops are those that it came with.
+    packet: Packet<'a>,
+    /// What its header really is.
+    header: HeaderType,
+    /// The hop that it has just come is counted.
+    hops: Hops,
+}
+
+impl<'a> OnLink<'a> {
+    fn read(bytes: &'a mut [u8]) -> Result<Self, Cause> {
+        let first = bytes.first_mut().ok_or(Cause::Malformed)?;
+        let header = Flags::from_byte(*first).header_type();
+        *first &= !HEADER_2;
+        let packet = Packet::decode(bytes).map_err(|_| Cause::Malformed)?;
+        let hops = packet.hops.counted().ok_or(Cause::HopLimit)?;
+        Ok(Self { packet, header, hops })
+    }
+}
+
+/// The bit of the first byte that promises a transport id.
+const HEADER_2: u8 = 0x40;
+
+/// Writes the two bytes of a header that change on the way.
+fn rewrite(packet: &mut [u8], flags: Flags, hops: Hops) {
+    if let Some(head) = packet.first_chunk_mut() {
+        *head = [flags.byte(), hops.get()];
+    }
+}

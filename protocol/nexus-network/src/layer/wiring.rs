@@ -1,0 +1,251 @@
+//! The wires between the layer's organs, and the way of a packet through them.
+//!
+//! A packet's way is direct calls in one buffer: opened where it lies, its header rewritten, sealed where it lies.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use nexus_crypto::DestinationHash;
+use nexus_machine::{Cx, Machine as _, Sink};
+use nexus_wire::nexus::Layout as _;
+use nexus_wire::nexus::code::PriceCode;
+use nexus_wire::nexus::frame::{HEADER_LEN, TAG_LEN};
+use nexus_wire::nexus::message::{Message, MessageKind, MessageWriter, Messages};
+use nexus_wire::nexus::traffic::{self, Class};
+use nexus_wire::reticulum::Packet;
+
+use super::{Effect, Nerve, Organs, Originated};
+use crate::announces;
+use crate::forwarding::Decision;
+use crate::interface::{Endpoint, InterfaceId};
+use crate::links::{self, LinkId, Opened, Withheld};
+use crate::media::{self, Frame};
+
+impl Organs {
+    pub(super) fn wire(
+        &mut self,
+        cx: Cx,
+        nerve: Nerve,
+        nerves: &mut VecDeque<Nerve>,
+        out: &mut impl Sink<Effect>,
+    ) {
+        match nerve {
+            Nerve::Media(effect) => self.wire_media(cx, effect, nerves, out),
+            Nerve::Links(effect) => self.wire_links(cx, effect, nerves, out),
+            Nerve::Announces(effect) => self.wire_announces(cx, effect, nerves, out),
+            Nerve::Out(effect) => out.push(effect),
+        }
+    }
+
+    fn wire_media(
+        &mut self,
+        cx: Cx,
+        effect: media::Effect,
+        nerves: &mut VecDeque<Nerve>,
+        out: &mut impl Sink<Effect>,
+    ) {
+        use media::Effect as M;
+        match effect {
+            M::Transmit(frame) => self.leave(cx, frame, nerves, out),
+            M::Sense(iface) => out.push(Effect::Sense(iface)),
+            M::Jammed(iface) => out.push(Effect::Jammed(iface)),
+        }
+    }
+
+    fn wire_links(
+        &mut self,
+        cx: Cx,
+        effect: links::Effect,
+        nerves: &mut VecDeque<Nerve>,
+        out: &mut impl Sink<Effect>,
+    ) {
+        use announces::Input as A;
+        use links::Effect as L;
+        match effect {
+            L::Send(frame) => self.media.handle(cx, media::Input::Send(frame), nerves),
+            L::Up(status) => {
+                let (link, iface, peer) = (status.id, status.iface, status.peer.hash());
+                out.push(Effect::LinkUp(status));
+                if let Some(hop) = self.links.hop(link) {
+                    self.announces.handle(cx, A::LinkUp { link, iface, peer, hop }, nerves);
+                }
+            }
+            L::Down { last, why } => {
+                self.announces.handle(cx, A::LinkDown(last.id), nerves);
+                out.push(Effect::LinkDown { last, why });
+            }
+            L::Measured { link, hop } => self.announces.handle(cx, A::LinkMeasured { link, hop }, nerves),
+            L::EntropyWanted => out.push(Effect::EntropyWanted),
+        }
+    }
+
+    fn wire_announces(
+        &mut self,
+        cx: Cx,
+        effect: announces::Effect,
+        nerves: &mut VecDeque<Nerve>,
+        out: &mut impl Sink<Effect>,
+    ) {
+        use announces::Effect as A;
+        match effect {
+            A::Send(frame) => self.media.handle(cx, media::Input::Send(frame), nerves),
+            A::Tell { link, about, plaintext } => self.send(cx, link, plaintext, Some(about), nerves),
+            A::Recall(about) => self.media.handle(cx, media::Input::Recall(about), nerves),
+            A::Write { number, write } => out.push(Effect::Write { number, write }),
+            A::Reached(sighting) => out.push(Effect::Reached(sighting)),
+            A::Announced { emitted_at } => out.push(Effect::Announced { emitted_at }),
+        }
+    }
+
+    /// Seals a frame whose turn it is. One that may not leave gives its turn to the next.
+    fn leave(&mut self, cx: Cx, mut frame: Frame, nerves: &mut VecDeque<Nerve>, out: &mut impl Sink<Effect>) {
+        match self.links.seal(cx, &mut frame, nerves) {
+            Ok(()) => out.push(Effect::Transmit(frame)),
+            Err(Withheld) => self.media.handle(cx, media::Input::TxReady(frame.iface), nerves),
+        }
+    }
+
+    /// Queues a message (without a length, behind headroom) for a link.
+    fn send(
+        &mut self,
+        cx: Cx,
+        link: LinkId,
+        message: Vec<u8>,
+        about: Option<DestinationHash>,
+        nerves: &mut VecDeque<Nerve>,
+    ) {
+        for frame in self.links.frames(link, message) {
+            self.media.handle(cx, media::Input::Send(Frame { about, ..frame }), nerves);
+        }
+    }
+
+    /// A frame: of a link, or in clear.
+    pub(super) fn heard(
+        &mut self,
+        cx: Cx,
+        iface: InterfaceId,
+        from: Option<Endpoint>,
+        bytes: Vec<u8>,
+        nerves: &mut VecDeque<Nerve>,
+    ) {
+        if !self.links.runs_on(iface) {
+            return self.announces.handle(cx, announces::Input::Heard { iface, bytes }, nerves);
+        }
+        let Some(Opened { link, mut bytes, end, whole }) = self.links.receive(cx, iface, from, bytes, nerves)
+        else {
+            return;
+        };
+        bytes.truncate(end);
+        self.opened(cx, link, bytes, nerves);
+        if let Some(whole) = whole {
+            self.opened(cx, link, whole, nerves);
+        }
+    }
+
+    /// What a link brought, behind headroom. A packet alone is dealt with where it lies.
+    fn opened(&mut self, cx: Cx, link: LinkId, bytes: Vec<u8>, nerves: &mut VecDeque<Nerve>) {
+        if bytes.get(HEADER_LEN) == Some(&PACKET_TO_END) {
+            return self.packet(cx, link, bytes, nerves);
+        }
+        // Behind a broken message nothing can be told apart; the link has counted it.
+        let plaintext = bytes.get(HEADER_LEN..).unwrap_or_default();
+        for message in Messages::new(plaintext).map_while(Result::ok) {
+            match message.kind {
+                MessageKind::PACKET => {
+                    let alone = [&[0; HEADER_LEN][..], &[PACKET_TO_END], message.body].concat();
+                    self.packet(cx, link, alone, nerves);
+                }
+                MessageKind::ANNOUNCE => self.announce(cx, link, &message, nerves),
+                // The link's own, or of a kind that is not known here.
+                _ => {}
+            }
+        }
+    }
+
+    fn announce(&mut self, cx: Cx, link: LinkId, message: &Message<'_>, nerves: &mut VecDeque<Nerve>) {
+        match message.parse::<traffic::Announce<'_>>() {
+            Ok(traffic::Announce { cost, packet }) => {
+                let packet = packet.to_vec();
+                let heard = announces::Input::HeardOnLink { link, cost, packet };
+                self.announces.handle(cx, heard, nerves);
+            }
+            Err(_) => self.forwarding.malformed(),
+        }
+    }
+
+    /// A packet that came over a link: `headroom ‖ kind ‖ class and price ‖ packet`.
+    fn packet(&mut self, cx: Cx, from: LinkId, mut bytes: Vec<u8>, nerves: &mut VecDeque<Nerve>) {
+        let body = bytes.get(HEADER_LEN.saturating_add(1)..).unwrap_or_default();
+        let Ok(traffic::Packet { class, .. }) = traffic::Packet::decode(body) else {
+            return self.forwarding.malformed();
+        };
+        let Some(packet) = bytes.get_mut(PACKET_AT..) else { return self.forwarding.malformed() };
+        match self.forwarding.from_link(cx, from, packet, &self.announces) {
+            Decision::Deliver => {
+                let packet = bytes.split_off(PACKET_AT);
+                nerves.push_back(Nerve::Out(Effect::Arrived { packet }));
+            }
+            Decision::Forward { link } => {
+                // What the sender pays is for this node: the next hop is offered what this node pays, nothing.
+                write_message_head(&mut bytes, class);
+                self.send(cx, link, bytes, None, nerves);
+            }
+            Decision::Drop(_) => {}
+        }
+    }
+
+    /// A packet of this node's own.
+    pub(super) fn originate(&mut self, cx: Cx, handle: u64, packet: &[u8], nerves: &mut VecDeque<Nerve>) {
+        let outcome = if packet.len() > ORIGINATED_MAX || Packet::decode(packet).is_err() {
+            Originated::Malformed
+        } else {
+            let mut bytes = message_of(packet);
+            let way = bytes
+                .get_mut(PACKET_AT..)
+                .and_then(|packet| self.forwarding.originate(cx, packet, &self.announces).ok())
+                .filter(|link| self.links.is_up(*link));
+            match way {
+                Some(link) => {
+                    self.send(cx, link, bytes, None, nerves);
+                    Originated::Left(link)
+                }
+                None => Originated::NoPath,
+            }
+        };
+        nerves.push_back(Nerve::Out(Effect::Originated { handle, outcome }));
+    }
+
+    /// A proof of this node's own.
+    pub(super) fn prove(&mut self, cx: Cx, packet: &[u8], nerves: &mut VecDeque<Nerve>) {
+        let mut bytes = message_of(packet);
+        let Some(packet) = bytes.get_mut(PACKET_AT..) else { return };
+        if let Some(link) = self.forwarding.prove(cx, packet) {
+            self.send(cx, link, bytes, None, nerves);
+        }
+    }
+}
+
+/// The kind of PACKET without a length: it runs to the frame's end.
+const PACKET_TO_END: u8 = 0x81;
+/// Where the packet begins in a frame that carries it alone.
+const PACKET_AT: usize = HEADER_LEN + 1 + traffic::Packet::HEADER_LEN;
+/// The longest packet that a NEXUS node originates, in bytes, without transport id. Source: spec/network.md#forwarding.
+pub const ORIGINATED_MAX: usize = 480;
+
+/// A packet of this node's own as a message, behind headroom and with room for the tag.
+fn message_of(packet: &[u8]) -> Vec<u8> {
+    let len = PACKET_AT.saturating_add(packet.len());
+    let mut bytes = Vec::with_capacity(len.saturating_add(TAG_LEN));
+    bytes.resize(PACKET_AT, 0);
+    bytes.extend_from_slice(packet);
+    // Somebody waits for what a node sends of its own.
+    write_message_head(&mut bytes, Class::Interactive);
+    bytes
+}
+
+/// Writes kind, class and no price before a packet.
+fn write_message_head(bytes: &mut [u8], class: Class) {
+    let body = traffic::Packet { class, price: PriceCode::FREE, packet: &[] };
+    let head = bytes.get_mut(HEADER_LEN..PACKET_AT).expect("a message with a packet has a head");
+    MessageWriter::new(head).put_last(&body).expect("kind, class and price have three bytes");
+}

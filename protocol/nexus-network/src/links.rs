@@ -1,0 +1,565 @@
+//! The organ that owns the neighbours: it makes links with them, keeps them, seals and opens what goes over them.
+//!
+//! Invariants:
+//!
+//! * nothing that is not authentic changes anything or is answered, but for the messages of handshakes within their rates;
+//! * both sides of a handshake agree on it, or neither keeps it: at most one link to a node on an interface;
+//! * no nonce is used twice under a key, and no frame is accepted twice;
+//! * keys live in memory only and never longer than twice their rekey interval.
+//!
+//! The per-packet path is two direct calls, [`Links::receive`] and [`Links::seal`], in place. Spec: spec/network.md#links.
+
+mod answering;
+mod beacons;
+mod cookies;
+mod dials;
+mod fragments;
+mod keys;
+mod link;
+mod opening;
+mod pace;
+mod peer;
+pub mod policy;
+pub mod refusals;
+mod replay_window;
+mod sessions;
+pub mod status;
+#[cfg(test)]
+mod tests;
+mod traffic;
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use nexus_crypto::{NodeId, NodeIdentity};
+use nexus_machine::{
+    BoundedMap, Bucket, Cx, Deadlines, Duration, Instant, Key, Machine, MapOverflow, MemoryBound, Seed, Sink,
+    Slab, Stream,
+};
+use nexus_wire::nexus::announce::Capabilities;
+use nexus_wire::nexus::frame::{BeaconTag, LinkVersion, SessionId};
+use nexus_wire::nexus::handshake::{LinkPayload, PayloadFlags};
+use nexus_wire::nexus::path_cost::Hop;
+
+use crate::interface::{Endpoint, InterfaceId, Mode, Profile, Reach};
+use crate::media::Frame;
+
+use answering::{Answering, FirstHash};
+use cookies::Cookies;
+use dials::{Dial, Place as DialPlace};
+use link::{Desk, Link, Made, Wish};
+use opening::Opening;
+use pace::Pace;
+pub use policy::Policy;
+pub use refusals::Refusals;
+use refusals::Refused;
+use sessions::{Owner, Place, Sessions};
+pub use status::{Down, LinkStatus, Traffic};
+pub use traffic::{Opened, Withheld};
+
+/// Names one link for as long as it is up.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct LinkId(pub Key);
+
+/// What the organ is told.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// An interface came up.
+    Up(InterfaceId, Profile),
+    /// An interface went down: so do its links.
+    Down(InterfaceId),
+    /// A frame arrived. ([`Links::receive`] is the same with a result.)
+    Frame {
+        /// Where.
+        iface: InterfaceId,
+        /// From which address, on media that have addresses.
+        from: Option<Endpoint>,
+        /// The frame.
+        bytes: Vec<u8>,
+    },
+    /// Keep a link with whoever answers there.
+    Dial {
+        /// On which interface.
+        iface: InterfaceId,
+        /// Where.
+        to: Endpoint,
+        /// Who must answer, if that is known.
+        expected: Option<NodeId>,
+    },
+    /// Stop keeping it.
+    Undial {
+        /// On which interface.
+        iface: InterfaceId,
+        /// Where.
+        to: Endpoint,
+    },
+    /// With whom to link from here on.
+    Policy(Policy),
+    /// Fresh entropy.
+    Entropy([u8; 32]),
+    /// Wall and monotonic clocks parted: this machine may be running twice.
+    ClocksParted,
+}
+
+/// What the organ wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Send this frame; under a link it comes back to [`Links::seal`] as it leaves.
+    Send(Frame),
+    /// A link came up.
+    Up(LinkStatus),
+    /// A link is no more.
+    Down {
+        /// As it last stood.
+        last: LinkStatus,
+        /// Why.
+        why: Down,
+    },
+    /// A link's latency was measured, and is another than before.
+    Measured {
+        /// Which.
+        link: LinkId,
+        /// What it adds to a path.
+        hop: Hop,
+    },
+    /// Fresh entropy: keys are about to be made, or were made since the last.
+    EntropyWanted,
+}
+
+/// How much the organ may hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Links; at the bound newcomers are refused.
+    pub links: u16,
+    /// Handshakes that others began; at the bound a random one makes room.
+    pub answering: usize,
+    /// Handshakes that this node began at the same time; at the bound further ones wait.
+    pub opening: usize,
+    /// Peers to keep a link with, those at the other end of cables included; at the bound further ones are refused.
+    pub dials: usize,
+    /// Interfaces; further ones are not used.
+    pub interfaces: usize,
+}
+
+impl Default for Limits {
+    /// For a host.
+    fn default() -> Self {
+        Self { links: 1_024, answering: 1_024, opening: 256, dials: 512, interfaces: 256 }
+    }
+}
+
+/// The version of the link protocol that this node speaks, the only one.
+const VERSION: u8 = LinkVersion::ONE.0;
+/// Beacon tags remembered.
+const TAGS: usize = 1_024;
+/// Keys may be made for so long after fresh entropy before more is asked for.
+const ENTROPY_AGE: Duration = Duration::from_secs(60);
+
+/// The organ.
+#[derive(Debug)]
+#[allow(clippy::struct_field_names, reason = "links are what it has, beside much else")]
+pub struct Links {
+    own: NodeIdentity,
+    policy: Policy,
+    interfaces: BTreeMap<InterfaceId, Interface>,
+    links: Slab<Link>,
+    by_peer: BTreeMap<(InterfaceId, NodeId), LinkId>,
+    by_endpoint: BTreeMap<DialPlace, LinkId>,
+    sessions: Sessions,
+    opening: BTreeMap<Place, Opening>,
+    answering: BTreeMap<Place, Answering>,
+    by_first: BTreeMap<(InterfaceId, FirstHash), SessionId>,
+    dials: BTreeMap<DialPlace, Dial>,
+    /// Whose beacons carry which tag.
+    tags: BoundedMap<(InterfaceId, BeaconTag), NodeId>,
+    deadlines: Deadlines<Timer>,
+    random: Stream,
+    entropy: Entropy,
+    refusals: Refusals,
+    limits: Limits,
+    /// How long keys are used, if not as their medium says.
+    #[cfg(test)]
+    rekey_after: Option<Duration>,
+}
+
+/// An interface on which links are made.
+#[derive(Debug)]
+struct Interface {
+    profile: Profile,
+    pace: Pace,
+    /// What this node calls itself in its beacons.
+    tag: BeaconTag,
+    /// First messages that are answered without a cookie, and rebuilds of handshakes.
+    answers: Bucket,
+    /// First messages that are answered with a cookie's proof.
+    proved: Bucket,
+    /// Beacons that are answered with a first message.
+    invitations: Bucket,
+    /// Beacons brought forward because somebody seems to have come.
+    greetings: Bucket,
+    cookies: Cookies,
+    beacons_sent: u32,
+}
+
+/// Whether the stream was refreshed of late.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Entropy {
+    /// Keys may be made.
+    Fresh,
+    /// A key was made since: more was asked for, or will be.
+    Used,
+    /// None may be made before there is more: this machine may be running twice.
+    Awaited,
+}
+
+/// Who owns a deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    Opening(Place),
+    Answering(Place),
+    Link(LinkId),
+    Dial(DialPlace),
+    Beacon(InterfaceId),
+    Entropy,
+}
+
+impl Links {
+    /// The organ without interfaces. The seed is fresh entropy.
+    #[must_use]
+    pub fn new(own: NodeIdentity, policy: Policy, limits: Limits, seed: &Seed) -> Self {
+        Self {
+            own,
+            policy,
+            interfaces: BTreeMap::new(),
+            links: Slab::new(limits.links),
+            by_peer: BTreeMap::new(),
+            by_endpoint: BTreeMap::new(),
+            sessions: Sessions::default(),
+            opening: BTreeMap::new(),
+            answering: BTreeMap::new(),
+            by_first: BTreeMap::new(),
+            dials: BTreeMap::new(),
+            tags: BoundedMap::new(TAGS, MapOverflow::EvictLeastRecent),
+            deadlines: Deadlines::default(),
+            random: seed.fork("links"),
+            entropy: Entropy::Fresh,
+            refusals: Refusals::default(),
+            limits,
+            #[cfg(test)]
+            rekey_after: None,
+        }
+    }
+
+    /// The links that are up.
+    pub fn status(&self) -> impl Iterator<Item = LinkStatus> {
+        self.links.iter().map(|(key, link)| link.status(LinkId(key)))
+    }
+
+    /// Whether links are made on an interface: it is up, and speaks no other language.
+    #[must_use]
+    pub fn runs_on(&self, iface: InterfaceId) -> bool {
+        self.interfaces.contains_key(&iface)
+    }
+
+    /// Whether a link is up.
+    #[must_use]
+    pub fn is_up(&self, link: LinkId) -> bool {
+        self.links.get(link.0).is_some()
+    }
+
+    /// What was refused, by cause.
+    #[must_use]
+    pub const fn refusals(&self) -> &Refusals {
+        &self.refusals
+    }
+
+    /// Handshakes that are on their way: those that this node began, those that others did.
+    #[must_use]
+    pub fn handshakes(&self) -> (usize, usize) {
+        (self.opening.len(), self.answering.len())
+    }
+
+    /// What a link adds to a path, as measured or guessed.
+    #[must_use]
+    pub fn hop(&self, link: LinkId) -> Option<Hop> {
+        self.links.get(link.0).map(Link::hop)
+    }
+
+    /// Lets a link act with what it needs of the organ.
+    fn at_desk<S: Sink<Effect>, R>(
+        &mut self,
+        cx: Cx,
+        id: LinkId,
+        out: &mut S,
+        act: impl FnOnce(&mut Link, &mut Desk<'_, S>) -> R,
+    ) -> Option<R> {
+        let link = self.links.get_mut(id.0)?;
+        let mut desk = Desk {
+            cx,
+            id,
+            own: self.own.node_id(),
+            sessions: &mut self.sessions,
+            random: &mut self.random,
+            refusals: &mut self.refusals,
+            out,
+        };
+        Some(act(link, &mut desk))
+    }
+
+    /// Sees to it that the link is woken in time. A deadline that moved away is left: waking early does no harm, and costs
+    /// less than moving it with every frame.
+    fn schedule(&mut self, id: LinkId) {
+        let Some(link) = self.links.get(id.0) else { return };
+        let (timer, at) = (Timer::Link(id), link.deadline(self.own.node_id()));
+        if self.deadlines.get(timer).is_none_or(|set| at < set) {
+            self.deadlines.set(timer, at);
+        }
+    }
+
+    /// Puts a link in place of whatever there was with the same peer on the same interface.
+    fn establish(
+        &mut self,
+        cx: Cx,
+        made: Made,
+        met: DialPlace,
+        out: &mut impl Sink<Effect>,
+    ) -> Option<LinkId> {
+        let interface = self.interfaces.get(&made.iface)?;
+        let (pace, iface, peer) = (interface.pace, made.iface, made.peer.node_id());
+        let somewhere = interface.profile.reach != Reach::Shared;
+        let session = made.keys.at;
+        if let Some(old) = self.by_peer.get(&(iface, peer)).copied() {
+            self.end(cx, old, Down::Replaced, out);
+        }
+        let Ok(key) = self.links.insert(Link::new(made, pace, cx.now)) else {
+            self.refusals.count(Refused::crowded);
+            self.sessions.retire(cx.now, (iface, session));
+            return None;
+        };
+        let id = LinkId(key);
+        self.sessions.give((iface, session), Owner::Link(id));
+        self.by_peer.insert((iface, peer), id);
+        if somewhere {
+            self.by_endpoint.insert(met, id);
+        }
+        self.linked(met);
+        out.push(Effect::Up(self.links.get(key)?.status(id)));
+        self.schedule(id);
+        Some(id)
+    }
+
+    /// Ends a link and lets its sessions rest.
+    fn end(&mut self, cx: Cx, id: LinkId, why: Down, out: &mut impl Sink<Effect>) {
+        let Some(link) = self.links.remove(id.0) else { return };
+        self.deadlines.cancel(Timer::Link(id));
+        for session in link.sessions() {
+            self.sessions.retire(cx.now, (link.iface, session));
+        }
+        let peer = (link.iface, link.peer.node_id());
+        let place = (link.iface, link.endpoint, BeaconTag::ANYBODY);
+        if self.by_peer.get(&peer) == Some(&id) {
+            self.by_peer.remove(&peer);
+        }
+        if self.by_endpoint.get(&place) == Some(&id) {
+            self.by_endpoint.remove(&place);
+        }
+        out.push(Effect::Down { last: link.status(id), why });
+        self.unlinked(cx, place, why, out);
+    }
+
+    fn up(&mut self, cx: Cx, iface: InterfaceId, profile: Profile, out: &mut impl Sink<Effect>) {
+        self.down(cx, iface, out);
+        let room = self.interfaces.len() < self.limits.interfaces;
+        if profile.mode != Mode::Nexus || !room {
+            return;
+        }
+        let tag = beacons::fresh_tag(&mut self.random);
+        let interface = Interface {
+            profile,
+            pace: Pace::of(&profile),
+            tag,
+            answers: answering::bucket(&profile),
+            proved: answering::proved_bucket(),
+            invitations: beacons::invitations(),
+            greetings: beacons::greetings(),
+            cookies: Cookies::new(cx.now, &mut self.random),
+            beacons_sent: 0,
+        };
+        #[cfg(test)]
+        let interface = Interface {
+            pace: Pace {
+                rekey_after: self.rekey_after.unwrap_or(interface.pace.rekey_after),
+                ..interface.pace
+            },
+            ..interface
+        };
+        self.interfaces.insert(iface, interface);
+        self.begin_on(cx, iface);
+    }
+
+    fn down(&mut self, cx: Cx, iface: InterfaceId, out: &mut impl Sink<Effect>) {
+        if self.interfaces.remove(&iface).is_none() {
+            return;
+        }
+        self.deadlines.cancel(Timer::Beacon(iface));
+        self.forget_dials(iface);
+        let links: Vec<LinkId> =
+            self.links.iter().filter(|(_, link)| link.iface == iface).map(|(key, _)| LinkId(key)).collect();
+        for link in links {
+            self.end(cx, link, Down::Interface, out);
+        }
+        self.forget_handshakes(cx, |(on, _)| on == iface);
+    }
+
+    fn forget_handshakes(&mut self, cx: Cx, which: impl Fn(Place) -> bool) {
+        let opening: Vec<Place> = self.opening.keys().copied().filter(|place| which(*place)).collect();
+        for place in opening {
+            self.forget_opening(cx, place);
+        }
+        let answering: Vec<Place> = self.answering.keys().copied().filter(|place| which(*place)).collect();
+        for place in answering {
+            self.forget_answering(cx, place);
+        }
+    }
+
+    fn set_policy(&mut self, cx: Cx, policy: Policy, out: &mut impl Sink<Effect>) {
+        self.policy = policy;
+        let unwanted: Vec<LinkId> = self
+            .links
+            .iter()
+            .filter(|(_, link)| !self.policy.allows(&link.peer.node_id()))
+            .map(|(key, _)| LinkId(key))
+            .collect();
+        for link in unwanted {
+            self.end(cx, link, Down::Policy, out);
+        }
+    }
+
+    /// A snapshot that was resumed twice would use nonces and ephemeral keys twice: everything is given up, and nothing is
+    /// made again before there is fresh entropy.
+    fn clocks_parted(&mut self, cx: Cx, out: &mut impl Sink<Effect>) {
+        self.entropy = Entropy::Awaited;
+        self.forget_handshakes(cx, |_| true);
+        let links: Vec<LinkId> = self.links.iter().map(|(key, _)| LinkId(key)).collect();
+        for link in links {
+            self.end(cx, link, Down::ClocksParted, out);
+        }
+        self.deadlines.set(Timer::Entropy, cx.now.after(ENTROPY_AGE));
+        out.push(Effect::EntropyWanted);
+    }
+
+    fn entropy(&mut self, cx: Cx, entropy: &[u8; 32]) {
+        self.random.refresh(entropy);
+        self.deadlines.cancel(Timer::Entropy);
+        if self.entropy == Entropy::Awaited {
+            for interface in self.interfaces.values_mut() {
+                interface.tag = beacons::fresh_tag(&mut self.random);
+            }
+            self.redial_all(cx);
+        }
+        self.entropy = Entropy::Fresh;
+    }
+
+    /// Whether a key may be made. If so, more entropy is asked for in a minute.
+    fn may_make_keys(&mut self, now: Instant) -> bool {
+        match self.entropy {
+            Entropy::Awaited => false,
+            Entropy::Used => true,
+            Entropy::Fresh => {
+                self.entropy = Entropy::Used;
+                self.deadlines.set(Timer::Entropy, now.after(ENTROPY_AGE));
+                true
+            }
+        }
+    }
+
+    /// What this node says of itself in a handshake on an interface.
+    fn says(&self, interface: &Interface) -> LinkPayload {
+        LinkPayload {
+            flags: PayloadFlags::new(self.own.public().sign(), VERSION),
+            capabilities: Capabilities(0),
+            bandwidth: interface.pace.bandwidth,
+            max_frame: interface.profile.frame_size,
+        }
+    }
+
+    fn wake_link(&mut self, cx: Cx, id: LinkId, out: &mut impl Sink<Effect>) {
+        match self.at_desk(cx, id, out, Link::due) {
+            None | Some(Wish::Nothing) => {}
+            Some(Wish::Renewal) => self.renew(cx, id, out),
+            Some(Wish::End(why)) => self.end(cx, id, why, out),
+        }
+        self.schedule(id);
+    }
+}
+
+impl Machine for Links {
+    type Input = Input;
+    type Effect = Effect;
+
+    fn handle(&mut self, cx: Cx, input: Input, out: &mut impl Sink<Effect>) {
+        match input {
+            Input::Up(iface, profile) => self.up(cx, iface, profile, out),
+            Input::Down(iface) => self.down(cx, iface, out),
+            Input::Frame { iface, from, bytes } => {
+                self.receive(cx, iface, from, bytes, out);
+            }
+            Input::Dial { iface, to, expected } => {
+                self.dial(cx, (iface, Some(to), BeaconTag::ANYBODY), expected);
+            }
+            Input::Undial { iface, to } => self.undial((iface, Some(to), BeaconTag::ANYBODY)),
+            Input::Policy(policy) => self.set_policy(cx, policy, out),
+            Input::Entropy(entropy) => self.entropy(cx, &entropy),
+            Input::ClocksParted => self.clocks_parted(cx, out),
+        }
+    }
+
+    fn handle_timeout(&mut self, cx: Cx, out: &mut impl Sink<Effect>) {
+        while let Some(timer) = self.deadlines.pop_due(cx.now) {
+            match timer {
+                Timer::Opening(place) => self.repeat_opening(cx, place, out),
+                Timer::Answering(place) => self.forget_answering(cx, place),
+                Timer::Link(id) => self.wake_link(cx, id, out),
+                Timer::Dial(place) => self.redial(cx, place, out),
+                Timer::Beacon(iface) => self.send_beacon(cx, iface, out),
+                Timer::Entropy => {
+                    self.deadlines.set(Timer::Entropy, cx.now.after(ENTROPY_AGE));
+                    out.push(Effect::EntropyWanted);
+                }
+            }
+        }
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        self.deadlines.next()
+    }
+}
+
+impl MemoryBound for Links {
+    fn memory_bound(&self) -> usize {
+        const PER_LINK: usize = Link::MEMORY_BOUND + 4 * size_of::<Link>() + 512;
+        const PER_DIAL: usize = 4 * size_of::<(DialPlace, Dial)>();
+        const PER_INTERFACE: usize = 4 * size_of::<Interface>();
+        const PER_TIMER: usize = 6 * size_of::<(Instant, Timer)>();
+        let Limits { links, answering, opening, dials, interfaces } = self.limits;
+        let links = usize::from(links);
+        // Nodes of ordered maps may be half empty; a timer stands in two maps, one of which may be twice as long as needed.
+        let timers = links
+            .saturating_add(answering)
+            .saturating_add(opening)
+            .saturating_add(dials)
+            .saturating_add(interfaces)
+            .saturating_add(32)
+            .saturating_mul(PER_TIMER);
+        let sessions = links.saturating_mul(4).saturating_add(answering).saturating_add(opening);
+        links
+            .saturating_mul(PER_LINK)
+            .saturating_add(answering.saturating_mul(Answering::MEMORY_BOUND))
+            .saturating_add(opening.saturating_mul(Opening::MEMORY_BOUND))
+            .saturating_add(dials.saturating_mul(PER_DIAL))
+            .saturating_add(interfaces.saturating_mul(PER_INTERFACE))
+            .saturating_add(TAGS.saturating_mul(256))
+            .saturating_add(timers)
+            .saturating_add(Sessions::memory_bound(sessions))
+    }
+}

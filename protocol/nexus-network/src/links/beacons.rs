@@ -1,0 +1,130 @@
+//! Beacons: how nodes on a medium with many peers learn of each other. A beacon says a random tag and nothing else.
+
+use alloc::vec;
+
+use nexus_crypto::NodeId;
+use nexus_machine::{Bucket, Cx, Duration, Sink, Stream};
+use nexus_wire::nexus::Layout as _;
+use nexus_wire::nexus::frame::{Beacon, BeaconTag};
+
+use super::link::Link;
+use super::pace::jittered;
+use super::refusals::Refused;
+use super::{Effect, Links, Timer};
+use crate::interface::{Endpoint, InterfaceId, Reach};
+use crate::media::Frame;
+
+/// The first beacons of an interface come soon after another: whoever is there should hear one.
+const EAGER: u32 = 3;
+const EAGER_WAIT: Duration = Duration::from_secs(2);
+/// Then they come at this interval where a byte is cheap,
+const WAIT: Duration = Duration::from_secs(30);
+/// and at this one on a radio channel, if its airtime allows.
+const RADIO_WAIT: Duration = Duration::from_secs(300);
+/// On a radio channel, beacons of one node take at most one part in so many of the airtime.
+const RADIO_SHARE: u64 = 1_000;
+
+/// A tag that nobody can guess. Zero means nobody in particular.
+pub(super) fn fresh_tag(random: &mut Stream) -> BeaconTag {
+    BeaconTag(random.next_u32().max(1))
+}
+
+/// How often a beacon is answered with a first message: whoever forges beacons does not make this node a weapon.
+pub(super) fn invitations() -> Bucket {
+    Bucket::new(Duration::from_millis(200), 20)
+}
+
+/// How often a beacon is brought forward.
+pub(super) fn greetings() -> Bucket {
+    Bucket::new(Duration::from_secs(5), 2)
+}
+
+impl Links {
+    /// Sends a beacon, and sees to it that there is another.
+    pub(super) fn send_beacon(&mut self, cx: Cx, iface: InterfaceId, out: &mut impl Sink<Effect>) {
+        let Some(interface) = self.interfaces.get_mut(&iface) else { return };
+        interface.beacons_sent = interface.beacons_sent.saturating_add(1);
+        let regular = match interface.profile.reach {
+            Reach::PointToPoint => return,
+            Reach::Addressed => WAIT,
+            Reach::Shared => RADIO_WAIT.max(interface.profile.airtime(Beacon::LEN).times(RADIO_SHARE)),
+        };
+        let wait = if interface.beacons_sent <= EAGER { EAGER_WAIT.min(regular) } else { regular };
+        let mut bytes = vec![0; Beacon::LEN];
+        let beacon = Beacon { tag: interface.tag, flags: Beacon::ACCEPTS_LINKS };
+        beacon.encode(&mut bytes).expect("the buffer has the beacon's own length");
+        let next = jittered(wait, &mut self.random);
+        self.deadlines.set(Timer::Beacon(iface), cx.now.after(next).after(Duration::from_micros(1)));
+        out.push(Effect::Send(Frame { iface, to: None, bytes, about: None, under: None }));
+    }
+
+    /// Somebody is here.
+    pub(super) fn beacon_heard(
+        &mut self,
+        cx: Cx,
+        iface: InterfaceId,
+        from: Option<Endpoint>,
+        bytes: &[u8],
+        out: &mut impl Sink<Effect>,
+    ) {
+        let Ok(beacon) = Beacon::decode(bytes) else { return self.refusals.count(Refused::malformed) };
+        let Some(interface) = self.interfaces.get_mut(&iface) else { return };
+        let accepts = beacon.flags & Beacon::ACCEPTS_LINKS != 0;
+        if !accepts || beacon.tag == interface.tag || beacon.tag == BeaconTag::ANYBODY {
+            return;
+        }
+        let to = match interface.profile.reach {
+            // Whoever is at the other end of a cable is known to be there.
+            Reach::PointToPoint => return,
+            Reach::Addressed => from,
+            Reach::Shared => None,
+        };
+        let first = interface.tag < beacon.tag;
+        let place = self.place(iface, to, beacon.tag);
+        if let Some(peer) = self.tags.get(&(iface, beacon.tag))
+            && self.by_peer.contains_key(&(iface, *peer))
+        {
+            return;
+        }
+        if let Some(id) = self.by_endpoint.get(&place).copied() {
+            return self.doubt(cx, id, out);
+        }
+        self.invited(cx, place, beacon.tag, first);
+    }
+
+    /// A beacon with a tag that is not known from the address of a neighbour: it may have started anew, and if so its end of
+    /// the link is gone.
+    fn doubt(&mut self, cx: Cx, id: super::LinkId, out: &mut impl Sink<Effect>) {
+        let quiet = |link: &Link| link.heard_at.after(Duration::from_secs(5)) < cx.now;
+        let Some(iface) = self.links.get(id.0).filter(|link| quiet(link)).map(|link| link.iface) else {
+            return;
+        };
+        self.at_desk(cx, id, out, Link::probe);
+        self.schedule(id);
+        self.show(cx, iface);
+    }
+
+    /// Brings the next beacon forward, so that somebody who seems to have come can begin.
+    pub(super) fn show(&mut self, cx: Cx, iface: InterfaceId) {
+        let soon = cx.now.after(Duration::from_micros(self.random.below(200_000).saturating_add(1)));
+        let Some(interface) = self.interfaces.get_mut(&iface) else { return };
+        let sooner = self.deadlines.get(Timer::Beacon(iface)).is_none_or(|set| soon < set);
+        if sooner && interface.greetings.take(cx.now) {
+            self.deadlines.set(Timer::Beacon(iface), soon);
+        }
+    }
+
+    /// Whoever beacons under this tag was found to be `peer`.
+    pub(super) fn remember_tag(&mut self, iface: InterfaceId, tag: BeaconTag, peer: NodeId) {
+        if tag != BeaconTag::ANYBODY {
+            // The tag used longest ago makes room: its owner is asked again who it is.
+            let _displaced = self.tags.insert((iface, tag), peer);
+        }
+    }
+
+    /// Under which tag `peer` beacons, if that is known.
+    pub(super) fn tag_of(&self, iface: InterfaceId, peer: NodeId) -> Option<BeaconTag> {
+        let mut tags = self.tags.iter().filter(|((on, _), of)| *on == iface && **of == peer);
+        tags.next().map(|((_, tag), _)| *tag)
+    }
+}

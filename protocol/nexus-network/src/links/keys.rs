@@ -1,0 +1,159 @@
+//! One pair of keys of a link: what it seals and opens, and what it remembers of that.
+
+use alloc::vec::Vec;
+
+use nexus_crypto::noise::{ChannelBinding, Established};
+use nexus_crypto::{AeadKey, Nonce, Tag};
+use nexus_machine::Instant;
+use nexus_wire::nexus::frame::{HEADER_LEN, KeyName, SealedHeader, SessionId, TAG_LEN};
+
+use super::replay_window::{Freshness, ReplayWindow};
+
+/// The keys of one handshake, both directions.
+///
+/// Invariant: the counter is taken before sealing and never comes again, also when the frame is never sent.
+#[derive(Debug)]
+pub(super) struct Keys {
+    send: AeadKey,
+    receive: AeadKey,
+    /// Where the peer receives under them.
+    pub(super) to: SessionId,
+    /// Where this node does.
+    pub(super) at: SessionId,
+    /// How many frames were sealed.
+    counter: u32,
+    /// How many bytes these had.
+    pub(super) sealed_bytes: u64,
+    pub(super) window: ReplayWindow,
+    /// The handshake's name: what the next rekey's prologue carries.
+    pub(super) binding: ChannelBinding,
+    pub(super) made_at: Instant,
+}
+
+/// No counter is left under these keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Exhausted;
+
+/// Why a frame does not open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CannotOpen {
+    NotAuthentic,
+    Replayed,
+    TooOld,
+}
+
+impl Keys {
+    pub(super) fn new(
+        established: Established,
+        at: SessionId,
+        to: SessionId,
+        window: u16,
+        made_at: Instant,
+    ) -> Self {
+        let Established { send, receive, channel_binding } = established;
+        let window = ReplayWindow::new(window);
+        Self { send, receive, to, at, counter: 0, sealed_bytes: 0, window, binding: channel_binding, made_at }
+    }
+
+    /// How many frames were sealed under them.
+    pub(super) const fn sealed(&self) -> u32 {
+        self.counter
+    }
+
+    /// Seals what stands behind the headroom of `bytes`, in place: the header is written into the headroom, the tag
+    /// appended. Returns the frame's counter.
+    pub(super) fn seal(&mut self, bytes: &mut Vec<u8>) -> Result<u32, Exhausted> {
+        let counter = self.counter;
+        self.counter = counter.checked_add(1).ok_or(Exhausted)?;
+        let header = SealedHeader { key: KeyName::Session(self.to), counter };
+        let associated = header.to_bytes();
+        let Some((head, plaintext)) = bytes.split_first_chunk_mut::<HEADER_LEN>() else {
+            return Err(Exhausted);
+        };
+        *head = associated;
+        let tag = self.send.seal_in_place(Nonce::from_bytes(header.nonce()), &associated, plaintext);
+        bytes.extend_from_slice(tag.as_bytes());
+        self.sealed_bytes = self.sealed_bytes.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        Ok(counter)
+    }
+
+    /// Opens a frame with this header in place; nothing is remembered of one that does not open. The plaintext stands
+    /// between header and tag afterwards.
+    pub(super) fn open(&mut self, header: SealedHeader, frame: &mut [u8]) -> Result<(), CannotOpen> {
+        match self.window.judge(header.counter) {
+            Freshness::Fresh => {}
+            Freshness::Replayed => return Err(CannotOpen::Replayed),
+            Freshness::TooOld => return Err(CannotOpen::TooOld),
+        }
+        let associated = header.to_bytes();
+        let body = frame.get_mut(HEADER_LEN..).ok_or(CannotOpen::NotAuthentic)?;
+        let (ciphertext, tag) = body.split_last_chunk_mut::<TAG_LEN>().ok_or(CannotOpen::NotAuthentic)?;
+        let nonce = Nonce::from_bytes(header.nonce());
+        self.receive
+            .open_in_place(nonce, &associated, ciphertext, &Tag(*tag))
+            .map_err(|_| CannotOpen::NotAuthentic)?;
+        self.window.mark(header.counter);
+        Ok(())
+    }
+
+    /// Whether a frame with this header is the peer's. Nothing is remembered of it, and it is left as it is.
+    pub(super) fn is_authentic(&self, header: SealedHeader, frame: &[u8]) -> bool {
+        let body = frame.get(HEADER_LEN..).unwrap_or_default();
+        let Some((ciphertext, tag)) = body.split_last_chunk::<TAG_LEN>() else { return false };
+        let (mut copy, nonce) = (ciphertext.to_vec(), Nonce::from_bytes(header.nonce()));
+        self.receive.open_in_place(nonce, &header.to_bytes(), &mut copy, &Tag(*tag)).is_ok()
+    }
+
+    #[cfg(test)]
+    pub(super) const fn skip_to(&mut self, counter: u32) {
+        self.counter = counter;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    fn pair() -> (Keys, Keys) {
+        let session = |n| SessionId::new(n).unwrap();
+        let established = |send, receive| Established {
+            send: AeadKey::from_bytes([send; 32]),
+            receive: AeadKey::from_bytes([receive; 32]),
+            channel_binding: ChannelBinding([0; 32]),
+        };
+        let a = Keys::new(established(1, 2), session(10), session(20), 64, Instant::BOOT);
+        let b = Keys::new(established(2, 1), session(20), session(10), 64, Instant::BOOT);
+        (a, b)
+    }
+
+    fn header(frame: &[u8]) -> SealedHeader {
+        use nexus_wire::nexus::Layout as _;
+        nexus_wire::nexus::frame::Sealed::decode(frame).unwrap().header
+    }
+
+    #[test]
+    fn a_sealed_frame_opens_once_and_only_at_the_other_end() {
+        let (mut a, mut b) = pair();
+        let mut frame = [vec![0; HEADER_LEN], b"hello".to_vec()].concat();
+        assert_eq!(a.seal(&mut frame), Ok(0));
+        assert_eq!(frame.len(), HEADER_LEN + 5 + TAG_LEN);
+        let sealed = frame.clone();
+        assert_eq!(a.open(header(&frame), &mut frame.clone()), Err(CannotOpen::NotAuthentic), "reflected");
+        let mut flipped = sealed.clone();
+        flipped[HEADER_LEN] ^= 1;
+        assert_eq!(b.open(header(&flipped), &mut flipped), Err(CannotOpen::NotAuthentic));
+        assert_eq!(b.open(header(&frame), &mut frame), Ok(()), "the forgery changed nothing");
+        assert_eq!(&frame[HEADER_LEN..HEADER_LEN + 5], b"hello");
+        assert_eq!(b.open(header(&sealed), &mut sealed.clone()), Err(CannotOpen::Replayed));
+    }
+
+    #[test]
+    fn sending_stops_before_a_counter_could_come_again() {
+        let (mut a, _) = pair();
+        a.skip_to(u32::MAX - 1);
+        assert_eq!(a.seal(&mut vec![0; HEADER_LEN]), Ok(u32::MAX - 1));
+        assert_eq!(a.seal(&mut vec![0; HEADER_LEN]), Err(Exhausted));
+        assert_eq!(a.seal(&mut vec![0; HEADER_LEN]), Err(Exhausted));
+    }
+}

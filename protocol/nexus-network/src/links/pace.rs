@@ -1,0 +1,86 @@
+//! How fast a link lives: what follows from its medium's profile.
+
+use nexus_machine::{Duration, Stream};
+use nexus_wire::nexus::code::BandwidthCode;
+use nexus_wire::nexus::frame::Reply;
+
+use crate::interface::{Profile, Reach};
+
+/// The times and sizes of links on one interface.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    /// How many counters a replay window spans.
+    pub(super) window: u16,
+    /// How long a key is used before another is offered; at twice this age it is dead.
+    pub(super) rekey_after: Duration,
+    /// How many bytes a key seals before another is offered.
+    pub(super) rekey_bytes: u64,
+    /// Silence after which the peer is asked whether it is there.
+    pub(super) keepalive: Duration,
+    /// Whether frames with packets are acknowledged.
+    pub(super) acknowledged: bool,
+    /// The airtime of the longest frame.
+    pub(super) frame_airtime: Duration,
+    /// The airtime of a message 2: what the back-off of handshakes counts in.
+    pub(super) reply_airtime: Duration,
+    /// The longest frame, in bytes.
+    pub(super) frame_size: u16,
+    /// The nominal bandwidth.
+    pub(super) bandwidth: BandwidthCode,
+}
+
+/// Below this rate, in bits per second, a medium counts as slow: keys live a day.
+const SLOW_BPS: u64 = 10_000;
+/// Below this rate packets are acknowledged.
+const ACKNOWLEDGED_BPS: u64 = 1_000_000;
+const HOUR: Duration = Duration::from_secs(3_600);
+const MEGABYTE: u64 = 1_000_000;
+
+impl Pace {
+    /// The pace of a medium. Source: spec/network.md#links.
+    pub(super) fn of(profile: &Profile) -> Self {
+        let bps = profile.bandwidth_bps;
+        let radio = profile.reach == Reach::Shared;
+        let slow = bps > 0 && bps < SLOW_BPS;
+        let below = |rate| bps > 0 && bps < rate;
+        let keepalive = match (slow, below(ACKNOWLEDGED_BPS)) {
+            (true, _) => 600,
+            (false, true) => 60,
+            (false, false) => 15,
+        };
+        Self {
+            window: if radio { 64 } else { 2_048 },
+            rekey_after: if slow { HOUR.times(24) } else { HOUR },
+            rekey_bytes: MEGABYTE.max(bps.saturating_mul(60) / 8),
+            keepalive: Duration::from_secs(keepalive),
+            acknowledged: radio || below(ACKNOWLEDGED_BPS),
+            frame_airtime: profile.airtime(usize::from(profile.frame_size)),
+            reply_airtime: profile.airtime(Reply::LEN),
+            frame_size: profile.frame_size,
+            bandwidth: BandwidthCode::nearest(bps),
+        }
+    }
+
+    /// From a handshake message to its first repetition.
+    pub(super) fn first_wait(&self) -> Duration {
+        self.reply_airtime.times(2).plus(Duration::from_secs(1))
+    }
+
+    /// When a handshake that does not come to an end is forgotten.
+    pub(super) fn patience(&self) -> Duration {
+        Duration::from_secs(30).max(self.reply_airtime.times(20))
+    }
+
+    /// How long the keys before the present ones still open, once something came under the present ones.
+    pub(super) fn grace(&self, rtt: Option<Duration>) -> Duration {
+        let worst = rtt.unwrap_or(Duration::ZERO).max(self.frame_airtime.times(2));
+        if self.acknowledged { worst.times(10).max(Duration::from_secs(20)) } else { Duration::from_secs(60) }
+    }
+}
+
+/// `wait`, a random quarter more or less.
+pub(super) fn jittered(wait: Duration, random: &mut Stream) -> Duration {
+    let quarter = wait.as_micros() / 4;
+    let spread = random.below(quarter.saturating_mul(2).saturating_add(1));
+    wait.minus(Duration::from_micros(quarter)).plus(Duration::from_micros(spread))
+}

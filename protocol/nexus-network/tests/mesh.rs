@@ -1,0 +1,269 @@
+//! Announces and forwarding of several nodes together, over links that lose nothing and take no time.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use nexus_crypto::{DestinationHash, IdentitySeed, NodeIdentity, RatchetPublic};
+use nexus_machine::{Cx, Duration, Instant, Key, Machine as _, Seed, Snapshot};
+use nexus_network::announces::{self, Announces, Effect, Input};
+use nexus_network::forwarding::{self, Decision, Forwarding};
+use nexus_network::{AppData, InterfaceId, LinkId};
+use nexus_wire::nexus::code::BandwidthCode;
+use nexus_wire::nexus::frame::HEADER_LEN;
+use nexus_wire::nexus::message::Messages;
+use nexus_wire::nexus::path_cost::{Hop, HopCount, LatencyMs};
+use nexus_wire::nexus::traffic;
+use nexus_wire::reticulum::{Context, DestinationType, MTU, Packet, PacketType};
+
+#[test]
+fn in_a_line_both_ends_know_each_other_and_a_packet_and_its_proof_go_all_the_way() {
+    let mut mesh = Mesh::new(4);
+    (0..3).for_each(|n| mesh.link(n, n + 1));
+    mesh.run(Duration::from_secs(5));
+    let path = mesh.nodes[0].announces.path(&mesh.address(3)).unwrap();
+    assert_eq!((path.hops.get(), path.cost.hops, path.cost.worst_latency), (3, HopCount(3), LatencyMs(20)));
+    let price = path.cost.cumulative_cost.price().unwrap();
+    assert!(price.abs_diff(3 * PRICE) * 12 <= 3 * PRICE, "the sum, to the codes next to it: {price}");
+
+    let sent = packet(PacketType::Data, mesh.address(3), b"across");
+    let (way, arrived) = mesh.send(0, &sent);
+    assert_eq!(way, [1, 2, 3]);
+    assert_eq!((arrived[0], arrived[1]), (0, 3), "as it was written, three hops later");
+    assert_eq!(arrived[2..], sent[2..]);
+    let proved = Packet::decode(&sent).unwrap().truncated_hash();
+    let mut proof = packet(PacketType::Proof, proved.into(), b"signature");
+    let link = mesh.nodes[3].forwarding.prove(Cx::at(mesh.now), &mut proof).unwrap();
+    let (way, _) = mesh.carry(3, link, proof);
+    assert_eq!(way, [2, 1, 0]);
+}
+
+#[test]
+fn an_emission_crosses_each_link_of_a_dense_mesh_once_in_each_direction_at_most() {
+    let mut mesh = Mesh::new(6);
+    for one in 0..6 {
+        (one + 1..6).for_each(|other| mesh.link(one, other));
+    }
+    mesh.run(Duration::from_secs(5));
+    assert!(mesh.all_know_all());
+    assert!(mesh.told.values().all(|times| *times == 1), "{:?}", mesh.told);
+    mesh.tell(2, Input::Announce);
+    mesh.run(Duration::from_secs(5));
+    assert!(mesh.told.values().all(|times| *times == 1), "{:?}", mesh.told);
+}
+
+#[test]
+fn islands_that_meet_late_tell_each_other_of_everybody() {
+    let mut mesh = Mesh::new(8);
+    for n in [0, 1, 2, 4, 5, 6] {
+        mesh.link(n, n + 1);
+    }
+    mesh.run(Duration::from_secs(60));
+    assert!(!mesh.all_know_all());
+    mesh.link(3, 4);
+    mesh.run(Duration::from_secs(5));
+    assert!(mesh.all_know_all());
+    let sent = packet(PacketType::Data, mesh.address(7), b"from one end to the other");
+    assert_eq!(mesh.send(0, &sent).0, [1, 2, 3, 4, 5, 6, 7]);
+}
+
+#[test]
+fn a_link_that_comes_back_restores_the_paths_that_went_with_it() {
+    let mut mesh = Mesh::new(4);
+    (0..3).for_each(|n| mesh.link(n, n + 1));
+    mesh.run(Duration::from_secs(5));
+    mesh.unlink(1);
+    assert_eq!(mesh.nodes[1].announces.path(&mesh.address(3)), None);
+    let mut early = packet(PacketType::Data, mesh.address(3), b"too early");
+    let link = mesh.originate(0, &mut early);
+    assert_eq!(mesh.carry(0, link, early).0, [1], "the next one has no path");
+    mesh.run(Duration::from_secs(5));
+    mesh.link(1, 2);
+    mesh.run(Duration::from_secs(5));
+    let again = packet(PacketType::Data, mesh.address(3), b"again");
+    assert_eq!(mesh.send(0, &again).0, [1, 2, 3]);
+}
+
+#[test]
+fn a_node_whose_disk_and_clock_went_back_is_believed_again_at_once() {
+    let mut mesh = Mesh::new(3);
+    (0..2).for_each(|n| mesh.link(n, n + 1));
+    mesh.run(Duration::from_secs(5));
+    let before =
+        mesh.nodes[2].announces.known().find(|(to, _)| **to == mesh.address(0)).unwrap().1.emitted_at;
+    for _ in 0..5 {
+        mesh.tell(0, Input::Announce);
+        mesh.run(Duration::from_secs(1));
+    }
+    mesh.unlink(0);
+    mesh.nodes[0] = Node::new(0);
+    mesh.tell(0, Input::Ratchet(RatchetPublic([1; 32])));
+    mesh.link(0, 1);
+    mesh.run(Duration::from_secs(5));
+    let after = mesh.nodes[2].announces.known().find(|(to, _)| **to == mesh.address(0)).unwrap().1.emitted_at;
+    assert!(after > before + 5, "{after}");
+    assert_eq!(mesh.nodes[0].announces.last_emission(), after);
+    assert!(mesh.nodes[1].announces.path(&mesh.address(0)).is_some());
+}
+
+// ───────────── helpers ─────────────
+
+const PRICE: u64 = 1_000;
+
+struct Node {
+    announces: Announces,
+    forwarding: Forwarding,
+}
+
+impl Node {
+    fn new(n: u8) -> Self {
+        let seed = Seed::new([n + 1; 32]);
+        let (limits, identity) = (announces::Limits::default(), identity(n));
+        let own = identity.node_id().into();
+        let announces = Announces::new(identity, AppData::default(), limits, &Snapshot::empty(), &seed);
+        Self { announces, forwarding: Forwarding::new(own, forwarding::Limits::default(), &seed) }
+    }
+}
+
+struct Mesh {
+    nodes: Vec<Node>,
+    /// The two ends of each link that is up.
+    links: BTreeMap<LinkId, (usize, usize)>,
+    next: u16,
+    now: Instant,
+    /// How often each emission was told: by whom, on which link, whose, of when.
+    told: BTreeMap<(usize, LinkId, DestinationHash, u64), u32>,
+}
+
+impl Mesh {
+    fn new(count: u8) -> Self {
+        let nodes = (0..count).map(Node::new).collect();
+        let mut mesh =
+            Self { nodes, links: BTreeMap::new(), next: 0, now: Instant::BOOT, told: BTreeMap::new() };
+        for n in 0..usize::from(count) {
+            mesh.tell(n, Input::Ratchet(RatchetPublic([1; 32])));
+        }
+        mesh
+    }
+
+    fn link(&mut self, one: usize, other: usize) {
+        let link = LinkId(Key { slot: self.next, generation: 0 });
+        self.next += 1;
+        self.links.insert(link, (one, other));
+        let hop =
+            Hop { price: PRICE, latency: LatencyMs(20), bandwidth: BandwidthCode::nearest(100_000_000) };
+        let inputs = [(one, other), (other, one)].map(|(at, to)| {
+            let peer = identity(u8::try_from(to).expect("few nodes")).public().hash();
+            (at, Input::LinkUp { link, iface: InterfaceId(0), peer, hop })
+        });
+        self.tell_all(inputs.into());
+    }
+
+    fn unlink(&mut self, slot: u16) {
+        let link = LinkId(Key { slot, generation: 0 });
+        let (one, other) = self.links.remove(&link).expect("it is up");
+        for n in [one, other] {
+            self.tell(n, Input::LinkDown(link));
+        }
+    }
+
+    fn tell(&mut self, n: usize, input: Input) {
+        self.tell_all([(n, input)].into());
+    }
+
+    /// Tells nodes something, and then everybody what follows from it, at once.
+    fn tell_all(&mut self, mut inputs: VecDeque<(usize, Input)>) {
+        while let Some((n, input)) = inputs.pop_front() {
+            let mut out: VecDeque<Effect> = VecDeque::new();
+            self.nodes[n].announces.handle(Cx::at(self.now), input, &mut out);
+            inputs.extend(self.follow(n, out));
+        }
+    }
+
+    fn follow(&mut self, n: usize, effects: VecDeque<Effect>) -> Vec<(usize, Input)> {
+        let mut inputs = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::Tell { link, plaintext, .. } => inputs.extend(self.deliver(n, link, &plaintext)),
+                Effect::Write { number, .. } => inputs.push((n, Input::Durable(number))),
+                Effect::Send(_) | Effect::Recall(_) | Effect::Reached(_) | Effect::Announced { .. } => {}
+            }
+        }
+        inputs
+    }
+
+    fn deliver(&mut self, from: usize, link: LinkId, plaintext: &[u8]) -> Option<(usize, Input)> {
+        let message = Messages::new(&plaintext[HEADER_LEN..]).next()?.expect("a message");
+        let traffic::Announce { cost, packet } = message.parse().expect("an ANNOUNCE");
+        let to = self.other_end(from, link)?;
+        let mut plain = packet.to_vec();
+        plain[0] &= !0x40;
+        let read = Packet::decode(&plain).expect("a packet");
+        let announce = nexus_wire::reticulum::Announce::from_packet(&read).expect("an announce");
+        let emission = (from, link, announce.destination, announce.claim.random_hash.emitted_at());
+        *self.told.entry(emission).or_default() += 1;
+        Some((to, Input::HeardOnLink { link, cost, packet: packet.to_vec() }))
+    }
+
+    fn other_end(&self, from: usize, link: LinkId) -> Option<usize> {
+        let (one, other) = self.links.get(&link)?;
+        Some(if from == *one { *other } else { *one })
+    }
+
+    fn run(&mut self, span: Duration) {
+        let until = self.now.after(span);
+        loop {
+            let due = self.nodes.iter().enumerate();
+            let due = due.filter_map(|(n, node)| Some((node.announces.next_timeout()?, n))).min();
+            let Some((at, n)) = due.filter(|(at, _)| *at <= until) else { break };
+            self.now = at;
+            let mut out: VecDeque<Effect> = VecDeque::new();
+            self.nodes[n].announces.handle_timeout(Cx::at(at), &mut out);
+            for (to, input) in self.follow(n, out) {
+                self.tell(to, input);
+            }
+        }
+        self.now = until;
+    }
+
+    fn all_know_all(&self) -> bool {
+        self.nodes.iter().all(|node| node.announces.known().count() == self.nodes.len() - 1)
+    }
+
+    fn address(&self, n: usize) -> DestinationHash {
+        identity(u8::try_from(n.min(self.nodes.len())).expect("few nodes")).node_id().into()
+    }
+
+    fn originate(&mut self, n: usize, packet: &mut [u8]) -> LinkId {
+        let Node { announces, forwarding } = &mut self.nodes[n];
+        forwarding.originate(Cx::at(self.now), packet, announces).expect("a path is known")
+    }
+
+    /// Sends a packet of `n`'s own: who had it, and what arrived.
+    fn send(&mut self, n: usize, packet: &[u8]) -> (Vec<usize>, Vec<u8>) {
+        let mut packet = packet.to_vec();
+        let link = self.originate(n, &mut packet);
+        self.carry(n, link, packet)
+    }
+
+    fn carry(&mut self, from: usize, link: LinkId, mut packet: Vec<u8>) -> (Vec<usize>, Vec<u8>) {
+        let (mut at, mut link, mut way) = (from, link, Vec::new());
+        loop {
+            at = self.other_end(at, link).expect("the link is up");
+            way.push(at);
+            let Node { announces, forwarding } = &mut self.nodes[at];
+            match forwarding.from_link(Cx::at(self.now), link, &mut packet, announces) {
+                Decision::Deliver | Decision::Drop(_) => return (way, packet),
+                Decision::Forward { link: next } => link = next,
+            }
+        }
+    }
+}
+
+/// A packet as its originator writes it.
+fn packet(packet_type: PacketType, to: DestinationHash, data: &[u8]) -> Vec<u8> {
+    let header = Packet::originating(packet_type, DestinationType::Single, to, Context::NONE);
+    Packet { data, ..header }.encode(&mut [0; MTU]).expect("it is short").to_vec()
+}
+
+fn identity(n: u8) -> NodeIdentity {
+    NodeIdentity::from_seed(IdentitySeed::from_bytes([n + 1; 32]))
+}

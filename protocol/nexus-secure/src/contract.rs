@@ -1,0 +1,138 @@
+//! What applications say to and hear from the layer: messages, and what becomes of them.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use nexus_crypto::NodeId;
+use nexus_machine::Duration;
+use nexus_wire::nexus::end_to_end::Envelope;
+
+use crate::envelope::MAX_PLAINTEXT;
+
+/// Something to be sent to a node until its receipt came or its time is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Chosen by the host; repeated in everything that is said about it. One that is in use already is refused.
+    pub handle: u64,
+    /// To whom.
+    pub to: NodeId,
+    /// What.
+    pub content: Content,
+    /// For how long it is tried. Zero: one attempt.
+    pub lifetime: Duration,
+}
+
+/// What is sent. Its text is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Content {
+    /// A probe, answered by the recipient's node.
+    Ping,
+    /// A message for a person.
+    Message {
+        /// UTF-8 text, as it will be shown; at most [`Content::MAX_TEXT`] bytes.
+        text: Vec<u8>,
+        /// Whether it says and proves who sends it.
+        authorship: Authorship,
+    },
+}
+
+impl Content {
+    /// The longest text of a message, in bytes: what fits one packet beside the sender's signature.
+    pub const MAX_TEXT: usize = MAX_PLAINTEXT - Envelope::MIN_LEN - Envelope::SENDER_LEN;
+}
+
+const _: () = assert!(Content::MAX_TEXT == 326, "the documented length of a text is what fits a packet");
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ping => f.write_str("Ping"),
+            Self::Message { text, authorship } => {
+                write!(f, "Message {{ text: {} bytes, authorship: {authorship:?} }}", text.len())
+            }
+        }
+    }
+}
+
+/// Whether a message says who sends it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Authorship {
+    /// The sender's address and signature, for the recipient's eyes only.
+    Signed,
+    /// Nothing.
+    Anonymous,
+}
+
+/// A message that arrived. Its text is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Its number in the inbox: counts up, never reused.
+    pub number: u64,
+    /// Who sent it.
+    pub sender: Sender,
+    /// Unix time in seconds at its arrival; 0 without a clock.
+    pub unix_s: u64,
+    /// The text, UTF-8 if its sender kept to the rules.
+    pub text: Vec<u8>,
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { number, sender, unix_s, text } = self;
+        let len = text.len();
+        write!(f, "Message {{ number: {number}, sender: {sender:?}, unix_s: {unix_s}, text: {len} bytes }}")
+    }
+}
+
+/// Who sent a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sender {
+    /// This node: it signed.
+    Verified(NodeId),
+    /// It says that it is this node, whose key is not known here: its signature could not be looked at.
+    Claimed(NodeId),
+    /// It does not say.
+    Anonymous,
+}
+
+/// What became of one attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attempt {
+    /// It left towards the recipient.
+    Sent,
+    /// Nothing is known of a way to the recipient: its announce was not heard, or the link that it came by is down.
+    NoPath,
+}
+
+/// Why something was not delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Undelivered {
+    /// No way to the recipient was known during its whole time.
+    NoPath,
+    /// It was sent `attempts` times, and no receipt came.
+    NoReceipt {
+        /// How often it was sent.
+        attempts: u32,
+    },
+    /// The text is longer than [`Content::MAX_TEXT`].
+    TooLong,
+    /// As much as this node may have on its way is on its way already, or the handle is in use.
+    Busy,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    #[test]
+    fn no_text_is_printed() {
+        let text = Vec::from(*b"secret");
+        let message = Message { number: 1, sender: Sender::Anonymous, unix_s: 2, text: text.clone() };
+        let content = Content::Message { text, authorship: Authorship::Signed };
+        let outgoing = Outgoing { handle: 1, to: NodeId([0; 16]), content, lifetime: Duration::ZERO };
+        let printed = format!("{message:?} {outgoing:?}");
+        assert!(printed.contains("text: 6 bytes"), "{printed}");
+        assert!(!printed.contains("secret") && !printed.contains("115, 101"), "{printed}");
+    }
+}

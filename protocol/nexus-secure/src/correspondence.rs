@@ -1,0 +1,500 @@
+//! The organ that sends until a receipt came, and takes in, keeps and acknowledges what arrives.
+//!
+//! Invariants: what is shown, and what is acknowledged, is durable first, together with what its repetition is known by;
+//! nothing is shown twice; whatever was to be sent ends in exactly one of delivered and undelivered, with a fresh envelope for
+//! every attempt; an answer is sealed to whom it goes. Spec: spec/secure.md#correspondence.
+
+mod errands;
+mod inbox;
+mod limits;
+mod memory;
+mod outbox;
+use alloc::collections::VecDeque;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use nexus_crypto::exchange::{EphemeralPublic, RecipientPublic, RecipientSecret};
+use nexus_crypto::{DestinationHash, NodeId, NodeIdentity, NodePublic, RatchetId};
+use nexus_machine::{
+    Cx, Duration, Gate, Instant, Machine, MemoryBound, Seed, Sink, Snapshot, Stream, TableId, Write,
+};
+use nexus_network::{Originated, Recipient};
+use nexus_wire::nexus::Layout as _;
+use nexus_wire::nexus::end_to_end::{Envelope, Service};
+use nexus_wire::reticulum::{Packet, PacketHash, PacketType, Payload as _, Proof};
+
+use crate::allowance::{Allowance, Taken};
+use crate::contract::{Attempt, Message, Outgoing, Sender, Undelivered};
+use crate::envelope::{self, Letter, MAX_PACKET, MAX_PLAINTEXT, Plaintext, SealedPacket};
+use errands::{Errand, Errands, Unjudged};
+use inbox::{Inbox, Kept};
+pub use limits::{Limits, Refusals};
+use memory::{Memory, enc_id};
+use outbox::Outbox;
+
+/// What the organ is told.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// The host is running: what is left over in the store may be cleared.
+    Start,
+    /// Fresh entropy, for the keys of envelopes.
+    Entropy([u8; 32]),
+    /// Send this.
+    Send(Outgoing),
+    /// A packet arrived for this node.
+    Arrived(Vec<u8>),
+    /// It was sealed to this ratchet. Answers [`Effect::Open`].
+    Opened {
+        /// The ratchet.
+        with: RatchetId,
+        /// The packet.
+        packet: SealedPacket,
+        /// What it says.
+        plaintext: Plaintext,
+    },
+    /// It was sealed to no ratchet. Answers [`Effect::Open`].
+    Unopened(SealedPacket),
+    /// What is known of a node. Answers [`Effect::Lookup`].
+    Found {
+        /// The effect's.
+        token: u64,
+        /// Its key and ratchet, if it is known.
+        recipient: Option<Recipient>,
+    },
+    /// What became of [`Effect::Originate`].
+    Originated {
+        /// The effect's.
+        handle: u64,
+        /// Whether it left.
+        outcome: Originated,
+    },
+    /// There is a way to this destination: what waits for one is tried at once.
+    Reached(DestinationHash),
+    /// The write with this number, and all before it, are durable.
+    Durable(u64),
+    /// The messages up to this number may be deleted.
+    Forget {
+        /// The last number.
+        through: u64,
+    },
+    /// Nothing is opened with this ratchet again: what was remembered of it can go.
+    Retired(RatchetId),
+}
+
+/// What the organ wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Open this with a ratchet.
+    Open(SealedPacket),
+    /// Look up what is known of a node, and say [`Input::Found`].
+    Lookup {
+        /// The node.
+        node: NodeId,
+        /// Repeated in the answer.
+        token: u64,
+    },
+    /// Send this packet.
+    Originate {
+        /// Repeated in the answer.
+        handle: u64,
+        /// The packet.
+        packet: Vec<u8>,
+    },
+    /// Send this proof back along the way of the packet that it proves.
+    Prove(Vec<u8>),
+    /// Make these writes durable together, then say [`Input::Durable`] with the number.
+    Write {
+        /// The number.
+        number: u64,
+        /// The writes.
+        writes: Vec<Write>,
+    },
+    /// No more can be remembered of what was sealed to this ratchet.
+    Retire(RatchetId),
+    /// A message arrived, is durable and was acknowledged.
+    Arrived(Message),
+    /// An attempt at what was to be sent.
+    Attempted {
+        /// The outgoing's.
+        handle: u64,
+        /// What became of it.
+        attempt: Attempt,
+    },
+    /// It arrived; a probe was answered.
+    Delivered {
+        /// The outgoing's.
+        handle: u64,
+        /// How often it was sent.
+        attempts: u32,
+        /// From the attempt that was answered to the answer.
+        round_trip: Duration,
+    },
+    /// Its time is over, or it cannot be sent at all.
+    Undelivered {
+        /// The outgoing's.
+        handle: u64,
+        /// Why.
+        why: Undelivered,
+    },
+}
+
+/// The table of messages: key number u64 big-endian; value: see spec/machine.md#durability.
+pub const INBOX: TableId = TableId(3);
+/// The table of what arrived: key ratchet id 10 ‖ `BLAKE3(enc)[..8]`; value: the request's fingerprint.
+pub const REPLAYS: TableId = TableId(4);
+
+/// How many writes may wait for the disk. Messages leave room for the organ's own.
+const WAITING_WRITES: usize = 18;
+const WAITING_MESSAGES: usize = 16;
+/// Probes are answered this often.
+const ANSWER_PERIOD: Duration = Duration::from_millis(100);
+const ANSWER_BURST: u64 = 20;
+
+/// The organ.
+#[derive(Debug)]
+pub struct Correspondence {
+    identity: NodeIdentity,
+    outbox: Outbox,
+    inbox: Inbox,
+    memory: Memory,
+    gate: Gate<Then>,
+    errands: Errands,
+    answers: Allowance,
+    /// Messages up to this number are to be forgotten as soon as a write may be made.
+    to_forget: Option<u64>,
+    refusals: Refusals,
+    random: Stream,
+}
+
+/// What waits for the disk.
+#[derive(Debug)]
+enum Then {
+    Show(Kept, PacketHash),
+    Nothing,
+}
+
+impl Correspondence {
+    /// The organ, with what was durable. `live` are the ratchets with which anything can still be opened.
+    #[must_use]
+    pub fn new(
+        identity: NodeIdentity,
+        limits: Limits,
+        live: impl Iterator<Item = RatchetId>,
+        snapshot: &Snapshot,
+        seed: &Seed,
+    ) -> Self {
+        Self {
+            identity,
+            outbox: Outbox::new(limits.outgoing),
+            inbox: Inbox::restore(snapshot, limits.inbox),
+            memory: Memory::restore(snapshot, limits.remembered, live),
+            gate: Gate::new(WAITING_WRITES),
+            errands: Errands::new(limits.outgoing),
+            answers: Allowance::new(ANSWER_PERIOD, ANSWER_BURST),
+            to_forget: None,
+            refusals: Refusals::default(),
+            random: seed.fork("correspondence"),
+        }
+    }
+
+    /// The messages that arrived and are kept, by number, oldest first.
+    pub fn inbox(&self) -> impl Iterator<Item = &Message> {
+        self.inbox.iter()
+    }
+
+    /// How much is on its way.
+    #[must_use]
+    pub fn outgoing(&self) -> usize {
+        self.outbox.len()
+    }
+
+    /// What arrived and was not taken.
+    #[must_use]
+    pub const fn refusals(&self) -> &Refusals {
+        &self.refusals
+    }
+
+    fn send(&mut self, now: Instant, outgoing: Outgoing, out: &mut impl Sink<Effect>) {
+        let handle = outgoing.handle;
+        match self.outbox.accept(now, outgoing, &mut self.random) {
+            Ok(()) => self.attempt(now, handle, out),
+            Err(why) => out.push(Effect::Undelivered { handle, why }),
+        }
+    }
+
+    fn attempt(&mut self, now: Instant, handle: u64, out: &mut impl Sink<Effect>) {
+        if let Some(node) = self.outbox.attempt(now, handle, &mut self.random) {
+            let token = self.errands.begin(Errand::Attempt { handle });
+            out.push(Effect::Lookup { node, token });
+        }
+    }
+
+    fn found(&mut self, cx: Cx, token: u64, recipient: Option<Recipient>, out: &mut impl Sink<Effect>) {
+        match self.errands.end(token) {
+            None => {}
+            Some(Errand::Attempt { handle }) => {
+                let author = &self.identity;
+                self.outbox.write(cx.now, handle, token, recipient, author, &mut self.random, out);
+            }
+            Some(Errand::Answer { to, request_id, body }) => {
+                if let Some(recipient) = recipient {
+                    self.answer(&to, request_id, &body, token, &recipient, out);
+                }
+            }
+            Some(Errand::Judge(unjudged)) => self.judge(cx, &unjudged, recipient, out),
+        }
+    }
+
+    fn arrived(&mut self, now: Instant, bytes: &[u8], out: &mut impl Sink<Effect>) {
+        let Ok(packet) = Packet::decode(bytes) else { return count(&mut self.refusals.malformed) };
+        if packet.packet_type == PacketType::Proof {
+            let proved =
+                Proof::from_packet(&packet).ok().and_then(|proof| self.outbox.proved(now, &proof, out));
+            if proved.is_none() {
+                count(&mut self.refusals.unproved);
+            }
+            return;
+        }
+        match SealedPacket::read(&packet, &self.identity.node_id()) {
+            None => count(&mut self.refusals.malformed),
+            // Before any multiplication: whoever repeats what he heard costs one look.
+            Some(sealed) if self.memory.holds(enc_id(&sealed.enc)) => count(&mut self.refusals.replayed),
+            Some(sealed) => out.push(Effect::Open(sealed)),
+        }
+    }
+
+    fn unopened(&mut self, now: Instant, packet: &SealedPacket, out: &mut impl Sink<Effect>) {
+        let identity = RecipientSecret::Identity(self.identity.as_reticulum().exchange());
+        let Some(plaintext) = packet.open(identity) else { return count(&mut self.refusals.unopened) };
+        let Ok(envelope) = Envelope::decode(&plaintext) else { return count(&mut self.refusals.malformed) };
+        match envelope.service {
+            Service::PING => self.ping(now, packet, &envelope, out),
+            Service::MESSAGE => count(&mut self.refusals.unprotected),
+            _ => count(&mut self.refusals.unknown),
+        }
+    }
+
+    fn opened(
+        &mut self,
+        cx: Cx,
+        with: RatchetId,
+        packet: &SealedPacket,
+        plaintext: Plaintext,
+        out: &mut impl Sink<Effect>,
+    ) {
+        let Ok(envelope) = Envelope::decode(&plaintext) else { return count(&mut self.refusals.malformed) };
+        match envelope.service {
+            Service::PING => self.ping(cx.now, packet, &envelope, out),
+            Service::MESSAGE => {
+                let sender = envelope.sender.map(|said| said.sender);
+                let unjudged = Unjudged { with, hash: packet.hash, enc: packet.enc, plaintext };
+                match sender {
+                    None => self.take_in(cx, &unjudged, Sender::Anonymous, out),
+                    Some(node) => {
+                        let token = self.errands.begin(Errand::Judge(unjudged));
+                        out.push(Effect::Lookup { node, token });
+                    }
+                }
+            }
+            _ => count(&mut self.refusals.unknown),
+        }
+    }
+
+    /// A probe, or the answer to one.
+    fn ping(
+        &mut self,
+        now: Instant,
+        packet: &SealedPacket,
+        envelope: &Envelope<'_>,
+        out: &mut impl Sink<Effect>,
+    ) {
+        let Ok(body) = <[u8; 8]>::try_from(envelope.body) else {
+            return count(&mut self.refusals.malformed);
+        };
+        let Some(to) = envelope.reply_to else {
+            if self.outbox.answered(now, envelope.request_id, body, out).is_none() {
+                count(&mut self.refusals.unproved);
+            }
+            return;
+        };
+        let Some(Taken) = self.answers.take(now) else { return count(&mut self.refusals.busy) };
+        self.memory.remember_for_a_while(enc_id(&packet.enc));
+        self.prove(&packet.hash, out);
+        let token = self.errands.begin(Errand::Answer { to, request_id: envelope.request_id, body });
+        out.push(Effect::Lookup { node: to, token });
+    }
+
+    fn answer(
+        &mut self,
+        to: &NodeId,
+        request_id: u32,
+        body: &[u8],
+        token: u64,
+        recipient: &Recipient,
+        out: &mut impl Sink<Effect>,
+    ) {
+        let Some(public) = node_of(recipient, to) else { return };
+        let letter = Letter { service: Service::PING, reply_to: None, request_id, body };
+        let identity = public.exchange();
+        let key =
+            recipient.ratchet.as_ref().map_or(RecipientPublic::Identity(&identity), RecipientPublic::Ratchet);
+        if let Ok(packet) = envelope::seal(&letter, to, key, None, &mut self.random) {
+            out.push(Effect::Originate { handle: token, packet });
+        }
+    }
+
+    /// Whether a message's sender is who it says.
+    fn judge(
+        &mut self,
+        cx: Cx,
+        unjudged: &Unjudged,
+        recipient: Option<Recipient>,
+        out: &mut impl Sink<Effect>,
+    ) {
+        let Unjudged { plaintext, enc, .. } = unjudged;
+        let Ok(envelope) = Envelope::decode(plaintext) else { return };
+        let Some(said) = envelope.sender else { return };
+        let Some(recipient) = recipient else {
+            return self.take_in(cx, unjudged, Sender::Claimed(said.sender), out);
+        };
+        let own = self.identity.node_id();
+        let signed = node_of(&recipient, &said.sender)
+            .is_some_and(|author| envelope::verify(&envelope, plaintext, enc, &own, &author).is_ok());
+        if signed {
+            self.take_in(cx, unjudged, Sender::Verified(said.sender), out);
+        } else {
+            count(&mut self.refusals.forged);
+        }
+    }
+
+    /// A message whose sender is settled.
+    fn take_in(&mut self, cx: Cx, unjudged: &Unjudged, sender: Sender, out: &mut impl Sink<Effect>) {
+        let Unjudged { with, hash, enc, plaintext } = unjudged;
+        let Ok(envelope) = Envelope::decode(plaintext) else { return };
+        let fingerprint = envelope::fingerprint(&envelope, plaintext);
+        if self.inbox.awaits(&fingerprint) {
+            // A proof before the disk has it would be a lie. The sender tries again.
+            return count(&mut self.refusals.busy);
+        }
+        if self.memory.knows(&fingerprint) || self.inbox.contains(&fingerprint) {
+            self.memory.remember_for_a_while(enc_id(enc));
+            return self.prove(hash, out);
+        }
+        if !self.memory.has_room(with) {
+            count(&mut self.refusals.busy);
+            return out.push(Effect::Retire(*with));
+        }
+        if self.gate.waiting() >= WAITING_MESSAGES {
+            return count(&mut self.refusals.busy);
+        }
+        let unix_s = cx.unix_s().unwrap_or(0);
+        let (kept, mut writes) = self.inbox.admit(sender, unix_s, envelope.body, fingerprint);
+        writes.push(self.memory.remember(with, enc_id(enc), fingerprint));
+        let held = self.gate.hold(Then::Show(kept, *hash));
+        let number = held.expect("the gate has room for more than the messages that may wait");
+        out.push(Effect::Write { number, writes });
+        if !self.memory.has_room(with) {
+            out.push(Effect::Retire(*with));
+        }
+    }
+
+    fn prove(&self, packet: &PacketHash, out: &mut impl Sink<Effect>) {
+        let proof = Proof::implicit(packet, self.identity.as_reticulum());
+        let mut buffer = vec![0; MAX_PACKET];
+        let bytes = proof.encode(&mut buffer).expect("a proof is shorter than the longest packet");
+        out.push(Effect::Prove(bytes.to_vec()));
+    }
+
+    fn durable(&mut self, through: u64, out: &mut impl Sink<Effect>) {
+        let mut durable: VecDeque<Then> = VecDeque::new();
+        self.gate.release(through, &mut durable);
+        for then in durable {
+            match then {
+                Then::Show(kept, packet) => {
+                    self.prove(&packet, out);
+                    out.push(Effect::Arrived(self.inbox.show(kept)));
+                }
+                Then::Nothing => {}
+            }
+        }
+        self.tidy(out);
+    }
+
+    /// Deletes what is to be forgotten, as far as writes may be made.
+    fn tidy(&mut self, out: &mut impl Sink<Effect>) {
+        while self.gate.waiting() < WAITING_WRITES {
+            let writes = match self.to_forget.take() {
+                Some(through) => self.inbox.forget(through),
+                None => match self.memory.clear_one() {
+                    Some(writes) => writes,
+                    None => return,
+                },
+            };
+            if writes.is_empty() {
+                continue;
+            }
+            let number = self.gate.hold(Then::Nothing).expect("there is room: it was looked at");
+            out.push(Effect::Write { number, writes });
+        }
+    }
+}
+
+/// The node behind a recipient, if it is `node` and keeps the rules of one.
+fn node_of(recipient: &Recipient, node: &NodeId) -> Option<NodePublic> {
+    NodePublic::check(recipient.public).ok().filter(|public| public.node_id() == *node)
+}
+
+fn count(counter: &mut u64) {
+    *counter = counter.saturating_add(1);
+}
+
+impl Machine for Correspondence {
+    type Input = Input;
+    type Effect = Effect;
+
+    fn handle(&mut self, cx: Cx, input: Input, out: &mut impl Sink<Effect>) {
+        match input {
+            Input::Start => self.tidy(out),
+            Input::Entropy(entropy) => self.random.refresh(&entropy),
+            Input::Send(outgoing) => self.send(cx.now, outgoing, out),
+            Input::Arrived(bytes) => self.arrived(cx.now, &bytes, out),
+            Input::Opened { with, packet, plaintext } => self.opened(cx, with, &packet, plaintext, out),
+            Input::Unopened(packet) => self.unopened(cx.now, &packet, out),
+            Input::Found { token, recipient } => self.found(cx, token, recipient, out),
+            Input::Originated { handle, outcome } => self.outbox.originated(cx.now, handle, outcome, out),
+            Input::Reached(destination) => {
+                for handle in self.outbox.reached(cx.now, &destination) {
+                    self.attempt(cx.now, handle, out);
+                }
+            }
+            Input::Durable(through) => self.durable(through, out),
+            Input::Forget { through } => {
+                self.to_forget = self.to_forget.max(Some(through));
+                self.tidy(out);
+            }
+            Input::Retired(ratchet) => {
+                self.memory.retire(ratchet);
+                self.tidy(out);
+            }
+        }
+    }
+
+    fn handle_timeout(&mut self, cx: Cx, out: &mut impl Sink<Effect>) {
+        while let Some(handle) = self.outbox.pop_due(cx.now, out) {
+            self.attempt(cx.now, handle, out);
+        }
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        self.outbox.next_timeout()
+    }
+}
+
+impl MemoryBound for Correspondence {
+    fn memory_bound(&self) -> usize {
+        let gate = WAITING_WRITES.saturating_mul(size_of::<(u64, Then)>().saturating_add(MAX_PLAINTEXT));
+        [self.outbox.memory_bound(), self.inbox.memory_bound(), self.memory.memory_bound(), gate]
+            .into_iter()
+            .fold(self.errands.memory_bound(), usize::saturating_add)
+    }
+}

@@ -1,0 +1,124 @@
+use super::*;
+use crate::correspondence::{INBOX, REPLAYS};
+
+#[test]
+fn a_sender_is_anonymous_claimed_or_verified() {
+    let mut world = World::new();
+    world.send(1, b"who am I", Authorship::Anonymous);
+    world.carry();
+    let of_ann = world.known.remove(&node(ANN)).unwrap();
+    world.send(2, b"Ann, they say", Authorship::Signed);
+    world.carry();
+    world.known.insert(node(ANN), of_ann);
+    world.send(3, b"Ann", Authorship::Signed);
+    world.carry();
+    let senders: Vec<Sender> =
+        world.parties[BOB].layer.correspondence().inbox().map(|message| message.sender).collect();
+    let ann = node(ANN);
+    assert_eq!(senders, [Sender::Anonymous, Sender::Claimed(ann), Sender::Verified(ann)]);
+}
+
+#[test]
+fn the_same_text_sent_twice_is_two_messages() {
+    let mut world = World::new();
+    for handle in [1, 2] {
+        world.send(handle, b"hello", Authorship::Signed);
+        world.carry();
+    }
+    assert_eq!(world.texts(BOB), [b"hello", b"hello"]);
+}
+
+#[test]
+fn a_message_is_neither_shown_nor_proved_before_it_is_durable() {
+    let mut world = World::new();
+    world.send(1, b"hello", Authorship::Anonymous);
+    let (_, packet) = world.air.pop_front().unwrap();
+    let mut out: VecDeque<Effect> = VecDeque::new();
+    let cx = world.cx();
+    world.parties[BOB].layer.handle(cx, Input::Arrived(packet), &mut out);
+    let [Effect::Write { by, number, writes }] = out.make_contiguous() else { panic!("a write alone") };
+    assert_eq!(writes.iter().map(|write| write.table).collect::<Vec<_>>(), [INBOX, REPLAYS]);
+    assert!(world.texts(BOB).is_empty());
+    // Another attempt at it meanwhile is not acknowledged either.
+    world.wait();
+    world.carry();
+    assert_eq!((world.refusals(BOB).busy, world.ends().len()), (1, 0));
+    let durable = Input::Durable { by: *by, through: *number };
+    let mut out: VecDeque<Effect> = VecDeque::new();
+    world.parties[BOB].layer.handle(cx, durable, &mut out);
+    assert!(matches!(out.make_contiguous(), [Effect::Prove(_), Effect::MessageArrived(_)]));
+}
+
+#[test]
+fn the_inbox_keeps_the_latest_in_memory_and_in_the_store() {
+    let mut world = World::with(Limits { outgoing: 4, inbox: 3, remembered: 50 });
+    for n in 0..5_u8 {
+        world.send(u64::from(n), &[n], Authorship::Anonymous);
+        world.carry();
+    }
+    assert_eq!(world.texts(BOB), [[2], [3], [4]]);
+    assert_eq!(world.parties[BOB].store.scan(INBOX).count(), 3);
+    let before: Vec<Message> = world.parties[BOB].layer.correspondence().inbox().cloned().collect();
+    world.restart(BOB);
+    world.carry();
+    let after: Vec<Message> = world.parties[BOB].layer.correspondence().inbox().cloned().collect();
+    assert_eq!(before, after);
+}
+
+#[test]
+fn what_is_forgotten_is_deleted_and_its_numbers_are_not_given_again() {
+    let mut world = World::new();
+    for n in 0..3_u8 {
+        world.send(u64::from(n), &[n], Authorship::Signed);
+        world.carry();
+    }
+    world.tell(BOB, Input::Forget { through: 2 });
+    assert_eq!(world.texts(BOB), [[2]]);
+    world.tell(BOB, Input::Forget { through: u64::MAX });
+    assert_eq!(world.parties[BOB].store.scan(INBOX).count(), 1, "what is left is the next number");
+    world.restart(BOB);
+    world.send(9, b"again", Authorship::Signed);
+    world.carry();
+    let numbers: Vec<u64> =
+        world.parties[BOB].layer.correspondence().inbox().map(|message| message.number).collect();
+    assert_eq!(numbers, [4]);
+}
+
+#[test]
+fn a_ratchet_of_which_no_more_can_be_remembered_is_retired_and_replaced() {
+    let mut world = World::with(Limits { outgoing: 4, inbox: 50, remembered: 2 });
+    let first = world.ratchet(BOB);
+    let mut heard = Vec::new();
+    for n in 0..2_u8 {
+        world.send(u64::from(n), &[n], Authorship::Signed);
+        heard.push(world.air[0].1.clone());
+        world.carry();
+    }
+    let second = world.ratchet(BOB);
+    assert_ne!(first, second, "its successor is made and announced");
+    assert_eq!(world.parties[BOB].store.scan(REPLAYS).count(), 0, "nothing is left to be replayed");
+    for packet in heard {
+        world.tell(BOB, Input::Arrived(packet));
+    }
+    assert_eq!(world.refusals(BOB).unopened, 2);
+    world.send(2, &[2], Authorship::Signed);
+    world.carry();
+    assert_eq!(world.texts(BOB), [[0], [1], [2]]);
+}
+
+#[test]
+fn damaged_values_in_the_store_are_passed_over() {
+    let mut store = Snapshot::empty();
+    for (table, key, value) in [
+        (INBOX, vec![1], vec![0; 40]),
+        (INBOX, vec![0; 8], vec![0; 24]),
+        (INBOX, vec![1; 8], vec![9; 50]),
+        (INBOX, vec![], vec![1, 2]),
+        (REPLAYS, vec![1; 17], vec![0; 16]),
+        (REPLAYS, vec![1; 18], vec![0; 15]),
+    ] {
+        store.apply(Write::set(table, &key, value));
+    }
+    let layer = layer(BOB, 0, Limits::default(), &store);
+    assert_eq!(layer.correspondence().inbox().count(), 0);
+}

@@ -1,0 +1,117 @@
+//! The encoding of links, and of what is sent from end to end.
+
+use std::collections::BTreeSet;
+
+use nexus_crypto::NodeId;
+use nexus_network::links::Traffic;
+use nexus_network::{Down, LinkStatus, Policy};
+use nexus_secure::contract::Authorship;
+use nexus_secure::{Attempt, Content, Message, Outgoing, Sender, Undelivered};
+
+use super::Encoder;
+
+impl Encoder {
+    pub(super) fn tagged_handle(&mut self, tag: u8, handle: u64) {
+        self.u8(tag);
+        self.u64(handle);
+    }
+
+    pub(super) fn link(&mut self, link: &LinkStatus) {
+        self.u32(link.id.0.slot.into());
+        self.u32(link.id.0.generation.into());
+        self.u8(link.iface.0);
+        self.endpoint(link.endpoint.as_ref());
+        self.blob(link.peer.node_id().as_bytes());
+        self.instant(link.up_at);
+        self.instant(link.heard_at);
+        self.u8(link.rtt.is_some().into());
+        self.u64(link.rtt.unwrap_or_default().as_micros());
+        self.u32(link.rekeys);
+        for Traffic { frames, bytes } in [link.sent, link.received] {
+            self.u64(frames);
+            self.u64(bytes);
+        }
+    }
+
+    pub(super) fn down(&mut self, why: Down) {
+        self.u8(match why {
+            Down::Interface => 1,
+            Down::Silent => 2,
+            Down::Replaced => 3,
+            Down::Policy => 4,
+            Down::KeyExpired => 5,
+            Down::ClocksParted => 6,
+            // 7 was given once and means nothing.
+            Down::Exhausted => 8,
+        });
+    }
+
+    pub(super) fn policy(&mut self, policy: &Policy) {
+        match policy {
+            Policy::Anyone => self.u8(1),
+            Policy::Only(these) => self.nodes(2, these),
+            Policy::AllBut(these) => self.nodes(3, these),
+        }
+    }
+
+    fn nodes(&mut self, tag: u8, these: &BTreeSet<NodeId>) {
+        self.u8(tag);
+        self.count(these.len());
+        for node in these {
+            self.blob(node.as_bytes());
+        }
+    }
+
+    pub(super) fn outgoing(&mut self, outgoing: &Outgoing) {
+        self.u64(outgoing.handle);
+        self.blob(outgoing.to.as_bytes());
+        self.u64(outgoing.lifetime.as_micros());
+        match &outgoing.content {
+            Content::Ping => self.u8(1),
+            Content::Message { text, authorship } => {
+                self.u8(2);
+                self.blob(text);
+                self.u8(match authorship {
+                    Authorship::Signed => 1,
+                    Authorship::Anonymous => 2,
+                });
+            }
+        }
+    }
+
+    pub(super) fn message(&mut self, message: &Message) {
+        self.u64(message.number);
+        match message.sender {
+            Sender::Verified(node) => {
+                self.u8(1);
+                self.blob(node.as_bytes());
+            }
+            Sender::Claimed(node) => {
+                self.u8(2);
+                self.blob(node.as_bytes());
+            }
+            Sender::Anonymous => self.u8(3),
+        }
+        self.u64(message.unix_s);
+        self.blob(&message.text);
+    }
+
+    pub(super) fn attempt(&mut self, attempt: Attempt) {
+        self.u8(match attempt {
+            Attempt::Sent => 1,
+            Attempt::NoPath => 2,
+        });
+    }
+
+    pub(super) fn undelivered(&mut self, why: Undelivered) {
+        match why {
+            Undelivered::NoPath => self.u8(1),
+            Undelivered::NoReceipt { attempts } => {
+                self.u8(2);
+                self.u32(attempts);
+            }
+            Undelivered::TooLong => self.u8(3),
+            Undelivered::Busy => self.u8(4),
+        }
+    }
+}
