@@ -326,7 +326,7 @@ impl Links {
         let Some(interface) = self.interfaces.get(&made.iface) else { return None };
         let (pace, iface, peer) = (interface.pace, made.iface, made.peer.node_id());
         let somewhere = interface.profile.reach != Reach::Shared;
-        let session = made.keys.at;
+        let (session, is_shown) = (made.keys.at, made.unshown.is_none());
         if let Some(old) = self.by_peer.get(&(iface, peer)).copied() {
             self.end(cx, old, Down::Replaced, out);
         }
@@ -338,10 +338,13 @@ impl Links {
         let id = LinkId(key);
         self.sessions.give((iface, session), Owner::Link(id));
         self.by_peer.insert((iface, peer), id);
-        if somewhere {
-            self.by_endpoint.insert(met, id);
+        // An address where nothing shows that the peer receives is nobody's yet.
+        if is_shown {
+            if somewhere {
+                self.by_endpoint.insert(met, id);
+            }
+            self.linked(met);
         }
-        self.linked(met);
         out.push(Effect::Up(self.links.get(key)?.status(id)));
         self.schedule(id);
         Some(id)

@@ -25,6 +25,7 @@ pub(super) type FirstHash = [u8; 16];
 #[derive(Debug)]
 pub(super) struct Answering {
     from: Option<Endpoint>,
+    heard: Heard,
     first: FirstHash,
     reply: [u8; Reply::LEN],
     /// Where the initiator receives.
@@ -32,6 +33,13 @@ pub(super) struct Answering {
     /// When its first message came.
     received_at: Instant,
     step: Step,
+}
+
+/// Whether message 2 went to one address only, so that message 3 from there shows who receives there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Heard {
+    FromOneAddress,
+    FromSeveral,
 }
 
 #[derive(Debug)]
@@ -93,8 +101,8 @@ impl Links {
         }
         let named = bytes.get(..First::LEN).unwrap_or_default();
         let name: FirstHash = hash::truncate(&hash::blake3(&[named]));
-        let known = self.by_first.get(&(iface, name)).copied();
-        let known = known.and_then(|session| self.answering.get(&(iface, session)));
+        let place = self.by_first.get(&(iface, name)).map(|session| (iface, *session));
+        let known = place.and_then(|place| self.answering.get(&place));
         if known.is_some_and(|answering| matches!(answering.step, Step::Done)) {
             return self.refusals.count(Refused::replayed);
         }
@@ -103,6 +111,10 @@ impl Links {
             return self.refusals.count(Refused::flooded);
         }
         let reply = again.or_else(|| self.answer(cx, iface, from, &first, named, name));
+        let known = place.and_then(|place| self.answering.get_mut(&place));
+        if let Some(known) = known.filter(|known| known.from != from) {
+            known.heard = Heard::FromSeveral;
+        }
         if let Some(reply) = reply {
             let bytes = reply.to_vec();
             out.push(Effect::Send(Frame { iface, to: from, bytes, about: None, under: None }));
@@ -182,7 +194,8 @@ impl Links {
         message.encode(&mut reply).expect("the buffer has the message's own length");
         let step = Step::Finish(Box::new(state));
         let theirs = first.session;
-        let answering = Answering { from, first: name, reply, theirs, received_at: cx.now, step };
+        let heard = Heard::FromOneAddress;
+        let answering = Answering { from, heard, first: name, reply, theirs, received_at: cx.now, step };
         self.answering.insert((iface, session), answering);
         self.by_first.insert((iface, name), session);
         self.deadlines.set(Timer::Answering((iface, session)), cx.now.after(patience));
@@ -330,6 +343,7 @@ impl Links {
             self.forget_opening(cx, opening);
         }
         let endpoint = from.or(answering.from);
+        let is_shown = endpoint == answering.from && answering.heard == Heard::FromOneAddress;
         let Some(pace) = self.interfaces.get(&iface).map(|interface| interface.pace) else { return };
         let made = Made {
             iface,
@@ -338,11 +352,14 @@ impl Links {
             keys: Keys::new(finished.established, place.1, answering.theirs, pace.window, cx.now),
             peer_max_frame: payload.max_frame,
             finish: Some(name),
+            unshown: (!is_shown).then_some(Finish::LEN),
         };
         self.answering.insert(place, answering);
         // Whose tag a radio's initiator beacons under is not known to whom it calls.
         let met = self.place(iface, endpoint, BeaconTag::ANYBODY);
-        self.forget_early(cx, met);
+        if is_shown {
+            self.forget_early(cx, met);
+        }
         if let Some(link) = self.establish(cx, made, met, out) {
             self.greet(cx, link, out);
         }

@@ -131,7 +131,8 @@ impl Links {
         let tagged = self.tags.get(&(place.0, place.2)).copied();
         let named = [dial.expected, tagged].into_iter().flatten();
         let by_name = named.into_iter().any(|peer| self.by_peer.contains_key(&(place.0, peer)));
-        by_name || self.by_endpoint.contains_key(&place)
+        let there = self.by_endpoint.get(&place).and_then(|id| self.links.get(id.0));
+        by_name || there.is_some_and(|link| dial.expected.is_none_or(|peer| peer == link.peer.node_id()))
     }
 
     /// Nobody answered there.

@@ -102,6 +102,8 @@ pub(super) struct Made {
     pub(super) peer_max_frame: u16,
     /// The hash of the message 3, on the responder's side.
     pub(super) finish: Option<[u8; 16]>,
+    /// How many bytes came from `endpoint`, if nothing shows that the peer receives there.
+    pub(super) unshown: Option<usize>,
 }
 
 impl Link {
@@ -117,7 +119,7 @@ impl Link {
         + Acks::MEMORY_BOUND;
 
     pub(super) fn new(made: Made, pace: Pace, now: Instant) -> Self {
-        let Made { iface, endpoint, peer, keys, peer_max_frame, finish } = made;
+        let Made { iface, endpoint, peer, keys, peer_max_frame, finish, unshown } = made;
         Self {
             iface,
             endpoint,
@@ -137,7 +139,7 @@ impl Link {
             rekey_not_before: now,
             probe: Probe::default(),
             acks: Acks::default(),
-            moved: None,
+            moved: unshown.map(Moved::new),
             rtt: None,
             set: None,
             sent: Traffic::default(),
@@ -160,6 +162,11 @@ impl Link {
             acknowledged: self.acks.acknowledged,
             unacknowledged: self.acks.lost,
         }
+    }
+
+    /// Where the peer was shown to receive.
+    pub(super) const fn lives_at(&self) -> Option<Option<Endpoint>> {
+        if self.moved.is_none() { Some(self.endpoint) } else { None }
     }
 
     /// All sessions under which it receives, or would.

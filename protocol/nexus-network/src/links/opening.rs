@@ -207,7 +207,6 @@ impl Links {
         &mut self,
         cx: Cx,
         iface: InterfaceId,
-        from: Option<Endpoint>,
         bytes: &[u8],
         out: &mut impl Sink<Effect>,
     ) {
@@ -215,7 +214,7 @@ impl Links {
             return self.refusals.count(Refused::malformed);
         };
         let place = (iface, session);
-        let (mut course, state) = match self.opening.remove(&place) {
+        let (course, state) = match self.opening.remove(&place) {
             Some(Opening { course, step: Step::Reply(state) }) => (course, state),
             Some(opening) => {
                 self.opening.insert(place, opening);
@@ -229,7 +228,6 @@ impl Links {
                 self.opening.insert(place, Opening { course, step: Step::Reply(Box::new(state)) });
             }
             Ok((verdict, peer, payload)) => {
-                course.to = from.or(course.to);
                 self.accept_reply(cx, place, course, verdict, peer, payload, out);
             }
         }
@@ -301,6 +299,7 @@ impl Links {
             keys: Keys::new(established, place.1, payload.session, pace.window, cx.now),
             peer_max_frame: payload.link.max_frame,
             finish: None,
+            unshown: None,
         };
         let course = Course { forget_at: cx.now.after(pace.patience()), wait: pace.first_wait(), ..course };
         let step = Step::Frame(Box::new(Unconfirmed { finish: bytes.to_vec(), made }));
@@ -336,7 +335,11 @@ impl Links {
             return None;
         }
         self.deadlines.cancel(Timer::Opening(place));
-        let made = Made { endpoint: from.or(unconfirmed.made.endpoint), ..unconfirmed.made };
+        // Whoever is where the first message went has received it; who answers from elsewhere may only say so.
+        let endpoint = from.or(course.to);
+        let unshown = (endpoint != course.to).then_some(bytes.len());
+        let made = Made { endpoint, unshown, ..unconfirmed.made };
+        self.linked(self.place(iface, course.to, course.target));
         let met = self.place(iface, made.endpoint, course.target);
         let link = self.establish(cx, made, met, out)?;
         self.at_desk(cx, link, out, Link::probe);

@@ -2,6 +2,7 @@
 
 mod agreement;
 mod handshakes;
+mod hostile;
 mod lawful;
 mod refused;
 mod rekeys;

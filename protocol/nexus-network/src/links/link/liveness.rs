@@ -124,6 +124,11 @@ impl Moved {
     /// How many times what came from an address may go there before it has answered.
     const FACTOR: u64 = 3;
 
+    /// So many bytes came from there.
+    pub(super) fn new(received: usize) -> Self {
+        Self { received: u64::try_from(received).unwrap_or(u64::MAX), sent: 0 }
+    }
+
     /// Counts `bytes` if they may be sent.
     pub(super) fn allows(&mut self, bytes: usize) -> bool {
         let sent = self.sent.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
@@ -276,10 +281,9 @@ impl Link {
         bytes: usize,
         desk: &mut Desk<'_, S>,
     ) {
-        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         if from == self.endpoint {
             if let Some(moved) = &mut self.moved {
-                moved.received = moved.received.saturating_add(bytes);
+                moved.received = moved.received.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
                 // What came makes room for the question, if that was lost or withheld.
                 if self.probe.sent_at.after(self.answer_time()) <= desk.cx.now {
                     self.probe(desk);
@@ -287,7 +291,7 @@ impl Link {
             }
         } else if from.is_some() && self.current.window.highest() == Some(header.counter) {
             self.endpoint = from;
-            self.moved = Some(Moved { received: bytes, sent: 0 });
+            self.moved = Some(Moved::new(bytes));
             self.probe(desk);
         }
     }
