@@ -196,7 +196,10 @@ impl Links {
         let theirs = first.session;
         let heard = Heard::FromOneAddress;
         let answering = Answering { from, heard, first: name, reply, theirs, received_at: cx.now, step };
-        self.answering.insert((iface, session), answering);
+        if let Some(older) = self.answering.insert((iface, session), answering) {
+            // The memory of one whose link, and its session's rest, were short.
+            self.by_first.remove(&(iface, older.first));
+        }
         self.by_first.insert((iface, name), session);
         self.deadlines.set(Timer::Answering((iface, session)), cx.now.after(patience));
         Some(reply)
@@ -204,12 +207,9 @@ impl Links {
 
     /// A random one makes room: whoever floods pushes out mostly its own.
     fn evict_answering(&mut self, cx: Cx) {
-        let [iface, low, high] = self.random.bytes::<3>();
-        let from = SessionId::new(u16::from_le_bytes([low, high]).max(1));
-        let from = from.map(|session| (InterfaceId(iface), session));
-        let after = from.and_then(|from| self.answering.range(from..).next());
-        let victim = after.or_else(|| self.answering.iter().next()).map(|(place, _)| *place);
-        if let Some(victim) = victim {
+        let all = u64::try_from(self.answering.len()).unwrap_or(u64::MAX);
+        let nth = usize::try_from(self.random.below(all.max(1))).unwrap_or(0);
+        if let Some(victim) = self.answering.keys().nth(nth).copied() {
             self.refusals.count(Refused::crowded);
             self.forget_answering(cx, victim);
         }
@@ -220,7 +220,8 @@ impl Links {
         self.deadlines.cancel(Timer::Answering(place));
         if let Some(answering) = self.answering.remove(&place) {
             self.by_first.remove(&(place.0, answering.first));
-            if !matches!(answering.step, Step::Done) {
+            // One that became a link has given its session to that.
+            if self.sessions.owner(place) == Some(Owner::Answering) {
                 self.sessions.retire(cx.now, place);
             }
         }
@@ -328,7 +329,6 @@ impl Links {
                 // Its own message, so there is no other to wait for.
                 self.refusals.count(why);
                 self.answering.insert(place, answering);
-                self.sessions.retire(cx.now, place);
                 return;
             }
         };
