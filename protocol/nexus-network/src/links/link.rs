@@ -268,7 +268,7 @@ impl Link {
         plaintext: &[u8],
         desk: &mut Desk<'_, S>,
     ) -> Option<Vec<u8>> {
-        let mut whole = None;
+        let (mut whole, mut ping, mut rekey) = (None, None, None);
         for message in Messages::new(plaintext) {
             let Ok(message) = message else {
                 desk.refusals.count(Refused::malformed);
@@ -280,14 +280,21 @@ impl Link {
                     self.acks.owe(slot, desk.cx.now, &self.pace);
                     whole = whole.or(self.fragment(session, counter, &message, desk));
                 }
-                MessageKind::PING => self.pinged(&message, desk),
+                // One answer to a frame, however often it asks.
+                MessageKind::PING => ping = Some(message),
                 MessageKind::PONG => self.ponged(&message, from, desk),
                 MessageKind::ACK => self.acknowledged(slot, &message, desk),
-                MessageKind::REKEY => self.rekey_offered(slot, &message, desk),
+                MessageKind::REKEY => rekey = Some(message),
                 MessageKind::REKEY_ACK => self.rekey_answered(slot, &message, desk),
                 // What is not the link's own is for others, or for nobody.
                 _ => {}
             }
+        }
+        if let Some(ping) = ping {
+            self.pinged(&ping, desk);
+        }
+        if let Some(rekey) = rekey {
+            self.rekey_offered(slot, &rekey, desk);
         }
         whole
     }
