@@ -145,6 +145,21 @@ impl Links {
         }
     }
 
+    /// Gives up the handshakes that only wait to be confirmed, with peers that the policy does not want any more.
+    pub(super) fn forget_unwanted(&mut self, cx: Cx) {
+        let unwanted = |(place, opening): (&Place, &Opening)| match &opening.step {
+            Step::Frame(unconfirmed) if !self.policy.allows(&unconfirmed.made.peer.node_id()) => Some(*place),
+            Step::Frame(_) | Step::Reply(_) => None,
+        };
+        let unwanted: Vec<Place> = self.opening.iter().filter_map(unwanted).collect();
+        for place in unwanted {
+            let Some(Opening { course, .. }) = self.opening.get(&place) else { continue };
+            let met = self.place(place.0, course.to, course.target);
+            self.forget_opening(cx, place);
+            self.opening_failed(cx, met);
+        }
+    }
+
     /// Whether a handshake with whoever is there is on its way.
     pub(super) fn is_opening(&self, met: DialPlace) -> bool {
         self.opening
@@ -203,13 +218,7 @@ impl Links {
     }
 
     /// Message 2.
-    pub(super) fn reply(
-        &mut self,
-        cx: Cx,
-        iface: InterfaceId,
-        bytes: &[u8],
-        out: &mut impl Sink<Effect>,
-    ) {
+    pub(super) fn reply(&mut self, cx: Cx, iface: InterfaceId, bytes: &[u8], out: &mut impl Sink<Effect>) {
         let Ok(Reply { session, noise }) = Reply::decode(bytes) else {
             return self.refusals.count(Refused::malformed);
         };
@@ -341,9 +350,12 @@ impl Links {
         let made = Made { endpoint, unshown, ..unconfirmed.made };
         self.linked(self.place(iface, course.to, course.target));
         let met = self.place(iface, made.endpoint, course.target);
-        let link = self.establish(cx, made, met, out)?;
-        self.at_desk(cx, link, out, Link::probe);
-        Some(link)
+        let link = self.establish(cx, made, met, out);
+        match link {
+            Some(link) => self.at_desk(cx, link, out, Link::probe),
+            None => Some(self.opening_failed(cx, self.place(iface, course.to, course.target))),
+        };
+        link
     }
 }
 
