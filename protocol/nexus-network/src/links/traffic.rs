@@ -131,7 +131,10 @@ impl Links {
     /// Seals a frame as it leaves, in place, and addresses it.
     pub fn seal(&mut self, cx: Cx, frame: &mut Frame, out: &mut impl Sink<Effect>) -> Result<(), Withheld> {
         let Some(id) = frame.under else { return Ok(()) };
-        let link = self.links.get_mut(id.0).ok_or(Withheld)?;
+        let Some(link) = self.links.get_mut(id.0) else {
+            self.withhold();
+            return Err(Withheld);
+        };
         match link.seal(&mut frame.bytes) {
             Sealing::To(endpoint) => {
                 frame.to = endpoint;
@@ -140,8 +143,12 @@ impl Links {
                 }
                 Ok(())
             }
-            Sealing::Withheld => Err(Withheld),
+            Sealing::Withheld => {
+                self.withhold();
+                Err(Withheld)
+            }
             Sealing::Exhausted => {
+                self.withhold();
                 self.end(cx, id, Down::Exhausted, out);
                 Err(Withheld)
             }
