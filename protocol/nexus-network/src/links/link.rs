@@ -165,6 +165,10 @@ impl Link {
     }
 
     /// Where the peer was shown to receive.
+    #[allow(
+        clippy::option_option,
+        reason = "a place that is not shown is another thing than one without an address"
+    )]
     pub(super) const fn lives_at(&self) -> Option<Option<Endpoint>> {
         if self.moved.is_none() { Some(self.endpoint) } else { None }
     }

@@ -352,9 +352,11 @@ impl Links {
         let met = self.place(iface, made.endpoint, course.target);
         let link = self.establish(cx, made, met, out);
         match link {
-            Some(link) => self.at_desk(cx, link, out, Link::probe),
-            None => Some(self.opening_failed(cx, self.place(iface, course.to, course.target))),
-        };
+            Some(link) => {
+                self.at_desk(cx, link, out, Link::probe);
+            }
+            None => self.opening_failed(cx, self.place(iface, course.to, course.target)),
+        }
         link
     }
 }
