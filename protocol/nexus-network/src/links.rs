@@ -177,6 +177,8 @@ pub struct Links {
     entropy: Entropy,
     refusals: Refusals,
     limits: Limits,
+    /// Frames and messages that could not leave.
+    withheld: u64,
     /// How long keys are used, if not as their medium says.
     #[cfg(test)]
     rekey_after: Option<Duration>,
@@ -245,6 +247,7 @@ impl Links {
             entropy: Entropy::Fresh,
             refusals: Refusals::default(),
             limits,
+            withheld: 0,
             #[cfg(test)]
             rekey_after: None,
         }
@@ -271,6 +274,18 @@ impl Links {
     #[must_use]
     pub const fn refusals(&self) -> &Refusals {
         &self.refusals
+    }
+
+    /// Frames that were not sealed, and messages for which there was no frame: their link was gone, its peer's address was not
+    /// shown, or they were too long.
+    #[must_use]
+    pub const fn withheld(&self) -> u64 {
+        self.withheld
+    }
+
+    /// A message for which [`Links::frames`] had no frame.
+    pub const fn withhold(&mut self) {
+        self.withheld = self.withheld.saturating_add(1);
     }
 
     /// Handshakes that are on their way: those that this node began, those that others did.
@@ -327,7 +342,7 @@ impl Links {
         let interface = self.interfaces.get(&made.iface)?;
         let (pace, iface, peer) = (interface.pace, made.iface, made.peer.node_id());
         let somewhere = interface.profile.reach != Reach::Shared;
-        let session = made.keys.at;
+        let (session, is_shown) = (made.keys.at, made.unshown.is_none());
         if let Some(old) = self.by_peer.get(&(iface, peer)).copied() {
             self.end(cx, old, Down::Replaced, out);
         }
@@ -339,10 +354,13 @@ impl Links {
         let id = LinkId(key);
         self.sessions.give((iface, session), Owner::Link(id));
         self.by_peer.insert((iface, peer), id);
-        if somewhere {
-            self.by_endpoint.insert(met, id);
+        // An address where nothing shows that the peer receives is nobody's yet.
+        if is_shown {
+            if somewhere {
+                self.by_endpoint.insert(met, id);
+            }
+            self.linked(met);
         }
-        self.linked(met);
         out.push(Effect::Up(self.links.get(key)?.status(id)));
         self.schedule(id);
         Some(id)
@@ -357,6 +375,7 @@ impl Links {
         }
         let peer = (link.iface, link.peer.node_id());
         let place = (link.iface, link.endpoint, BeaconTag::ANYBODY);
+        let shown = link.lives_at().map(|_| place);
         if self.by_peer.get(&peer) == Some(&id) {
             self.by_peer.remove(&peer);
         }
@@ -364,7 +383,7 @@ impl Links {
             self.by_endpoint.remove(&place);
         }
         out.push(Effect::Down { last: link.status(id), why });
-        self.unlinked(cx, place, why, out);
+        self.unlinked(cx, link.iface, shown, why, out);
     }
 
     fn up(&mut self, cx: Cx, iface: InterfaceId, profile: Profile, out: &mut impl Sink<Effect>) {
@@ -380,7 +399,7 @@ impl Links {
             tag,
             answers: answering::bucket(&profile),
             proved: answering::proved_bucket(),
-            invitations: beacons::invitations(),
+            invitations: beacons::invitations(&profile),
             greetings: beacons::greetings(),
             cookies: Cookies::new(cx.now, &mut self.random),
             beacons_sent: 0,
@@ -433,6 +452,7 @@ impl Links {
         for link in unwanted {
             self.end(cx, link, Down::Policy, out);
         }
+        self.forget_unwanted(cx);
     }
 
     /// A snapshot that was resumed twice would use nonces and ephemeral keys twice: everything is given up, and nothing is

@@ -114,7 +114,12 @@ impl Organs {
         about: Option<DestinationHash>,
         nerves: &mut VecDeque<Nerve>,
     ) {
-        for frame in self.links.frames(link, message) {
+        let mut frames = self.links.frames(link, message).peekable();
+        if frames.peek().is_none() {
+            drop(frames);
+            return self.links.withhold();
+        }
+        for frame in frames {
             self.media.handle(cx, media::Input::Send(Frame { about, ..frame }), nerves);
         }
     }

@@ -25,6 +25,7 @@ pub(super) type FirstHash = [u8; 16];
 #[derive(Debug)]
 pub(super) struct Answering {
     from: Option<Endpoint>,
+    heard: Heard,
     first: FirstHash,
     reply: [u8; Reply::LEN],
     /// Where the initiator receives.
@@ -32,6 +33,13 @@ pub(super) struct Answering {
     /// When its first message came.
     received_at: Instant,
     step: Step,
+}
+
+/// Whether message 2 went to one address only, so that message 3 from there shows who receives there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Heard {
+    FromOneAddress,
+    FromSeveral,
 }
 
 #[derive(Debug)]
@@ -93,8 +101,8 @@ impl Links {
         }
         let named = bytes.get(..First::LEN).unwrap_or_default();
         let name: FirstHash = hash::truncate(&hash::blake3(&[named]));
-        let known = self.by_first.get(&(iface, name)).copied();
-        let known = known.and_then(|session| self.answering.get(&(iface, session)));
+        let place = self.by_first.get(&(iface, name)).map(|session| (iface, *session));
+        let known = place.and_then(|place| self.answering.get(&place));
         if known.is_some_and(|answering| matches!(answering.step, Step::Done)) {
             return self.refusals.count(Refused::replayed);
         }
@@ -103,6 +111,10 @@ impl Links {
             return self.refusals.count(Refused::flooded);
         }
         let reply = again.or_else(|| self.answer(cx, iface, from, &first, named, name));
+        let known = place.and_then(|place| self.answering.get_mut(&place));
+        if let Some(known) = known.filter(|known| known.from != from) {
+            known.heard = Heard::FromSeveral;
+        }
         if let Some(reply) = reply {
             let bytes = reply.to_vec();
             out.push(Effect::Send(Frame { iface, to: from, bytes, about: None, under: None }));
@@ -182,8 +194,12 @@ impl Links {
         message.encode(&mut reply).expect("the buffer has the message's own length");
         let step = Step::Finish(Box::new(state));
         let theirs = first.session;
-        let answering = Answering { from, first: name, reply, theirs, received_at: cx.now, step };
-        self.answering.insert((iface, session), answering);
+        let heard = Heard::FromOneAddress;
+        let answering = Answering { from, heard, first: name, reply, theirs, received_at: cx.now, step };
+        if let Some(older) = self.answering.insert((iface, session), answering) {
+            // The memory of one whose link, and its session's rest, were short.
+            self.by_first.remove(&(iface, older.first));
+        }
         self.by_first.insert((iface, name), session);
         self.deadlines.set(Timer::Answering((iface, session)), cx.now.after(patience));
         Some(reply)
@@ -191,12 +207,9 @@ impl Links {
 
     /// A random one makes room: whoever floods pushes out mostly its own.
     fn evict_answering(&mut self, cx: Cx) {
-        let [iface, low, high] = self.random.bytes::<3>();
-        let from = SessionId::new(u16::from_le_bytes([low, high]).max(1));
-        let from = from.map(|session| (InterfaceId(iface), session));
-        let after = from.and_then(|from| self.answering.range(from..).next());
-        let victim = after.or_else(|| self.answering.iter().next()).map(|(place, _)| *place);
-        if let Some(victim) = victim {
+        let all = u64::try_from(self.answering.len()).unwrap_or(u64::MAX);
+        let nth = usize::try_from(self.random.below(all.max(1))).unwrap_or(0);
+        if let Some(victim) = self.answering.keys().nth(nth).copied() {
             self.refusals.count(Refused::crowded);
             self.forget_answering(cx, victim);
         }
@@ -207,7 +220,8 @@ impl Links {
         self.deadlines.cancel(Timer::Answering(place));
         if let Some(answering) = self.answering.remove(&place) {
             self.by_first.remove(&(place.0, answering.first));
-            if !matches!(answering.step, Step::Done) {
+            // One that became a link has given its session to that.
+            if self.sessions.owner(place) == Some(Owner::Answering) {
                 self.sessions.retire(cx.now, place);
             }
         }
@@ -315,7 +329,6 @@ impl Links {
                 // Its own message, so there is no other to wait for.
                 self.refusals.count(why);
                 self.answering.insert(place, answering);
-                self.sessions.retire(cx.now, place);
                 return;
             }
         };
@@ -331,6 +344,7 @@ impl Links {
         }
         let endpoint = from.or(answering.from);
         let Some(window) = self.interfaces.get(&iface).map(|interface| interface.pace.window) else { return };
+        let is_shown = endpoint == answering.from && answering.heard == Heard::FromOneAddress;
         let made = Made {
             iface,
             endpoint,
@@ -338,11 +352,14 @@ impl Links {
             keys: Keys::new(finished.established, place.1, answering.theirs, window, cx.now),
             peer_max_frame: payload.max_frame,
             finish: Some(name),
+            unshown: (!is_shown).then_some(Finish::LEN),
         };
         self.answering.insert(place, answering);
         // Whose tag a radio's initiator beacons under is not known to whom it calls.
         let met = self.place(iface, endpoint, BeaconTag::ANYBODY);
-        self.forget_early(cx, met);
+        if is_shown {
+            self.forget_early(cx, met);
+        }
         if let Some(link) = self.establish(cx, made, met, out) {
             self.greet(cx, link, out);
         }

@@ -11,7 +11,7 @@ use super::link::Link;
 use super::pace::jittered;
 use super::refusals::Refused;
 use super::{Effect, Links, Timer};
-use crate::interface::{Endpoint, InterfaceId, Reach};
+use crate::interface::{Endpoint, InterfaceId, Profile, Reach};
 use crate::media::Frame;
 
 /// The first beacons of an interface come soon after another: whoever is there should hear one.
@@ -30,8 +30,12 @@ pub(super) fn fresh_tag(random: &mut Stream) -> BeaconTag {
 }
 
 /// How often a beacon is answered with a first message: whoever forges beacons does not make this node a weapon.
-pub(super) fn invitations() -> Bucket {
-    Bucket::new(Duration::from_millis(200), 20)
+pub(super) fn invitations(profile: &Profile) -> Bucket {
+    match profile.reach {
+        Reach::PointToPoint | Reach::Addressed => Bucket::new(Duration::from_millis(200), 20),
+        // A first message and its repetitions take many times what a made-up beacon does.
+        Reach::Shared => Bucket::new(Duration::from_secs(10), 5),
+    }
 }
 
 /// How often a beacon is brought forward.
@@ -95,7 +99,8 @@ impl Links {
     /// A beacon with a tag that is not known from the address of a neighbour: it may have started anew, and if so its end of
     /// the link is gone.
     fn doubt(&mut self, cx: Cx, id: super::LinkId, out: &mut impl Sink<Effect>) {
-        let quiet = |link: &Link| link.heard_at.after(Duration::from_secs(5)) < cx.now;
+        // Who is asked already is not asked from the beginning again: a beacon is easily made up.
+        let quiet = |link: &Link| !link.is_asking() && link.heard_at.after(Duration::from_secs(5)) < cx.now;
         let Some(iface) = self.links.get(id.0).filter(|link| quiet(link)).map(|link| link.iface) else {
             return;
         };

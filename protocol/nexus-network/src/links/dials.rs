@@ -122,7 +122,8 @@ impl Links {
             return;
         }
         let aim = Aim { to: place.1, target: dial.target, expected: dial.expected };
-        if self.begin(cx, place.0, aim, out).is_err() {
+        let full = self.by_peer.len() >= usize::from(self.limits.links);
+        if full || self.begin(cx, place.0, aim, out).is_err() {
             self.deadlines.set(Timer::Dial(place), cx.now.after(NO_ROOM_WAIT));
         }
     }
@@ -131,7 +132,8 @@ impl Links {
         let tagged = self.tags.get(&(place.0, place.2)).copied();
         let named = [dial.expected, tagged].into_iter().flatten();
         let by_name = named.into_iter().any(|peer| self.by_peer.contains_key(&(place.0, peer)));
-        by_name || self.by_endpoint.contains_key(&place)
+        let there = self.by_endpoint.get(&place).and_then(|id| self.links.get(id.0));
+        by_name || there.is_some_and(|link| dial.expected.is_none_or(|peer| peer == link.peer.node_id()))
     }
 
     /// Nobody answered there.
@@ -165,21 +167,29 @@ impl Links {
     }
 
     /// A link is no more.
-    pub(super) fn unlinked(&mut self, cx: Cx, place: Place, why: Down, out: &mut impl Sink<Effect>) {
+    pub(super) fn unlinked(
+        &mut self,
+        cx: Cx,
+        iface: InterfaceId,
+        lived_at: Option<Place>,
+        why: Down,
+        out: &mut impl Sink<Effect>,
+    ) {
         match why {
             Down::Replaced | Down::Interface => return,
             Down::Silent | Down::Policy | Down::KeyExpired | Down::ClocksParted | Down::Exhausted => {}
         }
-        let addressed = self
-            .interfaces
-            .get(&place.0)
-            .is_some_and(|interface| interface.profile.reach == Reach::Addressed);
-        if why == Down::Silent && addressed && !self.dials.contains_key(&place) {
+        let addressed =
+            self.interfaces.get(&iface).is_some_and(|interface| interface.profile.reach == Reach::Addressed);
+        if why == Down::Silent
+            && addressed
+            && let Some(place) = lived_at.filter(|place| !self.dials.contains_key(place))
+        {
             // It may have started anew, and wait for somebody to speak first.
             let aim = Aim { to: place.1, target: BeaconTag::ANYBODY, expected: None };
-            let _without_room_its_beacon_will_do = self.begin(cx, place.0, aim, out);
+            let _without_room_its_beacon_will_do = self.begin(cx, iface, aim, out);
         }
-        self.redial_on(cx, place.0);
+        self.redial_on(cx, iface);
     }
 
     /// A link is to be made anew by a whole handshake.

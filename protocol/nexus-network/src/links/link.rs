@@ -102,6 +102,8 @@ pub(super) struct Made {
     pub(super) peer_max_frame: u16,
     /// The hash of the message 3, on the responder's side.
     pub(super) finish: Option<[u8; 16]>,
+    /// How many bytes came from `endpoint`, if nothing shows that the peer receives there.
+    pub(super) unshown: Option<usize>,
 }
 
 impl Link {
@@ -117,7 +119,7 @@ impl Link {
         + Acks::MEMORY_BOUND;
 
     pub(super) fn new(made: Made, pace: Pace, now: Instant) -> Self {
-        let Made { iface, endpoint, peer, keys, peer_max_frame, finish } = made;
+        let Made { iface, endpoint, peer, keys, peer_max_frame, finish, unshown } = made;
         Self {
             iface,
             endpoint,
@@ -137,7 +139,7 @@ impl Link {
             rekey_not_before: now,
             probe: Probe::default(),
             acks: Acks::default(),
-            moved: None,
+            moved: unshown.map(Moved::new),
             rtt: None,
             set: None,
             sent: Traffic::default(),
@@ -160,6 +162,15 @@ impl Link {
             acknowledged: self.acks.acknowledged,
             unacknowledged: self.acks.lost,
         }
+    }
+
+    /// Where the peer was shown to receive.
+    #[allow(
+        clippy::option_option,
+        reason = "a place that is not shown is another thing than one without an address"
+    )]
+    pub(super) const fn lives_at(&self) -> Option<Option<Endpoint>> {
+        if self.moved.is_none() { Some(self.endpoint) } else { None }
     }
 
     /// All sessions under which it receives, or would.
@@ -261,7 +272,7 @@ impl Link {
         plaintext: &[u8],
         desk: &mut Desk<'_, S>,
     ) -> Option<Vec<u8>> {
-        let mut whole = None;
+        let (mut whole, mut ping, mut rekey) = (None, None, None);
         for message in Messages::new(plaintext) {
             let Ok(message) = message else {
                 desk.refusals.count(Refused::malformed);
@@ -273,14 +284,21 @@ impl Link {
                     self.acks.owe(slot, desk.cx.now, &self.pace);
                     whole = whole.or(self.fragment(session, counter, &message, desk));
                 }
-                MessageKind::PING => self.pinged(&message, desk),
+                // One answer to a frame, however often it asks.
+                MessageKind::PING => ping = Some(message),
                 MessageKind::PONG => self.ponged(&message, from, desk),
                 MessageKind::ACK => self.acknowledged(slot, &message, desk),
-                MessageKind::REKEY => self.rekey_offered(slot, &message, desk),
+                MessageKind::REKEY => rekey = Some(message),
                 MessageKind::REKEY_ACK => self.rekey_answered(slot, &message, desk),
                 // What is not the link's own is for others, or for nobody.
                 _ => {}
             }
+        }
+        if let Some(ping) = ping {
+            self.pinged(&ping, desk);
+        }
+        if let Some(rekey) = rekey {
+            self.rekey_offered(slot, &rekey, desk);
         }
         whole
     }

@@ -145,6 +145,21 @@ impl Links {
         }
     }
 
+    /// Gives up the handshakes that only wait to be confirmed, with peers that the policy does not want any more.
+    pub(super) fn forget_unwanted(&mut self, cx: Cx) {
+        let unwanted = |(place, opening): (&Place, &Opening)| match &opening.step {
+            Step::Frame(unconfirmed) if !self.policy.allows(&unconfirmed.made.peer.node_id()) => Some(*place),
+            Step::Frame(_) | Step::Reply(_) => None,
+        };
+        let unwanted: Vec<Place> = self.opening.iter().filter_map(unwanted).collect();
+        for place in unwanted {
+            let Some(Opening { course, .. }) = self.opening.get(&place) else { continue };
+            let met = self.place(place.0, course.to, course.target);
+            self.forget_opening(cx, place);
+            self.opening_failed(cx, met);
+        }
+    }
+
     /// Whether a handshake with whoever is there is on its way.
     pub(super) fn is_opening(&self, met: DialPlace) -> bool {
         self.opening
@@ -203,19 +218,12 @@ impl Links {
     }
 
     /// Message 2.
-    pub(super) fn reply(
-        &mut self,
-        cx: Cx,
-        iface: InterfaceId,
-        from: Option<Endpoint>,
-        bytes: &[u8],
-        out: &mut impl Sink<Effect>,
-    ) {
+    pub(super) fn reply(&mut self, cx: Cx, iface: InterfaceId, bytes: &[u8], out: &mut impl Sink<Effect>) {
         let Ok(Reply { session, noise }) = Reply::decode(bytes) else {
             return self.refusals.count(Refused::malformed);
         };
         let place = (iface, session);
-        let (mut course, state) = match self.opening.remove(&place) {
+        let (course, state) = match self.opening.remove(&place) {
             Some(Opening { course, step: Step::Reply(state) }) => (course, state),
             Some(opening) => {
                 self.opening.insert(place, opening);
@@ -229,7 +237,6 @@ impl Links {
                 self.opening.insert(place, Opening { course, step: Step::Reply(Box::new(state)) });
             }
             Ok((verdict, peer, payload)) => {
-                course.to = from.or(course.to);
                 self.accept_reply(cx, place, course, verdict, peer, payload, out);
             }
         }
@@ -302,6 +309,7 @@ impl Links {
             keys: Keys::new(established, place.1, payload.session, medium.window, cx.now),
             peer_max_frame: payload.link.max_frame,
             finish: None,
+            unshown: None,
         };
         let course =
             Course { forget_at: cx.now.after(medium.patience()), wait: medium.first_wait(), ..course };
@@ -338,11 +346,20 @@ impl Links {
             return None;
         }
         self.deadlines.cancel(Timer::Opening(place));
-        let made = Made { endpoint: from.or(unconfirmed.made.endpoint), ..unconfirmed.made };
+        // Whoever is where the first message went has received it; who answers from elsewhere may only say so.
+        let endpoint = from.or(course.to);
+        let unshown = (endpoint != course.to).then_some(bytes.len());
+        let made = Made { endpoint, unshown, ..unconfirmed.made };
+        self.linked(self.place(iface, course.to, course.target));
         let met = self.place(iface, made.endpoint, course.target);
-        let link = self.establish(cx, made, met, out)?;
-        self.at_desk(cx, link, out, Link::probe);
-        Some(link)
+        let link = self.establish(cx, made, met, out);
+        match link {
+            Some(link) => {
+                self.at_desk(cx, link, out, Link::probe);
+            }
+            None => self.opening_failed(cx, self.place(iface, course.to, course.target)),
+        }
+        link
     }
 }
 

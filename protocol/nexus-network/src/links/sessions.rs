@@ -36,6 +36,9 @@ pub(super) struct Sessions {
 const REST: Duration = Duration::from_secs(120);
 /// How many may rest before no more are given out: half of all numbers of one interface.
 const RESTING: usize = 32_768;
+/// How many more may rest before this node's own handshakes and rekeys find none either: whoever floods this node with handshakes
+/// does not end its links.
+const RESERVED: usize = 8_192;
 /// Draws before the interface counts as full.
 const DRAWS: usize = 64;
 
@@ -44,7 +47,11 @@ impl Sessions {
     pub(super) const fn memory_bound(used: usize) -> usize {
         const EACH: usize =
             2 * (size_of::<(Place, Owner)>() + size_of::<Place>() + size_of::<(Instant, Place)>() + 16);
-        RESTING.saturating_add(used).saturating_mul(EACH).saturating_add(1_024)
+        RESTING
+            .saturating_add(RESERVED)
+            .saturating_add(used)
+            .saturating_mul(EACH)
+            .saturating_add(1_024)
     }
 
     /// A number that nobody uses on `iface`; none if too many are in use or at rest.
@@ -56,7 +63,11 @@ impl Sessions {
         random: &mut Stream,
     ) -> Option<SessionId> {
         self.wake(now);
-        if self.resting.len() >= RESTING {
+        let most = match owner {
+            Owner::Answering => RESTING,
+            Owner::Opening | Owner::Link(_) => RESTING + RESERVED,
+        };
+        if self.resting.len() >= most {
             return None;
         }
         for _ in 0..DRAWS {
@@ -138,5 +149,7 @@ mod tests {
             given += 1;
         }
         assert_eq!(given, RESTING);
+        let own = sessions.take(Instant::BOOT, InterfaceId(0), Owner::Opening, &mut random);
+        assert!(own.is_some(), "this node's own find one still");
     }
 }

@@ -58,7 +58,7 @@ impl Links {
         match head.kind() {
             FrameKind::SEALED => return self.sealed(cx, iface, from, bytes, out),
             FrameKind::FIRST => self.first(cx, iface, from, &bytes, out),
-            FrameKind::REPLY => self.reply(cx, iface, from, &bytes, out),
+            FrameKind::REPLY => self.reply(cx, iface, &bytes, out),
             FrameKind::FINISH => self.finish(cx, iface, from, &bytes, out),
             FrameKind::COOKIE => self.cookie(cx, iface, &bytes, out),
             FrameKind::BEACON => self.beacon_heard(cx, iface, from, &bytes, out),
@@ -109,17 +109,20 @@ impl Links {
         bytes: &mut [u8],
         out: &mut impl Sink<Effect>,
     ) -> Option<Received> {
-        let before = self.links.get(id.0)?.endpoint;
+        let before = self.links.get(id.0)?.lives_at();
         let received =
             self.at_desk(cx, id, out, |link, desk| link.receive(header, session, from, bytes, desk))?;
         let link = self.links.get(id.0)?;
-        if link.endpoint != before {
-            let anybody = BeaconTag::ANYBODY;
-            let (old, place) = ((link.iface, before, anybody), (link.iface, link.endpoint, anybody));
-            if self.by_endpoint.get(&old) == Some(&id) {
+        let (iface, after) = (link.iface, link.lives_at());
+        if after != before {
+            let place = |endpoint| (iface, endpoint, BeaconTag::ANYBODY);
+            if let Some(old) = before.map(place).filter(|old| self.by_endpoint.get(old) == Some(&id)) {
                 self.by_endpoint.remove(&old);
             }
-            self.by_endpoint.insert(place, id);
+            if let Some(place) = after.map(place) {
+                self.by_endpoint.insert(place, id);
+                self.linked(place);
+            }
         }
         self.schedule(id);
         received
@@ -128,7 +131,10 @@ impl Links {
     /// Seals a frame as it leaves, in place, and addresses it.
     pub fn seal(&mut self, cx: Cx, frame: &mut Frame, out: &mut impl Sink<Effect>) -> Result<(), Withheld> {
         let Some(id) = frame.under else { return Ok(()) };
-        let link = self.links.get_mut(id.0).ok_or(Withheld)?;
+        let Some(link) = self.links.get_mut(id.0) else {
+            self.withhold();
+            return Err(Withheld);
+        };
         match link.seal(&mut frame.bytes) {
             Sealing::To(endpoint) => {
                 frame.to = endpoint;
@@ -137,8 +143,12 @@ impl Links {
                 }
                 Ok(())
             }
-            Sealing::Withheld => Err(Withheld),
+            Sealing::Withheld => {
+                self.withhold();
+                Err(Withheld)
+            }
             Sealing::Exhausted => {
+                self.withhold();
                 self.end(cx, id, Down::Exhausted, out);
                 Err(Withheld)
             }

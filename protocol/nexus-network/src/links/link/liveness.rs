@@ -46,8 +46,9 @@ impl Probe {
 /// Acknowledgements, owed and awaited.
 #[derive(Debug)]
 pub(super) struct Acks {
-    /// When one is due; never while none is owed.
+    /// When a frame must leave for one; never while none is owed, or such a frame waits for its turn.
     due: Instant,
+    owed: bool,
     /// Counters of frames with packets that were sent, and not acknowledged yet, oldest first.
     sent: VecDeque<u32>,
     pub(super) acknowledged: u64,
@@ -59,7 +60,7 @@ const AWAITED: usize = 33;
 
 impl Default for Acks {
     fn default() -> Self {
-        Self { due: Instant::NEVER, sent: VecDeque::new(), acknowledged: 0, lost: 0 }
+        Self { due: Instant::NEVER, owed: false, sent: VecDeque::new(), acknowledged: 0, lost: 0 }
     }
 }
 
@@ -71,15 +72,17 @@ impl Acks {
         if pace.acknowledged && slot == Slot::Current {
             let soon = now.after(pace.frame_airtime.max(Duration::from_millis(10)));
             self.due = self.due.min(soon);
+            self.owed = true;
         }
     }
 
-    pub(super) fn is_owed(&self) -> bool {
-        self.due < Instant::NEVER
+    pub(super) const fn is_owed(&self) -> bool {
+        self.owed
     }
 
     pub(super) const fn rides(&mut self) {
         self.due = Instant::NEVER;
+        self.owed = false;
     }
 
     /// A frame with a packet leaves.
@@ -93,7 +96,7 @@ impl Acks {
 
     /// The keys were replaced: what was sent under the others is not told of any more.
     pub(super) fn forget(&mut self) {
-        self.due = Instant::NEVER;
+        self.rides();
         self.sent.clear();
     }
 
@@ -123,6 +126,11 @@ pub(super) struct Moved {
 impl Moved {
     /// How many times what came from an address may go there before it has answered.
     const FACTOR: u64 = 3;
+
+    /// So many bytes came from there.
+    pub(super) fn new(received: usize) -> Self {
+        Self { received: u64::try_from(received).unwrap_or(u64::MAX), sent: 0 }
+    }
 
     /// Counts `bytes` if they may be sent.
     pub(super) fn allows(&mut self, bytes: usize) -> bool {
@@ -170,11 +178,15 @@ impl Link {
         measured.map_or(guessed, |measured| measured.plus(self.pace.frame_airtime.times(4)))
     }
 
+    /// Whether it waits for an answer.
+    pub(in super::super) fn is_asking(&self) -> bool {
+        self.probe.again_at < Instant::NEVER
+    }
+
     /// When the next probe is due.
     pub(super) fn probe_due(&self, own: NodeId) -> Instant {
         // While it is asked, the answer is waited for, and nothing else.
-        let asking = self.probe.again_at < Instant::NEVER;
-        if asking { self.probe.again_at } else { self.heard_at.after(self.quiet(own)) }
+        if self.is_asking() { self.probe.again_at } else { self.heard_at.after(self.quiet(own)) }
     }
 
     /// How long it may be quiet. The side with the higher address waits longer, so that one question serves both.
@@ -187,7 +199,7 @@ impl Link {
     /// Asks, asks again, or gives up.
     pub(super) fn probe_or_give_up<S: Sink<Effect>>(&mut self, desk: &mut Desk<'_, S>) -> Option<Down> {
         let now = desk.cx.now;
-        let asking = self.probe.again_at < Instant::NEVER;
+        let asking = self.is_asking();
         if asking && self.probe.again_at <= now {
             if self.probe.attempts >= PROBES {
                 return Some(Down::Silent);
@@ -255,10 +267,9 @@ impl Link {
     /// An acknowledgement on its own.
     pub(super) fn acknowledge<S: Sink<Effect>>(&mut self, desk: &mut Desk<'_, S>) {
         if self.acks.due <= desk.cx.now {
-            self.acks.rides();
-            if let Some(ack) = self.ack() {
-                self.say(&ack, desk);
-            }
+            // It is written as the frame is sealed: what arrived under one pair of keys is not told under another.
+            self.acks.due = Instant::NEVER;
+            self.say_nothing(desk);
         }
     }
 
@@ -276,10 +287,9 @@ impl Link {
         bytes: usize,
         desk: &mut Desk<'_, S>,
     ) {
-        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         if from == self.endpoint {
             if let Some(moved) = &mut self.moved {
-                moved.received = moved.received.saturating_add(bytes);
+                moved.received = moved.received.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
                 // What came makes room for the question, if that was lost or withheld.
                 if self.probe.sent_at.after(self.answer_time()) <= desk.cx.now {
                     self.probe(desk);
@@ -287,7 +297,7 @@ impl Link {
             }
         } else if from.is_some() && self.current.window.highest() == Some(header.counter) {
             self.endpoint = from;
-            self.moved = Some(Moved { received: bytes, sent: 0 });
+            self.moved = Some(Moved::new(bytes));
             self.probe(desk);
         }
     }
