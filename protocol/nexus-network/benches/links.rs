@@ -118,7 +118,8 @@ fn opening(bench: &mut Criterion) {
                     (bytes, nonce, tag)
                 },
                 |(mut bytes, nonce, tag): (Vec<u8>, Nonce, Tag)| {
-                    key.open_in_place(nonce, &[0; HEADER_LEN], black_box(&mut bytes), &tag).expect("it is authentic");
+                    key.open_in_place(nonce, &[0; HEADER_LEN], black_box(&mut bytes), &tag)
+                        .expect("it is authentic");
                     bytes
                 },
                 READY,

@@ -58,7 +58,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let span = Span::from_secs(seconds.parse::<u64>()?.min(60));
     let boot = Clock::now();
-    let cx = || Cx::at(Instant::BOOT.after(Duration::from_micros(u64::try_from(boot.elapsed().as_micros()).unwrap_or(0))));
+    let cx = || {
+        Cx::at(
+            Instant::BOOT
+                .after(Duration::from_micros(u64::try_from(boot.elapsed().as_micros()).unwrap_or(0))),
+        )
+    };
     let (mut left, mut right) = (End::towards(1, &address)?, End::towards(2, &address)?);
     left.neighbour.up(cx());
     right.neighbour.up(cx());

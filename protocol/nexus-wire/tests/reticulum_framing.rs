@@ -69,7 +69,11 @@ fn a_byte_that_cannot_stand_for_itself_is_found_wherever_it_stands() {
                 let stream = hdlc::encode(&frame, &mut buffer).unwrap();
                 assert_eq!(stream.len(), hdlc::encoded_len(&frame), "{special:#x} at {at} of {len}");
                 let mut deframer = hdlc::Deframer::new(len);
-                assert_eq!(hdlc_frames(&mut deframer, stream), [frame.clone()], "{special:#x} at {at} of {len}");
+                assert_eq!(
+                    hdlc_frames(&mut deframer, stream),
+                    [frame.clone()],
+                    "{special:#x} at {at} of {len}"
+                );
                 let mut smaller = hdlc::Deframer::new(len - 1);
                 assert!(hdlc_frames(&mut smaller, stream).is_empty());
                 assert_eq!(smaller.dropped(), DroppedFrames { oversize: 1, malformed: 0 });

@@ -58,19 +58,24 @@ fn stripped(program: &Path, home: &Path) -> Result<String, Fault> {
     Ok(format!("{}.{} MB", bytes / 1_000_000, bytes / 100_000 % 10))
 }
 
-/// From the start of the process to its first announce: as a node that never ran, and as one that did.
+/// From the start of the process to its first announce, which waits for a link: as a node that never ran, and as one that
+/// did.
 fn starts(program: &Path, home: &Path) -> Result<Vec<[String; 2]>, Fault> {
-    let (mut first, mut again) = (Vec::new(), Vec::new());
+    let mut neighbour = Daemon::start(program, &home.join("neighbour"), &[])?;
+    let at = neighbour.address()?;
+    let (mut first, mut again, mut answering) = (Vec::new(), Vec::new(), Vec::new());
     for number in 0..STARTS {
         let state = home.join(format!("start-{number}"));
         for times in [&mut first, &mut again] {
             let began = Instant::now();
-            let mut daemon = Daemon::start(program, &state, &[])?;
+            let mut daemon = Daemon::start(program, &state, &[&at])?;
+            answering.push(began.elapsed());
             let deadline = began + PATIENCE;
             while daemon.ask(&json!({ "do": "status" }))?["emission"].is_null() {
                 if Instant::now() > deadline {
                     return Err(Fault::new("The daemon did not announce itself within a minute."));
                 }
+                thread::sleep(Duration::from_millis(1));
             }
             times.push(began.elapsed());
         }
@@ -81,6 +86,7 @@ fn starts(program: &Path, home: &Path) -> Result<Vec<[String; 2]>, Fault> {
         [what.to_owned(), format!("{}.{} ms", median / 1_000, median / 100 % 10)]
     };
     Ok(vec![
+        row("start until it answers", &mut answering),
         row("start to first announce, the identity made", &mut first),
         row("start to first announce, known before", &mut again),
     ])
@@ -126,9 +132,8 @@ fn messages(program: &Path, home: &Path) -> Result<Vec<[String; 2]>, Fault> {
     if delivered < MESSAGES {
         return Err(Fault::new(format!("Of {MESSAGES} messages {delivered} were delivered.")));
     }
-    let mut rows = vec![
-        ["messages of 200 bytes over one relay, 16 at a time".to_owned(), per_second(MESSAGES, took)],
-    ];
+    let mut rows =
+        vec![["messages of 200 bytes over one relay, 16 at a time".to_owned(), per_second(MESSAGES, took)]];
     let names = ["the sender's", "the relay's", "the recipient's"];
     for ((name, daemon), before) in names.into_iter().zip([&from, &relay, &to]).zip(before) {
         let spent = daemon.cpu()?.saturating_sub(before?);
@@ -155,8 +160,12 @@ fn relayed(program: &Path, load: &Path, home: &Path) -> Result<Vec<[String; 2]>,
         .map_err(|error| Fault::io(load, &error))?;
     let spent = relay.cpu()?.saturating_sub(before);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let figures: Vec<u64> =
-        text.lines().filter_map(|line| line.strip_prefix("ended ")).flat_map(str::split_whitespace).filter_map(|word| word.parse().ok()).collect();
+    let figures: Vec<u64> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("ended "))
+        .flat_map(str::split_whitespace)
+        .filter_map(|word| word.parse().ok())
+        .collect();
     let [sent, came, micros] = figures[..] else {
         let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         return Err(Fault::new(format!("The load did not come about: {said}.")));
@@ -164,12 +173,16 @@ fn relayed(program: &Path, load: &Path, home: &Path) -> Result<Vec<[String; 2]>,
     let packets = usize::try_from(came).unwrap_or(usize::MAX);
     let memory = relay.memory()?;
     let causes: BTreeMap<String, Value> =
-        serde_json::from_value(relay.ask(&json!({ "do": "status" }))?["refusals"].clone()).unwrap_or_default();
+        serde_json::from_value(relay.ask(&json!({ "do": "status" }))?["refusals"].clone())
+            .unwrap_or_default();
     let unlucky = causes.values().filter_map(Value::as_u64).sum::<u64>();
     Ok(vec![
         ["packets of 484 bytes relayed".to_owned(), per_second(packets, Duration::from_micros(micros))],
         ["processor time for each".to_owned(), each(spent, packets)],
-        ["lost of a million".to_owned(), format!("{}", (sent - came).saturating_mul(1_000_000) / sent.max(1))],
+        [
+            "lost of a million".to_owned(),
+            format!("{}", (sent - came).saturating_mul(1_000_000) / sent.max(1)),
+        ],
         ["frames refused".to_owned(), unlucky.to_string()],
         [
             "resident afterwards".to_owned(),

@@ -168,7 +168,9 @@ impl Unstuffer {
             State::Hunting => {}
             State::Inside if byte == self.stuffing.escape => self.state = State::Escaped,
             State::Inside => self.append(&[byte]),
-            State::Escaped if byte == self.stuffing.escaped_delimiter => self.append(&[self.stuffing.delimiter]),
+            State::Escaped if byte == self.stuffing.escaped_delimiter => {
+                self.append(&[self.stuffing.delimiter])
+            }
             State::Escaped if byte == self.stuffing.escaped_escape => self.append(&[self.stuffing.escape]),
             State::Escaped => {
                 self.count_malformed();
