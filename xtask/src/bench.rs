@@ -1,5 +1,7 @@
 //! `cargo xtask bench`: every crate's benchmarks, then one table with the contenders side by side.
 
+mod daemon;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -52,8 +54,11 @@ struct Measured {
 /// How long each benchmark is warmed up and measured, in seconds: there are over a hundred, and medians settle quickly.
 const MEASURE: [&str; 5] = ["--warm-up-time", "0.5", "--measurement-time", "2", "--noplot"];
 
-/// Runs the benches of every crate that has some, then prints what this run measured.
+/// Runs the benches of every crate that has some, then prints what this run measured. `daemon` is for a table of its own.
 pub(crate) fn run(session: &Session, filter: Option<&str>) -> Result<(), Fault> {
+    if filter == Some("daemon") {
+        return daemon::run(session);
+    }
     let results = session.target().join("criterion");
     let started = SystemTime::now();
     for package in &session.workspace().packages {

@@ -55,7 +55,7 @@ enum Request {
     },
     /// All benchmarks, as one table.
     Bench {
-        /// Only benchmarks whose name contains this.
+        /// Only benchmarks whose name contains this; `daemon`: what a daemon costs, and how fast it is.
         filter: Option<String>,
     },
     /// All fuzz targets in turn, or one.

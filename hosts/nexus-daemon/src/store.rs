@@ -18,6 +18,9 @@ pub(crate) const FILE: &str = "state.redb";
 const VALUES: TableDefinition<'_, (u8, &[u8]), &[u8]> = TableDefinition::new("values");
 /// One entry: the schema's version.
 const SCHEMA: TableDefinition<'_, &str, u32> = TableDefinition::new("schema");
+/// How much of the database is kept in memory at most, in bytes: everything is read once, at the start, and little is
+/// written at a time. (Left to itself it would take up to a gigabyte.)
+const CACHE_BYTES: usize = 1024 * 1024;
 /// The version that this program writes.
 const VERSION: u32 = 1;
 
@@ -101,7 +104,8 @@ impl Store {
         {
             return Err(StoreError::Newer { path, found });
         }
-        let database = Database::open(&path).map_err(|cause| refused(cause.into()))?;
+        let opened = Database::builder().set_cache_size(CACHE_BYTES).open(&path);
+        let database = opened.map_err(|cause| refused(cause.into()))?;
         let store = Self { database: Arc::new(database), path: path.clone() };
         let found = store.version().map_err(refused)?;
         if found > schema.version {

@@ -11,6 +11,7 @@
 //! and the transport id is left out. Spec: spec/network.md#forwarding.
 
 mod duplicates;
+mod names;
 mod reverse;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ use thiserror::Error;
 use crate::announces::{Announces, Path};
 use crate::links::LinkId;
 use duplicates::Duplicates;
+use names::Naming;
 use reverse::{Came, Reverse};
 
 /// What becomes of a packet.
@@ -155,6 +157,7 @@ impl Default for Limits {
 pub struct Forwarding {
     /// The destinations that end here.
     local: BTreeSet<DestinationHash>,
+    naming: Naming,
     duplicates: Duplicates,
     reverse: Reverse,
     drops: Drops,
@@ -164,12 +167,12 @@ impl Forwarding {
     /// An organ that knows of no packet. `own` is this node's own destination.
     #[must_use]
     pub fn new(own: DestinationHash, limits: Limits, seed: &Seed) -> Self {
-        // A key that nobody knows: what shares a bucket cannot be chosen.
-        let key = seed.fork("forwarding").bytes();
         Self {
             local: BTreeSet::from([own]),
-            duplicates: Duplicates::new(limits.duplicates, key),
-            reverse: Reverse::new(limits.reverse, key),
+            // A key that nobody knows: what shares a bucket cannot be chosen.
+            naming: Naming::new(seed.fork("forwarding").bytes()),
+            duplicates: Duplicates::new(limits.duplicates),
+            reverse: Reverse::new(limits.reverse),
             drops: Drops::default(),
         }
     }
@@ -211,9 +214,9 @@ impl Forwarding {
         let read = Packet::decode(packet).map_err(|_| NoPath)?;
         let path = announces.path(&read.destination).ok_or(NoPath)?;
         let link = path.via.link().ok_or(NoPath)?;
-        let (flags, hops, name) = (read.flags(), read.hops, read.truncated_hash());
+        let (flags, hops, name) = (read.flags(), read.hops, self.naming.name(read.truncated_hash()));
         self.duplicates.insert(&name);
-        self.reverse.insert(name, Came { from: None, went: Some(link) }, cx.now);
+        self.reverse.insert(&name, Came { from: None, went: Some(link) }, cx.now);
         if is_direct(&path) {
             return Ok(link);
         }
@@ -224,9 +227,9 @@ impl Forwarding {
     /// A proof of this node's own is to leave: back over the link by which the proved packet came, if that is known.
     pub fn prove(&mut self, cx: Cx, packet: &mut [u8]) -> Option<LinkId> {
         let read = Packet::decode(packet).ok()?;
-        let proved = TruncatedPacketHash(read.destination.0);
-        let came = self.reverse.take(proved, None, cx.now)?;
-        self.duplicates.insert(&read.truncated_hash());
+        let proved = self.naming.name(TruncatedPacketHash(read.destination.0));
+        let came = self.reverse.take(&proved, None, cx.now)?;
+        self.duplicates.insert(&self.naming.name(read.truncated_hash()));
         came.from
     }
 
@@ -245,21 +248,21 @@ impl Forwarding {
         if packet.destination_type == DestinationType::Link {
             return Err(Cause::LinkTable);
         }
-        let name = packet.truncated_hash();
+        let name = self.naming.name(packet.truncated_hash());
         if !packet.context.may_repeat() && self.duplicates.contains(&name) {
             return Err(Cause::Duplicate);
         }
         let decided = match (packet.packet_type, read.header) {
             (PacketType::Proof, HeaderType::One) => self.decide_proof(cx, from, packet)?,
             (_, _) if local && packet.destination_type == DestinationType::Single => {
-                self.reverse.insert(name, Came { from: Some(from), went: None }, cx.now);
+                self.reverse.insert(&name, Came { from: Some(from), went: None }, cx.now);
                 (Decision::Deliver, packet.flags().out_of_transport())
             }
             (_, HeaderType::One) => return Err(Cause::NotForUs),
             (_, HeaderType::Two) => {
                 let (link, header) = next_hop(cx, from, packet, announces)?;
                 if packet.packet_type == PacketType::Data {
-                    self.reverse.insert(name, Came { from: Some(from), went: Some(link) }, cx.now);
+                    self.reverse.insert(&name, Came { from: Some(from), went: Some(link) }, cx.now);
                 }
                 (Decision::Forward { link }, header)
             }
@@ -275,8 +278,8 @@ impl Forwarding {
         from: LinkId,
         packet: &Packet<'_>,
     ) -> Result<(Decision, Flags), Cause> {
-        let proved = TruncatedPacketHash(packet.destination.0);
-        let came = self.reverse.take(proved, Some(from), cx.now).ok_or(Cause::NoReverse)?;
+        let proved = self.naming.name(TruncatedPacketHash(packet.destination.0));
+        let came = self.reverse.take(&proved, Some(from), cx.now).ok_or(Cause::NoReverse)?;
         let header = packet.flags().out_of_transport();
         Ok(match came.from {
             None => (Decision::Deliver, header),

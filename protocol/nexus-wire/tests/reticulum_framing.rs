@@ -58,6 +58,31 @@ fn an_escape_that_stands_for_nothing_spoils_its_frame_only() {
 }
 
 #[test]
+fn a_byte_that_cannot_stand_for_itself_is_found_wherever_it_stands() {
+    // Next to it stand those that differ from it, or from it and from the other, by one bit or by one.
+    for (special, neighbour) in [(0x7e, 0x7f), (0x7d, 0x7c), (0x7e, 0xfe), (0x7d, 0x5d), (0x7e, 0x7d)] {
+        for len in 1..40 {
+            for at in 0..len {
+                let mut frame = vec![neighbour; len];
+                frame[at] = special;
+                let mut buffer = vec![0; hdlc::encoded_len(&frame)];
+                let stream = hdlc::encode(&frame, &mut buffer).unwrap();
+                assert_eq!(stream.len(), hdlc::encoded_len(&frame), "{special:#x} at {at} of {len}");
+                let mut deframer = hdlc::Deframer::new(len);
+                assert_eq!(
+                    hdlc_frames(&mut deframer, stream),
+                    [frame.clone()],
+                    "{special:#x} at {at} of {len}"
+                );
+                let mut smaller = hdlc::Deframer::new(len - 1);
+                assert!(hdlc_frames(&mut smaller, stream).is_empty());
+                assert_eq!(smaller.dropped(), DroppedFrames { oversize: 1, malformed: 0 });
+            }
+        }
+    }
+}
+
+#[test]
 fn a_deframer_holds_one_frame_whatever_is_sent() {
     let (mut deframer, at_first) = growth_of(|| hdlc::Deframer::new(500));
     let ((), later) = growth_of(|| {

@@ -12,6 +12,7 @@ struct Counting;
 thread_local! {
     static HELD: Cell<isize> = const { Cell::new(0) };
     static PEAK: Cell<isize> = const { Cell::new(0) };
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
 }
 
 #[global_allocator]
@@ -26,6 +27,11 @@ fn count(bytes: isize) {
     });
 }
 
+/// Counts one more allocation.
+fn count_one() {
+    let _ = ALLOCATIONS.try_with(|allocations| allocations.set(allocations.get().wrapping_add(1)));
+}
+
 #[expect(
     unsafe_code,
     reason = "an allocator is unsafe by its trait; it passes every call to the system's unchanged"
@@ -34,6 +40,7 @@ fn count(bytes: isize) {
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size().cast_signed());
+        count_one();
         // SAFETY: the caller's obligations are passed on unchanged.
         unsafe { System.alloc(layout) }
     }
@@ -46,6 +53,7 @@ unsafe impl GlobalAlloc for Counting {
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         count(new_size.cast_signed().wrapping_sub(layout.size().cast_signed()));
+        count_one();
         // SAFETY: the caller's obligations are passed on unchanged.
         unsafe { System.realloc(pointer, layout, new_size) }
     }
@@ -73,6 +81,13 @@ pub fn growth_of<T>(work: impl FnOnce() -> T) -> (T, isize) {
     (result, held().wrapping_sub(before))
 }
 
+/// Runs `work` and returns its result with the number of times that it asked for memory, or for more of it.
+pub fn allocations_of<T>(work: impl FnOnce() -> T) -> (T, usize) {
+    let before = ALLOCATIONS.with(Cell::get);
+    let result = work();
+    (result, ALLOCATIONS.with(Cell::get).wrapping_sub(before))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,5 +100,15 @@ mod tests {
         assert_eq!(growth, -1_000);
         let ((), peak) = peak_of(|| drop(vec![0_u8; 5_000]));
         assert_eq!(peak, 5_000);
+    }
+
+    #[test]
+    fn every_time_that_memory_is_asked_for_is_counted() {
+        let (mut kept, asked) = allocations_of(|| Vec::<u8>::with_capacity(10));
+        assert_eq!(asked, 1);
+        let ((), asked) = allocations_of(|| kept.extend_from_slice(&[0; 10]));
+        assert_eq!(asked, 0, "there was room");
+        let ((), asked) = allocations_of(|| kept.push(1));
+        assert_eq!(asked, 1, "it grew");
     }
 }

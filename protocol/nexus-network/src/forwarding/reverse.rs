@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use nexus_machine::{Duration, Instant};
 use nexus_wire::reticulum::TruncatedPacketHash;
 
-use super::duplicates::{keyed, within};
+use super::names::Name;
 use crate::links::LinkId;
 
 /// A proof that comes later than this finds no way back.
@@ -33,40 +33,35 @@ struct Entry {
 /// A table of fixed size, without allocation for any packet. In a full bucket the oldest makes room.
 #[derive(Debug)]
 pub(super) struct Reverse {
-    /// Newest first in each.
     buckets: Vec<[Option<Entry>; WAYS]>,
-    key: [u8; 32],
 }
 
 impl Reverse {
     /// Room for `capacity` packets, rounded up to whole buckets.
-    pub(super) fn new(capacity: usize, key: [u8; 32]) -> Self {
-        Self { buckets: vec![[None; WAYS]; capacity.div_ceil(WAYS)], key }
+    pub(super) fn new(capacity: usize) -> Self {
+        Self { buckets: vec![[None; WAYS]; capacity.div_ceil(WAYS)] }
     }
 
-    pub(super) fn insert(&mut self, packet: TruncatedPacketHash, came: Came, now: Instant) {
-        let Some(bucket) = self.bucket(packet) else { return };
-        let same = |held: &Option<Entry>| held.as_ref().is_none_or(|entry| entry.packet == packet);
-        let place = bucket.iter().position(same).unwrap_or(WAYS.saturating_sub(1));
-        if let Some(moved) = bucket.get_mut(..=place) {
-            moved.rotate_right(1);
-        }
-        if let Some(newest) = bucket.first_mut() {
-            *newest = Some(Entry { packet, came, at: now });
-        }
-    }
-
-    /// Takes out which way `packet` came, if it went by `went`: where its first proof has to come from.
-    pub(super) fn take(
-        &mut self,
-        packet: TruncatedPacketHash,
-        went: Option<LinkId>,
-        now: Instant,
-    ) -> Option<Came> {
-        let fits = |entry: &mut Entry| {
-            entry.packet == packet && entry.came.went == went && now.since(entry.at) <= LIFE
+    pub(super) fn insert(&mut self, name: &Name, came: Came, now: Instant) {
+        let packet = name.packet;
+        let Some(bucket) = self.bucket(name) else { return };
+        let is_it = |held: &Option<Entry>| held.as_ref().is_some_and(|entry| entry.packet == packet);
+        let place = match bucket.iter().position(is_it) {
+            Some(at) => bucket.get_mut(at),
+            // What is empty is older than anything.
+            None => bucket.iter_mut().min_by_key(|held| held.as_ref().map(|entry| entry.at)),
         };
-        let bucket = self.bucket(packet)?;
+        if let Some(place) = place {
+            *place = Some(Entry { packet, came, at: now });
+        }
+    }
+
+    /// Takes out which way a packet came, if it went by `went`: where its first proof has to come from.
+    pub(super) fn take(&mut self, name: &Name, went: Option<LinkId>, now: Instant) -> Option<Came> {
+        let fits = |entry: &mut Entry| {
+            entry.packet == name.packet && entry.came.went == went && now.since(entry.at) <= LIFE
+        };
+        let bucket = self.bucket(name)?;
         bucket.iter_mut().find_map(|held| held.take_if(fits)).map(|entry| entry.came)
     }
 
@@ -74,9 +69,8 @@ impl Reverse {
         self.buckets.capacity().saturating_mul(size_of::<[Option<Entry>; WAYS]>())
     }
 
-    fn bucket(&mut self, packet: TruncatedPacketHash) -> Option<&mut [Option<Entry>; WAYS]> {
-        let [bucket, _] = keyed(&self.key, &packet);
-        let at = within(bucket, self.buckets.len());
+    fn bucket(&mut self, name: &Name) -> Option<&mut [Option<Entry>; WAYS]> {
+        let at = name.bucket(self.buckets.len());
         self.buckets.get_mut(at)
     }
 }
@@ -94,32 +88,34 @@ mod tests {
 
     #[test]
     fn a_way_is_found_once_and_only_from_where_the_packet_went() {
-        let mut table = Reverse::new(16, [7; 32]);
-        let packet = TruncatedPacketHash([1; 16]);
-        table.insert(packet, CAME, Instant::BOOT);
-        assert_eq!(table.take(packet, Some(LEFT), Instant::BOOT), None);
-        assert_eq!(table.take(packet, None, Instant::BOOT), None);
-        assert_eq!(table.take(packet, Some(RIGHT), Instant::BOOT), Some(CAME));
-        assert_eq!(table.take(packet, Some(RIGHT), Instant::BOOT), None, "the second proof");
+        let mut table = Reverse::new(16);
+        let packet = Name::from(TruncatedPacketHash([1; 16]));
+        table.insert(&packet, CAME, Instant::BOOT);
+        assert_eq!(table.take(&packet, Some(LEFT), Instant::BOOT), None);
+        assert_eq!(table.take(&packet, None, Instant::BOOT), None);
+        assert_eq!(table.take(&packet, Some(RIGHT), Instant::BOOT), Some(CAME));
+        assert_eq!(table.take(&packet, Some(RIGHT), Instant::BOOT), None, "the second proof");
     }
 
     #[test]
     fn a_way_lives_for_eight_minutes() {
-        let mut table = Reverse::new(16, [7; 32]);
-        let packet = TruncatedPacketHash([1; 16]);
-        table.insert(packet, CAME, Instant::BOOT);
+        let mut table = Reverse::new(16);
+        let packet = Name::from(TruncatedPacketHash([1; 16]));
+        table.insert(&packet, CAME, Instant::BOOT);
         let late = Instant::BOOT.after(LIFE).after(Duration::from_micros(1));
-        assert_eq!(table.take(packet, Some(RIGHT), late), None);
-        assert_eq!(table.take(packet, Some(RIGHT), Instant::BOOT.after(LIFE)), Some(CAME));
+        assert_eq!(table.take(&packet, Some(RIGHT), late), None);
+        assert_eq!(table.take(&packet, Some(RIGHT), Instant::BOOT.after(LIFE)), Some(CAME));
     }
 
     #[test]
     fn a_full_bucket_forgets_the_oldest_way() {
-        let mut table = Reverse::new(WAYS, [7; 32]);
+        let mut table = Reverse::new(WAYS);
         for n in 0..9 {
-            table.insert(TruncatedPacketHash([n; 16]), CAME, Instant::BOOT);
+            let at = Instant::BOOT.after(Duration::from_micros(n.into()));
+            table.insert(&TruncatedPacketHash([n; 16]).into(), CAME, at);
         }
-        let mut found = |n| table.take(TruncatedPacketHash([n; 16]), Some(RIGHT), Instant::BOOT).is_some();
+        let late = Instant::BOOT.after(Duration::from_secs(1));
+        let mut found = |n| table.take(&TruncatedPacketHash([n; 16]).into(), Some(RIGHT), late).is_some();
         assert!(!found(0));
         assert!((1..9).all(found));
     }

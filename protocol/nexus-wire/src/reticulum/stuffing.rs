@@ -20,19 +20,42 @@ pub(super) struct Stuffing {
 impl Stuffing {
     /// Appends `bytes` with delimiters and escapes replaced.
     pub(super) fn put(self, bytes: &[u8], writer: &mut Writer<'_>) -> Result<(), EncodeError> {
-        for piece in bytes.split_inclusive(|byte| self.stand_in(*byte).is_some()) {
-            let last = piece.split_last().and_then(|(last, plain)| Some((plain, self.stand_in(*last)?)));
-            let Some((plain, stand_in)) = last else { return writer.put(piece) };
+        let mut rest = bytes;
+        loop {
+            let (plain, behind) = self.split_plain(rest);
             writer.put(plain)?;
-            writer.put(&[self.escape, stand_in])?;
+            let Some((byte, behind)) = behind.split_first() else { return Ok(()) };
+            if let Some(stand_in) = self.stand_in(*byte) {
+                writer.put(&[self.escape, stand_in])?;
+            }
+            rest = behind;
         }
-        Ok(())
     }
 
     /// How many bytes [`Stuffing::put`] appends.
     pub(super) fn len(self, bytes: &[u8]) -> usize {
         let escaped = bytes.iter().filter(|byte| self.stand_in(**byte).is_some()).count();
         bytes.len().saturating_add(escaped)
+    }
+
+    /// The bytes before the first delimiter or escape, and the rest: eight at a time, for most stand for themselves.
+    fn split_plain(self, bytes: &[u8]) -> (&[u8], &[u8]) {
+        let (delimiter, escape) = (in_every_byte(self.delimiter), in_every_byte(self.escape));
+        let mut at = 0_usize;
+        let mut rest = bytes;
+        while let Some((word, behind)) = rest.split_first_chunk::<8>() {
+            let word = u64::from_le_bytes(*word);
+            let special = zero_bytes(word ^ delimiter) | zero_bytes(word ^ escape);
+            if special != 0 {
+                // The first is marked exactly: only what stands behind it may be marked in error.
+                let within = usize::try_from(special.trailing_zeros() / 8).unwrap_or(0);
+                return bytes.split_at_checked(at.saturating_add(within)).unwrap_or((bytes, &[]));
+            }
+            at = at.saturating_add(8);
+            rest = behind;
+        }
+        let within = rest.iter().position(|byte| self.stand_in(*byte).is_some()).unwrap_or(rest.len());
+        bytes.split_at_checked(at.saturating_add(within)).unwrap_or((bytes, &[]))
     }
 
     /// What follows the escape in place of `byte`, if it cannot stand in a frame itself.
@@ -45,6 +68,17 @@ impl Stuffing {
             None
         }
     }
+}
+
+/// A word of eight times this byte.
+const fn in_every_byte(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
+}
+
+/// Marks the top bit of the first byte that is zero, counted from the low end, perhaps of others behind it, and of none
+/// if none is zero.
+const fn zero_bytes(word: u64) -> u64 {
+    word.wrapping_sub(in_every_byte(0x01)) & !word & in_every_byte(0x80)
 }
 
 /// What a stream cost in frames that could not be used.
@@ -98,14 +132,27 @@ impl Unstuffer {
         if core::mem::take(&mut self.handed_out) {
             self.frame.clear();
         }
-        while let Some((byte, rest)) = stream.split_first() {
+        loop {
+            self.take_plain(stream);
+            let (byte, rest) = stream.split_first()?;
             *stream = rest;
             self.take(*byte);
             if self.handed_out {
                 return Some(&self.frame);
             }
         }
-        None
+    }
+
+    /// Takes what stands for itself at the front of `stream`.
+    fn take_plain(&mut self, stream: &mut &[u8]) {
+        if self.state == State::Escaped {
+            return;
+        }
+        let (plain, rest) = self.stuffing.split_plain(stream);
+        *stream = rest;
+        if self.state == State::Inside {
+            self.append(plain);
+        }
     }
 
     /// What was dropped so far.
@@ -120,9 +167,11 @@ impl Unstuffer {
         match self.state {
             State::Hunting => {}
             State::Inside if byte == self.stuffing.escape => self.state = State::Escaped,
-            State::Inside => self.append(byte),
-            State::Escaped if byte == self.stuffing.escaped_delimiter => self.append(self.stuffing.delimiter),
-            State::Escaped if byte == self.stuffing.escaped_escape => self.append(self.stuffing.escape),
+            State::Inside => self.append(&[byte]),
+            State::Escaped if byte == self.stuffing.escaped_delimiter => {
+                self.append(&[self.stuffing.delimiter])
+            }
+            State::Escaped if byte == self.stuffing.escaped_escape => self.append(&[self.stuffing.escape]),
             State::Escaped => {
                 self.count_malformed();
                 self.state = State::Hunting;
@@ -147,12 +196,12 @@ impl Unstuffer {
         self.dropped.malformed = self.dropped.malformed.saturating_add(1);
     }
 
-    fn append(&mut self, byte: u8) {
-        if self.frame.len() >= self.max_len {
+    fn append(&mut self, bytes: &[u8]) {
+        if self.frame.len().saturating_add(bytes.len()) > self.max_len {
             self.dropped.oversize = self.dropped.oversize.saturating_add(1);
             self.state = State::Hunting;
         } else {
-            self.frame.push(byte);
+            self.frame.extend_from_slice(bytes);
             self.state = State::Inside;
         }
     }

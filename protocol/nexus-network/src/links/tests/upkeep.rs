@@ -29,16 +29,24 @@ fn a_peer_that_falls_silent_is_given_up_within_a_minute_and_a_half() {
 }
 
 #[test]
-fn an_idle_link_costs_a_probe_and_its_answer_every_quarter_minute() {
-    let mut world = World::new(2, profile(Reach::PointToPoint, 10_000_000), 22);
+fn an_idle_link_costs_a_probe_or_its_answer_every_quarter_minute_and_on_slow_media_every_minute() {
+    let (frames, bytes) = idle_hour(10_000_000);
+    assert!((180..=250).contains(&frames), "{frames} frames");
+    assert!(bytes < 3 * 3_600, "{bytes} bytes: less than 3 a second each way");
+    let (frames, bytes) = idle_hour(50_000);
+    assert!((45..=65).contains(&frames), "{frames} frames");
+    assert!(bytes < 3_600, "{bytes} bytes: less than 1 a second each way");
+}
+
+/// What one side sends on an idle link in an hour, rekeys included: frames and bytes.
+fn idle_hour(bandwidth_bps: u64) -> (u64, u64) {
+    let mut world = World::new(2, profile(Reach::PointToPoint, bandwidth_bps), 22);
     world.up_all();
     world.run_for(Duration::from_secs(60));
     let before = world.nodes[0].links.status().next().unwrap().sent;
-    world.run_for(Duration::from_secs(3_000));
+    world.run_for(Duration::from_secs(3_600));
     let after = world.nodes[0].links.status().next().unwrap().sent;
-    let (frames, bytes) = (after.frames - before.frames, after.bytes - before.bytes);
-    assert!((150..=210).contains(&frames), "{frames}");
-    assert!(bytes < 3 * 3_000, "less than 3 bytes a second each way: {bytes}");
+    (after.frames - before.frames, after.bytes - before.bytes)
 }
 
 #[test]

@@ -1,0 +1,154 @@
+//! What links cost: a handshake, sealing and opening a frame beside the bare AEAD, and the whole way of a relayed packet.
+
+#[allow(dead_code, reason = "the test that a relayed packet costs no memory uses the rest")]
+mod joined;
+
+use std::collections::VecDeque;
+use std::hint::black_box;
+use std::time::{Duration as Span, Instant as Clock};
+
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use nexus_crypto::{AeadKey, Nonce, Tag};
+use nexus_machine::{Cx, Duration, Instant, Machine as _};
+use nexus_wire::nexus::frame::HEADER_LEN;
+
+use joined::{Neighbour, Relay, exchange, linked};
+
+/// Plaintext lengths, in bytes.
+const LENGTHS: [usize; 3] = [64, 200, 484];
+/// Frames made ready at a time: few enough to stay in the cache.
+const READY: BatchSize = BatchSize::NumIterations(64);
+
+fn handshakes(bench: &mut Criterion) {
+    let mut group = bench.benchmark_group("handshake");
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("both-sides", |bencher| {
+        bencher.iter_batched_ref(
+            about_to_link,
+            |(cx, one, other)| {
+                one.wakes(*cx);
+                exchange(*cx, one, other);
+                assert!(one.link.is_some() && other.link.is_some());
+            },
+            BatchSize::NumIterations(16),
+        );
+    });
+    group.bench_function("responder", |bencher| {
+        bencher.iter_custom(|rounds| {
+            let mut spent = Span::ZERO;
+            for _ in 0..rounds {
+                let (cx, mut one, mut other) = about_to_link();
+                one.wakes(cx);
+                while other.link.is_none() {
+                    let frame = one.sent.pop_front().expect("a handshake goes on until both are linked");
+                    let began = Clock::now();
+                    other.hears(cx, frame);
+                    spent += began.elapsed();
+                    while let Some(frame) = other.sent.pop_front() {
+                        one.hears(cx, frame);
+                    }
+                }
+            }
+            spent
+        });
+    });
+    group.finish();
+}
+
+/// Two organs of which the first is due to send message 1, and the second is not.
+fn about_to_link() -> (Cx, Neighbour, Neighbour) {
+    let (mut one, mut other) = (Neighbour::new(1), Neighbour::new(2));
+    let mut cx = Cx::at(Instant::BOOT);
+    one.up(cx);
+    other.up(cx);
+    one.sent.clear();
+    other.sent.clear();
+    while one.links.next_timeout().is_none_or(|at| at > cx.now) {
+        cx = Cx::at(cx.now.after(Duration::from_millis(10)));
+    }
+    (cx, one, other)
+}
+
+fn sealing(bench: &mut Criterion) {
+    let (cx, mut one, _) = linked();
+    let key = AeadKey::from_bytes([7; 32]);
+    let mut group = bench.benchmark_group("link/seal");
+    for len in LENGTHS {
+        group.throughput(Throughput::Bytes(u64::try_from(len).expect("a few hundred")));
+        let mut frame = one.frame(&message(len));
+        group.bench_function(BenchmarkId::new(len.to_string(), "organ"), |bencher| {
+            let mut effects: VecDeque<nexus_network::links::Effect> = VecDeque::new();
+            bencher.iter(|| {
+                frame.bytes.truncate(HEADER_LEN + len);
+                one.links.seal(cx, black_box(&mut frame), &mut effects).expect("the link may send");
+            });
+        });
+        let (mut buffer, mut counter) = (message(len), 0);
+        group.bench_function(BenchmarkId::new(len.to_string(), "aead"), |bencher| {
+            bencher.iter(|| {
+                counter += 1;
+                key.seal_in_place(Nonce::counter(counter), &[0; HEADER_LEN], black_box(&mut buffer))
+            });
+        });
+    }
+    group.finish();
+}
+
+fn opening(bench: &mut Criterion) {
+    let (cx, mut one, mut other) = linked();
+    let key = AeadKey::from_bytes([7; 32]);
+    let mut group = bench.benchmark_group("link/open");
+    for len in LENGTHS {
+        group.throughput(Throughput::Bytes(u64::try_from(len).expect("a few hundred")));
+        let message = message(len);
+        group.bench_function(BenchmarkId::new(len.to_string(), "organ"), |bencher| {
+            bencher.iter_batched(
+                || one.sealed(cx, &message),
+                |frame| other.hears_one(cx, black_box(frame)).expect("it is authentic"),
+                READY,
+            );
+        });
+        let mut counter = 0;
+        group.bench_function(BenchmarkId::new(len.to_string(), "aead"), |bencher| {
+            bencher.iter_batched(
+                || {
+                    counter += 1;
+                    let (mut bytes, nonce) = (message.clone(), Nonce::counter(counter));
+                    let tag = key.seal_in_place(nonce, &[0; HEADER_LEN], &mut bytes);
+                    (bytes, nonce, tag)
+                },
+                |(mut bytes, nonce, tag): (Vec<u8>, Nonce, Tag)| {
+                    key.open_in_place(nonce, &[0; HEADER_LEN], black_box(&mut bytes), &tag)
+                        .expect("it is authentic");
+                    bytes
+                },
+                READY,
+            );
+        });
+    }
+    group.finish();
+}
+
+/// A message that runs to the frame's end, `len` bytes with its kind.
+fn message(len: usize) -> Vec<u8> {
+    let mut message = vec![0; len];
+    message[0] = 0x81;
+    message
+}
+
+fn relaying(bench: &mut Criterion) {
+    let relay = std::cell::RefCell::new(Relay::new());
+    let mut group = bench.benchmark_group("relay");
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("484", |bencher| {
+        bencher.iter_batched(
+            || relay.borrow_mut().arriving(484),
+            |frame| relay.borrow_mut().relays(black_box(frame)),
+            READY,
+        );
+    });
+    group.finish();
+}
+
+criterion_group!(benches, handshakes, sealing, opening, relaying);
+criterion_main!(benches);

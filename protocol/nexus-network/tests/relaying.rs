@@ -1,0 +1,29 @@
+//! The way of a packet through a relay: it arrives, and costs no memory.
+
+#[path = "../benches/joined/mod.rs"]
+#[allow(dead_code, reason = "the benchmarks use the rest")]
+mod joined;
+
+use joined::Relay;
+use nexus_testkit::heap;
+use nexus_wire::nexus::frame::HEADER_LEN;
+
+#[test]
+fn a_relayed_packet_is_opened_rewritten_and_sealed_in_its_own_buffer() {
+    let mut relay = Relay::new();
+    // The tables of packets that passed are as large as they will be, and the queues as long.
+    for _ in 0..2_000 {
+        let frame = relay.arriving(484);
+        relay.relays(frame);
+    }
+    for _ in 0..2_000 {
+        let frame = relay.arriving(484);
+        let buffer = frame.as_ptr();
+        let ((leaving, asked), growth) = heap::growth_of(|| heap::allocations_of(|| relay.relays(frame)));
+        assert_eq!((asked, growth), (0, 0), "nothing is allocated for a packet, and nothing kept");
+        assert_eq!(leaving.bytes.as_ptr(), buffer, "it is not copied");
+        let opened = relay.read_on_the_right(leaving).expect("the right neighbour opens it");
+        assert_eq!(opened.end, HEADER_LEN + 3 + 484);
+    }
+    assert_eq!(relay.layer.forwarding().drops().total(), 0);
+}
