@@ -92,7 +92,7 @@ fn what_cannot_be_sent_is_refused_before_anybody_is_asked() {
     let (node, asked) = delivering();
     for (arguments, sentence) in [
         (["send", ANNA, ""], "there is no text"),
-        (["send", ANNA, &"x".repeat(311)], "311 bytes and a message holds 310"),
+        (["send", ANNA, &"x".repeat(327)], "327 bytes and a message holds 326"),
         (["send", "abcdef", "hello"], "is the beginning of several node ids"),
         (["send", "abc", "hello"], "too short"),
         (["send", "nobody", "hello"], "neither a contact"),
