@@ -6,5 +6,8 @@
 mod place;
 
 mod delivery;
+mod discovery;
 mod nodes;
+mod refused;
 mod restarts;
+mod tools;

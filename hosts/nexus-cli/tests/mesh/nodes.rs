@@ -41,7 +41,12 @@ impl Node {
         let log = fs::OpenOptions::new().append(true).create(true).open(place.state.log()).unwrap();
         let mut command = place.command(&["run", "--while-fed"]);
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log);
-        let mut process = Process(command.spawn().unwrap());
+        Self::answering(command.spawn().unwrap(), place).await
+    }
+
+    /// The node that this process is, or becomes.
+    pub(crate) async fn answering(process: Child, place: Place) -> Self {
+        let mut process = Process(process);
         loop {
             if let Some(me) = place.asked().await {
                 return Self { process, me, place };
@@ -55,6 +60,17 @@ impl Node {
 
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.place.state.log()).unwrap()
+    }
+
+    /// Waits until its log has a line with these words.
+    pub(crate) async fn until_logged(&self, words: &str) {
+        let waiting = async {
+            while !self.log().contains(words) {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        let in_time = tokio::time::timeout(PATIENCE, waiting).await;
+        in_time.unwrap_or_else(|_late| panic!("the log does not say {words:?}: {}", self.log()));
     }
 
     /// The address that an interface listens on.
