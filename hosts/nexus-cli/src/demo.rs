@@ -9,7 +9,6 @@ mod wire;
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -52,8 +51,8 @@ pub(crate) enum DemoError {
     Ended(String, String),
     #[error("node {0} does not answer: {1}")]
     Deaf(String, ClientError),
-    #[error("the recording {0} cannot be read: {1}")]
-    Recording(PathBuf, io::Error),
+    #[error("a recording of the media cannot be read: {0}")]
+    Recording(io::Error),
 }
 
 /// The demo's closing account.

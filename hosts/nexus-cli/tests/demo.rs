@@ -1,50 +1,115 @@
 //! The demo as a user runs it: real processes, real sockets.
 
-use std::io::{BufRead as _, BufReader, Read as _};
-use std::process::{Command, Stdio};
+use std::fs;
+use std::io::{BufRead, BufReader, Read as _};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// The demo, with everything that it keeps under `directory`.
+fn demo(directory: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nexus"));
+    command.arg("demo").args(arguments).env("TMPDIR", directory);
+    command
+}
+
+/// The processes whose command line names a file under `directory`.
+fn processes_in(directory: &Path) -> Vec<u32> {
+    let named = |pid: &u32| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&line).contains(directory.to_str().unwrap())
+    };
+    let all =
+        fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    all.filter(named).collect()
+}
+
+fn nothing_is_left_in(directory: &Path) {
+    assert_eq!(processes_in(directory), Vec::<u32>::new(), "processes");
+    assert_eq!(fs::read_dir(directory).unwrap().count(), 0, "directories");
+}
 
 #[test]
-fn five_processes_find_each_other_through_relays() {
-    let output = Command::new(env!("CARGO_BIN_EXE_nexus"))
-        .args(["demo", "--json", "--seconds", "60"])
-        .output()
-        .unwrap();
+fn five_processes_link_know_each_other_and_deliver_what_nobody_can_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = demo(directory.path(), &["--json", "--seconds", "60"]).output().unwrap();
     let account: serde_json::Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|_| panic!("one JSON object: {}", String::from_utf8_lossy(&output.stderr)));
     assert!(output.status.success(), "{account}");
+    let keys: Vec<_> = account.as_object().unwrap().keys().map(String::as_str).collect();
+    let mut expected = [
+        "ok",
+        "nodes",
+        "links",
+        "announces",
+        "sent",
+        "delivered",
+        "rejected_frames",
+        "plaintext_on_wire",
+        "recorded_bytes",
+        "took_ms",
+    ];
+    expected.sort_unstable();
+    assert_eq!(keys, expected);
     assert_eq!(account["ok"], true, "{account}");
-    assert_eq!((&account["reached"], &account["expected"]), (&20.into(), &20.into()), "{account}");
-    assert_eq!(account["relayed"], 12, "all pairs but the eight of neighbours: {account}");
-    assert_eq!(account["rejected_frames"], 0, "{account}");
+    for (key, count) in [("nodes", 5), ("links", 4), ("announces", 20), ("sent", 20), ("delivered", 20)] {
+        assert_eq!(account[key], count, "{key}: {account}");
+    }
+    assert_eq!(
+        (&account["rejected_frames"], &account["plaintext_on_wire"]),
+        (&0.into(), &0.into()),
+        "{account}"
+    );
+    assert!(account["recorded_bytes"].as_u64().unwrap() > 10_000, "{account}");
+    nothing_is_left_in(directory.path());
 }
 
 #[test]
 fn a_demo_that_gets_no_time_says_what_was_missing_and_fails() {
-    let output = Command::new(env!("CARGO_BIN_EXE_nexus")).args(["demo", "--seconds", "0"]).output().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let output = demo(directory.path(), &["--seconds", "0"]).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(!output.status.success());
-    assert!(said.trim_end().ends_with("of 20 pairs were reached within 0 s."), "{said}");
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let last = said.lines().last().unwrap_or_default();
+    assert!(last.starts_with("The time is up: ") && last.contains("of 4 links"), "{said}");
+    nothing_is_left_in(directory.path());
+}
+
+/// A demo of which the first node runs.
+fn begun(directory: &Path) -> (Child, impl BufRead) {
+    let mut demo = demo(directory, &["--seconds", "60"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(demo.stdout.take().unwrap());
+    let mut first = String::new();
+    said.read_line(&mut first).unwrap();
+    assert!(first.starts_with("A runs: node "), "{first}");
+    (demo, said)
 }
 
 #[test]
 fn an_interrupted_demo_ends_its_nodes_and_leaves_nothing_behind() {
-    let state = tempfile::tempdir().unwrap();
-    let mut demo = Command::new(env!("CARGO_BIN_EXE_nexus"))
-        .args(["demo", "--seconds", "60"])
-        .env("TMPDIR", state.path())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut said = BufReader::new(demo.stdout.take().unwrap());
-    said.read_line(&mut String::new()).unwrap();
-    assert_eq!(std::fs::read_dir(state.path()).unwrap().count(), 1, "its nodes keep their state there");
+    let directory = tempfile::tempdir().unwrap();
+    let (mut demo, mut said) = begun(directory.path());
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "its nodes keep their state there");
     let interrupted = Command::new("kill").args(["-INT", &demo.id().to_string()]).status().unwrap();
     assert!(interrupted.success());
-    // The demo's output ends when the demo does, and the demo ends after its nodes.
     let mut rest = String::new();
     said.read_to_string(&mut rest).unwrap();
     demo.wait().unwrap();
     let last = rest.lines().last().unwrap_or_default();
-    assert!(last.starts_with("Interrupted: ") || last.starts_with("All 5 nodes"), "{last}");
-    assert_eq!(std::fs::read_dir(state.path()).unwrap().count(), 0, "{rest}");
+    assert!(last.starts_with("Interrupted: ") || last.starts_with("All is well: "), "{last}");
+    nothing_is_left_in(directory.path());
+}
+
+#[test]
+fn a_demo_that_is_killed_takes_its_nodes_along() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut demo, _said) = begun(directory.path());
+    assert!(!processes_in(directory.path()).is_empty());
+    demo.kill().unwrap();
+    demo.wait().unwrap();
+    let began = Instant::now();
+    while !processes_in(directory.path()).is_empty() {
+        assert!(began.elapsed() < Duration::from_secs(30), "{:?}", processes_in(directory.path()));
+        std::thread::yield_now();
+    }
 }

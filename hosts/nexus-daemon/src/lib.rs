@@ -12,6 +12,7 @@
 //! | [`driver`] | what stands between the loop and a medium |
 //! | [`drivers`] | UDP, TCP, pipes, memory |
 //! | [`decorators`] | what wraps a driver: faults, a trace, a recording |
+//! | [`recordings`] | reading recordings, and searching them for what must not be there |
 //! | [`store`] | what must survive, in an embedded database under one directory |
 //!
 //! Contract: the crate page of `nexus-node`. Spec: `spec/node.md`.
@@ -32,6 +33,7 @@ pub mod logs;
 pub mod notify;
 pub mod passphrase;
 pub mod privacy;
+pub mod recordings;
 #[cfg(test)]
 mod rig;
 pub mod service;

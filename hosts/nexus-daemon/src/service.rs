@@ -3,6 +3,7 @@
 mod answers;
 mod label;
 mod media;
+mod refused;
 mod reload;
 mod sight;
 mod subscribers;
@@ -32,6 +33,7 @@ use crate::passphrase::Source;
 use crate::state_dir::{StateDir, StateDirError};
 use crate::store::{Reader, Store, StoreError};
 
+use refused::RefusalLog;
 use reload::Dialling;
 use subscribers::Subscribers;
 
@@ -92,7 +94,6 @@ struct Service {
     began: Instant,
     node: NodeId,
     identity: IdentityHash,
-    /// Links that are up, as they were when they came up.
     /// Who waits for what becomes of what is sent.
     sending: BTreeMap<u64, Replier>,
     last_sending: u64,
@@ -104,6 +105,7 @@ struct Service {
     emission: Option<u64>,
     /// Interfaces that frames can pass, by name.
     up: BTreeSet<String>,
+    refusals: RefusalLog,
 }
 
 /// Whether the daemon goes on.
@@ -158,6 +160,7 @@ pub async fn run(options: Options) -> Result<(), ServiceError> {
         store: reader,
         emission: None,
         up: BTreeSet::new(),
+        refusals: RefusalLog::default(),
         options,
     };
     let control = Control::open(&service.options.state)?;
@@ -196,7 +199,10 @@ impl Service {
                 }
                 event = events.recv() => self.hear(event).await,
                 Ok(()) = changes.changed() => self.interfaces_changed().await,
-                _ = tick.tick() => self.serve_listeners().await,
+                _ = tick.tick() => {
+                    self.serve_listeners().await;
+                    self.log_refusals().await;
+                }
                 _ = signals.terminate.recv() => break None,
                 _ = signals.interrupt.recv() => break None,
                 _ = signals.hangup.recv() => self.reload_on_signal().await,

@@ -88,7 +88,12 @@ impl Place {
 
     /// What the node says of itself, if it answers.
     pub(crate) fn status(&self) -> Option<Status> {
-        ask(async { Client::connect(&self.state).await.ok()?.call(Verb::Status).await.ok() })
+        ask(self.asked())
+    }
+
+    /// The same, within a conversation.
+    pub(crate) async fn asked(&self) -> Option<Status> {
+        Client::connect(&self.state).await.ok()?.call(Verb::Status).await.ok()
     }
 
     /// Lets the node announce itself; the emission.

@@ -295,6 +295,15 @@ impl Service {
         }
     }
 
+    /// Says what was refused since the last look.
+    pub(super) async fn log_refusals(&mut self) {
+        // A host that is gone ends the daemon elsewhere.
+        let Ok(counters) = self.handle.ask(sight::refusals).await else { return };
+        for sentence in self.refusals.news(&counters, std::time::Instant::now()) {
+            tracing::warn!("{sentence}");
+        }
+    }
+
     /// Nobody gets an answer from a daemon that is gone.
     pub(super) fn end_requests(&mut self) {
         for replier in std::mem::take(&mut self.sending).into_values() {

@@ -94,6 +94,7 @@ pub(super) fn refusals(view: &HostView<'_>) -> BTreeMap<String, u64> {
     let network = view.node().network();
     let announces = network.announces().refusals();
     let drops = network.forwarding().drops();
+    let messages = view.node().secure().correspondence().refusals();
     let links = network.links().refusals().by_name().filter(|(_, count)| *count > 0);
     let mut all: BTreeMap<String, u64> =
         links.map(|(cause, count)| (format!("link_{cause}"), count)).collect();
@@ -116,6 +117,14 @@ pub(super) fn refusals(view: &HostView<'_>) -> BTreeMap<String, u64> {
         ("packet_loop", drops.loops),
         ("packet_link_table", drops.link_table),
         ("packet_no_reverse", drops.no_reverse),
+        ("message_malformed", messages.malformed),
+        ("message_unopened", messages.unopened),
+        ("message_unprotected", messages.unprotected),
+        ("message_replayed", messages.replayed),
+        ("message_forged", messages.forged),
+        ("message_unproved", messages.unproved),
+        ("message_unknown", messages.unknown),
+        ("message_busy", messages.busy),
     ]));
     all
 }
