@@ -72,7 +72,7 @@ impl Bench {
             Box::new(truth::Truth::new(addresses)),
             Box::new(secrecy::Secrecy::new(&identities)),
             Box::new(nonces::Nonces::new(layout)),
-            Box::new(delivery::Delivery::new(ids.clone(), calm_at.after(within)).lasting(end)),
+            Box::new(delivery::Delivery::new(ids.clone(), layout, calm_at.after(within)).lasting(end)),
             Box::new(agreement::Agreement::new(ids, layout, calm_at, agreement::WITHIN).lasting(end)),
         ])
     }
