@@ -17,7 +17,9 @@ use nexus_sim::schedule::{Action, LinkFaults};
 use nexus_sim::swarm::{run_judged, seed, sweep};
 use nexus_sim::world::{self, Scenario};
 
-const [A, B, C]: [NodeIndex; 3] = [NodeIndex(0), NodeIndex(1), NodeIndex(2)];
+const A: NodeIndex = NodeIndex(0);
+const B: NodeIndex = NodeIndex(1);
+const C: NodeIndex = NodeIndex(2);
 const CABLE: MediumIndex = MediumIndex(0);
 const LAN: MediumIndex = MediumIndex(1);
 
