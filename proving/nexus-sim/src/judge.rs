@@ -77,6 +77,13 @@ impl Bench {
         ])
     }
 
+    /// One judge more.
+    #[must_use]
+    pub fn and(mut self, judge: impl Judge + 'static) -> Self {
+        self.0.push(Box::new(judge));
+        self
+    }
+
     /// As observers of a run.
     pub fn observers(&mut self) -> Vec<&mut dyn Observer> {
         self.0.iter_mut().map(|judge| judge.as_mut() as &mut dyn Observer).collect()

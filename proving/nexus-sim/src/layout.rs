@@ -146,14 +146,17 @@ impl Layout {
     pub fn linked_groups(&self) -> Vec<Option<u32>> {
         let all: Vec<u32> = (0..self.nodes).collect();
         let of_links = |medium: &&MediumPlan| medium.profile.mode == Mode::Nexus;
-        let groups = joined(all.clone(), self.media.iter().filter(of_links).map(|medium| medium.nodes.clone()));
+        let groups =
+            joined(all.clone(), self.media.iter().filter(of_links).map(|medium| medium.nodes.clone()));
         let is_closed = |group: u32| {
             let inside = |node: &NodeIndex| groups[node.place()] == group;
             // The rest of the world, without ways through the group: what touches the group twice is a detour.
-            let touching = |medium: &MediumPlan| medium.nodes.iter().copied().filter(inside).collect::<Vec<_>>();
-            let outside = self.media.iter().map(|medium| {
-                medium.nodes.iter().copied().filter(|node| !inside(node)).collect::<Vec<_>>()
-            });
+            let touching =
+                |medium: &MediumPlan| medium.nodes.iter().copied().filter(inside).collect::<Vec<_>>();
+            let outside = self
+                .media
+                .iter()
+                .map(|medium| medium.nodes.iter().copied().filter(|node| !inside(node)).collect::<Vec<_>>());
             let rest = joined(all.clone(), outside);
             let mut touched = std::collections::BTreeMap::<u32, std::collections::BTreeSet<NodeIndex>>::new();
             for medium in self.media.iter().filter(|medium| medium.profile.mode == Mode::Reticulum) {

@@ -29,16 +29,26 @@ pub(super) fn established() -> Measurement {
     let mut links = Links::of(&scenario);
     let passed = passes(&scenario, &mut links);
     let both = links.live.iter().filter(|(node, _, peer)| links.mutual(*node, *peer)).count();
-    let reaches: BTreeSet<bool> = links
+    let kinds: BTreeSet<&str> = links
         .live
         .iter()
         .filter_map(|(node, iface, _)| {
             let (_, medium) = scenario.layout.interfaces(*node).find(|(own, _)| own == iface)?;
-            Some(scenario.layout.media[medium.place()].profile.reach == Reach::Addressed)
+            Some(kind(scenario.layout.media[medium.place()].profile.reach))
         })
         .collect();
-    let measured = format!("{both} of 6 links, over {} kinds of medium", reaches.len());
-    verdict(measured, both == 6 && links.live.len() == 6 && reaches.len() == 2 && passed)
+    let named = Vec::from_iter(kinds.iter().copied()).join(" and ");
+    let measured = format!("{both} of 6 links, over {named}");
+    verdict(measured, both == 6 && links.live.len() == 6 && kinds.len() == 2 && passed)
+}
+
+/// What a medium is called in a measurement.
+const fn kind(reach: Reach) -> &'static str {
+    match reach {
+        Reach::PointToPoint => "a cable",
+        Reach::Addressed => "a local network",
+        Reach::Shared => "a radio channel",
+    }
 }
 
 /// Three nodes, the first and the last not neighbours: 200 messages each way through the one between.
@@ -46,7 +56,8 @@ pub(super) fn forwarded() -> Measurement {
     let mut mail = Mail::default();
     let passed = passes(&correspondence(), &mut mail);
     let [there, back] = [NodeIndex(0), NodeIndex(2)].map(|node| mail.delivered_of(node));
-    let measured = format!("{there} of {MESSAGES} delivered there, {back} of {MESSAGES} back");
+    let measured =
+        format!("{there} of {MESSAGES} delivered from a cable to a local network, {back} of {MESSAGES} back");
     verdict(measured, there == MESSAGES && back == MESSAGES && passed)
 }
 
