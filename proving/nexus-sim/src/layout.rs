@@ -374,7 +374,7 @@ mod tests {
         };
         let (links, open) = (Mode::Nexus, Mode::Reticulum);
         let together = |groups: Vec<Option<u32>>| (groups[0].is_some() && groups[0] == groups[1], groups[3]);
-        assert_eq!(together(groups(&[(links, &[0, 1]), (links, &[1, 2, 3])])).0, true);
+        assert!(together(groups(&[(links, &[0, 1]), (links, &[1, 2, 3])])).0);
         let (near, far) = together(groups(&[(links, &[0, 1]), (open, &[1, 2]), (open, &[2, 3])]));
         assert!(near && far.is_some_and(|far| far != 0), "whoever is alone is closed");
         assert!(!together(groups(&[(links, &[0, 1]), (open, &[1, 2]), (open, &[2, 0])])).0, "a detour");

@@ -37,7 +37,7 @@ pub(super) fn established() -> Measurement {
             Some(kind(scenario.layout.media[medium.place()].profile.reach))
         })
         .collect();
-    let named = Vec::from_iter(kinds.iter().copied()).join(" and ");
+    let named = kinds.iter().copied().collect::<Vec<_>>().join(" and ");
     let measured = format!("{both} of 6 links, over {named}");
     verdict(measured, both == 6 && links.live.len() == 6 && kinds.len() == 2 && passed)
 }
