@@ -132,6 +132,24 @@ fn a_disk_that_was_set_back_repeats_no_nonce_and_no_emission_and_the_node_links_
     assert!(failures.is_empty(), "{failures:?}");
 }
 
+#[test]
+fn within_minutes_nearly_all_hear_of_all_over_media_that_lose_one_frame_in_ten() {
+    let minutes = Duration::from_secs(5 * 60);
+    let loss = LinkFaults { loss_ppm: 100_000, ..LinkFaults::NONE };
+    let complete = |number: &u64| {
+        let seed = seed(*number);
+        let layout = Shape::Grid.layout(9, &seed).speaking(Speech::NEXUS, &seed);
+        let media = 0..u32::try_from(layout.media.len()).unwrap();
+        let mut scenario = Scenario::calm(seed, layout, minutes);
+        let disturb = |medium| (WorldTime::START, Action::Disturb(MediumIndex(medium), loss));
+        scenario.schedule.extend(media.map(disturb));
+        let bench = Bench::with_liveness::<Node>(&scenario, WorldTime::START, minutes);
+        run_judged::<Node>(&scenario, bench).failures.is_empty()
+    };
+    let worlds = (0..10).filter(complete).count();
+    assert!(worlds >= 9, "{worlds} of 10 worlds");
+}
+
 const HOUR: Duration = Duration::from_secs(3_600);
 
 /// A cable from A to B, a local network of B and C.
