@@ -17,6 +17,7 @@ mod known;
 mod neighbours;
 mod own;
 mod passing;
+mod repeating;
 #[cfg(test)]
 mod tests;
 
@@ -204,6 +205,8 @@ pub struct Announces {
     in_clear_at: Option<Instant>,
     /// Announces of others that wait to be passed on, by destination.
     relays: BoundedMap<DestinationHash, Relay>,
+    /// Announces that are said again to fast links, and how often they were.
+    repeats: BoundedMap<DestinationHash, u8>,
     deadlines: Deadlines<Timer>,
     random: Stream,
     refusals: Refusals,
@@ -218,6 +221,8 @@ enum Timer {
     FastRelay(DestinationHash),
     /// Another's announce is to be passed on to whoever has not heard it.
     Relay(DestinationHash),
+    /// What was said of a destination is to be said again.
+    Repeat(DestinationHash),
     /// A link is to be told more of what was known when it came up.
     Tell(LinkId),
 }
@@ -256,6 +261,7 @@ impl Announces {
             cache: Cache::new(limits.known, limits.cache_bytes),
             in_clear_at: None,
             relays: BoundedMap::new(limits.relays, MapOverflow::RefuseNew),
+            repeats: BoundedMap::new(limits.relays, MapOverflow::RefuseNew),
             deadlines: Deadlines::default(),
             random: seed.fork("announces"),
             refusals: Refusals::default(),
@@ -337,6 +343,7 @@ impl Announces {
         match self.own.current() {
             Some(emission) => {
                 out.push(tell(link, self.own.destination(), CompactPathCost::ORIGIN, &emission.bytes));
+                self.repeat_later(cx.now, self.own.destination(), 0);
             }
             None => self.emit(cx, Motive::Asked, out),
         }
@@ -382,6 +389,7 @@ impl Announces {
         }
         out.push(Effect::Announced { emitted_at: emission.emitted_at });
         self.own.published(emission);
+        self.repeat_later(cx.now, destination, 0);
     }
 }
 
@@ -424,7 +432,8 @@ impl Machine for Announces {
                     self.emit(cx, Motive::Refresh, out);
                 }
                 Timer::FastRelay(destination) => self.relay_on_fast_links(destination, out),
-                Timer::Relay(destination) => self.relay(destination, out),
+                Timer::Relay(destination) => self.relay(cx.now, destination, out),
+                Timer::Repeat(destination) => self.repeat(cx, destination, out),
                 Timer::Tell(link) => self.tell_next(cx, link, out),
             }
         }
@@ -439,11 +448,13 @@ impl MemoryBound for Announces {
     fn memory_bound(&self) -> usize {
         // An ordered map's nodes may be half empty; a bounded map is two of them, and a timer is two more.
         const PER_RELAY: usize = nexus_wire::reticulum::MTU + 8 * size_of::<(Timer, Relay, u64)>() + 128;
+        const PER_REPEAT: usize = 8 * size_of::<(Timer, DestinationHash, u64)>() + 64;
         self.known
             .memory_bound()
             .saturating_add(self.cache.memory_bound())
             .saturating_add(self.links.memory_bound())
             .saturating_add(self.relays.capacity().saturating_mul(PER_RELAY.saturating_mul(2)))
+            .saturating_add(self.repeats.capacity().saturating_mul(PER_REPEAT))
             .saturating_add(OwnAnnounce::MEMORY_BOUND)
             .saturating_add(256 * 64)
     }

@@ -72,9 +72,16 @@ impl Bench {
             Box::new(truth::Truth::new(addresses)),
             Box::new(secrecy::Secrecy::new(&identities)),
             Box::new(nonces::Nonces::new(layout)),
-            Box::new(delivery::Delivery::new(ids.clone(), calm_at.after(within)).lasting(end)),
+            Box::new(delivery::Delivery::new(ids.clone(), layout, calm_at.after(within)).lasting(end)),
             Box::new(agreement::Agreement::new(ids, layout, calm_at, agreement::WITHIN).lasting(end)),
         ])
+    }
+
+    /// One judge more.
+    #[must_use]
+    pub fn and(mut self, judge: impl Judge + 'static) -> Self {
+        self.0.push(Box::new(judge));
+        self
     }
 
     /// As observers of a run.

@@ -140,10 +140,55 @@ impl Layout {
         (0..).zip(on).map(|(iface, (medium, _))| (InterfaceId(iface), MediumIndex(medium)))
     }
 
+    /// For each node, the number of the group within which everything goes over links: nodes that links connect, and between
+    /// whom there is no way over an open medium, not even a detour. None if it is in no such group.
+    #[must_use]
+    pub fn linked_groups(&self) -> Vec<Option<u32>> {
+        let all: Vec<u32> = (0..self.nodes).collect();
+        let of_links = |medium: &&MediumPlan| medium.profile.mode == Mode::Nexus;
+        let groups =
+            joined(all.clone(), self.media.iter().filter(of_links).map(|medium| medium.nodes.clone()));
+        let is_closed = |group: u32| {
+            let inside = |node: &NodeIndex| groups[node.place()] == group;
+            // The rest of the world, without ways through the group: what touches the group twice is a detour.
+            let touching =
+                |medium: &MediumPlan| medium.nodes.iter().copied().filter(inside).collect::<Vec<_>>();
+            let outside = self
+                .media
+                .iter()
+                .map(|medium| medium.nodes.iter().copied().filter(|node| !inside(node)).collect::<Vec<_>>());
+            let rest = joined(all.clone(), outside);
+            let mut touched = std::collections::BTreeMap::<u32, std::collections::BTreeSet<NodeIndex>>::new();
+            for medium in self.media.iter().filter(|medium| medium.profile.mode == Mode::Reticulum) {
+                let ends = touching(medium);
+                if ends.len() > 1 {
+                    return false;
+                }
+                let beyond = medium.nodes.iter().find(|node| !inside(node));
+                if let Some(beyond) = beyond {
+                    touched.entry(rest[beyond.place()]).or_default().extend(ends);
+                }
+            }
+            touched.values().all(|ends| ends.len() <= 1)
+        };
+        groups.iter().map(|group| Some(*group).filter(|group| is_closed(*group))).collect()
+    }
+
     /// All nodes.
     pub fn node_indices(&self) -> impl Iterator<Item = NodeIndex> + use<> {
         (0..self.nodes).map(NodeIndex)
     }
+}
+
+/// Gives one number to all that any of `sets` joins.
+fn joined(mut groups: Vec<u32>, sets: impl Iterator<Item = Vec<NodeIndex>>) -> Vec<u32> {
+    for set in sets {
+        let members: Vec<u32> = set.iter().map(|node| groups[node.place()]).collect();
+        if let Some(first) = members.first().copied() {
+            groups.iter_mut().filter(|group| members.contains(group)).for_each(|group| *group = first);
+        }
+    }
+    groups
 }
 
 /// A point-to-point link over the Internet: 10 Mbit/s, 15 ms.
@@ -314,6 +359,26 @@ mod tests {
         let layout = Shape::Ring.layout(20, &Seed::new([0; 32])).speaking(speech, &Seed::new([0; 32]));
         let linked = layout.media.iter().filter(|medium| medium.profile.mode == Mode::Nexus).count();
         assert!((1..20).contains(&linked), "{linked} of 20");
+    }
+
+    #[test]
+    fn links_alone_join_only_those_between_whom_there_is_no_open_detour() {
+        let medium = |mode, nodes: &[u32]| {
+            let mut plan = cable(0, 1);
+            (plan.profile.mode, plan.nodes) = (mode, nodes.iter().copied().map(NodeIndex).collect());
+            plan
+        };
+        let groups = |media: &[(Mode, &[u32])]| {
+            let media = media.iter().map(|(mode, nodes)| medium(*mode, nodes)).collect();
+            Layout { nodes: 4, media }.linked_groups()
+        };
+        let (links, open) = (Mode::Nexus, Mode::Reticulum);
+        let together = |groups: Vec<Option<u32>>| (groups[0].is_some() && groups[0] == groups[1], groups[3]);
+        assert!(together(groups(&[(links, &[0, 1]), (links, &[1, 2, 3])])).0);
+        let (near, far) = together(groups(&[(links, &[0, 1]), (open, &[1, 2]), (open, &[2, 3])]));
+        assert!(near && far.is_some_and(|far| far != 0), "whoever is alone is closed");
+        assert!(!together(groups(&[(links, &[0, 1]), (open, &[1, 2]), (open, &[2, 0])])).0, "a detour");
+        assert!(!together(groups(&[(links, &[0, 1]), (open, &[0, 1, 2, 3])])).0, "an open medium of both");
     }
 
     #[test]

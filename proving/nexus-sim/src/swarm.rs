@@ -157,11 +157,18 @@ pub struct Differed {
     pub again: TraceHash,
 }
 
-/// Runs an order twice: before its judges, then before nobody, so that neither chance nor a judge can have had a hand in it.
+/// Runs an order twice: before its judges, and before nobody, so that neither chance nor a judge can have had a hand in it.
+/// Both at once: each is a world of its own, in a thread of its own.
 pub fn run_twice<A: Actor>(order: &Order) -> (Judged, Result<TraceHash, Differed>) {
-    let scenario = order.scenario();
-    let judged = run_judged::<A>(&scenario, order.bench::<A>(&scenario));
-    let again = world::run::<A>(&order.scenario(), &mut []).trace;
+    let (judged, again) = std::thread::scope(|threads| {
+        let again = threads.spawn(|| world::run::<A>(&order.scenario(), &mut []).trace);
+        let scenario = order.scenario();
+        let judged = run_judged::<A>(&scenario, order.bench::<A>(&scenario));
+        match again.join() {
+            Ok(again) => (judged, again),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    });
     let trace = judged.outcome.trace;
     let same = if trace == again { Ok(trace) } else { Err(Differed { judged: trace, again }) };
     (judged, same)

@@ -24,6 +24,12 @@ fn an_acceptance_says_what_its_exit_code_says() {
 }
 
 #[test]
+fn the_criteria_of_transport_and_identity_are_met() {
+    let (code, report) = json(&["acceptance", "1.1", "--json"]);
+    assert_eq!((code, &report["verdict"]), (0, &serde_json::json!("met")), "{report}");
+}
+
+#[test]
 fn an_unknown_milestone_is_refused_in_one_sentence() {
     let output = run(&["acceptance", "9.9"]);
     assert_eq!(output.status.code(), Some(2));
@@ -42,19 +48,18 @@ fn a_trace_is_that_of_its_seed() {
 
 #[test]
 fn a_swarm_reports_no_failures_and_its_size() {
-    let open = ["--mode", "reticulum", "--errands", "none"];
-    let size = ["swarm", "--seeds", "2", "--nodes", "3", "--days", "1", "--json"];
-    let (code, summary) = json(&[&size[..], &open].concat());
+    let (code, summary) = json(&["swarm", "--seeds", "2", "--nodes", "3", "--days", "1", "--json"]);
     assert_eq!((code, &summary["failures"]), (0, &serde_json::json!([])));
     assert_eq!(summary["simulated_s"], 4 * 86_400);
 }
 
 #[test]
 fn a_run_is_a_log_that_ends_with_its_trace() {
-    let world = ["run", "--seed", "7", "--nodes", "3", "--world", "segment", "--hours", "4"];
-    let output = run(&[&world[..], &["--errands", "none"]].concat());
+    let output =
+        run(&["run", "--seed", "7", "--nodes", "3", "--world", "ring", "--mode", "nexus", "--hours", "4"]);
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("announces itself") && text.contains("reaches"), "{text}");
+    assert!(text.contains("links with"), "{text}");
     assert!(text.lines().last().unwrap().starts_with("trace "), "{text}");
     assert_eq!(output.status.code(), Some(0));
 }

@@ -19,6 +19,8 @@ pub(super) struct Neighbouring {
     pub(super) up_at: Instant,
     /// How far the peer was told of what was known when the link came up.
     pub(super) told: Option<Place>,
+    /// How often it was told all of that again.
+    pub(super) told_again: u8,
     allowance: Allowance,
 }
 
@@ -35,7 +37,7 @@ const CORRECTION_INTERVAL: Duration = Duration::from_secs(10);
 
 impl Neighbouring {
     pub(super) const fn new(iface: InterfaceId, peer: IdentityHash, hop: Hop, now: Instant) -> Self {
-        Self { iface, peer, hop, up_at: now, told: None, allowance: Allowance::full(now) }
+        Self { iface, peer, hop, up_at: now, told: None, told_again: 0, allowance: Allowance::full(now) }
     }
 
     pub(super) fn is_fast(&self) -> bool {

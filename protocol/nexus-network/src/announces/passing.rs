@@ -4,7 +4,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use nexus_crypto::{DestinationHash, IdentityHash};
-use nexus_machine::{Cx, Duration, Inserted, Relaying, Sink};
+use nexus_machine::{Cx, Duration, Inserted, Instant, Relaying, Sink};
 use nexus_wire::nexus::Layout as _;
 use nexus_wire::nexus::frame::HEADER_LEN;
 use nexus_wire::nexus::message::MessageWriter;
@@ -117,7 +117,7 @@ impl Announces {
         }
     }
 
-    pub(super) fn relay(&mut self, destination: DestinationHash, out: &mut impl Sink<Effect>) {
+    pub(super) fn relay(&mut self, now: Instant, destination: DestinationHash, out: &mut impl Sink<Effect>) {
         self.deadlines.cancel(Timer::FastRelay(destination));
         let Some(relay) = self.relays.remove(&destination) else { return };
         let lost = self.is_lost(&destination);
@@ -127,6 +127,7 @@ impl Announces {
                 out.push(tell(link, destination, relay.cost, &relay.packet));
             }
         }
+        self.repeat_later(now, destination, 0);
         if relay.to == Audience::Links {
             return;
         }
@@ -153,7 +154,9 @@ impl Announces {
         }
         for _ in 0..PLACES_AT_ONCE {
             let Some(neighbouring) = self.links.get_mut(link) else { return };
-            let Some(place) = self.known.next_place(neighbouring.told) else { return };
+            let Some(place) = self.known.next_place(neighbouring.told) else {
+                return self.tell_again(cx.now, link);
+            };
             neighbouring.told = Some(place);
             let (up_at, (_, _, destination)) = (neighbouring.up_at, place);
             let Some(known) = self.known.get(&destination) else { continue };

@@ -15,6 +15,7 @@ use crate::errands;
 use crate::judge::Bench;
 use crate::judge::secrecy::Secrecy;
 use crate::layout::{Layout, Shape, Speech};
+use crate::medium::endpoint;
 use crate::observation::{Act, Judge, MediumIndex, NodeIndex, Observation, Observer, Verdict, What};
 use crate::schedule::Action;
 use crate::swarm;
@@ -28,16 +29,26 @@ pub(super) fn established() -> Measurement {
     let mut links = Links::of(&scenario);
     let passed = passes(&scenario, &mut links);
     let both = links.live.iter().filter(|(node, _, peer)| links.mutual(*node, *peer)).count();
-    let reaches: BTreeSet<bool> = links
+    let kinds: BTreeSet<&str> = links
         .live
         .iter()
         .filter_map(|(node, iface, _)| {
             let (_, medium) = scenario.layout.interfaces(*node).find(|(own, _)| own == iface)?;
-            Some(scenario.layout.media[medium.place()].profile.reach == Reach::Addressed)
+            Some(kind(scenario.layout.media[medium.place()].profile.reach))
         })
         .collect();
-    let measured = format!("{both} of 6 links, over {} kinds of medium", reaches.len());
-    verdict(measured, both == 6 && links.live.len() == 6 && reaches.len() == 2 && passed)
+    let named = kinds.iter().copied().collect::<Vec<_>>().join(" and ");
+    let measured = format!("{both} of 6 links, over {named}");
+    verdict(measured, both == 6 && links.live.len() == 6 && kinds.len() == 2 && passed)
+}
+
+/// What a medium is called in a measurement.
+const fn kind(reach: Reach) -> &'static str {
+    match reach {
+        Reach::PointToPoint => "a cable",
+        Reach::Addressed => "a local network",
+        Reach::Shared => "a radio channel",
+    }
 }
 
 /// Three nodes, the first and the last not neighbours: 200 messages each way through the one between.
@@ -45,7 +56,8 @@ pub(super) fn forwarded() -> Measurement {
     let mut mail = Mail::default();
     let passed = passes(&correspondence(), &mut mail);
     let [there, back] = [NodeIndex(0), NodeIndex(2)].map(|node| mail.delivered_of(node));
-    let measured = format!("{there} of {MESSAGES} delivered there, {back} of {MESSAGES} back");
+    let measured =
+        format!("{there} of {MESSAGES} delivered from a cable to a local network, {back} of {MESSAGES} back");
     verdict(measured, there == MESSAGES && back == MESSAGES && passed)
 }
 
@@ -64,8 +76,9 @@ pub(super) fn unreadable() -> Measurement {
     verdict(measured, !clear && searched > 0 && delivered == sent)
 }
 
-/// A local network of four, one of whom the others exclude, and a stranger who sends first messages, garbage and what looks
-/// like frames of links.
+/// A local network of four, one of whom the others exclude; a stranger who sends first messages, garbage and what looks like
+/// frames of links; and each of the three told to link with the next as if that were somebody else: whoever answers there is
+/// not told who asks.
 pub(super) fn strangers_rejected() -> Measurement {
     let mut scenario = scenario(network(4), HOUR);
     let outsider = NodeIndex(3);
@@ -80,23 +93,34 @@ pub(super) fn strangers_rejected() -> Measurement {
         }
         scenario.schedule.push((up, Action::InterfaceUp(node, InterfaceId(0))));
     }
+    for (node, impostor) in IMPOSTORS {
+        let (iface, to) = (InterfaceId(0), endpoint(impostor, 0));
+        let dial = Command::Dial { iface, to, expected: Some(ids[outsider.place()]) };
+        scenario.schedule.push((told, Action::Tell(node, dial)));
+    }
     let mut random = scenario.seed.fork("stranger");
     let strange: Vec<_> = (0..3_000).map(|number| stranger(number, &mut random)).collect();
     let frames = strange.len();
     scenario.schedule.extend(strange);
 
     let mut links = Links::of(&scenario);
-    let passed = passes(&scenario, &mut links);
+    let mut impostors = Impostors::default();
+    let passed = passes(&scenario, &mut Both(&mut links, &mut impostors));
     let with_outsider =
         links.ever.iter().filter(|(node, _, peer)| *node == outsider || *peer == outsider).count();
     let among = links.live.iter().filter(|(node, _, peer)| links.mutual(*node, *peer)).count();
     let measured = format!(
         "{with_outsider} links with the excluded node, {} with nobody known, after {frames} strange frames; \
-         {among} of 6 links among the others",
-        links.unknown
+         {} handshakes begun with a wrong identity, {} finished; {among} of 6 links among the others",
+        links.unknown, impostors.begun, impostors.finished
     );
-    verdict(measured, with_outsider == 0 && links.unknown == 0 && among == 6 && passed)
+    let rejected = with_outsider == 0 && links.unknown == 0 && impostors.begun > 0 && impostors.finished == 0;
+    verdict(measured, rejected && among == 6 && passed)
 }
+
+/// Who dials whom, taking it for another.
+const IMPOSTORS: [(NodeIndex, NodeIndex); 3] =
+    [(NodeIndex(0), NodeIndex(1)), (NodeIndex(1), NodeIndex(2)), (NodeIndex(2), NodeIndex(0))];
 
 const MESSAGES: usize = 200;
 
@@ -251,6 +275,39 @@ impl Observer for Links {
             | Event::Delivered { .. }
             | Event::Undelivered { .. } => {}
         }
+    }
+}
+
+/// First and third messages to those who are taken for another. The third says who asks.
+#[derive(Debug, Default)]
+struct Impostors {
+    begun: u32,
+    finished: u32,
+}
+
+impl Observer for Impostors {
+    fn observe(&mut self, observation: &Observation<'_>) {
+        let What::Node { node, act: Act::Took(Output::Transmit { to: Some(to), bytes, .. }), .. } =
+            &observation.what
+        else {
+            return;
+        };
+        let is_impostor = IMPOSTORS.iter().any(|(from, other)| from == node && endpoint(*other, 0) == *to);
+        let kind = bytes.first().and_then(|head| Head::from_wire(*head)).map(Head::kind);
+        if is_impostor {
+            self.begun += u32::from(kind == Some(FrameKind::FIRST));
+            self.finished += u32::from(kind == Some(FrameKind::FINISH));
+        }
+    }
+}
+
+/// Two who watch the same run.
+struct Both<'a>(&'a mut dyn Observer, &'a mut dyn Observer);
+
+impl Observer for Both<'_> {
+    fn observe(&mut self, observation: &Observation<'_>) {
+        self.0.observe(observation);
+        self.1.observe(observation);
     }
 }
 

@@ -19,6 +19,7 @@ pub struct Agreement {
     ids: Vec<NodeId>,
     calm_at: WorldTime,
     within: Duration,
+    longest_gap: Duration,
     nodes: Vec<Node>,
     /// By node: its pairs.
     pairs_of: Vec<Vec<Pair>>,
@@ -123,7 +124,15 @@ impl Agreement {
         }
         let nodes = ids.iter().map(|_| Node::default()).collect();
         let (seen_until, finding) = (WorldTime::START, Finding::default());
-        Self { ids, calm_at, within, nodes, pairs_of, pairs, seen_until, finding }
+        let longest_gap = LONGEST_GAP;
+        Self { ids, calm_at, within, longest_gap, nodes, pairs_of, pairs, seen_until, finding }
+    }
+
+    /// An interruption may last as long as this, whatever it is due to.
+    #[must_use]
+    pub const fn with_longest_gap(mut self, longest_gap: Duration) -> Self {
+        self.longest_gap = longest_gap;
+        self
     }
 
     /// The run lasts until `end`, whether anything happens then or not.
@@ -157,7 +166,7 @@ impl Agreement {
 
     /// Whether a pair that was apart from `since` until `until` was so for no longer than it may.
     fn in_time(&self, pair: Pair, since: WorldTime, until: WorldTime) -> Result<(), (WorldTime, String)> {
-        let deadline = self.calm_at.after(self.within).max(since.after(LONGEST_GAP));
+        let deadline = self.calm_at.after(self.within).max(since.after(self.longest_gap));
         if until <= deadline {
             return Ok(());
         }

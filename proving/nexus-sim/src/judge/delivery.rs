@@ -10,17 +10,21 @@ use nexus_secure::{Content, Message, Outgoing, Sender, Undelivered};
 
 use super::mirror::Mirror;
 use crate::clock::WorldTime;
+use crate::layout::Layout;
 use crate::observation::{Act, Finding, Judge, NodeIndex, Observation, Observer, Provenance, Verdict, What};
 
 /// A message that is shown was sent to this node by whom it names, is durable there, and is not shown again, whatever crashes
 /// in between. A message that is called delivered was shown to its recipient or is durable there. Each handle comes to
 /// exactly one end while its node runs, no later than [`SLACK`] after its lifetime. Once the world was calm for a stated time,
-/// whatever is still on its way or is sent is delivered.
+/// whatever is still on its way or is sent is delivered, among those who are connected by links alone: open media carry no
+/// packets of nodes. Source: spec/network.md#forwarding.
 ///
 /// A node that was given an earlier image of its disk has forgotten what it was shown: it is excused of showing it again.
 #[derive(Debug)]
 pub struct Delivery {
     ids: Vec<NodeId>,
+    /// By node: within which group everything goes over links.
+    groups: Vec<Option<u32>>,
     disks: Vec<Mirror>,
     /// Whether a disk was ever set back.
     stale: Vec<bool>,
@@ -63,12 +67,13 @@ struct Letter {
 }
 
 impl Delivery {
-    /// A judge of nodes with these ids. From `settled_at` on, the world is so calm that everything arrives.
+    /// A judge of nodes with these ids on this layout. From `settled_at` on, the world is so calm that everything arrives.
     #[must_use]
-    pub fn new(ids: Vec<NodeId>, settled_at: WorldTime) -> Self {
+    pub fn new(ids: Vec<NodeId>, layout: &Layout, settled_at: WorldTime) -> Self {
         let count = ids.len();
         Self {
             ids,
+            groups: layout.linked_groups(),
             disks: (0..count).map(|_| Mirror::default()).collect(),
             stale: vec![false; count],
             incarnations: vec![0; count],
@@ -164,6 +169,7 @@ impl Delivery {
         let settled_at = self.settled_at;
         let busy = self.underway(errand).count() >= BUSY_FROM;
         let progress = self.ends(errand)?;
+        let to = progress.outgoing.to;
         // Whatever its patience, an errand that had time after the world settled must succeed.
         let had_time = progress.until > settled_at.after(SLACK) && at > settled_at;
         let excused = match why {
@@ -171,10 +177,16 @@ impl Delivery {
             Undelivered::Busy => busy,
             Undelivered::NoPath | Undelivered::NoReceipt { .. } => false,
         };
-        if had_time && !excused {
+        if had_time && !excused && self.linked(errand.node, to) {
             return Err(format!("gives {} up in a calm world: {why:?}", errand.handle));
         }
         Ok(())
+    }
+
+    fn linked(&self, node: NodeIndex, to: NodeId) -> bool {
+        let place = self.ids.iter().position(|id| *id == to);
+        let group = place.and_then(|place| self.groups[place]);
+        group.is_some() && group == self.groups[node.place()]
     }
 
     fn underway(&self, of: Errand) -> impl Iterator<Item = &Progress> {
@@ -278,16 +290,23 @@ impl Judge for Delivery {
 
 #[cfg(test)]
 mod tests {
-    use super::super::script::{Script, identity, says, second};
+    use super::super::script::{Script, identity, line, says, second};
     use super::*;
     use nexus_machine::{TableId, Ticket, Write};
+    use nexus_network::Mode;
 
     const TEXT: &[u8] = b"good evening";
 
     /// Two nodes; everything arrives from second 1,000 on.
     fn script() -> Script<Delivery> {
+        among(Mode::Nexus)
+    }
+
+    fn among(mode: Mode) -> Script<Delivery> {
         let ids = (0..2).map(|node| identity(node).node_id()).collect();
-        Script::new(Delivery::new(ids, second(1_000)))
+        let mut layout = line(2);
+        layout.media[0].profile.mode = mode;
+        Script::new(Delivery::new(ids, &layout, second(1_000)))
     }
 
     /// Node 0 is given handle 1: a message of ten minutes to node 1.
@@ -383,5 +402,7 @@ mod tests {
             script.gives(0, &says(handle, 1, &[u8::try_from(handle).unwrap(); 20]))
         });
         assert_eq!(others.reports(0, busy).objection(), "", "with nine on their way it may be busy");
+        let in_clear = among(Mode::Reticulum).at(2_000).gives(0, &says(1, 1, TEXT));
+        assert_eq!(given_up(in_clear), "", "open media carry nothing of this");
     }
 }

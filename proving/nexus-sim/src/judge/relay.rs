@@ -1,16 +1,20 @@
 //! What relays may do to announces. Source: spec/network.md#announces.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use nexus_crypto::DestinationHash;
 use nexus_machine::{BoundedMap, Inserted, MapOverflow};
-use nexus_node::{Input, Output};
+use nexus_network::{InterfaceId, Mode};
+use nexus_node::{Event, Input, Output};
 
 use super::sighting::{Content, Sighting};
 use crate::observation::{Act, Finding, Judge, Observation, Observer, Verdict, What};
 
 /// Whatever announce a node passes on verifies, was heard by it since it started, counts one hop more than some copy that
 /// it heard, and is no older than the newest that it passed on for that destination. Its own it sends with no hops.
+///
+/// Nobody outside can read what a node hears over links: there, what it reports as reached is taken for heard. The judge of
+/// truth sees to it that it is not made up.
 #[derive(Debug)]
 pub struct Relay {
     addresses: Vec<DestinationHash>,
@@ -24,6 +28,10 @@ pub struct Relay {
 struct Node {
     /// The hop counts at which each content was heard, one bit each.
     heard: BoundedMap<Content, u128>,
+    /// The same by destination and emission time, for what came over links.
+    reached: BoundedMap<(DestinationHash, u64), u128>,
+    /// The interfaces that speak links.
+    linked: BTreeSet<InterfaceId>,
     newest: BTreeMap<DestinationHash, u64>,
 }
 
@@ -32,21 +40,40 @@ const REMEMBERED: usize = 4_096;
 
 impl Node {
     fn new() -> Self {
-        Self { heard: remembering(REMEMBERED), newest: BTreeMap::new() }
+        let (heard, reached) = (remembering(REMEMBERED), remembering(REMEMBERED));
+        Self { heard, reached, linked: BTreeSet::new(), newest: BTreeMap::new() }
     }
 
     fn hears(&mut self, sighting: &Sighting<'_>) {
         let before = self.heard.get(&sighting.content).copied().unwrap_or_default();
         remember(&mut self.heard, sighting.content, before | 1 << sighting.hops);
     }
+
+    fn reports(&mut self, event: &Event) {
+        if let Event::Reached { destination, emitted_at, hops: hops @ 1..=128, iface } = event
+            && self.linked.contains(iface)
+        {
+            let emission = (*destination, *emitted_at);
+            let before = self.reached.get(&emission).copied().unwrap_or_default();
+            // It has counted the hop by which it heard it.
+            remember(&mut self.reached, emission, before | 1 << (hops - 1));
+        }
+    }
+
+    /// The hop counts at which it heard an announce, one bit each.
+    fn heard_at(&self, sighting: &Sighting<'_>) -> u128 {
+        let in_clear = self.heard.get(&sighting.content).copied().unwrap_or_default();
+        let emission = (sighting.destination, sighting.emitted_at);
+        in_clear | self.reached.get(&emission).copied().unwrap_or_default()
+    }
 }
 
-const fn remembering<V>(capacity: usize) -> BoundedMap<Content, V> {
+const fn remembering<K: Ord + Clone, V>(capacity: usize) -> BoundedMap<K, V> {
     BoundedMap::new(capacity, MapOverflow::EvictLeastRecent)
 }
 
-fn remember<V>(map: &mut BoundedMap<Content, V>, content: Content, value: V) {
-    match map.insert(content, value) {
+fn remember<K: Ord + Clone, V>(map: &mut BoundedMap<K, V>, key: K, value: V) {
+    match map.insert(key, value) {
         Inserted::Fresh | Inserted::Replaced(_) | Inserted::Evicted(..) | Inserted::Refused(_) => {}
     }
 }
@@ -72,7 +99,7 @@ impl Relay {
             return if hops == 0 { Ok(()) } else { Err(format!("sent its own announce with {hops} hops")) };
         }
         let state = &mut self.nodes[node];
-        let heard_at = state.heard.get(&sighting.content).copied().unwrap_or_default();
+        let heard_at = state.heard_at(sighting);
         if heard_at == 0 {
             return Err(format!("relayed an announce of {destination} that it never heard"));
         }
@@ -102,6 +129,14 @@ impl Observer for Relay {
                     self.nodes[place].hears(&sighting);
                 }
             }
+            Act::Given { input: Input::Up { iface, profile }, .. } => {
+                let linked = &mut self.nodes[place].linked;
+                match profile.mode {
+                    Mode::Nexus => _ = linked.insert(*iface),
+                    Mode::Reticulum => _ = linked.remove(iface),
+                }
+            }
+            Act::Took(Output::Event(event)) => self.nodes[place].reports(event),
             Act::Took(Output::Transmit { bytes, .. }) => {
                 let judged = match Sighting::of(bytes) {
                     None => Ok(()),
@@ -112,7 +147,7 @@ impl Observer for Relay {
                     self.finding.fail(observation.at, || format!("node {} {reason}", node.0));
                 }
             }
-            Act::Took(_)
+            Act::Took(Output::Sense { .. } | Output::Persist { .. })
             | Act::Given { .. }
             | Act::Crashed
             | Act::Durable(_)
@@ -134,6 +169,7 @@ impl Judge for Relay {
 
 #[cfg(test)]
 mod tests {
+    use super::super::script::{IFACE, Script, frame, up};
     use super::super::sighting::forge::{Step, address, announce, objection, with_hops};
     use super::*;
     use crate::observation::Provenance;
@@ -157,6 +193,19 @@ mod tests {
         assert!(judged(vec![hears(5, 2), sends(5, 2)]).contains("with 2 hops"));
         assert!(judged(vec![hears(5, 2), sends(5, 0)]).contains("with 0 hops"));
         assert!(judged(vec![hears(5, 2), sends(5, 4)]).contains("with 4 hops"));
+    }
+
+    #[test]
+    fn what_came_over_a_link_is_relayed_as_it_was_reported() {
+        let relayed = |mode, hops| {
+            let reached = Event::Reached { destination: address(8), emitted_at: 5, hops: 3, iface: IFACE };
+            let sent = with_hops(announce(8, 5, 1), hops);
+            let script = Script::new(Relay::new(vec![address(7)])).gives(0, &up(mode));
+            script.reports(0, reached).takes(0, &frame(None, &sent)).objection()
+        };
+        assert_eq!(relayed(Mode::Nexus, 3), "");
+        assert!(relayed(Mode::Nexus, 4).contains("with 4 hops"));
+        assert!(relayed(Mode::Reticulum, 3).contains("never heard"), "in clear it would have been seen");
     }
 
     #[test]

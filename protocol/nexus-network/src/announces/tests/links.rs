@@ -148,6 +148,47 @@ fn a_link_that_comes_up_is_told_of_all_that_does_not_lead_through_its_peer_neare
 }
 
 #[test]
+fn what_is_said_of_others_is_said_again_to_fast_links_twice_and_to_slow_ones_never() {
+    let mut node = Bench::without_interfaces(&Snapshot::empty());
+    for (link, peer, bps) in [(ONE, 2, FAST), (TWO, 3, FAST), (THREE, 4, 5_000)] {
+        node.tell(up(link, peer, bps));
+    }
+    node.hear_on(ONE, announce_of(7, UNIX));
+    assert_eq!(node.told_within(Duration::from_secs(300)), [(TWO, 0), (THREE, 0), (TWO, 15), (TWO, 75)]);
+}
+
+#[test]
+fn what_is_said_of_oneself_is_said_again_and_a_newer_emission_takes_its_place() {
+    let mut node = Bench::without_interfaces(&Snapshot::empty());
+    node.tell(up(ONE, 2, FAST));
+    node.tell(Input::Ratchet(ratchet()));
+    node.tell(Input::Durable(1));
+    assert_eq!(node.told_within(Duration::from_secs(30)), [(ONE, 15)]);
+    node.tell(Input::Announce);
+    assert_eq!(node.tell(Input::Durable(2)).len(), 3);
+    node.now = node.now.after(Duration::from_secs(15));
+    assert_eq!(node.told_within(Duration::from_secs(300)), [(ONE, 0), (ONE, 60)]);
+}
+
+#[test]
+fn what_a_link_was_told_when_it_came_up_it_is_told_again_twice() {
+    let mut node = Bench::with_links();
+    node.hear_on(ONE, announce_of(7, UNIX));
+    node.told_within(Duration::from_secs(300));
+    node.tell(up(FOUR, 5, FAST));
+    assert_eq!(node.told_within(Duration::from_secs(300)), [(FOUR, 0), (FOUR, 15), (FOUR, 75)]);
+}
+
+#[test]
+fn what_was_lost_meanwhile_is_not_said_again() {
+    let mut node = Bench::with_links();
+    node.hear_on(ONE, announce_of(7, UNIX));
+    node.wait_briefly();
+    node.tell(Input::LinkDown(ONE));
+    assert_eq!(node.told_within(Duration::from_secs(300)), []);
+}
+
+#[test]
 fn a_leaf_speaks_for_itself_only() {
     let mut node = Bench::with_links();
     node.relaying = Relaying::Off;
@@ -260,6 +301,20 @@ impl Bench {
     fn hear_on(&mut self, link: LinkId, packet: Vec<u8>) -> Vec<Effect> {
         let cost = CompactPathCost { hops: HopCount(2), ..CompactPathCost::ORIGIN };
         self.tell(Input::HeardOnLink { link, cost, packet })
+    }
+
+    /// Lets that much time pass. Which links were told something, and in which second from here.
+    fn told_within(&mut self, time: Duration) -> Vec<(LinkId, u64)> {
+        let (begin, until) = (self.now, self.now.after(time));
+        let mut all = Vec::new();
+        while let Some(deadline) = self.organ.next_timeout().filter(|deadline| *deadline <= until) {
+            let mut out: VecDeque<Effect> = VecDeque::new();
+            self.now = deadline;
+            self.organ.handle_timeout(self.cx(), &mut out);
+            all.extend(out.iter().map(|effect| (told(effect).link, deadline.since(begin).as_secs())));
+        }
+        self.now = until;
+        all
     }
 
     /// Lets ten seconds pass, and stops at the last moment at which something was done.
