@@ -58,7 +58,7 @@ fn an_address_that_only_message_3_names_gets_little_until_it_answers() {
         let mut world = by_hand(61);
         let since = world.air.len();
         let finish = begins(&mut world, first_from, 3);
-        let to_victim = 107 * first_from.iter().filter(|from| **from == 3).count();
+        let to_victim: usize = first_from.iter().filter(|from| **from == 3).map(|_| 107).sum();
         let link = world.link(0);
         for _ in 0..20 {
             world.send(0, link, &[&b"\x81\0\0"[..], &[0; 400]].concat());
