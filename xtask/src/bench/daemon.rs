@@ -43,10 +43,18 @@ pub(crate) fn run(session: &Session) -> Result<(), Fault> {
     let _not_there = fs::remove_dir_all(&home);
     fs::create_dir_all(&home).map_err(|error| Fault::io(&home, &error))?;
     let mut rows = vec![["size, stripped".to_owned(), stripped(&program, &home)?]];
-    rows.extend(starts(&program, &home)?);
-    rows.extend(idle(&program, &home)?);
-    rows.extend(messages(&program, &home)?);
-    rows.extend(relayed(&program, &load, &home)?);
+    let parts: [&dyn Fn() -> Result<Vec<[String; 2]>, Fault>; 4] = [
+        &|| starts(&program, &home),
+        &|| messages(&program, &home),
+        &|| relayed(&program, &load, &home),
+        &|| idle(&program, &home),
+    ];
+    for part in parts {
+        let measured = part()?;
+        // It takes a while: what is known is told at once.
+        measured.iter().for_each(|[what, figure]| eprintln!("{what}: {figure}"));
+        rows.extend(measured);
+    }
     println!("\n{}", table::render([("daemon", Align::Left), ("measured", Align::Right)], &rows));
     fs::remove_dir_all(&home).map_err(|error| Fault::io(&home, &error))
 }
@@ -181,7 +189,7 @@ fn relayed(program: &Path, load: &Path, home: &Path) -> Result<Vec<[String; 2]>,
         ["processor time for each".to_owned(), each(spent, packets)],
         [
             "lost of a million".to_owned(),
-            format!("{}", (sent - came).saturating_mul(1_000_000) / sent.max(1)),
+            format!("{}", sent.saturating_sub(came).saturating_mul(1_000_000) / sent.max(1)),
         ],
         ["frames refused".to_owned(), unlucky.to_string()],
         [
