@@ -28,7 +28,7 @@ const AT_A_TIME: usize = 4;
 /// For so long packets are relayed, in seconds.
 const LOAD_S: &str = "8";
 /// A figure that takes longer to come about is not to be had.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Builds what is measured, measures, and prints one table.
 pub(crate) fn run(session: &Session) -> Result<(), Fault> {
@@ -52,7 +52,9 @@ pub(crate) fn run(session: &Session) -> Result<(), Fault> {
     for part in parts {
         let measured = part()?;
         // It takes a while: what is known is told at once.
-        measured.iter().for_each(|[what, figure]| eprintln!("{what}: {figure}"));
+        for [what, figure] in &measured {
+            eprintln!("{what}: {figure}");
+        }
         rows.extend(measured);
     }
     println!("\n{}", table::render([("daemon", Align::Left), ("measured", Align::Right)], &rows));
@@ -176,7 +178,7 @@ fn relayed(program: &Path, load: &Path, home: &Path) -> Result<Vec<[String; 2]>,
         .flat_map(str::split_whitespace)
         .filter_map(|word| word.parse().ok())
         .collect();
-    let [sent, came, micros] = figures[..] else {
+    let [left, came, micros] = figures[..] else {
         let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         return Err(Fault::new(format!("The load did not come about: {said}.")));
     };
@@ -191,7 +193,7 @@ fn relayed(program: &Path, load: &Path, home: &Path) -> Result<Vec<[String; 2]>,
         ["processor time for each".to_owned(), each(spent, packets)],
         [
             "lost of a million".to_owned(),
-            format!("{}", sent.saturating_sub(came).saturating_mul(1_000_000) / sent.max(1)),
+            format!("{}", left.saturating_sub(came).saturating_mul(1_000_000) / left.max(1)),
         ],
         ["frames refused".to_owned(), unlucky.to_string()],
         [
