@@ -1,7 +1,7 @@
 //! `load <address> <seconds>`: two neighbours of a relaying daemon over UDP. One sends packets of 484 bytes, never more on
 //! their way than a socket's buffer holds; the other counts those that come through. Says how many a second.
 
-#[path = "../benches/joined/mod.rs"]
+#[path = "../benches/joined.rs"]
 #[allow(dead_code, reason = "the relay of the benchmarks is another program here")]
 mod joined;
 
