@@ -1,7 +1,7 @@
 //! `load <address> <seconds>`: two neighbours of a relaying daemon over UDP. One sends packets of 484 bytes, never more on
 //! their way than a socket's buffer holds; the other counts those that come through. Says how many a second.
 
-#[path = "../benches/joined/mod.rs"]
+#[path = "../benches/joined.rs"]
 #[allow(dead_code, reason = "the relay of the benchmarks is another program here")]
 mod joined;
 
@@ -85,10 +85,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         std::thread::sleep(Span::from_millis(1));
     }
     let (began, mut last) = (Clock::now(), Clock::now());
-    let (mut sent, mut came, mut lost) = (0, 0, 0);
+    let (mut sent, mut came, mut lost) = (0_u64, 0_u64, 0_u64);
     println!("began");
     while began.elapsed() < span {
-        while sent - came - lost < ON_THEIR_WAY {
+        // What was given up may come after all.
+        while sent.saturating_sub(came + lost) < ON_THEIR_WAY {
             sent += 1;
             let frame = left.neighbour.sealed(cx(), &to_the_far_node(484, sent));
             left.socket.send(&frame)?;
@@ -99,7 +100,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             came += arrived;
             last = Clock::now();
         } else if last.elapsed() > LOST_AFTER {
-            lost = sent - came;
+            lost = sent.saturating_sub(came);
             last = Clock::now();
         } else {
             // The daemon may need this processor.

@@ -1,6 +1,6 @@
 //! The way of a packet through a relay: it arrives, and costs no memory.
 
-#[path = "../benches/joined/mod.rs"]
+#[path = "../benches/joined.rs"]
 #[allow(dead_code, reason = "the benchmarks use the rest")]
 mod joined;
 

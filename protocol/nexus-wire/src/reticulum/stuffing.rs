@@ -169,7 +169,7 @@ impl Unstuffer {
             State::Inside if byte == self.stuffing.escape => self.state = State::Escaped,
             State::Inside => self.append(&[byte]),
             State::Escaped if byte == self.stuffing.escaped_delimiter => {
-                self.append(&[self.stuffing.delimiter])
+                self.append(&[self.stuffing.delimiter]);
             }
             State::Escaped if byte == self.stuffing.escaped_escape => self.append(&[self.stuffing.escape]),
             State::Escaped => {

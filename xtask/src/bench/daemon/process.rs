@@ -52,7 +52,7 @@ impl Daemon {
                 }
             }
         };
-        stream.set_read_timeout(Some(Duration::from_secs(60))).map_err(here)?;
+        stream.set_read_timeout(Some(Duration::from_mins(1))).map_err(here)?;
         Ok(Self { process, control: BufReader::new(stream) })
     }
 
