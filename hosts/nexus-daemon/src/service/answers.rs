@@ -298,7 +298,7 @@ impl Service {
     /// Says what was refused since the last look.
     pub(super) async fn log_refusals(&mut self) {
         // A host that is gone ends the daemon elsewhere.
-        let Ok(counters) = self.handle.ask(sight::refusals).await else { return };
+        let Ok(counters) = self.handle.ask(|view| sight::refusals(view)).await else { return };
         for sentence in self.refusals.news(&counters, std::time::Instant::now()) {
             tracing::warn!("{sentence}");
         }
