@@ -112,7 +112,7 @@ impl Demo {
         if self.json {
             println!("{}", serde_json::to_string(&account).expect("plain data has a JSON form"));
         } else {
-            picture.close(&account.sentence(ending));
+            Picture::close(&account.sentence(ending));
         }
         Ok(if account.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }

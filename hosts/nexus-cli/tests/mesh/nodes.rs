@@ -51,9 +51,8 @@ impl Node {
             if let Some(me) = place.asked().await {
                 return Self { process, me, place };
             }
-            if process.0.try_wait().unwrap().is_some() {
-                panic!("the node ended: {}", fs::read_to_string(place.state.log()).unwrap());
-            }
+            let ended = process.0.try_wait().unwrap();
+            assert!(ended.is_none(), "the node ended: {}", fs::read_to_string(place.state.log()).unwrap());
             tokio::time::sleep(LOOK).await;
         }
     }
@@ -109,10 +108,8 @@ impl Node {
                 tokio::time::sleep(LOOK).await;
             }
         };
-        match tokio::time::timeout(PATIENCE, waiting).await {
-            Ok(status) => status,
-            Err(_late) => panic!("it did not come to be that {what}: {last:?}\n{}", self.log()),
-        }
+        let in_time = tokio::time::timeout(PATIENCE, waiting).await;
+        in_time.unwrap_or_else(|_late| panic!("it did not come to be that {what}: {last:?}\n{}", self.log()))
     }
 
     pub(crate) async fn until_linked(&self, peer: &Self) -> Status {
