@@ -6,8 +6,8 @@ use crate::session::Session;
 use crate::stages::{Note, Report, Stage};
 use crate::{stage, tidy};
 
-/// Test binaries that take longer than the loop may: they run other implementations in real time.
-const SLOW_TEST_BINARIES: [&str; 1] = ["stock_package"];
+/// Test binaries that take longer than the loop may: they run other implementations, or many nodes, in real time.
+const SLOW_TEST_BINARIES: [&str; 2] = ["stock_package", "mesh"];
 
 const STAGES: [Stage; 4] = [
     Stage { name: "format", run: stage::lints::format },

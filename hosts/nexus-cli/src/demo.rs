@@ -30,7 +30,7 @@ const PAIRS: usize = NODES * (NODES - 1);
 /// How the demo is run.
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
-    /// End after this many seconds [default: 30; on a terminal Ctrl-C]
+    /// End after so many seconds at most [default: 30; on a terminal: none]
     #[arg(long)]
     seconds: Option<u64>,
     /// Print one JSON object at the end instead of a live account

@@ -1,4 +1,5 @@
 //! The demo as a user runs it: real processes, real sockets.
+#![allow(clippy::unwrap_used, reason = "what helpers of a test cannot do fails the test")]
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read as _};
@@ -75,10 +76,20 @@ fn a_demo_that_gets_no_time_says_what_was_missing_and_fails() {
     nothing_is_left_in(directory.path());
 }
 
+/// A demo that runs. It ends with the test, and its nodes with it.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ended_already = self.0.kill();
+        let _no_other_waits = self.0.wait();
+    }
+}
+
 /// A demo of which the first node runs.
-fn begun(directory: &Path) -> (Child, impl BufRead) {
-    let mut demo = demo(directory, &["--seconds", "60"]).stdout(Stdio::piped()).spawn().unwrap();
-    let mut said = BufReader::new(demo.stdout.take().unwrap());
+fn begun(directory: &Path) -> (Running, impl BufRead) {
+    let mut demo = Running(demo(directory, &["--seconds", "60"]).stdout(Stdio::piped()).spawn().unwrap());
+    let mut said = BufReader::new(demo.0.stdout.take().unwrap());
     let mut first = String::new();
     said.read_line(&mut first).unwrap();
     assert!(first.starts_with("A runs: node "), "{first}");
@@ -90,11 +101,11 @@ fn an_interrupted_demo_ends_its_nodes_and_leaves_nothing_behind() {
     let directory = tempfile::tempdir().unwrap();
     let (mut demo, mut said) = begun(directory.path());
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "its nodes keep their state there");
-    let interrupted = Command::new("kill").args(["-INT", &demo.id().to_string()]).status().unwrap();
+    let interrupted = Command::new("kill").args(["-INT", &demo.0.id().to_string()]).status().unwrap();
     assert!(interrupted.success());
     let mut rest = String::new();
     said.read_to_string(&mut rest).unwrap();
-    demo.wait().unwrap();
+    demo.0.wait().unwrap();
     let last = rest.lines().last().unwrap_or_default();
     assert!(last.starts_with("Interrupted: ") || last.starts_with("All is well: "), "{last}");
     nothing_is_left_in(directory.path());
@@ -105,8 +116,8 @@ fn a_demo_that_is_killed_takes_its_nodes_along() {
     let directory = tempfile::tempdir().unwrap();
     let (mut demo, _said) = begun(directory.path());
     assert!(!processes_in(directory.path()).is_empty());
-    demo.kill().unwrap();
-    demo.wait().unwrap();
+    demo.0.kill().unwrap();
+    demo.0.wait().unwrap();
     let began = Instant::now();
     while !processes_in(directory.path()).is_empty() {
         assert!(began.elapsed() < Duration::from_secs(30), "{:?}", processes_in(directory.path()));

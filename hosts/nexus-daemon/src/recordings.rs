@@ -71,6 +71,7 @@ pub fn search<'a>(
 }
 
 /// The bytes of a number in hexadecimal digits, as the control protocol writes ids.
+#[must_use]
 pub fn unhex(hex: &str) -> Option<Vec<u8>> {
     let digits = hex.as_bytes().chunks(2);
     digits.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()

@@ -142,6 +142,7 @@ pub(crate) struct Relay {
     left: Neighbour,
     right: Neighbour,
     effects: VecDeque<layer::Effect>,
+    far: NodeId,
     number: u64,
 }
 
@@ -156,6 +157,7 @@ impl Relay {
             left: Neighbour::new(1),
             right: Neighbour::new(2),
             effects: VecDeque::with_capacity(64),
+            far: far(),
             number: 0,
         };
         for iface in [LEFT, RIGHT] {
@@ -166,7 +168,7 @@ impl Relay {
         relay.run_until(|relay| relay.left.link.is_some() && relay.right.link.is_some());
         let announce = relay.right.sealed(relay.cx, &announce());
         relay.tell(layer::Input::Frame { iface: RIGHT, from: None, bytes: announce });
-        let far = far().into();
+        let far = relay.far.into();
         relay.run_until(|relay| relay.layer.announces().path(&far).is_some());
         // Whatever is told on because of that has left.
         let quiet = relay.cx.now.after(Duration::from_secs(5));
@@ -177,7 +179,7 @@ impl Relay {
     /// A frame of the left neighbour with a packet of `len` bytes that is to be relayed: another one each time.
     pub(crate) fn arriving(&mut self, len: usize) -> Vec<u8> {
         self.number += 1;
-        self.left.sealed(self.cx, &to_the_far_node(len, self.number))
+        self.left.sealed(self.cx, &to_the_far_node(&self.far, len, self.number))
     }
 
     /// Relays a frame: the whole way of a packet, until the driver can take the next. Returns the frame that leaves.
@@ -253,20 +255,19 @@ impl Relay {
 }
 
 /// A message with a packet of `len` bytes that is to be carried to the far node.
-pub(crate) fn to_the_far_node(len: usize, number: u64) -> Vec<u8> {
+pub(crate) fn to_the_far_node(far: &NodeId, len: usize, number: u64) -> Vec<u8> {
     let mut message = vec![0; 3 + len];
     message[0] = 0x81;
     // In transport, as links carry it.
     message[3] = 0x50;
-    message[5..21].copy_from_slice(far().as_bytes());
+    message[5..21].copy_from_slice(far.as_bytes());
     message[22..30].copy_from_slice(&number.to_le_bytes());
     message
 }
 
 /// The far node's address.
-fn far() -> NodeId {
-    static ADDRESS: std::sync::LazyLock<NodeId> = std::sync::LazyLock::new(|| identity(FAR).node_id());
-    *ADDRESS
+pub(crate) fn far() -> NodeId {
+    identity(FAR).node_id()
 }
 
 /// An announce of the far node, as its neighbour passes it on.

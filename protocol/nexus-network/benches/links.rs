@@ -1,4 +1,9 @@
 //! What links cost: a handshake, sealing and opening a frame beside the bare AEAD, and the whole way of a relayed packet.
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "a benchmark reads the clock; the core does not"
+)]
 
 #[allow(dead_code, reason = "the test that a relayed packet costs no memory uses the rest")]
 mod joined;

@@ -355,8 +355,8 @@ struct Tickets {
 }
 
 impl Tickets {
-    /// Gates with room for 23 in all; a ring grows by doubling from four.
-    const MEMORY_BOUND: usize = 32 * size_of::<(Ticket, Writer, u64)>();
+    /// Gates with room for 71 in all; a ring grows by doubling from four.
+    const MEMORY_BOUND: usize = 128 * size_of::<(Ticket, Writer, u64)>();
 
     fn issue(&mut self, by: Writer, number: u64, writes: Vec<Write>) -> Output {
         self.last = self.last.next();

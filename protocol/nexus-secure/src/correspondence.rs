@@ -144,8 +144,8 @@ pub const INBOX: TableId = TableId(3);
 pub const REPLAYS: TableId = TableId(4);
 
 /// How many writes may wait for the disk. Messages leave room for the organ's own.
-const WAITING_WRITES: usize = 18;
-const WAITING_MESSAGES: usize = 16;
+const WAITING_WRITES: usize = 66;
+const WAITING_MESSAGES: usize = 64;
 /// Probes are answered this often.
 const ANSWER_PERIOD: Duration = Duration::from_millis(100);
 const ANSWER_BURST: u64 = 20;

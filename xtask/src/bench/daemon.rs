@@ -34,7 +34,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub(crate) fn run(session: &Session) -> Result<(), Fault> {
     let release = ["--release", "--locked"];
     cargo::run(cargo(session).arg("build").args(release).args(["--package", "nexus-cli"]))?;
-    let example = ["--package", "nexus-network", "--example", "load"];
+    let example = ["--package", "nexus-daemon", "--example", "load"];
     cargo::run(cargo(session).arg("build").args(release).args(example))?;
     let built = session.target().join("release");
     let (program, load) = (built.join("nexus"), built.join("examples/load"));

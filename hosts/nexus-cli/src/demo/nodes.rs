@@ -19,6 +19,8 @@ use super::{DemoError, Letter, Mail, NODES, letter};
 pub(super) struct Town {
     directory: PathBuf,
     nodes: Vec<Running>,
+    /// A process that does not answer yet: it is ended with the others, whenever the demo ends.
+    starting: Option<Child>,
     mail: Mail,
 }
 
@@ -69,7 +71,7 @@ const REJECTIONS: [&str; 14] = [
 
 impl Town {
     pub(super) fn new(directory: &Path) -> Self {
-        Self { directory: directory.to_owned(), nodes: Vec::new(), mail: Mail::default() }
+        Self { directory: directory.to_owned(), nodes: Vec::new(), starting: None, mail: Mail::default() }
     }
 
     /// Starts the nodes in the order of the line: each connects to the one before, by UDP and TCP in turn.
@@ -81,10 +83,12 @@ impl Town {
             state.make().map_err(DemoError::State)?;
             std::fs::write(directory.join("nexus.toml"), configuration(index, before.as_deref()))
                 .map_err(DemoError::Directory)?;
-            let mut node = Running::start(state, index).await?;
-            before = node.listens_at(index).await?;
-            picture.say(&format!("{} runs: node {}", letter(index), node.address));
-            self.nodes.push(node);
+            let process = self.starting.insert(spawn(&state)?);
+            let (client, status) = until_it_answers(process, &state, index).await?;
+            let process = self.starting.take().expect("it was put there");
+            picture.say(&format!("{} runs: node {}", letter(index), status.node));
+            self.nodes.push(Running::of(process, client, state, status));
+            before = self.nodes[index].listens_at(index).await?;
         }
         Ok(())
     }
@@ -173,6 +177,9 @@ impl Town {
             // One that does not answer is ended with its process below.
             let _asked = node.ask::<Done>(index, Verb::Stop).await;
         }
+        if let Some(process) = &mut self.starting {
+            let _already_gone = process.kill().await;
+        }
         for node in &mut self.nodes {
             if tokio::time::timeout(Duration::from_secs(5), node.process.wait()).await.is_err() {
                 let _already_gone = node.process.kill().await;
@@ -182,39 +189,10 @@ impl Town {
 }
 
 impl Running {
-    async fn start(state: StateDir, index: usize) -> Result<Self, DemoError> {
-        let directory = state.path();
-        let program = std::env::current_exe().map_err(DemoError::Start)?;
-        let log = std::fs::File::create(directory.join("log")).map_err(DemoError::Directory)?;
-        let mut process = Command::new(program)
-            .args(["node", "run", "--while-fed", "--state"])
-            .arg(directory)
-            .env_remove("NOTIFY_SOCKET")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .kill_on_drop(true)
-            // An interrupt from the terminal is for the demo, which then ends its nodes in order.
-            .process_group(0)
-            .spawn()
-            .map_err(DemoError::Start)?;
+    fn of(mut process: Child, client: Client, state: StateDir, status: Status) -> Self {
         let leash = process.stdin.take().expect("standard input was piped");
-        let mut client = loop {
-            match Client::connect(&state).await {
-                Ok(client) => break client,
-                Err(ClientError::NotRunning(_)) => {}
-                Err(cause) => return Err(DemoError::Deaf(letter(index), cause)),
-            }
-            if process.try_wait().map_err(DemoError::Start)?.is_some() {
-                let said = std::fs::read_to_string(directory.join("log")).unwrap_or_default();
-                return Err(DemoError::Ended(letter(index), said.trim().to_owned()));
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        };
-        let status = client.call::<Status>(Verb::Status).await;
-        let status = status.map_err(|cause| DemoError::Deaf(letter(index), cause))?;
         let (address, identity) = (status.node, status.identity);
-        Ok(Self { process, _leash: leash, client, state, address, identity })
+        Self { process, _leash: leash, client, state, address, identity }
     }
 
     async fn ask<T: serde::de::DeserializeOwned>(
@@ -230,6 +208,48 @@ impl Running {
         let interfaces = self.ask::<Interfaces>(index, Verb::Interfaces).await?.interfaces;
         let onward = interfaces.into_iter().find(|interface| interface.name == "onward");
         Ok(onward.map(|interface| interface.address))
+    }
+}
+
+/// Starts the process of a node.
+fn spawn(state: &StateDir) -> Result<Child, DemoError> {
+    let directory = state.path();
+    let program = std::env::current_exe().map_err(DemoError::Start)?;
+    let log = std::fs::File::create(directory.join("log")).map_err(DemoError::Directory)?;
+    Command::new(program)
+        .args(["node", "run", "--while-fed", "--state"])
+        .arg(directory)
+        .env_remove("NOTIFY_SOCKET")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .kill_on_drop(true)
+        // An interrupt from the terminal is for the demo, which then ends its nodes in order.
+        .process_group(0)
+        .spawn()
+        .map_err(DemoError::Start)
+}
+
+async fn until_it_answers(
+    process: &mut Child,
+    state: &StateDir,
+    index: usize,
+) -> Result<(Client, Status), DemoError> {
+    let deaf = |cause| DemoError::Deaf(letter(index), cause);
+    loop {
+        match Client::connect(state).await {
+            Ok(mut client) => {
+                let status = client.call(Verb::Status).await.map_err(deaf)?;
+                return Ok((client, status));
+            }
+            Err(ClientError::NotRunning(_)) => {}
+            Err(cause) => return Err(deaf(cause)),
+        }
+        if process.try_wait().map_err(DemoError::Start)?.is_some() {
+            let said = std::fs::read_to_string(state.path().join("log")).unwrap_or_default();
+            return Err(DemoError::Ended(letter(index), said.trim().to_owned()));
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 

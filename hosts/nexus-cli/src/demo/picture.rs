@@ -50,8 +50,8 @@ impl Picture {
                 // Up over the last table, and each line cleared before it is written.
                 let up = if self.lines > 0 { format!("\x1b[{}A", self.lines) } else { String::new() };
                 self.lines = table.lines().count();
-                let clear = "\x1b[2K";
-                print(&format!("{up}{clear}{}\n", table.replace('\n', &format!("\n{clear}"))));
+                let lines: Vec<String> = table.lines().map(|line| format!("\x1b[2K{line}\n")).collect();
+                print(&format!("{up}{}", lines.concat()));
             }
         }
     }

@@ -51,9 +51,8 @@ impl Node {
             if let Some(me) = place.asked().await {
                 return Self { process, me, place };
             }
-            if process.0.try_wait().unwrap().is_some() {
-                panic!("the node ended: {}", fs::read_to_string(place.state.log()).unwrap());
-            }
+            let ended = process.0.try_wait().unwrap();
+            assert!(ended.is_none(), "the node ended: {}", fs::read_to_string(place.state.log()).unwrap());
             tokio::time::sleep(LOOK).await;
         }
     }
@@ -109,10 +108,8 @@ impl Node {
                 tokio::time::sleep(LOOK).await;
             }
         };
-        match tokio::time::timeout(PATIENCE, waiting).await {
-            Ok(status) => status,
-            Err(_late) => panic!("it did not come to be that {what}: {last:?}\n{}", self.log()),
-        }
+        let in_time = tokio::time::timeout(PATIENCE, waiting).await;
+        in_time.unwrap_or_else(|_late| panic!("it did not come to be that {what}: {last:?}\n{}", self.log()))
     }
 
     pub(crate) async fn until_linked(&self, peer: &Self) -> Status {
@@ -138,7 +135,7 @@ impl Node {
         in_time.unwrap_or_else(|_late| panic!("an announce is missing: {}", self.log()));
     }
 
-    /// Writes all these, up to 32 at a time, and waits for each receipt.
+    /// Writes all these, up to 50 at a time, and waits for each receipt.
     pub(crate) async fn write(
         &self,
         to: &str,
@@ -147,7 +144,7 @@ impl Node {
     ) -> Vec<Result<Delivered, ClientError>> {
         let mut client = self.client().await;
         let mut outcomes = Vec::new();
-        for some in texts.chunks(32) {
+        for some in texts.chunks(50) {
             let mut ids = Vec::new();
             for text in some {
                 let verb = Verb::Send { to: to.to_owned(), text: text.clone(), signed: true, for_s };
@@ -200,8 +197,8 @@ pub(crate) fn udp(name: &str, peers: &[&str], more: &str) -> String {
 }
 
 /// A TCP interface that listens on a free port of the loopback.
-pub(crate) fn tcp_listening(name: &str, more: &str) -> String {
-    format!("[[tcp]]\nname = \"{name}\"\nlisten = \"127.0.0.1:0\"\npcap = \"{name}.pcap\"\n{more}")
+pub(crate) fn tcp_listening(name: &str) -> String {
+    format!("[[tcp]]\nname = \"{name}\"\nlisten = \"127.0.0.1:0\"\npcap = \"{name}.pcap\"\n")
 }
 
 /// A TCP interface that calls.
@@ -245,10 +242,10 @@ impl Line {
         line
     }
 
-    /// Starts all three, with `more` in the configuration of every interface.
+    /// Starts all three, with `more` in the configuration of B's interfaces.
     async fn begin(more: &str) -> Self {
-        let a = Node::with(&udp("ab", &[], more)).await;
-        let c = Node::with(&tcp_listening("bc", more)).await;
+        let a = Node::with(&udp("ab", &[], "")).await;
+        let c = Node::with(&tcp_listening("bc")).await;
         let config = udp("ab", &[&a.at("ab")], more) + &tcp_calling("bc", &c.at("bc"), more);
         let b = Node::with(&config).await;
         Self { a, b, c }

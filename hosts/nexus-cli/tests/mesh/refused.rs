@@ -43,12 +43,13 @@ fn stranger() -> UdpSocket {
     socket
 }
 
-/// What came back, each frame's first byte. Only first messages may be answered: by a reply, or by a cookie.
-fn only_first_messages_were_answered(socket: &UdpSocket) {
+/// What came back: a first message is answered by a reply or by a cookie, a beacon by a first message, and nothing else by
+/// anything.
+fn only_what_may_be_answered_was(socket: &UdpSocket) {
     let mut frame = [0; 2_048];
     while let Ok(length) = socket.recv(&mut frame) {
-        let (head, expected) = (frame[0], if frame[0] == 0x92 { 107 } else { 19 });
-        assert!(matches!(head, 0x92 | 0x96) && length == expected, "{:02x?}", &frame[..length]);
+        let head = frame[0];
+        assert!(matches!((head, length), (0x91, 39) | (0x92, 107) | (0x96, 19)), "{:02x?}", &frame[..length]);
     }
 }
 
@@ -131,7 +132,7 @@ fn garbage_of_every_length_is_refused_while_the_nodes_go_on() {
         let status =
             line.c.until("garbage was counted", |status| refused(status, "link_malformed") > 0).await;
         assert!(status.links.iter().any(|link| link.peer == line.b.me.node), "{status:?}");
-        only_first_messages_were_answered(&udp);
+        only_what_may_be_answered_was(&udp);
         arrived_once(&line.c.inbox().await, &line.a, &from_a);
         arrived_once(&line.a.inbox().await, &line.c, &from_c);
     });
@@ -156,7 +157,7 @@ fn what_was_recorded_and_is_played_again_changes_nothing() {
         let all = |status: &Status| status.refusals.values().sum::<u64>();
         let grown = |status: &Status| all(status) >= all(&before) + 20;
         let after = a.until("what was played again was counted", grown).await;
-        only_first_messages_were_answered(&socket);
+        only_what_may_be_answered_was(&socket);
         let peers = |status: &Status| {
             status.links.iter().map(|link| (link.peer.clone(), link.endpoint.clone())).collect::<Vec<_>>()
         };
@@ -186,7 +187,7 @@ fn a_flood_of_first_messages_keeps_no_peer_away_and_takes_no_memory() {
         let socket = flooding.join().unwrap();
         let status =
             node.until("the flood was counted", |status| refused(status, "link_flooded") > 100).await;
-        only_first_messages_were_answered(&socket);
+        only_what_may_be_answered_was(&socket);
         let grown = status.memory_bytes.saturating_sub(before);
         println!("grown by {grown} bytes from {before}; {:?}", status.refusals);
         assert!(grown < 20_000_000, "{grown} bytes from {before}");

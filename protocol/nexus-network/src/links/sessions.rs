@@ -47,11 +47,7 @@ impl Sessions {
     pub(super) const fn memory_bound(used: usize) -> usize {
         const EACH: usize =
             2 * (size_of::<(Place, Owner)>() + size_of::<Place>() + size_of::<(Instant, Place)>() + 16);
-        RESTING
-            .saturating_add(RESERVED)
-            .saturating_add(used)
-            .saturating_mul(EACH)
-            .saturating_add(1_024)
+        RESTING.saturating_add(RESERVED).saturating_add(used).saturating_mul(EACH).saturating_add(1_024)
     }
 
     /// A number that nobody uses on `iface`; none if too many are in use or at rest.

@@ -1,7 +1,7 @@
 //! `load <address> <seconds>`: two neighbours of a relaying daemon over UDP. One sends packets of 484 bytes, never more on
 //! their way than a socket's buffer holds; the other counts those that come through. Says how many a second.
 
-#[path = "../benches/joined.rs"]
+#[path = "../../../protocol/nexus-network/benches/joined.rs"]
 #[allow(dead_code, reason = "the relay of the benchmarks is another program here")]
 mod joined;
 
@@ -9,7 +9,7 @@ use std::io::ErrorKind;
 use std::net::UdpSocket;
 use std::time::{Duration as Span, Instant as Clock};
 
-use joined::{Neighbour, announce, to_the_far_node};
+use joined::{Neighbour, announce, far, to_the_far_node};
 use nexus_machine::{Cx, Duration, Instant};
 
 /// Packets on their way at most: their frames fit the smallest buffer that sockets have by default.
@@ -84,24 +84,25 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         right.turns(cx())?;
         std::thread::sleep(Span::from_millis(1));
     }
-    let (began, mut last) = (Clock::now(), Clock::now());
+    let (began, mut heard_at) = (Clock::now(), Clock::now());
     let (mut sent, mut came, mut lost) = (0_u64, 0_u64, 0_u64);
+    let far = far();
     println!("began");
     while began.elapsed() < span {
         // What was given up may come after all.
         while sent.saturating_sub(came + lost) < ON_THEIR_WAY {
             sent += 1;
-            let frame = left.neighbour.sealed(cx(), &to_the_far_node(484, sent));
+            let frame = left.neighbour.sealed(cx(), &to_the_far_node(&far, 484, sent));
             left.socket.send(&frame)?;
         }
         left.turns(cx())?;
         let arrived = right.turns(cx())?;
         if arrived > 0 {
             came += arrived;
-            last = Clock::now();
-        } else if last.elapsed() > LOST_AFTER {
+            heard_at = Clock::now();
+        } else if heard_at.elapsed() > LOST_AFTER {
             lost = sent.saturating_sub(came);
-            last = Clock::now();
+            heard_at = Clock::now();
         } else {
             // The daemon may need this processor.
             std::thread::yield_now();
