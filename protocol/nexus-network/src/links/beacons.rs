@@ -99,13 +99,14 @@ impl Links {
     /// A beacon with a tag that is not known from the address of a neighbour: it may have started anew, and if so its end of
     /// the link is gone.
     fn doubt(&mut self, cx: Cx, id: super::LinkId, out: &mut impl Sink<Effect>) {
+        let Some(link) = self.links.get(id.0) else { return };
+        let iface = link.iface;
         // Who is asked already is not asked from the beginning again: a beacon is easily made up.
-        let quiet = |link: &Link| !link.is_asking() && link.heard_at.after(Duration::from_secs(5)) < cx.now;
-        let Some(iface) = self.links.get(id.0).filter(|link| quiet(link)).map(|link| link.iface) else {
-            return;
-        };
-        self.at_desk(cx, id, out, Link::probe);
-        self.schedule(id);
+        if !link.is_asking() && link.heard_at.after(Duration::from_secs(5)) < cx.now {
+            self.at_desk(cx, id, out, Link::probe);
+            self.schedule(id);
+        }
+        // Whoever started anew can begin as soon as it hears this node. How often that is done for nothing is bounded.
         self.show(cx, iface);
     }
 
