@@ -16,14 +16,13 @@ use alloc::vec::Vec;
 use nexus_crypto::exchange::{EphemeralPublic, RecipientPublic, RecipientSecret};
 use nexus_crypto::{DestinationHash, NodeId, NodeIdentity, NodePublic, RatchetId};
 use nexus_machine::{
-    Cx, Duration, Gate, Instant, Machine, MemoryBound, Seed, Sink, Snapshot, Stream, TableId, Write,
+    Bucket, Cx, Duration, Gate, Instant, Machine, MemoryBound, Seed, Sink, Snapshot, Stream, TableId, Write,
 };
 use nexus_network::{Originated, Recipient};
 use nexus_wire::nexus::Layout as _;
 use nexus_wire::nexus::end_to_end::{Envelope, Service};
 use nexus_wire::reticulum::{Packet, PacketHash, PacketType, Payload as _, Proof};
 
-use crate::allowance::{Allowance, Taken};
 use crate::contract::{Attempt, Message, Outgoing, Sender, Undelivered};
 use crate::envelope::{self, Letter, MAX_PACKET, MAX_PLAINTEXT, Plaintext, SealedPacket};
 use errands::{Errand, Errands, Unjudged};
@@ -148,7 +147,7 @@ const WAITING_WRITES: usize = 66;
 const WAITING_MESSAGES: usize = 64;
 /// Probes are answered this often.
 const ANSWER_PERIOD: Duration = Duration::from_millis(100);
-const ANSWER_BURST: u64 = 20;
+const ANSWER_BURST: u32 = 20;
 
 /// The organ.
 #[derive(Debug)]
@@ -159,7 +158,7 @@ pub struct Correspondence {
     memory: Memory,
     gate: Gate<Then>,
     errands: Errands,
-    answers: Allowance,
+    answers: Bucket,
     /// Messages up to this number are to be forgotten as soon as a write may be made.
     to_forget: Option<u64>,
     refusals: Refusals,
@@ -190,7 +189,7 @@ impl Correspondence {
             memory: Memory::restore(snapshot, limits.remembered, live),
             gate: Gate::new(WAITING_WRITES),
             errands: Errands::new(limits.outgoing),
-            answers: Allowance::new(ANSWER_PERIOD, ANSWER_BURST),
+            answers: Bucket::new(ANSWER_PERIOD, ANSWER_BURST),
             to_forget: None,
             refusals: Refusals::default(),
             random: seed.fork("correspondence"),
@@ -317,7 +316,9 @@ impl Correspondence {
             }
             return;
         };
-        let Some(Taken) = self.answers.take(now) else { return count(&mut self.refusals.busy) };
+        if !self.answers.take(now) {
+            return count(&mut self.refusals.busy);
+        }
         self.memory.remember_for_a_while(enc_id(&packet.enc));
         self.prove(&packet.hash, out);
         let token = self.errands.begin(Errand::Answer { to, request_id: envelope.request_id, body });

@@ -31,7 +31,6 @@
 
 extern crate alloc;
 
-mod allowance;
 pub mod at_rest;
 pub mod contract;
 pub mod correspondence;

@@ -14,11 +14,10 @@ use alloc::vec::Vec;
 use nexus_crypto::exchange::RecipientSecret;
 use nexus_crypto::{RatchetId, RatchetPublic, RatchetSecret};
 use nexus_machine::{
-    Cx, Deadlines, Duration, Gate, Instant, Machine, MemoryBound, Seed, Sink, Snapshot, Stream, TableId,
-    Write,
+    Bucket, Cx, Deadlines, Duration, Gate, Instant, Machine, MemoryBound, Seed, Sink, Snapshot, Stream,
+    TableId, Write,
 };
 
-use crate::allowance::{Allowance, Taken};
 use crate::envelope::{Plaintext, SealedPacket};
 
 /// What the organ is told.
@@ -80,7 +79,7 @@ const ENTROPY_PATIENCE: Duration = Duration::from_secs(60);
 /// allowed this often.
 const ALWAYS_TRIED: usize = 2;
 const SEARCH_PERIOD: Duration = Duration::from_millis(50);
-const SEARCH_BURST: u64 = 40;
+const SEARCH_BURST: u32 = 40;
 /// How many writes may wait for the disk: one ratchet in the making, and retirements.
 const WAITING_WRITES: usize = 4;
 
@@ -90,7 +89,7 @@ pub struct Ratchets {
     /// Oldest first; the last is the newest durable one.
     kept: VecDeque<Kept>,
     gate: Gate<Durably>,
-    searches: Allowance,
+    searches: Bucket,
     unsearched: u64,
     next_number: u64,
     state: State,
@@ -141,7 +140,7 @@ impl Ratchets {
         Self {
             kept,
             gate: Gate::new(WAITING_WRITES),
-            searches: Allowance::new(SEARCH_PERIOD, SEARCH_BURST),
+            searches: Bucket::new(SEARCH_PERIOD, SEARCH_BURST),
             unsearched: 0,
             next_number,
             state: State::Asleep,
@@ -174,9 +173,10 @@ impl Ratchets {
         };
         let mut found = self.kept.iter().rev().take(ALWAYS_TRIED).find_map(opened);
         if found.is_none() && self.kept.len() > ALWAYS_TRIED {
-            match self.searches.take(now) {
-                Some(Taken) => found = self.kept.iter().rev().skip(ALWAYS_TRIED).find_map(opened),
-                None => self.unsearched = self.unsearched.saturating_add(1),
+            if self.searches.take(now) {
+                found = self.kept.iter().rev().skip(ALWAYS_TRIED).find_map(opened);
+            } else {
+                self.unsearched = self.unsearched.saturating_add(1);
             }
         }
         out.push(match found {

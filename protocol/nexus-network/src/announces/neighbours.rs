@@ -3,7 +3,7 @@
 use alloc::collections::BTreeMap;
 
 use nexus_crypto::{DestinationHash, IdentityHash};
-use nexus_machine::{BoundedMap, Duration, Inserted, Instant, MapOverflow};
+use nexus_machine::{BoundedMap, Bucket, Duration, Inserted, Instant, MapOverflow};
 use nexus_wire::nexus::path_cost::Hop;
 
 use super::known::{Place, Via};
@@ -21,7 +21,7 @@ pub(super) struct Neighbouring {
     pub(super) told: Option<Place>,
     /// How often it was told all of that again.
     pub(super) told_again: u8,
-    allowance: Allowance,
+    verifications: Bucket,
 }
 
 /// Links slower than this, or of unknown bandwidth, are spoken on less eagerly.
@@ -30,14 +30,15 @@ const FAST_BPS: u64 = 1_000_000;
 const SHARE_PERCENT: u64 = 3;
 /// One announce a second in any case: a link that cannot carry that is no link.
 const SLOWEST_TELLING: Duration = Duration::from_secs(1);
-/// A peer has this many verified a second, and more: see [`Allowance`].
+/// A peer has this many verified a second, and more: see [`VERIFICATION`].
 const FASTEST_TELLING: Duration = Duration::from_millis(25);
 /// The same neighbour is told again of the same destination after this long.
 const CORRECTION_INTERVAL: Duration = Duration::from_secs(10);
 
 impl Neighbouring {
-    pub(super) const fn new(iface: InterfaceId, peer: IdentityHash, hop: Hop, now: Instant) -> Self {
-        Self { iface, peer, hop, up_at: now, told: None, told_again: 0, allowance: Allowance::full(now) }
+    pub(super) fn new(iface: InterfaceId, peer: IdentityHash, hop: Hop, now: Instant) -> Self {
+        let verifications = Bucket::new(VERIFICATION, VERIFICATIONS);
+        Self { iface, peer, hop, up_at: now, told: None, told_again: 0, verifications }
     }
 
     pub(super) fn is_fast(&self) -> bool {
@@ -46,7 +47,7 @@ impl Neighbouring {
 
     /// Whether the peer may have one more announce verified, which is then spent.
     pub(super) fn may_have_verified(&mut self, now: Instant) -> bool {
-        self.allowance.spend(now)
+        self.verifications.take(now)
     }
 
     /// How long to wait after `len` bytes before telling of the next destination.
@@ -60,31 +61,10 @@ impl Neighbouring {
     }
 }
 
-/// A token bucket: 50 signatures a second, 200 at once.
-#[derive(Debug)]
-struct Allowance {
-    /// When it will be full again if nothing is spent.
-    full_at: Instant,
-}
-
-impl Allowance {
-    /// One token.
-    const INTERVAL: Duration = Duration::from_millis(20);
-    const BURST: u64 = 200;
-
-    const fn full(now: Instant) -> Self {
-        Self { full_at: now }
-    }
-
-    fn spend(&mut self, now: Instant) -> bool {
-        let full_at = self.full_at.max(now).after(Self::INTERVAL);
-        if full_at.since(now) > Self::INTERVAL.times(Self::BURST) {
-            return false;
-        }
-        self.full_at = full_at;
-        true
-    }
-}
+/// From one signature of a neighbour that is verified to the next,
+const VERIFICATION: Duration = Duration::from_millis(20);
+/// and how many are verified at once.
+const VERIFICATIONS: u32 = 200;
 
 /// All links, at most a stated number.
 #[derive(Debug)]
