@@ -102,7 +102,7 @@ impl Demo {
         let ending = tokio::select! {
             shown = show(&mut town, &mut picture, endless) => shown.map(|()| Ending::Done),
             () = wait(limit) => Ok(Ending::TimeIsUp),
-            _ = tokio::signal::ctrl_c() => Ok(Ending::Interrupted),
+            () = interrupted() => Ok(Ending::Interrupted),
         };
         let took = began.elapsed();
         let seen = town.look().await;
@@ -115,6 +115,23 @@ impl Demo {
             Picture::close(&account.sentence(ending));
         }
         Ok(if account.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
+
+/// Waits until somebody wants the demo to end: Ctrl-C, a service manager, or a terminal that was closed.
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let heard = |kind| async move {
+        match signal(kind) {
+            Ok(mut signals) => _ = signals.recv().await,
+            // Without a way to hear of it, it ends the process as it always does.
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = heard(SignalKind::interrupt()) => {}
+        () = heard(SignalKind::terminate()) => {}
+        () = heard(SignalKind::hangup()) => {}
     }
 }
 

@@ -98,17 +98,20 @@ fn begun(directory: &Path) -> (Running, impl BufRead) {
 
 #[test]
 fn an_interrupted_demo_ends_its_nodes_and_leaves_nothing_behind() {
-    let directory = tempfile::tempdir().unwrap();
-    let (mut demo, mut said) = begun(directory.path());
-    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "its nodes keep their state there");
-    let interrupted = Command::new("kill").args(["-INT", &demo.0.id().to_string()]).status().unwrap();
-    assert!(interrupted.success());
-    let mut rest = String::new();
-    said.read_to_string(&mut rest).unwrap();
-    demo.0.wait().unwrap();
-    let last = rest.lines().last().unwrap_or_default();
-    assert!(last.starts_with("Interrupted: ") || last.starts_with("All is well: "), "{last}");
-    nothing_is_left_in(directory.path());
+    // Ctrl-C, a service manager, a terminal that was closed.
+    for signal in ["-INT", "-TERM", "-HUP"] {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut demo, mut said) = begun(directory.path());
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "its nodes keep their state there");
+        let interrupted = Command::new("kill").args([signal, &demo.0.id().to_string()]).status().unwrap();
+        assert!(interrupted.success());
+        let mut rest = String::new();
+        said.read_to_string(&mut rest).unwrap();
+        demo.0.wait().unwrap();
+        let last = rest.lines().last().unwrap_or_default();
+        assert!(last.starts_with("Interrupted: ") || last.starts_with("All is well: "), "{signal}: {last}");
+        nothing_is_left_in(directory.path());
+    }
 }
 
 #[test]
