@@ -40,7 +40,7 @@ impl Links {
         cx: Cx,
         iface: InterfaceId,
         from: Option<Endpoint>,
-        mut bytes: Vec<u8>,
+        bytes: Vec<u8>,
         out: &mut impl Sink<Effect>,
     ) -> Option<Opened> {
         if !self.interfaces.contains_key(&iface) {
@@ -64,7 +64,6 @@ impl Links {
             FrameKind::BEACON => self.beacon_heard(cx, iface, from, &bytes, out),
             _ => self.refusals.count(Refused::other_version),
         }
-        bytes.clear();
         None
     }
 
