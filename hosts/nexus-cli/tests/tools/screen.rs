@@ -13,8 +13,10 @@ struct OnTerminal {
 
 impl OnTerminal {
     fn start(node: &FakeNode, arguments: &[&str]) -> Self {
-        let inner = format!("'{}' {}", env!("CARGO_BIN_EXE_nexus"), arguments.join(" "));
+        // Without exec some shells stay between and answer a Ctrl-C themselves, whatever the program did.
+        let inner = format!("exec '{}' {}", env!("CARGO_BIN_EXE_nexus"), arguments.join(" "));
         let child = Command::new("script")
+            .env("SHELL", "/bin/sh")
             .args(["--quiet", "--return", "--command", &inner, "/dev/null"])
             .env("NEXUS_STATE", node.home.path().join("state"))
             .env("XDG_CONFIG_HOME", node.home.path().join("config"))
