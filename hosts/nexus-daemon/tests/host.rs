@@ -15,7 +15,7 @@ use nexus_daemon::drivers::{memory, tcp};
 use nexus_daemon::host::{InterfaceStatus, MediumNotClosed, entropy};
 use nexus_daemon::{Decorations, Host, HostError, HostHandle, Store};
 use nexus_machine::Config;
-use nexus_network::{Access, AppData, InterfaceId, Mode, Profile, Reach};
+use nexus_network::{Access, AppData, DutyCycle, InterfaceId, Mode, Profile, Reach, Timing};
 use nexus_node::{Event, Setup};
 use tempfile::TempDir;
 use tokio::sync::broadcast::Receiver;
@@ -248,7 +248,15 @@ async fn event(events: &mut Receiver<Arc<Event>>, wanted: impl Fn(&Event) -> boo
 
 fn profile() -> Profile {
     let (mode, reach, access) = (Mode::Reticulum, Reach::PointToPoint, Access::Direct);
-    Profile { mode, reach, access, bandwidth_bps: 0, frame_size: 500 }
+    Profile {
+        mode,
+        reach,
+        access,
+        bandwidth_bps: 0,
+        frame_size: 500,
+        timing: Timing::Rate,
+        duty: DutyCycle::UNLIMITED,
+    }
 }
 
 /// The packets of a pcap file, as a reader of the format sees them.

@@ -6,7 +6,7 @@ use nexus_crypto::{IdentitySeed, NameHash, NodeId, NodeIdentity};
 use nexus_machine::{Cx, Duration, Instant, Machine as _, Seed, Snapshot};
 use nexus_network::layer::{self, Network};
 use nexus_network::links::{Effect, Input, Limits, LinkId, Links, Opened, Policy};
-use nexus_network::{Access, AppData, Frame, InterfaceId, Mode, Profile, Reach};
+use nexus_network::{Access, AppData, DutyCycle, Frame, InterfaceId, Mode, Profile, Reach, Timing};
 use nexus_wire::nexus::frame::HEADER_LEN;
 use nexus_wire::nexus::message::MessageWriter;
 use nexus_wire::nexus::path_cost::CompactPathCost;
@@ -33,6 +33,8 @@ pub(crate) fn profile() -> Profile {
         access: Access::Direct,
         bandwidth_bps: 10_000_000_000,
         frame_size: 1_064,
+        timing: Timing::Rate,
+        duty: DutyCycle::UNLIMITED,
     }
 }
 

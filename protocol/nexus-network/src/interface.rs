@@ -4,6 +4,8 @@ use core::fmt;
 
 use nexus_machine::Duration;
 
+use crate::lora::Modulation;
+
 /// One interface of this node. The host gives the numbers; they mean nothing outside the process.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct InterfaceId(pub u8);
@@ -21,12 +23,19 @@ pub struct Profile {
     pub bandwidth_bps: u64,
     /// The longest frame that it carries, in bytes.
     pub frame_size: u16,
+    /// How long a frame occupies it.
+    pub timing: Timing,
+    /// How much of the time this node may transmit.
+    pub duty: DutyCycle,
 }
 
 impl Profile {
-    /// How long `bytes` occupy the medium at its nominal rate; no time at all if the rate is unknown.
+    /// How long a frame of `bytes` occupies the medium; no time at all if that is unknown.
     #[must_use]
     pub fn airtime(&self, bytes: usize) -> Duration {
+        if let Timing::LoRa(modulation) = self.timing {
+            return modulation.airtime(bytes);
+        }
         let bits = u64::try_from(bytes).unwrap_or(u64::MAX).saturating_mul(8_000_000);
         Duration::from_micros(bits.checked_div(self.bandwidth_bps).unwrap_or(0))
     }
@@ -35,6 +44,47 @@ impl Profile {
     #[must_use]
     pub const fn is_slow(&self) -> bool {
         self.bandwidth_bps > 0 && self.bandwidth_bps < 10_000
+    }
+}
+
+/// How long frames occupy a medium.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Timing {
+    /// Their bits at the nominal rate.
+    Rate,
+    /// As a LoRa radio sends them.
+    LoRa(Modulation),
+}
+
+/// How much of any hour a node may transmit, in hundredths of a percent.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct DutyCycle(u16);
+
+impl DutyCycle {
+    /// All the time.
+    pub const UNLIMITED: Self = Self(Self::WHOLE);
+    const WHOLE: u16 = 10_000;
+
+    /// A share of 1 (0.01 %) to 10,000 (all the time); `None` outside that.
+    #[must_use]
+    pub const fn new(hundredths_of_a_percent: u16) -> Option<Self> {
+        if hundredths_of_a_percent == 0 || hundredths_of_a_percent > Self::WHOLE {
+            return None;
+        }
+        Some(Self(hundredths_of_a_percent))
+    }
+
+    /// The share, in hundredths of a percent.
+    #[must_use]
+    pub const fn hundredths_of_a_percent(self) -> u16 {
+        self.0
+    }
+
+    /// What may be spent of `time`.
+    #[must_use]
+    pub fn of(self, time: Duration) -> Duration {
+        let parts = time.as_micros().saturating_mul(self.0.into());
+        Duration::from_micros(parts.checked_div(Self::WHOLE.into()).unwrap_or(0))
     }
 }
 

@@ -5,6 +5,7 @@
 //! | [`interface`] | what the core knows of a medium: [`InterfaceId`], [`Profile`], [`Endpoint`] |
 //! | [`media`] | the organ that owns the way out: bounded queues, readiness, listen before talk |
 //! | [`links`] | the organ that owns the neighbours: handshakes, sealed frames, what keeps links alive |
+//! | [`lora`] | how long a LoRa radio occupies its channel |
 //! | [`announces`] | the organ that makes this node known, hears of others, passes their announces on |
 //! | [`forwarding`] | the organ that says where a packet goes: here, over a link, or nowhere |
 //! | [`layer`] | [`Network`]: the organs and the wires between them |
@@ -36,11 +37,12 @@ pub mod forwarding;
 pub mod interface;
 pub mod layer;
 pub mod links;
+pub mod lora;
 pub mod media;
 
 pub use announces::{AppData, AppDataTooLong, Recipient, Sighting};
 pub use forwarding::{Decision, Forwarding};
-pub use interface::{Access, Endpoint, InterfaceId, Mode, Profile, Reach};
+pub use interface::{Access, DutyCycle, Endpoint, InterfaceId, Mode, Profile, Reach, Timing};
 pub use layer::{Effect, Input, Limits, Network, Originated};
 pub use links::{Down, LinkId, LinkStatus, Policy};
 pub use media::Frame;

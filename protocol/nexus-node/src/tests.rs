@@ -4,7 +4,8 @@ use alloc::vec::Vec;
 use nexus_crypto::{DestinationHash, IdentitySeed, NodeId};
 use nexus_machine::{Config, Cx, Duration, Instant, MemoryBound, Seed, Snapshot, Stream, Ticket, Write};
 use nexus_network::{
-    Access, AppData, InterfaceId, Limits, Mode, Profile, Reach, announces, forwarding, links, media,
+    Access, AppData, DutyCycle, InterfaceId, Limits, Mode, Profile, Reach, Timing, announces, forwarding,
+    links, media,
 };
 use nexus_testkit::laws;
 
@@ -340,6 +341,8 @@ fn profile(mode: Mode) -> Profile {
         access: Access::Direct,
         bandwidth_bps: 1_000_000,
         frame_size: 508,
+        timing: Timing::Rate,
+        duty: DutyCycle::UNLIMITED,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which nodes hear which: media, and worlds made of them.
 
 use nexus_machine::{Duration, Seed};
-use nexus_network::{Access, InterfaceId, Mode, Profile, Reach};
+use nexus_network::{Access, DutyCycle, InterfaceId, Mode, Profile, Reach, Timing};
 
 use crate::observation::{MediumIndex, NodeIndex};
 
@@ -215,6 +215,8 @@ fn cable(a: u32, b: u32) -> MediumPlan {
         access: Access::Direct,
         bandwidth_bps: CABLE_BPS,
         frame_size: STREAM_FRAME,
+        timing: Timing::Rate,
+        duty: DutyCycle::UNLIMITED,
     };
     MediumPlan { profile, delay: CABLE_DELAY, nodes: vec![NodeIndex(a), NodeIndex(b)] }
 }
@@ -226,6 +228,8 @@ fn lan(nodes: std::ops::Range<u32>) -> MediumPlan {
         access: Access::Direct,
         bandwidth_bps: LAN_BPS,
         frame_size: STREAM_FRAME,
+        timing: Timing::Rate,
+        duty: DutyCycle::UNLIMITED,
     };
     MediumPlan { profile, delay: LAN_DELAY, nodes: nodes.map(NodeIndex).collect() }
 }
@@ -238,6 +242,8 @@ fn radio(bandwidth_bps: u64, nodes: std::ops::Range<u32>) -> MediumPlan {
         access: Access::ListenBeforeTalk { slot },
         bandwidth_bps,
         frame_size: RADIO_FRAME,
+        timing: Timing::Rate,
+        duty: DutyCycle::UNLIMITED,
     };
     MediumPlan { profile, delay: Duration::ZERO, nodes: nodes.map(NodeIndex).collect() }
 }

@@ -94,7 +94,7 @@ async fn send(
 
 #[cfg(test)]
 mod tests {
-    use nexus_network::{Access, Mode, Reach};
+    use nexus_network::{Access, DutyCycle, Mode, Reach, Timing};
 
     use super::*;
     use crate::rig::Rig;
@@ -121,6 +121,14 @@ mod tests {
 
     fn profile() -> Profile {
         let (mode, reach, access) = (Mode::Nexus, Reach::PointToPoint, Access::Direct);
-        Profile { mode, reach, access, bandwidth_bps: 0, frame_size: 500 }
+        Profile {
+            mode,
+            reach,
+            access,
+            bandwidth_bps: 0,
+            frame_size: 500,
+            timing: Timing::Rate,
+            duty: DutyCycle::UNLIMITED,
+        }
     }
 }

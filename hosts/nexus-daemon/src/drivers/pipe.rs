@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use nexus_network::{Access, Mode, Profile, Reach};
+use nexus_network::{Access, DutyCycle, Mode, Profile, Reach, Timing};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::sync::mpsc;
@@ -45,6 +45,8 @@ impl Pipe {
             access: Access::Direct,
             bandwidth_bps: self.bandwidth_bps,
             frame_size: self.frame_size,
+            timing: Timing::Rate,
+            duty: DutyCycle::UNLIMITED,
         }
     }
 }

@@ -112,7 +112,7 @@ async fn until(deadline: Option<Instant>) {
 
 #[cfg(test)]
 mod tests {
-    use nexus_network::{Access, Mode, Profile, Reach};
+    use nexus_network::{Access, DutyCycle, Mode, Profile, Reach, Timing};
     use tokio::io::AsyncWriteExt as _;
 
     use super::*;
@@ -169,6 +169,8 @@ mod tests {
                     access: Access::Direct,
                     bandwidth_bps: 0,
                     frame_size: 64,
+                    timing: Timing::Rate,
+                    duty: DutyCycle::UNLIMITED,
                 };
                 let opening = Opening {
                     name: "duplex".into(),

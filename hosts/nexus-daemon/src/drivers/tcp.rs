@@ -5,7 +5,7 @@ mod listen;
 #[cfg(test)]
 mod tests;
 
-use nexus_network::{Access, Mode, Profile, Reach};
+use nexus_network::{Access, DutyCycle, Mode, Profile, Reach, Timing};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio::time::Duration;
@@ -50,6 +50,8 @@ impl Speech {
             access: Access::Direct,
             bandwidth_bps: self.bandwidth_bps,
             frame_size: FRAME_SIZE,
+            timing: Timing::Rate,
+            duty: DutyCycle::UNLIMITED,
         }
     }
 }

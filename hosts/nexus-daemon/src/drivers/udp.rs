@@ -12,7 +12,7 @@ use std::io;
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::sync::{Arc, Weak};
 
-use nexus_network::{Access, Endpoint, Mode, Profile, Reach};
+use nexus_network::{Access, DutyCycle, Endpoint, Mode, Profile, Reach, Timing};
 use socket2::Socket;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
@@ -37,7 +37,15 @@ pub const NOMINAL_BPS: u64 = 10_000_000;
 const AFTER_ERROR: tokio::time::Duration = tokio::time::Duration::from_millis(100);
 
 const fn profile(mode: Mode, reach: Reach, bandwidth_bps: u64) -> Profile {
-    Profile { mode, reach, access: Access::Direct, bandwidth_bps, frame_size: FRAME_SIZE }
+    Profile {
+        mode,
+        reach,
+        access: Access::Direct,
+        bandwidth_bps,
+        frame_size: FRAME_SIZE,
+        timing: Timing::Rate,
+        duty: DutyCycle::UNLIMITED,
+    }
 }
 
 /// A socket for any number of peers.

@@ -1,7 +1,7 @@
 mod links;
 
 use super::*;
-use crate::interface::Access;
+use crate::interface::{Access, DutyCycle, Timing};
 use alloc::vec;
 use nexus_crypto::{IdentitySeed, NameHash};
 use nexus_machine::{Relaying, WallClock};
@@ -328,6 +328,8 @@ fn profile(mode: Mode) -> Profile {
         access: Access::Direct,
         bandwidth_bps: 1_000_000,
         frame_size: 508,
+        timing: Timing::Rate,
+        duty: DutyCycle::UNLIMITED,
     }
 }
 

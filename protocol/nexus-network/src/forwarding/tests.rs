@@ -11,7 +11,7 @@ use nexus_wire::reticulum::announce::{Claim, Occasion};
 use nexus_wire::reticulum::{Context, MTU, PacketHash, RandomHash};
 
 use crate::announces::{self, AppData};
-use crate::interface::{Access, InterfaceId, Mode, Profile, Reach};
+use crate::interface::{Access, DutyCycle, InterfaceId, Mode, Profile, Reach, Timing};
 
 #[test]
 fn a_packet_for_this_node_is_delivered_as_its_originator_wrote_it() {
@@ -160,7 +160,15 @@ fn an_own_proof_leaves_by_the_link_by_which_the_packet_came_once() {
 fn a_path_in_clear_carries_nothing() {
     let mut node = Bench::new();
     let (mode, reach, access) = (Mode::Reticulum, Reach::PointToPoint, Access::Direct);
-    let profile = Profile { mode, reach, access, bandwidth_bps: 0, frame_size: 508 };
+    let profile = Profile {
+        mode,
+        reach,
+        access,
+        bandwidth_bps: 0,
+        frame_size: 508,
+        timing: Timing::Rate,
+        duty: DutyCycle::UNLIMITED,
+    };
     node.tell(announces::Input::Up(InterfaceId(1), profile));
     node.tell(announces::Input::Heard { iface: InterfaceId(1), bytes: announce_of(9) });
     assert_eq!(node.from(LEFT, &mut in_transport(data(9, 0))), Decision::Drop(Cause::InClear));

@@ -1,7 +1,7 @@
 //! The layer as a whole: what comes in on one side leaves on another.
 
 use super::*;
-use crate::interface::{Access, Mode, Reach};
+use crate::interface::{Access, DutyCycle, Mode, Reach, Timing};
 use alloc::vec;
 use nexus_crypto::{IdentitySeed, RatchetPublic};
 use nexus_machine::{Duration, Stream};
@@ -69,7 +69,15 @@ fn layer(n: u8, seed: &Seed) -> Network {
 
 fn profile(access: Access) -> Profile {
     let (mode, reach) = (Mode::Reticulum, Reach::PointToPoint);
-    Profile { mode, reach, access, bandwidth_bps: 1_000_000, frame_size: 508 }
+    Profile {
+        mode,
+        reach,
+        access,
+        bandwidth_bps: 1_000_000,
+        frame_size: 508,
+        timing: Timing::Rate,
+        duty: DutyCycle::UNLIMITED,
+    }
 }
 
 fn tell(layer: &mut Network, input: Input) -> Vec<Effect> {

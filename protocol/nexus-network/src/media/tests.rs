@@ -1,5 +1,5 @@
 use super::*;
-use crate::interface::{Mode, Reach};
+use crate::interface::{DutyCycle, Mode, Reach, Timing};
 use alloc::collections::VecDeque;
 use alloc::vec;
 use nexus_testkit::laws;
@@ -169,7 +169,15 @@ impl Bench {
 }
 
 fn profile(access: Access) -> Profile {
-    Profile { mode: Mode::Reticulum, reach: Reach::Shared, access, bandwidth_bps: 5_000, frame_size: 500 }
+    Profile {
+        mode: Mode::Reticulum,
+        reach: Reach::Shared,
+        access,
+        bandwidth_bps: 5_000,
+        frame_size: 500,
+        timing: Timing::Rate,
+        duty: DutyCycle::UNLIMITED,
+    }
 }
 
 fn frame(n: u8) -> Frame {

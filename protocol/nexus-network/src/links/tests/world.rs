@@ -9,7 +9,7 @@ use nexus_machine::{Cx, Duration, Instant, Machine as _, Seed, Stream, WallClock
 use nexus_wire::nexus::Layout as _;
 use nexus_wire::nexus::frame::{HEADER_LEN, Sealed, SealedHeader};
 
-use crate::interface::{Access, Endpoint, InterfaceId, Mode, Profile, Reach};
+use crate::interface::{Access, DutyCycle, Endpoint, InterfaceId, Mode, Profile, Reach, Timing};
 use crate::links::{Down, Effect, Input, Limits, LinkId, Links, Opened, Policy};
 use crate::media::Frame;
 
@@ -61,7 +61,15 @@ pub(super) struct Node {
 }
 
 pub(super) fn profile(reach: Reach, bandwidth_bps: u64) -> Profile {
-    Profile { mode: Mode::Nexus, reach, access: Access::Direct, bandwidth_bps, frame_size: 1_064 }
+    Profile {
+        mode: Mode::Nexus,
+        reach,
+        access: Access::Direct,
+        bandwidth_bps,
+        frame_size: 1_064,
+        timing: Timing::Rate,
+        duty: DutyCycle::UNLIMITED,
+    }
 }
 
 pub(super) fn identity(n: u8) -> NodeIdentity {
