@@ -161,6 +161,31 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_duty_cycle_is_a_share_of_a_time() {
+        let one_percent = DutyCycle::new(100).unwrap();
+        assert_eq!(one_percent.of(Duration::from_secs(3_600)), Duration::from_secs(36));
+        assert_eq!(DutyCycle::UNLIMITED.of(Duration::from_secs(7)), Duration::from_secs(7));
+        assert!(DutyCycle::new(0).is_none() && DutyCycle::new(10_001).is_none());
+    }
+
+    #[test]
+    fn airtime_is_the_radios_where_there_is_one_and_the_rates_elsewhere() {
+        let modulation = Modulation::new(125_000, 9, 5).unwrap();
+        let cable = Profile {
+            mode: Mode::Nexus,
+            reach: Reach::PointToPoint,
+            access: Access::Direct,
+            bandwidth_bps: 8_000,
+            frame_size: 508,
+            timing: Timing::Rate,
+            duty: DutyCycle::UNLIMITED,
+        };
+        assert_eq!(cable.airtime(100), Duration::from_millis(100));
+        let radio = Profile { timing: Timing::LoRa(modulation), ..cable };
+        assert_eq!(radio.airtime(100), modulation.airtime(100));
+    }
+
+    #[test]
     fn an_endpoint_keeps_its_drivers_bytes_and_refuses_more() {
         assert_eq!(Endpoint::new(&[1, 2, 3]).unwrap().as_bytes(), [1, 2, 3]);
         assert_eq!(Endpoint::new(&[7; 18]).unwrap().as_bytes(), [7; 18]);

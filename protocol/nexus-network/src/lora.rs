@@ -1,6 +1,6 @@
 //! What follows from a LoRa radio's settings: how long a symbol, a transmission and a whole frame occupy the channel.
 //!
-//! Sources: Semtech SX1261/2 data sheet, section 6.1.4 (time on air); RNode's framing: spec/reticulum.md#rnode-air.
+//! Sources: Semtech SX1261/2 data sheet, section 6.1.4 (time on air); spec/network.md#lora-airtime.
 
 use nexus_machine::Duration;
 

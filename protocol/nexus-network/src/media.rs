@@ -2,8 +2,10 @@
 //!
 //! Invariant: at most one frame is with the driver of an interface at any time; everything else waits here, where it can
 //! still be counted, dropped or overtaken. On half-duplex media a frame leaves only after the channel was sensed clear, and
-//! after seven attempts in vain it is dropped and said to be. Spec: spec/network.md#medium-access.
+//! after seven attempts in vain it is dropped and said to be. In no hour does it transmit more than the medium's duty cycle
+//! allows. Spec: spec/network.md#medium-access.
 
+mod allowance;
 #[cfg(test)]
 mod tests;
 
@@ -18,8 +20,10 @@ use nexus_machine::{
 
 use nexus_wire::nexus::frame::TAG_LEN;
 
-use crate::interface::{Access, Endpoint, InterfaceId, Profile};
+use crate::interface::{Access, DutyCycle, Endpoint, InterfaceId, Profile};
 use crate::links::LinkId;
+
+use allowance::{Allowance, HOUR};
 
 /// What the organ is told.
 #[derive(Clone, Debug)]
@@ -69,7 +73,7 @@ pub struct Frame {
 /// Why frames did not leave, per interface. Counted, never reset while the interface is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Drops {
-    /// Longer than the medium's longest frame.
+    /// Longer than the medium's longest frame, or than an hour's duty cycle.
     pub too_long: u64,
     /// The queue was full: the longest-waiting frames made room.
     pub displaced: u64,
@@ -107,6 +111,8 @@ pub const MAX_ATTEMPTS: u8 = 7;
 pub struct Media {
     interfaces: BTreeMap<InterfaceId, Interface>,
     backoffs: Deadlines<InterfaceId>,
+    /// What was spent where the time to transmit is limited. It outlives the interface: who pulls the plug has no more of it.
+    spent: BTreeMap<InterfaceId, Allowance>,
     random: Stream,
     limits: Limits,
     /// Frames for interfaces that are not up, and interfaces beyond the limit.
@@ -132,6 +138,8 @@ enum Turn {
     Sensing { attempt: u8 },
     /// The channel was busy `attempt` times; a deadline is set.
     BackingOff { attempt: u8 },
+    /// The duty cycle is used up; a deadline is set.
+    Resting,
 }
 
 impl Media {
@@ -141,6 +149,7 @@ impl Media {
         Self {
             interfaces: BTreeMap::new(),
             backoffs: Deadlines::default(),
+            spent: BTreeMap::new(),
             random: seed.fork("media"),
             limits,
             refused: 0,
@@ -188,13 +197,13 @@ impl Media {
         Drops { went_down: closed.drops.went_down.saturating_add(waiting), ..closed.drops }
     }
 
-    fn send(&mut self, frame: Frame, out: &mut impl Sink<Effect>) {
+    fn send(&mut self, now: Instant, frame: Frame, out: &mut impl Sink<Effect>) {
         let Some(state) = self.interfaces.get_mut(&frame.iface) else {
             self.refused = self.refused.saturating_add(1);
             return;
         };
-        let sealing = if frame.under.is_some() { TAG_LEN } else { 0 };
-        if frame.bytes.len().saturating_add(sealing) > usize::from(state.profile.frame_size) {
+        let len = frame.len_on_medium();
+        if len > usize::from(state.profile.frame_size) || state.profile.airtime(len) > state.hourly() {
             state.drops.too_long = state.drops.too_long.saturating_add(1);
             return;
         }
@@ -206,18 +215,50 @@ impl Media {
         };
         state.drops.displaced = state.drops.displaced.saturating_add(lost);
         if state.turn == Turn::Idle {
-            self.begin(iface, out);
+            self.begin(now, iface, out);
         }
     }
 
     /// Starts with the longest-waiting frame of an interface whose driver is ready.
-    fn begin(&mut self, iface: InterfaceId, out: &mut impl Sink<Effect>) {
+    fn begin(&mut self, now: Instant, iface: InterfaceId, out: &mut impl Sink<Effect>) {
+        if self.rests(now, iface) {
+            return;
+        }
         let Some(state) = self.interfaces.get_mut(&iface) else { return };
         match state.profile.access {
-            Access::Direct => state.transmit(out),
+            Access::Direct => self.transmit(now, iface, out),
             Access::ListenBeforeTalk { .. } if state.queue.is_empty() => state.turn = Turn::Idle,
             Access::ListenBeforeTalk { .. } => state.sense(iface, 1, out),
         }
+    }
+
+    /// Whether the next frame has to wait for the duty cycle; if so, its deadline is set.
+    fn rests(&mut self, now: Instant, iface: InterfaceId) -> bool {
+        let Some(state) = self.interfaces.get_mut(&iface) else { return false };
+        if state.profile.duty == DutyCycle::UNLIMITED {
+            return false;
+        }
+        let Some(next) = state.queue.front() else { return false };
+        let airtime = state.profile.airtime(next.len_on_medium());
+        let spent = self.spent.entry(iface).or_default();
+        let Some(until) = spent.fits_at(now, airtime, state.hourly()) else { return false };
+        state.turn = Turn::Resting;
+        self.backoffs.set(iface, until);
+        true
+    }
+
+    fn transmit(&mut self, now: Instant, iface: InterfaceId, out: &mut impl Sink<Effect>) {
+        let Some(state) = self.interfaces.get_mut(&iface) else { return };
+        let Some(frame) = state.queue.pop() else {
+            state.turn = Turn::Idle;
+            return;
+        };
+        if state.profile.duty != DutyCycle::UNLIMITED {
+            let airtime = state.profile.airtime(frame.len_on_medium());
+            self.spent.entry(iface).or_default().spend(now, airtime);
+        }
+        state.turn = Turn::Driver;
+        out.push(Effect::Transmit(frame));
     }
 
     fn recall(&mut self, about: DestinationHash) {
@@ -244,7 +285,7 @@ impl Media {
             state.queue.pop();
             state.drops.jammed = state.drops.jammed.saturating_add(1);
             out.push(Effect::Jammed(iface));
-            self.begin(iface, out);
+            self.begin(now, iface, out);
             return;
         }
         state.turn = Turn::BackingOff { attempt };
@@ -255,15 +296,21 @@ impl Media {
     }
 }
 
+impl Frame {
+    /// How long it is once it is sealed, in bytes.
+    fn len_on_medium(&self) -> usize {
+        let sealing = if self.under.is_some() { TAG_LEN } else { 0 };
+        self.bytes.len().saturating_add(sealing)
+    }
+}
+
 impl Interface {
-    fn transmit(&mut self, out: &mut impl Sink<Effect>) {
-        self.turn = match self.queue.pop() {
-            Some(frame) => {
-                out.push(Effect::Transmit(frame));
-                Turn::Driver
-            }
-            None => Turn::Idle,
-        };
+    /// How much it may transmit in an hour.
+    fn hourly(&self) -> Duration {
+        match self.profile.duty {
+            DutyCycle::UNLIMITED => Duration::MAX,
+            duty => duty.of(HOUR),
+        }
     }
 
     fn sense(&mut self, iface: InterfaceId, attempt: u8, out: &mut impl Sink<Effect>) {
@@ -282,19 +329,19 @@ impl Machine for Media {
             Input::Down(iface) => {
                 self.close(iface);
             }
-            Input::Send(frame) => self.send(frame, out),
+            Input::Send(frame) => self.send(cx.now, frame, out),
             Input::Recall(about) => self.recall(about),
             Input::TxReady(iface) => {
                 if self.interfaces.get(&iface).is_some_and(|state| state.turn == Turn::Driver) {
-                    self.begin(iface, out);
+                    self.begin(cx.now, iface, out);
                 }
             }
             Input::ChannelBusy(iface) => self.channel_busy(cx.now, iface, out),
             Input::ChannelClear(iface) => {
-                if let Some(state) = self.interfaces.get_mut(&iface)
-                    && matches!(state.turn, Turn::Sensing { .. })
-                {
-                    state.transmit(out);
+                let is_sensing = |state: &Interface| matches!(state.turn, Turn::Sensing { .. });
+                // While it was sensed the next frame may have become another, longer one.
+                if self.interfaces.get(&iface).is_some_and(is_sensing) && !self.rests(cx.now, iface) {
+                    self.transmit(cx.now, iface, out);
                 }
             }
         }
@@ -302,14 +349,12 @@ impl Machine for Media {
 
     fn handle_timeout(&mut self, cx: Cx, out: &mut impl Sink<Effect>) {
         while let Some(iface) = self.backoffs.pop_due(cx.now) {
-            if let Some(state) = self.interfaces.get_mut(&iface)
-                && let Turn::BackingOff { attempt } = state.turn
-            {
-                if state.queue.is_empty() {
-                    state.turn = Turn::Idle;
-                } else {
-                    state.sense(iface, attempt.saturating_add(1), out);
-                }
+            let Some(state) = self.interfaces.get_mut(&iface) else { continue };
+            match state.turn {
+                Turn::BackingOff { .. } if state.queue.is_empty() => state.turn = Turn::Idle,
+                Turn::BackingOff { attempt } => state.sense(iface, attempt.saturating_add(1), out),
+                Turn::Resting => self.begin(cx.now, iface, out),
+                Turn::Idle | Turn::Driver | Turn::Sensing { .. } => {}
             }
         }
     }
@@ -324,6 +369,8 @@ impl MemoryBound for Media {
         // A frame's bytes, its place in the queue (a ring doubles when it grows), and the interface's own state.
         let frames = self.limits.frames.saturating_mul(size_of::<(Frame, usize)>()).saturating_mul(2);
         let each = self.limits.bytes.saturating_add(frames).saturating_add(1024);
-        self.limits.interfaces.saturating_mul(each).saturating_add(4096)
+        // There are 256 names of interfaces.
+        let allowances = Allowance::MEMORY_BOUND.saturating_add(128).saturating_mul(256);
+        self.limits.interfaces.saturating_mul(each).saturating_add(allowances).saturating_add(4096)
     }
 }

@@ -67,6 +67,74 @@ fn seven_busy_answers_drop_the_frame_and_the_next_one_gets_its_chance() {
     assert_eq!(media.organ.drops(LEFT).unwrap().jammed, 1);
 }
 
+/// 1 % of an hour is 36 s of airtime; a frame of 500 bytes at 5 kbit/s takes 0.8 s.
+#[test]
+fn no_hour_has_more_airtime_than_the_duty_cycle_allows() {
+    let mut media = Bench::limited(Access::Direct);
+    let long = |n| Input::Send(Frame { bytes: vec![7; 500], ..frame(n) });
+    let airtime = Duration::from_millis(800);
+    let mut left = VecDeque::new();
+    let mut sent = media.tell(long(0)).len();
+    while media.now < Instant::BOOT.after(Duration::from_secs(4 * 3_600)) {
+        left.extend((0..sent).map(|_| media.now));
+        media.now = media.now.after(airtime);
+        sent = media.tell(Input::TxReady(LEFT)).len();
+        if sent > 0 {
+            continue;
+        }
+        sent = media.tell(long(0)).len();
+        if sent == 0 {
+            let deadline = media.organ.next_timeout().expect("it waits for the hour to pass");
+            sent = media.timeout_at(deadline).len();
+        }
+    }
+    let in_an_hour = |from: &Instant| left.iter().filter(|at| at.since(*from) < HOUR && *at >= from).count();
+    assert_eq!(left.iter().map(in_an_hour).max(), Some(45), "45 of 0.8 s are 36 s");
+    assert!(left.len() > 3 * 45, "it goes on when the hour has passed: {}", left.len());
+}
+
+#[test]
+fn a_plug_that_is_pulled_gives_no_airtime_back() {
+    let mut media = Bench::limited(Access::Direct);
+    let long = || Input::Send(Frame { bytes: vec![7; 500], ..frame(0) });
+    for _ in 0..45 {
+        assert_eq!(media.tell(long()).len(), 1);
+        media.tell(Input::TxReady(LEFT));
+    }
+    assert_eq!(media.tell(long()), []);
+    media.tell(Input::Down(LEFT));
+    media.tell(Input::Up(LEFT, limited(Access::Direct)));
+    assert_eq!(media.tell(long()), []);
+    let deadline = media.organ.next_timeout().unwrap();
+    assert!(deadline.since(Instant::BOOT) >= HOUR);
+    assert_eq!(media.timeout_at(deadline).len(), 1);
+}
+
+#[test]
+fn a_channel_is_not_sensed_before_the_duty_cycle_allows_a_frame() {
+    let mut media = Bench::limited(Access::ListenBeforeTalk { slot: SLOT });
+    let long = || Input::Send(Frame { bytes: vec![7; 500], ..frame(0) });
+    for _ in 0..45 {
+        assert_eq!(media.tell(long()), [Effect::Sense(LEFT)]);
+        assert_eq!(media.tell(Input::ChannelClear(LEFT)).len(), 1);
+        media.tell(Input::TxReady(LEFT));
+    }
+    assert_eq!(media.tell(long()), []);
+    let deadline = media.organ.next_timeout().unwrap();
+    assert_eq!(media.timeout_at(deadline), [Effect::Sense(LEFT)]);
+}
+
+#[test]
+fn a_frame_that_no_hour_has_room_for_is_counted_not_sent() {
+    let mut media = Bench::new(Access::Direct);
+    let duty = DutyCycle::new(1).unwrap();
+    media.tell(Input::Up(LEFT, Profile { duty, ..profile(Access::Direct) }));
+    let long = Frame { bytes: vec![0; 300], ..frame(0) };
+    assert_eq!(media.tell(Input::Send(long)), [], "0.48 s are more than 0.01 % of an hour");
+    assert_eq!(media.organ.drops(LEFT).unwrap().too_long, 1);
+    assert_eq!(media.tell(send(1)).len(), 1);
+}
+
 #[test]
 fn what_is_recalled_while_it_waits_does_not_leave() {
     let mut media = Bench::new(Access::Direct);
@@ -117,11 +185,17 @@ fn media_obeys_the_laws() {
             match random.below(8) {
                 0 => Input::Up(
                     iface,
-                    profile(if random.chance(1, 2) {
-                        Access::Direct
-                    } else {
-                        Access::ListenBeforeTalk { slot: Duration::from_micros(random.below(200_000)) }
-                    }),
+                    Profile {
+                        duty: DutyCycle::new(
+                            [1, 10, DutyCycle::UNLIMITED.hundredths_of_a_percent()][index(random, 3)],
+                        )
+                        .unwrap(),
+                        ..profile(if random.chance(1, 2) {
+                            Access::Direct
+                        } else {
+                            Access::ListenBeforeTalk { slot: Duration::from_micros(random.below(200_000)) }
+                        })
+                    },
                 ),
                 1 if random.chance(1, 4) => Input::Down(iface),
                 1..=4 => Input::Send(Frame {
@@ -140,6 +214,10 @@ fn media_obeys_the_laws() {
     );
 }
 
+fn index(random: &mut Stream, bound: u64) -> usize {
+    usize::try_from(random.below(bound)).unwrap()
+}
+
 const LIMITS: Limits = Limits { interfaces: 3, frames: 8, bytes: 2_000 };
 
 struct Bench {
@@ -151,6 +229,12 @@ impl Bench {
     fn new(access: Access) -> Self {
         let mut bench = Self { organ: Media::new(LIMITS, &Seed::new([1; 32])), now: Instant::BOOT };
         bench.tell(Input::Up(LEFT, profile(access)));
+        bench
+    }
+
+    fn limited(access: Access) -> Self {
+        let mut bench = Self::new(access);
+        bench.tell(Input::Up(LEFT, limited(access)));
         bench
     }
 
@@ -178,6 +262,10 @@ fn profile(access: Access) -> Profile {
         timing: Timing::Rate,
         duty: DutyCycle::UNLIMITED,
     }
+}
+
+fn limited(access: Access) -> Profile {
+    Profile { duty: DutyCycle::new(100).unwrap(), ..profile(access) }
 }
 
 fn frame(n: u8) -> Frame {
