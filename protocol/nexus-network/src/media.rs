@@ -203,7 +203,8 @@ impl Media {
             return;
         };
         let len = frame.len_on_medium();
-        if len > usize::from(state.profile.frame_size) || state.profile.airtime(len) > state.hourly() {
+        let too_long_for_an_hour = state.hourly().is_some_and(|hourly| state.profile.airtime(len) > hourly);
+        if len > usize::from(state.profile.frame_size) || too_long_for_an_hour {
             state.drops.too_long = state.drops.too_long.saturating_add(1);
             return;
         }
@@ -221,44 +222,32 @@ impl Media {
 
     /// Starts with the longest-waiting frame of an interface whose driver is ready.
     fn begin(&mut self, now: Instant, iface: InterfaceId, out: &mut impl Sink<Effect>) {
-        if self.rests(now, iface) {
+        let Some(state) = self.interfaces.get_mut(&iface) else { return };
+        if let Some(until) = state.rests_until(now, iface, &mut self.spent) {
+            state.turn = Turn::Resting;
+            self.backoffs.set(iface, until);
             return;
         }
-        let Some(state) = self.interfaces.get_mut(&iface) else { return };
         match state.profile.access {
-            Access::Direct => self.transmit(now, iface, out),
+            Access::Direct => state.transmit(now, iface, &mut self.spent, out),
             Access::ListenBeforeTalk { .. } if state.queue.is_empty() => state.turn = Turn::Idle,
             Access::ListenBeforeTalk { .. } => state.sense(iface, 1, out),
         }
     }
 
-    /// Whether the next frame has to wait for the duty cycle; if so, its deadline is set.
-    fn rests(&mut self, now: Instant, iface: InterfaceId) -> bool {
-        let Some(state) = self.interfaces.get_mut(&iface) else { return false };
-        if state.profile.duty == DutyCycle::UNLIMITED {
-            return false;
-        }
-        let Some(next) = state.queue.front() else { return false };
-        let airtime = state.profile.airtime(next.len_on_medium());
-        let spent = self.spent.entry(iface).or_default();
-        let Some(until) = spent.fits_at(now, airtime, state.hourly()) else { return false };
-        state.turn = Turn::Resting;
-        self.backoffs.set(iface, until);
-        true
-    }
-
-    fn transmit(&mut self, now: Instant, iface: InterfaceId, out: &mut impl Sink<Effect>) {
+    fn channel_clear(&mut self, now: Instant, iface: InterfaceId, out: &mut impl Sink<Effect>) {
         let Some(state) = self.interfaces.get_mut(&iface) else { return };
-        let Some(frame) = state.queue.pop() else {
-            state.turn = Turn::Idle;
+        if !matches!(state.turn, Turn::Sensing { .. }) {
             return;
-        };
-        if state.profile.duty != DutyCycle::UNLIMITED {
-            let airtime = state.profile.airtime(frame.len_on_medium());
-            self.spent.entry(iface).or_default().spend(now, airtime);
         }
-        state.turn = Turn::Driver;
-        out.push(Effect::Transmit(frame));
+        // While it was sensed the next frame may have become another, longer one.
+        match state.rests_until(now, iface, &mut self.spent) {
+            Some(until) => {
+                state.turn = Turn::Resting;
+                self.backoffs.set(iface, until);
+            }
+            None => state.transmit(now, iface, &mut self.spent, out),
+        }
     }
 
     fn recall(&mut self, about: DestinationHash) {
@@ -305,12 +294,40 @@ impl Frame {
 }
 
 impl Interface {
-    /// How much it may transmit in an hour.
-    fn hourly(&self) -> Duration {
-        match self.profile.duty {
-            DutyCycle::UNLIMITED => Duration::MAX,
-            duty => duty.of(HOUR),
+    /// How much it may transmit in an hour, if that is limited.
+    fn hourly(&self) -> Option<Duration> {
+        (self.profile.duty != DutyCycle::UNLIMITED).then(|| self.profile.duty.of(HOUR))
+    }
+
+    /// Until when the next frame has to wait for the duty cycle, if it has to.
+    fn rests_until(
+        &self,
+        now: Instant,
+        iface: InterfaceId,
+        spent: &mut BTreeMap<InterfaceId, Allowance>,
+    ) -> Option<Instant> {
+        let hourly = self.hourly()?;
+        let airtime = self.profile.airtime(self.queue.front()?.len_on_medium());
+        spent.entry(iface).or_default().fits_at(now, airtime, hourly)
+    }
+
+    fn transmit(
+        &mut self,
+        now: Instant,
+        iface: InterfaceId,
+        spent: &mut BTreeMap<InterfaceId, Allowance>,
+        out: &mut impl Sink<Effect>,
+    ) {
+        let Some(frame) = self.queue.pop() else {
+            self.turn = Turn::Idle;
+            return;
+        };
+        if self.hourly().is_some() {
+            let airtime = self.profile.airtime(frame.len_on_medium());
+            spent.entry(iface).or_default().spend(now, airtime);
         }
+        self.turn = Turn::Driver;
+        out.push(Effect::Transmit(frame));
     }
 
     fn sense(&mut self, iface: InterfaceId, attempt: u8, out: &mut impl Sink<Effect>) {
@@ -337,13 +354,7 @@ impl Machine for Media {
                 }
             }
             Input::ChannelBusy(iface) => self.channel_busy(cx.now, iface, out),
-            Input::ChannelClear(iface) => {
-                let is_sensing = |state: &Interface| matches!(state.turn, Turn::Sensing { .. });
-                // While it was sensed the next frame may have become another, longer one.
-                if self.interfaces.get(&iface).is_some_and(is_sensing) && !self.rests(cx.now, iface) {
-                    self.transmit(cx.now, iface, out);
-                }
-            }
+            Input::ChannelClear(iface) => self.channel_clear(cx.now, iface, out),
         }
     }
 
