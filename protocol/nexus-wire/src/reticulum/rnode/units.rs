@@ -25,6 +25,13 @@ impl Rssi {
     pub fn dbm(self) -> i16 {
         i16::from(self.0).saturating_sub(Self::OFFSET_DBM)
     }
+
+    /// The nearest that a modem can say to `dbm`.
+    #[must_use]
+    pub fn from_dbm(dbm: i16) -> Self {
+        let above = dbm.saturating_add(Self::OFFSET_DBM).clamp(0, 255);
+        Self(u8::try_from(above).unwrap_or(u8::MAX))
+    }
 }
 
 /// A received signal's distance from the noise, as the modem sends it: two's complement, quarters of a decibel.
@@ -36,6 +43,13 @@ impl Snr {
     #[must_use]
     pub fn quarter_decibels(self) -> QuarterDecibels {
         QuarterDecibels(i16::from(self.0.cast_signed()))
+    }
+
+    /// The nearest that a modem can say to `ratio`.
+    #[must_use]
+    pub fn from_quarter_decibels(ratio: QuarterDecibels) -> Self {
+        let nearest = ratio.0.clamp(i8::MIN.into(), i8::MAX.into());
+        Self(i8::try_from(nearest).unwrap_or(i8::MAX).cast_unsigned())
     }
 }
 
@@ -77,6 +91,9 @@ mod tests {
         assert_eq!([Rssi(0).dbm(), Rssi(157).dbm(), Rssi(255).dbm()], [-157, 0, 98]);
         let snr = |byte| Snr(byte).quarter_decibels().0;
         assert_eq!([snr(0), snr(0x28), snr(0xff), snr(0x80)], [0, 40, -1, -128]);
+        assert_eq!([-200, -157, -60, 98, i16::MAX].map(|dbm| Rssi::from_dbm(dbm).0), [0, 0, 97, 255, 255]);
+        let said = |ratio| Snr::from_quarter_decibels(QuarterDecibels(ratio)).0;
+        assert_eq!([-500, -128, -1, 40, i16::MAX].map(said), [0x80, 0x80, 0xff, 0x28, 0x7f]);
         assert!(
             Firmware { major: 1, minor: 51 } < Firmware::OLDEST
                 && Firmware { major: 2, minor: 0 } > Firmware::OLDEST
