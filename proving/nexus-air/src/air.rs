@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use nexus_machine::{Duration, Instant, Seed, Stream};
 
-use crate::channel::{Channel, RadioId};
+use crate::channel::{Channel, RadioId, Signal};
 use crate::hearing::Hearing;
 use crate::record::{Extent, Meter, Outcome, Reception, Record, Recording, Transmission};
 use crate::survival;
@@ -175,12 +175,18 @@ impl Air {
     /// Whether `radio` senses anybody's signal on its channel. A radio that is off senses nothing.
     #[must_use]
     pub fn is_busy(&self, now: Instant, radio: RadioId) -> bool {
-        let Some(channel) = self.radios[radio.index()].tuned else { return false };
-        self.flights.all().any(|flight| {
-            flight.is_on_air(now)
-                && survival::understands(&channel, &flight.channel)
-                && self.hearing.signal(flight.sender, radio).is_some()
-        })
+        self.sensed(now, radio).is_some()
+    }
+
+    /// The strongest signal that `radio` senses on its channel.
+    #[must_use]
+    pub fn sensed(&self, now: Instant, radio: RadioId) -> Option<Signal> {
+        let channel = self.radios[radio.index()].tuned?;
+        let flights = self.flights.all().filter(|flight| flight.is_on_air(now));
+        flights
+            .filter(|flight| survival::understands(&channel, &flight.channel))
+            .filter_map(|flight| self.hearing.signal(flight.sender, radio))
+            .max_by_key(|signal| signal.rssi_dbm)
     }
 
     /// When the next event is due.
@@ -266,11 +272,7 @@ impl Air {
     }
 
     /// The radios that are tuned to what `sender` sends and in its reach.
-    fn reached(
-        &self,
-        sender: RadioId,
-        channel: &Channel,
-    ) -> impl Iterator<Item = (RadioId, crate::channel::Signal)> {
+    fn reached(&self, sender: RadioId, channel: &Channel) -> impl Iterator<Item = (RadioId, Signal)> {
         self.hearing.ids().filter_map(move |radio| {
             let ear = self.radios[radio.index()].tuned?;
             let signal = self.hearing.signal(sender, radio)?;

@@ -9,6 +9,7 @@ mod host;
 mod output;
 mod settings;
 pub mod split;
+mod statistics;
 pub mod usage;
 
 use std::collections::BTreeMap;
@@ -83,6 +84,8 @@ pub struct Counters {
     pub unread: u32,
 }
 
+/// The shortest period of statistics.
+const STATISTICS_MIN: Duration = Duration::from_millis(1);
 /// Bits flipped in a corrupted packet, at most.
 const FLIPPED_BITS: u64 = 8;
 
@@ -167,8 +170,8 @@ impl Rnode {
     pub fn wake(&mut self, now: Instant, air: &mut Air) {
         self.attend(now, air);
         if self.statistics_at.is_some_and(|at| at <= now) {
-            self.tell_statistics(now);
-            self.statistics_at = self.model.statistics.map(|period| now.after(period));
+            self.tell_statistics(now, air);
+            self.statistics_at = self.next_statistics(now);
         }
     }
 
@@ -220,6 +223,11 @@ impl Rnode {
         }
     }
 
+    /// A period of nothing would never let time pass.
+    fn next_statistics(&self, now: Instant) -> Option<Instant> {
+        self.model.statistics.map(|period| now.after(period.max(STATISTICS_MIN)))
+    }
+
     fn refuse(&mut self, error: DeviceError) {
         self.counters.refused = self.counters.refused.saturating_add(1);
         self.output.push(&FromDevice::Error(error));
@@ -235,8 +243,8 @@ impl Rnode {
             self.tuned = Some(channel);
             self.access = Access::Idle;
             self.usage.note_carrier(now, air.is_busy(now, self.radio));
-            self.statistics_at = self.model.statistics.map(|period| now.after(period));
-            self.tell_phy_parameters(channel);
+            self.statistics_at = self.next_statistics(now);
+            self.tell_parameters(channel);
             self.attend(now, air);
         }
         true

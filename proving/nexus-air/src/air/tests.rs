@@ -2,7 +2,6 @@ use nexus_network::lora::Modulation;
 use nexus_wire::reticulum::rnode::Hertz;
 
 use super::*;
-use crate::channel::Signal;
 use crate::hearing::Direction;
 
 const A: RadioId = RadioId(0);

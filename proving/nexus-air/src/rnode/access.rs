@@ -56,13 +56,17 @@ pub fn slot(modulation: Modulation) -> Duration {
     modulation.symbol().times(SLOT_SYMBOLS).clamp(SLOT_MIN, SLOT_MAX)
 }
 
+/// How long the channel has to be clear before the contention.
+pub(super) fn interframe(modulation: Modulation) -> Duration {
+    slot(modulation).times(INTERFRAME_SLOTS)
+}
+
 impl Rnode {
     /// Goes as far as the moment allows.
     pub(super) fn attend(&mut self, now: Instant, air: &mut Air) {
         let Some(channel) = self.tuned else { return };
-        let slot = slot(channel.modulation);
         loop {
-            let next = self.step(now, slot, air);
+            let next = self.step(now, channel.modulation, air);
             if next == self.access {
                 return;
             }
@@ -70,22 +74,22 @@ impl Rnode {
         }
     }
 
-    fn step(&mut self, now: Instant, slot: Duration, air: &mut Air) -> Access {
-        let interframe = |left| Access::Interframe { until: now.after(slot.times(INTERFRAME_SLOTS)), left };
+    fn step(&mut self, now: Instant, modulation: Modulation, air: &mut Air) -> Access {
+        let wait = |left| Access::Interframe { until: now.after(interframe(modulation)), left };
         let busy = air.is_busy(now, self.radio);
         match self.access {
             Access::Idle if self.queue.is_empty() => Access::Idle,
             Access::Idle => match self.usage.forbidden_until(now, self.settings.limits()) {
                 Some(until) => Access::Limited { until },
                 None if busy => Access::Deferring { left: None },
-                None => interframe(None),
+                None => wait(None),
             },
             Access::Limited { until } if until <= now => Access::Idle,
-            Access::Deferring { left } if !busy => interframe(left),
+            Access::Deferring { left } if !busy => wait(left),
             Access::Interframe { left, .. } if busy => Access::Deferring { left },
             Access::Interframe { until, left } if until <= now => {
-                let wait = left.unwrap_or_else(|| slot.times(self.draw_slots(now)));
-                Access::Contending { until: now.after(wait) }
+                let random = left.unwrap_or_else(|| slot(modulation).times(self.draw_slots(now)));
+                Access::Contending { until: now.after(random) }
             }
             Access::Contending { until } if busy => Access::Deferring { left: Some(until.since(now)) },
             Access::Contending { until } if until <= now => self.begin(now, air),

@@ -5,7 +5,7 @@ use nexus_wire::reticulum::kiss::{Command, Deframer, Frame};
 use nexus_wire::reticulum::rnode::{FromDevice, RadioState, Setting, ToDevice};
 
 use super::output::{TAKES_ANOTHER, TAKES_NONE};
-use super::{Echo, Rnode};
+use super::{Echo, Rnode, statistics};
 use crate::air::Air;
 use crate::channel::Channel;
 
@@ -83,14 +83,15 @@ impl Rnode {
         }
     }
 
-    pub(super) fn tell_statistics(&mut self, now: Instant) {
-        let shares = self.usage.shares(now);
-        let mut data = [0; 8];
-        for (bytes, share) in data.chunks_exact_mut(2).zip(shares.airtime.iter().chain(&shares.load)) {
-            bytes.copy_from_slice(&share.0.to_be_bytes());
-        }
+    pub(super) fn tell_statistics(&mut self, now: Instant, air: &Air) {
+        let Some(channel) = self.tuned else { return };
+        let strongest = air.sensed(now, self.radio).map(|signal| signal.rssi_dbm);
+        let data = statistics::channel(self.usage.shares(now), strongest, channel.modulation);
         self.output.push(&FromDevice::Other(Frame { command: Command::STAT_CHANNEL_TIME, data: &data }));
     }
 
-    pub(super) fn tell_phy_parameters(&mut self, _channel: Channel) {}
+    pub(super) fn tell_parameters(&mut self, channel: Channel) {
+        let data = statistics::parameters(channel.modulation);
+        self.output.push(&FromDevice::Other(Frame { command: Command::STAT_PHY_PARAMETERS, data: &data }));
+    }
 }

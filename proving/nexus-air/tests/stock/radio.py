@@ -1,0 +1,84 @@
+"""A stock node with one RNode interface, driven by words.
+
+argv: a directory of its own, and the port at which the RNode is.
+stdout, one JSON object a line:
+    {"ready": true}                     the interface is online
+    {"announced": hash, "app_data": hex}
+                                        an announce was received and found valid
+    {"own": hash}                       this node's own announce was sent
+    {"interface": {...}}                what the package tells of its interface
+stdin, one word a line:
+    announce                            make and send an announce
+    interface                           tell of the interface
+    leave                               end
+"""
+
+import json
+import os
+import sys
+import threading
+import time
+
+import RNS
+
+CONFIG = """
+[reticulum]
+  enable_transport = False
+  share_instance = False
+  panic_on_interface_error = Yes
+
+[interfaces]
+  [[radio]]
+    type = RNodeInterface
+    enabled = Yes
+    port = {port}
+    frequency = 867200000
+    bandwidth = 125000
+    txpower = 7
+    spreadingfactor = 8
+    codingrate = 5
+    flow_control = {flow_control}
+    airtime_limit_short = 50
+"""
+
+lock = threading.Lock()
+
+
+def say(**what):
+    with lock:
+        print(json.dumps(what), flush=True)
+
+
+class Listener:
+    aspect_filter = None
+
+    def received_announce(self, destination_hash, announced_identity, app_data):
+        say(announced=destination_hash.hex(), app_data=(app_data or b"").hex())
+
+
+def interface():
+    return reticulum.get_interface_stats()["interfaces"][0]
+
+
+directory, port, flow_control = sys.argv[1:4]
+with open(os.path.join(directory, "config"), "w") as file:
+    file.write(CONFIG.format(port=port, flow_control=flow_control))
+reticulum = RNS.Reticulum(configdir=directory, loglevel=int(os.environ.get("STOCK_LOG", RNS.LOG_CRITICAL)), logdest=RNS.LOG_FILE)
+RNS.Transport.register_announce_handler(Listener())
+while not interface()["status"]:
+    time.sleep(0.05)
+
+identity = RNS.Identity()
+destination = RNS.Destination(identity, RNS.Destination.IN, RNS.Destination.SINGLE, "nexus", "stock")
+say(ready=True)
+for line in sys.stdin:
+    word = line.strip()
+    if word == "announce":
+        destination.announce(app_data=b"over the air")
+        say(own=destination.hash.hex())
+    elif word == "interface":
+        told = {key: value for key, value in interface().items() if isinstance(value, (int, float, str, bool))}
+        say(interface=told)
+    elif word == "leave":
+        break
+os._exit(0)
