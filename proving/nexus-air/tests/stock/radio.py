@@ -1,14 +1,14 @@
 """A stock node with one RNode interface, driven by words.
 
-argv: a directory of its own, and the port at which the RNode is.
+argv: a directory of its own, the port at which the RNode is, and whether it tells when it is ready: Yes or No.
 stdout, one JSON object a line:
     {"ready": true}                     the interface is online
     {"announced": hash, "app_data": hex}
                                         an announce was received and found valid
-    {"own": hash}                       this node's own announce was sent
+    {"own": hash}                       an announce of this node was sent
     {"interface": {...}}                what the package tells of its interface
 stdin, one word a line:
-    announce                            make and send an announce
+    announce                            make a destination and send its announce
     interface                           tell of the interface
     leave                               end
 """
@@ -25,7 +25,7 @@ CONFIG = """
 [reticulum]
   enable_transport = False
   share_instance = False
-  panic_on_interface_error = Yes
+  panic_on_interface_error = No
 
 [interfaces]
   [[radio]]
@@ -63,17 +63,17 @@ def interface():
 directory, port, flow_control = sys.argv[1:4]
 with open(os.path.join(directory, "config"), "w") as file:
     file.write(CONFIG.format(port=port, flow_control=flow_control))
-reticulum = RNS.Reticulum(configdir=directory, loglevel=int(os.environ.get("STOCK_LOG", RNS.LOG_CRITICAL)), logdest=RNS.LOG_FILE)
+reticulum = RNS.Reticulum(configdir=directory, loglevel=RNS.LOG_CRITICAL, logdest=RNS.LOG_FILE)
 RNS.Transport.register_announce_handler(Listener())
 while not interface()["status"]:
     time.sleep(0.05)
 
-identity = RNS.Identity()
-destination = RNS.Destination(identity, RNS.Destination.IN, RNS.Destination.SINGLE, "nexus", "stock")
 say(ready=True)
 for line in sys.stdin:
     word = line.strip()
     if word == "announce":
+        # Another each time: two announces of one destination in the same second are one to those who hear them.
+        destination = RNS.Destination(RNS.Identity(), RNS.Destination.IN, RNS.Destination.SINGLE, "nexus", "stock")
         destination.announce(app_data=b"over the air")
         say(own=destination.hash.hex())
     elif word == "interface":
