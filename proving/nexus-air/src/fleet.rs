@@ -8,7 +8,7 @@ use crate::hearing::Hearing;
 use crate::record::{Outcome, Recording};
 use crate::rnode::{Model, Rnode};
 
-/// Virtual RNodes and the medium between them. Whoever owns it says what time it is.
+/// Virtual modems and the medium between them. Whoever owns it says what time it is.
 #[derive(Debug)]
 pub struct Fleet {
     air: Air,

@@ -1,4 +1,4 @@
-//! The radio medium and the modems on it: what a LoRa channel does to frames, and RNodes that are not there.
+//! The radio medium and the modems on it: what a LoRa channel does to frames, and modems that are not there.
 //!
 //! Everything below [`live`] is deterministic: time is an argument, randomness is forked from one seed, and the same calls
 //! give the same transmissions, byte by byte. A simulator drives it in virtual time; [`live`] drives it with the machine's

@@ -1,4 +1,4 @@
-//! A fleet in real time: programs find virtual RNodes at pseudoterminals and TCP ports.
+//! A fleet in real time: programs find virtual modems at pseudoterminals and TCP ports.
 //!
 //! One thread drives the fleet with the machine's monotonic clock. It sleeps until a host says something or something is
 //! due, and does each thing at its own moment however late it wakes, so that what is on the air does not depend on how busy
@@ -66,7 +66,7 @@ impl Plan {
     }
 }
 
-/// Virtual RNodes at work. They end when this is dropped.
+/// Virtual modems at work. They end when this is dropped.
 #[derive(Debug)]
 pub struct House {
     addresses: Vec<Address>,

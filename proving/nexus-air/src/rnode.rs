@@ -12,7 +12,7 @@ pub mod split;
 mod statistics;
 pub mod usage;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use nexus_machine::{BoundedQueue, Duration, Instant, Pushed, QueueOverflow, Seed, Stream};
 use nexus_network::lora::FRAME_MAX;
@@ -272,9 +272,9 @@ impl Rnode {
     fn flip_bits(&mut self, packet: &mut [u8]) {
         let bits = u64::try_from(packet.len()).unwrap_or(u64::MAX).saturating_mul(8);
         // Each bit once: two flips of one would leave the packet whole.
-        let flips: BTreeMap<u64, ()> =
-            (0..=self.random.below(FLIPPED_BITS)).map(|_| (self.random.below(bits), ())).collect();
-        for bit in flips.into_keys() {
+        let flips = self.random.below(FLIPPED_BITS).saturating_add(1);
+        let flips: BTreeSet<u64> = (0..flips).map(|_| self.random.below(bits)).collect();
+        for bit in flips {
             let byte = usize::try_from(bit / 8).expect("a bit of a packet in memory");
             packet[byte] ^= 1 << (bit % 8);
         }

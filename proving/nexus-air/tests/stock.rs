@@ -17,7 +17,7 @@ use nexus_machine::Seed;
 use serde_json::Value;
 
 /// How long anything may take before the test gives up. Nothing waits for it unless something is broken.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 /// The only port at which the package looks for an RNode on TCP.
 const STOCK_TCP_PORT: u16 = 7633;
 

@@ -433,7 +433,7 @@ fn the_same_seed_gives_the_same_air_byte_by_byte() {
         bench.fleet.air().set_faults(B, Faults { loss_ppm: 200_000, corrupt_ppm: 200_000 });
         for round in 0..40_u8 {
             for n in 0..5_u16 {
-                bench.send(RadioId(n), &[round; 270][..usize::from(round) * 6 + 1]);
+                bench.send(RadioId(n), &vec![round; 1 + usize::from(round) * 6]);
             }
             bench.pass(Duration::from_millis(1_700));
         }
