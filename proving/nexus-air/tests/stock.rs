@@ -42,6 +42,9 @@ fn two_stock_nodes_hear_each_other_through_virtual_modems_at_terminals() {
         let own = left.wait_for("own");
         assert_eq!(right.wait_for("announced")["announced"], own["own"]);
     }
+    // One that is longer than 254 bytes goes in two halves.
+    right.tell("announce-long");
+    assert_eq!(left.wait_for("announced")["app_data"], "00".repeat(300));
     // What the package reads of the modem's statistics is what the independent meter says.
     let airtime = house.meter(A).airtime.as_micros();
     let told = left.ask_until("airtime_short", |share| share.as_f64().is_some_and(|share| share > 0.0));
@@ -49,8 +52,10 @@ fn two_stock_nodes_hear_each_other_through_virtual_modems_at_terminals() {
     let expected = f64::from(u32::try_from(airtime).unwrap()) / 150_000.0;
     assert!(percent <= expected + 0.01, "{percent} % of 15 s, and {airtime} µs were on the air");
     let on_air = house.transmissions();
-    assert_eq!(on_air.len(), 4);
-    assert!(on_air.iter().all(|one| one.bytes.len() < 255 && one.channel.frequency.0 == 867_200_000));
+    assert!(on_air.iter().all(|one| one.channel.frequency.0 == 867_200_000));
+    let halves: Vec<_> = on_air.iter().filter(|one| one.bytes[0] & 1 == 1).collect();
+    assert_eq!((on_air.len(), halves.len()), (6, 2));
+    assert_eq!((halves[0].bytes.len(), halves[0].end), (255, halves[1].start));
 }
 
 #[test]

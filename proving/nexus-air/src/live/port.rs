@@ -137,6 +137,13 @@ impl Line {
     }
 }
 
+impl Drop for Line {
+    fn drop(&mut self) {
+        // The directory may be gone already, and the link with it.
+        self.unplug().ok();
+    }
+}
+
 impl Heard {
     fn of(error: &io::Error) -> Self {
         if is_passing(error) { Self::Nothing } else { Self::OtherHost }

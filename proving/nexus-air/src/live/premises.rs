@@ -82,10 +82,6 @@ impl Premises {
                 self.read(radio, &mut buffer);
             }
         }
-        for line in &mut self.lines {
-            // The directory may be gone already, and the links with it.
-            line.unplug().ok();
-        }
     }
 
     fn now(&self) -> Instant {

@@ -74,6 +74,14 @@ impl Rnode {
         }
     }
 
+    /// Who waits for a limit asks again when it may have been changed.
+    pub(super) fn reconsider_limits(&mut self, now: Instant, air: &mut Air) {
+        if matches!(self.access, Access::Limited { .. }) {
+            self.access = Access::Idle;
+            self.attend(now, air);
+        }
+    }
+
     fn step(&mut self, now: Instant, modulation: Modulation, air: &mut Air) -> Access {
         let wait = |left| Access::Interframe { until: now.after(interframe(modulation)), left };
         let busy = air.is_busy(now, self.radio);

@@ -42,6 +42,7 @@ impl Rnode {
                 if self.tuned.is_some() && self.settings.channel() != self.tuned {
                     self.retune(now, air);
                 }
+                self.reconsider_limits(now, air);
                 set
             }
             (Setting::RadioState(state), None) => Setting::RadioState(self.switch(now, state, air)),

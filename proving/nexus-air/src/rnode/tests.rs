@@ -291,6 +291,19 @@ fn beyond_its_airtime_limit_a_modem_waits_until_the_window_has_slid_on() {
 }
 
 #[test]
+fn a_limit_that_is_lifted_holds_nothing_back_any_longer() {
+    let mut bench = Bench::on(Hearing::everybody(2), QUIET, 1);
+    bench.set(A, Setting::LongAirtimeLimit(AirtimeLimit(1)));
+    bench.send(A, &[1; 200]);
+    bench.send(A, &[2; 200]);
+    bench.pass(MINUTE);
+    assert_eq!((bench.on_air().len(), bench.fleet.rnode(A).waiting()), (1, 1));
+    bench.set(A, Setting::LongAirtimeLimit(AirtimeLimit(0)));
+    bench.pass(Duration::from_secs(3));
+    assert_eq!(bench.packets(B), [vec![1; 200], vec![2; 200]]);
+}
+
+#[test]
 fn a_modem_waits_while_it_senses_another_and_then_transmits() {
     for seed in 0..32 {
         let mut bench = Bench::on(Hearing::everybody(3), QUIET, seed);

@@ -6,7 +6,7 @@ mod host;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use nexus_air::live::{Address, House, Plan, Port};
-use nexus_air::{Faults, Hearing, Outcome, RadioId};
+use nexus_air::{Direction, Faults, Hearing, Outcome, RadioId};
 use nexus_machine::Seed;
 use nexus_network::lora::Modulation;
 
@@ -109,6 +109,32 @@ fn a_frame_corrupted_behind_the_checksum_reaches_the_host_as_if_it_were_whole() 
     assert!(arrived.len() == 40 && arrived != [0x5a; 40]);
     assert_eq!(house.counters(B).corrupted, 1);
     assert_eq!(house.meter(B).received, 1, "on the air it was received like any other");
+}
+
+#[test]
+fn a_house_that_cannot_be_opened_leaves_nothing_behind() {
+    let home = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let ports = vec![Port::Terminal, Port::Tcp(taken.local_addr().unwrap())];
+    let plan = Plan { ports, ..Plan::terminals(Hearing::everybody(2), Seed::new([9; 32])) };
+    assert_eq!(House::open(plan, home.path()).unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
+    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn one_direction_can_be_shut_while_the_house_is_open() {
+    let home = tempfile::tempdir().unwrap();
+    let house = house(vec![], &home);
+    let (mut left, mut right) = (Host::open(house.address(A)), Host::open(house.address(B)));
+    left.bring_up();
+    right.bring_up();
+    house.direct(A, B, Direction::Shut);
+    left.send(b"nobody hears this");
+    right.send(b"the other way is open");
+    assert_eq!(left.receive(), b"the other way is open");
+    house.direct(A, B, Direction::Open);
+    left.send(b"and this one again");
+    assert_eq!(right.receive(), b"and this one again");
 }
 
 #[test]

@@ -9,6 +9,7 @@ stdout, one JSON object a line:
     {"interface": {...}}                what the package tells of its interface
 stdin, one word a line:
     announce                            make a destination and send its announce
+    announce-long                       the same with 300 bytes of application data
     interface                           tell of the interface
     leave                               end
 """
@@ -71,10 +72,10 @@ while not interface()["status"]:
 say(ready=True)
 for line in sys.stdin:
     word = line.strip()
-    if word == "announce":
+    if word in ("announce", "announce-long"):
         # Another each time: two announces of one destination in the same second are one to those who hear them.
         destination = RNS.Destination(RNS.Identity(), RNS.Destination.IN, RNS.Destination.SINGLE, "nexus", "stock")
-        destination.announce(app_data=b"over the air")
+        destination.announce(app_data=b"over the air" if word == "announce" else bytes(300))
         say(own=destination.hash.hex())
     elif word == "interface":
         told = {key: value for key, value in interface().items() if isinstance(value, (int, float, str, bool))}
