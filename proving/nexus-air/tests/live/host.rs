@@ -72,6 +72,11 @@ impl Host {
         self.say(&ToDevice::Data(packet));
     }
 
+    /// Waits until the modem has sent a packet and takes the next.
+    pub(crate) fn wait_until_sent(&mut self) {
+        self.wait_for(|said| matches!(said, FromDevice::Ready(_)).then_some(()));
+    }
+
     /// The next packet.
     pub(crate) fn receive(&mut self) -> Vec<u8> {
         self.wait_for(|said| match said {

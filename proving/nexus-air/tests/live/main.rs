@@ -130,6 +130,7 @@ fn one_direction_can_be_shut_while_the_house_is_open() {
     right.bring_up();
     house.direct(A, B, Direction::Shut);
     left.send(b"nobody hears this");
+    left.wait_until_sent();
     right.send(b"the other way is open");
     assert_eq!(left.receive(), b"the other way is open");
     house.direct(A, B, Direction::Open);
