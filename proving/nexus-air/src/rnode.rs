@@ -1,7 +1,7 @@
 //! A modem's firmware: bytes of its host in, bytes for its host out, and a radio on the air.
 //!
 //! It does what an RNode does as far as a host or another RNode can tell: it echoes settings, keeps a bounded queue, waits
-//! for the channel ([`access`]), sends long packets in two halves and puts halves together in its one slot ([`split`]), and
+//! for the channel, sends long packets in two halves and puts halves together in its one slot ([`split`]), and
 //! keeps its airtime within limits ([`usage`]). Source: spec/air.md#rnode.
 
 mod access;

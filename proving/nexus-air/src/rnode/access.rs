@@ -5,9 +5,10 @@
 
 use nexus_machine::{Duration, Instant};
 use nexus_network::lora::Modulation;
+use nexus_wire::reticulum::rnode::DeviceError;
 
 use super::{Rnode, split};
-use crate::air::Air;
+use crate::air::{Air, Refusal};
 
 /// Symbols of a slot,
 const SLOT_SYMBOLS: u64 = 12;
@@ -117,8 +118,10 @@ impl Rnode {
         let burst = split::burst(&packet, &mut self.random);
         match air.transmit(now, self.radio, burst) {
             Ok(()) => Access::Transmitting,
-            Err(refusal) => {
-                unreachable!("a radio that is on and waits for the channel can transmit: {refusal:?}")
+            // Somebody else tuned its radio.
+            Err(Refusal::Off | Refusal::Busy) => {
+                self.refuse(DeviceError::TX_FAILED);
+                Access::Idle
             }
         }
     }

@@ -440,6 +440,46 @@ fn what_is_no_message_is_passed_over_and_the_next_is_understood() {
 }
 
 #[test]
+fn a_radio_that_somebody_else_switched_off_fails_to_send_and_says_so() {
+    let mut bench = Bench::on(Hearing::everybody(2), QUIET, 1);
+    bench.send(A, b"never");
+    let now = bench.now;
+    bench.fleet.air().tune(now, A, None);
+    bench.pass(MINUTE);
+    assert_eq!(bench.said(A), [Said::Error(DeviceError::TX_FAILED)]);
+}
+
+#[test]
+fn whatever_a_host_says_at_whatever_moment_every_bound_holds() {
+    let mut random = Seed::new([0x77; 32]).fork("any bytes");
+    let mut bench = Bench::new(Hearing::everybody(3), Model::ESP32, 1);
+    let known = [0x00, 0x01, 0x02, 0x04, 0x05, 0x06, 0x0a, 0x0b, 0x0c, 0x0f, 0x21, 0x25, 0x55, 0xc0, 0xdb];
+    let mut on_air = 0;
+    for _ in 0..3_000 {
+        let radio = RadioId(u16::try_from(random.below(3)).unwrap());
+        match random.below(4) {
+            0 => bench.bring_up(radio),
+            1 => {
+                let length = usize::try_from(random.below(600)).unwrap();
+                bench.send(radio, &vec![0xa5; length]);
+            }
+            2 => {
+                let mut bytes = vec![0xc0, known[usize::try_from(random.below(15)).unwrap()]];
+                bytes.extend((0..random.below(5)).map(|_| random.bytes::<1>()[0]));
+                bytes.push(0xc0);
+                bench.fleet.hear(bench.now, radio, &bytes);
+            }
+            _ => bench.pass(Duration::from_micros(random.below(2_000_000))),
+        }
+        let rnode = bench.fleet.rnode(radio);
+        assert!(rnode.output().len() <= 16 * 1024 && rnode.waiting() <= Model::ESP32.queue_packets);
+        assert!(bench.fleet.next_event().is_none_or(|due| due >= bench.now), "nothing is overdue");
+        on_air += bench.on_air().len();
+    }
+    assert!(on_air > 100, "{on_air} transmissions");
+}
+
+#[test]
 fn the_same_seed_gives_the_same_air_byte_by_byte() {
     let run = |seed| {
         let mut bench = Bench::on(Hearing::everybody(5), Model::ESP32, seed);
