@@ -273,7 +273,8 @@ impl Region {
         };
         let frequency_hz = or_hz(wish.frequency_hz, |preset| preset.frequency_hz, "frequency")?;
         let bandwidth_hz = or_hz(wish.bandwidth_hz, |preset| preset.bandwidth_hz, "bandwidth")?;
-        let spreading_factor = or(wish.spreading_factor, |preset| preset.spreading_factor, "spreading_factor")?;
+        let spreading_factor =
+            or(wish.spreading_factor, |preset| preset.spreading_factor, "spreading_factor")?;
         let coding_rate = or(wish.coding_rate, |_| CODING_RATE, "coding_rate")?;
         let tx_power_dbm = or(wish.tx_power_dbm, |preset| preset.tx_power_dbm, "tx_power")?;
         let modulation =

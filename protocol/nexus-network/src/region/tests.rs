@@ -50,8 +50,12 @@ fn a_channel_that_lies_across_the_edge_of_a_sub_band_is_refused_with_what_is_per
          or 865 to 868 MHz (1 %, 14 dBm), or 868 to 868.6 MHz (1 %, 14 dBm), or 868.7 to 869.2 MHz (0.1 %, 14 dBm), \
          or 869.4 to 869.65 MHz (10 %, 27 dBm), or 869.7 to 870 MHz (1 %, 14 dBm)"
     );
-    assert!(refusal(Region::Eu868, channel(868_000_000)).starts_with("867.875 to 868.125 MHz is not permitted"));
-    assert!(refusal(Region::Eu868, channel(915_000_000)).starts_with("914.875 to 915.125 MHz is not permitted"));
+    assert!(
+        refusal(Region::Eu868, channel(868_000_000)).starts_with("867.875 to 868.125 MHz is not permitted")
+    );
+    assert!(
+        refusal(Region::Eu868, channel(915_000_000)).starts_with("914.875 to 915.125 MHz is not permitted")
+    );
     assert!(refusal(Region::Eu868, channel(0)).starts_with("0 to 0.125 MHz is not permitted"));
     assert!(refusal(Region::Eu868, channel(u32::MAX)).contains("is not permitted"));
 }
