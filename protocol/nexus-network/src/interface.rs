@@ -63,6 +63,8 @@ pub struct DutyCycle(u16);
 impl DutyCycle {
     /// All the time.
     pub const UNLIMITED: Self = Self(Self::WHOLE);
+    /// The smallest there is: 0.36 seconds of an hour.
+    pub const LEAST: Self = Self(1);
     /// 36 seconds of an hour.
     pub const ONE_PERCENT: Self = Self(100);
     /// 72 seconds of an hour.

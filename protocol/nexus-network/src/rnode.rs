@@ -191,7 +191,7 @@ impl MemoryBound for Rnode {
 /// Has the port written to.
 fn write(message: ToDevice<'_>, out: &mut impl Sink<Effect>) {
     let mut buffer = vec![0; encoded_len(message)];
-    let written = message.encode(&mut buffer).map(|bytes| bytes.len()).unwrap_or(0);
+    let written = message.encode(&mut buffer).map_or(0, |bytes| bytes.len());
     buffer.truncate(written);
     out.push(Effect::Write(buffer));
 }
