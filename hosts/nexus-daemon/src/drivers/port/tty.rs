@@ -40,8 +40,12 @@ impl Tty {
     }
 
     /// Reads and writes `device`, which does not block.
+    #[expect(
+        deprecated,
+        reason = "it is unsound for descriptors that somebody else may close; an owned one is nobody else's, and its successor needs unsafe code"
+    )]
     pub(in crate::drivers) fn over(device: OwnedFd) -> io::Result<Self> {
-        Ok(Self(AsyncFd::register_with_interest(device, Interest::READABLE | Interest::WRITABLE)?))
+        AsyncFd::with_interest(device, Interest::READABLE | Interest::WRITABLE).map(Self)
     }
 }
 

@@ -79,10 +79,9 @@ async fn without_a_channel_not_one_byte_but_the_question_reaches_the_modem() {
     let mut written = Vec::new();
     for _ in 0..2 {
         let modem = desk.plug_in(Script::default());
+        fault_that_begins(&mut rig, "silent until the configuration says `region`").await;
         let seen = radio(&mut rig, |radio| radio.condition == Condition::NoChannel).await;
         assert_eq!(seen.device.unwrap().firmware.minor, 78, "it is known all the same");
-        let told = fault(&mut rig).await;
-        assert!(told.starts_with("silent until the configuration says `region`"), "{told}");
         // The loop would not do this.
         assert_eq!(interface.driver.transmit(None, vec![1, 2, 3]), Handed::Pending);
         written.extend(modem.pull().await);
@@ -101,12 +100,7 @@ async fn a_firmware_that_is_too_old_is_named() {
     let _modem = desk.plug_in(Script { firmware: Firmware { major: 1, minor: 40 }, ..Script::default() });
     let mut rig = Rig::open(&desk.rnode(Some(channel()))).unwrap();
     let _interface = rig.opened().await;
-    let told = loop {
-        let told = fault(&mut rig).await;
-        if told.starts_with("off") {
-            break told;
-        }
-    };
+    let told = fault_that_begins(&mut rig, "off, and tried again every half minute: ").await;
     assert!(told.ends_with("the RNode's firmware is 1.40, and 1.52 or later is needed: update it"), "{told}");
 }
 
@@ -195,6 +189,15 @@ async fn fault(rig: &mut Rig) -> String {
         if let (_, News::Fault(Some(fault))) = rig.next().await
             && !fault.starts_with("being")
         {
+            return fault;
+        }
+    }
+}
+
+async fn fault_that_begins(rig: &mut Rig, beginning: &str) -> String {
+    loop {
+        let fault = fault(rig).await;
+        if fault.starts_with(beginning) {
             return fault;
         }
     }
