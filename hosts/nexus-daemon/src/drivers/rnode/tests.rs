@@ -3,6 +3,7 @@ mod modem;
 use nexus_network::Region;
 use nexus_network::region::Wish;
 use nexus_wire::reticulum::rnode::{DETECT_SEQUENCE, Firmware, RadioState, Rssi, Setting};
+use rustix::fs::OFlags;
 use tokio::net::TcpListener;
 
 use super::*;
@@ -87,7 +88,7 @@ async fn without_a_channel_not_one_byte_but_the_question_reaches_the_modem() {
         written.extend(modem.pull().await);
     }
     let modem = desk.plug_in(Script::default());
-    radio(&mut rig, |radio| radio.condition == Condition::NoChannel).await;
+    fault_that_begins(&mut rig, "silent").await;
     rig.close().await;
     written.extend(modem.pull().await);
     assert!(written.len() >= 3 * DETECT_SEQUENCE.len());
@@ -108,6 +109,9 @@ async fn a_firmware_that_is_too_old_is_named() {
 async fn a_port_that_another_program_uses_is_left_to_it() {
     let desk = Desk::new();
     let _modem = desk.plug_in(Script::default());
+    // A pty ends with the last that holds it, hardware does not.
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let _held = rustix::fs::open(&desk.path, flags, rustix::fs::Mode::empty()).unwrap();
     let mut first = Rig::open(&desk.rnode(Some(channel()))).unwrap();
     let _first = first.opened().await;
     assert_eq!(first.carrier().await, Carrier::Up);
