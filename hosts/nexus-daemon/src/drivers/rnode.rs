@@ -180,14 +180,14 @@ impl Modem {
         self.tell(Input::Plugged).await?;
         let why = loop {
             let due = self.machine.next_timeout().and_then(|at| self.booted.checked_add(micros(at)));
-            let writes = !self.unwritten.is_empty();
+            let owes = !self.unwritten.is_empty();
             tokio::select! {
                 read = reader.read(&mut buffer) => match read {
                     Ok(0) => break "it was closed".to_owned(),
                     Ok(length) => self.tell(Input::Bytes(buffer[..length].to_vec())).await?,
                     Err(cause) => break cause.to_string(),
                 },
-                written = writer.write(&self.unwritten), if writes => match written {
+                written = writer.write(&self.unwritten), if owes => match written {
                     Ok(0) => break "it takes nothing".to_owned(),
                     Ok(length) => {
                         self.unwritten.drain(..length);
@@ -202,7 +202,7 @@ impl Modem {
                     self.tell(Input::Transmit(frame)).await?;
                 }
                 () = stream::until(due) => self.wake().await?,
-                () = tokio::time::sleep_until(self.waiting_since + STALLED), if writes => {
+                () = tokio::time::sleep_until(self.waiting_since + STALLED), if owes => {
                     break "it takes nothing".to_owned();
                 }
                 () = line.stopped() => {

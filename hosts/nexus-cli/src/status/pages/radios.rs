@@ -19,7 +19,7 @@ pub(super) fn lines(name: &str, radio: &Radio) -> Vec<String> {
     ];
     lines.push(joined(signal.into_iter().flatten()));
     let modem = [
-        radio.load.as_ref().map(load),
+        radio.load.map(load),
         radio.battery_percent.map(|percent| format!("battery {percent} %")),
         radio.temperature_celsius.map(|degrees| format!("{degrees} °C")),
     ];
@@ -46,7 +46,7 @@ fn channel(channel: &RadioChannel) -> String {
     )
 }
 
-fn load(load: &RadioLoad) -> String {
+fn load(load: RadioLoad) -> String {
     format!(
         "airtime {} (long {}), channel in use {} (long {})",
         percent(load.airtime_short_bp),

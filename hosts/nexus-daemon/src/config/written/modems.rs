@@ -1,4 +1,4 @@
-//! Modems: RNodes with their channel, and serial ports.
+//! Modems: an RNode with its channel, and serial ports.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;

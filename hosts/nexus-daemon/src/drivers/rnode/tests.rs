@@ -98,7 +98,7 @@ async fn without_a_channel_not_one_byte_but_the_question_reaches_the_modem() {
 #[tokio::test]
 async fn a_firmware_that_is_too_old_is_named() {
     let desk = Desk::new();
-    let _modem = desk.plug_in(Script { firmware: Firmware { major: 1, minor: 40 }, ..Script::default() });
+    let _modem = desk.plug_in(Script { firmware: Firmware { major: 1, minor: 40 } });
     let mut rig = Rig::open(&desk.rnode(Some(channel()))).unwrap();
     let _interface = rig.opened().await;
     let told = fault_that_begins(&mut rig, "off, and tried again every half minute: ").await;
