@@ -26,7 +26,7 @@ pub(super) fn lines(name: &str, radio: &Radio) -> Vec<String> {
     lines.push(joined(modem.into_iter().flatten()));
     lines.push(counts(&radio.counters));
     lines.retain(|line| !line.is_empty());
-    lines.iter().map(|line| format!("{name} radio: {line}")).collect()
+    lines.iter().map(|line| format!("{name}: {line}")).collect()
 }
 
 fn joined(facts: impl Iterator<Item = String>) -> String {
@@ -58,7 +58,11 @@ fn load(load: RadioLoad) -> String {
 
 /// Hundredths of a percent.
 fn percent(share: u16) -> String {
-    format!("{}.{:02} %", share / 100, share % 100)
+    match (share % 100, share % 10) {
+        (0, _) => format!("{} %", share / 100),
+        (tenths, 0) => format!("{}.{} %", share / 100, tenths / 10),
+        (hundredths, _) => format!("{}.{hundredths:02} %", share / 100),
+    }
 }
 
 /// Quarters of a decibel.
@@ -105,10 +109,10 @@ mod tests {
         assert_eq!(
             told,
             [
-                "radio0 radio: 869.525 MHz, 250 kHz, SF7, 4/5, 14 dBm, 10.00 % of an hour, firmware 1.78",
-                "radio0 radio: RSSI -97 dBm (average -101), SNR -0.75 dB (average 6.25), noise -107 dBm",
-                "radio0 radio: airtime 1.50 % (long 0.05 %), channel in use 9.10 % (long 100.00 %), battery 81 %, 31 °C",
-                "radio0 radio: 4 sent",
+                "radio0: 869.525 MHz, 250 kHz, SF7, 4/5, 14 dBm, 10 % of an hour, firmware 1.78",
+                "radio0: RSSI -97 dBm (average -101), SNR -0.75 dB (average 6.25), noise -107 dBm",
+                "radio0: airtime 1.5 % (long 0.05 %), channel in use 9.1 % (long 100 %), battery 81 %, 31 °C",
+                "radio0: 4 sent",
             ]
         );
     }
