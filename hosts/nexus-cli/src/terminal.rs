@@ -56,6 +56,24 @@ pub(crate) fn columns(text: &str) -> usize {
     text.chars().map(|character| if character < '\u{300}' || character == '…' { 1 } else { 2 }).sum()
 }
 
+/// Text in lines of at most `limit` columns, broken between words, with what follows the first set in.
+pub(crate) fn wrapped(text: &str, limit: usize) -> String {
+    let (mut lines, mut line) = (String::new(), String::new());
+    for word in text.split(' ') {
+        if !line.trim().is_empty() && columns(&line) + 1 + columns(word) > limit {
+            lines.push_str(&cut(&line, limit));
+            lines.push('\n');
+            "  ".clone_into(&mut line);
+        } else if !line.trim().is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    lines.push_str(&cut(&line, limit));
+    lines.push('\n');
+    lines
+}
+
 /// Text cut to `limit` columns, with an ellipsis if something is missing.
 pub(crate) fn cut(text: &str, limit: usize) -> String {
     if columns(text) <= limit {
@@ -107,6 +125,14 @@ impl Drop for Screen {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sentence_is_broken_between_words() {
+        assert_eq!(wrapped("radio0: off, for a reason", 12), "radio0: off,\n  for a\n  reason\n");
+        assert_eq!(wrapped("short", 12), "short\n");
+        let broken = wrapped(&"x".repeat(50), 12);
+        assert!(broken.lines().all(|line| columns(line) <= 12), "{broken}");
+    }
 
     #[test]
     fn a_text_cannot_paint_the_terminal() {

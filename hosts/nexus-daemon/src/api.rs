@@ -4,10 +4,14 @@
 //! long as there is something to tell, and at the end `ok` or `error`. Node ids and hashes are lower-case hexadecimal.
 //! Spec: spec/control.md.
 
+mod radio;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+pub use radio::{Radio, RadioChannel, RadioLoad};
 
 /// The protocol's version: the `v` of every line.
 pub const VERSION: u32 = 1;
@@ -239,7 +243,7 @@ pub struct Interfaces {
 pub struct Interface {
     /// Its name: `udp0`, `tcp0`, `tcp0.1` for the second connection that `tcp0` accepted.
     pub name: String,
-    /// `udp`, `tcp` or `pipe`.
+    /// `udp`, `tcp`, `rnode`, `serial` or `pipe`.
     pub kind: String,
     /// `nexus` or `reticulum`.
     pub mode: String,
@@ -257,6 +261,9 @@ pub struct Interface {
     pub drops: BTreeMap<String, u64>,
     /// What the system said last, if it went wrong.
     pub fault: Option<String>,
+    /// The radio behind it, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub radio: Option<Radio>,
 }
 
 /// Frames and bytes.

@@ -15,10 +15,12 @@ use std::path::{Path, PathBuf};
 
 use nexus_crypto::NodeId;
 use nexus_machine::Relaying;
-use nexus_network::{Mode, Policy};
+use nexus_network::rnode::Condition;
+use nexus_network::{Channel, Mode, Policy};
 use thiserror::Error;
 
 use crate::decorators::Decorations;
+use crate::drivers::serial::Framing;
 use crate::logs::Level;
 use crate::passphrase;
 use crate::privacy::Privacy;
@@ -99,6 +101,40 @@ pub enum Medium {
         /// The program and its arguments.
         command: Vec<String>,
     },
+    /// A radio modem.
+    Rnode {
+        /// Where it is.
+        port: Port,
+        /// Its channel; none until a region and a duty cycle are chosen.
+        channel: Option<Channel>,
+    },
+    /// A serial port.
+    Serial {
+        /// Where it is.
+        port: Port,
+        /// Bits per second on the cable.
+        speed: u32,
+        /// How frames are told apart.
+        framing: Framing,
+    },
+}
+
+/// Where a modem is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Port {
+    /// The file of a serial device.
+    Device(PathBuf),
+    /// A port of another machine.
+    Tcp(HostPort),
+}
+
+impl fmt::Display for Port {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Device(path) => path.display().fmt(f),
+            Self::Tcp(to) => write!(f, "tcp://{to}"),
+        }
+    }
 }
 
 /// Whether the local network is asked for others.
@@ -235,6 +271,17 @@ impl fmt::Display for Medium {
             Self::TcpListen { listen } => write!(f, "TCP, listens on {listen}"),
             Self::TcpConnect { to } => write!(f, "TCP, connects to {to}"),
             Self::Pipe { command } => write!(f, "a pipe to `{}`", command.join(" ")),
+            Self::Rnode { port, channel: Some(channel) } => write!(f, "an RNode on {port}, {channel}"),
+            Self::Rnode { port, channel: None } => {
+                write!(f, "an RNode on {port}, {}", Condition::NoChannel)
+            }
+            Self::Serial { port, speed, framing } => {
+                let framing = match framing {
+                    Framing::Hdlc => "HDLC",
+                    Framing::Kiss => "KISS",
+                };
+                write!(f, "{framing} on {port} at {speed} baud")
+            }
         }
     }
 }

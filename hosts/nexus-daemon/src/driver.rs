@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use nexus_network::{Endpoint, InterfaceId, Profile};
+use nexus_network::rnode::{Condition, Device, Statistics};
+use nexus_network::{Channel, Endpoint, InterfaceId, Profile};
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -103,6 +104,10 @@ pub enum News {
     Lost,
     /// So many pieces of input were no frame: too long, badly framed.
     Unusable(u64),
+    /// What keeps the medium away, as a sentence's end; none once nothing does.
+    Fault(Option<String>),
+    /// What is known of the radio behind it.
+    Radio(Box<Radio>),
     /// It is gone: the last report of a port.
     Closed {
         /// Why, as the end of a sentence.
@@ -115,7 +120,7 @@ pub enum News {
 pub struct Opening {
     /// How the operator knows it: its medium's name, with the peer's address where a medium has several.
     pub name: String,
-    /// What kind of driver it is: "udp", "tcp", "pipe".
+    /// What kind of driver it is: "udp", "tcp", "serial".
     pub kind: &'static str,
     /// What the core is told.
     pub profile: Profile,
@@ -123,6 +128,19 @@ pub struct Opening {
     pub carrier: Carrier,
     /// Its sending half.
     pub driver: Box<dyn Driver>,
+}
+
+/// A radio as it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Radio {
+    /// The channel that the operator chose; none if they chose none.
+    pub channel: Option<Channel>,
+    /// How things are with it.
+    pub condition: Condition,
+    /// The modem, once it was detected.
+    pub device: Option<Device>,
+    /// What was measured and counted.
+    pub statistics: Statistics,
 }
 
 /// Whether a medium is there.
@@ -230,6 +248,11 @@ pub trait Medium: fmt::Debug + Send + Sync {
 
     /// What kind of driver it is.
     fn kind(&self) -> &'static str;
+
+    /// What it runs on, where that is no address of this machine: a port, say.
+    fn place(&self) -> Option<String> {
+        None
+    }
 }
 
 /// A driver that was started.
@@ -290,6 +313,8 @@ pub struct Running {
     /// What kind of driver it is.
     pub(crate) kind: &'static str,
     pub(crate) address: Option<SocketAddr>,
+    /// What it runs on, where that is no address of this machine.
+    pub(crate) place: Option<String>,
     pub(crate) counters: Arc<MediumCounters>,
 }
 
@@ -308,7 +333,7 @@ impl Running {
         let line = Line { medium: name.into(), reports, stop: stopped, counters: Arc::clone(&counters) };
         let Started { task, address } = medium.open(line)?;
         let tasks = std::iter::once(task).chain(decorators).collect();
-        Ok(Self { stop, tasks, kind: medium.kind(), address, counters })
+        Ok(Self { stop, tasks, kind: medium.kind(), address, place: medium.place(), counters })
     }
 
     /// Closes it, and returns once its sockets and processes are gone.

@@ -3,6 +3,9 @@
 mod backoff;
 pub mod memory;
 pub mod pipe;
+mod port;
+pub mod rnode;
+pub mod serial;
 mod stream;
 pub mod tcp;
 pub mod udp;

@@ -242,6 +242,8 @@ impl Host {
                 }
             }
             News::Unusable(pieces) => counters.unusable += pieces,
+            News::Fault(fault) => interface.status.fault = fault,
+            News::Radio(radio) => interface.status.radio = Some(*radio),
             News::Carrier(carrier) => {
                 if interface.set_carrier(carrier) {
                     tracing::info!(interface = interface.status.name, ?carrier, "the medium changed");

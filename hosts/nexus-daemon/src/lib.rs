@@ -10,7 +10,7 @@
 //! | [`logs`], [`privacy`] | what is logged, and what a log may name |
 //! | [`host`] | the loop: collect input, tell the node, carry out what it asks, sleep until its next deadline |
 //! | [`driver`] | what stands between the loop and a medium |
-//! | [`drivers`] | UDP, TCP, pipes, memory |
+//! | [`drivers`] | UDP, TCP, RNode, serial ports, pipes, memory |
 //! | [`decorators`] | what wraps a driver: faults, a trace, a recording |
 //! | [`recordings`] | reading recordings, and searching them for what must not be there |
 //! | [`store`] | what must survive, in an embedded database under one directory |

@@ -80,6 +80,8 @@ impl Rig {
                     | News::Carrier(_)
                     | News::Received { .. }
                     | News::Unusable(_)
+                    | News::Fault(_)
+                    | News::Radio(_)
                     | News::Closed { .. } => {}
                 }
             },

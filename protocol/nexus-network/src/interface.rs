@@ -63,6 +63,18 @@ pub struct DutyCycle(u16);
 impl DutyCycle {
     /// All the time.
     pub const UNLIMITED: Self = Self(Self::WHOLE);
+    /// The smallest there is: 0.36 seconds of an hour.
+    pub const LEAST: Self = Self(1);
+    /// 36 seconds of an hour.
+    pub const ONE_PERCENT: Self = Self(100);
+    /// 72 seconds of an hour.
+    pub const TWO_PERCENT: Self = Self(200);
+    /// 144 seconds of an hour.
+    pub const FOUR_PERCENT: Self = Self(400);
+    /// 6 minutes of an hour.
+    pub const TEN_PERCENT: Self = Self(1_000);
+    /// 3.6 seconds of an hour.
+    pub const TENTH_OF_A_PERCENT: Self = Self(10);
     const WHOLE: u16 = 10_000;
 
     /// A share of 1 (0.01 %) to 10,000 (all the time); `None` outside that.
@@ -85,6 +97,18 @@ impl DutyCycle {
     pub fn of(self, time: Duration) -> Duration {
         let parts = time.as_micros().saturating_mul(self.0.into());
         Duration::from_micros(parts.checked_div(Self::WHOLE.into()).unwrap_or(0))
+    }
+}
+
+impl fmt::Display for DutyCycle {
+    /// As a percentage: `0.1 %`, `10 %`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, hundredths) = (self.0.div_euclid(100), self.0.rem_euclid(100));
+        match (hundredths, hundredths.rem_euclid(10)) {
+            (0, _) => write!(f, "{whole} %"),
+            (_, 0) => write!(f, "{whole}.{} %", hundredths.div_euclid(10)),
+            (_, _) => write!(f, "{whole}.{hundredths:02} %"),
+        }
     }
 }
 

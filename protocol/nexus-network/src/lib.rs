@@ -6,6 +6,8 @@
 //! | [`media`] | the organ that owns the way out: bounded queues, readiness, listen before talk |
 //! | [`links`] | the organ that owns the neighbours: handshakes, sealed frames, what keeps links alive |
 //! | [`lora`] | how long a LoRa radio occupies its channel |
+//! | [`region`] | which channels may be used where, and for how much of the time |
+//! | [`rnode`] | the host's side of an RNode: detection, setting up, flow control, statistics |
 //! | [`announces`] | the organ that makes this node known, hears of others, passes their announces on |
 //! | [`forwarding`] | the organ that says where a packet goes: here, over a link, or nowhere |
 //! | [`layer`] | [`Network`]: the organs and the wires between them |
@@ -39,6 +41,8 @@ pub mod layer;
 pub mod links;
 pub mod lora;
 pub mod media;
+pub mod region;
+pub mod rnode;
 
 pub use announces::{AppData, AppDataTooLong, Recipient, Sighting};
 pub use forwarding::{Decision, Forwarding};
@@ -46,3 +50,4 @@ pub use interface::{Access, DutyCycle, Endpoint, InterfaceId, Mode, Profile, Rea
 pub use layer::{Effect, Input, Limits, Network, Originated};
 pub use links::{Down, LinkId, LinkStatus, Policy};
 pub use media::Frame;
+pub use region::{Channel, Region};

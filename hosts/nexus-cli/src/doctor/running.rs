@@ -49,7 +49,13 @@ pub(super) fn interfaces(case: &Case) -> Vec<Finding> {
     down.map(|interface| {
         let fault = interface.fault.as_deref().unwrap_or("no reason is known");
         let sentence = format!("{} ({}) is down: {fault}", interface.name, interface.address);
-        Finding::problem(sentence, "nexus status interfaces")
+        let silent = interface.radio.as_ref().is_some_and(|radio| radio.state == "no_channel");
+        let mend = if silent {
+            "nexus node config  # shows what stands below [[rnode]]; then: nexus node reload"
+        } else {
+            "nexus status interfaces"
+        };
+        Finding::problem(sentence, mend)
     })
     .collect()
 }
@@ -117,6 +123,7 @@ pub(super) mod tests {
                 received: Traffic::default(),
                 drops: BTreeMap::new(),
                 fault: None,
+                radio: None,
             }],
             links: vec![],
             paths: 0,

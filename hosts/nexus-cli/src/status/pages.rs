@@ -1,5 +1,7 @@
 //! The sections of the status as text.
 
+mod radios;
+
 use std::collections::BTreeMap;
 
 use nexus_daemon::api::{Interface, Link, Path};
@@ -9,7 +11,7 @@ use super::Snapshot;
 use crate::address_book::AddressBook;
 use crate::quantities::{bytes, milliseconds, rate, short, spoken, utc};
 use crate::table::{PAGE, marks, numbers, render, words};
-use crate::terminal::{cut, harmless};
+use crate::terminal::{cut, harmless, wrapped};
 
 /// The node itself.
 pub(super) fn node(snapshot: &Snapshot, _book: &AddressBook) -> String {
@@ -54,7 +56,7 @@ pub(super) fn interfaces(snapshot: &Snapshot, _book: &AddressBook) -> String {
     let row = |interface: &Interface| {
         [
             interface.name.clone(),
-            cut(&interface.kind, 5),
+            cut(&interface.kind, 6),
             cut(
                 match interface.mode.as_str() {
                     "reticulum" => "ret",
@@ -71,8 +73,13 @@ pub(super) fn interfaces(snapshot: &Snapshot, _book: &AddressBook) -> String {
     };
     let mut text = render(&table, &interfaces.iter().map(row).collect::<Vec<_>>());
     for interface in interfaces {
+        let name = harmless(&interface.name);
         if let Some(fault) = &interface.fault {
-            text.push_str(&line(&format!("{}: {}", harmless(&interface.name), harmless(fault))));
+            // A fault says what mends it: it is not cut.
+            text.push_str(&wrapped(&format!("{name}: {}", harmless(fault)), PAGE));
+        }
+        if let Some(radio) = &interface.radio {
+            text.extend(radios::lines(&name, radio).iter().map(|fact| wrapped(fact, PAGE)));
         }
         if !interface.drops.is_empty() {
             let drops = counts(&interface.drops);

@@ -25,7 +25,12 @@ pub fn check(config: &Config) -> Vec<Problem> {
     for interface in &config.interfaces {
         let name = &interface.name;
         match &interface.medium {
-            Medium::Udp { .. } | Medium::TcpListen { .. } | Medium::TcpConnect { .. } => {}
+            // A port that is not there is waited for.
+            Medium::Udp { .. }
+            | Medium::TcpListen { .. }
+            | Medium::TcpConnect { .. }
+            | Medium::Rnode { .. }
+            | Medium::Serial { .. } => {}
             Medium::Pipe { command } => {
                 let program = command.first().map(String::as_str).unwrap_or_default();
                 if !is_there(program) {

@@ -26,7 +26,7 @@ fn every_line_that_is_commented_out_can_be_used() {
         .collect();
     let config = parse(&uncommented.join("\n")).unwrap();
     let names: Vec<_> = config.interfaces.iter().map(|interface| interface.name.as_str()).collect();
-    assert_eq!(names, ["udp0", "tcp0", "tcp1", "pipe0"]);
+    assert_eq!(names, ["udp0", "tcp0", "tcp1", "pipe0", "radio0", "radio1", "serial0"]);
     assert_eq!(config.interfaces[0].medium, Interface::default_udp().medium);
     assert_eq!(config.interfaces[3].decorations.faults.unwrap().loss, 100);
     assert_eq!(config.label.as_deref(), Some("kitchen"));
@@ -81,10 +81,85 @@ fn a_mistake_is_one_sentence_with_the_file_and_the_line() {
             "[[udp]]\nname = \"x\"\n[[tcp]]\nname = \"x\"\nlisten = \"[::]:1\"",
             "/etc/nexus.toml:3: two interfaces are",
         ),
+        ("[[rnode]]", "/etc/nexus.toml:1: an RNode has a `port`: \"/dev/ttyUSB0\" or \"tcp://host:7633\""),
+        ("[[rnode]]\nport = \"ttyUSB0\"", "/etc/nexus.toml:2: \"ttyUSB0\" is no port: one is"),
+        ("[[rnode]]\nport = \"tcp://a b\"", "/etc/nexus.toml:2: \"tcp://a b\" is no port: one is"),
+        (
+            "[[rnode]]\nport = \"/dev/a\"\nregion = \"EU\"",
+            "/etc/nexus.toml:3: \"EU\" is no region: say \"EU868\", \"EU433\", \"US915\", \"AU915\", or \"custom\"",
+        ),
+        (
+            "[[rnode]]\nport = \"/dev/a\"\nduty_cycle = \"much\"",
+            "/etc/nexus.toml:3: \"much\" is no duty cycle: one is written \"10 %\"",
+        ),
+        (
+            "[[rnode]]\nport = \"/dev/a\"\nregion = \"EU868\"\nduty_cycle = \"11 %\"",
+            "/etc/nexus.toml:1: a duty cycle of 11 % is too much at 869.525 MHz: EU868 permits 10 % there",
+        ),
+        (
+            "\n[[rnode]]\nport = \"/dev/a\"\nregion = \"EU868\"\nfrequency = 915000000",
+            "/etc/nexus.toml:2: 914.875 to 915.125 MHz is not permitted in EU868: a channel lies within",
+        ),
+        (
+            "[[rnode]]\nport = \"/dev/a\"\nregion = \"custom\"\nduty_cycle = \"1 %\"",
+            "/etc/nexus.toml:1: the region \"custom\" chooses nothing: `frequency` is missing",
+        ),
+        (
+            "[[rnode]]\nport = \"/dev/a\"\n[[serial]]\nport = \"/dev/a\"",
+            "/etc/nexus.toml:3: two interfaces use /dev/a",
+        ),
+        ("[[serial]]\nport = \"/dev/a\"\nframing = \"slip\"", "/etc/nexus.toml:3: \"slip\" is no framing"),
+        (
+            "[[serial]]\nport = \"/dev/a\"\nframing = \"kiss\"",
+            "/etc/nexus.toml:1: a modem behind KISS has a `bitrate`",
+        ),
+        ("[[serial]]\nport = \"/dev/a\"\nspeed = 0", "/etc/nexus.toml:3: a cable has a speed"),
         ("[[udp]]\nfaults = { loss_permille = 1001 }", "/etc/nexus.toml:2: a share of faults is at most"),
     ] {
         let refusal = parse(text).unwrap_err();
         assert!(refusal.starts_with(sentence), "{text:?} → {refusal}");
         assert!(!refusal.contains('\n'), "{refusal}");
+    }
+}
+
+#[test]
+fn a_radio_has_a_channel_once_region_and_duty_cycle_are_chosen() {
+    let channel = |lines: &str| {
+        let config = parse(&format!("[[rnode]]\nport = \"tcp://radio.example\"\n{lines}")).unwrap();
+        let Medium::Rnode { port, channel } = config.interfaces[0].medium.clone() else {
+            panic!("{config:?}")
+        };
+        assert_eq!(port.to_string(), "tcp://radio.example:7633");
+        channel.map(|channel| (channel.frequency_hz(), channel.duty().hundredths_of_a_percent()))
+    };
+    assert_eq!(channel(""), None);
+    assert_eq!(channel("region = \"EU868\""), None);
+    assert_eq!(channel("duty_cycle = \"1 %\""), None);
+    assert_eq!(channel("region = \"EU868\"\nduty_cycle = \"0.5 %\""), Some((869_525_000, 50)));
+    assert_eq!(channel("region = \"EU868\"\nduty_cycle = \"0.05%\""), Some((869_525_000, 5)));
+    let own = "frequency = 868300000\nbandwidth = 125000\nspreading_factor = 9\ntx_power = 10";
+    let chosen = channel(&format!("region = \"EU868\"\nduty_cycle = \"1 %\"\n{own}"));
+    assert_eq!(chosen, Some((868_300_000, 100)));
+}
+
+#[test]
+fn a_duty_cycle_is_written_in_one_way() {
+    for wrong in [
+        "10",
+        "10 percent",
+        "-1 %",
+        "+1 %",
+        "1,5 %",
+        "0 %",
+        "0.001 %",
+        "100.01 %",
+        "101 %",
+        " %",
+        "1. %",
+        "99999 %",
+    ] {
+        let text = format!("[[rnode]]\nport = \"/dev/a\"\nduty_cycle = \"{wrong}\"");
+        let refusal = parse(&text).unwrap_err();
+        assert!(refusal.contains("is no duty cycle"), "{wrong}: {refusal}");
     }
 }

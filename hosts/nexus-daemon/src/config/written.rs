@@ -1,5 +1,7 @@
 //! The file as it is written, and what it means.
 
+mod modems;
+
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -17,6 +19,8 @@ use crate::logs::Level;
 use crate::passphrase::Source;
 use crate::privacy::Privacy;
 use crate::state_dir::StateDir;
+
+use modems::{WrittenRnode, WrittenSerial};
 
 /// What is wrong, and where in the text.
 #[derive(Debug)]
@@ -52,6 +56,10 @@ struct Written {
     tcp: Vec<Spanned<WrittenTcp>>,
     #[serde(default)]
     pipe: Vec<Spanned<WrittenPipe>>,
+    #[serde(default)]
+    rnode: Vec<Spanned<WrittenRnode>>,
+    #[serde(default)]
+    serial: Vec<Spanned<WrittenSerial>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -203,7 +211,13 @@ fn interfaces(written: &Written, base: &Path) -> Result<Vec<Interface>, Wrong> {
     for (number, pipe) in written.pipe.iter().enumerate() {
         all.push((pipe.span().start, pipe.get_ref().interface(pipe, number, base)?));
     }
-    let (mut names, mut listening) = (BTreeSet::new(), BTreeSet::new());
+    for (number, rnode) in written.rnode.iter().enumerate() {
+        all.push((rnode.span().start, rnode.get_ref().interface(rnode, number, base)?));
+    }
+    for (number, serial) in written.serial.iter().enumerate() {
+        all.push((serial.span().start, serial.get_ref().interface(serial, number, base)?));
+    }
+    let (mut names, mut listening, mut ports) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for (at, interface) in &all {
         let wrong = |sentence| Wrong { at: *at, sentence };
         if !names.insert(interface.name.clone()) {
@@ -216,10 +230,15 @@ fn interfaces(written: &Written, base: &Path) -> Result<Vec<Interface>, Wrong> {
             Medium::TcpListen { listen } if listen.port() != 0 && !listening.insert(("TCP", *listen)) => {
                 return Err(wrong(format!("two interfaces listen on TCP {listen}")));
             }
+            Medium::Rnode { port, .. } | Medium::Serial { port, .. } if !ports.insert(port.clone()) => {
+                return Err(wrong(format!("two interfaces use {port}")));
+            }
             Medium::Udp { .. }
             | Medium::TcpListen { .. }
             | Medium::TcpConnect { .. }
-            | Medium::Pipe { .. } => {}
+            | Medium::Pipe { .. }
+            | Medium::Rnode { .. }
+            | Medium::Serial { .. } => {}
         }
     }
     Ok(all.into_iter().map(|(_, interface)| interface).collect())

@@ -74,9 +74,13 @@ impl Tap for Injecting {
                 self.arriving.remove(&port);
                 out.push(News::Closed { why });
             }
-            News::Opened(_) | News::Carrier(_) | News::Sent | News::Lost | News::Unusable(_) => {
-                out.push(news);
-            }
+            News::Opened(_)
+            | News::Carrier(_)
+            | News::Sent
+            | News::Lost
+            | News::Unusable(_)
+            | News::Fault(_)
+            | News::Radio(_) => out.push(news),
         }
     }
 }

@@ -189,7 +189,13 @@ impl Tap for Recording {
             News::Closed { .. } => {
                 self.numbers.remove(&port);
             }
-            News::Opened(_) | News::Carrier(_) | News::Sent | News::Lost | News::Unusable(_) => {}
+            News::Opened(_)
+            | News::Carrier(_)
+            | News::Sent
+            | News::Lost
+            | News::Unusable(_)
+            | News::Fault(_)
+            | News::Radio(_) => {}
         }
         out.push(news);
     }

@@ -45,7 +45,13 @@ impl Tap for Tracing {
             News::Closed { .. } => {
                 self.names.remove(&port);
             }
-            News::Opened(_) | News::Carrier(_) | News::Sent | News::Lost | News::Unusable(_) => {}
+            News::Opened(_)
+            | News::Carrier(_)
+            | News::Sent
+            | News::Lost
+            | News::Unusable(_)
+            | News::Fault(_)
+            | News::Radio(_) => {}
         }
         out.push(news);
     }

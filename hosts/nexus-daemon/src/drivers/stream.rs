@@ -1,8 +1,8 @@
-//! Frames over a stream of bytes, framed as HDLC. Source: spec/reticulum.md#hdlc.
+//! Frames over a stream of bytes. Source: spec/reticulum.md#framing.
 
 use std::io;
 
-use nexus_wire::reticulum::hdlc;
+use nexus_wire::reticulum::{DroppedFrames, hdlc, kiss};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 use tokio::time::{Duration, Instant};
@@ -28,7 +28,27 @@ impl Patience {
     pub const ENDLESS: Self = Self { first: Duration::MAX, idle: Duration::MAX };
 }
 
-/// Carries frames both ways until the stream ends, and says why it did.
+/// How frames are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// `7E` around each: cables and connections.
+    Hdlc,
+    /// `C0` around each, and a command before it: packet radio modems.
+    Kiss,
+}
+
+/// How frames go over a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Shape {
+    pub(super) framing: Framing,
+    /// The longest frame, in bytes.
+    pub(super) frame_size: u16,
+    pub(super) patience: Patience,
+    /// How many bits a second what is behind the stream carries, if it has to be waited for.
+    pub(super) pace_bps: Option<u64>,
+}
+
+/// Carries frames both ways, framed as HDLC, until the stream ends, and says why it did.
 pub(super) async fn carry(
     reader: impl AsyncRead + Unpin,
     writer: impl AsyncWrite + Unpin,
@@ -37,19 +57,78 @@ pub(super) async fn carry(
     frame_size: u16,
     patience: Patience,
 ) -> Result<String, HostGone> {
+    let shape = Shape { framing: Framing::Hdlc, frame_size, patience, pace_bps: None };
+    carry_shaped(reader, writer, outgoing, port, shape).await
+}
+
+/// Carries frames both ways until the stream ends, and says why it did.
+pub(super) async fn carry_shaped(
+    reader: impl AsyncRead + Unpin,
+    writer: impl AsyncWrite + Unpin,
+    outgoing: &mut mpsc::Receiver<Outgoing>,
+    port: &Port,
+    shape: Shape,
+) -> Result<String, HostGone> {
     tokio::select! {
-        why = receive(reader, port, usize::from(frame_size), patience) => why,
-        why = send(writer, outgoing, port) => why,
+        why = receive(reader, port, shape) => why,
+        why = send(writer, outgoing, port, shape) => why,
     }
 }
 
-async fn receive(
-    mut reader: impl AsyncRead + Unpin,
-    port: &Port,
-    frame_size: usize,
-    patience: Patience,
-) -> Result<String, HostGone> {
-    let mut deframer = hdlc::Deframer::new(frame_size);
+/// Takes frames out of a stream.
+enum Deframer {
+    Hdlc(hdlc::Deframer),
+    Kiss(kiss::Deframer),
+}
+
+impl Deframer {
+    fn new(Shape { framing, frame_size, .. }: Shape) -> Self {
+        match framing {
+            Framing::Hdlc => Self::Hdlc(hdlc::Deframer::new(frame_size.into())),
+            Framing::Kiss => Self::Kiss(kiss::Deframer::new(frame_size.into())),
+        }
+    }
+
+    /// The next frame; an empty one is nothing.
+    fn next_frame(&mut self, stream: &mut &[u8]) -> Option<&[u8]> {
+        match self {
+            Self::Hdlc(deframer) => deframer.next_frame(stream),
+            // What a modem says of itself is not a frame. The high nibble is the modem's port.
+            Self::Kiss(deframer) => deframer
+                .next_frame(stream)
+                .map(|frame| if frame.command.0 & 0x0f == kiss::Command::DATA.0 { frame.data } else { &[] }),
+        }
+    }
+
+    const fn dropped(&self) -> DroppedFrames {
+        match self {
+            Self::Hdlc(deframer) => deframer.dropped(),
+            Self::Kiss(deframer) => deframer.dropped(),
+        }
+    }
+}
+
+impl Framing {
+    /// Puts `frame` into `buffer` as it goes over the stream.
+    fn put<'b>(self, frame: &[u8], buffer: &'b mut Vec<u8>) -> &'b [u8] {
+        let encoded = match self {
+            Self::Hdlc => {
+                buffer.resize(hdlc::encoded_len(frame), 0);
+                hdlc::encode(frame, buffer)
+            }
+            Self::Kiss => {
+                let frame = kiss::Frame { command: kiss::Command::DATA, data: frame };
+                buffer.resize(frame.encoded_len(), 0);
+                frame.encode(buffer)
+            }
+        };
+        encoded.expect("the buffer is as long as the encoding")
+    }
+}
+
+async fn receive(mut reader: impl AsyncRead + Unpin, port: &Port, shape: Shape) -> Result<String, HostGone> {
+    let patience = shape.patience;
+    let mut deframer = Deframer::new(shape);
     let mut buffer = vec![0; READ];
     let mut unusable = 0;
     let mut deadline = Instant::now().checked_add(patience.first);
@@ -64,6 +143,9 @@ async fn receive(
         };
         let mut rest = &buffer[..length];
         while let Some(frame) = deframer.next_frame(&mut rest) {
+            if frame.is_empty() {
+                continue;
+            }
             deadline = Instant::now().checked_add(patience.idle);
             port.tell(News::Received { from: None, frame: frame.to_vec() }).await?;
         }
@@ -80,17 +162,24 @@ async fn send(
     mut writer: impl AsyncWrite + Unpin,
     outgoing: &mut mpsc::Receiver<Outgoing>,
     port: &Port,
+    shape: Shape,
 ) -> Result<String, HostGone> {
     let mut buffer = Vec::new();
     while let Some(Outgoing { to: _, frame }) = outgoing.recv().await {
-        buffer.resize(hdlc::encoded_len(&frame), 0);
-        let bytes = hdlc::encode(&frame, &mut buffer).expect("the buffer is as long as the encoding");
+        let began = Instant::now();
+        let bytes = shape.framing.put(&frame, &mut buffer);
         let written = async {
             writer.write_all(bytes).await?;
             writer.flush().await
         };
         match tokio::time::timeout(STALLED, written).await {
-            Ok(Ok(())) => port.tell(News::Sent).await?,
+            Ok(Ok(())) => {
+                if let Some(bps) = shape.pace_bps {
+                    // The port takes a frame sooner than what is behind it does.
+                    tokio::time::sleep_until(began + time_for(frame.len(), bps)).await;
+                }
+                port.tell(News::Sent).await?;
+            }
             Ok(Err(cause)) => return Ok(reading(&cause)),
             Err(_) => return Ok("the peer took nothing for too long".into()),
         }
@@ -99,11 +188,17 @@ async fn send(
     Err(HostGone)
 }
 
+/// How long `bytes` take at `bps` bits a second.
+fn time_for(bytes: usize, bps: u64) -> Duration {
+    let bits = u64::try_from(bytes).unwrap_or(u64::MAX).saturating_mul(8_000_000);
+    Duration::from_micros(bits.checked_div(bps).unwrap_or(0))
+}
+
 fn reading(cause: &io::Error) -> String {
     format!("the connection broke ({cause})")
 }
 
-async fn until(deadline: Option<Instant>) {
+pub(super) async fn until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => std::future::pending().await,

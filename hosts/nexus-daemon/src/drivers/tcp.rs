@@ -57,7 +57,7 @@ impl Speech {
 }
 
 /// Frames leave as they are written, and a peer that vanished is noticed within two minutes.
-fn prepare(stream: &TcpStream) {
+pub(super) fn prepare(stream: &TcpStream) {
     let keepalive = TcpKeepalive::new()
         .with_time(Duration::from_secs(30))
         .with_interval(Duration::from_secs(15))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use nexus_network::{InterfaceId, Profile};
 
-use crate::driver::{Carrier, Driver, Opening, PortId};
+use crate::driver::{Carrier, Driver, Opening, PortId, Radio};
 
 /// An interface as it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,10 @@ pub struct InterfaceStatus {
     pub carrier: Carrier,
     /// What it did so far.
     pub counters: Counters,
+    /// What keeps its medium away, if that is known.
+    pub fault: Option<String>,
+    /// The radio behind it, if there is one.
+    pub radio: Option<Radio>,
 }
 
 /// What an interface did since it was opened.
@@ -89,7 +93,16 @@ impl Interfaces {
         let id = (0..=u8::MAX).map(InterfaceId).find(|id| !self.by_id.contains_key(id))?;
         let Opening { name, kind, profile, carrier, driver } = opening;
         driver.registered(id);
-        let status = InterfaceStatus { id, name, kind, profile, carrier, counters: Counters::default() };
+        let status = InterfaceStatus {
+            id,
+            name,
+            kind,
+            profile,
+            carrier,
+            counters: Counters::default(),
+            fault: None,
+            radio: None,
+        };
         let was_up = carrier == Carrier::Up;
         self.by_port.insert(port, id);
         let interface = Interface { status, driver, port, pending: None, was_up };

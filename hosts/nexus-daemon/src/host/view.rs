@@ -28,6 +28,8 @@ pub struct MediumStatus {
     pub kind: &'static str,
     /// Where it is bound, if it is.
     pub address: Option<SocketAddr>,
+    /// What it runs on, where that is no address of this machine.
+    pub place: Option<String>,
     /// Connections that were refused because there were too many.
     pub refused: u64,
     /// Errors that named no frame.
@@ -69,6 +71,7 @@ impl<'h> HostView<'h> {
             name: name.clone(),
             kind: running.kind,
             address: running.address,
+            place: running.place.clone(),
             refused: running.counters.refused.load(Ordering::Relaxed),
             errors: running.counters.errors.load(Ordering::Relaxed),
             decorations: decorations.clone(),

@@ -1,12 +1,15 @@
 //! The drivers that a configuration asks for.
 
 use std::net::ToSocketAddrs as _;
+use std::time::Duration;
 
 use nexus_network::Mode;
 
-use crate::config::{self, Interface, Medium as Chosen};
+use crate::config::{self, Interface, Medium as Chosen, Port};
 use crate::driver::{Medium, OpenError};
 use crate::drivers::pipe::Pipe;
+use crate::drivers::rnode::{self, Place, Rnode};
+use crate::drivers::serial::{self, Serial};
 use crate::drivers::tcp::{Backoff, Connect, Listen, Speech};
 use crate::drivers::udp::{Cable, Discovery, Udp};
 use crate::drivers::{tcp, udp};
@@ -42,7 +45,35 @@ pub(super) fn medium(interface: &Interface) -> Result<Box<dyn Medium>, OpenError
             frame_size: Pipe::FRAME_SIZE,
             backoff: Backoff::default(),
         }),
+        Chosen::Rnode { port, channel } => Box::new(Rnode {
+            place: place(port, rnode::BAUD),
+            mode,
+            channel: *channel,
+            backoff: patience(port),
+        }),
+        Chosen::Serial { port, speed, framing } => Box::new(Serial {
+            place: place(port, *speed),
+            framing: *framing,
+            bitrate_bps: interface.bandwidth_bps.unwrap_or_else(|| serial::cable_bps(*speed)),
+            mode,
+            backoff: patience(port),
+        }),
     })
+}
+
+fn place(port: &Port, baud: u32) -> Place {
+    match port {
+        Port::Device(path) => Place::Serial { path: path.clone(), baud },
+        Port::Tcp(to) => Place::Tcp(to.to_string()),
+    }
+}
+
+/// Looking for a device costs nothing, and who plugs it in wants to see it work.
+fn patience(port: &Port) -> Backoff {
+    match port {
+        Port::Device(_) => Backoff { most: Duration::from_secs(4), ..Backoff::default() },
+        Port::Tcp(_) => Backoff::default(),
+    }
 }
 
 fn is_on(discovery: config::Discovery) -> bool {

@@ -1,5 +1,7 @@
 //! What can be seen of a node, in the words of the control protocol.
 
+mod radio;
+
 use std::collections::BTreeMap;
 
 use nexus_crypto::{DestinationHash, NameHash, NodeId};
@@ -11,7 +13,7 @@ use nexus_node::Sender;
 use crate::api::{Cost, Interface, Link, Message, Path, Traffic};
 use crate::driver::Carrier;
 use crate::drivers::udp;
-use crate::host::{HostView, InterfaceStatus};
+use crate::host::{HostView, InterfaceStatus, MediumStatus};
 
 /// The name of an interface; its number if it is gone.
 pub(super) fn interface_name(view: &HostView<'_>, iface: InterfaceId) -> String {
@@ -39,6 +41,7 @@ pub(super) fn interfaces(view: &HostView<'_>) -> Vec<Interface> {
             received: Traffic::default(),
             drops: occurred(drops),
             fault: None,
+            radio: None,
         });
     }
     all.sort_by(|one, other| one.name.cmp(&other.name));
@@ -65,13 +68,19 @@ fn interface_of(view: &HostView<'_>, interface: &InterfaceStatus) -> Interface {
         kind: interface.kind.to_owned(),
         mode: mode(interface.profile.mode).to_owned(),
         up: interface.carrier == Carrier::Up,
-        address: medium.and_then(|medium| medium.address).map(|at| at.to_string()).unwrap_or_default(),
+        address: medium.map(place).unwrap_or_default(),
         bandwidth_bps: interface.profile.bandwidth_bps,
         sent: Traffic { frames: counters.frames_out, bytes: counters.bytes_out },
         received: Traffic { frames: counters.frames_in, bytes: counters.bytes_in },
         drops: occurred(drops),
-        fault: None,
+        fault: interface.fault.clone(),
+        radio: interface.radio.as_ref().map(radio::seen),
     }
+}
+
+/// Where a medium is bound, or what it runs on.
+fn place(medium: MediumStatus) -> String {
+    medium.address.map(|address| address.to_string()).or(medium.place).unwrap_or_default()
 }
 
 const fn mode(mode: Mode) -> &'static str {

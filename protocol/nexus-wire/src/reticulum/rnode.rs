@@ -5,10 +5,12 @@
 //! radio on. From then on both sides send [`Command::DATA`]. Numbers are big-endian.
 
 mod from_device;
+mod measured;
 mod to_device;
 mod units;
 
 pub use from_device::{DeviceError, FromDevice};
+pub use measured::{Battery, BatteryState, ChannelSound, ChannelTime, Temperature};
 pub use to_device::{DETECT_SEQUENCE, ToDevice};
 pub use units::{AirtimeLimit, Firmware, Hertz, QuarterDecibels, Rssi, Snr, bitrate_bps};
 
@@ -52,6 +54,8 @@ impl Command {
     pub const STAT_PHY_PARAMETERS: Self = Self(0x26);
     /// The battery.
     pub const STAT_BATTERY: Self = Self(0x27);
+    /// The temperature of its processor.
+    pub const STAT_TEMPERATURE: Self = Self(0x29);
     /// How the modem takes the channel.
     pub const STAT_CSMA: Self = Self(0x28);
     /// The platform that the modem is built on.
