@@ -53,7 +53,7 @@ pub struct Reached {
 ///
 /// # Panics
 /// If an invariant is broken, or nothing is called so.
-pub fn drive(name: &str, script: &[u8], held: Held) -> Reached {
+pub fn drive(name: &str, script: &[u8], held: Held) {
     let driver = DRIVERS.iter().find(|driver| driver.name == name);
-    (driver.unwrap_or_else(|| panic!("nothing called {name} can be driven")).run)(script, held)
+    (driver.unwrap_or_else(|| panic!("nothing called {name} can be driven")).run)(script, held);
 }

@@ -45,7 +45,7 @@ fn main() -> std::io::Result<()> {
         write_seeds(&fuzz, stream.name, &(stream.samples)())?;
     }
     for name in formats::SEQUENCES {
-        let call = format!("_ = nexus_sim::fuzz::drive(\"{name}\", bytes, held)");
+        let call = format!("nexus_sim::fuzz::drive(\"{name}\", bytes, held)");
         write_target(&fuzz, &mut manifest, name, "nexus_testkit::heap::held", &call)?;
     }
     fs::write(fuzz.join("Cargo.toml"), manifest)
