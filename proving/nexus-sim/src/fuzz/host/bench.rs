@@ -1,6 +1,7 @@
 //! The nodes, their hosts and the frames between them, and what must hold.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::OnceLock;
 
 use nexus_crypto::{DestinationHash, IdentitySeed, NodeId, NodeIdentity};
 use nexus_machine::{Config, Duration, Instant, MemoryBound as _, Seed, Snapshot, Stream, Ticket, Write};
@@ -112,7 +113,9 @@ fn identity(node: usize) -> IdentitySeed {
 }
 
 pub(super) fn node_id(node: usize) -> NodeId {
-    NodeIdentity::from_seed(identity(node)).node_id()
+    // Deriving one takes longer than most steps.
+    static IDS: OnceLock<[NodeId; NODES]> = OnceLock::new();
+    IDS.get_or_init(|| std::array::from_fn(|node| NodeIdentity::from_seed(identity(node)).node_id()))[node]
 }
 
 /// Where a node is; numbers beyond the nodes' are nobody's.

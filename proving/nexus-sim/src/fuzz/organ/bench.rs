@@ -1,6 +1,7 @@
 //! The organs, the frames between them, and what must hold.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::OnceLock;
 
 use nexus_crypto::{IdentitySeed, NodeId, NodeIdentity};
 use nexus_machine::{Cx, Duration, Instant, Machine as _, MemoryBound as _, Seed, Stream, WallClock};
@@ -85,7 +86,9 @@ fn identity(node: usize) -> NodeIdentity {
 }
 
 pub(super) fn node_id(node: usize) -> NodeId {
-    identity(node).node_id()
+    // Deriving one takes longer than most steps.
+    static IDS: OnceLock<[NodeId; NODES]> = OnceLock::new();
+    IDS.get_or_init(|| std::array::from_fn(|node| identity(node).node_id()))[node]
 }
 
 /// Where a node is; numbers beyond the nodes' are nobody's.
