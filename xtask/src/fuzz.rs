@@ -15,7 +15,7 @@ const LONGEST_SEQUENCE: u32 = 4_096;
 const SEQUENCES: [&str; 2] = ["links", "node"];
 
 /// Fuzzes one target, or all, for so many seconds each, with the sanitizer that needs an unstable compiler flag. Sequences go
-/// without it: it makes one script in five of the time's, and they drive code that is forbidden to be unsafe.
+/// without it: it slows them several times, and what they drive is forbidden to be unsafe.
 pub(crate) fn run(session: &Session, wanted: Option<&str>, seconds: u32) -> Result<(), Fault> {
     let known = targets(session)?;
     let chosen = choose(&known, wanted)?;
@@ -28,7 +28,10 @@ pub(crate) fn run(session: &Session, wanted: Option<&str>, seconds: u32) -> Resu
         let limit = format!("-max_total_time={seconds}");
         let mut command = cargo(session);
         command.env("RUSTC_BOOTSTRAP", "1").env("CARGO_TARGET_DIR", session.target().join("fuzz"));
-        command.args(["fuzz", "run", "--sanitizer", sanitizer(target), target]).arg(corpus).arg(folder.join("seeds").join(target));
+        command
+            .args(["fuzz", "run", "--sanitizer", sanitizer(target), target])
+            .arg(corpus)
+            .arg(folder.join("seeds").join(target));
         let longest = format!("-max_len={}", longest(target));
         cargo::run(command.args(["--", &limit, &longest])).map_err(|fault| {
             Fault::new(format!("{fault} The input that broke it lies in fuzz/artifacts/{target}/."))

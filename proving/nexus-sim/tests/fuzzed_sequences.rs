@@ -69,7 +69,7 @@ fn seeds_of_the_link_organ_reach_links_on_every_medium() {
     assert!(reached("links", "rekey").rekeys >= 1);
     assert!(reached("links", "restart").links_down >= 1);
     assert!(reached("links", "clocks").links_down >= 2);
-    for attack in ["attack-cable", "attack-network", "attack-radio", "attack-handshake"] {
+    for attack in ["attack-cable", "attack-network", "attack-radio", "attack-handshake", "forestalled"] {
         let reached = reached("links", attack);
         assert!(reached.refused >= 20 && reached.links_up >= 2, "{attack}: {reached:?}");
     }

@@ -32,6 +32,17 @@ impl Script {
         self.then(Act::Say, &[&[node, 0, times - 1, len][..], plaintext].concat())
     }
 
+    /// Frames arrive one by one, and each first, changed, at both ends: whoever waits for one meets its forgery before.
+    fn forestall(mut self) -> Self {
+        for _ in 0..20 {
+            for node in 0..2 {
+                self = self.then(Act::Mutate, &[0, 0, 20, 0, 0x10, node, 0, 1 - node]);
+            }
+            self = self.then(Act::DeliverOne, &[0]);
+        }
+        self
+    }
+
     /// The latest frames arrive again at both ends, from where they came and from elsewhere, as they were and changed.
     fn attack(mut self) -> Self {
         for nth in 0..6 {
@@ -77,6 +88,10 @@ pub(in super::super) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         (
             "attack-handshake",
             on(CABLES).then(Act::Run, &[0x91]).attack().then(Act::Run, &[0x71]).attack().run(10),
+        ),
+        (
+            "forestalled",
+            on(CABLES).then(Act::Jump, &[span_of(Duration::from_millis(400))]).forestall().run(10),
         ),
         ("restart", on(CABLES).run(5).then(Act::Restart, &[1]).run(5).then(Act::Restart, &[0]).run(60)),
         (
