@@ -7,10 +7,15 @@ use crate::fault::Fault;
 use crate::metadata::{Metadata, Package};
 use crate::session::Session;
 
-/// Inputs are at most this long: a little more than the longest frame.
-const LONGEST: &str = "-max_len=600";
+/// Inputs are at most so many bytes long: a little more than the longest frame,
+const LONGEST: u32 = 600;
+/// or, where an input is a sequence of steps, a few hundred of these.
+const LONGEST_SEQUENCE: u32 = 4_096;
+/// The targets whose inputs are sequences.
+const SEQUENCES: [&str; 2] = ["links", "node"];
 
-/// Fuzzes one target, or all, for so many seconds each, with the sanitizer that needs an unstable compiler flag.
+/// Fuzzes one target, or all, for so many seconds each, with the sanitizer that needs an unstable compiler flag. Sequences go
+/// without it: it slows them several times, and what they drive is forbidden to be unsafe.
 pub(crate) fn run(session: &Session, wanted: Option<&str>, seconds: u32) -> Result<(), Fault> {
     let known = targets(session)?;
     let chosen = choose(&known, wanted)?;
@@ -23,12 +28,24 @@ pub(crate) fn run(session: &Session, wanted: Option<&str>, seconds: u32) -> Resu
         let limit = format!("-max_total_time={seconds}");
         let mut command = cargo(session);
         command.env("RUSTC_BOOTSTRAP", "1").env("CARGO_TARGET_DIR", session.target().join("fuzz"));
-        command.args(["fuzz", "run", target]).arg(corpus).arg(folder.join("seeds").join(target));
-        cargo::run(command.args(["--", &limit, LONGEST])).map_err(|fault| {
+        command
+            .args(["fuzz", "run", "--sanitizer", sanitizer(target), target])
+            .arg(corpus)
+            .arg(folder.join("seeds").join(target));
+        let longest = format!("-max_len={}", longest(target));
+        cargo::run(command.args(["--", &limit, &longest])).map_err(|fault| {
             Fault::new(format!("{fault} The input that broke it lies in fuzz/artifacts/{target}/."))
         })?;
     }
     Ok(())
+}
+
+fn longest(target: &str) -> u32 {
+    if SEQUENCES.contains(&target) { LONGEST_SEQUENCE } else { LONGEST }
+}
+
+fn sanitizer(target: &str) -> &'static str {
+    if SEQUENCES.contains(&target) { "none" } else { "address" }
 }
 
 fn targets(session: &Session) -> Result<Vec<String>, Fault> {
@@ -60,6 +77,18 @@ fn choose<'a>(known: &'a [String], wanted: Option<&str>) -> Result<Vec<&'a str>,
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sequences_of_steps_may_be_longer_than_frames() {
+        assert_eq!((longest("packet"), longest("links"), longest("node")), (600, 4_096, 4_096));
+    }
+
+    #[test]
+    fn every_target_that_may_be_longer_is_there() {
+        let manifest = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/Cargo.toml");
+        let manifest = fs::read_to_string(manifest).expect("it is there");
+        assert!(SEQUENCES.iter().all(|name| manifest.contains(&format!("[[bin]]\nname = \"{name}\"\n"))));
+    }
 
     #[test]
     fn an_unknown_target_is_refused_with_those_there_are() {

@@ -14,10 +14,12 @@ use std::time::{Duration as Span, Instant as Clock};
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use nexus_crypto::{AeadKey, Nonce, Tag};
-use nexus_machine::{Cx, Duration, Instant, Machine as _};
+use nexus_machine::{Cx, Duration, Instant, Machine as _, Seed};
+use nexus_network::links::{Input, Limits, Links, Policy};
+use nexus_network::{Endpoint, Profile, Reach};
 use nexus_wire::nexus::frame::HEADER_LEN;
 
-use joined::{Neighbour, Relay, exchange, linked};
+use joined::{LEFT, Neighbour, Relay, exchange, identity, linked, profile};
 
 /// Plaintext lengths, in bytes.
 const LENGTHS: [usize; 3] = [64, 200, 484];
@@ -155,5 +157,41 @@ fn relaying(bench: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, handshakes, sealing, opening, relaying);
+/// What a first message with a key that nobody has costs whoever hears it: one within the rate, which is answered; one beyond it on
+/// a medium with addresses, which gets a cookie; one beyond it elsewhere.
+fn flooded(bench: &mut Criterion) {
+    let mut group = bench.benchmark_group("flooded");
+    group.throughput(Throughput::Elements(1));
+    for (name, reach, pause_ms) in [
+        ("answered", Reach::PointToPoint, 50),
+        ("cookie", Reach::Addressed, 0),
+        ("refused", Reach::PointToPoint, 0),
+    ] {
+        let limits = Limits::default();
+        let mut links = Links::new(identity(1), Policy::Anyone, limits, &Seed::new([1; 32]));
+        let mut effects: VecDeque<nexus_network::links::Effect> = VecDeque::new();
+        let mut now = Instant::BOOT;
+        links.handle(Cx::at(now), Input::Up(LEFT, Profile { reach, ..profile() }), &mut effects);
+        let from = (reach == Reach::Addressed).then(|| Endpoint::new(&[9; 18]).expect("eighteen bytes fit"));
+        let mut random = Seed::new([2; 32]).fork("flood");
+        group.bench_function(name, |bencher| {
+            bencher.iter_custom(|rounds| {
+                let mut spent = Span::ZERO;
+                for _ in 0..rounds {
+                    now = now.after(Duration::from_millis(pause_ms));
+                    links.handle_timeout(Cx::at(now), &mut effects);
+                    let first = [&[0x91, 1, 2, 0, 0, 0, 0][..], &random.bytes::<32>()].concat();
+                    let began = Clock::now();
+                    links.receive(Cx::at(now), LEFT, from, black_box(first), &mut effects);
+                    spent += began.elapsed();
+                    effects.clear();
+                }
+                spent
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, handshakes, sealing, opening, relaying, flooded);
 criterion_main!(benches);

@@ -15,6 +15,7 @@
 //! | [`errands`] | what people ask of nodes: messages and probes |
 //! | [`observation`], [`trace`], [`log`] | what can be seen, its hash, and its text |
 //! | [`judge`] | what must be true of every run |
+//! | [`fuzz`](mod@fuzz) | organs and nodes under scripts of any bytes, for fuzzers |
 //! | [`swarm`] | many seeds, each twice; crashes at every boundary |
 //! | [`acceptance`] | the roadmap's criteria, measured |
 //!
@@ -28,6 +29,7 @@ pub mod clock;
 pub mod disk;
 pub mod errands;
 pub mod faults;
+pub mod fuzz;
 pub mod judge;
 pub mod layout;
 pub mod log;

@@ -44,6 +44,13 @@ pub enum Action {
     InterfaceUp(NodeIndex, InterfaceId),
     /// A wall clock is set forward (or back, if negative) by so many seconds.
     ClockJump(NodeIndex, i64),
+    /// A node's machine is suspended for so long: it hears nothing, does nothing, and its monotonic clock stands still. Its wall clock
+    /// is read when it goes on.
+    Sleep(NodeIndex, Duration),
+    /// A node's host has no entropy to give.
+    Starve(NodeIndex),
+    /// A node's host has entropy again, and gives what was asked for meanwhile.
+    Feed(NodeIndex),
     /// A disk fills up: nothing becomes durable.
     FillDisk(NodeIndex),
     /// A full disk has space again.

@@ -414,6 +414,12 @@ impl Encoder {
                 self.u32(medium.0);
                 self.blob(bytes);
             }
+            Action::Sleep(node, span) => {
+                self.tagged_node(19, node.0);
+                self.u64(span.as_micros());
+            }
+            Action::Starve(node) => self.tagged_node(20, node.0),
+            Action::Feed(node) => self.tagged_node(21, node.0),
         }
     }
 

@@ -110,6 +110,8 @@ enum Event {
     Scheduled(usize),
     Boot(NodeIndex),
     Wake(NodeIndex),
+    /// A node's incarnation that was suspended goes on.
+    GoesOn(NodeIndex, u32),
     Synced(NodeIndex, u32),
     /// The host answers a node's incarnation.
     Answer(NodeIndex, u32, Answer),
@@ -233,7 +235,8 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
             Event::Answer(node, incarnation, answer) if self.is_alive(node, incarnation) => {
                 self.answer(node, answer);
             }
-            Event::Synced(..) | Event::Answer(..) => {}
+            Event::GoesOn(node, incarnation) if self.is_alive(node, incarnation) => self.goes_on(node),
+            Event::Synced(..) | Event::Answer(..) | Event::GoesOn(..) => {}
             Event::TransmissionEnds { medium, iface, frame } => self.transmission_ends(medium, iface, &frame),
             Event::Arrives { medium, receiver, iface, from, bytes } => {
                 if self.node(receiver).hears(iface) {
@@ -262,6 +265,9 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
                 self.node(*node).jump_clock(*seconds);
                 self.tell_time(*node);
             }
+            Action::Sleep(node, span) => self.sleep(*node, *span),
+            Action::Starve(node) => self.node(*node).starve(),
+            Action::Feed(node) => self.feed(*node),
             Action::FillDisk(node) => self.node(*node).disk.set_room(Room::Full),
             Action::FreeDisk(node) => self.free_disk(*node),
             Action::TakeImage(node) => self.node(*node).take_image(),
@@ -283,6 +289,7 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
         for node in self.scenario.layout.node_indices() {
             self.node(node).crash_after = None;
             self.free_disk(node);
+            self.feed(node);
             for (iface, _) in self.scenario.layout.interfaces(node) {
                 self.set_interface(node, iface, Carrier::Up);
             }
@@ -408,8 +415,9 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
     fn answer(&mut self, node: NodeIndex, answer: Answer) {
         match answer {
             Answer::Entropy => {
-                let entropy = self.node(node).entropy();
-                self.give(node, Input::Entropy(entropy));
+                if let Some(entropy) = self.node(node).entropy() {
+                    self.give(node, Input::Entropy(entropy));
+                }
             }
             Answer::Sensed(iface) => {
                 // An interface that went down meanwhile has no channel to report on.

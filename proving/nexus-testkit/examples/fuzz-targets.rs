@@ -1,5 +1,5 @@
-//! Writes what the fuzz targets of all registered formats consist of: `fuzz/Cargo.toml`, one file a target, and a
-//! seed corpus of each format's samples. Run after registering a format:
+//! Writes what the fuzz targets consist of: `fuzz/Cargo.toml`, one file a target, and a seed corpus of each format's samples
+//! (the seeds of sequences are written by the example `fuzz-sequences` of `nexus-sim`). Run after registering a format:
 //!
 //! ```text
 //! cargo run -p nexus-testkit --example fuzz-targets
@@ -15,7 +15,7 @@ use nexus_testkit::formats;
 const MANIFEST: &str = r#"# Written by `cargo run -p nexus-testkit --example fuzz-targets`.
 [package]
 name = "nexus-fuzz"
-description = "One fuzz target for every registered byte format"
+description = "One fuzz target for every registered byte format, and for machines under sequences of inputs"
 version = "0.1.0"
 edition = "2024"
 publish = false
@@ -27,6 +27,7 @@ cargo-fuzz = true
 
 [dependencies]
 libfuzzer-sys = "0.4"
+nexus-sim = { path = "../proving/nexus-sim" }
 nexus-testkit = { path = "../proving/nexus-testkit" }
 "#;
 
@@ -35,11 +36,17 @@ fn main() -> std::io::Result<()> {
     let mut manifest = MANIFEST.to_owned();
     for format in formats::all() {
         let call = format!("nexus_testkit::format::fuzz_one(named(\"{}\"), bytes)", format.name);
-        write_target(&fuzz, &mut manifest, format.name, "named", &call, &(format.samples)())?;
+        write_target(&fuzz, &mut manifest, format.name, "nexus_testkit::formats::named", &call)?;
+        write_seeds(&fuzz, format.name, &(format.samples)())?;
     }
     for stream in formats::streams() {
         let call = format!("(stream(\"{}\").fuzz_one)(bytes)", stream.name);
-        write_target(&fuzz, &mut manifest, stream.name, "stream", &call, &(stream.samples)())?;
+        write_target(&fuzz, &mut manifest, stream.name, "nexus_testkit::formats::stream", &call)?;
+        write_seeds(&fuzz, stream.name, &(stream.samples)())?;
+    }
+    for name in formats::SEQUENCES {
+        let call = format!("nexus_sim::fuzz::drive(\"{name}\", bytes, held)");
+        write_target(&fuzz, &mut manifest, name, "nexus_testkit::heap::held", &call)?;
     }
     fs::write(fuzz.join("Cargo.toml"), manifest)
 }
@@ -50,18 +57,18 @@ fn write_target(
     name: &str,
     import: &str,
     call: &str,
-    samples: &[Vec<u8>],
 ) -> std::io::Result<()> {
     write!(
         manifest,
         "\n[[bin]]\nname = \"{name}\"\npath = \"fuzz_targets/{name}.rs\"\ntest = false\ndoc = false\nbench = false\n"
     )
     .expect("writing to a string does not fail");
-    let source = format!(
-        "#![no_main]\nuse nexus_testkit::formats::{import};\nlibfuzzer_sys::fuzz_target!(|bytes: &[u8]| {call});\n"
-    );
+    let source = format!("#![no_main]\nuse {import};\nlibfuzzer_sys::fuzz_target!(|bytes: &[u8]| {call});\n");
     fs::create_dir_all(fuzz.join("fuzz_targets"))?;
-    fs::write(fuzz.join("fuzz_targets").join(name).with_extension("rs"), source)?;
+    fs::write(fuzz.join("fuzz_targets").join(name).with_extension("rs"), source)
+}
+
+fn write_seeds(fuzz: &Path, name: &str, samples: &[Vec<u8>]) -> std::io::Result<()> {
     let seeds = fuzz.join("seeds").join(name);
     fs::create_dir_all(&seeds)?;
     for (number, sample) in samples.iter().enumerate() {

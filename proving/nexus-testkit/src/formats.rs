@@ -51,3 +51,7 @@ pub fn stream(name: &str) -> &'static Stream {
         .find(|stream| stream.name == name)
         .unwrap_or_else(|| panic!("no stream is called {name}"))
 }
+
+/// Fuzz targets that drive machines by sequences of inputs. Their harness, `nexus_sim::fuzz`, is above this crate and writes their
+/// seeds; here they have their names, so that all targets are written and counted in one place.
+pub const SEQUENCES: [&str; 2] = ["links", "node"];

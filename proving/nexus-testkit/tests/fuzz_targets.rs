@@ -18,7 +18,8 @@ fn fuzz_directory() -> PathBuf {
 
 fn names() -> Vec<&'static str> {
     let formats = formats::all().into_iter().map(|format| format.name);
-    formats.chain(formats::streams().into_iter().map(|stream| stream.name)).collect()
+    let streams = formats::streams().into_iter().map(|stream| stream.name);
+    formats.chain(streams).chain(formats::SEQUENCES).collect()
 }
 
 fn seeds(name: &str) -> Vec<Vec<u8>> {
@@ -42,7 +43,7 @@ fn every_registered_format_has_a_fuzz_target() {
         let entry = format!("[[bin]]\nname = \"{name}\"\npath = \"{path}\"\n");
         assert!(manifest.contains(&entry), "{name} is not in fuzz/Cargo.toml: run the example fuzz-targets");
         let target = fs::read_to_string(fuzz_directory().join(&path)).unwrap();
-        assert!(target.contains(&format!("(\"{name}\")")), "{path} fuzzes something else");
+        assert!(target.contains(&format!("(\"{name}\"")), "{path} fuzzes something else");
         assert_eq!(target.lines().count(), 3, "{path}: what is more than a call belongs into nexus-testkit");
     }
     assert_eq!(

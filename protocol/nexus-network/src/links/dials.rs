@@ -24,6 +24,8 @@ pub(super) struct Dial {
     expected: Option<NodeId>,
     /// Handshakes in vain since the last link.
     failures: u32,
+    /// How often this node held back for who began at the other end, since the last link.
+    courtesies: u8,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +46,9 @@ const NO_ROOM_WAIT: Duration = Duration::from_secs(5);
 const CABLE_SPREAD: Duration = Duration::from_millis(300);
 /// When two hear each other's beacons, the one with the lower tag begins, and the other only if nothing comes of it.
 const COURTESY: Duration = Duration::from_secs(1);
+/// A node at the end of a cable holds back so often for whoever begins at the other, and no longer: else first messages that lead
+/// nowhere would keep it from beginning.
+const COURTESIES: u8 = 3;
 
 impl Links {
     /// An interface came up.
@@ -103,7 +108,7 @@ impl Links {
         if self.dials.len() >= self.limits.dials && !self.dials.contains_key(&place) {
             return self.refusals.count(Refused::crowded);
         }
-        self.dials.insert(place, Dial { kind, target, expected, failures: 0 });
+        self.dials.insert(place, Dial { kind, target, expected, failures: 0, courtesies: 0 });
         self.soon(cx.now, place);
     }
 
@@ -153,7 +158,7 @@ impl Links {
         self.deadlines.cancel(Timer::Dial(place));
         match self.dials.get_mut(&place) {
             Some(dial) if dial.kind == Kind::Heard => self.undial(place),
-            Some(dial) => dial.failures = 0,
+            Some(dial) => (dial.failures, dial.courtesies) = (0, 0),
             None => {}
         }
     }
@@ -161,7 +166,12 @@ impl Links {
     /// Somebody at the other end of a cable begins: this node need not.
     pub(super) fn called(&mut self, cx: Cx, iface: InterfaceId) {
         let place = (iface, None, BeaconTag::ANYBODY);
-        if self.dials.get(&place).is_some_and(|dial| dial.kind == Kind::Cable) && !self.is_opening(place) {
+        if self.is_opening(place) {
+            return;
+        }
+        let Some(dial) = self.dials.get_mut(&place) else { return };
+        if dial.kind == Kind::Cable && dial.courtesies < COURTESIES {
+            dial.courtesies = dial.courtesies.saturating_add(1);
             self.deadlines.set(Timer::Dial(place), cx.now.after(COURTESY));
         }
     }

@@ -56,6 +56,6 @@ impl MemoryBound for Links {
             .saturating_add(interfaces.saturating_mul(PER_INTERFACE))
             .saturating_add(TAGS.saturating_mul(256))
             .saturating_add(timers)
-            .saturating_add(Sessions::memory_bound(sessions))
+            .saturating_add(Sessions::memory_bound(sessions, interfaces))
     }
 }

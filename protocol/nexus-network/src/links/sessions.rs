@@ -28,6 +28,8 @@ pub(super) enum Owner {
 pub(super) struct Sessions {
     used: BTreeMap<Place, Owner>,
     resting: BTreeSet<Place>,
+    /// How many rest, by interface.
+    resting_on: BTreeMap<InterfaceId, usize>,
     /// Oldest first.
     until: VecDeque<(Instant, Place)>,
 }
@@ -39,18 +41,23 @@ const RESTING: usize = 32_768;
 /// How many more may rest before this node's own handshakes and rekeys find none either: whoever floods this node with handshakes
 /// does not end its links.
 const RESERVED: usize = 8_192;
+/// How many may rest on each interface in any case: a flood on one does not keep newcomers out on another.
+const SHARE: usize = 64;
 /// Draws before the interface counts as full.
 const DRAWS: usize = 64;
 
 impl Sessions {
-    /// The most heap that it holds when at most `used` sessions are in use, in bytes.
-    pub(super) const fn memory_bound(used: usize) -> usize {
+    /// The most heap that it holds when at most `used` sessions are in use on so many interfaces, in bytes.
+    pub(super) const fn memory_bound(used: usize, interfaces: usize) -> usize {
         const EACH: usize =
             2 * (size_of::<(Place, Owner)>() + size_of::<Place>() + size_of::<(Instant, Place)>() + 16);
-        RESTING.saturating_add(RESERVED).saturating_add(used).saturating_mul(EACH).saturating_add(1_024)
+        let shares = SHARE.saturating_mul(interfaces);
+        let all = RESTING.saturating_add(RESERVED).saturating_add(shares).saturating_add(used);
+        let counts = interfaces.saturating_mul(4 * size_of::<(InterfaceId, usize)>());
+        all.saturating_mul(EACH).saturating_add(counts).saturating_add(1_024)
     }
 
-    /// A number that nobody uses on `iface`; none if too many are in use or at rest.
+    /// A number that nobody uses on `iface`; none if too many are in use or at rest, and this interface has its share.
     pub(super) fn take(
         &mut self,
         now: Instant,
@@ -63,7 +70,8 @@ impl Sessions {
             Owner::Answering => RESTING,
             Owner::Opening | Owner::Link(_) => RESTING + RESERVED,
         };
-        if self.resting.len() >= most {
+        let has_share = self.resting_on.get(&iface).is_some_and(|resting| *resting >= SHARE);
+        if self.resting.len() >= most && has_share {
             return None;
         }
         for _ in 0..DRAWS {
@@ -93,6 +101,8 @@ impl Sessions {
     pub(super) fn retire(&mut self, now: Instant, place: Place) {
         if self.used.remove(&place).is_some() && self.resting.insert(place) {
             self.until.push_back((now.after(REST), place));
+            let resting = self.resting_on.entry(place.0).or_default();
+            *resting = resting.saturating_add(1);
         }
         self.wake(now);
     }
@@ -100,6 +110,12 @@ impl Sessions {
     fn wake(&mut self, now: Instant) {
         while let Some((_, place)) = self.until.pop_front_if(|(until, _)| *until <= now) {
             self.resting.remove(&place);
+            if let Some(resting) = self.resting_on.get_mut(&place.0) {
+                *resting = resting.saturating_sub(1);
+                if *resting == 0 {
+                    self.resting_on.remove(&place.0);
+                }
+            }
         }
         if self.until.is_empty() {
             self.until.shrink_to(64);
@@ -147,5 +163,25 @@ mod tests {
         assert_eq!(given, RESTING);
         let own = sessions.take(Instant::BOOT, InterfaceId(0), Owner::Opening, &mut random);
         assert!(own.is_some(), "this node's own find one still");
+    }
+
+    #[test]
+    fn a_flood_on_one_interface_leaves_every_other_its_share() {
+        let (mut sessions, mut random) = (Sessions::default(), Seed::new([1; 32]).fork("sessions"));
+        let mut flood = |sessions: &mut Sessions, iface: u8| {
+            let mut given = 0;
+            while let Some(session) =
+                sessions.take(Instant::BOOT, InterfaceId(iface), Owner::Answering, &mut random)
+            {
+                sessions.retire(Instant::BOOT, (InterfaceId(iface), session));
+                given += 1;
+            }
+            given
+        };
+        assert_eq!(flood(&mut sessions, 0), RESTING);
+        assert_eq!((flood(&mut sessions, 1), flood(&mut sessions, 2)), (SHARE, SHARE));
+        sessions.wake(Instant::BOOT.after(REST));
+        assert!(sessions.resting.is_empty() && sessions.resting_on.is_empty());
+        assert_eq!(flood(&mut sessions, 1), RESTING, "and no more for what is over");
     }
 }

@@ -1,6 +1,9 @@
 //! Links in a made-up world: nodes, a medium that loses and reorders, and a clock that is turned by hand.
 
 mod agreement;
+mod attacks;
+mod faults;
+mod floods;
 mod fuzzed;
 mod handshakes;
 mod hostile;

@@ -33,9 +33,22 @@ pub(super) struct SimNode<A> {
     alarm: Option<(Instant, WorldTime)>,
     /// The last moment at which it was woken, and how often in a row.
     woken: (Instant, u32),
+    /// While it is suspended: what its clock shows, and what its host will tell it then.
+    asleep: Option<(Instant, Vec<Input>)>,
+    /// Whether its host has no entropy, and whether it was asked for some.
+    hunger: Hunger,
     random: Stream,
     disk_random: Stream,
     seed: Seed,
+}
+
+/// Whether a host has entropy to give.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Hunger {
+    Fed,
+    Starved,
+    /// And was asked.
+    Asking,
 }
 
 /// One transmission of one node; no two are the same in a run.
@@ -68,6 +81,8 @@ impl<A> SimNode<A> {
             ports: scenario.layout.interfaces(node).map(port).collect(),
             alarm: None,
             woken: (Instant::BOOT, 0),
+            asleep: None,
+            hunger: Hunger::Fed,
             random: seed.fork("host"),
             disk_random: seed.fork("disk"),
             seed,
@@ -80,7 +95,7 @@ impl<A> SimNode<A> {
 
     /// Whether a frame that arrives at `iface` reaches a running node.
     pub(super) fn hears(&self, iface: InterfaceId) -> bool {
-        self.is_running() && self.medium_if_up(iface).is_some()
+        self.is_running() && self.asleep.is_none() && self.medium_if_up(iface).is_some()
     }
 
     pub(super) fn medium_of(&self, iface: InterfaceId) -> Option<MediumIndex> {
@@ -130,8 +145,17 @@ impl<A> SimNode<A> {
         self.image = Some(self.disk.image());
     }
 
-    pub(super) fn entropy(&mut self) -> [u8; 32] {
-        self.random.bytes()
+    /// What the host has to give of entropy.
+    pub(super) fn entropy(&mut self) -> Option<[u8; 32]> {
+        if self.hunger != Hunger::Fed {
+            self.hunger = Hunger::Asking;
+            return None;
+        }
+        Some(self.random.bytes())
+    }
+
+    pub(super) const fn starve(&mut self) {
+        self.hunger = Hunger::Starved;
     }
 
     fn boot(&mut self, now: WorldTime) -> nexus_machine::Snapshot
@@ -150,6 +174,10 @@ impl<A> SimNode<A> {
     fn stop(&mut self, disk: Provenance) {
         self.actor = None;
         self.alarm = None;
+        self.asleep = None;
+        if self.hunger == Hunger::Asking {
+            self.hunger = Hunger::Starved;
+        }
         self.disk.crash(&mut self.disk_random);
         self.provenance = Provenance::Kept;
         if let (Provenance::Stale, Some(image)) = (disk, self.image) {
@@ -196,6 +224,43 @@ impl<A: Actor> World<'_, '_, '_, A> {
         self.queue.push(self.now.after(down_for), Event::Boot(node));
     }
 
+    /// Suspends a running node's machine.
+    pub(super) fn sleep(&mut self, node: NodeIndex, span: Duration) {
+        let (now, goes_on_at) = (self.now, self.now.after(span));
+        let state = self.node(node);
+        if !state.is_running() || state.asleep.is_some() {
+            return;
+        }
+        state.asleep = Some((state.clock.reading(now), Vec::new()));
+        state.alarm = None;
+        let incarnation = state.incarnation;
+        self.queue.push(goes_on_at, Event::GoesOn(node, incarnation));
+    }
+
+    /// A machine goes on where it was: its host reads the wall clock, and says what waited to be said.
+    pub(super) fn goes_on(&mut self, node: NodeIndex) {
+        let now = self.now;
+        let state = self.node(node);
+        let Some((reading, waiting)) = state.asleep.take() else { return };
+        state.clock = Monotonic::new(now, reading, state.plan.drift_ppm);
+        self.tell_time(node);
+        for input in waiting {
+            self.give(node, input);
+        }
+        self.arm(node);
+    }
+
+    /// A host has entropy again.
+    pub(super) fn feed(&mut self, node: NodeIndex) {
+        let state = self.node(node);
+        let was = std::mem::replace(&mut state.hunger, Hunger::Fed);
+        if was == Hunger::Asking
+            && let Some(entropy) = state.entropy()
+        {
+            self.give(node, Input::Entropy(entropy));
+        }
+    }
+
     /// Tells a running node that has a wall clock what it says.
     pub(super) fn tell_time(&mut self, node: NodeIndex) {
         let now = self.now;
@@ -209,6 +274,10 @@ impl<A: Actor> World<'_, '_, '_, A> {
         let at = self.now;
         let state = &mut self.nodes[node.place()];
         let Some(actor) = &mut state.actor else { return };
+        if let Some((_, later)) = &mut state.asleep {
+            later.push(input);
+            return;
+        }
         let (now, incarnation) = (state.clock.reading(at), state.incarnation);
         self.watch.saw(at, What::Node { node, incarnation, act: Act::Given { now, input: &input } });
         actor.handle(now, input);
@@ -231,6 +300,9 @@ impl<A: Actor> World<'_, '_, '_, A> {
         let at = self.now;
         let state = &mut self.nodes[node.place()];
         let Some(actor) = &mut state.actor else { return };
+        if state.asleep.is_some() {
+            return;
+        }
         let (now, incarnation) = (state.clock.reading(at), state.incarnation);
         let act = Act::Woken { now, due: actor.next_timeout() };
         self.watch.saw(at, What::Node { node, incarnation, act });
@@ -273,6 +345,9 @@ impl<A: Actor> World<'_, '_, '_, A> {
         let (now, most) = (self.now, self.scenario.wake_lag.as_micros());
         let state = &mut self.nodes[node.place()];
         let Some(actor) = &state.actor else { return };
+        if state.asleep.is_some() {
+            return;
+        }
         let due = actor.next_timeout().filter(|due| *due < Instant::NEVER);
         if due == state.alarm.map(|(due, _)| due) {
             return;

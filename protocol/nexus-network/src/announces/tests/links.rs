@@ -55,6 +55,22 @@ fn an_announce_is_passed_on_to_every_other_link_once_with_its_cost_and_without_t
 }
 
 #[test]
+fn a_cost_beside_an_emission_that_is_known_or_not_signed_changes_no_path() {
+    let mut node = Bench::with_links();
+    let known = promised(announce_of(7, UNIX));
+    node.hear_on(ONE, known.clone());
+    let path =
+        |node: &Bench| node.organ.path(&address(7)).map(|path| (path.via, path.hops, path.cost)).unwrap();
+    let (before, mut forged) = (path(&node), promised(announce_of(7, UNIX + 1)));
+    *forged.last_mut().unwrap() ^= 1;
+    let free = |link, packet| Input::HeardOnLink { link, cost: CompactPathCost::ORIGIN, packet };
+    for (link, packet) in [(ONE, known.clone()), (TWO, known), (ONE, forged.clone()), (TWO, forged)] {
+        assert_eq!(node.tell(free(link, packet)), []);
+        assert_eq!(path(&node), before);
+    }
+}
+
+#[test]
 fn fast_links_hear_within_twenty_milliseconds_and_slow_ones_within_half_a_second() {
     let mut node = Bench::without_interfaces(&Snapshot::empty());
     for (link, peer, bps) in [(ONE, 2, FAST), (TWO, 3, FAST), (THREE, 4, 5_000)] {

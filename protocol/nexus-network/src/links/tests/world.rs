@@ -29,6 +29,10 @@ pub(super) struct World {
     pub(super) recording: bool,
     /// Whether beacons are carried.
     pub(super) beacons: bool,
+    /// Whether hosts give entropy when they are asked.
+    pub(super) entropy: bool,
+    /// Whether every frame also comes back to its sender.
+    pub(super) reflecting: bool,
     pub(super) random: Stream,
     arrivals: BTreeMap<(Instant, u64), Arrival>,
     sent: u64,
@@ -95,6 +99,8 @@ impl World {
             air: Vec::new(),
             recording: false,
             beacons: true,
+            entropy: true,
+            reflecting: false,
             random: Seed::new([9; 32]).fork_index("world", seed).fork("world"),
             arrivals: BTreeMap::new(),
             sent: 0,
@@ -247,6 +253,9 @@ impl World {
                 Effect::Measured { .. } => self.nodes[node].measured += 1,
                 Effect::EntropyWanted => {
                     self.nodes[node].entropy_wanted += 1;
+                    if !self.entropy {
+                        continue;
+                    }
                     let entropy = self.random.bytes();
                     let cx = self.cx();
                     self.nodes[node].links.handle(cx, Input::Entropy(entropy), &mut effects);
@@ -270,6 +279,12 @@ impl World {
     }
 
     fn transmit(&mut self, node: usize, frame: &Frame) {
+        if self.reflecting {
+            let (incarnation, from) = (self.nodes[node].incarnation, frame.to.unwrap_or(address(200)));
+            self.sent += 1;
+            let arrival = Arrival { to: node, incarnation, from, bytes: frame.bytes.clone() };
+            self.arrivals.insert((self.now.after(Duration::from_micros(500)), self.sent), arrival);
+        }
         for to in 0..self.nodes.len() {
             let addressed = frame.to.is_none_or(|at| at == self.nodes[to].address);
             let beacon = frame.bytes.first().is_some_and(|head| head & 15 == 7);
