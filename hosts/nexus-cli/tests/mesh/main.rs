@@ -5,9 +5,15 @@
 #[path = "../node/place.rs"]
 mod place;
 
+#[path = "../../../../proving/nexus-air/tests/stock/node.rs"]
+mod stock_node;
+
+mod air;
 mod delivery;
 mod discovery;
 mod nodes;
+mod radio;
 mod refused;
 mod restarts;
+mod stock;
 mod tools;
