@@ -5,6 +5,7 @@
 #[path = "../node/place.rs"]
 mod place;
 
+#[allow(dead_code, reason = "shared with the tests of the virtual modems, which use more of it")]
 #[path = "../../../../proving/nexus-air/tests/stock/node.rs"]
 mod stock_node;
 
