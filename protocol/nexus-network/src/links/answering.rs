@@ -66,7 +66,9 @@ const INSISTENCE: u8 = 3;
 /// The rate at which first messages are answered on a medium. Source: spec/network.md#floods.
 pub(super) fn bucket(profile: &Profile) -> Bucket {
     match profile.reach {
-        Reach::PointToPoint | Reach::Addressed => Bucket::new(Duration::from_millis(50), 20),
+        // One peer needs few, and there may be many such interfaces: connections that strangers made.
+        Reach::PointToPoint => Bucket::new(Duration::from_millis(500), 20),
+        Reach::Addressed => Bucket::new(Duration::from_millis(50), 20),
         Reach::Shared => Bucket::new(Duration::from_secs(10), 3),
     }
 }
