@@ -6,6 +6,7 @@ use nexus_crypto::NodeId;
 use nexus_machine::{Cx, Duration, Instant, Sink};
 use nexus_wire::nexus::frame::BeaconTag;
 
+use super::beacons::eager_wait;
 use super::opening::Aim;
 use super::pace::jittered;
 use super::refusals::Refused;
@@ -42,6 +43,8 @@ const WAIT_MAX: u64 = 60;
 const NO_ROOM_WAIT: Duration = Duration::from_secs(5);
 /// Both ends of a cable may begin; whoever is later sees the other's message first.
 const CABLE_SPREAD: Duration = Duration::from_millis(300);
+/// The first beacon comes within this time, on a medium where it takes none.
+const FIRST_SPREAD: Duration = Duration::from_millis(500);
 /// When two hear each other's beacons, the one with the lower tag begins, and the other only if nothing comes of it.
 const COURTESY: Duration = Duration::from_secs(1);
 
@@ -55,7 +58,10 @@ impl Links {
                 self.add_dial(cx, place, Kind::Cable, BeaconTag::ANYBODY, None);
             }
             Reach::Addressed | Reach::Shared => {
-                let soon = Duration::from_micros(self.random.below(500_000).saturating_add(1));
+                // On a slow channel the first beacons of many who start at once take their time.
+                let span =
+                    FIRST_SPREAD.max(Duration::from_micros(eager_wait(&interface.profile).as_micros() / 2));
+                let soon = Duration::from_micros(self.random.below(span.as_micros()).saturating_add(1));
                 self.deadlines.set(Timer::Beacon(iface), cx.now.after(soon));
             }
         }
@@ -122,8 +128,11 @@ impl Links {
             return;
         }
         let aim = Aim { to: place.1, target: dial.target, expected: dial.expected };
-        let full = self.by_peer.len() >= usize::from(self.limits.links);
-        if full || self.begin(cx, place.0, aim, out).is_err() {
+        if self.interfaces.get(&place.0).is_some_and(super::Interface::is_shared) {
+            // Nobody on a shared channel answers to an address.
+            return;
+        }
+        if self.is_full() || self.begin(cx, place.0, aim, out).is_err() {
             self.deadlines.set(Timer::Dial(place), cx.now.after(NO_ROOM_WAIT));
         }
     }
@@ -138,7 +147,7 @@ impl Links {
 
     /// Nobody answered there.
     pub(super) fn opening_failed(&mut self, cx: Cx, place: Place) {
-        let Some(dial) = self.dials.get_mut(&place) else { return };
+        let Some(dial) = self.dials.get_mut(&place) else { return self.missed(cx, place.0, place.2) };
         if dial.kind == Kind::Heard {
             return self.undial(place);
         }
@@ -151,6 +160,9 @@ impl Links {
     /// There is a link with whoever is there.
     pub(super) fn linked(&mut self, place: Place) {
         self.deadlines.cancel(Timer::Dial(place));
+        if let Some(interface) = self.interfaces.get_mut(&place.0) {
+            interface.strangers.forget(place.2);
+        }
         match self.dials.get_mut(&place) {
             Some(dial) if dial.kind == Kind::Heard => self.undial(place),
             Some(dial) => dial.failures = 0,

@@ -5,10 +5,11 @@ use alloc::collections::VecDeque;
 use nexus_crypto::NodeId;
 use nexus_machine::{Duration, Instant, Sink};
 use nexus_wire::nexus::control::{Ack, Ping, Pong};
-use nexus_wire::nexus::frame::SealedHeader;
+use nexus_wire::nexus::frame::{SEALED_OVERHEAD, SealedHeader};
 use nexus_wire::nexus::message::{Message, MessageWriter};
 use nexus_wire::nexus::path_cost::{Hop, LatencyMs};
 
+use super::super::airtime::Purpose;
 use super::super::pace::{Pace, jittered};
 use super::{Desk, Effect, Link, Refused, Slot};
 use crate::interface::Endpoint;
@@ -152,18 +153,27 @@ impl Link {
 
     fn ask<S: Sink<Effect>>(&mut self, desk: &mut Desk<'_, S>) {
         let now = desk.cx.now;
-        let wait = self.answer_time().times(1_u64.wrapping_shl(self.probe.attempts.into())).min(
-            // On slow media an answer alone may take longer than the longest wait elsewhere.
-            PROBE_WAIT_MAX.max(self.answer_time()),
-        );
-        self.probe = Probe {
-            token: desk.random.next_u32(),
-            sent_at: now,
-            attempts: self.probe.attempts.saturating_add(1),
-            again_at: now.after(jittered(wait, desk.random)).after(Duration::from_micros(1)),
-        };
+        // On slow media an answer alone may take longer than the longest wait elsewhere, and on a shared channel the peer may
+        // have to save up airtime for it, or hear nothing for as long as others talk.
+        let longest = PROBE_WAIT_MAX.max(self.answer_time());
+        let longest = if self.pace.is_shared { longest.max(self.quarter_of_keepalive()) } else { longest };
+        let wait = self.answer_time().times(1_u64.wrapping_shl(self.probe.attempts.into())).min(longest);
+        let token = desk.random.next_u32();
         let clock_ms = desk.cx.unix_s().unwrap_or(0).saturating_mul(1_000);
-        self.say(&Ping { token: self.probe.token, clock_ms }, desk);
+        let ping = Ping { token, clock_ms };
+        if self.say(&ping, desk) {
+            let attempts = self.probe.attempts.saturating_add(1);
+            let again_at = now.after(jittered(wait, desk.random)).after(Duration::from_micros(1));
+            self.probe = Probe { token, sent_at: now, attempts, again_at };
+        } else {
+            // What was not asked is not unanswered.
+            let wait = Duration::from_micros(desk.random.below(longest.as_micros()));
+            self.probe.again_at = Self::sayable_at(&ping, desk).after(wait);
+        }
+    }
+
+    const fn quarter_of_keepalive(&self) -> Duration {
+        Duration::from_micros(self.pace.keepalive.as_micros() / 4)
     }
 
     /// Whether the medium is one on which frames are acknowledged, because a byte is dear there.
@@ -191,9 +201,8 @@ impl Link {
 
     /// How long it may be quiet. The side with the higher address waits longer, so that one question serves both.
     fn quiet(&self, own: NodeId) -> Duration {
-        let keepalive = self.pace.keepalive;
-        let courtesy = if own < self.peer.node_id() { 0 } else { keepalive.as_micros() / 4 };
-        keepalive.plus(Duration::from_micros(courtesy))
+        let courtesy = if own < self.peer.node_id() { Duration::ZERO } else { self.quarter_of_keepalive() };
+        self.pace.keepalive.plus(courtesy)
     }
 
     /// Asks, asks again, or gives up.
@@ -216,7 +225,8 @@ impl Link {
             return desk.refusals.count(Refused::malformed);
         };
         let clock_ms = desk.cx.unix_s().unwrap_or(0).saturating_mul(1_000);
-        self.say(&Pong { token, clock_ms }, desk);
+        // Without airtime the question goes unanswered, and is asked again.
+        let _asked_again = self.say(&Pong { token, clock_ms }, desk);
     }
 
     pub(super) fn ponged<S: Sink<Effect>>(
@@ -268,8 +278,14 @@ impl Link {
     pub(super) fn acknowledge<S: Sink<Effect>>(&mut self, desk: &mut Desk<'_, S>) {
         if self.acks.due <= desk.cx.now {
             // It is written as the frame is sealed: what arrived under one pair of keys is not told under another.
-            self.acks.due = Instant::NEVER;
-            self.say_nothing(desk);
+            self.acks.due = if self.say_nothing_within_budget(desk) {
+                Instant::NEVER
+            } else {
+                // It may ride with what is sent before.
+                let bytes = SEALED_OVERHEAD.saturating_add(Self::ack_len());
+                let ready_at = desk.airtime.ready_at(Purpose::Keeping, bytes);
+                ready_at.max(desk.cx.now.after(self.pace.frame_airtime.max(Duration::from_millis(10))))
+            };
         }
     }
 

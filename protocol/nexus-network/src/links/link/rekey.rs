@@ -128,7 +128,13 @@ impl Link {
         let longest = Duration::from_micros(self.pace.rekey_after.as_micros() / OFFERS);
         offer.wait = offer.wait.times(2).min(longest.max(offer.wait));
         let (session, ephemeral) = (offer.session, offer.ephemeral);
-        self.say(&Rekey { session, noise: ephemeral.as_bytes() }, desk);
+        let body = Rekey { session, noise: ephemeral.as_bytes() };
+        if !self.say(&body, desk) {
+            let ready_at = Self::sayable_at(&body, desk);
+            if let Some(offer) = &mut self.offer {
+                offer.again_at = offer.again_at.max(ready_at);
+            }
+        }
     }
 
     pub(super) fn rekey_offered<S: Sink<Effect>>(
@@ -148,7 +154,8 @@ impl Link {
             && answered.theirs == theirs
             && answered.ephemeral == *noise
         {
-            return self.say(&RekeyAck { session: answered.ours, noise: &answered.ack }, desk);
+            let _offered_again = self.say(&RekeyAck { session: answered.ours, noise: &answered.ack }, desk);
+            return;
         }
         if self.next.is_some() {
             return desk.refusals.count(Refused::misplaced_rekey);
@@ -176,7 +183,8 @@ impl Link {
             return desk.refusals.count(Refused::crowded);
         };
         self.next = Some(Box::new(Keys::new(established, ours, theirs, self.pace.window, now)));
-        self.say(&RekeyAck { session: ours, noise: &ack }, desk);
+        // Without airtime the offer goes unanswered, and comes again.
+        let _offered_again = self.say(&RekeyAck { session: ours, noise: &ack }, desk);
         self.answered = Some(Box::new(Answered { ephemeral: *ephemeral, theirs, ours, ack }));
     }
 
@@ -216,7 +224,8 @@ impl Link {
         let Some(next) = self.next.take() else { return };
         self.answered = None;
         self.replace(*next, desk);
-        self.say_nothing(desk);
+        // Without airtime the other side's probe has its answer later.
+        let _asked_again = self.say_nothing_within_budget(desk);
     }
 
     fn replace<S>(&mut self, keys: Keys, desk: &mut Desk<'_, S>) {

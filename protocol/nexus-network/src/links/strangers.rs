@@ -1,0 +1,200 @@
+//! Who was heard on a shared channel and has no link yet. Random tags are easily made up: what is kept is bounded, and those
+//! who are heard again and again come before those who were heard once. Spec: spec/network.md#beacons.
+
+use alloc::vec::Vec;
+
+use nexus_machine::{Duration, Instant, Stream};
+use nexus_wire::nexus::frame::BeaconTag;
+
+/// Tags that are remembered on one interface; at the bound a random one that was heard once makes room.
+pub(super) const STRANGERS: usize = 256;
+/// After so many intervals without a beacon a tag is forgotten. As long waits who is not to begin.
+const SILENT: u64 = 4;
+/// Where all were heard repeatedly, one newcomer in so many takes another's place.
+const DISPLACING: u64 = 8;
+/// A stranger who did not answer is left alone for a quarter of an interval, then twice as long, up to so many doublings.
+const DOUBLINGS: u8 = 4;
+
+/// The strangers of one interface.
+#[derive(Debug)]
+pub(super) struct Strangers {
+    interval: Duration,
+    heard: Vec<Stranger>,
+}
+
+/// On whom of two that hear each other it is to begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// This node.
+    Own,
+    /// The other.
+    Theirs,
+}
+
+/// What a beacon told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// Nobody was known by this tag.
+    First,
+    /// It was known.
+    Again,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Stranger {
+    tag: BeaconTag,
+    turn: Turn,
+    first_at: Instant,
+    last_at: Instant,
+    /// When its beacons last counted.
+    counted_at: Instant,
+    /// In how many intervals it was heard since it was last tried.
+    times: u8,
+    failures: u8,
+    not_before: Instant,
+}
+
+impl Stranger {
+    const fn is_repeated(&self) -> bool {
+        self.times > 1
+    }
+}
+
+impl Strangers {
+    /// What one may hold on the heap, in bytes.
+    pub(super) const MEMORY_BOUND: usize = 2 * STRANGERS * size_of::<Stranger>();
+
+    /// Nobody, on a channel where beacons come at this interval.
+    pub(super) const fn new(interval: Duration) -> Self {
+        Self { interval, heard: Vec::new() }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.heard.len()
+    }
+
+    /// A beacon.
+    pub(super) fn hear(&mut self, now: Instant, tag: BeaconTag, turn: Turn, random: &mut Stream) -> Heard {
+        self.expire(now);
+        let quarter = self.quarter();
+        if let Some(known) = self.heard.iter_mut().find(|stranger| stranger.tag == tag) {
+            (known.last_at, known.turn) = (now, turn);
+            if known.counted_at.after(quarter) <= now {
+                known.counted_at = now;
+                known.times = known.times.saturating_add(1);
+            }
+            return Heard::Again;
+        }
+        let newcomer = Stranger {
+            tag,
+            turn,
+            first_at: now,
+            last_at: now,
+            counted_at: now,
+            times: 1,
+            failures: 0,
+            not_before: now,
+        };
+        if self.heard.len() < STRANGERS {
+            self.heard.push(newcomer);
+        } else if let Some(place) = self.victim(random).and_then(|place| self.heard.get_mut(place)) {
+            *place = newcomer;
+        }
+        Heard::First
+    }
+
+    /// Who makes room: a random one of those heard once, or now and then any.
+    fn victim(&self, random: &mut Stream) -> Option<usize> {
+        let once: Vec<usize> =
+            (0..).zip(&self.heard).filter(|(_, one)| !one.is_repeated()).map(|(at, _)| at).collect();
+        if !once.is_empty() {
+            return pick(&once, random);
+        }
+        let all: Vec<usize> = (0..self.heard.len()).collect();
+        if random.chance(1, DISPLACING) { pick(&all, random) } else { None }
+    }
+
+    /// There is a link with whoever calls itself so, or there cannot be one.
+    pub(super) fn forget(&mut self, tag: BeaconTag) {
+        self.heard.retain(|stranger| stranger.tag != tag);
+    }
+
+    pub(super) fn forget_all(&mut self) {
+        self.heard = Vec::new();
+    }
+
+    /// A handshake with it was in vain.
+    pub(super) fn failed(&mut self, now: Instant, tag: BeaconTag) {
+        let quarter = self.quarter();
+        if let Some(stranger) = self.heard.iter_mut().find(|stranger| stranger.tag == tag) {
+            stranger.times = 1;
+            stranger.counted_at = now;
+            let doubled = 1_u64.checked_shl(stranger.failures.into()).unwrap_or(1);
+            stranger.not_before = now.after(quarter.times(doubled));
+            stranger.failures = stranger.failures.saturating_add(1).min(DOUBLINGS);
+        }
+    }
+
+    /// With whom to begin, and not to begin again before `until`. Half of the time one of those who were heard repeatedly,
+    /// so that made-up tags in any number cost others half of their chance at most. `unnamed`: how many linked peers there are
+    /// whose tags are not known; those whose turn it is to begin are waited for longer, and are strangers only if there are
+    /// more of them than that.
+    pub(super) fn choose(
+        &mut self,
+        now: Instant,
+        unnamed: usize,
+        until: Instant,
+        random: &mut Stream,
+    ) -> Option<BeaconTag> {
+        self.expire(now);
+        let overdue = self.overdue(now, unnamed);
+        let is_ready = |one: &Stranger| one.not_before <= now && (one.turn == Turn::Own || overdue);
+        let patient = self.interval.times(SILENT);
+        let is_ready =
+            |one: &Stranger| is_ready(one) && (one.turn == Turn::Own || one.first_at.after(patient) <= now);
+        let of = |which: &dyn Fn(&Stranger) -> bool| -> Vec<usize> {
+            (0..).zip(&self.heard).filter(|(_, one)| which(one)).map(|(at, _)| at).collect()
+        };
+        let repeated = of(&|one| is_ready(one) && one.is_repeated());
+        let ready = of(&is_ready);
+        let chosen = if !repeated.is_empty() && random.chance(1, 2) { repeated } else { ready };
+        let stranger = pick(&chosen, random).and_then(|at| self.heard.get_mut(at))?;
+        stranger.not_before = until;
+        Some(stranger.tag)
+    }
+
+    /// Whether more of those who are to begin are heard than can be peers already.
+    fn overdue(&self, now: Instant, unnamed: usize) -> bool {
+        let patient = self.interval.times(SILENT);
+        let waiting = |one: &&Stranger| one.turn == Turn::Theirs && one.first_at.after(patient) <= now;
+        self.heard.iter().filter(waiting).count() > unnamed
+    }
+
+    /// When there may be somebody to begin with.
+    pub(super) fn next_at(&self) -> Option<Instant> {
+        let patient = self.interval.times(SILENT);
+        let at = |one: &Stranger| match one.turn {
+            Turn::Own => one.not_before,
+            Turn::Theirs => one.not_before.max(one.first_at.after(patient)),
+        };
+        self.heard.iter().map(at).min()
+    }
+
+    fn expire(&mut self, now: Instant) {
+        // A beacon may be late by a quarter of its interval.
+        let silent = self.interval.times(SILENT).plus(self.quarter());
+        self.heard.retain(|stranger| stranger.last_at.after(silent) > now);
+    }
+
+    const fn quarter(&self) -> Duration {
+        Duration::from_micros(self.interval.as_micros() / 4)
+    }
+}
+
+fn pick(places: &[usize], random: &mut Stream) -> Option<usize> {
+    let count = u64::try_from(places.len()).unwrap_or(u64::MAX);
+    if count == 0 {
+        return None;
+    }
+    places.get(usize::try_from(random.below(count)).unwrap_or(0)).copied()
+}
