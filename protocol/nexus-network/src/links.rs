@@ -415,7 +415,7 @@ impl Links {
             pace,
             tag,
             former: None,
-            strangers: Strangers::new(beacons::interval(&profile, &airtime)),
+            strangers: Strangers::new(beacons::interval(&profile, &airtime), airtime.answer_spacing()),
             waiting: Waiting::new(pace.patience()),
             airtime,
             answers: answering::bucket(&profile),

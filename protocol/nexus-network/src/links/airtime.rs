@@ -36,8 +36,10 @@ pub(super) enum Purpose {
 }
 
 const HOUR: Duration = Duration::from_secs(3_600);
-/// What an hour's budget is spread over: frames may wait for the channel for two minutes before they are sent.
-const SPREAD: Duration = Duration::from_secs(3_720);
+/// An hour's budget is spread over more than an hour, because frames may wait for the channel before they are sent: two minutes,
+const WAIT: Duration = Duration::from_secs(120);
+/// or as long as so many of the longest frames take.
+const WAIT_FRAMES: u64 = 32;
 /// Shares of the hour, in tenths of a percent: of all airtime, or of twice as much where a duty cycle leaves less than two
 /// percent, so that at least half of it is left for traffic.
 const HANDSHAKES: u64 = 6;
@@ -58,6 +60,8 @@ impl Airtime {
             let share = |parts| Duration::from_micros(whole.times(parts).as_micros() / WHOLE);
             let handshake = airtime.opening().plus(airtime.answer());
             let keeping = airtime.occupied(longest_of_keeping());
+            let wait = WAIT.max(airtime.occupied(profile.frame_size.into()).times(WAIT_FRAMES));
+            let bucket = |hourly, unit| bucket(hourly, unit, HOUR.plus(wait));
             airtime.budgets = Some(Budgets {
                 handshakes: bucket(share(HANDSHAKES), handshake),
                 keeping: bucket(share(KEEPING), keeping),
@@ -161,11 +165,11 @@ impl Budgets {
 
 /// A bucket of airtime, in microseconds, of which no hour sees more than `hourly`: what is saved up and what comes in an hour
 /// together. At least one `unit` can be saved up, however little `hourly` is.
-fn bucket(hourly: Duration, unit: Duration) -> Bucket {
+fn bucket(hourly: Duration, unit: Duration, spread: Duration) -> Bucket {
     let quarter = Duration::from_micros(hourly.as_micros() / 4);
     let burst = quarter.min(unit.times(SAVED)).max(unit).max(Duration::from_micros(1));
     let steady = hourly.minus(burst).max(quarter).as_micros().max(1);
-    let every = Duration::from_micros(SPREAD.as_micros().div_ceil(steady));
+    let every = Duration::from_micros(spread.as_micros().div_ceil(steady));
     Bucket::new(every, u32::try_from(burst.as_micros()).unwrap_or(u32::MAX))
 }
 

@@ -127,7 +127,7 @@ impl Links {
         {
             return;
         }
-        let aim = Aim { to: place.1, target: dial.target, expected: dial.expected };
+        let aim = Aim { to: place.1, target: dial.target, expected: dial.expected, since: Instant::NEVER };
         if self.interfaces.get(&place.0).is_some_and(super::Interface::is_shared) {
             // Nobody on a shared channel answers to an address.
             return;
@@ -198,7 +198,7 @@ impl Links {
             && let Some(place) = lived_at.filter(|place| !self.dials.contains_key(place))
         {
             // It may have started anew, and wait for somebody to speak first.
-            let aim = Aim { to: place.1, target: BeaconTag::ANYBODY, expected: None };
+            let aim = Aim { to: place.1, target: BeaconTag::ANYBODY, expected: None, since: Instant::NEVER };
             let _without_room_its_beacon_will_do = self.begin(cx, iface, aim, out);
         }
         self.redial_on(cx, iface);
@@ -215,7 +215,8 @@ impl Links {
             && !self.is_opening(self.place(iface, to, target))
         {
             // One that cannot begin is tried again by the link, which wants it until it has it.
-            let _tried_again = self.begin(cx, iface, Aim { to, target, expected: Some(peer) }, out);
+            let _tried_again =
+                self.begin(cx, iface, Aim { to, target, expected: Some(peer), since: Instant::NEVER }, out);
         }
     }
 

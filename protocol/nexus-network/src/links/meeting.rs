@@ -11,7 +11,7 @@ use nexus_wire::nexus::frame::{BeaconTag, First};
 use super::answering::FirstHash;
 use super::opening::Aim;
 use super::refusals::Refused;
-use super::strangers::{Heard, Turn};
+use super::strangers::{Chosen, Heard, Turn};
 use super::waiting::Put;
 use super::{Effect, Interface, LinkId, Links, Timer};
 use crate::interface::{InterfaceId, Reach};
@@ -89,8 +89,9 @@ impl Links {
         }
         if interface.airtime.begins_at() <= cx.now {
             let until = cx.now.after(interface.pace.patience().times(3));
-            if let Some(target) = interface.strangers.choose(cx.now, unnamed, until, &mut self.random) {
-                let aim = Aim { to: None, target, expected: None };
+            if let Some(chosen) = interface.strangers.choose(cx.now, unnamed, until, &mut self.random) {
+                let Chosen { tag: target, since } = chosen;
+                let aim = Aim { to: None, target, expected: None, since };
                 if self.begin(cx, iface, aim, out).is_err() {
                     self.missed(cx, iface, target);
                     return self.deadlines.set(Timer::Meeting(iface), cx.now.after(NO_ROOM_WAIT));

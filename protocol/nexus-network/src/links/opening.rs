@@ -33,6 +33,7 @@ struct Course {
     to: Option<Endpoint>,
     target: BeaconTag,
     expected: Option<NodeId>,
+    since: Instant,
     /// When its first message was first sent.
     began_at: Instant,
     /// When it is given up.
@@ -73,6 +74,9 @@ pub(super) struct Aim {
     pub(super) to: Option<Endpoint>,
     pub(super) target: BeaconTag,
     pub(super) expected: Option<NodeId>,
+    /// Since when whoever is meant has been heard there: a link that was heard later stands, whose peer had not said so far
+    /// that it is there. Never where that is not known.
+    pub(super) since: Instant,
 }
 
 /// A handshake could not begin: there is no room or no airtime, or no key may be made.
@@ -112,6 +116,7 @@ impl Links {
             to: aim.to,
             target: aim.target,
             expected: aim.expected,
+            since: aim.since,
             began_at: cx.now,
             forget_at: cx.now.after(pace.patience()),
             wait: pace.first_wait,
@@ -315,7 +320,8 @@ impl Links {
         // this very peer that was asked for.
         let stands = |link: &Link| {
             let elsewhere = link.endpoint != course.to && course.expected.is_none();
-            link.up_at > course.began_at || (elsewhere && link.heard_at.after(link.answer_time()) > cx.now)
+            let lives = link.up_at > course.began_at || link.heard_at > course.since;
+            lives || (elsewhere && link.heard_at.after(link.answer_time()) > cx.now)
         };
         let Some(interface) = self.interfaces.get(&iface) else { return };
         if link.is_some_and(stands) {

@@ -8,7 +8,8 @@ use nexus_wire::nexus::frame::BeaconTag;
 
 /// Tags that are remembered on one interface; at the bound a random one that was heard once makes room.
 pub(super) const STRANGERS: usize = 256;
-/// After so many intervals without a beacon a tag is forgotten. As long waits who is not to begin.
+/// After so many intervals without a beacon a tag is forgotten. As long waits who is not to begin, and besides as long as all
+/// who were heard would take to be answered twice.
 const SILENT: u64 = 4;
 /// Where all were heard repeatedly, one newcomer in so many takes another's place.
 const DISPLACING: u64 = 8;
@@ -19,6 +20,8 @@ const DOUBLINGS: u8 = 4;
 #[derive(Debug)]
 pub(super) struct Strangers {
     interval: Duration,
+    /// How long whoever has spent all its airtime needs until it can answer.
+    answer: Duration,
     heard: Vec<Stranger>,
 }
 
@@ -38,6 +41,14 @@ pub(super) enum Heard {
     First,
     /// It was known.
     Again,
+}
+
+/// With whom to begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Chosen {
+    pub(super) tag: BeaconTag,
+    /// When it was first heard.
+    pub(super) since: Instant,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -64,9 +75,9 @@ impl Strangers {
     /// What one may hold on the heap, in bytes.
     pub(super) const MEMORY_BOUND: usize = 2 * STRANGERS * size_of::<Stranger>();
 
-    /// Nobody, on a channel where beacons come at this interval.
-    pub(super) const fn new(interval: Duration) -> Self {
-        Self { interval, heard: Vec::new() }
+    /// Nobody, on a channel where beacons come at this interval and answers to handshakes at that.
+    pub(super) const fn new(interval: Duration, answer: Duration) -> Self {
+        Self { interval, answer, heard: Vec::new() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -145,11 +156,11 @@ impl Strangers {
         unnamed: usize,
         until: Instant,
         random: &mut Stream,
-    ) -> Option<BeaconTag> {
+    ) -> Option<Chosen> {
         self.expire(now);
         let overdue = self.overdue(now, unnamed);
         let is_ready = |one: &Stranger| one.not_before <= now && (one.turn == Turn::Own || overdue);
-        let patient = self.interval.times(SILENT);
+        let patient = self.patience();
         let is_ready =
             |one: &Stranger| is_ready(one) && (one.turn == Turn::Own || one.first_at.after(patient) <= now);
         let of = |which: &dyn Fn(&Stranger) -> bool| -> Vec<usize> {
@@ -160,24 +171,30 @@ impl Strangers {
         let chosen = if !repeated.is_empty() && random.chance(1, 2) { repeated } else { ready };
         let stranger = pick(&chosen, random).and_then(|at| self.heard.get_mut(at))?;
         stranger.not_before = until;
-        Some(stranger.tag)
+        Some(Chosen { tag: stranger.tag, since: stranger.first_at })
     }
 
     /// Whether more of those who are to begin are heard than can be peers already.
     fn overdue(&self, now: Instant, unnamed: usize) -> bool {
-        let patient = self.interval.times(SILENT);
+        let patient = self.patience();
         let waiting = |one: &&Stranger| one.turn == Turn::Theirs && one.first_at.after(patient) <= now;
         self.heard.iter().filter(waiting).count() > unnamed
     }
 
     /// When there may be somebody to begin with.
     pub(super) fn next_at(&self) -> Option<Instant> {
-        let patient = self.interval.times(SILENT);
+        let patient = self.patience();
         let at = |one: &Stranger| match one.turn {
             Turn::Own => one.not_before,
             Turn::Theirs => one.not_before.max(one.first_at.after(patient)),
         };
         self.heard.iter().map(at).min()
+    }
+
+    /// How long those whose turn it is to begin are waited for.
+    fn patience(&self) -> Duration {
+        let all = u64::try_from(self.heard.len()).unwrap_or(u64::MAX);
+        self.interval.times(SILENT).plus(self.answer.times(all).times(2))
     }
 
     fn expire(&mut self, now: Instant) {

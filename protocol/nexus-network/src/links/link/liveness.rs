@@ -153,11 +153,8 @@ impl Link {
 
     fn ask<S: Sink<Effect>>(&mut self, desk: &mut Desk<'_, S>) {
         let now = desk.cx.now;
-        // On slow media an answer alone may take longer than the longest wait elsewhere, and on a shared channel the peer may
-        // have to save up airtime for it, or hear nothing for as long as others talk.
-        let longest = PROBE_WAIT_MAX.max(self.answer_time());
-        let longest = if self.pace.is_shared { longest.max(self.quarter_of_keepalive()) } else { longest };
-        let wait = self.answer_time().times(1_u64.wrapping_shl(self.probe.attempts.into())).min(longest);
+        let (shortest, longest) = self.probe_waits();
+        let wait = shortest.times(1_u64.wrapping_shl(self.probe.attempts.into())).min(longest);
         let token = desk.random.next_u32();
         let clock_ms = desk.cx.unix_s().unwrap_or(0).saturating_mul(1_000);
         let ping = Ping { token, clock_ms };
@@ -170,6 +167,19 @@ impl Link {
             let wait = Duration::from_micros(desk.random.below(longest.as_micros()));
             self.probe.again_at = Self::sayable_at(&ping, desk).after(wait);
         }
+    }
+
+    /// From a probe to the next: the first wait, and the longest.
+    fn probe_waits(&self) -> (Duration, Duration) {
+        let answer = self.answer_time();
+        // On slow media an answer alone may take longer than the longest wait elsewhere,
+        let longest = PROBE_WAIT_MAX.max(answer);
+        if !self.pace.is_shared {
+            return (answer, longest);
+        }
+        // and on a shared channel the peer may have to save up airtime for it.
+        let sixteenth = Duration::from_micros(self.pace.keepalive.as_micros() / 16);
+        (answer.max(sixteenth), longest.max(self.quarter_of_keepalive()))
     }
 
     const fn quarter_of_keepalive(&self) -> Duration {
@@ -220,13 +230,15 @@ impl Link {
         None
     }
 
-    pub(super) fn pinged<S: Sink<Effect>>(&self, message: &Message<'_>, desk: &mut Desk<'_, S>) {
+    pub(super) fn pinged<S: Sink<Effect>>(&mut self, message: &Message<'_>, desk: &mut Desk<'_, S>) {
         let Ok(Ping { token, .. }) = message.parse() else {
             return desk.refusals.count(Refused::malformed);
         };
         let clock_ms = desk.cx.unix_s().unwrap_or(0).saturating_mul(1_000);
-        // Without airtime the question goes unanswered, and is asked again.
-        let _asked_again = self.say(&Pong { token, clock_ms }, desk);
+        if !self.say(&Pong { token, clock_ms }, desk) {
+            // Any frame says that this side lives; how long the way takes, a late one does not tell.
+            self.acks.due = self.acks.due.min(Self::nothing_at(desk));
+        }
     }
 
     pub(super) fn ponged<S: Sink<Effect>>(
@@ -278,15 +290,17 @@ impl Link {
     pub(super) fn acknowledge<S: Sink<Effect>>(&mut self, desk: &mut Desk<'_, S>) {
         if self.acks.due <= desk.cx.now {
             // It is written as the frame is sealed: what arrived under one pair of keys is not told under another.
-            self.acks.due = if self.say_nothing_within_budget(desk) {
-                Instant::NEVER
-            } else {
-                // It may ride with what is sent before.
-                let bytes = SEALED_OVERHEAD.saturating_add(Self::ack_len());
-                let ready_at = desk.airtime.ready_at(Purpose::Keeping, bytes);
-                ready_at.max(desk.cx.now.after(self.pace.frame_airtime.max(Duration::from_millis(10))))
-            };
+            // Without airtime it may ride with what is sent before.
+            let said = self.say_nothing_within_budget(desk);
+            self.acks.due = if said { Instant::NEVER } else { Self::nothing_at(desk) };
         }
+    }
+
+    /// When there is airtime for an acknowledgement on its own.
+    fn nothing_at<S>(desk: &mut Desk<'_, S>) -> Instant {
+        let bytes = SEALED_OVERHEAD.saturating_add(Self::ack_len());
+        let ready_at = desk.airtime.ready_at(Purpose::Keeping, bytes);
+        ready_at.max(desk.cx.now.after(Duration::from_millis(10)))
     }
 
     /// What arrived under the current keys.
