@@ -39,11 +39,11 @@ impl Interface {
     }
 }
 
-/// On whom of two it is to begin: the lower tag where the lowest bits are the same, else the higher. So each node begins with
-/// about half of the others, and both halves of the work are spread evenly.
-const fn turn(own: BeaconTag, theirs: BeaconTag) -> Turn {
+/// Whether of two it is on this node to begin: the lower tag begins where the lowest bits are the same, else the higher. So each
+/// node begins with about half of the others, and both halves of the work are spread evenly.
+pub(super) const fn begins(own: BeaconTag, theirs: BeaconTag) -> bool {
     let alike = (own.0 ^ theirs.0) & 1 == 0;
-    if alike == (own.0 < theirs.0) { Turn::Own } else { Turn::Theirs }
+    alike == (own.0 < theirs.0)
 }
 
 impl Links {
@@ -55,7 +55,7 @@ impl Links {
         if is_linked || !accepts {
             return interface.strangers.forget(tag);
         }
-        let turn = turn(interface.tag, tag);
+        let turn = if begins(interface.tag, tag) { Turn::Own } else { Turn::Theirs };
         let heard = interface.strangers.hear(cx.now, tag, turn, &mut self.random);
         match (turn, heard) {
             (Turn::Own, Heard::First | Heard::Again) => self.meet_soon(cx, iface),
@@ -72,10 +72,12 @@ impl Links {
     fn meet_soon(&mut self, cx: Cx, iface: InterfaceId) {
         let Some(interface) = self.interfaces.get(&iface) else { return };
         let Some(ready_at) = interface.strangers.next_at() else { return };
-        let wait = self.random.below(interface.span_for_all().as_micros().max(1)).saturating_add(1);
-        let at = ready_at.max(cx.now).max(interface.airtime.begins_at()).after(Duration::from_micros(wait));
-        if self.deadlines.get(Timer::Meeting(iface)).is_none_or(|set| at < set) {
-            self.deadlines.set(Timer::Meeting(iface), at);
+        let from = ready_at.max(cx.now).max(interface.airtime.begins_at());
+        let span = interface.span_for_all().max(Duration::from_micros(1));
+        // Not drawn again with every beacon: the shortest of many draws is no spread.
+        if self.deadlines.get(Timer::Meeting(iface)).is_none_or(|set| from.after(span) < set) {
+            let wait = Duration::from_micros(self.random.below(span.as_micros()).saturating_add(1));
+            self.deadlines.set(Timer::Meeting(iface), from.after(wait));
         }
     }
 

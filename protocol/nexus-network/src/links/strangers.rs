@@ -215,3 +215,92 @@ fn pick(places: &[usize], random: &mut Stream) -> Option<usize> {
     }
     places.get(usize::try_from(random.below(count)).unwrap_or(0)).copied()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nexus_machine::Seed;
+
+    const INTERVAL: Duration = Duration::from_secs(300);
+
+    fn at(seconds: u64) -> Instant {
+        Instant::BOOT.after(Duration::from_secs(seconds))
+    }
+
+    fn strangers() -> (Strangers, Stream) {
+        (Strangers::new(INTERVAL, Duration::from_secs(50)), Seed::new([3; 32]).fork("strangers"))
+    }
+
+    fn tag(strangers: &mut Strangers, now: u64, unnamed: usize, random: &mut Stream) -> Option<u32> {
+        strangers.choose(at(now), unnamed, at(now + 1_000), random).map(|chosen| chosen.tag.0)
+    }
+
+    #[test]
+    fn one_heard_again_and_again_has_half_of_the_tries_whatever_is_made_up() {
+        let mut tried = 0;
+        for round in 0..100 {
+            let (mut strangers, _) = strangers();
+            let mut random = Seed::new([4; 32]).fork_index("round", round).fork("strangers");
+            for beacon in 0..3_u64 {
+                strangers.hear(at(beacon * 300), BeaconTag(7), Turn::Own, &mut random);
+                for n in 0..150_u32 {
+                    let made_up = BeaconTag(1_000 + u32::try_from(beacon).unwrap() * 150 + n);
+                    strangers.hear(at(beacon * 300 + u64::from(n)), made_up, Turn::Own, &mut random);
+                }
+                assert!(strangers.len() <= STRANGERS);
+            }
+            tried += u32::from(tag(&mut strangers, 800, 0, &mut random) == Some(7));
+        }
+        assert!((35..=70).contains(&tried), "{tried} of 100");
+    }
+
+    #[test]
+    fn who_failed_waits_longer_and_longer_and_who_falls_silent_is_forgotten() {
+        let (mut strangers, mut random) = strangers();
+        strangers.hear(at(0), BeaconTag(7), Turn::Own, &mut random);
+        assert_eq!(tag(&mut strangers, 1, 0, &mut random), Some(7));
+        assert_eq!(tag(&mut strangers, 2, 0, &mut random), None, "it is being tried");
+        let mut waits = Vec::new();
+        for failure in 0..7 {
+            let failed_at = 1_000 * failure;
+            strangers.hear(at(failed_at), BeaconTag(7), Turn::Own, &mut random);
+            strangers.failed(at(failed_at), BeaconTag(7));
+            let next = strangers.next_at().unwrap().since(at(failed_at)).as_secs();
+            waits.push(next);
+        }
+        assert_eq!(waits, [75, 150, 300, 600, 1_200, 1_200, 1_200]);
+        strangers.hear(at(9_000), BeaconTag(7), Turn::Own, &mut random);
+        assert_eq!(tag(&mut strangers, 9_000 + 1_275, 0, &mut random), None);
+        assert_eq!(strangers.len(), 0);
+    }
+
+    #[test]
+    fn those_who_are_to_begin_are_tried_after_a_long_wait_if_they_cannot_all_be_peers() {
+        let (mut strangers, mut random) = strangers();
+        for beacon in 0..6 {
+            for stranger in [7, 8] {
+                strangers.hear(at(beacon * 300), BeaconTag(stranger), Turn::Theirs, &mut random);
+            }
+        }
+        assert_eq!(tag(&mut strangers, 1_350, 0, &mut random), None, "two may still be answering others");
+        assert_eq!(tag(&mut strangers, 1_600, 2, &mut random), None, "two peers whose tags are not known");
+        assert!(tag(&mut strangers, 1_600, 1, &mut random).is_some(), "one of the two is a stranger");
+    }
+
+    #[test]
+    fn where_all_were_heard_again_and_again_a_newcomer_seldom_takes_a_place() {
+        let (mut strangers, mut random) = strangers();
+        for beacon in 0..2 {
+            for n in 0..256 {
+                strangers.hear(at(beacon * 300), BeaconTag(1_000 + n), Turn::Own, &mut random);
+            }
+        }
+        for n in 0..80 {
+            strangers.hear(at(301), BeaconTag(n + 1), Turn::Own, &mut random);
+        }
+        let newcomers = strangers.heard.iter().filter(|one| one.tag.0 < 1_000).count();
+        assert!((1..=80).contains(&newcomers) && strangers.len() == STRANGERS, "{newcomers}");
+        let old = strangers.heard.iter().filter(|one| one.is_repeated()).count();
+        assert!(old > 200, "{old} keep their places");
+    }
+}
