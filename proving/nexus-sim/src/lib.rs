@@ -15,6 +15,7 @@
 //! | [`errands`] | what people ask of nodes: messages and probes |
 //! | [`observation`], [`trace`], [`log`] | what can be seen, its hash, and its text |
 //! | [`linking`] | links on a radio channel: how long they take, what they cost, the bounds of both |
+//! | [`figures`] | tables of what links on radio cost |
 //! | [`judge`] | what must be true of every run |
 //! | [`swarm`] | many seeds, each twice; crashes at every boundary |
 //! | [`acceptance`] | the roadmap's criteria, measured |
@@ -29,6 +30,7 @@ pub mod clock;
 pub mod disk;
 pub mod errands;
 pub mod faults;
+pub mod figures;
 pub mod judge;
 pub mod layout;
 pub mod linking;

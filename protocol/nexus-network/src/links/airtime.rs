@@ -3,9 +3,10 @@
 //! Invariant: in no hour does a node transmit more of these than their share, one handshake at least, whatever others send
 //! it and however many they are. Spec: spec/network.md#link-airtime.
 
+use nexus_crypto::noise::REKEY_ACK_LEN;
 use nexus_machine::{Bucket, Duration, Instant};
-use nexus_wire::nexus::control::{Ping, RekeyAck};
-use nexus_wire::nexus::frame::{Beacon, Finish, First, Reply, SEALED_OVERHEAD};
+use nexus_wire::nexus::control::{Ping, Rekey, RekeyAck};
+use nexus_wire::nexus::frame::{Beacon, Finish, First, Reply, SEALED_OVERHEAD, SessionId};
 use nexus_wire::nexus::message::MessageWriter;
 
 use crate::interface::{Profile, Reach};
@@ -29,8 +30,10 @@ struct Budgets {
 pub(super) enum Purpose {
     /// Making a link.
     Handshake,
-    /// Probes and their answers, keys replaced, acknowledgements in frames of their own.
-    Keeping,
+    /// Asking a peer for something: whether it is there, another key.
+    Asking,
+    /// Answers to that, and acknowledgements in frames of their own.
+    Answering,
     /// Being found.
     Beacon,
 }
@@ -59,7 +62,7 @@ impl Airtime {
             let whole = most.min(Duration::from_micros(HOUR.times(WHOLE).as_micros() / 1_000));
             let share = |parts| Duration::from_micros(whole.times(parts).as_micros() / WHOLE);
             let handshake = airtime.opening().plus(airtime.answer());
-            let keeping = airtime.occupied(longest_of_keeping());
+            let keeping = airtime.occupied(longest_of_asking()).plus(airtime.answering());
             let wait = WAIT.max(airtime.occupied(profile.frame_size.into()).times(WAIT_FRAMES));
             let bucket = |hourly, unit| bucket(hourly, unit, HOUR.plus(wait));
             airtime.budgets = Some(Budgets {
@@ -81,6 +84,11 @@ impl Airtime {
         self.occupied(Reply::LEN).plus(self.occupied(SEALED_OVERHEAD))
     }
 
+    /// The longest answer to what keeps a link.
+    fn answering(&self) -> Duration {
+        self.occupied(longest_of_answering())
+    }
+
     fn occupied(&self, bytes: usize) -> Duration {
         self.profile.airtime(bytes)
     }
@@ -89,12 +97,18 @@ impl Airtime {
     #[must_use = "without airtime nothing may be sent"]
     pub(super) fn take(&mut self, now: Instant, purpose: Purpose, bytes: usize) -> bool {
         let airtime = self.occupied(bytes).as_micros();
-        self.budgets.as_mut().is_none_or(|budgets| budgets.of(purpose).take_many(now, airtime))
+        self.ready_at(purpose, bytes) <= now
+            && self.budgets.as_mut().is_none_or(|budgets| budgets.of(purpose).take_many(now, airtime))
     }
 
-    /// When a frame of `bytes` can be sent.
+    /// When a frame of `bytes` can be sent. Whoever asks keeps enough for the longest answer: else the many who ask would leave
+    /// nothing for those who answer, and ask in vain.
     pub(super) fn ready_at(&mut self, purpose: Purpose, bytes: usize) -> Instant {
-        let airtime = self.occupied(bytes).as_micros();
+        let kept = match purpose {
+            Purpose::Asking => self.answering(),
+            Purpose::Handshake | Purpose::Answering | Purpose::Beacon => Duration::ZERO,
+        };
+        let airtime = self.occupied(bytes).plus(kept).as_micros();
         self.budgets.as_mut().map_or(Instant::BOOT, |budgets| budgets.of(purpose).holds_at(airtime))
     }
 
@@ -157,7 +171,7 @@ impl Budgets {
     const fn of(&mut self, purpose: Purpose) -> &mut Bucket {
         match purpose {
             Purpose::Handshake => &mut self.handshakes,
-            Purpose::Keeping => &mut self.keeping,
+            Purpose::Asking | Purpose::Answering => &mut self.keeping,
             Purpose::Beacon => &mut self.beacons,
         }
     }
@@ -178,12 +192,16 @@ pub(super) fn probe_len() -> usize {
     MessageWriter::len_of(&Ping { token: 0, clock_ms: 0 }).saturating_add(SEALED_OVERHEAD)
 }
 
-/// The longest frame that keeping a link takes: the answer to an offer of keys.
-fn longest_of_keeping() -> usize {
-    let noise = [0; nexus_crypto::noise::REKEY_ACK_LEN];
-    let session = nexus_wire::nexus::frame::SessionId::new(1);
-    let answer = session.map(|session| MessageWriter::len_of(&RekeyAck { session, noise: &noise }));
-    answer.unwrap_or(0).saturating_add(SEALED_OVERHEAD)
+/// The longest question: an offer of keys.
+fn longest_of_asking() -> usize {
+    let session = SessionId::new(1).expect("not zero");
+    MessageWriter::len_of(&Rekey { session, noise: &[0; 32] }).saturating_add(SEALED_OVERHEAD)
+}
+
+/// The longest answer: to an offer of keys.
+fn longest_of_answering() -> usize {
+    let session = SessionId::new(1).expect("not zero");
+    MessageWriter::len_of(&RekeyAck { session, noise: &[0; REKEY_ACK_LEN] }).saturating_add(SEALED_OVERHEAD)
 }
 
 #[cfg(test)]
@@ -211,7 +229,7 @@ mod tests {
         let mut spent = 0;
         for second in 0..3_600 {
             let now = Instant::BOOT.after(Duration::from_secs(10_000 + second));
-            let frames = [(Purpose::Keeping, 38), (Purpose::Beacon, Beacon::LEN), (Purpose::Handshake, 39)];
+            let frames = [(Purpose::Asking, 36), (Purpose::Beacon, Beacon::LEN), (Purpose::Handshake, 39)];
             for (purpose, bytes) in frames {
                 while airtime.take(now, purpose, bytes) {
                     spent += profile.airtime(bytes).as_micros();
@@ -249,10 +267,23 @@ mod tests {
     }
 
     #[test]
+    fn whoever_asks_leaves_enough_for_an_answer() {
+        for spreading_factor in 7..=12 {
+            let mut airtime = Airtime::of(&radio(spreading_factor, DutyCycle::UNLIMITED));
+            let now = Instant::BOOT.after(Duration::from_secs(1));
+            let mut asked = 0;
+            while airtime.take(now, Purpose::Asking, probe_len()) {
+                asked += 1;
+            }
+            assert!(asked > 0 && airtime.take(now, Purpose::Answering, longest_of_answering()));
+        }
+    }
+
+    #[test]
     fn what_is_not_shared_has_no_budget() {
         let profile = Profile { reach: Reach::PointToPoint, ..radio(12, DutyCycle::UNLIMITED) };
         let mut airtime = Airtime::of(&profile);
-        assert!((0..1_000).all(|_| airtime.take(Instant::BOOT, Purpose::Keeping, 508)));
+        assert!((0..1_000).all(|_| airtime.take(Instant::BOOT, Purpose::Asking, 508)));
         assert_eq!((airtime.begins_at(), airtime.answer_spacing()), (Instant::BOOT, Duration::ZERO));
     }
 }

@@ -343,9 +343,14 @@ impl Link {
 
     /// Sends one control message under the current keys, if its medium has airtime for it. Whether it left.
     #[must_use = "without airtime it has to be said later"]
-    fn say<'b, S: Sink<Effect>>(&self, body: &impl Body<'b>, desk: &mut Desk<'_, S>) -> bool {
+    fn say<'b, S: Sink<Effect>>(
+        &self,
+        purpose: Purpose,
+        body: &impl Body<'b>,
+        desk: &mut Desk<'_, S>,
+    ) -> bool {
         let bytes = plaintext_of(body);
-        let paid = desk.airtime.take(desk.cx.now, Purpose::Keeping, bytes.len().saturating_add(TAG_LEN));
+        let paid = desk.airtime.take(desk.cx.now, purpose, bytes.len().saturating_add(TAG_LEN));
         if paid {
             let frame = self.frame(desk.id, bytes);
             desk.out.push(Effect::Send(frame));
@@ -353,17 +358,17 @@ impl Link {
         paid
     }
 
-    /// When a control message of this length can be said.
-    fn sayable_at<'b, S>(body: &impl Body<'b>, desk: &mut Desk<'_, S>) -> Instant {
+    /// When a question of this length can be asked.
+    fn askable_at<'b, S>(body: &impl Body<'b>, desk: &mut Desk<'_, S>) -> Instant {
         let bytes = MessageWriter::len_of(body).saturating_add(SEALED_OVERHEAD);
-        desk.airtime.ready_at(Purpose::Keeping, bytes).max(desk.cx.now.after(Duration::from_micros(1)))
+        desk.airtime.ready_at(Purpose::Asking, bytes).max(desk.cx.now.after(Duration::from_micros(1)))
     }
 
     /// Sends a frame without messages, if its medium has airtime for it. Whether it left.
     pub(super) fn say_nothing_within_budget<S: Sink<Effect>>(&self, desk: &mut Desk<'_, S>) -> bool {
         let ack = if self.acks.is_owed() { Self::ack_len() } else { 0 };
         let bytes = SEALED_OVERHEAD.saturating_add(ack);
-        let paid = desk.airtime.take(desk.cx.now, Purpose::Keeping, bytes);
+        let paid = desk.airtime.take(desk.cx.now, Purpose::Answering, bytes);
         if paid {
             self.say_nothing(desk);
         }

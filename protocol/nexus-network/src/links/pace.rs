@@ -50,7 +50,7 @@ impl Pace {
         let radio = profile.reach == Reach::Shared;
         let slow = bps > 0 && bps < SLOW_BPS;
         let below = |rate| bps > 0 && bps < rate;
-        let keepalive = match (slow, below(ACKNOWLEDGED_BPS)) {
+        let keepalive = match (slow || radio, below(ACKNOWLEDGED_BPS)) {
             (true, _) => 600,
             (false, true) => 60,
             (false, false) => 15,

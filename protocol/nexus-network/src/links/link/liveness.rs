@@ -158,19 +158,19 @@ impl Link {
         let token = desk.random.next_u32();
         let clock_ms = desk.cx.unix_s().unwrap_or(0).saturating_mul(1_000);
         let ping = Ping { token, clock_ms };
-        if self.say(&ping, desk) {
+        if self.say(Purpose::Asking, &ping, desk) {
             let attempts = self.probe.attempts.saturating_add(1);
             let again_at = now.after(jittered(wait, desk.random)).after(Duration::from_micros(1));
             self.probe = Probe { token, sent_at: now, attempts, again_at };
         } else {
             // What was not asked is not unanswered.
             let wait = Duration::from_micros(desk.random.below(longest.as_micros()));
-            self.probe.again_at = Self::sayable_at(&ping, desk).after(wait);
+            self.probe.again_at = Self::askable_at(&ping, desk).after(wait);
         }
     }
 
     /// From a probe to the next: the first wait, and the longest.
-    fn probe_waits(&self) -> (Duration, Duration) {
+    pub(super) fn probe_waits(&self) -> (Duration, Duration) {
         let answer = self.answer_time();
         // On slow media an answer alone may take longer than the longest wait elsewhere,
         let longest = PROBE_WAIT_MAX.max(answer);
@@ -178,7 +178,7 @@ impl Link {
             return (answer, longest);
         }
         // and on a shared channel the peer may have to save up airtime for it.
-        let sixteenth = Duration::from_micros(self.pace.keepalive.as_micros() / 16);
+        let sixteenth = Duration::from_micros(self.quarter_of_keepalive().as_micros() / 4);
         (answer.max(sixteenth), longest.max(self.quarter_of_keepalive()))
     }
 
@@ -235,7 +235,7 @@ impl Link {
             return desk.refusals.count(Refused::malformed);
         };
         let clock_ms = desk.cx.unix_s().unwrap_or(0).saturating_mul(1_000);
-        if !self.say(&Pong { token, clock_ms }, desk) {
+        if !self.say(Purpose::Answering, &Pong { token, clock_ms }, desk) {
             // Any frame says that this side lives; how long the way takes, a late one does not tell.
             self.acks.due = self.acks.due.min(Self::nothing_at(desk));
         }
@@ -299,7 +299,7 @@ impl Link {
     /// When there is airtime for an acknowledgement on its own.
     fn nothing_at<S>(desk: &mut Desk<'_, S>) -> Instant {
         let bytes = SEALED_OVERHEAD.saturating_add(Self::ack_len());
-        let ready_at = desk.airtime.ready_at(Purpose::Keeping, bytes);
+        let ready_at = desk.airtime.ready_at(Purpose::Answering, bytes);
         ready_at.max(desk.cx.now.after(Duration::from_millis(10)))
     }
 

@@ -119,30 +119,30 @@ fn first_messages_for_nobody_and_for_others_are_not_answered() {
 
 #[test]
 fn thousands_of_made_up_tags_cost_no_more_than_the_budget_and_keep_no_neighbour_out() {
-    for seed in 0..2 {
+    for seed in 0..6 {
         let mut world = world(4, 100 + seed);
-        world.up_all();
-        let linked = |world: &World| (1..4).all(|other| world.agree(0, other));
-        let mut linked_at = None;
-        for second in 0..7_200_u64 {
-            let made_up = u32::try_from(world.random.below(u64::from(u32::MAX))).unwrap();
+        world.tell(0, Input::Up(IFACE, world.profile));
+        let mut linked_after = None;
+        for second in 0..4_800_u64 {
+            // The attacker was there first: every place in the list of strangers is taken.
+            if second == 1_200 {
+                (1..4).for_each(|node| world.tell(node, Input::Up(IFACE, world.profile)));
+            }
             for node in 0..4 {
+                let made_up = world.random.next_u32().max(1);
                 world.inject(node, address(9), beacon(made_up, Beacon::ACCEPTS_LINKS));
             }
             world.run_for(Duration::from_secs(1));
-            if linked(&world) {
-                linked_at.get_or_insert(second);
+            if second > 1_200 && second % 30 == 0 && (1..4).all(|other| world.agree(0, other)) {
+                linked_after.get_or_insert(second - 1_200);
             }
             if second == 3_599 {
-                for node in 0..4 {
-                    let spent = spent(&world, node, 0);
-                    assert!(spent <= Duration::from_millis(21_600), "seed {seed}: {spent:?}");
-                }
+                let most = (0..4).map(|node| spent(&world, node, 0)).max().unwrap();
+                assert!(most <= Duration::from_millis(21_600), "seed {seed}: {most:?}");
             }
         }
-        extern crate std; std::eprintln!("seed {seed} linked at {linked_at:?}");
-        // Undisturbed it is a matter of seconds. Spec: spec/network.md#floods.
-        assert!(linked_at.is_some_and(|second| second <= 7_200), "seed {seed}: {linked_at:?}");
+        // Spec: spec/network.md#floods.
+        assert!(linked_after.is_some_and(|seconds| seconds <= 3_600), "seed {seed}: {linked_after:?}");
     }
 }
 
