@@ -32,7 +32,8 @@ pub fn channel(modulation: Modulation, nodes: u32, seed: Seed, length: Duration)
 ///
 /// Each takes part in `nodes − 1` handshakes and begins about half of them. So it needs `(nodes − 1) / 2` whole handshakes of
 /// airtime; as much again is for what is lost and for who has to begin more than half. Before that it must have heard the
-/// others' beacons: two intervals, should the first ones be lost. Source: spec/network.md#link-airtime.
+/// others' beacons: two intervals, should the first ones be lost; and the last handshake may be one that is given up first.
+/// Source: spec/network.md#link-airtime.
 #[must_use]
 pub fn bound(profile: &Profile, nodes: u32) -> Duration {
     let airtime = |bytes| profile.airtime(bytes).as_micros();
@@ -50,7 +51,11 @@ pub fn bound(profile: &Profile, nodes: u32) -> Duration {
     let handshakes = spread(whole * 6 / 10, handshake, others * handshake);
     let beacon = airtime(Beacon::LEN);
     let interval = spread(whole / 10, beacon, beacon).max(300_000_000);
-    Duration::from_micros(2 * interval + handshakes)
+    let reply = airtime(Reply::LEN);
+    let answer = spread(whole * 6 / 10, handshake, reply + airtime(SEALED_OVERHEAD));
+    let first_wait = (2 * reply + 1_000_000 + 8 * airtime(profile.frame_size.into())).max(answer);
+    let given_up = (20 * reply).max(3 * first_wait).max(30_000_000);
+    Duration::from_micros(2 * interval + given_up + handshakes)
 }
 
 /// Watches a world of one channel.
