@@ -11,10 +11,11 @@ use alloc::vec::Vec;
 
 use nexus_crypto::{NodeId, NodePublic};
 use nexus_machine::{Cx, Duration, Instant, Sink, Stream};
-use nexus_wire::nexus::frame::{HEADER_LEN, SealedHeader, SessionId, TAG_LEN};
+use nexus_wire::nexus::frame::{HEADER_LEN, SEALED_OVERHEAD, SealedHeader, SessionId, TAG_LEN};
 use nexus_wire::nexus::message::{Body, Message, MessageKind, MessageWriter, Messages};
 use nexus_wire::nexus::traffic::Fragment;
 
+use super::airtime::{Airtime, Purpose};
 use super::fragments::{self, Put};
 use super::keys::{CannotOpen, Keys};
 use super::pace::Pace;
@@ -85,6 +86,7 @@ pub(super) struct Desk<'a, S> {
     pub(super) cx: Cx,
     pub(super) id: LinkId,
     pub(super) own: NodeId,
+    pub(super) airtime: &'a mut Airtime,
     pub(super) sessions: &'a mut Sessions,
     pub(super) random: &'a mut Stream,
     pub(super) refusals: &'a mut Refusals,
@@ -145,6 +147,17 @@ impl Link {
             sent: Traffic::default(),
             received: Traffic::default(),
         }
+    }
+
+    /// Its peer is asked after so much silence.
+    pub(super) const fn probe_after(&mut self, keepalive: Duration) {
+        self.pace.keepalive = keepalive;
+    }
+
+    /// The peer was heard, by whatever way.
+    pub(super) const fn is_alive(&mut self, now: Instant) {
+        self.heard_at = now;
+        self.probe.answered_by_life();
     }
 
     pub(super) fn status(&self, id: LinkId) -> LinkStatus {
@@ -328,13 +341,41 @@ impl Link {
         }
     }
 
-    /// Sends one control message under the current keys.
-    fn say<'b, S: Sink<Effect>>(&self, body: &impl Body<'b>, desk: &mut Desk<'_, S>) {
-        let frame = self.frame(desk.id, plaintext_of(body));
-        desk.out.push(Effect::Send(frame));
+    /// Sends one control message under the current keys, if its medium has airtime for it. Whether it left.
+    #[must_use = "without airtime it has to be said later"]
+    fn say<'b, S: Sink<Effect>>(
+        &self,
+        purpose: Purpose,
+        body: &impl Body<'b>,
+        desk: &mut Desk<'_, S>,
+    ) -> bool {
+        let bytes = plaintext_of(body);
+        let paid = desk.airtime.take(desk.cx.now, purpose, bytes.len().saturating_add(TAG_LEN));
+        if paid {
+            let frame = self.frame(desk.id, bytes);
+            desk.out.push(Effect::Send(frame));
+        }
+        paid
     }
 
-    /// Sends a frame without messages: that it arrives is its message.
+    /// When a question of this length can be asked.
+    fn askable_at<'b, S>(body: &impl Body<'b>, desk: &mut Desk<'_, S>) -> Instant {
+        let bytes = MessageWriter::len_of(body).saturating_add(SEALED_OVERHEAD);
+        desk.airtime.ready_at(Purpose::Asking, bytes).max(desk.cx.now.after(Duration::from_micros(1)))
+    }
+
+    /// Sends a frame without messages, if its medium has airtime for it. Whether it left.
+    pub(super) fn say_nothing_within_budget<S: Sink<Effect>>(&self, desk: &mut Desk<'_, S>) -> bool {
+        let ack = if self.acks.is_owed() { Self::ack_len() } else { 0 };
+        let bytes = SEALED_OVERHEAD.saturating_add(ack);
+        let paid = desk.airtime.take(desk.cx.now, Purpose::Answering, bytes);
+        if paid {
+            self.say_nothing(desk);
+        }
+        paid
+    }
+
+    /// Sends a frame without messages: that it arrives is its message. Its airtime is taken.
     pub(super) fn say_nothing<S: Sink<Effect>>(&self, desk: &mut Desk<'_, S>) {
         let mut bytes = Vec::with_capacity(HEADER_LEN.saturating_add(TAG_LEN));
         bytes.resize(HEADER_LEN, 0);
