@@ -5,6 +5,7 @@
 //! | [`interface`] | what the core knows of a medium: [`InterfaceId`], [`Profile`], [`Endpoint`] |
 //! | [`media`] | the organ that owns the way out: bounded queues, readiness, listen before talk |
 //! | [`links`] | the organ that owns the neighbours: handshakes, sealed frames, what keeps links alive |
+//! | [`broadcast`] | the organ that speaks to all neighbours on a shared medium at once |
 //! | [`lora`] | how long a LoRa radio occupies its channel |
 //! | [`announces`] | the organ that makes this node known, hears of others, passes their announces on |
 //! | [`forwarding`] | the organ that says where a packet goes: here, over a link, or nowhere |
@@ -33,6 +34,7 @@
 extern crate alloc;
 
 pub mod announces;
+pub mod broadcast;
 pub mod forwarding;
 pub mod interface;
 pub mod layer;
@@ -45,4 +47,4 @@ pub use forwarding::{Decision, Forwarding};
 pub use interface::{Access, DutyCycle, Endpoint, InterfaceId, Mode, Profile, Reach, Timing};
 pub use layer::{Effect, Input, Limits, Network, Originated};
 pub use links::{Down, LinkId, LinkStatus, Policy};
-pub use media::Frame;
+pub use media::{Frame, Seal};

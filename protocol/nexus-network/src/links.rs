@@ -13,17 +13,18 @@ mod answering;
 mod beacons;
 mod cookies;
 mod dials;
-mod fragments;
+pub(crate) mod fragments;
 mod keys;
 mod limits;
 mod link;
 mod opening;
-mod pace;
+pub(crate) mod pace;
 mod peer;
 pub mod policy;
 pub mod refusals;
-mod replay_window;
+pub(crate) mod replay_window;
 mod sessions;
+mod shared;
 pub mod status;
 #[cfg(test)]
 mod tests;
@@ -100,6 +101,20 @@ pub enum Input {
     Entropy([u8; 32]),
     /// Wall and monotonic clocks parted: this machine may be running twice.
     ClocksParted,
+    /// Call this node so in its beacons on an interface. What it was called before is answered to for a minute more.
+    Retag(InterfaceId, BeaconTag),
+    /// A peer says what it calls itself in its beacons.
+    Tagged {
+        /// Over which link.
+        link: LinkId,
+        /// The tag.
+        tag: BeaconTag,
+    },
+    /// The peer of a link was heard by broadcast: it is there.
+    Heard {
+        /// Which link.
+        link: LinkId,
+    },
 }
 
 /// What the organ wants.
@@ -123,6 +138,8 @@ pub enum Effect {
         /// What it adds to a path.
         hop: Hop,
     },
+    /// The beacon of a link's peer was heard.
+    Beaconed(LinkId),
     /// Fresh entropy: keys are about to be made, or were made since the last.
     EntropyWanted,
 }
@@ -170,6 +187,8 @@ struct Interface {
     pace: Pace,
     /// What this node calls itself in its beacons.
     tag: BeaconTag,
+    /// What it called itself before, and until when it answers to that.
+    former: Option<(BeaconTag, Instant)>,
     /// First messages that are answered without a cookie, and rebuilds of handshakes.
     answers: Bucket,
     /// First messages that are answered with a cookie's proof.
@@ -271,6 +290,12 @@ impl Links {
     #[must_use]
     pub fn handshakes(&self) -> (usize, usize) {
         (self.opening.len(), self.answering.len())
+    }
+
+    /// The longest frame that both sides of a link take, in bytes.
+    #[must_use]
+    pub fn max_frame(&self, link: LinkId) -> Option<usize> {
+        self.links.get(link.0).map(Link::max_frame)
     }
 
     /// What a link adds to a path, as measured or guessed.
@@ -376,6 +401,7 @@ impl Links {
             profile,
             pace: Pace::of(&profile),
             tag,
+            former: None,
             answers: answering::bucket(&profile),
             proved: answering::proved_bucket(),
             invitations: beacons::invitations(&profile),
@@ -510,6 +536,9 @@ impl Machine for Links {
             Input::Policy(policy) => self.set_policy(cx, policy, out),
             Input::Entropy(entropy) => self.entropy(cx, &entropy),
             Input::ClocksParted => self.clocks_parted(cx, out),
+            Input::Retag(iface, tag) => self.retag(cx, iface, tag),
+            Input::Tagged { link, tag } => self.tagged(link, tag),
+            Input::Heard { link } => self.heard_by_broadcast(cx, link),
         }
     }
 

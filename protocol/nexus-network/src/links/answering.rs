@@ -93,7 +93,7 @@ impl Links {
     ) {
         let Ok(first) = First::decode(bytes) else { return self.refusals.count(Refused::malformed) };
         let Some(interface) = self.interfaces.get(&iface) else { return };
-        if !is_meant(interface, first.target) {
+        if !is_meant(interface, first.target, cx.now) {
             return self.refusals.count(Refused::foreign_target);
         }
         if self.is_own_first(first.ephemeral) {
@@ -375,10 +375,10 @@ impl Links {
 }
 
 /// Whether a first message is for this node: on a shared medium only if it says so.
-fn is_meant(interface: &Interface, target: BeaconTag) -> bool {
+fn is_meant(interface: &Interface, target: BeaconTag, now: Instant) -> bool {
     match interface.profile.reach {
         Reach::PointToPoint => true,
-        Reach::Addressed => target == BeaconTag::ANYBODY || target == interface.tag,
-        Reach::Shared => target == interface.tag,
+        Reach::Addressed => target == BeaconTag::ANYBODY || interface.is_called(target, now),
+        Reach::Shared => interface.is_called(target, now),
     }
 }

@@ -74,7 +74,7 @@ impl Links {
         let Ok(beacon) = Beacon::decode(bytes) else { return self.refusals.count(Refused::malformed) };
         let Some(interface) = self.interfaces.get_mut(&iface) else { return };
         let accepts = beacon.flags & Beacon::ACCEPTS_LINKS != 0;
-        if !accepts || beacon.tag == interface.tag || beacon.tag == BeaconTag::ANYBODY {
+        if !accepts || interface.is_called(beacon.tag, cx.now) || beacon.tag == BeaconTag::ANYBODY {
             return;
         }
         let to = match interface.profile.reach {
@@ -86,9 +86,9 @@ impl Links {
         let first = interface.tag < beacon.tag;
         let place = self.place(iface, to, beacon.tag);
         if let Some(peer) = self.tags.get(&(iface, beacon.tag))
-            && self.by_peer.contains_key(&(iface, *peer))
+            && let Some(link) = self.by_peer.get(&(iface, *peer))
         {
-            return;
+            return out.push(Effect::Beaconed(*link));
         }
         if let Some(id) = self.by_endpoint.get(&place).copied() {
             return self.doubt(cx, id, out);
@@ -126,11 +126,5 @@ impl Links {
             // The tag used longest ago makes room: its owner is asked again who it is.
             let _displaced = self.tags.insert((iface, tag), peer);
         }
-    }
-
-    /// Under which tag `peer` beacons, if that is known.
-    pub(super) fn tag_of(&self, iface: InterfaceId, peer: NodeId) -> Option<BeaconTag> {
-        let mut tags = self.tags.iter().filter(|((on, _), of)| *on == iface && **of == peer);
-        tags.next().map(|((_, tag), _)| *tag)
     }
 }

@@ -8,25 +8,25 @@ use crate::interface::{Profile, Reach};
 
 /// The times and sizes of links on one interface.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     /// How many counters a replay window spans.
-    pub(super) window: u16,
+    pub(crate) window: u16,
     /// How long a key is used before another is offered; at twice this age it is dead.
-    pub(super) rekey_after: Duration,
+    pub(crate) rekey_after: Duration,
     /// How many bytes a key seals before another is offered.
-    pub(super) rekey_bytes: u64,
+    pub(crate) rekey_bytes: u64,
     /// Silence after which the peer is asked whether it is there.
-    pub(super) keepalive: Duration,
+    pub(crate) keepalive: Duration,
     /// Whether frames with packets are acknowledged.
-    pub(super) acknowledged: bool,
+    pub(crate) acknowledged: bool,
     /// The airtime of the longest frame.
-    pub(super) frame_airtime: Duration,
+    pub(crate) frame_airtime: Duration,
     /// The airtime of a message 2: what the back-off of handshakes counts in.
-    pub(super) reply_airtime: Duration,
+    pub(crate) reply_airtime: Duration,
     /// The longest frame, in bytes.
-    pub(super) frame_size: u16,
+    pub(crate) frame_size: u16,
     /// The nominal bandwidth.
-    pub(super) bandwidth: BandwidthCode,
+    pub(crate) bandwidth: BandwidthCode,
 }
 
 /// Below this rate, in bits per second, a medium counts as slow: keys live a day.
@@ -38,7 +38,7 @@ const MEGABYTE: u64 = 1_000_000;
 
 impl Pace {
     /// The pace of a medium. Source: spec/network.md#links.
-    pub(super) fn of(profile: &Profile) -> Self {
+    pub(crate) fn of(profile: &Profile) -> Self {
         let bps = profile.bandwidth_bps;
         let radio = profile.reach == Reach::Shared;
         let slow = bps > 0 && bps < SLOW_BPS;
@@ -62,24 +62,24 @@ impl Pace {
     }
 
     /// From a handshake message to its first repetition.
-    pub(super) fn first_wait(&self) -> Duration {
+    pub(crate) fn first_wait(&self) -> Duration {
         self.reply_airtime.times(2).plus(Duration::from_secs(1))
     }
 
     /// When a handshake that does not come to an end is forgotten.
-    pub(super) fn patience(&self) -> Duration {
+    pub(crate) fn patience(&self) -> Duration {
         Duration::from_secs(30).max(self.reply_airtime.times(20))
     }
 
     /// How long the keys before the present ones still open, once something came under the present ones.
-    pub(super) fn grace(&self, rtt: Option<Duration>) -> Duration {
+    pub(crate) fn grace(&self, rtt: Option<Duration>) -> Duration {
         let worst = rtt.unwrap_or(Duration::ZERO).max(self.frame_airtime.times(2));
         if self.acknowledged { worst.times(10).max(Duration::from_secs(20)) } else { Duration::from_secs(60) }
     }
 }
 
 /// `wait`, a random quarter more or less.
-pub(super) fn jittered(wait: Duration, random: &mut Stream) -> Duration {
+pub(crate) fn jittered(wait: Duration, random: &mut Stream) -> Duration {
     let quarter = wait.as_micros() / 4;
     let spread = random.below(quarter.saturating_mul(2).saturating_add(1));
     wait.minus(Duration::from_micros(quarter)).plus(Duration::from_micros(spread))
