@@ -35,8 +35,8 @@ use crate::media::Frame;
 
 pub use giving::{GivenKey, Plaintext};
 use held::Keyring;
-use own::{Channel, OwnKey};
 pub(crate) use own::SIGNATURE_LEN;
+use own::{Channel, OwnKey};
 pub use refusals::Refusals;
 
 /// What the organ is told.

@@ -116,7 +116,8 @@ impl Announces {
         for (link, neighbouring) in self.links.iter() {
             if neighbouring.is_fast()
                 && !self.speech.is_on(neighbouring.iface)
-                && relay.peer != Some(neighbouring.peer) {
+                && relay.peer != Some(neighbouring.peer)
+            {
                 out.push(tell(link, destination, relay.cost, &relay.packet));
             }
         }

@@ -98,8 +98,7 @@ impl Speech {
             Reach::Shared | Reach::Addressed => profile.mode == Mode::Nexus,
         };
         if is_heard_by_many && self.channels.len() < CHANNELS {
-            let channel =
-                Channel { profile: *profile, spent_until: Instant::BOOT, waiting: BTreeMap::new() };
+            let channel = Channel { profile: *profile, spent_until: Instant::BOOT, waiting: BTreeMap::new() };
             self.channels.insert(iface, channel);
         }
     }

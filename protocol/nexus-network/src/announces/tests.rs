@@ -370,6 +370,7 @@ fn sent_frame(effect: Effect) -> Frame {
     match effect {
         Effect::Send(frame) => frame,
         Effect::Tell { .. }
+        | Effect::Broadcast { .. }
         | Effect::Recall(_)
         | Effect::Write { .. }
         | Effect::Reached(_)

@@ -113,12 +113,7 @@ impl Broadcast {
     }
 
     /// A neighbour acknowledged a key.
-    pub(super) fn acknowledged(
-        &mut self,
-        link: LinkId,
-        key_id: BroadcastKeyId,
-        out: &mut impl Sink<Effect>,
-    ) {
+    pub(super) fn acknowledged(&mut self, link: LinkId, key_id: BroadcastKeyId, out: &mut impl Sink<Effect>) {
         let Some(peer) = self.peers.get_mut(&link) else { return };
         let Some(channel) = self.channels.get(&peer.iface) else { return };
         let is = |key: &Option<super::OwnKey>| key.as_ref().is_some_and(|key| key.id == key_id);

@@ -48,7 +48,8 @@ impl Broadcast {
             vec![whole]
         } else {
             // Each piece has a signature behind it, and therefore a length before it.
-            fragments::cut(message, max_frame.saturating_sub(SIGNATURE_LEN), Ends::ByLength).unwrap_or_default()
+            fragments::cut(message, max_frame.saturating_sub(SIGNATURE_LEN), Ends::ByLength)
+                .unwrap_or_default()
         };
         for bytes in plaintexts {
             let under = Some(Seal::Broadcast);
@@ -157,25 +158,14 @@ impl Broadcast {
     }
 }
 
-fn put_together(
-    held: &mut Held,
-    now: Instant,
-    until: Instant,
-    counter: u32,
-    fragment: &Fragment<'_>,
-) -> Put {
+fn put_together(held: &mut Held, now: Instant, until: Instant, counter: u32, fragment: &Fragment<'_>) -> Put {
     let mut set = held.set.take().map(|set| *set).filter(|set| set.until > now);
     let put = fragments::put(&mut set, (), counter, fragment, until);
     held.set = set.map(Box::new);
     put
 }
 
-fn announced(
-    link: LinkId,
-    message: &Message<'_>,
-    refusals: &mut Refusals,
-    out: &mut impl Sink<Effect>,
-) {
+fn announced(link: LinkId, message: &Message<'_>, refusals: &mut Refusals, out: &mut impl Sink<Effect>) {
     match message.parse::<Announce<'_>>() {
         Ok(Announce { cost, packet }) => {
             out.push(Effect::Announced { link, cost, packet: packet.to_vec() });
@@ -184,13 +174,7 @@ fn announced(
     }
 }
 
-fn is_signed_by(
-    owner: &NodePublic,
-    held: &Held,
-    counter: u32,
-    said: &[u8],
-    signature: &Signature,
-) -> bool {
+fn is_signed_by(owner: &NodePublic, held: &Held, counter: u32, said: &[u8], signature: &Signature) -> bool {
     let preamble = signed_preamble(owner.node_id(), &held.fingerprint, counter);
     with_signed(&preamble, said, |message| owner.verifying().verify(message, signature).is_ok())
 }

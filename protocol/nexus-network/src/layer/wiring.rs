@@ -139,8 +139,7 @@ impl Organs {
     /// Seals a frame whose turn it is. One that may not leave gives its turn to the next.
     fn leave(&mut self, cx: Cx, mut frame: Frame, nerves: &mut VecDeque<Nerve>, out: &mut impl Sink<Effect>) {
         let sealed = match frame.under {
-            None => Ok(()),
-            Some(Seal::Link(link)) => self.links.seal(cx, link, &mut frame, nerves),
+            None | Some(Seal::Link(_)) => self.links.seal(cx, &mut frame, nerves),
             Some(Seal::Broadcast) => {
                 self.broadcast.seal(cx, &mut frame, nerves).map_err(|broadcast::Keyless| Withheld)
             }
