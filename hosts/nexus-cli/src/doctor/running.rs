@@ -117,6 +117,7 @@ pub(super) mod tests {
                 received: Traffic::default(),
                 drops: BTreeMap::new(),
                 fault: None,
+                broadcast: None,
             }],
             links: vec![],
             paths: 0,

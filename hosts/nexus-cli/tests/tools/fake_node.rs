@@ -150,6 +150,7 @@ pub(crate) fn interface(name: &str) -> Interface {
         received: Traffic { frames: 4, bytes: 2_345_678 },
         drops: BTreeMap::new(),
         fault: None,
+        broadcast: None,
     }
 }
 
