@@ -221,8 +221,6 @@ struct Peer {
     hears: bool,
     /// The wait until the key is given again.
     wait: Duration,
-    /// Its key that is to be acknowledged with what is said next.
-    owed: Option<BroadcastKeyId>,
     verifications: Bucket,
 }
 
@@ -425,7 +423,7 @@ impl Machine for Broadcast {
     fn handle_timeout(&mut self, cx: Cx, out: &mut impl Sink<Effect>) {
         while let Some(timer) = self.deadlines.pop_due(cx.now) {
             match timer {
-                Timer::Give(link) => self.give(cx, link, out),
+                Timer::Give(link) => self.give(cx, link, None, out),
                 Timer::Use(iface) => self.use_next(iface, out),
                 Timer::Rotate(iface) => self.rotate(cx, iface, out),
                 Timer::Forget(link) => self.keyring.forget_replaced(link),
@@ -453,7 +451,6 @@ impl Peer {
             beaconed_at: None,
             hears: false,
             wait: Duration::ZERO,
-            owed: None,
             verifications: Bucket::new(VERIFICATION, VERIFICATIONS),
         }
     }

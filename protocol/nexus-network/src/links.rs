@@ -101,18 +101,18 @@ pub enum Input {
     Entropy([u8; 32]),
     /// Wall and monotonic clocks parted: this machine may be running twice.
     ClocksParted,
-    /// Call this node so in its beacons on an interface. What it was called before is answered to for a minute more.
+    /// Call yourself so in beacons from here on; the former name is still answered to for 60 s.
     Retag(InterfaceId, BeaconTag),
-    /// A peer says what it calls itself in its beacons.
-    Tagged {
-        /// Over which link.
+    /// The peer of this link calls itself so in beacons.
+    Named {
+        /// Which.
         link: LinkId,
-        /// The tag.
+        /// Its tag.
         tag: BeaconTag,
     },
-    /// The peer of a link was heard by broadcast: it is there.
+    /// The peer of this link was authentically heard by another way than over the link.
     Heard {
-        /// Which link.
+        /// Which.
         link: LinkId,
     },
 }
@@ -537,8 +537,8 @@ impl Machine for Links {
             Input::Entropy(entropy) => self.entropy(cx, &entropy),
             Input::ClocksParted => self.clocks_parted(cx, out),
             Input::Retag(iface, tag) => self.retag(cx, iface, tag),
-            Input::Tagged { link, tag } => self.tagged(link, tag),
-            Input::Heard { link } => self.heard_by_broadcast(cx, link),
+            Input::Named { link, tag } => self.named(link, tag),
+            Input::Heard { link } => self.heard_otherwise(cx, link),
         }
     }
 

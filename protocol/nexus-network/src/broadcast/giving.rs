@@ -84,18 +84,24 @@ impl Broadcast {
         let Some(channel) = self.peers.get(&link).and_then(|peer| self.channels.get(&peer.iface)) else {
             return;
         };
-        let spread = Duration::from_secs(1).max(channel.pace.frame_airtime.times(4));
+        let spread = Duration::from_secs(1).max(channel.frame_airtime.times(4));
         let wait = Duration::from_micros(self.random.below(spread.as_micros()).saturating_add(1));
         self.deadlines.set(Timer::Give(link), now.after(wait));
     }
 
-    /// Gives the newest key, and sees to it that it is given again until it is acknowledged.
-    pub(super) fn give(&mut self, cx: Cx, link: LinkId, out: &mut impl Sink<Effect>) {
+    /// Gives the newest key, behind an acknowledgement that is owed, and sees to it that it is given again until it is
+    /// acknowledged.
+    pub(super) fn give(
+        &mut self,
+        cx: Cx,
+        link: LinkId,
+        ack: Option<BroadcastKeyAck>,
+        out: &mut impl Sink<Effect>,
+    ) {
         let Some(peer) = self.peers.get_mut(&link) else { return };
         let Some(channel) = self.channels.get(&peer.iface) else { return };
         let holds_newest = if channel.next.is_some() { peer.holds.next } else { peer.holds.current };
         let newest = channel.newest().filter(|_| !holds_newest);
-        let ack = peer.owed.take().map(|key_id| BroadcastKeyAck { key_id });
         if let Some(plaintext) = plaintext(ack, newest.map(super::own::OwnKey::as_message).as_ref()) {
             out.push(Effect::Tell { link, plaintext });
         }
@@ -103,8 +109,8 @@ impl Broadcast {
             return;
         }
         let (first, longest) = match channel.reach {
-            Reach::Shared => (channel.pace.frame_airtime.times(8), RADIO_WAIT_MAX),
-            Reach::PointToPoint | Reach::Addressed => (channel.pace.frame_airtime, WAIT_MAX),
+            Reach::Shared => (channel.frame_airtime.times(8), RADIO_WAIT_MAX),
+            Reach::PointToPoint | Reach::Addressed => (channel.frame_airtime, WAIT_MAX),
         };
         let first = first.plus(Duration::from_secs(2));
         peer.wait = peer.wait.times(2).max(first).min(longest.max(first));
@@ -127,7 +133,7 @@ impl Broadcast {
             return;
         }
         let holds_newest = channel.next.is_none() || peer.holds.next;
-        if holds_newest && peer.owed.is_none() {
+        if holds_newest {
             self.deadlines.cancel(Timer::Give(link));
         }
         self.tell_hearing(link, out);
@@ -136,11 +142,11 @@ impl Broadcast {
 
     /// A neighbour gave its key.
     pub(super) fn given(&mut self, cx: Cx, link: LinkId, given: &GivenKey, out: &mut impl Sink<Effect>) {
-        let Some(peer) = self.peers.get_mut(&link) else { return };
+        let Some(peer) = self.peers.get(&link) else { return };
         let Some(channel) = self.channels.get(&peer.iface) else { return };
         let GivenKey { key_id, ref key, next_counter, beacon_tag } = *given;
         let place = (peer.iface, key_id);
-        match self.keyring.keep(place, link, key, next_counter, channel.pace.window) {
+        match self.keyring.keep(place, link, key, next_counter, channel.window) {
             // Without an acknowledgement its broadcasts come over the link.
             Kept::Refused => return self.refusals.count(Refused::crowded),
             Kept::Again => {}
@@ -150,9 +156,8 @@ impl Broadcast {
                 self.deadlines.set(Timer::Forget(link), cx.now.after(REPLACED_AFTER));
             }
         }
-        peer.owed = Some(key_id);
         // This node's own key rides along, whenever it would have been given.
-        self.give(cx, link, out);
+        self.give(cx, link, Some(BroadcastKeyAck { key_id }), out);
     }
 
     /// A beacon of a neighbour was heard.

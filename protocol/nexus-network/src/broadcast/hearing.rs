@@ -12,7 +12,7 @@ use nexus_wire::nexus::frame::{HEADER_LEN, KeyName, SEALED_OVERHEAD, Sealed, TAG
 use nexus_wire::nexus::message::{Message, MessageKind, Messages, SignedPlaintext};
 use nexus_wire::nexus::traffic::{Announce, Fragment};
 
-use super::held::{Held, Shut};
+use super::held::{Held, Name, Shut};
 use super::own::{SIGNATURE_LEN, with_signed};
 use super::refusals::{Refusals, Refused};
 use super::{Broadcast, Effect};
@@ -24,6 +24,8 @@ use crate::media::{Frame, Seal};
 /// A broadcast that its sender signed.
 struct Signed {
     link: LinkId,
+    /// The key's name.
+    name: Name,
     counter: u32,
     /// The messages before the signature.
     said: Vec<u8>,
@@ -40,7 +42,7 @@ impl Broadcast {
     ) {
         let Some(channel) = self.channels.get(&iface) else { return };
         let hearers = self.peers.values().filter(|peer| peer.iface == iface && peer.hears);
-        let own = usize::from(channel.pace.frame_size);
+        let own = usize::from(channel.frame_size);
         let max_frame = hearers.map(|peer| peer.max_frame).fold(own, usize::min);
         let whole = with_length(message);
         let fits = whole.len().saturating_add(SIGNATURE_LEN).saturating_add(TAG_LEN) <= max_frame;
@@ -70,7 +72,7 @@ impl Broadcast {
         for message in Messages::new(&signed.said).map_while(Result::ok) {
             match message.kind {
                 MessageKind::ANNOUNCE => announced(signed.link, &message, &mut self.refusals, out),
-                MessageKind::FRAGMENT => self.fragment(cx, iface, bytes, &signed, &message, out),
+                MessageKind::FRAGMENT => self.fragment(cx, &signed, &message, out),
                 // What concerns one link, or packets: whoever hears a broadcast is not whom they are for.
                 MessageKind::PACKET
                 | MessageKind::PING
@@ -113,32 +115,19 @@ impl Broadcast {
                 continue;
             }
             held.window.mark(counter);
-            return Ok(Signed { link: held.link, counter, said: signed.to_vec() });
+            return Ok(Signed { link: held.link, name: (iface, id), counter, said: signed.to_vec() });
         }
         Err(why)
     }
 
-    fn fragment(
-        &mut self,
-        cx: Cx,
-        iface: InterfaceId,
-        frame: &[u8],
-        signed: &Signed,
-        message: &Message<'_>,
-        out: &mut impl Sink<Effect>,
-    ) {
+    fn fragment(&mut self, cx: Cx, signed: &Signed, message: &Message<'_>, out: &mut impl Sink<Effect>) {
         let Ok(fragment) = message.parse::<Fragment<'_>>() else {
             return self.refusals.count(Refused::malformed);
         };
+        let (iface, _) = signed.name;
         let Some(channel) = self.channels.get(&iface) else { return };
-        let Some(id) = Sealed::decode(frame).ok().and_then(|sealed| match sealed.header.key {
-            KeyName::Broadcast(id) => Some(id),
-            KeyName::Session(_) => None,
-        }) else {
-            return;
-        };
-        let until = cx.now.after(channel.pace.frame_airtime.times(8).max(Duration::from_secs(1)));
-        let mut candidates = self.keyring.candidates((iface, id)).iter_mut();
+        let until = cx.now.after(channel.frame_airtime.times(8).max(Duration::from_secs(1)));
+        let mut candidates = self.keyring.candidates(signed.name).iter_mut();
         let Some(held) = candidates.find(|held| held.link == signed.link) else { return };
         let put = put_together(held, cx.now, until, signed.counter, &fragment);
         match put {

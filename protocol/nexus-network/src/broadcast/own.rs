@@ -11,13 +11,16 @@ use nexus_wire::nexus::frame::{BeaconTag, BroadcastKeyId, HEADER_LEN, KeyName, S
 use nexus_wire::nexus::message::MessageWriter;
 
 use super::{Broadcast, Effect, Keyless, Timer};
-use crate::interface::{InterfaceId, Profile, Reach};
-use crate::links::pace::Pace;
+use crate::interface::{DutyCycle, InterfaceId, Profile, Reach};
 use crate::links::{LinkId, Traffic};
 use crate::media::Frame;
 
 /// A key is used once all neighbours acknowledged it, or after this.
 const USED_AFTER: Duration = Duration::from_secs(30);
+/// A key is used for so long,
+const HOUR: Duration = Duration::from_secs(3_600);
+/// or where a byte is dear.
+const DAY: Duration = Duration::from_secs(24 * 3_600);
 /// SIGNATURE without a length: its kind, and Ed25519's.
 pub(crate) const SIGNATURE_LEN: usize = 1 + Signature::LEN;
 /// How many bytes of a signed message are its domain tag.
@@ -27,7 +30,13 @@ const DOMAIN_LEN: usize = 16;
 #[derive(Debug)]
 pub(super) struct Channel {
     pub(super) reach: Reach,
-    pub(super) pace: Pace,
+    /// The longest frame, in bytes, and how long it takes.
+    pub(super) frame_size: u16,
+    pub(super) frame_airtime: Duration,
+    /// How many counters a replay window spans.
+    pub(super) window: u16,
+    /// How long a key is used before another is made.
+    rekey_after: Duration,
     /// What broadcasts are sealed under.
     pub(super) current: Option<OwnKey>,
     /// What is being given, and not used yet.
@@ -40,7 +49,13 @@ impl Channel {
     pub(super) fn new(profile: &Profile) -> Self {
         Self {
             reach: profile.reach,
-            pace: Pace::of(profile),
+            frame_size: profile.frame_size,
+            frame_airtime: profile.airtime(usize::from(profile.frame_size)),
+            window: match profile.reach {
+                Reach::Shared => 64,
+                Reach::PointToPoint | Reach::Addressed => 2_048,
+            },
+            rekey_after: if profile.is_slow() || profile.duty != DutyCycle::UNLIMITED { DAY } else { HOUR },
             current: None,
             next: None,
             sealed: Traffic::default(),
@@ -170,7 +185,7 @@ impl Broadcast {
         let Some(key) = self.fresh_key(cx.now) else { return };
         let Some(channel) = self.channels.get_mut(&iface) else { return };
         channel.next = Some(key);
-        let rotate_at = cx.now.after(channel.pace.rekey_after);
+        let rotate_at = cx.now.after(channel.rekey_after);
         self.deadlines.set(Timer::Use(iface), cx.now.after(USED_AFTER));
         self.deadlines.set(Timer::Rotate(iface), rotate_at);
         for link in there {

@@ -99,7 +99,7 @@ impl Organs {
             B::Tell { link, plaintext } => self.send(cx, link, plaintext.into_bytes(), None, nerves),
             B::Send(frame) => self.media.handle(cx, media::Input::Send(frame), nerves),
             B::Retag(iface, tag) => self.links.handle(cx, L::Retag(iface, tag), nerves),
-            B::Tagged { link, tag } => self.links.handle(cx, L::Tagged { link, tag }, nerves),
+            B::Tagged { link, tag } => self.links.handle(cx, L::Named { link, tag }, nerves),
             B::Hears(link) => {
                 self.announces.handle(cx, A::Hearing { link, hearing: Hearing::Broadcasts }, nerves);
             }

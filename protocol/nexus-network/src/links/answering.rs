@@ -378,7 +378,7 @@ impl Links {
 fn is_meant(interface: &Interface, target: BeaconTag, now: Instant) -> bool {
     match interface.profile.reach {
         Reach::PointToPoint => true,
-        Reach::Addressed => target == BeaconTag::ANYBODY || interface.is_called(target, now),
-        Reach::Shared => interface.is_called(target, now),
+        Reach::Addressed => target == BeaconTag::ANYBODY || interface.is_called(now, target),
+        Reach::Shared => interface.is_called(now, target),
     }
 }

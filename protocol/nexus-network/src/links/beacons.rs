@@ -74,7 +74,7 @@ impl Links {
         let Ok(beacon) = Beacon::decode(bytes) else { return self.refusals.count(Refused::malformed) };
         let Some(interface) = self.interfaces.get_mut(&iface) else { return };
         let accepts = beacon.flags & Beacon::ACCEPTS_LINKS != 0;
-        if !accepts || interface.is_called(beacon.tag, cx.now) || beacon.tag == BeaconTag::ANYBODY {
+        if !accepts || interface.is_called(cx.now, beacon.tag) || beacon.tag == BeaconTag::ANYBODY {
             return;
         }
         let to = match interface.profile.reach {

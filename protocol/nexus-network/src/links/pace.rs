@@ -8,25 +8,25 @@ use crate::interface::{Profile, Reach};
 
 /// The times and sizes of links on one interface.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Pace {
+pub(super) struct Pace {
     /// How many counters a replay window spans.
-    pub(crate) window: u16,
+    pub(super) window: u16,
     /// How long a key is used before another is offered; at twice this age it is dead.
-    pub(crate) rekey_after: Duration,
+    pub(super) rekey_after: Duration,
     /// How many bytes a key seals before another is offered.
-    pub(crate) rekey_bytes: u64,
+    pub(super) rekey_bytes: u64,
     /// Silence after which the peer is asked whether it is there.
-    pub(crate) keepalive: Duration,
+    pub(super) keepalive: Duration,
     /// Whether frames with packets are acknowledged.
-    pub(crate) acknowledged: bool,
+    pub(super) acknowledged: bool,
     /// The airtime of the longest frame.
-    pub(crate) frame_airtime: Duration,
+    pub(super) frame_airtime: Duration,
     /// The airtime of a message 2: what the back-off of handshakes counts in.
-    pub(crate) reply_airtime: Duration,
+    pub(super) reply_airtime: Duration,
     /// The longest frame, in bytes.
-    pub(crate) frame_size: u16,
+    pub(super) frame_size: u16,
     /// The nominal bandwidth.
-    pub(crate) bandwidth: BandwidthCode,
+    pub(super) bandwidth: BandwidthCode,
 }
 
 /// Below this rate, in bits per second, a medium counts as slow: keys live a day.
@@ -38,7 +38,7 @@ const MEGABYTE: u64 = 1_000_000;
 
 impl Pace {
     /// The pace of a medium. Source: spec/network.md#links.
-    pub(crate) fn of(profile: &Profile) -> Self {
+    pub(super) fn of(profile: &Profile) -> Self {
         let bps = profile.bandwidth_bps;
         let radio = profile.reach == Reach::Shared;
         let slow = bps > 0 && bps < SLOW_BPS;
@@ -62,17 +62,17 @@ impl Pace {
     }
 
     /// From a handshake message to its first repetition.
-    pub(crate) fn first_wait(&self) -> Duration {
+    pub(super) fn first_wait(&self) -> Duration {
         self.reply_airtime.times(2).plus(Duration::from_secs(1))
     }
 
     /// When a handshake that does not come to an end is forgotten.
-    pub(crate) fn patience(&self) -> Duration {
+    pub(super) fn patience(&self) -> Duration {
         Duration::from_secs(30).max(self.reply_airtime.times(20))
     }
 
     /// How long the keys before the present ones still open, once something came under the present ones.
-    pub(crate) fn grace(&self, rtt: Option<Duration>) -> Duration {
+    pub(super) fn grace(&self, rtt: Option<Duration>) -> Duration {
         let worst = rtt.unwrap_or(Duration::ZERO).max(self.frame_airtime.times(2));
         if self.acknowledged { worst.times(10).max(Duration::from_secs(20)) } else { Duration::from_secs(60) }
     }

@@ -21,7 +21,7 @@ impl Links {
 
     /// The peer of `link` calls itself `tag`: its beacon is no stranger's. What it was called before it may be called a little
     /// longer.
-    pub(super) fn tagged(&mut self, id: LinkId, tag: BeaconTag) {
+    pub(super) fn named(&mut self, id: LinkId, tag: BeaconTag) {
         let Some(link) = self.links.get_mut(id.0) else { return };
         let (iface, peer) = (link.iface, link.peer.node_id());
         // What another linked peer answered to is not taken from it.
@@ -36,9 +36,9 @@ impl Links {
         self.remember_tag(iface, tag, peer);
     }
 
-    /// The peer of `link` was heard by broadcast. That it is there says nothing of its end of the link: a question that was
+    /// The peer of `link` was heard by another way than the link. That it is there says nothing of its end of the link: a question that was
     /// asked is still to be answered.
-    pub(super) fn heard_by_broadcast(&mut self, cx: Cx, id: LinkId) {
+    pub(super) fn heard_otherwise(&mut self, cx: Cx, id: LinkId) {
         if let Some(link) = self.links.get_mut(id.0) {
             link.heard_at = cx.now;
         }
@@ -54,7 +54,7 @@ impl Links {
 
 impl Interface {
     /// Whether this node is called so, or was until a moment ago.
-    pub(super) fn is_called(&self, tag: BeaconTag, now: Instant) -> bool {
+    pub(super) fn is_called(&self, now: Instant, tag: BeaconTag) -> bool {
         let was = self.former.is_some_and(|(former, until)| former == tag && now < until);
         self.tag == tag || was
     }
