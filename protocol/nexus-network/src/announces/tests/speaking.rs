@@ -24,7 +24,9 @@ fn a_single_hearer_is_told_over_its_link() {
     let mut node = Bench::on_radio(2);
     node.tell(hears(0));
     node.tell(Input::Ratchet(ratchet()));
-    assert_eq!(node.emit(), [Said::Told(0, address(1)), Said::Told(1, address(1))]);
+    let said = node.emit();
+    assert_eq!(said.len(), 2);
+    assert!([0, 1].iter().all(|n| said.contains(&Said::Told(*n, address(1)))), "{said:?}");
 }
 
 #[test]
@@ -224,14 +226,14 @@ impl Bench {
         let (identity, seed) = (identity(1), Seed::new([5; 32]));
         bench.organ = Announces::new(identity, AppData::default(), limits, &Snapshot::empty(), &seed);
         bench.tell(Input::Up(NEXUS, radio(Reach::Shared)));
-        (0..neighbours).for_each(|n| _ = bench.tell(up(n)));
+        (0..neighbours).for_each(|n| drop(bench.tell(up(n))));
         bench
     }
 
     /// One with neighbours who all hear, and were told what there is.
     fn hearing(neighbours: u16) -> Self {
         let mut bench = Self::on_radio(neighbours);
-        (0..neighbours).for_each(|n| _ = bench.tell(hears(n)));
+        (0..neighbours).for_each(|n| drop(bench.tell(hears(n))));
         bench.said_within(60);
         bench
     }
