@@ -73,7 +73,7 @@ fn on_a_radio_that_loses_one_frame_in_ten_all_hear_of_all_and_no_judge_objects()
         let bench = Bench::of_safety::<Node>(&scenario);
         let mut air = Air::default();
         world::run::<Node>(&scenario, &mut [&mut air]);
-        let known = air.reached.iter().filter(|((_, _), at)| **at <= WorldTime::from_start(within)).count();
+        let known = air.reached.values().filter(|at| **at <= WorldTime::from_start(within)).count();
         let pairs = usize::try_from(NODES * (NODES - 1)).unwrap();
         assert_eq!(known, pairs, "seed {number}: within three quarters of an hour");
         let failures = run_judged::<Node>(&scenario, bench).failures;
@@ -90,7 +90,8 @@ fn radio(length: Duration) -> Scenario {
 fn radio_of(number: u64, length: Duration) -> Scenario {
     let seed = seed(number);
     let speech = Speech { radio: Mode::Nexus, ..Speech::NEXUS };
-    Scenario::calm(seed, Shape::Segment.layout(NODES, &seed).speaking(speech, &seed), length)
+    let layout = Shape::Segment.layout(NODES, &seed).speaking(speech, &seed);
+    Scenario::calm(seed, layout, length)
 }
 
 fn kind(frame: &[u8]) -> Option<FrameKind> {

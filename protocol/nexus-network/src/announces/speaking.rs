@@ -159,13 +159,14 @@ impl Speech {
     pub(super) const fn memory_bound(&self) -> usize {
         // Nodes of ordered maps may be half empty; a bounded map is two of them.
         const PER_WAITING: usize = 2 * size_of::<(DestinationHash, Waiting)>() + 32;
+        const PER_CHANNEL: usize = 4 * size_of::<Channel>();
         const PER_SPOKEN: usize = 8 * size_of::<(InterfaceId, DestinationHash, Spoken, u64)>();
         const PER_SIGNS: usize = 8 * size_of::<(DestinationHash, Signs, u64)>() + SIGNS * 32 + 256;
         self.capacity
             .saturating_mul(CHANNELS.saturating_mul(PER_WAITING))
             .saturating_add(self.spoken.capacity().saturating_mul(PER_SPOKEN))
             .saturating_add(self.signs.capacity().saturating_mul(PER_SIGNS))
-            .saturating_add(CHANNELS.saturating_mul(4 * size_of::<Channel>()))
+            .saturating_add(CHANNELS.saturating_mul(PER_CHANNEL))
             .saturating_add(8_192)
     }
 }

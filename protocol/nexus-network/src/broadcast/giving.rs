@@ -201,8 +201,8 @@ fn plaintext(ack: Option<BroadcastKeyAck>, key: Option<&BroadcastKey<'_>>) -> Op
     if ack.is_none() && key.is_none() {
         return None;
     }
-    let len = ack.as_ref().map_or(0, |ack| MessageWriter::len_of(ack))
-        + key.map_or(0, |key| MessageWriter::len_of(key));
+    let ack_len = ack.as_ref().map_or(0, MessageWriter::len_of);
+    let len = ack_len.saturating_add(key.map_or(0, MessageWriter::len_of));
     let len = HEADER_LEN.saturating_add(len);
     let mut bytes = Vec::with_capacity(len.saturating_add(TAG_LEN));
     bytes.resize(len, 0);
