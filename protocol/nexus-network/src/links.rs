@@ -14,18 +14,19 @@ mod answering;
 mod beacons;
 mod cookies;
 mod dials;
-mod fragments;
+pub(crate) mod fragments;
 mod keys;
 mod limits;
 mod link;
 mod meeting;
 mod opening;
-mod pace;
+pub(crate) mod pace;
 mod peer;
 pub mod policy;
 pub mod refusals;
-mod replay_window;
+pub(crate) mod replay_window;
 mod sessions;
+mod shared;
 pub mod status;
 mod strangers;
 #[cfg(test)]
@@ -144,6 +145,8 @@ pub enum Effect {
         /// What it adds to a path.
         hop: Hop,
     },
+    /// The beacon of a link's peer was heard.
+    Beaconed(LinkId),
     /// Fresh entropy: keys are about to be made, or were made since the last.
     EntropyWanted,
 }
@@ -304,6 +307,12 @@ impl Links {
     #[must_use]
     pub fn handshakes(&self) -> (usize, usize) {
         (self.opening.len(), self.answering.len())
+    }
+
+    /// The longest frame that both sides of a link take, in bytes.
+    #[must_use]
+    pub fn max_frame(&self, link: LinkId) -> Option<usize> {
+        self.links.get(link.0).map(Link::max_frame)
     }
 
     /// What a link adds to a path, as measured or guessed.

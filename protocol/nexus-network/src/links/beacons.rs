@@ -114,9 +114,9 @@ impl Links {
         let first = interface.tag < beacon.tag;
         let place = self.place(iface, from, beacon.tag);
         if let Some(peer) = self.tags.get(&(iface, beacon.tag))
-            && self.by_peer.contains_key(&(iface, *peer))
+            && let Some(link) = self.by_peer.get(&(iface, *peer))
         {
-            return;
+            return out.push(Effect::Beaconed(*link));
         }
         if let Some(id) = self.by_endpoint.get(&place).copied() {
             return self.doubt(cx, id, out);
@@ -159,11 +159,5 @@ impl Links {
             // The tag used longest ago makes room: its owner is asked again who it is.
             let _displaced = self.tags.insert((iface, tag), peer);
         }
-    }
-
-    /// Under which tag `peer` beacons, if that is known.
-    pub(super) fn tag_of(&self, iface: InterfaceId, peer: NodeId) -> Option<BeaconTag> {
-        let mut tags = self.tags.iter().filter(|((on, _), of)| *on == iface && **of == peer);
-        tags.next().map(|((_, tag), _)| *tag)
     }
 }

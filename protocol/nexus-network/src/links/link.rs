@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 
 use nexus_crypto::{NodeId, NodePublic};
 use nexus_machine::{Cx, Duration, Instant, Sink, Stream};
-use nexus_wire::nexus::frame::{HEADER_LEN, SEALED_OVERHEAD, SealedHeader, SessionId, TAG_LEN};
+use nexus_wire::nexus::frame::{BeaconTag, HEADER_LEN, SEALED_OVERHEAD, SealedHeader, SessionId, TAG_LEN};
 use nexus_wire::nexus::message::{Body, Message, MessageKind, MessageWriter, Messages};
 use nexus_wire::nexus::traffic::Fragment;
 
@@ -24,7 +24,7 @@ use super::sessions::Sessions;
 use super::status::{LinkStatus, Traffic};
 use super::{Effect, LinkId};
 use crate::interface::{Endpoint, InterfaceId};
-use crate::media::Frame;
+use crate::media::{Frame, Seal};
 
 use liveness::{Acks, Moved, Probe};
 pub(super) use rekey::Wish;
@@ -41,6 +41,8 @@ pub(super) struct Link {
     pub(super) heard_at: Instant,
     /// The hash of the message 3 that made it, as long as its sender may not know that it arrived.
     pub(super) finish: Option<[u8; 16]>,
+    /// What the peer says it calls itself in its beacons.
+    pub(super) tag: Option<BeaconTag>,
     pace: Pace,
     /// The longest frame that both sides take, in bytes.
     max_frame: usize,
@@ -60,7 +62,7 @@ pub(super) struct Link {
     acks: Acks,
     moved: Option<Moved>,
     rtt: Option<Duration>,
-    set: Option<Box<fragments::Set>>,
+    set: Option<Box<fragments::Set<SessionId>>>,
     sent: Traffic,
     received: Traffic,
 }
@@ -116,8 +118,8 @@ impl Link {
         + size_of::<Offer>()
         + size_of::<Answered>()
         + 2_048
-        + size_of::<fragments::Set>()
-        + fragments::Set::MEMORY_BOUND
+        + size_of::<fragments::Set<SessionId>>()
+        + fragments::Set::<SessionId>::MEMORY_BOUND
         + Acks::MEMORY_BOUND;
 
     pub(super) fn new(made: Made, pace: Pace, now: Instant) -> Self {
@@ -129,6 +131,7 @@ impl Link {
             up_at: now,
             heard_at: now,
             finish,
+            tag: None,
             max_frame: usize::from(pace.frame_size.min(peer_max_frame)),
             pace,
             current: keys,
@@ -384,7 +387,7 @@ impl Link {
 
     /// A frame of this plaintext, which stands behind headroom.
     pub(super) const fn frame(&self, id: LinkId, bytes: Vec<u8>) -> Frame {
-        Frame { iface: self.iface, to: None, bytes, about: None, under: Some(id) }
+        Frame { iface: self.iface, to: None, bytes, about: None, under: Some(Seal::Link(id)) }
     }
 }
 

@@ -4,7 +4,7 @@
 use alloc::collections::BTreeSet;
 
 use nexus_crypto::NodeId;
-use nexus_machine::{Cx, Duration, Instant, Sink};
+use nexus_machine::{Cx, Duration, Sink};
 use nexus_wire::nexus::Layout as _;
 use nexus_wire::nexus::frame::{BeaconTag, First};
 
@@ -18,18 +18,11 @@ use crate::interface::{InterfaceId, Reach};
 
 /// From a handshake that could not begin for want of room to the next try.
 const NO_ROOM_WAIT: Duration = Duration::from_secs(60);
-/// How long a name that was given up is still answered to.
-const FORMER: Duration = Duration::from_secs(60);
 
 impl Interface {
     /// Everybody in range hears what is sent, and nobody has an address.
     pub(super) fn is_shared(&self) -> bool {
         self.profile.reach == Reach::Shared
-    }
-
-    /// Whether it is called so, or was until a short while ago.
-    pub(super) fn is_called(&self, now: Instant, tag: BeaconTag) -> bool {
-        tag == self.tag || self.former.is_some_and(|(former, until)| former == tag && now < until)
     }
 
     /// In how much time as many as are heard can all say something short.
@@ -180,32 +173,5 @@ impl Links {
             }
             self.schedule(id);
         }
-    }
-
-    /// This node calls itself `tag` from here on.
-    pub(super) fn retag(&mut self, cx: Cx, iface: InterfaceId, tag: BeaconTag) {
-        let Some(interface) = self.interfaces.get_mut(&iface) else { return };
-        if tag != BeaconTag::ANYBODY && tag != interface.tag {
-            interface.former = Some((interface.tag, cx.now.after(FORMER)));
-            interface.tag = tag;
-        }
-    }
-
-    /// The peer of a link said what it calls itself.
-    pub(super) fn named(&mut self, id: LinkId, tag: BeaconTag) {
-        let Some(link) = self.links.get(id.0) else { return };
-        let (iface, peer) = (link.iface, link.peer.node_id());
-        self.remember_tag(iface, tag, peer);
-        if let Some(interface) = self.interfaces.get_mut(&iface) {
-            interface.strangers.forget(tag);
-        }
-    }
-
-    /// The peer of a link was heard by another way, authentically.
-    pub(super) fn heard_otherwise(&mut self, cx: Cx, id: LinkId) {
-        if let Some(link) = self.links.get_mut(id.0) {
-            link.is_alive(cx.now);
-        }
-        self.schedule(id);
     }
 }

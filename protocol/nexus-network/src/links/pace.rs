@@ -93,7 +93,7 @@ impl Pace {
 }
 
 /// `wait`, a random quarter more or less.
-pub(super) fn jittered(wait: Duration, random: &mut Stream) -> Duration {
+pub(crate) fn jittered(wait: Duration, random: &mut Stream) -> Duration {
     let quarter = wait.as_micros() / 4;
     let spread = random.below(quarter.saturating_mul(2).saturating_add(1));
     wait.minus(Duration::from_micros(quarter)).plus(Duration::from_micros(spread))

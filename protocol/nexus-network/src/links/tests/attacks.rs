@@ -29,7 +29,8 @@ fn in_pieces(fill: u8) -> (Vec<u8>, Vec<Vec<u8>>) {
     let mut message = vec![fill; LENGTH];
     message[0] = 0x81;
     let behind_headroom = [&[0; HEADER_LEN][..], &message].concat();
-    let pieces = fragments::cut(&behind_headroom, usize::from(FRAME_SIZE)).unwrap();
+    let pieces =
+        fragments::cut(&behind_headroom, usize::from(FRAME_SIZE), fragments::Ends::WithFrame).unwrap();
     (message, pieces.into_iter().map(|piece| piece[HEADER_LEN..].to_vec()).collect())
 }
 

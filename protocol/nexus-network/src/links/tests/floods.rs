@@ -38,7 +38,11 @@ fn tag(world: &World, node: usize) -> u32 {
 fn count(effects: &VecDeque<Effect>, kind: FrameKind) -> u64 {
     let is = |effect: &&Effect| match effect {
         Effect::Send(frame) => Head::from_wire(frame.bytes[0]).map(Head::kind) == Some(kind),
-        Effect::Up(_) | Effect::Down { .. } | Effect::Measured { .. } | Effect::EntropyWanted => false,
+        Effect::Up(_)
+        | Effect::Down { .. }
+        | Effect::Measured { .. }
+        | Effect::Beaconed(_)
+        | Effect::EntropyWanted => false,
     };
     u64::try_from(effects.iter().filter(is).count()).unwrap()
 }
@@ -66,7 +70,11 @@ fn memory_and_answers_stay_within_their_limits_on_every_medium() {
         let beacon = tell(&mut links, now, None);
         let target = beacon.iter().find_map(|effect| match effect {
             Effect::Send(frame) => Some(u32::from_le_bytes(frame.bytes[1..5].try_into().unwrap())),
-            Effect::Up(_) | Effect::Down { .. } | Effect::Measured { .. } | Effect::EntropyWanted => None,
+            Effect::Up(_)
+            | Effect::Down { .. }
+            | Effect::Measured { .. }
+            | Effect::Beaconed(_)
+            | Effect::EntropyWanted => None,
         });
         let target = target.filter(|_| medium.reach == Reach::Shared).unwrap_or(0);
         drop(beacon);

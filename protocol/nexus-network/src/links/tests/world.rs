@@ -251,6 +251,7 @@ impl World {
                     self.nodes[node].downs.push(why);
                 }
                 Effect::Measured { .. } => self.nodes[node].measured += 1,
+                Effect::Beaconed(_) => {}
                 Effect::EntropyWanted => {
                     self.nodes[node].entropy_wanted += 1;
                     if !self.entropy {

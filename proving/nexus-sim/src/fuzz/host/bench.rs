@@ -9,7 +9,7 @@ use nexus_network::links::LinkId;
 use nexus_network::lora::{FRAME_MAX, Modulation};
 use nexus_network::{
     Access, AppData, DutyCycle, Endpoint, InterfaceId, Limits, Mode, Profile, Reach, Timing, announces,
-    forwarding, links, media,
+    broadcast, forwarding, links, media,
 };
 use nexus_node::{
     Authorship, Command, Content, Event, Input, Message, Node, Outgoing, Output, Sender, Setup,
@@ -161,6 +161,7 @@ fn limits() -> Limits {
         links: links::Limits { links: 6, answering: 8, opening: 8, dials: 8, interfaces: 4 },
         forwarding: forwarding::Limits { duplicates: 64, reverse: 32 },
         media: media::Limits { interfaces: 4, frames: 16, bytes: 8_000 },
+        broadcast: broadcast::Limits { links: 5, interfaces: 3 },
         announces: announces::Limits { known: 8, relays: 4, links: 6, cache_bytes: 2_000 },
     }
 }

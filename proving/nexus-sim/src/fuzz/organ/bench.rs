@@ -7,7 +7,7 @@ use nexus_crypto::{IdentitySeed, NodeId, NodeIdentity};
 use nexus_machine::{Cx, Duration, Instant, Machine as _, MemoryBound as _, Seed, Stream, WallClock};
 use nexus_network::links::{Effect, Input, Limits, LinkId, LinkStatus, Links, Policy};
 use nexus_network::lora::{FRAME_MAX, Modulation};
-use nexus_network::{Access, DutyCycle, Endpoint, Frame, InterfaceId, Mode, Profile, Reach, Timing};
+use nexus_network::{Access, DutyCycle, Endpoint, Frame, InterfaceId, Mode, Profile, Reach, Seal, Timing};
 use nexus_wire::nexus::Layout as _;
 use nexus_wire::nexus::frame::{FrameKind, HEADER_LEN, Head, Sealed, TAG_LEN};
 
@@ -335,7 +335,11 @@ impl Bench {
         assert!(self.opened.insert(bytes.to_vec()), "opened twice");
         let up = before.iter().chain(effects.iter().filter_map(|effect| match effect {
             Effect::Up(status) => Some(status),
-            Effect::Send(_) | Effect::Down { .. } | Effect::Measured { .. } | Effect::EntropyWanted => None,
+            Effect::Send(_)
+            | Effect::Down { .. }
+            | Effect::Measured { .. }
+            | Effect::Beaconed(_)
+            | Effect::EntropyWanted => None,
         }));
         let peer = up.filter(|status| status.id == brought.link).map(|status| status.peer.node_id()).last();
         assert_eq!(peer, origin.map(|origin| node_id(origin.by)), "opened on another's link");
@@ -354,7 +358,13 @@ impl Bench {
         let frames = match (nth & 128, status) {
             (0, _) | (_, None) => frames,
             (_, Some(status)) => {
-                vec![Frame { iface: status.iface, to: None, bytes, about: None, under: Some(link) }]
+                vec![Frame {
+                    iface: status.iface,
+                    to: None,
+                    bytes,
+                    about: None,
+                    under: Some(Seal::Link(link)),
+                }]
             }
         };
         self.carry_out(node, frames.into_iter().map(Effect::Send).collect());
@@ -417,6 +427,9 @@ impl Bench {
                 Effect::Measured { link, .. } => {
                     assert!(self.organs[node].up.contains_key(&link), "measured without being up");
                 }
+                Effect::Beaconed(link) => {
+                    assert!(self.organs[node].up.contains_key(&link), "beaconed without being up");
+                }
                 Effect::EntropyWanted if self.answers_entropy => {
                     let (cx, entropy) = (self.cx(), self.random.bytes());
                     let ((), more) =
@@ -440,7 +453,7 @@ impl Bench {
         });
         let Some((to, bytes)) = sealed else { return effects };
         let mut origin = Origin { by: node, sealed: None };
-        if let Some(link) = frame.under {
+        if let Some(Seal::Link(link)) = frame.under {
             let status = self.status(node).into_iter().find(|status| status.id == link).expect("it sealed");
             origin.sealed = Some((status.peer.node_id(), frame.bytes[HEADER_LEN..].to_vec()));
             let counter = Sealed::decode(&bytes).expect("a sealed frame").header.counter;
