@@ -17,6 +17,7 @@ pub(crate) mod fragments;
 mod keys;
 mod limits;
 mod link;
+mod naming;
 mod opening;
 pub(crate) mod pace;
 mod peer;
@@ -24,7 +25,6 @@ pub mod policy;
 pub mod refusals;
 pub(crate) mod replay_window;
 mod sessions;
-mod shared;
 pub mod status;
 #[cfg(test)]
 mod tests;
