@@ -367,8 +367,8 @@ impl Broadcast {
         for iface in interfaces {
             self.drop_keys(iface, out);
         }
+        // No link can come up before there is entropy, and who makes links asks at once: here it is asked for if none came.
         self.deadlines.set(Timer::Entropy, cx.now.after(ENTROPY_AGE));
-        out.push(Effect::EntropyWanted);
     }
 
     fn refreshed(&mut self, cx: Cx, entropy: &[u8; 32]) {

@@ -19,6 +19,7 @@ mod keys;
 mod limits;
 mod link;
 mod meeting;
+mod naming;
 mod opening;
 pub(crate) mod pace;
 mod peer;
@@ -26,7 +27,6 @@ pub mod policy;
 pub mod refusals;
 pub(crate) mod replay_window;
 mod sessions;
-mod shared;
 pub mod status;
 mod strangers;
 #[cfg(test)]

@@ -40,10 +40,11 @@ impl Links {
         }
     }
 
-    /// The peer of a link was heard by another way, authentically.
+    /// The peer of a link was heard by another way, authentically: it need not be asked so soon. That it is there says nothing of its
+    /// end of the link, so a question that was asked is still to be answered.
     pub(super) fn heard_otherwise(&mut self, cx: Cx, id: LinkId) {
         if let Some(link) = self.links.get_mut(id.0) {
-            link.is_alive(cx.now);
+            link.heard_at = cx.now;
         }
         self.schedule(id);
     }
