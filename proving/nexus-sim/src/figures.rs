@@ -18,7 +18,7 @@ use crate::schedule::Action;
 use crate::swarm::seed;
 use crate::world::{self, Scenario};
 
-/// Sealed, in bytes: PING or PONG, REKEY, REKEY_ACK.
+/// Sealed, in bytes: PING or PONG, REKEY, its answer.
 const PROBE: usize = SEALED_OVERHEAD + 13;
 const OFFER: usize = SEALED_OVERHEAD + 3 + 34;
 const ANSWER: usize = SEALED_OVERHEAD + 1 + 50;
