@@ -18,10 +18,12 @@ use crate::schedule::Action;
 use crate::swarm::seed;
 use crate::world::{self, Scenario};
 
-/// Sealed, in bytes: PING or PONG, REKEY, REKEY_ACK.
+/// Sealed, in bytes: PING or PONG, REKEY, its answer.
 const PROBE: usize = SEALED_OVERHEAD + 13;
 const OFFER: usize = SEALED_OVERHEAD + 3 + 34;
 const ANSWER: usize = SEALED_OVERHEAD + 1 + 50;
+/// An acknowledgement in a frame of its own.
+const ACK: usize = SEALED_OVERHEAD + 9;
 /// Seeds of each measured time.
 const SEEDS: u64 = 10;
 
@@ -48,7 +50,7 @@ fn airtimes(text: &mut String, sizes: &Sizes) -> std::fmt::Result {
     )?;
     writeln!(
         text,
-        "announce {} (sealed, for one neighbour); message of 100 bytes {:?}: itself, its ACK, its receipt, the ACK of that",
+        "announce {} (sealed, for one neighbour); message of 100 bytes {:?}: itself, its receipt with its ACK, the ACK of that; an ACK alone {ACK}",
         sizes.announce, sizes.message
     )?;
     writeln!(
@@ -62,7 +64,7 @@ fn airtimes(text: &mut String, sizes: &Sizes) -> std::fmt::Result {
             let sum = |frames: &[usize]| -> u64 {
                 frames.iter().map(|bytes| profile.airtime(*bytes).as_millis()).sum()
             };
-            let message = sizes.message.get(..2).unwrap_or_default();
+            let message = sizes.message.first().copied().unwrap_or_default();
             let handshake = sum(&[First::LEN, Reply::LEN, Finish::LEN, SEALED_OVERHEAD]);
             let rekey = sum(&[OFFER, ANSWER, PROBE, PROBE]);
             writeln!(
@@ -70,7 +72,7 @@ fn airtimes(text: &mut String, sizes: &Sizes) -> std::fmt::Result {
                 "| SF{spreading_factor}, {} kHz | {handshake} | {rekey} | {} | {} | {} | {} |",
                 bandwidth / 1_000,
                 sum(&[sizes.announce]),
-                sum(message),
+                sum(&[message, ACK]),
                 sum(&sizes.message),
                 profile.airtime(0).as_millis(),
             )?;

@@ -21,7 +21,8 @@ const BUDGET: Duration = Duration::from_secs(36);
 
 /// Nodes that start at the same instant, until the bound and some time more.
 fn at_once(spreading_factor: u8, nodes: u32, number: u64, more: Duration) -> (Scenario, WorldTime) {
-    let modulation = Modulation::new(125_000, spreading_factor, 5).unwrap();
+    let modulation =
+        Modulation::new(125_000, spreading_factor, 5).expect("a spreading factor of the modulation");
     let scenario = channel(modulation, nodes, seed(number), Duration::ZERO);
     let bound = bound(&scenario.layout.media[0].profile, nodes);
     (Scenario { length: bound.plus(more), ..scenario }, WorldTime::from_start(bound))

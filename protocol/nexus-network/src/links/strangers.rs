@@ -158,11 +158,14 @@ impl Strangers {
         random: &mut Stream,
     ) -> Option<Chosen> {
         self.expire(now);
-        let overdue = self.overdue(now, unnamed);
-        let is_ready = |one: &Stranger| one.not_before <= now && (one.turn == Turn::Own || overdue);
-        let patient = self.patience();
-        let is_ready =
-            |one: &Stranger| is_ready(one) && (one.turn == Turn::Own || one.first_at.after(patient) <= now);
+        let (overdue, patient) = (self.overdue(now, unnamed), self.patience());
+        let is_ready = |one: &Stranger| {
+            let is_due = match one.turn {
+                Turn::Own => true,
+                Turn::Theirs => overdue && one.first_at.after(patient) <= now,
+            };
+            is_due && one.not_before <= now
+        };
         let of = |which: &dyn Fn(&Stranger) -> bool| -> Vec<usize> {
             (0..).zip(&self.heard).filter(|(_, one)| which(one)).map(|(at, _)| at).collect()
         };
