@@ -13,7 +13,7 @@ use nexus_network::{
     Access, AppData, DutyCycle, Endpoint, InterfaceId, Limits, Mode, Profile, Reach, Timing, announces,
     forwarding, links, media,
 };
-use nexus_node::{Authorship, Command, Content, Event, Input, Node, Outgoing, Output, Setup};
+use nexus_node::{Authorship, Command, Content, Input, Node, Outgoing, Output, Setup};
 
 use super::{Held, Reached};
 
@@ -269,7 +269,9 @@ impl Bench {
         let count = tickets.min(host.appended.len());
         let mut through = None;
         for (ticket, writes) in host.appended.drain(..count) {
-            writes.into_iter().for_each(|write| host.durable.apply(write));
+            for write in writes {
+                host.durable.apply(write);
+            }
             through = Some(ticket);
         }
         if let Some(through) = through {
