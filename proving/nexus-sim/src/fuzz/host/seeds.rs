@@ -139,12 +139,6 @@ fn troubled() -> Vec<(&'static str, Script)> {
                 .then(Act::Announce, &[0, 0, 0])
                 .run(60),
         ),
-    ]
-}
-
-/// Operators, carriers and drivers are not at rest.
-fn handled() -> Vec<(&'static str, Script)> {
-    vec![
         (
             "policy",
             without(NETWORK)
@@ -154,6 +148,12 @@ fn handled() -> Vec<(&'static str, Script)> {
                 .then(Act::SetPolicy, &[0, 0, 0])
                 .run(90),
         ),
+    ]
+}
+
+/// Operators, carriers and drivers are not at rest.
+fn handled() -> Vec<(&'static str, Script)> {
+    vec![
         (
             "dial",
             without(NETWORK)
