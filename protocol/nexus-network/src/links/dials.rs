@@ -49,8 +49,8 @@ const CABLE_SPREAD: Duration = Duration::from_millis(300);
 const FIRST_SPREAD: Duration = Duration::from_millis(500);
 /// When two hear each other's beacons, the one with the lower tag begins, and the other only if nothing comes of it.
 const COURTESY: Duration = Duration::from_secs(1);
-/// A node at the end of a cable holds back so often for whoever begins at the other, and no longer: else first messages that lead
-/// nowhere would keep it from beginning.
+/// A node at the end of a cable holds back so often for whoever begins at the other, and not more often: else first messages that
+/// lead nowhere would keep it from beginning.
 const COURTESIES: u8 = 3;
 
 impl Links {

@@ -158,8 +158,8 @@ fn a_beacon_with_a_linked_peers_tag_changes_no_link_from_wherever_it_comes() {
     assert_eq!([world.link(0), world.link(1)], links);
     assert!(world.nodes.iter().all(|node| node.downs.is_empty()));
     // Whoever was begun with does not know its peer's tag, and asks the stranger's address who is there, now and then.
-    let spent: usize = world.air[sent..].iter().map(|(_, _, bytes)| bytes.len()).sum();
-    assert!(spent < 50 * 200, "{spent} bytes in answer to two hundred beacons");
+    let answered: usize = world.air[sent..].iter().map(|(_, _, bytes)| bytes.len()).sum();
+    assert!(answered < 50 * 200, "{answered} bytes in answer to two hundred beacons");
 }
 
 #[test]

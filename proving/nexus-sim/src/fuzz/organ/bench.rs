@@ -91,6 +91,10 @@ pub(super) fn node_id(node: usize) -> NodeId {
     IDS.get_or_init(|| std::array::from_fn(|node| identity(node).node_id()))[node]
 }
 
+pub(super) fn interface(nth: usize) -> InterfaceId {
+    InterfaceId(u8::try_from(nth).expect("a few interfaces"))
+}
+
 /// Where a node is; numbers beyond the nodes' are nobody's.
 pub(super) fn address(number: u8) -> Endpoint {
     Endpoint::new(&[number; 6]).expect("six bytes fit")
@@ -167,14 +171,10 @@ impl Bench {
         }
     }
 
-    pub(super) fn iface(&self, nth: usize) -> InterfaceId {
-        InterfaceId(u8::try_from(nth).expect("a few interfaces"))
-    }
-
     fn come_up(&mut self, node: usize) {
         for nth in 0..IFACES {
             let profile = self.profiles[nth];
-            self.tell(node, |bench| Input::Up(bench.iface(nth), profile));
+            self.tell(node, &Input::Up(interface(nth), profile));
         }
     }
 
@@ -188,7 +188,7 @@ impl Bench {
     pub(super) fn entropy(&mut self, choice: u8) {
         self.answers_entropy = choice & 1 == 0;
         if choice & 2 != 0 {
-            self.tell(usize::from(choice >> 2) % NODES, |_| Input::Entropy([choice; 32]));
+            self.tell(usize::from(choice >> 2) % NODES, &Input::Entropy([choice; 32]));
         }
     }
 
@@ -286,7 +286,7 @@ impl Bench {
 
     /// A frame arrives at a node, genuine or not.
     pub(super) fn arrive(&mut self, node: usize, iface: usize, from: Option<Endpoint>, bytes: &[u8]) {
-        let (cx, iface) = (self.cx(), self.iface(iface));
+        let (cx, iface) = (self.cx(), interface(iface));
         let before = self.status(node);
         let (brought, effects) = self.act(node, |links, out| {
             links.receive(cx, iface, from, bytes.to_vec(), out).map(|opened| Brought {
@@ -341,7 +341,8 @@ impl Bench {
             | Effect::Beaconed(_)
             | Effect::EntropyWanted => None,
         }));
-        let peer = up.filter(|status| status.id == brought.link).map(|status| status.peer.node_id()).last();
+        let peer =
+            up.filter(|status| status.id == brought.link).map(|status| status.peer.node_id()).next_back();
         assert_eq!(peer, origin.map(|origin| node_id(origin.by)), "opened on another's link");
         self.reached.believed += 1;
         self.reached.whole += u32::from(brought.whole);
@@ -372,8 +373,8 @@ impl Bench {
 
     // What the organs are told and want.
 
-    pub(super) fn tell(&mut self, node: usize, input: impl Fn(&Self) -> Input) {
-        let (cx, input) = (self.cx(), input(self));
+    pub(super) fn tell(&mut self, node: usize, input: &Input) {
+        let cx = self.cx();
         let ((), effects) = self.act(node, |links, out| links.handle(cx, input.clone(), out));
         assert!(effects.iter().all(|effect| !matches!(effect, Effect::Up(_))), "a link out of nothing");
         self.carry_out(node, effects);
