@@ -104,10 +104,11 @@ impl Counted {
     fn refused(&self) -> u64 {
         let network = self.0.network();
         let links: u64 = network.links().refusals().by_name().map(|(_, count)| count).sum();
+        let broadcast: u64 = network.broadcast().refusals().by_name().map(|(_, count)| count).sum();
         let announces = network.announces().refusals();
         let Refusals { closed, malformed, stale, forged, other_key, too_long, crowded, hasty, links: many } =
             *announces;
-        links + closed + malformed + stale + forged + other_key + too_long + crowded + hasty + many
+        links + broadcast + closed + malformed + stale + forged + other_key + too_long + crowded + hasty + many
     }
 }
 

@@ -157,12 +157,6 @@ impl Link {
         self.pace.keepalive = keepalive;
     }
 
-    /// The peer was heard, by whatever way.
-    pub(super) const fn is_alive(&mut self, now: Instant) {
-        self.heard_at = now;
-        self.probe.answered_by_life();
-    }
-
     pub(super) fn status(&self, id: LinkId) -> LinkStatus {
         LinkStatus {
             id,
