@@ -264,6 +264,22 @@ pub struct Interface {
     /// The radio behind it, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub radio: Option<Radio>,
+    /// Who hears what is said to all at once; none where nothing is said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broadcast: Option<Broadcast>,
+}
+
+/// What is said to all linked neighbours on an interface at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Broadcast {
+    /// Neighbours that hear it.
+    pub hearers: u64,
+    /// Neighbours that are told over their links.
+    pub others: u64,
+    /// Broadcasts that were sealed.
+    pub sealed: Traffic,
+    /// Broadcasts of neighbours that were opened and verified.
+    pub opened: Traffic,
 }
 
 /// Frames and bytes.

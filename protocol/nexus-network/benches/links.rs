@@ -163,7 +163,7 @@ fn flooded(bench: &mut Criterion) {
     let mut group = bench.benchmark_group("flooded");
     group.throughput(Throughput::Elements(1));
     for (name, reach, pause_ms) in [
-        ("answered", Reach::PointToPoint, 50),
+        ("answered", Reach::PointToPoint, 500),
         ("cookie", Reach::Addressed, 0),
         ("refused", Reach::PointToPoint, 0),
     ] {

@@ -18,6 +18,7 @@ mod neighbours;
 mod own;
 mod passing;
 mod repeating;
+mod speaking;
 #[cfg(test)]
 mod tests;
 
@@ -43,6 +44,7 @@ use neighbours::{Neighbouring, Neighbours};
 pub use own::{AppData, AppDataTooLong};
 use own::{Emission, OwnAnnounce};
 use passing::{Relay, tell};
+use speaking::{HEARING_WAIT, Speech};
 
 /// What the organ is told.
 #[derive(Clone, Debug)]
@@ -76,9 +78,16 @@ pub enum Input {
         /// What a hop over it costs.
         hop: Hop,
     },
+    /// How the peer of a link can be told, from here on.
+    Hearing {
+        /// Which.
+        link: LinkId,
+        /// How.
+        hearing: Hearing,
+    },
     /// A link is no more.
     LinkDown(LinkId),
-    /// An ANNOUNCE arrived on a link.
+    /// An ANNOUNCE arrived on a link, or in a broadcast that its peer signed.
     HeardOnLink {
         /// Which.
         link: LinkId,
@@ -95,6 +104,15 @@ pub enum Input {
     Durable(u64),
 }
 
+/// How a neighbour on a shared medium can be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hearing {
+    /// With the others there, by broadcast.
+    Broadcasts,
+    /// Over its link.
+    LinkOnly,
+}
+
 /// What the organ wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
@@ -108,6 +126,15 @@ pub enum Effect {
         about: DestinationHash,
         /// One ANNOUNCE, behind room for the frame's header.
         plaintext: Vec<u8>,
+    },
+    /// Say this to all who hear broadcasts on an interface.
+    Broadcast {
+        /// Which.
+        iface: InterfaceId,
+        /// The destination that it is about.
+        about: DestinationHash,
+        /// One ANNOUNCE without a length, behind room for the frame's header.
+        message: Vec<u8>,
     },
     /// Frames about this destination that still wait to be sent are out of date.
     Recall(DestinationHash),
@@ -207,6 +234,8 @@ pub struct Announces {
     relays: BoundedMap<DestinationHash, Relay>,
     /// Announces that are said again to fast links, and how often they were.
     repeats: BoundedMap<DestinationHash, u8>,
+    /// What is said where one frame is heard by many.
+    speech: Speech,
     deadlines: Deadlines<Timer>,
     random: Stream,
     refusals: Refusals,
@@ -225,6 +254,8 @@ enum Timer {
     Repeat(DestinationHash),
     /// A link is to be told more of what was known when it came up.
     Tell(LinkId),
+    /// Something is to be said where one frame is heard by many.
+    Speak(InterfaceId),
 }
 
 /// An interface on which announces are spoken in clear.
@@ -262,6 +293,7 @@ impl Announces {
             in_clear_at: None,
             relays: BoundedMap::new(limits.relays, MapOverflow::RefuseNew),
             repeats: BoundedMap::new(limits.relays, MapOverflow::RefuseNew),
+            speech: Speech::new(limits.relays, limits.known),
             deadlines: Deadlines::default(),
             random: seed.fork("announces"),
             refusals: Refusals::default(),
@@ -317,6 +349,7 @@ impl Announces {
     }
 
     fn up(&mut self, cx: Cx, iface: InterfaceId, profile: &Profile, out: &mut impl Sink<Effect>) {
+        self.speech.up(iface, profile);
         match profile.mode {
             Mode::Nexus => {
                 self.interfaces.remove(&iface);
@@ -337,10 +370,13 @@ impl Announces {
     }
 
     fn link_up(&mut self, cx: Cx, link: LinkId, neighbouring: Neighbouring, out: &mut impl Sink<Effect>) {
+        let is_shared = self.speech.is_shared(neighbouring.iface);
         if !self.links.up(link, neighbouring) {
             return count(&mut self.refusals.links);
         }
         match self.own.current() {
+            // Once it hears broadcasts it is told with all others who came.
+            Some(_) if is_shared => {}
             Some(emission) => {
                 out.push(tell(link, self.own.destination(), CompactPathCost::ORIGIN, &emission.bytes));
                 self.repeat_later(cx.now, self.own.destination(), 0);
@@ -352,7 +388,11 @@ impl Announces {
             let at = at.min(self.next_refresh(cx));
             self.deadlines.set(Timer::Refresh, at);
         }
-        self.tell_on(cx, link, 0);
+        if is_shared {
+            self.deadlines.set(Timer::Tell(link), cx.now.after(HEARING_WAIT));
+        } else {
+            self.tell_on(cx, link, 0);
+        }
     }
 
     fn link_down(&mut self, link: LinkId) {
@@ -384,11 +424,12 @@ impl Announces {
                 out.push(Effect::Send(frame(*iface, destination, &emission.bytes)));
             }
         }
-        for (link, _) in self.links.iter() {
+        for (link, _) in self.links.iter().filter(|(_, other)| !self.speech.is_on(other.iface)) {
             out.push(tell(link, destination, CompactPathCost::ORIGIN, &emission.bytes));
         }
         out.push(Effect::Announced { emitted_at: emission.emitted_at });
         self.own.published(emission);
+        self.speak_own(cx, out);
         self.repeat_later(cx.now, destination, 0);
     }
 }
@@ -402,6 +443,8 @@ impl Machine for Announces {
             Input::Up(iface, profile) => self.up(cx, iface, &profile, out),
             Input::Down(iface) => {
                 self.interfaces.remove(&iface);
+                self.speech.channels.remove(&iface);
+                self.deadlines.cancel(Timer::Speak(iface));
             }
             Input::Heard { iface, bytes } => self.heard(cx, iface, &bytes, out),
             Input::LinkUp { link, iface, peer, hop } => {
@@ -412,6 +455,7 @@ impl Machine for Announces {
                     neighbouring.hop = hop;
                 }
             }
+            Input::Hearing { link, hearing } => self.hearing(cx, link, hearing),
             Input::LinkDown(link) => self.link_down(link),
             Input::HeardOnLink { link, cost, packet } => self.heard_on_link(cx, link, cost, packet, out),
             Input::Ratchet(ratchet) => {
@@ -435,6 +479,7 @@ impl Machine for Announces {
                 Timer::Relay(destination) => self.relay(cx.now, destination, out),
                 Timer::Repeat(destination) => self.repeat(cx, destination, out),
                 Timer::Tell(link) => self.tell_next(cx, link, out),
+                Timer::Speak(iface) => self.speak(cx, iface, out),
             }
         }
     }
@@ -455,6 +500,7 @@ impl MemoryBound for Announces {
             .saturating_add(self.links.memory_bound())
             .saturating_add(self.relays.capacity().saturating_mul(PER_RELAY.saturating_mul(2)))
             .saturating_add(self.repeats.capacity().saturating_mul(PER_REPEAT))
+            .saturating_add(self.speech.memory_bound())
             .saturating_add(OwnAnnounce::MEMORY_BOUND)
             .saturating_add(256 * 64)
     }

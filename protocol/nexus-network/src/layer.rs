@@ -11,6 +11,7 @@ use nexus_crypto::{IdentitySeed, NodeId, NodeIdentity, RatchetPublic};
 use nexus_machine::{Cx, Instant, Machine, MemoryBound, Seed, Sink, Snapshot, Write, earliest};
 
 use crate::announces::{self, Announces, AppData, Sighting};
+use crate::broadcast::{self, Broadcast};
 use crate::forwarding::{self, Forwarding};
 use crate::interface::{Endpoint, InterfaceId, Profile};
 use crate::links::{self, Down, LinkId, LinkStatus, Links, Policy};
@@ -148,6 +149,8 @@ pub struct Limits {
     pub media: media::Limits,
     /// The neighbours.
     pub links: links::Limits,
+    /// What is said to all neighbours at once.
+    pub broadcast: broadcast::Limits,
     /// The announces.
     pub announces: announces::Limits,
     /// The packets that pass.
@@ -165,6 +168,7 @@ pub struct Network {
 struct Organs {
     media: Media,
     links: Links,
+    broadcast: Broadcast,
     announces: Announces,
     forwarding: Forwarding,
 }
@@ -174,6 +178,7 @@ struct Organs {
 enum Nerve {
     Media(media::Effect),
     Links(links::Effect),
+    Broadcast(broadcast::Effect),
     Announces(announces::Effect),
     /// What already leaves the layer, in its order among the rest.
     Out(Effect),
@@ -182,6 +187,12 @@ enum Nerve {
 impl From<links::Effect> for Nerve {
     fn from(effect: links::Effect) -> Self {
         Self::Links(effect)
+    }
+}
+
+impl From<broadcast::Effect> for Nerve {
+    fn from(effect: broadcast::Effect) -> Self {
+        Self::Broadcast(effect)
     }
 }
 
@@ -219,6 +230,7 @@ impl Network {
         let organs = Organs {
             media: Media::new(limits.media, seed),
             links: Links::new(identity(), Policy::Anyone, limits.links, seed),
+            broadcast: Broadcast::new(identity(), limits.broadcast, seed),
             announces: Announces::new(identity(), app_data, limits.announces, snapshot, seed),
             forwarding: Forwarding::new(own, limits.forwarding, seed),
         };
@@ -235,6 +247,12 @@ impl Network {
     #[must_use]
     pub const fn links(&self) -> &Links {
         &self.organs.links
+    }
+
+    /// A view of what is said to all neighbours at once.
+    #[must_use]
+    pub const fn broadcast(&self) -> &Broadcast {
+        &self.organs.broadcast
     }
 
     /// A view of what became of packets.
@@ -267,6 +285,7 @@ impl Machine for Network {
 
     fn handle(&mut self, cx: Cx, input: Input, out: &mut impl Sink<Effect>) {
         use announces::Input as A;
+        use broadcast::Input as B;
         use links::Input as L;
         use media::Input as M;
         let (organs, nerves) = (&mut self.organs, &mut self.nerves);
@@ -274,11 +293,13 @@ impl Machine for Network {
             Input::Up(iface, profile) => {
                 organs.media.handle(cx, M::Up(iface, profile), nerves);
                 organs.links.handle(cx, L::Up(iface, profile), nerves);
+                organs.broadcast.handle(cx, B::Up(iface, profile), nerves);
                 organs.announces.handle(cx, A::Up(iface, profile), nerves);
             }
             Input::Down(iface) => {
                 organs.media.handle(cx, M::Down(iface), nerves);
                 organs.links.handle(cx, L::Down(iface), nerves);
+                organs.broadcast.handle(cx, B::Down(iface), nerves);
                 organs.announces.handle(cx, A::Down(iface), nerves);
             }
             Input::Frame { iface, from, bytes } => organs.heard(cx, iface, from, bytes, nerves),
@@ -293,8 +314,14 @@ impl Machine for Network {
             }
             Input::Undial { iface, to } => organs.links.handle(cx, L::Undial { iface, to }, nerves),
             Input::Policy(policy) => organs.links.handle(cx, L::Policy(policy), nerves),
-            Input::Entropy(entropy) => organs.links.handle(cx, L::Entropy(entropy), nerves),
-            Input::ClocksParted => organs.links.handle(cx, L::ClocksParted, nerves),
+            Input::Entropy(entropy) => {
+                organs.links.handle(cx, L::Entropy(entropy), nerves);
+                organs.broadcast.handle(cx, B::Entropy(entropy), nerves);
+            }
+            Input::ClocksParted => {
+                organs.links.handle(cx, L::ClocksParted, nerves);
+                organs.broadcast.handle(cx, B::ClocksParted, nerves);
+            }
             Input::Originate { handle, packet } => organs.originate(cx, handle, &packet, nerves),
             Input::Prove { packet } => organs.prove(cx, &packet, nerves),
         }
@@ -304,23 +331,26 @@ impl Machine for Network {
     fn handle_timeout(&mut self, cx: Cx, out: &mut impl Sink<Effect>) {
         self.organs.media.handle_timeout(cx, &mut self.nerves);
         self.organs.links.handle_timeout(cx, &mut self.nerves);
+        self.organs.broadcast.handle_timeout(cx, &mut self.nerves);
         self.organs.announces.handle_timeout(cx, &mut self.nerves);
         self.settle(cx, out);
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        let Organs { media, links, announces, forwarding: _ } = &self.organs;
-        earliest([media.next_timeout(), links.next_timeout(), announces.next_timeout()])
+        let Organs { media, links, broadcast, announces, forwarding: _ } = &self.organs;
+        let [media, links] = [media.next_timeout(), links.next_timeout()];
+        earliest([media, links, broadcast.next_timeout(), announces.next_timeout()])
     }
 }
 
 impl MemoryBound for Network {
     fn memory_bound(&self) -> usize {
-        let Organs { media, links, announces, forwarding } = &self.organs;
+        let Organs { media, links, broadcast, announces, forwarding } = &self.organs;
         RESTING_NERVES
             .saturating_mul(size_of::<Nerve>())
             .saturating_add(media.memory_bound())
             .saturating_add(links.memory_bound())
+            .saturating_add(broadcast.memory_bound())
             .saturating_add(announces.memory_bound())
             .saturating_add(forwarding.memory_bound())
     }

@@ -5,6 +5,7 @@
 //! | [`interface`] | what the core knows of a medium: [`InterfaceId`], [`Profile`], [`Endpoint`] |
 //! | [`media`] | the organ that owns the way out: bounded queues, readiness, listen before talk |
 //! | [`links`] | the organ that owns the neighbours: handshakes, sealed frames, what keeps links alive |
+//! | [`broadcast`] | the organ that speaks to all neighbours on a shared medium at once |
 //! | [`lora`] | how long a LoRa radio occupies its channel |
 //! | [`region`] | which channels may be used where, and for how much of the time |
 //! | [`rnode`] | the host's side of an RNode: detection, setting up, flow control, statistics |
@@ -35,6 +36,7 @@
 extern crate alloc;
 
 pub mod announces;
+pub mod broadcast;
 pub mod forwarding;
 pub mod interface;
 pub mod layer;
@@ -49,5 +51,5 @@ pub use forwarding::{Decision, Forwarding};
 pub use interface::{Access, DutyCycle, Endpoint, InterfaceId, Mode, Profile, Reach, Timing};
 pub use layer::{Effect, Input, Limits, Network, Originated};
 pub use links::{Down, LinkId, LinkStatus, Policy};
-pub use media::Frame;
+pub use media::{Frame, Seal};
 pub use region::{Channel, Region};

@@ -9,25 +9,30 @@
 //!
 //! The per-packet path is two direct calls, [`Links::receive`] and [`Links::seal`], in place. Spec: spec/network.md#links.
 
+mod airtime;
 mod answering;
 mod beacons;
 mod cookies;
 mod dials;
-mod fragments;
+pub(crate) mod fragments;
 mod keys;
 mod limits;
 mod link;
+mod meeting;
+mod naming;
 mod opening;
-mod pace;
+pub(crate) mod pace;
 mod peer;
 pub mod policy;
 pub mod refusals;
-mod replay_window;
+pub(crate) mod replay_window;
 mod sessions;
 pub mod status;
+mod strangers;
 #[cfg(test)]
 mod tests;
 mod traffic;
+mod waiting;
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -44,6 +49,7 @@ use nexus_wire::nexus::path_cost::Hop;
 use crate::interface::{Endpoint, InterfaceId, Mode, Profile, Reach};
 use crate::media::Frame;
 
+use airtime::Airtime;
 use answering::{Answering, FirstHash};
 use cookies::Cookies;
 use dials::{Dial, Place as DialPlace};
@@ -56,7 +62,9 @@ pub use refusals::Refusals;
 use refusals::Refused;
 use sessions::{Owner, Place, Sessions};
 pub use status::{Down, LinkStatus, Traffic};
+use strangers::Strangers;
 pub use traffic::{Opened, Withheld};
+use waiting::Waiting;
 
 /// Names one link for as long as it is up.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -94,6 +102,20 @@ pub enum Input {
         /// Where.
         to: Endpoint,
     },
+    /// Call yourself so in beacons from here on; the former name is still answered to for 60 s.
+    Retag(InterfaceId, BeaconTag),
+    /// The peer of this link calls itself so in beacons.
+    Named {
+        /// Which.
+        link: LinkId,
+        /// Its tag.
+        tag: BeaconTag,
+    },
+    /// The peer of this link was authentically heard by another way than over the link.
+    Heard {
+        /// Which.
+        link: LinkId,
+    },
     /// With whom to link from here on.
     Policy(Policy),
     /// Fresh entropy.
@@ -123,6 +145,8 @@ pub enum Effect {
         /// What it adds to a path.
         hop: Hop,
     },
+    /// The beacon of a link's peer was heard.
+    Beaconed(LinkId),
     /// Fresh entropy: keys are about to be made, or were made since the last.
     EntropyWanted,
 }
@@ -170,6 +194,14 @@ struct Interface {
     pace: Pace,
     /// What this node calls itself in its beacons.
     tag: BeaconTag,
+    /// What it called itself before, and until when it answers to that.
+    former: Option<(BeaconTag, Instant)>,
+    /// What of the channel is left for links, where it is shared.
+    airtime: Airtime,
+    /// Who was heard on a shared channel.
+    strangers: Strangers,
+    /// Whose first messages wait on a shared channel.
+    waiting: Waiting,
     /// First messages that are answered without a cookie, and rebuilds of handshakes.
     answers: Bucket,
     /// First messages that are answered with a cookie's proof.
@@ -201,6 +233,10 @@ enum Timer {
     Link(LinkId),
     Dial(DialPlace),
     Beacon(InterfaceId),
+    /// A stranger is to be met.
+    Meeting(InterfaceId),
+    /// A first message waits to be answered.
+    Waiting(InterfaceId),
     Entropy,
 }
 
@@ -273,6 +309,12 @@ impl Links {
         (self.opening.len(), self.answering.len())
     }
 
+    /// The longest frame that both sides of a link take, in bytes.
+    #[must_use]
+    pub fn max_frame(&self, link: LinkId) -> Option<usize> {
+        self.links.get(link.0).map(Link::max_frame)
+    }
+
     /// What a link adds to a path, as measured or guessed.
     #[must_use]
     pub fn hop(&self, link: LinkId) -> Option<Hop> {
@@ -292,6 +334,7 @@ impl Links {
             cx,
             id,
             own: self.own.node_id(),
+            airtime: &mut self.interfaces.get_mut(&link.iface)?.airtime,
             sessions: &mut self.sessions,
             random: &mut self.random,
             refusals: &mut self.refusals,
@@ -342,6 +385,7 @@ impl Links {
         }
         out.push(Effect::Up(self.links.get(key)?.status(id)));
         self.schedule(id);
+        self.space_probes(iface);
         Some(id)
     }
 
@@ -362,6 +406,7 @@ impl Links {
             self.by_endpoint.remove(&place);
         }
         out.push(Effect::Down { last: link.status(id), why });
+        self.space_probes(link.iface);
         self.unlinked(cx, link.iface, shown, why, out);
     }
 
@@ -372,13 +417,19 @@ impl Links {
             return;
         }
         let tag = beacons::fresh_tag(&mut self.random);
+        let airtime = Airtime::of(&profile);
+        let pace = Pace::of(&profile, &airtime);
         let interface = Interface {
             profile,
-            pace: Pace::of(&profile),
+            pace,
             tag,
+            former: None,
+            strangers: Strangers::new(beacons::interval(&profile, &airtime), airtime.answer_spacing()),
+            waiting: Waiting::new(pace.patience()),
+            airtime,
             answers: answering::bucket(&profile),
             proved: answering::proved_bucket(),
-            invitations: beacons::invitations(&profile),
+            invitations: beacons::invitations(),
             greetings: beacons::greetings(),
             cookies: Cookies::new(cx.now, &mut self.random),
             beacons_sent: 0,
@@ -399,7 +450,9 @@ impl Links {
         if self.interfaces.remove(&iface).is_none() {
             return;
         }
-        self.deadlines.cancel(Timer::Beacon(iface));
+        for timer in [Timer::Beacon(iface), Timer::Meeting(iface), Timer::Waiting(iface)] {
+            self.deadlines.cancel(timer);
+        }
         self.forget_dials(iface);
         let links: Vec<LinkId> =
             self.links.iter().filter(|(_, link)| link.iface == iface).map(|(key, _)| LinkId(key)).collect();
@@ -439,6 +492,10 @@ impl Links {
     fn clocks_parted(&mut self, cx: Cx, out: &mut impl Sink<Effect>) {
         self.entropy = Entropy::Awaited;
         self.forget_handshakes(cx, |_| true);
+        for interface in self.interfaces.values_mut() {
+            interface.strangers.forget_all();
+            interface.waiting.forget_all();
+        }
         let links: Vec<LinkId> = self.links.iter().map(|(key, _)| LinkId(key)).collect();
         for link in links {
             self.end(cx, link, Down::ClocksParted, out);
@@ -453,6 +510,7 @@ impl Links {
         if self.entropy == Entropy::Awaited {
             for interface in self.interfaces.values_mut() {
                 interface.tag = beacons::fresh_tag(&mut self.random);
+                interface.former = None;
             }
             self.redial_all(cx);
         }
@@ -507,6 +565,9 @@ impl Machine for Links {
                 self.dial(cx, (iface, Some(to), BeaconTag::ANYBODY), expected);
             }
             Input::Undial { iface, to } => self.undial((iface, Some(to), BeaconTag::ANYBODY)),
+            Input::Retag(iface, tag) => self.retag(cx, iface, tag),
+            Input::Named { link, tag } => self.named(link, tag),
+            Input::Heard { link } => self.heard_otherwise(cx, link),
             Input::Policy(policy) => self.set_policy(cx, policy, out),
             Input::Entropy(entropy) => self.entropy(cx, &entropy),
             Input::ClocksParted => self.clocks_parted(cx, out),
@@ -521,6 +582,8 @@ impl Machine for Links {
                 Timer::Link(id) => self.wake_link(cx, id, out),
                 Timer::Dial(place) => self.redial(cx, place, out),
                 Timer::Beacon(iface) => self.send_beacon(cx, iface, out),
+                Timer::Meeting(iface) => self.meet(cx, iface, out),
+                Timer::Waiting(iface) => self.answer_waiting(cx, iface, out),
                 Timer::Entropy => {
                     self.deadlines.set(Timer::Entropy, cx.now.after(ENTROPY_AGE));
                     out.push(Effect::EntropyWanted);

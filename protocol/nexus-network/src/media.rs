@@ -20,6 +20,7 @@ use nexus_machine::{
 
 use nexus_wire::nexus::frame::TAG_LEN;
 
+use crate::broadcast::SIGNATURE_LEN;
 use crate::interface::{Access, DutyCycle, Endpoint, InterfaceId, Profile};
 use crate::links::LinkId;
 
@@ -62,12 +63,21 @@ pub struct Frame {
     pub iface: InterfaceId,
     /// To whom; `None` is the only peer, or everybody.
     pub to: Option<Endpoint>,
-    /// Its bytes; or, under a link, [`HEADER_LEN`](nexus_wire::nexus::frame::HEADER_LEN) bytes of headroom and a plaintext.
+    /// Its bytes; or, if it is sealed as it leaves, [`HEADER_LEN`](nexus_wire::nexus::frame::HEADER_LEN) bytes of headroom and a plaintext.
     pub bytes: Vec<u8>,
     /// Whose news it carries: it can be recalled by that name while it waits.
     pub about: Option<DestinationHash>,
-    /// The link under whose key it is sealed as it leaves; none if it leaves as it is.
-    pub under: Option<LinkId>,
+    /// Under whose key it is sealed as it leaves; none if it leaves as it is.
+    pub under: Option<Seal>,
+}
+
+/// Under whose key a frame is sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seal {
+    /// A link's.
+    Link(LinkId),
+    /// This node's broadcast key on the frame's interface: it is signed too.
+    Broadcast,
 }
 
 /// Why frames did not leave, per interface. Counted, never reset while the interface is known.
@@ -288,7 +298,11 @@ impl Media {
 impl Frame {
     /// How long it is once it is sealed, in bytes.
     fn len_on_medium(&self) -> usize {
-        let sealing = if self.under.is_some() { TAG_LEN } else { 0 };
+        let sealing = match self.under {
+            None => 0,
+            Some(Seal::Link(_)) => TAG_LEN,
+            Some(Seal::Broadcast) => TAG_LEN.saturating_add(SIGNATURE_LEN),
+        };
         self.bytes.len().saturating_add(sealing)
     }
 }

@@ -184,7 +184,11 @@ impl Mesh {
             match effect {
                 Effect::Tell { link, plaintext, .. } => inputs.extend(self.deliver(n, link, &plaintext)),
                 Effect::Write { number, .. } => inputs.push((n, Input::Durable(number))),
-                Effect::Send(_) | Effect::Recall(_) | Effect::Reached(_) | Effect::Announced { .. } => {}
+                Effect::Send(_)
+                | Effect::Broadcast { .. }
+                | Effect::Recall(_)
+                | Effect::Reached(_)
+                | Effect::Announced { .. } => {}
             }
         }
         inputs

@@ -4,8 +4,8 @@ use alloc::vec::Vec;
 use nexus_crypto::{DestinationHash, IdentitySeed, NodeId};
 use nexus_machine::{Config, Cx, Duration, Instant, MemoryBound, Seed, Snapshot, Stream, Ticket, Write};
 use nexus_network::{
-    Access, AppData, DutyCycle, InterfaceId, Limits, Mode, Profile, Reach, Timing, announces, forwarding,
-    links, media,
+    Access, AppData, DutyCycle, InterfaceId, Limits, Mode, Profile, Reach, Timing, announces, broadcast,
+    forwarding, links, media,
 };
 use nexus_testkit::laws;
 
@@ -311,6 +311,7 @@ impl laws::Subject for Driven {
 fn node(n: u8, snapshot: &Snapshot, seed: &Seed) -> Node {
     let limits = Limits {
         links: links::Limits { links: 4, answering: 8, opening: 8, dials: 8, interfaces: 4 },
+        broadcast: broadcast::Limits { links: 4, interfaces: 4 },
         forwarding: forwarding::Limits { duplicates: 64, reverse: 32 },
         media: media::Limits { interfaces: 4, frames: 8, bytes: 4_000 },
         announces: announces::Limits { known: 8, relays: 4, links: 4, cache_bytes: 2_000 },

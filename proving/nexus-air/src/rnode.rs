@@ -56,7 +56,7 @@ pub enum Echo {
 }
 
 impl Model {
-    /// A modem of today's kind: an ESP32's numbers, and statistics every second.
+    /// An ESP32's numbers, firmware 1.80, and statistics every second.
     pub const ESP32: Self = Self {
         version: Firmware { major: 1, minor: 80 },
         platform: 0x80,

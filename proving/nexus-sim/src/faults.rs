@@ -54,6 +54,8 @@ pub fn schedule(kinds: Kinds, layout: &Layout, calm_at: WorldTime, seed: &Seed) 
         mix.clock_jumps(&mut seed.fork("jumps"));
         mix.traffic(&mut seed.fork("traffic"));
         mix.addresses(&mut seed.fork("addresses"));
+        mix.suspensions(&mut seed.fork("suspensions"));
+        mix.entropy(&mut seed.fork("entropy"));
         mix.crashes(kinds, &mut seed.fork("crashes"));
     }
     mix.schedule.push((calm_at, Action::Calm));
@@ -141,6 +143,21 @@ impl Mix<'_> {
             let seconds = i64::try_from(magnitude).expect("at most a month");
             let seconds = if random.chance(1, 2) { -seconds } else { seconds };
             self.push(at, Action::ClockJump(self.any_node(random), seconds));
+        }
+    }
+
+    /// Machines that are suspended.
+    fn suspensions(&mut self, random: &mut Stream) {
+        for (at, length) in self.episodes(self.layout.nodes.div_ceil(10).into(), random) {
+            self.push(at, Action::Sleep(self.any_node(random), Duration::from_secs(length)));
+        }
+    }
+
+    /// Hosts that have no entropy for a while.
+    fn entropy(&mut self, random: &mut Stream) {
+        for episode in self.episodes(self.layout.nodes.div_ceil(10).into(), random) {
+            let node = self.any_node(random);
+            self.between(episode, Action::Starve(node), Action::Feed(node));
         }
     }
 
@@ -241,6 +258,7 @@ mod tests {
             for (at, action) in &schedule {
                 let over = match action {
                     Action::Crash { down_for, .. } => at.after(*down_for),
+                    Action::Sleep(_, span) => at.after(*span),
                     _ => *at,
                 };
                 assert!(over <= calm_at, "{action:?} at {at}");

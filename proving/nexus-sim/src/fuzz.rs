@@ -2,7 +2,7 @@
 //!
 //! The bytes of an input decode to a bounded sequence of steps: frames made up, mutated, repeated and delivered to the wrong node;
 //! time; what hosts and operators say. Genuine peers are among those who are driven, so handshakes come to their end. After every
-//! step the invariants of the [link organ](organ) or of the [node](host) are looked at; one that is broken panics, whatever the
+//! step the invariants of the link organ or of the node are looked at; one that is broken panics, whatever the
 //! script. What is committed to `fuzz/seeds/` is [`Driver::seeds`], and ordinary tests run it.
 //!
 //! Source: spec/simulation.md#fuzzed-sequences.

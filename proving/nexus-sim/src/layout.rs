@@ -1,6 +1,7 @@
 //! Which nodes hear which: media, and worlds made of them.
 
 use nexus_machine::{Duration, Seed};
+use nexus_network::lora::Modulation;
 use nexus_network::{Access, DutyCycle, InterfaceId, Mode, Profile, Reach, Timing};
 
 use crate::observation::{MediumIndex, NodeIndex};
@@ -109,6 +110,14 @@ impl Shape {
 }
 
 impl Layout {
+    /// `nodes` nodes that link on one `LoRa` channel: all hear all.
+    #[must_use]
+    pub fn lora(modulation: Modulation, nodes: u32) -> Self {
+        let mut plan = channel(modulation.bitrate_bps(), Timing::LoRa(modulation), 0..nodes);
+        plan.profile.mode = Mode::Nexus;
+        Self { nodes, media: vec![plan] }
+    }
+
     /// The same nodes and media, speaking as `speech` says. Source: spec/simulation.md#media.
     #[must_use]
     pub fn speaking(mut self, speech: Speech, seed: &Seed) -> Self {
@@ -235,26 +244,23 @@ fn lan(nodes: std::ops::Range<u32>) -> MediumPlan {
 }
 
 fn radio(bandwidth_bps: u64, nodes: std::ops::Range<u32>) -> MediumPlan {
-    let slot = airtime(bandwidth_bps, RADIO_FRAME.into());
+    channel(bandwidth_bps, Timing::Rate, nodes)
+}
+
+/// A half-duplex channel on which all hear all; a slot is its longest frame.
+fn channel(bandwidth_bps: u64, timing: Timing, nodes: std::ops::Range<u32>) -> MediumPlan {
     let profile = Profile {
         mode: Mode::Reticulum,
         reach: Reach::Shared,
-        access: Access::ListenBeforeTalk { slot },
+        access: Access::ListenBeforeTalk { slot: Duration::ZERO },
         bandwidth_bps,
         frame_size: RADIO_FRAME,
-        timing: Timing::Rate,
+        timing,
         duty: DutyCycle::UNLIMITED,
     };
+    let access = Access::ListenBeforeTalk { slot: profile.airtime(RADIO_FRAME.into()) };
+    let profile = Profile { access, ..profile };
     MediumPlan { profile, delay: Duration::ZERO, nodes: nodes.map(NodeIndex).collect() }
-}
-
-/// How long `bytes` occupy a medium of `bandwidth_bps`; no time at all if the rate is unknown.
-#[must_use]
-pub fn airtime(bandwidth_bps: u64, bytes: u64) -> Duration {
-    if bandwidth_bps == 0 {
-        return Duration::ZERO;
-    }
-    Duration::from_micros((bytes * 8 * 1_000_000).div_ceil(bandwidth_bps))
 }
 
 fn mixed(nodes: u32) -> Vec<MediumPlan> {

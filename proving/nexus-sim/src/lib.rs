@@ -7,13 +7,15 @@
 //! | module | what it offers |
 //! |---|---|
 //! | [`world`] | the engine: drives nodes by their contract, crashes them between any two outputs |
-//! | [`actor`] | what a world is populated with: [`nexus_node::Node`], or a [`beacon`] |
+//! | [`actor`] | what a world is populated with: [`nexus_node::Node`], a [`beacon`], or a [`neighbour`] |
 //! | [`clock`], [`queue`] | world time, drifting clocks; what happens next |
 //! | [`layout`], [`medium`] | who hears whom; airtime, collisions, damage |
 //! | [`disk`] | an append-only log with unsynced writes and torn ends |
 //! | [`schedule`], [`faults`] | what is done from outside, and mixes of it drawn from a seed |
 //! | [`errands`] | what people ask of nodes: messages and probes |
 //! | [`observation`], [`trace`], [`log`] | what can be seen, its hash, and its text |
+//! | [`linking`] | links on a radio channel: how long they take, what they cost, the bounds of both |
+//! | [`figures`] | tables of what links on radio cost |
 //! | [`judge`] | what must be true of every run |
 //! | [`fuzz`](mod@fuzz) | organs and nodes under scripts of any bytes, for fuzzers |
 //! | [`swarm`] | many seeds, each twice; crashes at every boundary |
@@ -29,11 +31,14 @@ pub mod clock;
 pub mod disk;
 pub mod errands;
 pub mod faults;
+pub mod figures;
 pub mod fuzz;
 pub mod judge;
 pub mod layout;
+pub mod linking;
 pub mod log;
 pub mod medium;
+pub mod neighbour;
 pub mod observation;
 pub mod queue;
 pub mod schedule;

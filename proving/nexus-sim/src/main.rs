@@ -39,6 +39,8 @@ enum Command {
     },
     /// Run many worlds with faults drawn from their seeds, each twice, before all judges.
     Swarm(Swarm),
+    /// Print what links on radio channels cost in airtime and in time.
+    Figures,
     /// Print the trace hash of one world.
     Trace {
         #[command(flatten)]
@@ -272,6 +274,9 @@ fn main() -> ExitCode {
         Command::Milestones(output) => milestones(output),
         Command::Acceptance { milestone, output } => acceptance(&milestone, output),
         Command::Swarm(swarm) => run_swarm(&swarm),
+        Command::Figures => {
+            write!(io::stdout().lock(), "{}", nexus_sim::figures::all()).map(|()| ExitCode::SUCCESS)
+        }
         Command::Trace { world, output } => trace(&world, output),
         Command::Run { world, verbose } => {
             run(&world, if verbose { Detail::Everything } else { Detail::Events })

@@ -4,7 +4,7 @@ use nexus_machine::{Duration, Stream};
 use nexus_network::{Access, Endpoint, InterfaceId, Reach};
 
 use crate::clock::WorldTime;
-use crate::layout::{MediumPlan, airtime};
+use crate::layout::MediumPlan;
 use crate::observation::{Damage, NodeIndex};
 use crate::schedule::LinkFaults;
 
@@ -82,8 +82,7 @@ impl Medium {
 
     /// `sender` begins to transmit `length` bytes.
     pub fn transmit(&mut self, now: WorldTime, sender: NodeIndex, length: usize) -> Transmission {
-        let length = u64::try_from(length).expect("a frame's length fits u64");
-        let span = airtime(self.plan.profile.bandwidth_bps, length);
+        let span = self.plan.profile.airtime(length);
         match self.plan.profile.access {
             Access::Direct => Transmission { sender, start: now, end: now.after(span) },
             Access::ListenBeforeTalk { .. } => {
@@ -146,7 +145,7 @@ impl Medium {
     /// A transmission of the longest frame that ended this long ago can overlap nothing that is still on the air.
     fn forget_finished(&mut self, now: WorldTime) {
         let profile = &self.plan.profile;
-        let longest = airtime(profile.bandwidth_bps, profile.frame_size.into()).plus(TURNAROUND);
+        let longest = profile.airtime(profile.frame_size.into()).plus(TURNAROUND);
         self.on_air.retain(|other| other.end.after(longest) > now);
     }
 

@@ -39,6 +39,8 @@ pub struct Scenario {
     pub sync_delay: Duration,
     /// The most by which hosts are late in calling `handle_timeout`.
     pub wake_lag: Duration,
+    /// Nodes start at random within this time.
+    pub start_spread: Duration,
     /// How long the run lasts.
     pub length: Duration,
 }
@@ -54,6 +56,8 @@ impl Scenario {
             schedule: Schedule::new(),
             sync_delay: Duration::from_millis(5),
             wake_lag: Duration::ZERO,
+            // Nobody switches on a whole network in the same microsecond.
+            start_spread: Duration::from_secs(1),
             length,
         }
     }
@@ -204,8 +208,7 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
             world.queue.push(*at, Event::Scheduled(index));
         }
         for node in scenario.layout.node_indices() {
-            // Nobody switches on a whole network in the same microsecond.
-            let delay = Duration::from_micros(world.hosts.below(1_000_000));
+            let delay = Duration::from_micros(world.hosts.below(scenario.start_spread.as_micros().max(1)));
             world.queue.push(WorldTime::START.after(delay), Event::Boot(node));
         }
         world

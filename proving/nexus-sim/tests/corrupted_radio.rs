@@ -75,13 +75,13 @@ fn run(number: u64, radio: Mode) -> Seen {
     let mut scenario = Scenario::calm(seed, layout, Duration::from_secs(3_600 * HOURS));
     let faults = LinkFaults { corrupt_ppm: CORRUPT_PPM, ..LinkFaults::NONE };
     scenario.schedule.push((WorldTime::START, Action::Disturb(MediumIndex(0), faults)));
-    let mut seen = Seen::default();
+    let mut sights = Seen::default();
     let mut bench = Bench::of_safety::<Counted>(&scenario);
     let mut observers = bench.observers();
-    observers.push(&mut seen);
+    observers.push(&mut sights);
     let outcome = world::run::<Counted>(&scenario, &mut observers);
     assert_eq!((bench.failures(), outcome.halted), (Vec::new(), None), "seed {number}");
-    seen
+    sights
 }
 
 /// What all nodes of a world sent, and what became of what they heard and nobody sent.
@@ -104,10 +104,11 @@ impl Counted {
     fn refused(&self) -> u64 {
         let network = self.0.network();
         let links: u64 = network.links().refusals().by_name().map(|(_, count)| count).sum();
+        let broadcast: u64 = network.broadcast().refusals().by_name().map(|(_, count)| count).sum();
         let announces = network.announces().refusals();
         let Refusals { closed, malformed, stale, forged, other_key, too_long, crowded, hasty, links: many } =
             *announces;
-        links + closed + malformed + stale + forged + other_key + too_long + crowded + hasty + many
+        links + broadcast + closed + malformed + stale + forged + other_key + too_long + crowded + hasty + many
     }
 }
 

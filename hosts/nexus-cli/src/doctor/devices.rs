@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use super::machine::{Machine, User};
 use super::{Case, Finding};
 
-/// Every serial device that is there can be used.
+/// Every serial device that is there can be used, and is.
 pub(super) fn serial(case: &Case) -> Vec<Finding> {
     let machine = &case.machine;
     let mut findings = vec![];
@@ -18,10 +18,11 @@ pub(super) fn serial(case: &Case) -> Vec<Finding> {
         let Ok(metadata) = fs::metadata(&path) else {
             continue;
         };
+        let device = machine.name_of(&path);
         if may_use(&machine.user, &metadata) {
+            findings.extend(unused(case, &device));
             continue;
         }
-        let device = machine.name_of(&path);
         let user = &machine.user.name;
         let by_group = metadata.mode() & 0o060 == 0o060;
         findings.push(match group_name(machine, metadata.gid()).filter(|_| by_group) {
@@ -36,6 +37,16 @@ pub(super) fn serial(case: &Case) -> Vec<Finding> {
         });
     }
     findings
+}
+
+/// A device that no interface of the node is on: perhaps a radio that nobody told it of.
+fn unused(case: &Case, device: &str) -> Option<Finding> {
+    let status = case.daemon.as_ref().ok()?;
+    if status.interfaces.iter().any(|interface| interface.address == device) {
+        return None;
+    }
+    let sentence = format!("no interface uses the serial device {device}: if it is a radio, the node can");
+    Some(Finding::note(sentence, Some("nexus node config  # shows what stands below [[rnode]]".to_owned())))
 }
 
 /// Whether a user may read and write a file, by its mode.
@@ -61,6 +72,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+    use crate::doctor::running;
     use crate::doctor::tests::{case, lay, sentences};
 
     #[test]
@@ -82,6 +94,24 @@ mod tests {
         assert!(found[0].mend.as_ref().unwrap().starts_with("sudo usermod -aG dialout anna"));
         fs::set_permissions(&device, fs::Permissions::from_mode(0o600)).unwrap();
         assert_eq!(serial(&case)[0].mend.as_deref(), Some("sudo chmod 660 /dev/ttyUSB0"));
+    }
+
+    #[test]
+    fn a_device_that_no_interface_is_on_is_a_note() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut case = case(&directory);
+        let device = lay(&directory, "dev/ttyUSB0", "");
+        fs::set_permissions(&device, fs::Permissions::from_mode(0o666)).unwrap();
+        assert_eq!(serial(&case), [], "without a node nothing is known of its interfaces");
+        let mut status = running::tests::status();
+        case.daemon = Ok(status.clone());
+        assert_eq!(
+            sentences(&serial(&case)),
+            ["no interface uses the serial device /dev/ttyUSB0: if it is a radio, the node can"]
+        );
+        "/dev/ttyUSB0".clone_into(&mut status.interfaces[0].address);
+        case.daemon = Ok(status);
+        assert_eq!(serial(&case), []);
     }
 
     #[test]

@@ -124,6 +124,7 @@ pub(super) mod tests {
                 drops: BTreeMap::new(),
                 fault: None,
                 radio: None,
+                broadcast: None,
             }],
             links: vec![],
             paths: 0,

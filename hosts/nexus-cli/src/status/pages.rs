@@ -81,6 +81,18 @@ pub(super) fn interfaces(snapshot: &Snapshot, _book: &AddressBook) -> String {
         if let Some(radio) = &interface.radio {
             text.extend(radios::lines(&name, radio).iter().map(|fact| wrapped(fact, PAGE)));
         }
+        if let Some(broadcast) = interface.broadcast.filter(|said| said.hearers > 0 || said.opened.frames > 0)
+        {
+            let said = format!(
+                "{} broadcasts: {} hear, {} do not; {} sent, {} heard",
+                harmless(&interface.name),
+                broadcast.hearers,
+                broadcast.others,
+                broadcast.sealed.frames,
+                broadcast.opened.frames
+            );
+            text.push_str(&line(&said));
+        }
         if !interface.drops.is_empty() {
             let drops = counts(&interface.drops);
             text.push_str(&line(&format!("{} dropped: {drops}", harmless(&interface.name))));

@@ -151,6 +151,7 @@ pub(crate) fn interface(name: &str) -> Interface {
         drops: BTreeMap::new(),
         fault: None,
         radio: None,
+        broadcast: None,
     }
 }
 

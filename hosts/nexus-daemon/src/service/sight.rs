@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use nexus_crypto::{DestinationHash, NameHash, NodeId};
 use nexus_machine::Instant;
 use nexus_network::announces::{PathState, Via};
+use nexus_network::broadcast::ChannelStatus;
 use nexus_network::{Down, InterfaceId, LinkId, LinkStatus, Mode};
 use nexus_node::Sender;
 
-use crate::api::{Cost, Interface, Link, Message, Path, Traffic};
+use crate::api::{Broadcast, Cost, Interface, Link, Message, Path, Traffic};
 use crate::driver::Carrier;
 use crate::drivers::udp;
 use crate::host::{HostView, InterfaceStatus, MediumStatus};
@@ -42,6 +43,7 @@ pub(super) fn interfaces(view: &HostView<'_>) -> Vec<Interface> {
             drops: occurred(drops),
             fault: None,
             radio: None,
+            broadcast: None,
         });
     }
     all.sort_by(|one, other| one.name.cmp(&other.name));
@@ -75,6 +77,18 @@ fn interface_of(view: &HostView<'_>, interface: &InterfaceStatus) -> Interface {
         drops: occurred(drops),
         fault: interface.fault.clone(),
         radio: interface.radio.as_ref().map(radio::seen),
+        broadcast: view.node().network().broadcast().status(interface.id).map(broadcast_of),
+    }
+}
+
+fn broadcast_of(channel: ChannelStatus) -> Broadcast {
+    let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    let traffic = |of: nexus_network::links::Traffic| Traffic { frames: of.frames, bytes: of.bytes };
+    Broadcast {
+        hearers: number(channel.hearers),
+        others: number(channel.others),
+        sealed: traffic(channel.sealed),
+        opened: traffic(channel.opened),
     }
 }
 
@@ -105,8 +119,10 @@ pub(super) fn refusals(view: &HostView<'_>) -> BTreeMap<String, u64> {
     let drops = network.forwarding().drops();
     let messages = view.node().secure().correspondence().refusals();
     let links = network.links().refusals().by_name().filter(|(_, count)| *count > 0);
+    let broadcasts = network.broadcast().refusals().by_name().filter(|(_, count)| *count > 0);
     let mut all: BTreeMap<String, u64> =
         links.map(|(cause, count)| (format!("link_{cause}"), count)).collect();
+    all.extend(broadcasts.map(|(cause, count)| (format!("broadcast_{cause}"), count)));
     all.extend(occurred([
         ("announce_closed", announces.closed),
         ("announce_malformed", announces.malformed),

@@ -52,6 +52,11 @@ impl Cache {
         self.packets.get(destination).map(Vec::as_slice)
     }
 
+    /// The announce of `destination`, looked at.
+    pub(super) fn peek(&self, destination: &DestinationHash) -> Option<&[u8]> {
+        self.packets.get(destination).map(Vec::as_slice)
+    }
+
     pub(super) const fn memory_bound(&self) -> usize {
         const PER_ENTRY: usize =
             2 * (size_of::<(DestinationHash, Vec<u8>, u64)>() + size_of::<(u64, DestinationHash)>() + 32);

@@ -2,6 +2,7 @@
 
 use nexus_machine::{Cx, Sink};
 use nexus_wire::nexus::path_cost::{CompactPathCost, Draw, Generation, Hop};
+use nexus_wire::reticulum::packet::HEADER_1_LEN;
 use nexus_wire::reticulum::{Announce, Hops, Packet, PacketType};
 
 use super::known::{Judgement, Neighbour, Via};
@@ -77,7 +78,7 @@ impl Announces {
             return self.heard_own(cx, &heard, out);
         }
         match self.known.judge(&announce) {
-            Judgement::Repeated => count(&mut self.refusals.stale),
+            Judgement::Repeated => self.repeated(&heard),
             Judgement::OtherKey => count(&mut self.refusals.other_key),
             Judgement::Surpassed => self.surpassed(cx, &heard, out),
             Judgement::Newer => self.believe(cx, &heard, Audience::Everybody, out),
@@ -95,6 +96,9 @@ impl Announces {
         if to == Audience::Everybody {
             // What still waits is of an older emission.
             out.push(Effect::Recall(destination));
+        }
+        if let Some(link) = heard.via.link() {
+            self.speech.sign(destination, random_hash.emitted_at(), link);
         }
         let neighbour = Neighbour { via: heard.via, hops: heard.hops };
         let draw = Draw {
@@ -130,6 +134,20 @@ impl Announces {
         true
     }
 
+    /// What is known is said by another neighbour: that one has it.
+    fn repeated(&mut self, heard: &Heard<'_>) {
+        count(&mut self.refusals.stale);
+        let destination = heard.announce.destination;
+        let known = match self.own.current().filter(|_| destination == self.own.destination()) {
+            Some(own) => own.bytes.get(HEADER_1_LEN..),
+            None => self.cache.peek(&destination).and_then(|packet| packet.get(HEADER_1_LEN..)),
+        };
+        // Its signature was not looked at: it has to be what verified before, byte for byte.
+        if let Some(link) = heard.via.link().filter(|_| known == Some(heard.packet.data)) {
+            self.speech.sign(destination, heard.announce.claim.random_hash.emitted_at(), link);
+        }
+    }
+
     fn surpassed(&mut self, cx: Cx, heard: &Heard<'_>, out: &mut impl Sink<Effect>) {
         count(&mut self.refusals.stale);
         if let Via::Link { link, .. } = heard.via {
@@ -145,7 +163,7 @@ impl Announces {
             return self.surpassed(cx, heard, out);
         }
         if emitted_at == self.own.last_emission() {
-            return count(&mut self.refusals.stale);
+            return self.repeated(heard);
         }
         if !self.verifies(cx, heard) {
             return;

@@ -212,6 +212,11 @@ impl KnownDestinations {
         }
     }
 
+    /// Where `destination` stands in the order of telling, if it is known.
+    pub(super) fn place_of(&self, destination: &DestinationHash) -> Option<Place> {
+        self.entries.get(destination).map(|known| place(*destination, known))
+    }
+
     pub(super) fn get(&self, destination: &DestinationHash) -> Option<&Known> {
         self.entries.get(destination)
     }

@@ -21,6 +21,10 @@ pub(super) struct Neighbouring {
     pub(super) told: Option<Place>,
     /// How often it was told all of that again.
     pub(super) told_again: u8,
+    /// Since when the peer hears broadcasts, if it does.
+    pub(super) hears_since: Option<Instant>,
+    /// Which emission of this node's own it was told over its link; 0 if none.
+    pub(super) own_told: u64,
     verifications: Bucket,
 }
 
@@ -38,7 +42,17 @@ const CORRECTION_INTERVAL: Duration = Duration::from_secs(10);
 impl Neighbouring {
     pub(super) fn new(iface: InterfaceId, peer: IdentityHash, hop: Hop, now: Instant) -> Self {
         let verifications = Bucket::new(VERIFICATION, VERIFICATIONS);
-        Self { iface, peer, hop, up_at: now, told: None, told_again: 0, verifications }
+        Self {
+            iface,
+            peer,
+            hop,
+            up_at: now,
+            told: None,
+            told_again: 0,
+            hears_since: None,
+            own_told: 0,
+            verifications,
+        }
     }
 
     pub(super) fn is_fast(&self) -> bool {

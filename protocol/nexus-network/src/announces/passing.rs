@@ -14,6 +14,7 @@ use nexus_wire::reticulum::relay::HEADROOM;
 use nexus_wire::reticulum::{Announce, Context, Packet, PacketMut, Propagation};
 
 use super::known::{Neighbour, PathState, Via};
+use super::speaking::Introduced;
 use super::{Announces, Effect, Timer, count, frame};
 use crate::interface::Reach;
 use crate::links::LinkId;
@@ -69,6 +70,7 @@ impl Announces {
         let destination = announce.destination;
         // What was kept or waits may be of an older emission, which must not leave.
         self.cache.forget(&destination);
+        self.speech.forget(&destination);
         let waiting = self.relays.remove(&destination);
         // The same emission, unless everybody is to hear this one: who was to hear it still is.
         let to = waiting.filter(|_| to == Audience::Links).map_or(to, |waiting| waiting.to);
@@ -90,6 +92,7 @@ impl Announces {
         };
         let packet = on_link(&passed_on);
         self.cache.keep(destination, packet.clone());
+        self.speak_later(cx.now, destination, hops.get(), packet.len());
         let peer = via.link().and_then(|link| self.links.get(link)).map(|neighbouring| neighbouring.peer);
         let relay = Relay { from: via, peer, to, fast_links: FastLinks::Waiting, cost, packet };
         if let Inserted::Refused(_) = self.relays.insert(destination, relay) {
@@ -111,7 +114,10 @@ impl Announces {
         let Some(relay) = self.relays.get_mut(&destination) else { return };
         relay.fast_links = FastLinks::Told;
         for (link, neighbouring) in self.links.iter() {
-            if neighbouring.is_fast() && relay.peer != Some(neighbouring.peer) {
+            if neighbouring.is_fast()
+                && !self.speech.is_on(neighbouring.iface)
+                && relay.peer != Some(neighbouring.peer)
+            {
                 out.push(tell(link, destination, relay.cost, &relay.packet));
             }
         }
@@ -122,7 +128,8 @@ impl Announces {
         let Some(relay) = self.relays.remove(&destination) else { return };
         let lost = self.is_lost(&destination);
         for (link, neighbouring) in self.links.iter() {
-            let told = neighbouring.is_fast() && relay.fast_links == FastLinks::Told;
+            let told = neighbouring.is_fast() && relay.fast_links == FastLinks::Told
+                || self.speech.is_on(neighbouring.iface);
             if !lost && !told && relay.peer != Some(neighbouring.peer) {
                 out.push(tell(link, destination, relay.cost, &relay.packet));
             }
@@ -149,6 +156,10 @@ impl Announces {
 
     /// Tells `link` of the next destination that was known when it came up, and not through its own peer.
     pub(super) fn tell_next(&mut self, cx: Cx, link: LinkId, out: &mut impl Sink<Effect>) {
+        let Some(neighbouring) = self.links.get(link) else { return };
+        if self.speech.is_shared(neighbouring.iface) {
+            return self.introduce_next(cx, link, out);
+        }
         if cx.config.relaying == Relaying::Off {
             return;
         }
@@ -161,7 +172,8 @@ impl Announces {
             let (up_at, (_, _, destination)) = (neighbouring.up_at, place);
             let Some(known) = self.known.get(&destination) else { continue };
             // What was heard since is passed on in any case.
-            let due = known.path == PathState::Alive && known.heard_at < up_at;
+            let has = self.speech.has(&destination, known.emitted_at, link);
+            let due = known.path == PathState::Alive && known.heard_at < up_at && !has;
             if !due || self.links.leads_to_same(known.neighbour.via, link) {
                 continue;
             }
@@ -170,6 +182,33 @@ impl Announces {
             out.push(tell(link, destination, cost, packet));
             let len = packet.len();
             return self.tell_on(cx, link, len);
+        }
+        self.tell_on(cx, link, 0);
+    }
+
+    /// The same on a medium where one frame is heard by many, this node's own announce first.
+    fn introduce_next(&mut self, cx: Cx, link: LinkId, out: &mut impl Sink<Effect>) {
+        let Some(neighbouring) = self.links.get(link) else { return };
+        let (up_at, iface) = (neighbouring.up_at, neighbouring.iface);
+        if let Some(busy_until) = self.speech.busy_until(iface, cx.now) {
+            return self.deadlines.set(Timer::Tell(link), busy_until);
+        }
+        if neighbouring.told.is_none()
+            && let Introduced::Told(len) = self.introduce(cx, link, self.own.destination(), out)
+        {
+            return self.tell_on(cx, link, len);
+        }
+        for _ in 0..PLACES_AT_ONCE {
+            let Some(neighbouring) = self.links.get_mut(link) else { return };
+            let Some(place) = self.known.next_place(neighbouring.told) else { return };
+            neighbouring.told = Some(place);
+            let (_, _, destination) = place;
+            let due = self.known.get(&destination).is_some_and(|known| {
+                known.heard_at < up_at && !self.links.leads_to_same(known.neighbour.via, link)
+            });
+            if due && let Introduced::Told(len) = self.introduce(cx, link, destination, out) {
+                return self.tell_on(cx, link, len);
+            }
         }
         self.tell_on(cx, link, 0);
     }
@@ -213,14 +252,19 @@ impl Announces {
     }
 }
 
-/// The plaintext that says an announce to a link, behind room for the frame's header. Source: spec/wire.md#traffic.
+/// The plaintext that says an announce to a link, behind room for the frame's header.
 pub(super) fn tell(link: LinkId, about: DestinationHash, cost: CompactPathCost, packet: &[u8]) -> Effect {
+    Effect::Tell { link, about, plaintext: message_of(cost, packet) }
+}
+
+/// One ANNOUNCE without a length, behind room for the frame's header. Source: spec/wire.md#traffic.
+pub(super) fn message_of(cost: CompactPathCost, packet: &[u8]) -> Vec<u8> {
     let message = traffic::Announce { cost, packet };
     let len = message.encoded_len().saturating_add(1);
     let mut plaintext = vec![0; HEADER_LEN.saturating_add(len)];
     let room = plaintext.get_mut(HEADER_LEN..).unwrap_or_default();
     MessageWriter::new(room).put_last(&message).expect("the buffer has the message's own length");
-    Effect::Tell { link, about, plaintext }
+    plaintext
 }
 
 /// `packet`, of whose header the transport id is to be left out, as links carry it: the bit that promises it is set.

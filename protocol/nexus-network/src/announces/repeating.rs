@@ -1,6 +1,6 @@
 //! Repeating: what is said once over a link that loses frames may be heard by nobody until the next refresh.
 //!
-//! Fast links acknowledge nothing and have bytes to spare: what was said is said again to all of them, twice. A neighbour that
+//! Fast links acknowledge nothing and have bytes to spare: what was said is said again, twice, to all of whom nothing shows that they have it. A neighbour that
 //! heard it the first time does no more than compare emission times. Source: spec/network.md#announces.
 
 use nexus_crypto::DestinationHash;
@@ -33,19 +33,19 @@ impl Announces {
         let Some(repeated) = self.repeats.remove(&destination) else { return };
         if destination == self.own.destination() {
             let Some(own) = self.own.current() else { return };
-            for (link, _) in self.links.iter().filter(|(_, neighbouring)| neighbouring.is_fast()) {
+            let fast = self.links.iter().filter(|(_, neighbouring)| neighbouring.is_fast());
+            for (link, _) in fast.filter(|(link, _)| !self.speech.has(&destination, own.emitted_at, *link)) {
                 out.push(tell(link, destination, CompactPathCost::ORIGIN, &own.bytes));
             }
         } else {
             let alive = self.known.get(&destination).filter(|known| known.path == PathState::Alive);
             let relaying = cx.config.relaying == Relaying::On;
-            let Some((via, cost)) = alive.filter(|_| relaying).map(|known| (known.neighbour.via, known.cost))
-            else {
-                return;
-            };
+            let Some(known) = alive.filter(|_| relaying) else { return };
+            let (via, cost, emitted_at) = (known.neighbour.via, known.cost, known.emitted_at);
             let Some(packet) = self.cache.take_up(&destination) else { return };
             for (link, neighbouring) in self.links.iter() {
-                if neighbouring.is_fast() && !self.links.leads_to_same(via, link) {
+                let has = self.speech.has(&destination, emitted_at, link);
+                if neighbouring.is_fast() && !has && !self.links.leads_to_same(via, link) {
                     out.push(tell(link, destination, cost, packet));
                 }
             }

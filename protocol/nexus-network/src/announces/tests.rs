@@ -1,4 +1,5 @@
 mod links;
+mod speaking;
 
 use super::*;
 use crate::interface::{Access, DutyCycle, Timing};
@@ -247,9 +248,10 @@ fn announces_obey_the_laws() {
         |random, _| {
             let iface = InterfaceId(u8::try_from(random.below(3)).unwrap());
             match random.below(16) {
-                0 => {
-                    Input::Up(iface, profile(if random.chance(1, 4) { Mode::Nexus } else { Mode::Reticulum }))
-                }
+                0 if random.chance(1, 4) => Input::Up(iface, profile(Mode::Nexus)),
+                0 => Input::Up(iface, profile(Mode::Reticulum)),
+                1 if random.chance(1, 3) => Input::Up(InterfaceId(0), speaking::radio(Reach::Shared)),
+                1 if random.chance(1, 3) => Input::Up(InterfaceId(0), speaking::radio(Reach::Addressed)),
                 1 if random.chance(1, 4) => Input::Down(iface),
                 2 => Input::Ratchet(ratchet()),
                 3 => Input::Announce,
@@ -274,12 +276,15 @@ struct Bench {
     now: Instant,
     unix_s: u64,
     relaying: Relaying,
+    /// When something was last said where many hear it.
+    last_said_at: Instant,
 }
 
 impl Bench {
     fn without_interfaces(snapshot: &Snapshot) -> Self {
         let organ = organ(snapshot, &Seed::new([5; 32]));
-        Self { organ, now: Instant::BOOT, unix_s: UNIX, relaying: Relaying::On }
+        let (now, last_said_at) = (Instant::BOOT, Instant::BOOT);
+        Self { organ, now, unix_s: UNIX, relaying: Relaying::On, last_said_at }
     }
 
     fn start(snapshot: &Snapshot) -> Self {
@@ -370,6 +375,7 @@ fn sent_frame(effect: Effect) -> Frame {
     match effect {
         Effect::Send(frame) => frame,
         Effect::Tell { .. }
+        | Effect::Broadcast { .. }
         | Effect::Recall(_)
         | Effect::Write { .. }
         | Effect::Reached(_)

@@ -60,6 +60,7 @@ fn layer(n: u8, seed: &Seed) -> Network {
     let limits = Limits {
         media: media::Limits { interfaces: 3, frames: 8, bytes: 2_000 },
         links: links::Limits { links: 4, answering: 8, opening: 8, dials: 8, interfaces: 3 },
+        broadcast: broadcast::Limits { links: 4, interfaces: 3 },
         forwarding: forwarding::Limits { duplicates: 64, reverse: 32 },
         announces: announces::Limits { known: 8, relays: 4, links: 4, cache_bytes: 2_000 },
     };

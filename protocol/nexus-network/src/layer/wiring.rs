@@ -9,17 +9,19 @@ use nexus_crypto::DestinationHash;
 use nexus_machine::{Cx, Machine as _, Sink};
 use nexus_wire::nexus::Layout as _;
 use nexus_wire::nexus::code::PriceCode;
-use nexus_wire::nexus::frame::{HEADER_LEN, TAG_LEN};
+use nexus_wire::nexus::control::BroadcastKeyAck;
+use nexus_wire::nexus::frame::{FrameKind, HEADER_LEN, Head, LinkVersion, TAG_LEN};
 use nexus_wire::nexus::message::{Message, MessageKind, MessageWriter, Messages};
 use nexus_wire::nexus::traffic::{self, Class};
 use nexus_wire::reticulum::Packet;
 
 use super::{Effect, Nerve, Organs, Originated};
 use crate::announces;
+use crate::broadcast::{self, GivenKey};
 use crate::forwarding::Decision;
 use crate::interface::{Endpoint, InterfaceId};
 use crate::links::{self, LinkId, Opened, Withheld};
-use crate::media::{self, Frame};
+use crate::media::{self, Frame, Seal};
 
 impl Organs {
     pub(super) fn wire(
@@ -32,6 +34,7 @@ impl Organs {
         match nerve {
             Nerve::Media(effect) => self.wire_media(cx, effect, nerves, out),
             Nerve::Links(effect) => self.wire_links(cx, effect, nerves, out),
+            Nerve::Broadcast(effect) => self.wire_broadcast(cx, effect, nerves),
             Nerve::Announces(effect) => self.wire_announces(cx, effect, nerves, out),
             Nerve::Out(effect) => out.push(effect),
         }
@@ -60,22 +63,54 @@ impl Organs {
         out: &mut impl Sink<Effect>,
     ) {
         use announces::Input as A;
+        use broadcast::Input as B;
         use links::Effect as L;
         match effect {
             L::Send(frame) => self.media.handle(cx, media::Input::Send(frame), nerves),
             L::Up(status) => {
-                let (link, iface, peer) = (status.id, status.iface, status.peer.hash());
+                let (link, iface, public) = (status.id, status.iface, status.peer);
                 out.push(Effect::LinkUp(status));
                 if let Some(hop) = self.links.hop(link) {
+                    let peer = public.hash();
                     self.announces.handle(cx, A::LinkUp { link, iface, peer, hop }, nerves);
+                }
+                if let Some(max_frame) = self.links.max_frame(link) {
+                    let peer = public;
+                    self.broadcast.handle(cx, B::LinkUp { link, iface, peer, max_frame }, nerves);
                 }
             }
             L::Down { last, why } => {
-                self.announces.handle(cx, A::LinkDown(last.id), nerves);
+                let (link, departure) = (last.id, why.departure());
+                self.broadcast.handle(cx, B::LinkDown { link, departure }, nerves);
+                self.announces.handle(cx, A::LinkDown(link), nerves);
                 out.push(Effect::LinkDown { last, why });
             }
+            L::Beaconed(link) => self.broadcast.handle(cx, B::Beaconed(link), nerves),
             L::Measured { link, hop } => self.announces.handle(cx, A::LinkMeasured { link, hop }, nerves),
             L::EntropyWanted => out.push(Effect::EntropyWanted),
+        }
+    }
+
+    fn wire_broadcast(&mut self, cx: Cx, effect: broadcast::Effect, nerves: &mut VecDeque<Nerve>) {
+        use announces::{Hearing, Input as A};
+        use broadcast::Effect as B;
+        use links::Input as L;
+        match effect {
+            B::Tell { link, plaintext } => self.send(cx, link, plaintext.into_bytes(), None, nerves),
+            B::Send(frame) => self.media.handle(cx, media::Input::Send(frame), nerves),
+            B::Retag(iface, tag) => self.links.handle(cx, L::Retag(iface, tag), nerves),
+            B::Tagged { link, tag } => self.links.handle(cx, L::Named { link, tag }, nerves),
+            B::Hears(link) => {
+                self.announces.handle(cx, A::Hearing { link, hearing: Hearing::Broadcasts }, nerves);
+            }
+            B::Deaf(link) => {
+                self.announces.handle(cx, A::Hearing { link, hearing: Hearing::LinkOnly }, nerves);
+            }
+            B::Heard(link) => self.links.handle(cx, L::Heard { link }, nerves),
+            B::Announced { link, cost, packet } => {
+                self.announces.handle(cx, A::HeardOnLink { link, cost, packet }, nerves);
+            }
+            B::EntropyWanted => nerves.push_back(Nerve::Out(Effect::EntropyWanted)),
         }
     }
 
@@ -90,6 +125,10 @@ impl Organs {
         match effect {
             A::Send(frame) => self.media.handle(cx, media::Input::Send(frame), nerves),
             A::Tell { link, about, plaintext } => self.send(cx, link, plaintext, Some(about), nerves),
+            A::Broadcast { iface, about, message } => {
+                let said = broadcast::Input::Say { iface, about, message };
+                self.broadcast.handle(cx, said, nerves);
+            }
             A::Recall(about) => self.media.handle(cx, media::Input::Recall(about), nerves),
             A::Write { number, write } => out.push(Effect::Write { number, write }),
             A::Reached(sighting) => out.push(Effect::Reached(sighting)),
@@ -99,7 +138,13 @@ impl Organs {
 
     /// Seals a frame whose turn it is. One that may not leave gives its turn to the next.
     fn leave(&mut self, cx: Cx, mut frame: Frame, nerves: &mut VecDeque<Nerve>, out: &mut impl Sink<Effect>) {
-        match self.links.seal(cx, &mut frame, nerves) {
+        let sealed = match frame.under {
+            None | Some(Seal::Link(_)) => self.links.seal(cx, &mut frame, nerves),
+            Some(Seal::Broadcast) => {
+                self.broadcast.seal(cx, &mut frame, nerves).map_err(|broadcast::Keyless| Withheld)
+            }
+        };
+        match sealed {
             Ok(()) => out.push(Effect::Transmit(frame)),
             Err(Withheld) => self.media.handle(cx, media::Input::TxReady(frame.iface), nerves),
         }
@@ -136,6 +181,9 @@ impl Organs {
         if !self.links.runs_on(iface) {
             return self.announces.handle(cx, announces::Input::Heard { iface, bytes }, nerves);
         }
+        if is_broadcast(&bytes) {
+            return self.broadcast.handle(cx, broadcast::Input::Frame { iface, bytes }, nerves);
+        }
         let Some(Opened { link, mut bytes, end, whole }) = self.links.receive(cx, iface, from, bytes, nerves)
         else {
             return;
@@ -161,6 +209,9 @@ impl Organs {
                     self.packet(cx, link, alone, nerves);
                 }
                 MessageKind::ANNOUNCE => self.announce(cx, link, &message, nerves),
+                MessageKind::BROADCAST_KEY | MessageKind::BROADCAST_KEY_ACK => {
+                    self.broadcast_key(cx, link, &message, nerves);
+                }
                 // The link's own, or of a kind that is not known here.
                 _ => {}
             }
@@ -175,6 +226,19 @@ impl Organs {
                 self.announces.handle(cx, heard, nerves);
             }
             Err(_) => self.forwarding.malformed(),
+        }
+    }
+
+    fn broadcast_key(&mut self, cx: Cx, link: LinkId, message: &Message<'_>, nerves: &mut VecDeque<Nerve>) {
+        use broadcast::Input as B;
+        let input = if message.kind == MessageKind::BROADCAST_KEY {
+            message.parse().map(|key| B::Given { link, key: GivenKey::of(&key) })
+        } else {
+            message.parse().map(|BroadcastKeyAck { key_id }| B::Acknowledged { link, key_id })
+        };
+        match input {
+            Ok(input) => self.broadcast.handle(cx, input, nerves),
+            Err(_) => self.broadcast.malformed(),
         }
     }
 
@@ -228,6 +292,12 @@ impl Organs {
             self.send(cx, link, bytes, None, nerves);
         }
     }
+}
+
+/// Whether a frame is a broadcast, of the version spoken here.
+fn is_broadcast(frame: &[u8]) -> bool {
+    let head = frame.first().copied().and_then(Head::from_wire);
+    head == Some(Head::new(LinkVersion::ONE, FrameKind::BROADCAST))
 }
 
 /// The kind of PACKET without a length: it runs to the frame's end.

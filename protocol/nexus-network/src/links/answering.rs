@@ -66,7 +66,9 @@ const INSISTENCE: u8 = 3;
 /// The rate at which first messages are answered on a medium. Source: spec/network.md#floods.
 pub(super) fn bucket(profile: &Profile) -> Bucket {
     match profile.reach {
-        Reach::PointToPoint | Reach::Addressed => Bucket::new(Duration::from_millis(50), 20),
+        // One peer needs few, and there may be many such interfaces: connections that strangers made.
+        Reach::PointToPoint => Bucket::new(Duration::from_millis(500), 20),
+        Reach::Addressed => Bucket::new(Duration::from_millis(50), 20),
         Reach::Shared => Bucket::new(Duration::from_secs(10), 3),
     }
 }
@@ -93,7 +95,7 @@ impl Links {
     ) {
         let Ok(first) = First::decode(bytes) else { return self.refusals.count(Refused::malformed) };
         let Some(interface) = self.interfaces.get(&iface) else { return };
-        if !is_meant(interface, first.target) {
+        if !is_meant(cx.now, interface, first.target) {
             return self.refusals.count(Refused::foreign_target);
         }
         if self.is_own_first(first.ephemeral) {
@@ -106,11 +108,33 @@ impl Links {
         if known.is_some_and(|answering| matches!(answering.step, Step::Done)) {
             return self.refusals.count(Refused::replayed);
         }
-        let again = known.map(|answering| answering.reply);
+        if self.interfaces.get(&iface).is_some_and(Interface::is_shared) {
+            if let Some(named) = bytes.first_chunk() {
+                self.first_on_channel(cx, iface, name, *named, out);
+            }
+            return;
+        }
         if !self.admits(cx, iface, from, &first, named, out) {
             return self.refusals.count(Refused::flooded);
         }
-        let reply = again.or_else(|| self.answer(cx, iface, from, &first, named, name));
+        self.reply_to(cx, iface, from, &first, named, name, out);
+    }
+
+    /// Sends message 2: the same for the same message 1.
+    #[allow(clippy::too_many_arguments, reason = "a message, where it came from, and who is told")]
+    pub(super) fn reply_to(
+        &mut self,
+        cx: Cx,
+        iface: InterfaceId,
+        from: Option<Endpoint>,
+        first: &First<'_>,
+        named: &[u8],
+        name: FirstHash,
+        out: &mut impl Sink<Effect>,
+    ) {
+        let place = self.by_first.get(&(iface, name)).map(|session| (iface, *session));
+        let again = place.and_then(|place| self.answering.get(&place)).map(|answering| answering.reply);
+        let reply = again.or_else(|| self.answer(cx, iface, from, first, named, name));
         let known = place.and_then(|place| self.answering.get_mut(&place));
         if let Some(known) = known.filter(|known| known.from != from) {
             known.heard = Heard::FromSeveral;
@@ -251,7 +275,7 @@ impl Links {
     /// The answer to message 3 was lost, and it comes again.
     fn finish_again(&mut self, cx: Cx, id: LinkId, name: [u8; 16], out: &mut impl Sink<Effect>) {
         if self.links.get(id.0).is_some_and(|link| link.finish == Some(name)) {
-            self.at_desk(cx, id, out, |link, desk| link.say_nothing(desk));
+            self.at_desk(cx, id, out, |link, desk| link.say_nothing_within_budget(desk));
         } else {
             self.refusals.count(Refused::replayed);
         }
@@ -375,10 +399,10 @@ impl Links {
 }
 
 /// Whether a first message is for this node: on a shared medium only if it says so.
-fn is_meant(interface: &Interface, target: BeaconTag) -> bool {
+fn is_meant(now: Instant, interface: &Interface, target: BeaconTag) -> bool {
     match interface.profile.reach {
         Reach::PointToPoint => true,
-        Reach::Addressed => target == BeaconTag::ANYBODY || target == interface.tag,
-        Reach::Shared => target == interface.tag,
+        Reach::Addressed => target == BeaconTag::ANYBODY || interface.is_called(now, target),
+        Reach::Shared => interface.is_called(now, target),
     }
 }

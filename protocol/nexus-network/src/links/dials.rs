@@ -6,6 +6,7 @@ use nexus_crypto::NodeId;
 use nexus_machine::{Cx, Duration, Instant, Sink};
 use nexus_wire::nexus::frame::BeaconTag;
 
+use super::beacons::eager_wait;
 use super::opening::Aim;
 use super::pace::jittered;
 use super::refusals::Refused;
@@ -44,10 +45,12 @@ const WAIT_MAX: u64 = 60;
 const NO_ROOM_WAIT: Duration = Duration::from_secs(5);
 /// Both ends of a cable may begin; whoever is later sees the other's message first.
 const CABLE_SPREAD: Duration = Duration::from_millis(300);
+/// The first beacon comes within this time, on a medium where it takes none.
+const FIRST_SPREAD: Duration = Duration::from_millis(500);
 /// When two hear each other's beacons, the one with the lower tag begins, and the other only if nothing comes of it.
 const COURTESY: Duration = Duration::from_secs(1);
-/// A node at the end of a cable holds back so often for whoever begins at the other, and no longer: else first messages that lead
-/// nowhere would keep it from beginning.
+/// A node at the end of a cable holds back so often for whoever begins at the other, and not more often: else first messages that
+/// lead nowhere would keep it from beginning.
 const COURTESIES: u8 = 3;
 
 impl Links {
@@ -60,7 +63,10 @@ impl Links {
                 self.add_dial(cx, place, Kind::Cable, BeaconTag::ANYBODY, None);
             }
             Reach::Addressed | Reach::Shared => {
-                let soon = Duration::from_micros(self.random.below(500_000).saturating_add(1));
+                // On a slow channel the first beacons of many who start at once take their time.
+                let span =
+                    FIRST_SPREAD.max(Duration::from_micros(eager_wait(&interface.profile).as_micros() / 2));
+                let soon = Duration::from_micros(self.random.below(span.as_micros()).saturating_add(1));
                 self.deadlines.set(Timer::Beacon(iface), cx.now.after(soon));
             }
         }
@@ -126,9 +132,12 @@ impl Links {
         {
             return;
         }
-        let aim = Aim { to: place.1, target: dial.target, expected: dial.expected };
-        let full = self.by_peer.len() >= usize::from(self.limits.links);
-        if full || self.begin(cx, place.0, aim, out).is_err() {
+        let aim = Aim { to: place.1, target: dial.target, expected: dial.expected, since: Instant::NEVER };
+        if self.interfaces.get(&place.0).is_some_and(super::Interface::is_shared) {
+            // Nobody on a shared channel answers to an address.
+            return;
+        }
+        if self.is_full() || self.begin(cx, place.0, aim, out).is_err() {
             self.deadlines.set(Timer::Dial(place), cx.now.after(NO_ROOM_WAIT));
         }
     }
@@ -143,7 +152,7 @@ impl Links {
 
     /// Nobody answered there.
     pub(super) fn opening_failed(&mut self, cx: Cx, place: Place) {
-        let Some(dial) = self.dials.get_mut(&place) else { return };
+        let Some(dial) = self.dials.get_mut(&place) else { return self.missed(cx, place.0, place.2) };
         if dial.kind == Kind::Heard {
             return self.undial(place);
         }
@@ -156,6 +165,9 @@ impl Links {
     /// There is a link with whoever is there.
     pub(super) fn linked(&mut self, place: Place) {
         self.deadlines.cancel(Timer::Dial(place));
+        if let Some(interface) = self.interfaces.get_mut(&place.0) {
+            interface.strangers.forget(place.2);
+        }
         match self.dials.get_mut(&place) {
             Some(dial) if dial.kind == Kind::Heard => self.undial(place),
             Some(dial) => (dial.failures, dial.courtesies) = (0, 0),
@@ -196,7 +208,7 @@ impl Links {
             && let Some(place) = lived_at.filter(|place| !self.dials.contains_key(place))
         {
             // It may have started anew, and wait for somebody to speak first.
-            let aim = Aim { to: place.1, target: BeaconTag::ANYBODY, expected: None };
+            let aim = Aim { to: place.1, target: BeaconTag::ANYBODY, expected: None, since: Instant::NEVER };
             let _without_room_its_beacon_will_do = self.begin(cx, iface, aim, out);
         }
         self.redial_on(cx, iface);
@@ -213,7 +225,8 @@ impl Links {
             && !self.is_opening(self.place(iface, to, target))
         {
             // One that cannot begin is tried again by the link, which wants it until it has it.
-            let _tried_again = self.begin(cx, iface, Aim { to, target, expected: Some(peer) }, out);
+            let _tried_again =
+                self.begin(cx, iface, Aim { to, target, expected: Some(peer), since: Instant::NEVER }, out);
         }
     }
 

@@ -4,21 +4,37 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use nexus_machine::Instant;
-use nexus_wire::nexus::frame::{HEADER_LEN, SEALED_OVERHEAD, SessionId};
+use nexus_wire::nexus::frame::{HEADER_LEN, SEALED_OVERHEAD};
 use nexus_wire::nexus::message::MessageWriter;
 use nexus_wire::nexus::traffic::{Fragment, FragmentPlace};
 
 /// The largest message that is put together: the largest packet accepted, and what stands before it in ANNOUNCE.
 pub(super) const MESSAGE_MAX: usize = nexus_wire::reticulum::MTU + 9;
 
-/// What a fragment needs of its frame beside the piece: kind and place.
-const PIECE_OVERHEAD: usize = 2;
+/// How the end of a fragment is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ends {
+    /// By the end of its frame.
+    WithFrame,
+    /// By its length: something follows.
+    ByLength,
+}
+
+impl Ends {
+    /// What a fragment needs of its frame beside the piece: kind, length and place.
+    const fn overhead(self) -> usize {
+        match self {
+            Self::WithFrame => 2,
+            Self::ByLength => 4,
+        }
+    }
+}
 
 /// Cuts `message` (a message without a length, behind headroom) into plaintexts for frames of at most `max_frame` bytes, each
 /// behind headroom; none if it would take more pieces than there may be.
-pub(super) fn cut(message: &[u8], max_frame: usize) -> Option<Vec<Vec<u8>>> {
+pub(crate) fn cut(message: &[u8], max_frame: usize, ends: Ends) -> Option<Vec<Vec<u8>>> {
     let message = message.get(HEADER_LEN..)?;
-    let piece = max_frame.saturating_sub(SEALED_OVERHEAD).saturating_sub(PIECE_OVERHEAD);
+    let piece = max_frame.saturating_sub(SEALED_OVERHEAD).saturating_sub(ends.overhead());
     if piece == 0 || message.len() > MESSAGE_MAX {
         return None;
     }
@@ -27,30 +43,34 @@ pub(super) fn cut(message: &[u8], max_frame: usize) -> Option<Vec<Vec<u8>>> {
         .zip(message.chunks(piece))
         .map(|(index, piece)| {
             let fragment = Fragment::new(FragmentPlace::new(index, count)?, piece)?;
-            let len = HEADER_LEN.saturating_add(PIECE_OVERHEAD).saturating_add(piece.len());
+            let len = HEADER_LEN.saturating_add(ends.overhead()).saturating_add(piece.len());
             let mut plaintext = Vec::with_capacity(len.saturating_add(SEALED_OVERHEAD));
             plaintext.resize(len, 0);
-            MessageWriter::new(plaintext.get_mut(HEADER_LEN..)?).put_last(&fragment).ok()?;
+            let mut writer = MessageWriter::new(plaintext.get_mut(HEADER_LEN..)?);
+            match ends {
+                Ends::WithFrame => drop(writer.put_last(&fragment).ok()?),
+                Ends::ByLength => writer.put(&fragment).ok()?,
+            }
             Some(plaintext)
         })
         .collect()
 }
 
-/// The one set of fragments that a link puts together.
+/// A set of fragments that is put together: one for each link, and for each broadcast key.
 #[derive(Debug)]
-pub(super) struct Set {
-    /// Under which key its frames came, by the session.
-    key: SessionId,
+pub(crate) struct Set<K> {
+    /// Under which key its frames came.
+    key: K,
     /// The counter of its first frame.
     base: u32,
     pieces: Vec<Option<Vec<u8>>>,
     /// When it is given up.
-    pub(super) until: Instant,
+    pub(crate) until: Instant,
 }
 
 /// What became of a fragment.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Put {
+pub(crate) enum Put {
     /// The set is not complete.
     Waiting,
     /// The message, behind headroom.
@@ -61,9 +81,9 @@ pub(super) enum Put {
 
 /// Puts `fragment`, which came in the frame `counter` under `key`, into `set`. Another set displaces one that waits; one that
 /// contradicts itself is dropped.
-pub(super) fn put(
-    set: &mut Option<Set>,
-    key: SessionId,
+pub(crate) fn put<K: Copy + PartialEq>(
+    set: &mut Option<Set<K>>,
+    key: K,
     counter: u32,
     fragment: &Fragment<'_>,
     until: Instant,
@@ -90,9 +110,9 @@ pub(super) fn put(
     Put::Whole(whole)
 }
 
-impl Set {
+impl<K> Set<K> {
     /// The most heap that a set holds, in bytes.
-    pub(super) const MEMORY_BOUND: usize = 2 * MESSAGE_MAX + 16 * size_of::<Option<Vec<u8>>>() + 15 * 32;
+    pub(crate) const MEMORY_BOUND: usize = 2 * MESSAGE_MAX + 16 * size_of::<Option<Vec<u8>>>() + 15 * 32;
 
     /// Whether the piece fits: not there yet, as long as the others (the last may be shorter), and not too much in all.
     fn take(&mut self, place: FragmentPlace, piece: &[u8]) -> bool {
@@ -118,6 +138,7 @@ impl Set {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nexus_wire::nexus::frame::SessionId;
     use nexus_wire::nexus::message::Messages;
     use proptest::prelude::*;
 
@@ -139,7 +160,7 @@ mod tests {
         #[test]
         fn what_is_cut_is_put_together_in_any_order(len in 1..=MESSAGE_MAX, max_frame in 70_usize..300, order: u64) {
             let message = message(len);
-            let mut pieces: Vec<_> = (100..).zip(cut(&message, max_frame).unwrap()).collect();
+            let mut pieces: Vec<_> = (100..).zip(cut(&message, max_frame, Ends::WithFrame).unwrap()).collect();
             prop_assert!(pieces.iter().all(|(_, piece)| piece.len() + 16 <= max_frame));
             let mut random = nexus_machine::Seed::new([7; 32]).fork_index("order", order).fork("x");
             for at in (1..pieces.len()).rev() {
@@ -158,7 +179,7 @@ mod tests {
 
     #[test]
     fn sets_of_other_keys_and_bases_do_not_mix() {
-        let pieces = cut(&message(150), 100).unwrap();
+        let pieces = cut(&message(150), 100, Ends::WithFrame).unwrap();
         let mut set = None;
         assert_eq!(put(&mut set, key(1), 10, &fragment(&pieces[0]), Instant::NEVER), Put::Waiting);
         assert_eq!(
@@ -201,7 +222,7 @@ mod tests {
         assert_eq!(put_all(&[piece(0, 3, 10), piece(2, 3, 11)]), (Put::Misplaced, true), "last longer");
         assert_eq!(put_all(&[piece(0, 3, 10), piece(1, 2, 10)]), (Put::Misplaced, true), "another count");
         assert_eq!(put_all(&[piece(0, 2, MESSAGE_MAX), piece(1, 2, 1)]), (Put::Misplaced, true), "too much");
-        assert_eq!(cut(&message(MESSAGE_MAX + 1), 500), None);
-        assert_eq!(cut(&message(500), 30), None, "more pieces than there may be");
+        assert_eq!(cut(&message(MESSAGE_MAX + 1), 500, Ends::WithFrame), None);
+        assert_eq!(cut(&message(500), 30, Ends::WithFrame), None, "more pieces than there may be");
     }
 }

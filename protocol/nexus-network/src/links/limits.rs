@@ -7,6 +7,8 @@ use super::dials::{Dial, Place as DialPlace};
 use super::link::Link;
 use super::opening::Opening;
 use super::sessions::Sessions;
+use super::strangers::Strangers;
+use super::waiting::Waiting;
 use super::{Interface, Links, TAGS, Timer};
 
 /// How much the organ may hold.
@@ -35,7 +37,8 @@ impl MemoryBound for Links {
     fn memory_bound(&self) -> usize {
         const PER_LINK: usize = Link::MEMORY_BOUND + 4 * size_of::<Link>() + 512;
         const PER_DIAL: usize = 4 * size_of::<(DialPlace, Dial)>();
-        const PER_INTERFACE: usize = 4 * size_of::<Interface>();
+        const PER_INTERFACE: usize =
+            4 * size_of::<Interface>() + Strangers::MEMORY_BOUND + Waiting::MEMORY_BOUND;
         const PER_TIMER: usize = 6 * size_of::<(Instant, Timer)>();
         let Limits { links, answering, opening, dials, interfaces } = self.limits;
         let links = usize::from(links);
@@ -44,7 +47,7 @@ impl MemoryBound for Links {
             .saturating_add(answering)
             .saturating_add(opening)
             .saturating_add(dials)
-            .saturating_add(interfaces)
+            .saturating_add(interfaces.saturating_mul(3))
             .saturating_add(32)
             .saturating_mul(PER_TIMER);
         let sessions = links.saturating_mul(4).saturating_add(answering).saturating_add(opening);

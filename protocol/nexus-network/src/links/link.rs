@@ -11,10 +11,11 @@ use alloc::vec::Vec;
 
 use nexus_crypto::{NodeId, NodePublic};
 use nexus_machine::{Cx, Duration, Instant, Sink, Stream};
-use nexus_wire::nexus::frame::{HEADER_LEN, SealedHeader, SessionId, TAG_LEN};
+use nexus_wire::nexus::frame::{BeaconTag, HEADER_LEN, SEALED_OVERHEAD, SealedHeader, SessionId, TAG_LEN};
 use nexus_wire::nexus::message::{Body, Message, MessageKind, MessageWriter, Messages};
 use nexus_wire::nexus::traffic::Fragment;
 
+use super::airtime::{Airtime, Purpose};
 use super::fragments::{self, Put};
 use super::keys::{CannotOpen, Keys};
 use super::pace::Pace;
@@ -23,7 +24,7 @@ use super::sessions::Sessions;
 use super::status::{LinkStatus, Traffic};
 use super::{Effect, LinkId};
 use crate::interface::{Endpoint, InterfaceId};
-use crate::media::Frame;
+use crate::media::{Frame, Seal};
 
 use liveness::{Acks, Moved, Probe};
 pub(super) use rekey::Wish;
@@ -40,6 +41,8 @@ pub(super) struct Link {
     pub(super) heard_at: Instant,
     /// The hash of the message 3 that made it, as long as its sender may not know that it arrived.
     pub(super) finish: Option<[u8; 16]>,
+    /// What the peer says it calls itself in its beacons.
+    pub(super) tag: Option<BeaconTag>,
     pace: Pace,
     /// The longest frame that both sides take, in bytes.
     max_frame: usize,
@@ -59,7 +62,7 @@ pub(super) struct Link {
     acks: Acks,
     moved: Option<Moved>,
     rtt: Option<Duration>,
-    set: Option<Box<fragments::Set>>,
+    set: Option<Box<fragments::Set<SessionId>>>,
     sent: Traffic,
     received: Traffic,
 }
@@ -85,6 +88,7 @@ pub(super) struct Desk<'a, S> {
     pub(super) cx: Cx,
     pub(super) id: LinkId,
     pub(super) own: NodeId,
+    pub(super) airtime: &'a mut Airtime,
     pub(super) sessions: &'a mut Sessions,
     pub(super) random: &'a mut Stream,
     pub(super) refusals: &'a mut Refusals,
@@ -114,8 +118,8 @@ impl Link {
         + size_of::<Offer>()
         + size_of::<Answered>()
         + 2_048
-        + size_of::<fragments::Set>()
-        + fragments::Set::MEMORY_BOUND
+        + size_of::<fragments::Set<SessionId>>()
+        + fragments::Set::<SessionId>::MEMORY_BOUND
         + Acks::MEMORY_BOUND;
 
     pub(super) fn new(made: Made, pace: Pace, now: Instant) -> Self {
@@ -127,6 +131,7 @@ impl Link {
             up_at: now,
             heard_at: now,
             finish,
+            tag: None,
             max_frame: usize::from(pace.frame_size.min(peer_max_frame)),
             pace,
             current: keys,
@@ -145,6 +150,11 @@ impl Link {
             sent: Traffic::default(),
             received: Traffic::default(),
         }
+    }
+
+    /// Its peer is asked after so much silence.
+    pub(super) const fn probe_after(&mut self, keepalive: Duration) {
+        self.pace.keepalive = keepalive;
     }
 
     pub(super) fn status(&self, id: LinkId) -> LinkStatus {
@@ -328,13 +338,41 @@ impl Link {
         }
     }
 
-    /// Sends one control message under the current keys.
-    fn say<'b, S: Sink<Effect>>(&self, body: &impl Body<'b>, desk: &mut Desk<'_, S>) {
-        let frame = self.frame(desk.id, plaintext_of(body));
-        desk.out.push(Effect::Send(frame));
+    /// Sends one control message under the current keys, if its medium has airtime for it. Whether it left.
+    #[must_use = "without airtime it has to be said later"]
+    fn say<'b, S: Sink<Effect>>(
+        &self,
+        purpose: Purpose,
+        body: &impl Body<'b>,
+        desk: &mut Desk<'_, S>,
+    ) -> bool {
+        let bytes = plaintext_of(body);
+        let paid = desk.airtime.take(desk.cx.now, purpose, bytes.len().saturating_add(TAG_LEN));
+        if paid {
+            let frame = self.frame(desk.id, bytes);
+            desk.out.push(Effect::Send(frame));
+        }
+        paid
     }
 
-    /// Sends a frame without messages: that it arrives is its message.
+    /// When a question of this length can be asked.
+    fn askable_at<'b, S>(body: &impl Body<'b>, desk: &mut Desk<'_, S>) -> Instant {
+        let bytes = MessageWriter::len_of(body).saturating_add(SEALED_OVERHEAD);
+        desk.airtime.ready_at(Purpose::Asking, bytes).max(desk.cx.now.after(Duration::from_micros(1)))
+    }
+
+    /// Sends a frame without messages, if its medium has airtime for it. Whether it left.
+    pub(super) fn say_nothing_within_budget<S: Sink<Effect>>(&self, desk: &mut Desk<'_, S>) -> bool {
+        let ack = if self.acks.is_owed() { Self::ack_len() } else { 0 };
+        let bytes = SEALED_OVERHEAD.saturating_add(ack);
+        let paid = desk.airtime.take(desk.cx.now, Purpose::Answering, bytes);
+        if paid {
+            self.say_nothing(desk);
+        }
+        paid
+    }
+
+    /// Sends a frame without messages: that it arrives is its message. Its airtime is taken.
     pub(super) fn say_nothing<S: Sink<Effect>>(&self, desk: &mut Desk<'_, S>) {
         let mut bytes = Vec::with_capacity(HEADER_LEN.saturating_add(TAG_LEN));
         bytes.resize(HEADER_LEN, 0);
@@ -343,7 +381,7 @@ impl Link {
 
     /// A frame of this plaintext, which stands behind headroom.
     pub(super) const fn frame(&self, id: LinkId, bytes: Vec<u8>) -> Frame {
-        Frame { iface: self.iface, to: None, bytes, about: None, under: Some(id) }
+        Frame { iface: self.iface, to: None, bytes, about: None, under: Some(Seal::Link(id)) }
     }
 }
 

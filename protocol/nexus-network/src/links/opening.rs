@@ -10,6 +10,7 @@ use nexus_wire::nexus::Layout as _;
 use nexus_wire::nexus::frame::{BeaconTag, Cookie, Finish, First, Reply, SealedHeader, SessionId};
 use nexus_wire::nexus::handshake::{ReplyPayload, prologue};
 
+use super::airtime::Purpose;
 use super::keys::Keys;
 use super::link::{Link, Made};
 use super::pace::jittered;
@@ -32,6 +33,7 @@ struct Course {
     to: Option<Endpoint>,
     target: BeaconTag,
     expected: Option<NodeId>,
+    since: Instant,
     /// When its first message was first sent.
     began_at: Instant,
     /// When it is given up.
@@ -59,15 +61,25 @@ struct Unconfirmed {
     made: Made,
 }
 
+/// Whether the airtime of a message was taken when its handshake began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Airtime {
+    Taken,
+    Wanted,
+}
+
 /// To whom a handshake goes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Aim {
     pub(super) to: Option<Endpoint>,
     pub(super) target: BeaconTag,
     pub(super) expected: Option<NodeId>,
+    /// Since when whoever is meant has been heard there: a link that was heard later stands, whose peer had not said so far
+    /// that it is there. Never where that is not known.
+    pub(super) since: Instant,
 }
 
-/// A handshake could not begin: there is no room, or no key may be made.
+/// A handshake could not begin: there is no room or no airtime, or no key may be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct CannotBegin;
 
@@ -91,6 +103,11 @@ impl Links {
         }
         let session =
             self.sessions.take(cx.now, iface, Owner::Opening, &mut self.random).ok_or(CannotBegin)?;
+        let airtime = self.interfaces.get_mut(&iface).map(|interface| &mut interface.airtime);
+        if !airtime.is_some_and(|airtime| airtime.take_opening(cx.now)) {
+            self.sessions.retire(cx.now, (iface, session));
+            return Err(CannotBegin);
+        }
         let prologue = prologue(&first_message(session, aim.target, &[0; 32]));
         let prologue = prologue.expect("message 1 is longer than its header");
         let state = AwaitingReply::begin(&self.own, &prologue, &mut self.random);
@@ -99,26 +116,33 @@ impl Links {
             to: aim.to,
             target: aim.target,
             expected: aim.expected,
+            since: aim.since,
             began_at: cx.now,
             forget_at: cx.now.after(pace.patience()),
-            wait: pace.first_wait(),
+            wait: pace.first_wait,
             first: first_message(session, aim.target, ephemeral.as_bytes()),
             cookie: None,
             ephemeral,
         };
         self.opening.insert((iface, session), Opening { course, step: Step::Reply(Box::new(state)) });
-        self.send_opening(cx, (iface, session), out);
+        self.send_opening(cx, (iface, session), Airtime::Taken, out);
         Ok(())
     }
 
-    /// Sends what a handshake has to say, and sees to it that it is said again.
-    fn send_opening(&mut self, cx: Cx, place: Place, out: &mut impl Sink<Effect>) {
+    /// Sends what a handshake has to say, and sees to it that it is said again. For a repetition there may be no airtime: then
+    /// it is left out.
+    fn send_opening(&mut self, cx: Cx, place: Place, airtime: Airtime, out: &mut impl Sink<Effect>) {
         let Some(Opening { course, step }) = self.opening.get_mut(&place) else { return };
         let bytes = match step {
             Step::Reply(_) => course.first.iter().chain(course.cookie.iter().flatten()).copied().collect(),
             Step::Frame(unconfirmed) => unconfirmed.finish.clone(),
         };
-        out.push(Effect::Send(Frame { iface: place.0, to: course.to, bytes, about: None, under: None }));
+        let interface = self.interfaces.get_mut(&place.0);
+        let is_paid = airtime == Airtime::Taken
+            || interface.is_none_or(|on| on.airtime.take(cx.now, Purpose::Handshake, bytes.len()));
+        if is_paid {
+            out.push(Effect::Send(Frame { iface: place.0, to: course.to, bytes, about: None, under: None }));
+        }
         let again = cx.now.after(jittered(course.wait, &mut self.random)).after(Duration::from_micros(1));
         course.wait = course.wait.times(2);
         // At its end it is woken to be forgotten, and not sooner than after this moment.
@@ -130,7 +154,7 @@ impl Links {
     pub(super) fn repeat_opening(&mut self, cx: Cx, place: Place, out: &mut impl Sink<Effect>) {
         let Some(Opening { course, .. }) = self.opening.get(&place) else { return };
         if course.forget_at > cx.now {
-            return self.send_opening(cx, place, out);
+            return self.send_opening(cx, place, Airtime::Wanted, out);
         }
         let met = self.place(place.0, course.to, course.target);
         self.forget_opening(cx, place);
@@ -140,8 +164,18 @@ impl Links {
     /// Gives a handshake up.
     pub(super) fn forget_opening(&mut self, cx: Cx, place: Place) {
         self.deadlines.cancel(Timer::Opening(place));
-        if self.opening.remove(&place).is_some() {
+        if let Some(opening) = self.opening.remove(&place) {
             self.sessions.retire(cx.now, place);
+            if matches!(opening.step, Step::Reply(_)) {
+                self.spare_finish(place.0);
+            }
+        }
+    }
+
+    /// The airtime that was taken for a message 3 is not needed.
+    fn spare_finish(&mut self, iface: InterfaceId) {
+        if let Some(interface) = self.interfaces.get_mut(&iface) {
+            interface.airtime.give_back_finish();
         }
     }
 
@@ -195,7 +229,7 @@ impl Links {
 
     /// Says message 3 again, ahead of its time.
     pub(super) fn say_finish_again(&mut self, cx: Cx, place: Place, out: &mut impl Sink<Effect>) {
-        self.send_opening(cx, place, out);
+        self.send_opening(cx, place, Airtime::Wanted, out);
     }
 
     /// A responder under load asks for proof that this node receives where it writes from.
@@ -213,7 +247,7 @@ impl Links {
         // The first cookie of a handshake is used at once, later ones with the next repetition: whoever makes cookies up
         // cannot make this node talk.
         if course.cookie.replace(*cookie).is_none() {
-            self.send_opening(cx, place, out);
+            self.send_opening(cx, place, Airtime::Wanted, out);
         }
     }
 
@@ -286,13 +320,15 @@ impl Links {
         // this very peer that was asked for.
         let stands = |link: &Link| {
             let elsewhere = link.endpoint != course.to && course.expected.is_none();
-            link.up_at > course.began_at || (elsewhere && link.heard_at.after(link.answer_time()) > cx.now)
+            let lives = link.up_at > course.began_at || link.heard_at > course.since;
+            lives || (elsewhere && link.heard_at.after(link.answer_time()) > cx.now)
         };
         let Some(interface) = self.interfaces.get(&iface) else { return };
         if link.is_some_and(stands) {
             self.refusals.count(Refused::overtaken);
             self.deadlines.cancel(Timer::Opening(place));
             self.sessions.retire(cx.now, place);
+            self.spare_finish(iface);
             return self.linked(self.place(iface, course.to, course.target));
         }
         let medium = interface.pace;
@@ -312,10 +348,10 @@ impl Links {
             unshown: None,
         };
         let course =
-            Course { forget_at: cx.now.after(medium.patience()), wait: medium.first_wait(), ..course };
+            Course { forget_at: cx.now.after(medium.patience()), wait: medium.finish_wait, ..course };
         let step = Step::Frame(Box::new(Unconfirmed { finish: bytes.to_vec(), made }));
         self.opening.insert(place, Opening { course, step });
-        self.send_opening(cx, place, out);
+        self.send_opening(cx, place, Airtime::Taken, out);
     }
 
     /// The first sealed frame: the responder has read message 3, and the link is up.

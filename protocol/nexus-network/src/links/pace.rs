@@ -4,7 +4,8 @@ use nexus_machine::{Duration, Stream};
 use nexus_wire::nexus::code::BandwidthCode;
 use nexus_wire::nexus::frame::Reply;
 
-use crate::interface::{Profile, Reach};
+use super::airtime::Airtime;
+use crate::interface::{DutyCycle, Profile, Reach};
 
 /// The times and sizes of links on one interface.
 #[derive(Clone, Copy, Debug)]
@@ -17,12 +18,18 @@ pub(super) struct Pace {
     pub(super) rekey_bytes: u64,
     /// Silence after which the peer is asked whether it is there.
     pub(super) keepalive: Duration,
+    /// Whether everybody in range hears what is sent.
+    pub(super) is_shared: bool,
     /// Whether frames with packets are acknowledged.
     pub(super) acknowledged: bool,
     /// The airtime of the longest frame.
     pub(super) frame_airtime: Duration,
     /// The airtime of a message 2: what the back-off of handshakes counts in.
     pub(super) reply_airtime: Duration,
+    /// From a message 1 to its repetition,
+    pub(super) first_wait: Duration,
+    /// and from a message 3 to its own.
+    pub(super) finish_wait: Duration,
     /// The longest frame, in bytes.
     pub(super) frame_size: u16,
     /// The nominal bandwidth.
@@ -38,37 +45,44 @@ const MEGABYTE: u64 = 1_000_000;
 
 impl Pace {
     /// The pace of a medium. Source: spec/network.md#links.
-    pub(super) fn of(profile: &Profile) -> Self {
+    pub(super) fn of(profile: &Profile, airtime: &Airtime) -> Self {
         let bps = profile.bandwidth_bps;
         let radio = profile.reach == Reach::Shared;
         let slow = bps > 0 && bps < SLOW_BPS;
         let below = |rate| bps > 0 && bps < rate;
-        let keepalive = match (slow, below(ACKNOWLEDGED_BPS)) {
+        let keepalive = match (slow || radio, below(ACKNOWLEDGED_BPS)) {
             (true, _) => 600,
             (false, true) => 60,
             (false, false) => 15,
         };
+        let reply_airtime = profile.airtime(Reply::LEN);
+        let frame_airtime = profile.airtime(usize::from(profile.frame_size));
+        // On a shared channel both messages may wait for others' frames,
+        let listening = if radio { frame_airtime.times(8) } else { Duration::ZERO };
+        let finish_wait = reply_airtime.times(2).plus(Duration::from_secs(1)).plus(listening);
+        // and whoever is asked may have to save up the airtime for its answer.
+        let first_wait = finish_wait.max(airtime.answer_spacing());
+        let rare_keys = slow || profile.duty != DutyCycle::UNLIMITED;
         Self {
             window: if radio { 64 } else { 2_048 },
-            rekey_after: if slow { HOUR.times(24) } else { HOUR },
+            rekey_after: if rare_keys { HOUR.times(24) } else { HOUR },
             rekey_bytes: MEGABYTE.max(bps.saturating_mul(60) / 8),
             keepalive: Duration::from_secs(keepalive),
+            is_shared: radio,
             acknowledged: radio || below(ACKNOWLEDGED_BPS),
-            frame_airtime: profile.airtime(usize::from(profile.frame_size)),
-            reply_airtime: profile.airtime(Reply::LEN),
+            frame_airtime,
+            reply_airtime,
+            first_wait,
+            finish_wait,
             frame_size: profile.frame_size,
             bandwidth: BandwidthCode::nearest(bps),
         }
     }
 
-    /// From a handshake message to its first repetition.
-    pub(super) fn first_wait(&self) -> Duration {
-        self.reply_airtime.times(2).plus(Duration::from_secs(1))
-    }
-
     /// When a handshake that does not come to an end is forgotten.
     pub(super) fn patience(&self) -> Duration {
-        Duration::from_secs(30).max(self.reply_airtime.times(20))
+        // Where that is long, a message is repeated once.
+        Duration::from_secs(30).max(self.reply_airtime.times(20)).max(self.first_wait.times(3))
     }
 
     /// How long the keys before the present ones still open, once something came under the present ones.
@@ -79,7 +93,7 @@ impl Pace {
 }
 
 /// `wait`, a random quarter more or less.
-pub(super) fn jittered(wait: Duration, random: &mut Stream) -> Duration {
+pub(crate) fn jittered(wait: Duration, random: &mut Stream) -> Duration {
     let quarter = wait.as_micros() / 4;
     let spread = random.below(quarter.saturating_mul(2).saturating_add(1));
     wait.minus(Duration::from_micros(quarter)).plus(Duration::from_micros(spread))

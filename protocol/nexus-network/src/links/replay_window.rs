@@ -8,7 +8,7 @@ use alloc::vec;
 /// A ring of words, one more than the window spans, so that a word that is being filled never wipes one that still counts
 /// (the technique of RFC 6479).
 #[derive(Debug)]
-pub(super) struct ReplayWindow {
+pub(crate) struct ReplayWindow {
     words: Box<[u64]>,
     /// The highest counter received; none yet.
     highest: Option<u32>,
@@ -16,7 +16,7 @@ pub(super) struct ReplayWindow {
 
 /// Whether a counter may be accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Freshness {
+pub(crate) enum Freshness {
     /// Not received before.
     Fresh,
     /// Received before.
@@ -29,18 +29,18 @@ const WORD: u32 = 64;
 
 impl ReplayWindow {
     /// A window of `size` counters, a multiple of 64.
-    pub(super) fn new(size: u16) -> Self {
+    pub(crate) fn new(size: u16) -> Self {
         let words = usize::from(size / 64).saturating_add(1);
         Self { words: vec![0; words].into_boxed_slice(), highest: None }
     }
 
     /// The highest counter received.
-    pub(super) const fn highest(&self) -> Option<u32> {
+    pub(crate) const fn highest(&self) -> Option<u32> {
         self.highest
     }
 
     /// What is to be made of `counter`.
-    pub(super) fn judge(&self, counter: u32) -> Freshness {
+    pub(crate) fn judge(&self, counter: u32) -> Freshness {
         let Some(highest) = self.highest else { return Freshness::Fresh };
         if counter > highest {
             return Freshness::Fresh;
@@ -56,7 +56,7 @@ impl ReplayWindow {
     }
 
     /// Remembers `counter`, which was judged fresh.
-    pub(super) fn mark(&mut self, counter: u32) {
+    pub(crate) fn mark(&mut self, counter: u32) {
         let highest = self.highest.unwrap_or(0);
         if self.highest.is_none() || counter > highest {
             self.advance(highest, counter);
@@ -69,7 +69,7 @@ impl ReplayWindow {
     }
 
     /// The 32 counters before the highest: bit i is `highest − 1 − i`.
-    pub(super) fn bitmap(&self) -> u32 {
+    pub(crate) fn bitmap(&self) -> u32 {
         let Some(highest) = self.highest else { return 0 };
         (0..32).fold(0, |bitmap, bit| {
             let received = highest

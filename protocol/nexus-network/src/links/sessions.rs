@@ -49,11 +49,12 @@ const DRAWS: usize = 64;
 impl Sessions {
     /// The most heap that it holds when at most `used` sessions are in use on so many interfaces, in bytes.
     pub(super) const fn memory_bound(used: usize, interfaces: usize) -> usize {
+        const COUNT: usize = 4 * size_of::<(InterfaceId, usize)>();
         const EACH: usize =
             2 * (size_of::<(Place, Owner)>() + size_of::<Place>() + size_of::<(Instant, Place)>() + 16);
         let shares = SHARE.saturating_mul(interfaces);
         let all = RESTING.saturating_add(RESERVED).saturating_add(shares).saturating_add(used);
-        let counts = interfaces.saturating_mul(4 * size_of::<(InterfaceId, usize)>());
+        let counts = interfaces.saturating_mul(COUNT);
         all.saturating_mul(EACH).saturating_add(counts).saturating_add(1_024)
     }
 

@@ -4,6 +4,7 @@ use nexus_crypto::NodePublic;
 use nexus_machine::{Duration, Instant};
 
 use super::LinkId;
+use crate::broadcast::Departure;
 use crate::interface::{Endpoint, InterfaceId};
 
 /// A link as it stands.
@@ -45,7 +46,7 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    pub(super) fn count(&mut self, bytes: usize) {
+    pub(crate) fn count(&mut self, bytes: usize) {
         self.frames = self.frames.saturating_add(1);
         self.bytes = self.bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
     }
@@ -68,4 +69,20 @@ pub enum Down {
     ClocksParted,
     /// So many frames were sealed under its key that no counter is left.
     Exhausted,
+}
+
+impl Down {
+    /// Whether the peer may go on hearing what is said to others.
+    #[must_use]
+    pub const fn departure(self) -> Departure {
+        match self {
+            Self::Policy => Departure::Expelled,
+            Self::Interface
+            | Self::Silent
+            | Self::Replaced
+            | Self::KeyExpired
+            | Self::ClocksParted
+            | Self::Exhausted => Departure::Left,
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 mod agreement;
 mod attacks;
+mod channel;
 mod faults;
 mod floods;
 mod fuzzed;

@@ -14,7 +14,7 @@ use super::sessions::Owner;
 use super::status::Down;
 use super::{Effect, LinkId, Links, fragments};
 use crate::interface::{Endpoint, InterfaceId};
-use crate::media::Frame;
+use crate::media::{Frame, Seal};
 
 /// What a frame had for others than the link.
 #[derive(Debug, PartialEq, Eq)]
@@ -127,9 +127,9 @@ impl Links {
         received
     }
 
-    /// Seals a frame as it leaves, in place, and addresses it.
+    /// Seals a frame as it leaves under a link, in place, and addresses it.
     pub fn seal(&mut self, cx: Cx, frame: &mut Frame, out: &mut impl Sink<Effect>) -> Result<(), Withheld> {
-        let Some(id) = frame.under else { return Ok(()) };
+        let Some(Seal::Link(id)) = frame.under else { return Ok(()) };
         let Some(link) = self.links.get_mut(id.0) else {
             self.withhold();
             return Err(Withheld);
@@ -161,7 +161,9 @@ impl Links {
         let link = self.links.get(id.0);
         let whole = link.filter(|link| link.fits(message.len())).map(|link| link.frame(id, Vec::new()));
         let pieces = match (link, &whole) {
-            (Some(link), None) => fragments::cut(&message, link.max_frame()).unwrap_or_default(),
+            (Some(link), None) => {
+                fragments::cut(&message, link.max_frame(), fragments::Ends::WithFrame).unwrap_or_default()
+            }
             (Some(_), Some(_)) | (None, _) => Vec::new(),
         };
         let cut = pieces.into_iter().filter_map(move |bytes| link.map(|link| link.frame(id, bytes)));

@@ -9,7 +9,7 @@ use nexus_wire::reticulum::rnode::{AirtimeLimit, Hertz, RadioState, Setting};
 use super::*;
 use crate::interface::DutyCycle;
 use crate::region::{Region, Wish};
-use device::{Bench, answers, channel, echo};
+use device::{Bench, answers, channel, echo, setting_in};
 
 #[test]
 fn a_radio_is_up_once_every_setting_was_confirmed() {
@@ -22,7 +22,7 @@ fn a_radio_is_up_once_every_setting_was_confirmed() {
     let mut effects = bench.tell(Input::Bytes(answers(1, 78)));
     let mut made = Vec::new();
     while let [.., Effect::Write(_)] | [Effect::Write(_), ..] = effects.as_slice() {
-        let setting = bench.setting_in(&effects);
+        let setting = setting_in(&effects);
         made.push(setting);
         assert!(!effects.iter().any(|effect| matches!(effect, Effect::Up(_))));
         effects = bench.tell(Input::Bytes(echo(setting)));

@@ -17,7 +17,7 @@ use nexus_network::links::{Input, Policy};
 
 use super::script::Script;
 use super::{Held, Reached};
-use bench::{Bench, IFACES, NODES, address, node_id, profile};
+use bench::{Bench, IFACES, NODES, address, interface, node_id, profile};
 pub(super) use seeds::seeds;
 
 /// What a step does, by its number modulo the number of kinds.
@@ -104,25 +104,21 @@ fn step(bench: &mut Bench, act: Act, script: &mut Script<'_>) {
         Act::HoldFrames => bench.hold(script.byte()),
         Act::Up => {
             let (node, iface, profile) = (script.below(NODES), script.below(IFACES), profile(script.byte()));
-            bench.tell(node, |bench| Input::Up(bench.iface(iface), profile));
+            bench.tell(node, &Input::Up(interface(iface), profile));
         }
         Act::Down => {
             let (node, iface) = (script.below(NODES), script.below(IFACES));
-            bench.tell(node, |bench| Input::Down(bench.iface(iface)));
+            bench.tell(node, &Input::Down(interface(iface)));
         }
         Act::Dial => {
             let (node, iface, to, expected) =
                 (script.below(NODES), script.below(IFACES), script.byte(), script.below(NODES + 1));
             let expected = (expected < NODES).then(|| node_id(expected));
-            bench.tell(node, |bench| Input::Dial {
-                iface: bench.iface(iface),
-                to: address(to % 5),
-                expected,
-            });
+            bench.tell(node, &Input::Dial { iface: interface(iface), to: address(to % 5), expected });
         }
         Act::Undial => {
             let (node, iface, to) = (script.below(NODES), script.below(IFACES), script.byte());
-            bench.tell(node, |bench| Input::Undial { iface: bench.iface(iface), to: address(to % 5) });
+            bench.tell(node, &Input::Undial { iface: interface(iface), to: address(to % 5) });
         }
         Act::SetPolicy => {
             let (node, kind) = (script.below(NODES), script.byte());
@@ -132,12 +128,12 @@ fn step(bench: &mut Bench, act: Act, script: &mut Script<'_>) {
                 2 => Policy::Only(some),
                 3.. => Policy::AllBut(some),
             };
-            bench.tell(node, |_| Input::Policy(policy.clone()));
+            bench.tell(node, &Input::Policy(policy));
         }
         Act::Entropy => bench.entropy(script.byte()),
         Act::ClocksParted => {
             let node = script.below(NODES);
-            bench.tell(node, |_| Input::ClocksParted);
+            bench.tell(node, &Input::ClocksParted);
         }
         Act::Restart => bench.restart(script.below(NODES)),
     }

@@ -66,7 +66,7 @@ pub(super) struct Writing<A: 'static> {
     acts: &'static [A],
 }
 
-impl<A: PartialEq> Writing<A> {
+impl<A: Copy + PartialEq> Writing<A> {
     pub(super) fn begin(first: u8, acts: &'static [A]) -> Self {
         Self { bytes: vec![first], acts }
     }

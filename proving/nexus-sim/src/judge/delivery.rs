@@ -12,6 +12,7 @@ use super::mirror::Mirror;
 use crate::clock::WorldTime;
 use crate::layout::Layout;
 use crate::observation::{Act, Finding, Judge, NodeIndex, Observation, Observer, Provenance, Verdict, What};
+use crate::schedule::Action;
 
 /// A message that is shown was sent to this node by whom it names, is durable there, and is not shown again, whatever crashes
 /// in between. A message that is called delivered was shown to its recipient or is durable there. Each handle comes to
@@ -110,6 +111,13 @@ impl Delivery {
         let until = at.after(outgoing.lifetime).after(SLACK);
         self.errands.insert(errand, Progress { outgoing: outgoing.clone(), until, ended: false });
         Ok(())
+    }
+
+    /// While a machine is suspended its clock stands still, and what it is to send has that much longer.
+    fn sleeps(&mut self, node: NodeIndex, span: Duration) {
+        for (_, progress) in self.errands.iter_mut().filter(|(errand, _)| errand.node == node) {
+            progress.until = progress.until.after(span);
+        }
     }
 
     fn shows(&mut self, node: NodeIndex, message: &Message) -> Result<(), String> {
@@ -262,10 +270,14 @@ fn holds(store: &Snapshot, text: &[u8]) -> bool {
 impl Observer for Delivery {
     fn observe(&mut self, observation: &Observation<'_>) {
         self.seen_until = self.seen_until.max(observation.at);
-        if let What::Node { node, incarnation, act } = &observation.what
-            && let Err(reason) = self.judge(observation.at, *node, *incarnation, act)
-        {
-            self.finding.fail(observation.at, || format!("node {} {reason}", node.0));
+        match &observation.what {
+            What::Node { node, incarnation, act } => {
+                if let Err(reason) = self.judge(observation.at, *node, *incarnation, act) {
+                    self.finding.fail(observation.at, || format!("node {} {reason}", node.0));
+                }
+            }
+            What::Scheduled(Action::Sleep(node, span)) => self.sleeps(*node, *span),
+            What::Scheduled(_) | What::Marred { .. } => {}
         }
     }
 }

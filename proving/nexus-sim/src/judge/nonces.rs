@@ -7,7 +7,7 @@ use nexus_machine::Duration;
 use nexus_network::{Endpoint, InterfaceId, Mode, Reach};
 use nexus_node::{Input, Output};
 use nexus_wire::nexus::Layout as _;
-use nexus_wire::nexus::frame::{KeyName, Sealed};
+use nexus_wire::nexus::frame::{BroadcastKeyId, KeyName, Sealed};
 
 use crate::clock::WorldTime;
 use crate::layout::Layout;
@@ -19,10 +19,15 @@ use crate::observation::{Act, Finding, Judge, MediumIndex, NodeIndex, Observatio
 ///
 /// On radio channels two receivers may choose the same session, and a bystander cannot tell for whom a frame is: they are not
 /// judged.
+///
+/// The counters of a node's broadcasts grow under each key on every medium, and no frame comes twice. A name that was used
+/// may be another key's, from 0, once the node used another name in between, or started or came up anew.
 #[derive(Debug)]
 pub struct Nonces {
     media: BTreeMap<(NodeIndex, InterfaceId), MediumIndex>,
     streams: BTreeMap<Stream, Sent>,
+    /// The key that each node broadcasts under, and its last counter.
+    broadcasts: BTreeMap<(NodeIndex, InterfaceId), (BroadcastKeyId, u32)>,
     begun: u64,
     finding: Finding,
 }
@@ -60,7 +65,8 @@ impl Nonces {
             .node_indices()
             .flat_map(|node| layout.interfaces(node).map(move |(iface, medium)| ((node, iface), medium)));
         let media = ports.filter(|(_, medium)| judged(*medium)).collect();
-        Self { media, streams: BTreeMap::new(), begun: 0, finding: Finding::default() }
+        let (streams, broadcasts) = (BTreeMap::new(), BTreeMap::new());
+        Self { media, streams, broadcasts, begun: 0, finding: Finding::default() }
     }
 
     /// How many keys it saw in use, one direction each.
@@ -71,6 +77,7 @@ impl Nonces {
 
     /// Sessions on what `node` is connected to by `iface`, or by any interface, may belong to others from here on.
     fn forget(&mut self, node: NodeIndex, iface: Option<InterfaceId>) {
+        self.broadcasts.retain(|(own, by), _| *own != node || iface.is_some_and(|iface| iface != *by));
         let concerned =
             |(own, by): &(NodeIndex, InterfaceId)| *own == node && iface.is_none_or(|iface| iface == *by);
         let media: Vec<MediumIndex> =
@@ -104,6 +111,28 @@ impl Nonces {
     }
 }
 
+impl Nonces {
+    fn broadcasts(
+        &mut self,
+        node: NodeIndex,
+        iface: InterfaceId,
+        id: BroadcastKeyId,
+        counter: u32,
+    ) -> Result<(), String> {
+        let before = self.broadcasts.insert((node, iface), (id, counter));
+        self.begun += u64::from(before.is_none_or(|(other, _)| other != id));
+        match before {
+            Some((same, last)) if same == id && counter <= last => {
+                Err(format!("broadcast with counter {counter} under key {:04x} after {last}", id.0))
+            }
+            Some((same, _)) if same == id => Ok(()),
+            Some(_) | None if counter == 0 => Ok(()),
+            // Frames that wait may be lost with their key, but the first that leaves under one has the first counter.
+            Some(_) | None => Err(format!("began key {:04x} with counter {counter}", id.0)),
+        }
+    }
+}
+
 impl Observer for Nonces {
     fn observe(&mut self, observation: &Observation<'_>) {
         let What::Node { node, act, .. } = &observation.what else { return };
@@ -112,11 +141,17 @@ impl Observer for Nonces {
             Act::Given { input: Input::Up { iface, .. } | Input::Down { iface }, .. } => {
                 self.forget(*node, Some(*iface));
             }
-            Act::Took(Output::Transmit { iface, to, bytes }) if self.media.contains_key(&(*node, *iface)) => {
+            Act::Took(Output::Transmit { iface, to, bytes }) => {
                 let Ok(Sealed { header, .. }) = Sealed::decode(bytes) else { return };
-                let KeyName::Session(session) = header.key else { return };
-                let stream = Stream { sender: *node, iface: *iface, to: *to, session: session.get() };
-                if let Err(reason) = self.seals(observation.at, stream, header.counter, bytes) {
+                let judged = match header.key {
+                    KeyName::Broadcast(id) => self.broadcasts(*node, *iface, id, header.counter),
+                    KeyName::Session(session) if self.media.contains_key(&(*node, *iface)) => {
+                        let stream = Stream { sender: *node, iface: *iface, to: *to, session: session.get() };
+                        self.seals(observation.at, stream, header.counter, bytes)
+                    }
+                    KeyName::Session(_) => Ok(()),
+                };
+                if let Err(reason) = judged {
                     self.finding.fail(observation.at, || format!("node {} {reason}", node.0));
                 }
             }
@@ -181,6 +216,24 @@ mod tests {
             let twice = seals(seals(sealed().gives(node, &up(Mode::Nexus)), 1, 0, 9), 1, 0, 10);
             assert!(!twice.objection().is_empty(), "one restart is one new key");
         }
+    }
+
+    /// Node 0 broadcasts under the key with this name.
+    fn broadcasts(script: Script<Nonces>, key: u8, counter: u8) -> Script<Nonces> {
+        script.takes(0, &frame(None, &[&[0x95, key, 0, counter, 0, 0, 0][..], &[7; 90]].concat()))
+    }
+
+    #[test]
+    fn a_broadcast_key_counts_from_zero_upwards_and_never_again() {
+        let sent = || broadcasts(broadcasts(script(), 1, 0), 1, 4);
+        assert_eq!(broadcasts(sent(), 1, 5).objection(), "");
+        for again in [4, 3, 0] {
+            assert!(broadcasts(sent(), 1, again).objection().contains("under key 0001 after 4"));
+        }
+        assert_eq!(broadcasts(sent(), 2, 0).objection(), "", "another key");
+        assert!(broadcasts(sent(), 2, 1).objection().contains("began key 0002 with counter 1"));
+        assert_eq!(broadcasts(sent().crashes(0), 1, 0).objection(), "", "a name drawn again by chance");
+        assert!(!broadcasts(sent().crashes(1), 1, 0).objection().is_empty(), "whoever else crashed");
     }
 
     #[test]

@@ -349,7 +349,9 @@ impl Bench {
 pub(super) fn input(random: &mut Stream, genuine: &[Vec<u8>]) -> Input {
     let link = [ONE, TWO, THREE, FOUR, FIVE][usize::try_from(random.below(5)).unwrap()];
     let hop = hop(random.below(200_000_000));
-    match random.below(8) {
+    match random.below(10) {
+        8 => Input::Hearing { link, hearing: Hearing::Broadcasts },
+        9 => Input::Hearing { link, hearing: Hearing::LinkOnly },
         0 => Input::LinkUp { link, iface: NEXUS, peer: identity(2).public().hash(), hop },
         1 => Input::LinkUp { link, iface: NEXUS, peer: IdentityHash(random.bytes()), hop },
         2 => Input::LinkMeasured { link, hop },

@@ -5,10 +5,11 @@ use alloc::collections::VecDeque;
 use nexus_crypto::NodeId;
 use nexus_machine::{Duration, Instant, Sink};
 use nexus_wire::nexus::control::{Ack, Ping, Pong};
-use nexus_wire::nexus::frame::SealedHeader;
+use nexus_wire::nexus::frame::{SEALED_OVERHEAD, SealedHeader};
 use nexus_wire::nexus::message::{Message, MessageWriter};
 use nexus_wire::nexus::path_cost::{Hop, LatencyMs};
 
+use super::super::airtime::Purpose;
 use super::super::pace::{Pace, jittered};
 use super::{Desk, Effect, Link, Refused, Slot};
 use crate::interface::Endpoint;
@@ -152,18 +153,37 @@ impl Link {
 
     fn ask<S: Sink<Effect>>(&mut self, desk: &mut Desk<'_, S>) {
         let now = desk.cx.now;
-        let wait = self.answer_time().times(1_u64.wrapping_shl(self.probe.attempts.into())).min(
-            // On slow media an answer alone may take longer than the longest wait elsewhere.
-            PROBE_WAIT_MAX.max(self.answer_time()),
-        );
-        self.probe = Probe {
-            token: desk.random.next_u32(),
-            sent_at: now,
-            attempts: self.probe.attempts.saturating_add(1),
-            again_at: now.after(jittered(wait, desk.random)).after(Duration::from_micros(1)),
-        };
+        let (shortest, longest) = self.probe_waits();
+        let wait = shortest.times(1_u64.wrapping_shl(self.probe.attempts.into())).min(longest);
+        let token = desk.random.next_u32();
         let clock_ms = desk.cx.unix_s().unwrap_or(0).saturating_mul(1_000);
-        self.say(&Ping { token: self.probe.token, clock_ms }, desk);
+        let ping = Ping { token, clock_ms };
+        if self.say(Purpose::Asking, &ping, desk) {
+            let attempts = self.probe.attempts.saturating_add(1);
+            let again_at = now.after(jittered(wait, desk.random)).after(Duration::from_micros(1));
+            self.probe = Probe { token, sent_at: now, attempts, again_at };
+        } else {
+            // What was not asked is not unanswered.
+            let wait = Duration::from_micros(desk.random.below(longest.as_micros()));
+            self.probe.again_at = Self::askable_at(&ping, desk).after(wait);
+        }
+    }
+
+    /// From a probe to the next: the first wait, and the longest.
+    pub(super) fn probe_waits(&self) -> (Duration, Duration) {
+        let answer = self.answer_time();
+        // On slow media an answer alone may take longer than the longest wait elsewhere,
+        let longest = PROBE_WAIT_MAX.max(answer);
+        if !self.pace.is_shared {
+            return (answer, longest);
+        }
+        // and on a shared channel the peer may have to save up airtime for it.
+        let sixteenth = Duration::from_micros(self.quarter_of_keepalive().as_micros() / 4);
+        (answer.max(sixteenth), longest.max(self.quarter_of_keepalive()))
+    }
+
+    const fn quarter_of_keepalive(&self) -> Duration {
+        Duration::from_micros(self.pace.keepalive.as_micros() / 4)
     }
 
     /// Whether the medium is one on which frames are acknowledged, because a byte is dear there.
@@ -191,9 +211,8 @@ impl Link {
 
     /// How long it may be quiet. The side with the higher address waits longer, so that one question serves both.
     fn quiet(&self, own: NodeId) -> Duration {
-        let keepalive = self.pace.keepalive;
-        let courtesy = if own < self.peer.node_id() { 0 } else { keepalive.as_micros() / 4 };
-        keepalive.plus(Duration::from_micros(courtesy))
+        let courtesy = if own < self.peer.node_id() { Duration::ZERO } else { self.quarter_of_keepalive() };
+        self.pace.keepalive.plus(courtesy)
     }
 
     /// Asks, asks again, or gives up.
@@ -211,12 +230,15 @@ impl Link {
         None
     }
 
-    pub(super) fn pinged<S: Sink<Effect>>(&self, message: &Message<'_>, desk: &mut Desk<'_, S>) {
+    pub(super) fn pinged<S: Sink<Effect>>(&mut self, message: &Message<'_>, desk: &mut Desk<'_, S>) {
         let Ok(Ping { token, .. }) = message.parse() else {
             return desk.refusals.count(Refused::malformed);
         };
         let clock_ms = desk.cx.unix_s().unwrap_or(0).saturating_mul(1_000);
-        self.say(&Pong { token, clock_ms }, desk);
+        if !self.say(Purpose::Answering, &Pong { token, clock_ms }, desk) {
+            // Any frame says that this side lives; how long the way takes, a late one does not tell.
+            self.acks.due = self.acks.due.min(Self::nothing_at(desk));
+        }
     }
 
     pub(super) fn ponged<S: Sink<Effect>>(
@@ -268,9 +290,17 @@ impl Link {
     pub(super) fn acknowledge<S: Sink<Effect>>(&mut self, desk: &mut Desk<'_, S>) {
         if self.acks.due <= desk.cx.now {
             // It is written as the frame is sealed: what arrived under one pair of keys is not told under another.
-            self.acks.due = Instant::NEVER;
-            self.say_nothing(desk);
+            // Without airtime it may ride with what is sent before.
+            let said = self.say_nothing_within_budget(desk);
+            self.acks.due = if said { Instant::NEVER } else { Self::nothing_at(desk) };
         }
+    }
+
+    /// When there is airtime for an acknowledgement on its own.
+    fn nothing_at<S>(desk: &mut Desk<'_, S>) -> Instant {
+        let bytes = SEALED_OVERHEAD.saturating_add(Self::ack_len());
+        let ready_at = desk.airtime.ready_at(Purpose::Answering, bytes);
+        ready_at.max(desk.cx.now.after(Duration::from_millis(10)))
     }
 
     /// What arrived under the current keys.

@@ -6,10 +6,11 @@ use nexus_crypto::EphemeralPublic;
 use nexus_crypto::noise::{AwaitingRekeyAck, ChannelBinding, REKEY_ACK_LEN, answer_rekey};
 use nexus_machine::{Duration, Instant, Sink};
 use nexus_wire::nexus::control::{Rekey, RekeyAck};
-use nexus_wire::nexus::frame::SessionId;
+use nexus_wire::nexus::frame::{HEADER_LEN, SessionId};
 use nexus_wire::nexus::handshake::rekey_prologue;
-use nexus_wire::nexus::message::Message;
+use nexus_wire::nexus::message::{Message, MessageKind, Messages};
 
+use super::super::airtime::Purpose;
 use super::super::pace::jittered;
 use super::super::sessions::Owner;
 use super::{Desk, Effect, Keys, Link, Previous, Refused, Slot};
@@ -111,7 +112,7 @@ impl Link {
 
     fn begin_offer<S>(&mut self, desk: &mut Desk<'_, S>) {
         let now = desk.cx.now;
-        let wait = self.answer_time();
+        let (wait, _) = self.probe_waits();
         let owner = Owner::Link(desk.id);
         let Some(session) = desk.sessions.take(now, self.iface, owner, desk.random) else {
             self.rekey_not_before = now.after(wait);
@@ -128,7 +129,23 @@ impl Link {
         let longest = Duration::from_micros(self.pace.rekey_after.as_micros() / OFFERS);
         offer.wait = offer.wait.times(2).min(longest.max(offer.wait));
         let (session, ephemeral) = (offer.session, offer.ephemeral);
-        self.say(&Rekey { session, noise: ephemeral.as_bytes() }, desk);
+        let body = Rekey { session, noise: ephemeral.as_bytes() };
+        if !self.say(Purpose::Asking, &body, desk) {
+            let ready_at = Self::askable_at(&body, desk);
+            if let Some(offer) = &mut self.offer {
+                offer.again_at = offer.again_at.max(ready_at);
+            }
+        }
+    }
+
+    /// Whether a plaintext behind headroom offers keys that are offered no more: under other keys it would be a new offer, to which
+    /// the answer would be in vain.
+    pub(super) fn is_stale_offer(&self, bytes: &[u8]) -> bool {
+        let plaintext = bytes.get(HEADER_LEN..).unwrap_or_default();
+        let first = Messages::new(plaintext).next().and_then(Result::ok);
+        let Some(first) = first.filter(|message| message.kind == MessageKind::REKEY) else { return false };
+        let offered = first.parse::<Rekey<'_>>().ok();
+        offered.is_some_and(|rekey| self.offer.as_ref().is_none_or(|offer| offer.session != rekey.session))
     }
 
     pub(super) fn rekey_offered<S: Sink<Effect>>(
@@ -148,7 +165,12 @@ impl Link {
             && answered.theirs == theirs
             && answered.ephemeral == *noise
         {
-            return self.say(&RekeyAck { session: answered.ours, noise: &answered.ack }, desk);
+            let _offered_again = self.say(
+                Purpose::Answering,
+                &RekeyAck { session: answered.ours, noise: &answered.ack },
+                desk,
+            );
+            return;
         }
         if self.next.is_some() {
             return desk.refusals.count(Refused::misplaced_rekey);
@@ -176,7 +198,8 @@ impl Link {
             return desk.refusals.count(Refused::crowded);
         };
         self.next = Some(Box::new(Keys::new(established, ours, theirs, self.pace.window, now)));
-        self.say(&RekeyAck { session: ours, noise: &ack }, desk);
+        // Without airtime the offer goes unanswered, and comes again.
+        let _offered_again = self.say(Purpose::Answering, &RekeyAck { session: ours, noise: &ack }, desk);
         self.answered = Some(Box::new(Answered { ephemeral: *ephemeral, theirs, ours, ack }));
     }
 
@@ -216,7 +239,8 @@ impl Link {
         let Some(next) = self.next.take() else { return };
         self.answered = None;
         self.replace(*next, desk);
-        self.say_nothing(desk);
+        // Without airtime the other side's probe has its answer later.
+        let _asked_again = self.say_nothing_within_budget(desk);
     }
 
     fn replace<S>(&mut self, keys: Keys, desk: &mut Desk<'_, S>) {

@@ -15,7 +15,8 @@ use crate::interface::Endpoint;
 pub(in super::super) enum Sealing {
     /// It goes there.
     To(Option<Endpoint>),
-    /// The address that the peer moved to has not answered yet: it gets no more than a few times what came from it.
+    /// The address that the peer moved to has not answered yet: it gets no more than a few times what came from it. Or it is an
+    /// offer of keys that was answered while its repetition waited.
     Withheld,
     /// No counter is left.
     Exhausted,
@@ -36,6 +37,9 @@ impl Link {
     pub(in super::super) fn seal(&mut self, bytes: &mut Vec<u8>) -> Sealing {
         let sealed_len = bytes.len().saturating_add(TAG_LEN);
         if self.moved.as_mut().is_some_and(|moved| !moved.allows(sealed_len)) {
+            return Sealing::Withheld;
+        }
+        if self.is_stale_offer(bytes) {
             return Sealing::Withheld;
         }
         if self.acks.is_owed() && self.fits(bytes.len().saturating_add(Self::ack_len())) {

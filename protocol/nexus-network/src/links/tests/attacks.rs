@@ -29,7 +29,8 @@ fn in_pieces(fill: u8) -> (Vec<u8>, Vec<Vec<u8>>) {
     let mut message = vec![fill; LENGTH];
     message[0] = 0x81;
     let behind_headroom = [&[0; HEADER_LEN][..], &message].concat();
-    let pieces = fragments::cut(&behind_headroom, usize::from(FRAME_SIZE)).unwrap();
+    let pieces =
+        fragments::cut(&behind_headroom, usize::from(FRAME_SIZE), fragments::Ends::WithFrame).unwrap();
     (message, pieces.into_iter().map(|piece| piece[HEADER_LEN..].to_vec()).collect())
 }
 
@@ -157,8 +158,8 @@ fn a_beacon_with_a_linked_peers_tag_changes_no_link_from_wherever_it_comes() {
     assert_eq!([world.link(0), world.link(1)], links);
     assert!(world.nodes.iter().all(|node| node.downs.is_empty()));
     // Whoever was begun with does not know its peer's tag, and asks the stranger's address who is there, now and then.
-    let spent: usize = world.air[sent..].iter().map(|(_, _, bytes)| bytes.len()).sum();
-    assert!(spent < 50 * 200, "{spent} bytes in answer to two hundred beacons");
+    let answered: usize = world.air[sent..].iter().map(|(_, _, bytes)| bytes.len()).sum();
+    assert!(answered < 50 * 200, "{answered} bytes in answer to two hundred beacons");
 }
 
 #[test]

@@ -69,7 +69,11 @@ fn says(links: &mut Links, until: Instant) -> Vec<Vec<u8>> {
         links.handle_timeout(Cx::at(at), &mut out);
         said.extend(out.into_iter().filter_map(|effect| match effect {
             Effect::Send(frame) => Some(frame.bytes),
-            Effect::Up(_) | Effect::Down { .. } | Effect::Measured { .. } | Effect::EntropyWanted => None,
+            Effect::Up(_)
+            | Effect::Down { .. }
+            | Effect::Measured { .. }
+            | Effect::Beaconed(_)
+            | Effect::EntropyWanted => None,
         }));
     }
     said

@@ -1,6 +1,9 @@
 //! Keys are replaced, whatever the medium does, and nothing that was delivered did not open.
 
 use nexus_machine::Duration;
+use nexus_wire::nexus::control::Rekey;
+use nexus_wire::nexus::frame::SessionId;
+use nexus_wire::nexus::message::MessageWriter;
 
 use super::world::{World, profile};
 use crate::interface::Reach;
@@ -85,4 +88,31 @@ fn much_traffic_brings_the_next_key_sooner() {
     assert_eq!(world.nodes[0].links.status().next().unwrap().rekeys, 1);
     assert_eq!(world.nodes[1].links.status().next().unwrap().rekeys, 1);
     assert!(world.nodes[0].up.contains_key(&link));
+}
+
+#[test]
+fn an_offer_that_was_answered_while_its_repetition_waited_does_not_leave() {
+    let mut world = World::new(2, profile(Reach::PointToPoint, 10_000_000), 34);
+    world.up_all();
+    world.run_for(Duration::from_secs(5));
+    let (link, withheld) = (world.link(0), world.nodes[0].links.withheld());
+    // The last offer of a key that is in use by now, as it stands in the queue of a slow medium.
+    let session = SessionId::new(7).unwrap();
+    let mut message = [0; 64];
+    let mut writer = MessageWriter::new(&mut message);
+    writer.put(&Rekey { session, noise: &[9; 32] }).unwrap();
+    let offer = writer.finish().to_vec();
+    world.send(0, link, &offer);
+    world.run_for(Duration::from_secs(5));
+    assert_eq!(world.nodes[0].links.withheld(), withheld + 1);
+    let [Some(status), Some(other)] = [0, 1].map(|node| world.nodes[node].links.status().next()) else {
+        panic!("up")
+    };
+    assert_eq!((status.rekeys, other.rekeys), (0, 0));
+    world.rekey_after(Duration::from_secs(300));
+    world.run_for(Duration::from_secs(4_000));
+    assert!(
+        world.nodes[1].links.status().next().is_some_and(|status| status.rekeys > 0),
+        "the next offer is taken"
+    );
 }

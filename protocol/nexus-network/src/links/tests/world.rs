@@ -16,6 +16,10 @@ use crate::media::Frame;
 /// The only interface of every node.
 pub(super) const IFACE: InterfaceId = InterfaceId(0);
 
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a property of a world that a test switches by itself"
+)]
 pub(super) struct World {
     pub(super) nodes: Vec<Node>,
     pub(super) now: Instant,
@@ -251,6 +255,7 @@ impl World {
                     self.nodes[node].downs.push(why);
                 }
                 Effect::Measured { .. } => self.nodes[node].measured += 1,
+                Effect::Beaconed(_) => {}
                 Effect::EntropyWanted => {
                     self.nodes[node].entropy_wanted += 1;
                     if !self.entropy {

@@ -59,6 +59,13 @@ pub(super) fn settings_in(effects: &[Effect]) -> Vec<Setting> {
     settings
 }
 
+/// The only setting in what was written.
+pub(super) fn setting_in(effects: &[Effect]) -> Setting {
+    let settings = settings_in(effects);
+    assert_eq!(settings.len(), 1, "one at a time: {effects:?}");
+    settings[0]
+}
+
 pub(super) struct Bench {
     pub(super) rnode: Rnode,
     pub(super) now: Instant,
@@ -93,12 +100,6 @@ impl Bench {
             all.extend(effects);
         }
         all
-    }
-
-    pub(super) fn setting_in(&self, effects: &[Effect]) -> Setting {
-        let settings = settings_in(effects);
-        assert_eq!(settings.len(), 1, "one at a time: {effects:?}");
-        settings[0]
     }
 
     pub(super) fn tell(&mut self, input: Input) -> Vec<Effect> {

@@ -6,7 +6,7 @@ use nexus_wire::reticulum::rnode::{AirtimeLimit, DeviceError, FromDevice, Hertz,
 
 use super::super::*;
 use super::SECOND;
-use super::device::{Bench, answers, channel, echo, says, settings_in};
+use super::device::{Bench, answers, channel, echo, says, setting_in, settings_in};
 
 #[test]
 fn a_firmware_that_is_too_old_is_refused_with_the_version_that_is_needed() {
@@ -76,7 +76,7 @@ fn an_echo_that_is_not_what_was_asked_keeps_the_radio_off() {
         bench.tell(Input::Plugged);
         let mut effects = bench.tell(Input::Bytes(answers(1, 78)));
         for _ in 0..step {
-            let setting = bench.setting_in(&effects);
+            let setting = setting_in(&effects);
             effects = bench.tell(Input::Bytes(echo(setting)));
         }
         let told = bench.tell(Input::Bytes(echo(otherwise)));
@@ -97,7 +97,7 @@ fn a_synthesiser_may_be_a_hundred_hertz_off() {
         bench.tell(Input::Plugged);
         bench.tell(Input::Bytes(answers(1, 78)));
         let goes_on = bench.tell(Input::Bytes(echo(Setting::Frequency(Hertz(hertz)))));
-        assert!(matches!(bench.setting_in(&goes_on), Setting::Bandwidth(_)));
+        assert!(matches!(setting_in(&goes_on), Setting::Bandwidth(_)));
     }
 }
 

@@ -6,7 +6,7 @@ use nexus_wire::reticulum::kiss::Deframer;
 use nexus_wire::reticulum::rnode::{DeviceError, FromDevice, RadioState, Rssi, Setting};
 
 use super::super::*;
-use super::device::{Bench, answers, channel, echo, says};
+use super::device::{Bench, answers, channel, echo, says, setting_in};
 
 #[test]
 fn garbage_around_and_within_frames_does_nothing() {
@@ -28,7 +28,7 @@ fn bytes_may_come_one_by_one() {
     bench.tell(Input::Plugged);
     let begun: Vec<_> =
         answers(1, 78).into_iter().flat_map(|byte| bench.tell(Input::Bytes(vec![byte]))).collect();
-    assert!(matches!(bench.setting_in(&begun), Setting::Frequency(_)));
+    assert!(matches!(setting_in(&begun), Setting::Frequency(_)));
 }
 
 #[test]

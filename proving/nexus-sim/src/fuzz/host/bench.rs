@@ -1,4 +1,6 @@
-//! The nodes, their hosts and the frames between them, and what must hold.
+//! The nodes, their hosts and the frames between them.
+
+mod rules;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::OnceLock;
@@ -9,13 +11,9 @@ use nexus_network::links::LinkId;
 use nexus_network::lora::{FRAME_MAX, Modulation};
 use nexus_network::{
     Access, AppData, DutyCycle, Endpoint, InterfaceId, Limits, Mode, Profile, Reach, Timing, announces,
-    forwarding, links, media,
+    broadcast, forwarding, links, media,
 };
-use nexus_node::{
-    Authorship, Command, Content, Event, Input, Message, Node, Outgoing, Output, Sender, Setup,
-};
-use nexus_wire::nexus::Layout as _;
-use nexus_wire::nexus::frame::{KeyName, Sealed};
+use nexus_node::{Authorship, Command, Content, Input, Node, Outgoing, Output, Setup};
 
 use super::{Held, Reached};
 
@@ -161,6 +159,7 @@ fn limits() -> Limits {
         links: links::Limits { links: 6, answering: 8, opening: 8, dials: 8, interfaces: 4 },
         forwarding: forwarding::Limits { duplicates: 64, reverse: 32 },
         media: media::Limits { interfaces: 4, frames: 16, bytes: 8_000 },
+        broadcast: broadcast::Limits { links: 5, interfaces: 3 },
         announces: announces::Limits { known: 8, relays: 4, links: 6, cache_bytes: 2_000 },
     }
 }
@@ -271,7 +270,9 @@ impl Bench {
         let count = tickets.min(host.appended.len());
         let mut through = None;
         for (ticket, writes) in host.appended.drain(..count) {
-            writes.into_iter().for_each(|write| host.durable.apply(write));
+            for write in writes {
+                host.durable.apply(write);
+            }
             through = Some(ticket);
         }
         if let Some(through) = through {
@@ -498,81 +499,5 @@ impl Bench {
         } else {
             self.hosts[node].ready_owed.insert(iface);
         }
-    }
-
-    // What must hold.
-
-    fn look_at(&mut self, node: usize, by: Option<usize>, event: Event) {
-        match event {
-            Event::LinkUp(status) => {
-                let peer = (status.iface, status.peer.node_id());
-                assert_eq!(by.map(node_id), Some(peer.1), "a link with somebody who did not send this");
-                let up = &mut self.hosts[node].up;
-                assert!(up.values().all(|other| *other != peer), "two links with one peer");
-                assert!(up.insert(status.id, peer).is_none(), "a link came up twice");
-                self.reached.links_up += 1;
-            }
-            Event::LinkDown { last, .. } => {
-                let was = self.hosts[node].up.remove(&last.id);
-                assert!(was.is_some(), "what is down was up");
-                self.reached.links_down += 1;
-                self.reached.rekeys = self.reached.rekeys.max(last.rekeys);
-            }
-            Event::Announced { emitted_at } => {
-                self.emissions.insert((node_id(node).into(), emitted_at));
-            }
-            Event::Reached { destination, emitted_at, .. } => {
-                assert!(self.emissions.contains(&(destination, emitted_at)), "nobody announced {emitted_at}");
-                assert_ne!(destination, node_id(node).into(), "it reached itself");
-                self.reached.believed += 1;
-            }
-            Event::MessageArrived(message) => self.shown(node, &message),
-            Event::Delivered { handle, .. } => {
-                let letter = usize::try_from(handle).ok().and_then(|number| self.letters.get(number));
-                assert!(letter.is_none_or(|letter| letter.shown && letter.from == node), "it never arrived");
-            }
-            Event::EntropyWanted if self.answers_entropy => {
-                let entropy = Input::Entropy(self.random.bytes());
-                self.answers.push_back((node, entropy));
-            }
-            Event::EntropyWanted
-            | Event::ChannelJammed { .. }
-            | Event::ClocksParted { .. }
-            | Event::Attempted { .. }
-            | Event::Undelivered { .. } => {}
-        }
-    }
-
-    fn shown(&mut self, node: usize, message: &Message) {
-        let number = message.text.first_chunk().map(|number| u64::from_le_bytes(*number));
-        let letter = number.and_then(|number| self.letters.get_mut(usize::try_from(number).ok()?));
-        let letter = letter.expect("nobody wrote this");
-        assert_eq!(letter.to, node, "it was for another");
-        assert!(!letter.shown, "it is shown twice");
-        letter.shown = true;
-        let (from, authorship) = match message.sender {
-            Sender::Verified(from) | Sender::Claimed(from) => (from, Authorship::Signed),
-            Sender::Anonymous => (node_id(letter.from), Authorship::Anonymous),
-        };
-        assert_eq!((from, authorship), (node_id(letter.from), letter.authorship), "as from another");
-        self.reached.whole += 1;
-    }
-
-    /// On a cable, and where addresses are true, one address and session stand for one key at a time.
-    fn look_at_counter(&mut self, node: usize, iface: InterfaceId, to: Option<Endpoint>, bytes: &[u8]) {
-        let told_apart = match usize::from(iface.0) {
-            CABLE => true,
-            NETWORK => !self.addresses_lie,
-            _ => false,
-        };
-        let Ok(Sealed { header, .. }) = Sealed::decode(bytes) else { return };
-        let KeyName::Session(session) = header.key else { return };
-        if !told_apart {
-            return;
-        }
-        let last = self.hosts[node].counters.insert((iface, to, session.get()), header.counter);
-        // A number may come again, under another key.
-        let grows = last.is_none_or(|last| header.counter > last || header.counter == 0);
-        assert!(grows, "a nonce used twice: {last:?}, {}", header.counter);
     }
 }

@@ -50,14 +50,25 @@ impl Script {
 const FIRST: &[u8] = b"\x91\x21\x43\0\0\0\0ABCDEFGHIJKLMNOPQRSTUVWXYZ012345";
 const BEACON: &[u8] = b"\x97\x01\x02\x03\x04\x01";
 
+/// What arrives is made up.
+fn made_up(bytes: &[u8], node: u8, iface: u8) -> Vec<u8> {
+    [&[u8::try_from(bytes.len()).expect("short")][..], bytes, &[node, iface, 4]].concat()
+}
+
+/// Letters go both ways, and a probe.
+fn letters(script: Script) -> Script {
+    script.write(0, 1, 100).write(1, 0, 30).then(Act::Ping, &[0, 0, 1]).run(30)
+}
+
 /// See the module.
 pub(in super::super) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
-    let made_up = |bytes: &[u8], node: u8, iface: u8| {
-        [&[u8::try_from(bytes.len()).expect("short")][..], bytes, &[node, iface, 4]].concat()
-    };
-    let letters =
-        |script: Script| script.write(0, 1, 100).write(1, 0, 30).then(Act::Ping, &[0, 0, 1]).run(30);
-    let scripts = [
+    let all = calm().into_iter().chain(hostile()).chain(troubled()).chain(handled());
+    all.map(|(name, script)| (name, script.bytes)).collect()
+}
+
+/// Nothing goes wrong.
+fn calm() -> Vec<(&'static str, Script)> {
+    vec![
         ("all", letters(without(ALL).run(30)).run(60)),
         ("cable", letters(without(CABLE).run(10))),
         ("network", letters(without(NETWORK).run(30)).write(0, 2, 50).run(30)),
@@ -69,10 +80,22 @@ pub(in super::super) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
             "rekey",
             letters(without(CABLE).run(5)).jump(3_700).run(20).jump(3_700).run(20).write(0, 1, 9).run(9),
         ),
+    ]
+}
+
+/// Frames are repeated and changed.
+fn hostile() -> Vec<(&'static str, Script)> {
+    vec![
         ("attack-cable", letters(without(CABLE).run(10)).attack(0).run(30)),
         ("attack-network", letters(without(NETWORK).run(30)).attack(1).run(30)),
         ("attack-radio", letters(without(RADIO).run(300)).attack(2).run(60)),
         ("attack-clear", without(IN_CLEAR).run(30).attack(3).run(60)),
+    ]
+}
+
+/// Disks, clocks and entropy fail.
+fn troubled() -> Vec<(&'static str, Script)> {
+    vec![
         (
             "crash",
             letters(without(CABLE).run(10))
@@ -125,6 +148,12 @@ pub(in super::super) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
                 .then(Act::SetPolicy, &[0, 0, 0])
                 .run(90),
         ),
+    ]
+}
+
+/// Operators, carriers and drivers are not at rest.
+fn handled() -> Vec<(&'static str, Script)> {
+    vec![
         (
             "dial",
             without(NETWORK)
@@ -186,6 +215,5 @@ pub(in super::super) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
                 .then(Act::Lose, &[1])
                 .run(30),
         ),
-    ];
-    scripts.into_iter().map(|(name, script)| (name, script.bytes)).collect()
+    ]
 }

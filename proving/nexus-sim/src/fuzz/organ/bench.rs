@@ -7,7 +7,7 @@ use nexus_crypto::{IdentitySeed, NodeId, NodeIdentity};
 use nexus_machine::{Cx, Duration, Instant, Machine as _, MemoryBound as _, Seed, Stream, WallClock};
 use nexus_network::links::{Effect, Input, Limits, LinkId, LinkStatus, Links, Policy};
 use nexus_network::lora::{FRAME_MAX, Modulation};
-use nexus_network::{Access, DutyCycle, Endpoint, Frame, InterfaceId, Mode, Profile, Reach, Timing};
+use nexus_network::{Access, DutyCycle, Endpoint, Frame, InterfaceId, Mode, Profile, Reach, Seal, Timing};
 use nexus_wire::nexus::Layout as _;
 use nexus_wire::nexus::frame::{FrameKind, HEADER_LEN, Head, Sealed, TAG_LEN};
 
@@ -91,6 +91,10 @@ pub(super) fn node_id(node: usize) -> NodeId {
     IDS.get_or_init(|| std::array::from_fn(|node| identity(node).node_id()))[node]
 }
 
+pub(super) fn interface(nth: usize) -> InterfaceId {
+    InterfaceId(u8::try_from(nth).expect("a few interfaces"))
+}
+
 /// Where a node is; numbers beyond the nodes' are nobody's.
 pub(super) fn address(number: u8) -> Endpoint {
     Endpoint::new(&[number; 6]).expect("six bytes fit")
@@ -167,14 +171,10 @@ impl Bench {
         }
     }
 
-    pub(super) fn iface(&self, nth: usize) -> InterfaceId {
-        InterfaceId(u8::try_from(nth).expect("a few interfaces"))
-    }
-
     fn come_up(&mut self, node: usize) {
         for nth in 0..IFACES {
             let profile = self.profiles[nth];
-            self.tell(node, |bench| Input::Up(bench.iface(nth), profile));
+            self.tell(node, &Input::Up(interface(nth), profile));
         }
     }
 
@@ -188,7 +188,7 @@ impl Bench {
     pub(super) fn entropy(&mut self, choice: u8) {
         self.answers_entropy = choice & 1 == 0;
         if choice & 2 != 0 {
-            self.tell(usize::from(choice >> 2) % NODES, |_| Input::Entropy([choice; 32]));
+            self.tell(usize::from(choice >> 2) % NODES, &Input::Entropy([choice; 32]));
         }
     }
 
@@ -286,7 +286,7 @@ impl Bench {
 
     /// A frame arrives at a node, genuine or not.
     pub(super) fn arrive(&mut self, node: usize, iface: usize, from: Option<Endpoint>, bytes: &[u8]) {
-        let (cx, iface) = (self.cx(), self.iface(iface));
+        let (cx, iface) = (self.cx(), interface(iface));
         let before = self.status(node);
         let (brought, effects) = self.act(node, |links, out| {
             links.receive(cx, iface, from, bytes.to_vec(), out).map(|opened| Brought {
@@ -335,9 +335,14 @@ impl Bench {
         assert!(self.opened.insert(bytes.to_vec()), "opened twice");
         let up = before.iter().chain(effects.iter().filter_map(|effect| match effect {
             Effect::Up(status) => Some(status),
-            Effect::Send(_) | Effect::Down { .. } | Effect::Measured { .. } | Effect::EntropyWanted => None,
+            Effect::Send(_)
+            | Effect::Down { .. }
+            | Effect::Measured { .. }
+            | Effect::Beaconed(_)
+            | Effect::EntropyWanted => None,
         }));
-        let peer = up.filter(|status| status.id == brought.link).map(|status| status.peer.node_id()).last();
+        let peer =
+            up.filter(|status| status.id == brought.link).map(|status| status.peer.node_id()).next_back();
         assert_eq!(peer, origin.map(|origin| node_id(origin.by)), "opened on another's link");
         self.reached.believed += 1;
         self.reached.whole += u32::from(brought.whole);
@@ -354,7 +359,13 @@ impl Bench {
         let frames = match (nth & 128, status) {
             (0, _) | (_, None) => frames,
             (_, Some(status)) => {
-                vec![Frame { iface: status.iface, to: None, bytes, about: None, under: Some(link) }]
+                vec![Frame {
+                    iface: status.iface,
+                    to: None,
+                    bytes,
+                    about: None,
+                    under: Some(Seal::Link(link)),
+                }]
             }
         };
         self.carry_out(node, frames.into_iter().map(Effect::Send).collect());
@@ -362,8 +373,8 @@ impl Bench {
 
     // What the organs are told and want.
 
-    pub(super) fn tell(&mut self, node: usize, input: impl Fn(&Self) -> Input) {
-        let (cx, input) = (self.cx(), input(self));
+    pub(super) fn tell(&mut self, node: usize, input: &Input) {
+        let cx = self.cx();
         let ((), effects) = self.act(node, |links, out| links.handle(cx, input.clone(), out));
         assert!(effects.iter().all(|effect| !matches!(effect, Effect::Up(_))), "a link out of nothing");
         self.carry_out(node, effects);
@@ -417,6 +428,9 @@ impl Bench {
                 Effect::Measured { link, .. } => {
                     assert!(self.organs[node].up.contains_key(&link), "measured without being up");
                 }
+                Effect::Beaconed(link) => {
+                    assert!(self.organs[node].up.contains_key(&link), "beaconed without being up");
+                }
                 Effect::EntropyWanted if self.answers_entropy => {
                     let (cx, entropy) = (self.cx(), self.random.bytes());
                     let ((), more) =
@@ -440,7 +454,7 @@ impl Bench {
         });
         let Some((to, bytes)) = sealed else { return effects };
         let mut origin = Origin { by: node, sealed: None };
-        if let Some(link) = frame.under {
+        if let Some(Seal::Link(link)) = frame.under {
             let status = self.status(node).into_iter().find(|status| status.id == link).expect("it sealed");
             origin.sealed = Some((status.peer.node_id(), frame.bytes[HEADER_LEN..].to_vec()));
             let counter = Sealed::decode(&bytes).expect("a sealed frame").header.counter;

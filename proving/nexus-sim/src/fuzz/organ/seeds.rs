@@ -66,13 +66,25 @@ const REKEYS: &[u8] = b"\x87\x07\x07ABCDEFGHIJKLMNOPQRSTUVWXYZ012345";
 const FIRST: &[u8] = b"\x91\x21\x43\0\0\0\0ABCDEFGHIJKLMNOPQRSTUVWXYZ012345";
 const BEACON: &[u8] = b"\x97\x01\x02\x03\x04\x01";
 
+/// What arrives is made up.
+fn made_up(node: u8, from: u8, bytes: &[u8]) -> Vec<u8> {
+    [&[u8::try_from(bytes.len()).expect("short")][..], bytes, &[node, 0, from]].concat()
+}
+
+/// Packets go both ways, and questions.
+fn packets(script: Script) -> Script {
+    script.say(0, 1, PACKET).say(1, 2, PACKET).say(0, 1, PINGS).run(2)
+}
+
 /// See the module.
 pub(in super::super) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
-    let made_up = |node: u8, from: u8, bytes: &[u8]| {
-        [&[u8::try_from(bytes.len()).expect("short")][..], bytes, &[node, 0, from]].concat()
-    };
-    let packets = |script: Script| script.say(0, 1, PACKET).say(1, 2, PACKET).say(0, 1, PINGS).run(2);
-    let scripts = [
+    let all = calm().into_iter().chain(hostile()).chain(troubled());
+    all.map(|(name, script)| (name, script.bytes)).collect()
+}
+
+/// Nothing goes wrong.
+fn calm() -> Vec<(&'static str, Script)> {
+    vec![
         ("cable", packets(on(CABLES).run(5))),
         ("network", packets(on(NETWORKS).run(20)).run(60)),
         ("radio", packets(on(RADIOS).run(300)).run(600)),
@@ -82,6 +94,12 @@ pub(in super::super) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
             packets(on(CABLES).run(5)).jump(3_700).run(20).jump(3_700).run(20).say(1, 1, PACKET).run(5),
         ),
         ("offers", on(CABLES).run(5).say(0, 1, REKEYS).run(1).say(1, 2, REKEYS).run(30)),
+    ]
+}
+
+/// Frames are repeated and changed.
+fn hostile() -> Vec<(&'static str, Script)> {
+    vec![
         ("attack-cable", packets(on(CABLES).run(5)).attack().run(30)),
         ("attack-network", packets(on(NETWORKS).run(20)).attack().run(30)),
         ("attack-radio", packets(on(RADIOS).run(300)).attack().run(60)),
@@ -93,6 +111,12 @@ pub(in super::super) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
             "forestalled",
             on(CABLES).then(Act::Jump, &[span_of(Duration::from_millis(400))]).forestall().run(10),
         ),
+    ]
+}
+
+/// Hosts, clocks, carriers and operators are not at rest.
+fn troubled() -> Vec<(&'static str, Script)> {
+    vec![
         ("restart", on(CABLES).run(5).then(Act::Restart, &[1]).run(5).then(Act::Restart, &[0]).run(60)),
         (
             "clocks",
@@ -159,6 +183,5 @@ pub(in super::super) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
                 .then(Act::Lose, &[1])
                 .run(30),
         ),
-    ];
-    scripts.into_iter().map(|(name, script)| (name, script.bytes)).collect()
+    ]
 }

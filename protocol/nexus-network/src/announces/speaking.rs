@@ -1,0 +1,444 @@
+//! Speaking on a medium where one frame is heard by many: what is said there of a destination is said once.
+//!
+//! What is to be said waits for its moment and for the airtime that announces may take. When its turn comes, those who are
+//! known to have it are left out; if several others hear broadcasts they are told by one, the rest each over its link.
+//! Source: spec/network.md#announces.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+use core::cmp::Reverse;
+
+use nexus_crypto::DestinationHash;
+use nexus_machine::{BoundedMap, Cx, Duration, Inserted, Instant, MapOverflow, Relaying, Sink};
+use nexus_wire::nexus::path_cost::CompactPathCost;
+
+use super::known::{PathState, Via};
+use super::passing::{message_of, tell};
+use super::{Announces, Effect, Timer, count};
+use crate::interface::{InterfaceId, Mode, Profile, Reach};
+use crate::links::LinkId;
+
+/// Interfaces on which one frame is heard by many, at most.
+pub(super) const CHANNELS: usize = 16;
+/// Announces take this share of an interface's airtime, in percent.
+const SHARE_PERCENT: u64 = 3;
+/// What of that share may be saved up.
+const SAVED: Duration = Duration::from_secs(300);
+/// What passes on waits at random for up to this,
+const SPREAD: Duration = Duration::from_millis(500);
+/// or this where frames take next to no time,
+const FAST_SPREAD: Duration = Duration::from_millis(20);
+/// or so many times what a frame takes, for each neighbour that may have the same to say.
+const SPREAD_FRAMES: u64 = 2;
+/// Where a node has so many neighbours,
+const DENSE: usize = 8;
+/// and so many of them passed an announce on beside the one it came from, it is not passed on once more.
+const ENOUGH: usize = 3;
+/// A neighbour that came up is told of nothing before it hears broadcasts, but no longer than this.
+pub(super) const HEARING_WAIT: Duration = Duration::from_secs(30);
+/// One broadcast serves few, or a frame over a link serves as well and is shorter.
+const WORTH_A_BROADCAST: usize = 2;
+/// Of how many neighbours it is remembered that they have an announce.
+const SIGNS: usize = 64;
+
+/// An interface on which one frame is heard by many.
+#[derive(Debug)]
+pub(super) struct Channel {
+    profile: Profile,
+    /// When the airtime that was spent is made good.
+    spent_until: Instant,
+    waiting: BTreeMap<DestinationHash, Waiting>,
+}
+
+/// Something to be said.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    at: Instant,
+    hops: u8,
+}
+
+/// Who is known to have the newest emission of a destination: they said it themselves.
+#[derive(Debug)]
+pub(super) struct Signs {
+    emitted_at: u64,
+    by: BTreeSet<LinkId>,
+}
+
+/// A broadcast that was made.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spoken {
+    emitted_at: u64,
+    at: Instant,
+}
+
+/// What is said on channels, and what is known of who has it.
+#[derive(Debug)]
+pub(super) struct Speech {
+    pub(super) channels: BTreeMap<InterfaceId, Channel>,
+    spoken: BoundedMap<(InterfaceId, DestinationHash), Spoken>,
+    signs: BoundedMap<DestinationHash, Signs>,
+    /// What may wait on one channel.
+    capacity: usize,
+}
+
+impl Speech {
+    pub(super) const fn new(waiting: usize, known: usize) -> Self {
+        Self {
+            channels: BTreeMap::new(),
+            spoken: BoundedMap::new(known, MapOverflow::EvictLeastRecent),
+            signs: BoundedMap::new(waiting, MapOverflow::EvictLeastRecent),
+            capacity: waiting,
+        }
+    }
+
+    pub(super) fn up(&mut self, iface: InterfaceId, profile: &Profile) {
+        self.channels.remove(&iface);
+        let is_heard_by_many = match profile.reach {
+            Reach::PointToPoint => false,
+            Reach::Shared | Reach::Addressed => profile.mode == Mode::Nexus,
+        };
+        if is_heard_by_many && self.channels.len() < CHANNELS {
+            let channel = Channel { profile: *profile, spent_until: Instant::BOOT, waiting: BTreeMap::new() };
+            self.channels.insert(iface, channel);
+        }
+    }
+
+    /// Whether what is said to a link on `iface` is said on a channel.
+    pub(super) fn is_on(&self, iface: InterfaceId) -> bool {
+        self.channels.contains_key(&iface)
+    }
+
+    /// Whether neighbours on `iface` hear broadcasts as soon as they hold the key.
+    pub(super) fn is_shared(&self, iface: InterfaceId) -> bool {
+        self.channels.get(&iface).is_some_and(|channel| channel.profile.reach == Reach::Shared)
+    }
+
+    /// The neighbour behind `link` has this emission.
+    pub(super) fn sign(&mut self, destination: DestinationHash, emitted_at: u64, link: LinkId) {
+        match self.signs.get_mut(&destination).filter(|signs| signs.emitted_at == emitted_at) {
+            Some(signs) if signs.by.len() < SIGNS => _ = signs.by.insert(link),
+            Some(_) => {}
+            None => {
+                let signs = Signs { emitted_at, by: BTreeSet::from([link]) };
+                // The one used longest ago makes room: its neighbours are told once more than they need be.
+                let _displaced: Inserted<_, _> = self.signs.insert(destination, signs);
+            }
+        }
+    }
+
+    /// Whether the neighbour behind `link` is known to have this emission.
+    pub(super) fn has(&self, destination: &DestinationHash, emitted_at: u64, link: LinkId) -> bool {
+        let signs = self.signs.get(destination).filter(|signs| signs.emitted_at == emitted_at);
+        signs.is_some_and(|signs| signs.by.contains(&link))
+    }
+
+    /// Whether this emission was broadcast on `iface` since `since`.
+    fn was_spoken(
+        &self,
+        iface: InterfaceId,
+        destination: DestinationHash,
+        emitted_at: u64,
+        since: Instant,
+    ) -> bool {
+        let spoken = self.spoken.get(&(iface, destination));
+        spoken.is_some_and(|spoken| spoken.emitted_at == emitted_at && spoken.at >= since)
+    }
+
+    /// Until when announces have no airtime on `iface`, if they have none.
+    pub(super) fn busy_until(&self, iface: InterfaceId, now: Instant) -> Option<Instant> {
+        self.channels.get(&iface).map(Channel::free_at).filter(|free_at| *free_at > now)
+    }
+
+    /// Of what waits to be said of `destination`, nothing is said.
+    pub(super) fn forget(&mut self, destination: &DestinationHash) {
+        for channel in self.channels.values_mut() {
+            channel.waiting.remove(destination);
+        }
+    }
+
+    pub(super) const fn memory_bound(&self) -> usize {
+        // Nodes of ordered maps may be half empty; a bounded map is two of them.
+        const PER_WAITING: usize = 2 * size_of::<(DestinationHash, Waiting)>() + 32;
+        const PER_CHANNEL: usize = 4 * size_of::<Channel>();
+        const PER_SPOKEN: usize = 8 * size_of::<(InterfaceId, DestinationHash, Spoken, u64)>();
+        const PER_SIGNS: usize = 8 * size_of::<(DestinationHash, Signs, u64)>() + SIGNS * 32 + 256;
+        self.capacity
+            .saturating_mul(CHANNELS.saturating_mul(PER_WAITING))
+            .saturating_add(self.spoken.capacity().saturating_mul(PER_SPOKEN))
+            .saturating_add(self.signs.capacity().saturating_mul(PER_SIGNS))
+            .saturating_add(CHANNELS.saturating_mul(PER_CHANNEL))
+            .saturating_add(8_192)
+    }
+}
+
+impl Channel {
+    /// From when on something may be said; at once if that is past.
+    fn free_at(&self) -> Instant {
+        self.spent_until.before(SAVED)
+    }
+
+    /// Takes a frame's airtime from the share of announces.
+    fn spend(&mut self, now: Instant, bytes: usize) {
+        let micros = self.profile.airtime(bytes).as_micros().saturating_mul(100) / SHARE_PERCENT;
+        self.spent_until = self.spent_until.max(now).after(Duration::from_micros(micros));
+    }
+
+    /// How long what is passed on waits at most, among so many neighbours.
+    fn spread(&self, bytes: usize, neighbours: usize) -> Duration {
+        let others = u64::try_from(neighbours).unwrap_or(u64::MAX).saturating_add(1);
+        let airtime = self.profile.airtime(bytes);
+        let least = if airtime < FAST_SPREAD { FAST_SPREAD } else { SPREAD };
+        least.max(airtime.times(SPREAD_FRAMES).times(others))
+    }
+
+    /// What is to be said next of what is due: this node's own, then the nearest, of those the newest.
+    fn due(&self, now: Instant, own: DestinationHash) -> Option<DestinationHash> {
+        let due = self.waiting.iter().filter(|(_, waiting)| waiting.at <= now);
+        due.min_by_key(|(about, waiting)| (**about != own, waiting.hops, Reverse(waiting.at)))
+            .map(|(about, _)| *about)
+    }
+
+    fn next_at(&self) -> Option<Instant> {
+        self.waiting.values().map(|waiting| waiting.at).min()
+    }
+}
+
+/// What became of an introduction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Introduced {
+    /// There was nothing to say, or the neighbour had it.
+    NoNeed,
+    /// An announce of so many bytes was said.
+    Told(usize),
+}
+
+/// Those on a channel who lack an announce.
+struct Audience {
+    /// Who hears broadcasts.
+    hearers: Vec<LinkId>,
+    /// Who does not.
+    others: Vec<LinkId>,
+    /// How many neighbours passed it on, beside the one it came from, where that is a reason not to.
+    copies: usize,
+}
+
+/// What is to be said of a destination.
+struct News {
+    emitted_at: u64,
+    cost: CompactPathCost,
+    /// The way to it; none of this node's own.
+    via: Option<Via>,
+    packet: Vec<u8>,
+}
+
+impl Announces {
+    /// This node's own emission is to be said on every channel, at once.
+    pub(super) fn speak_own(&mut self, cx: Cx, out: &mut impl Sink<Effect>) {
+        let own = self.own.destination();
+        let interfaces: Vec<InterfaceId> = self.speech.channels.keys().copied().collect();
+        for iface in interfaces {
+            if let Some(channel) = self.speech.channels.get_mut(&iface) {
+                // There is always room for one's own.
+                channel.waiting.insert(own, Waiting { at: cx.now, hops: 0 });
+            }
+            self.speak(cx, iface, out);
+        }
+    }
+
+    /// What was heard of `destination` is to be passed on on every channel, after a random wait.
+    pub(super) fn speak_later(&mut self, now: Instant, destination: DestinationHash, hops: u8, len: usize) {
+        let capacity = self.speech.capacity;
+        for (iface, channel) in &mut self.speech.channels {
+            let neighbours = self.links.iter().filter(|(_, other)| other.iface == *iface).count();
+            if neighbours == 0 {
+                continue;
+            }
+            if channel.waiting.len() >= capacity && !channel.waiting.contains_key(&destination) {
+                count(&mut self.refusals.crowded);
+                continue;
+            }
+            let spread = channel.spread(len, neighbours);
+            let wait = Duration::from_micros(self.random.below(spread.as_micros()).saturating_add(1));
+            let at = now.after(wait);
+            channel.waiting.insert(destination, Waiting { at, hops });
+            let timer = Timer::Speak(*iface);
+            let at = at.max(channel.free_at());
+            if self.deadlines.get(timer).is_none_or(|set| at < set) {
+                self.deadlines.set(timer, at);
+            }
+        }
+    }
+
+    /// Says what is due on a channel, as far as there is airtime for it.
+    pub(super) fn speak(&mut self, cx: Cx, iface: InterfaceId, out: &mut impl Sink<Effect>) {
+        let own = self.own.destination();
+        while let Some(channel) = self.speech.channels.get_mut(&iface) {
+            let free_at = channel.free_at();
+            let due = channel.due(cx.now, own).filter(|_| free_at <= cx.now);
+            let Some(destination) = due else {
+                if let Some(at) = channel.next_at() {
+                    self.deadlines.set(Timer::Speak(iface), at.max(free_at));
+                }
+                return;
+            };
+            channel.waiting.remove(&destination);
+            self.speak_of(cx, iface, destination, out);
+        }
+    }
+
+    /// Says what there is to say of `destination`, to those who lack it.
+    fn speak_of(
+        &mut self,
+        cx: Cx,
+        iface: InterfaceId,
+        destination: DestinationHash,
+        out: &mut impl Sink<Effect>,
+    ) {
+        let Some(news) = self.news_of(cx, destination) else { return };
+        let Audience { hearers, others, copies } = self.audience(iface, destination, &news);
+        let mut told = others;
+        if copies < ENOUGH {
+            if hearers.len() >= WORTH_A_BROADCAST {
+                self.broadcast(cx.now, iface, destination, &news, out);
+            } else {
+                told.extend(hearers);
+            }
+        }
+        for link in told {
+            self.tell_on_channel(cx.now, iface, link, destination, &news, out);
+        }
+        self.repeat_later(cx.now, destination, 0);
+    }
+
+    /// Who lacks `news` on a channel, and how often it was said there.
+    fn audience(&self, iface: InterfaceId, destination: DestinationHash, news: &News) -> Audience {
+        let (mut hearers, mut others, mut said, mut neighbours) = (Vec::new(), Vec::new(), 0_usize, 0_usize);
+        for (link, other) in self.links.iter().filter(|(_, other)| other.iface == iface) {
+            neighbours = neighbours.saturating_add(1);
+            if news.via.is_some_and(|via| self.links.leads_to_same(via, link)) {
+                // It came from there.
+            } else if self.speech.has(&destination, news.emitted_at, link) {
+                said = said.saturating_add(1);
+            } else if other.hears_since.is_some() {
+                hearers.push(link);
+            } else {
+                others.push(link);
+            }
+        }
+        // One's own is said in any case, and so is what few could say in this node's place.
+        let copies = if news.via.is_some() && neighbours >= DENSE { said } else { 0 };
+        Audience { hearers, others, copies }
+    }
+
+    /// What there is to say of `destination`, if anything is to be said.
+    fn news_of(&mut self, cx: Cx, destination: DestinationHash) -> Option<News> {
+        if destination == self.own.destination() {
+            let own = self.own.current()?;
+            let (emitted_at, packet) = (own.emitted_at, own.bytes.clone());
+            return Some(News { emitted_at, cost: CompactPathCost::ORIGIN, via: None, packet });
+        }
+        let known = self.known.get(&destination).filter(|known| known.path == PathState::Alive)?;
+        let (emitted_at, cost, via) = (known.emitted_at, known.cost, Some(known.neighbour.via));
+        let packet = self.cache.take_up(&destination).filter(|_| cx.config.relaying == Relaying::On)?;
+        Some(News { emitted_at, cost, via, packet: packet.to_vec() })
+    }
+
+    fn broadcast(
+        &mut self,
+        now: Instant,
+        iface: InterfaceId,
+        about: DestinationHash,
+        news: &News,
+        out: &mut impl Sink<Effect>,
+    ) {
+        let message = message_of(news.cost, &news.packet);
+        if let Some(channel) = self.speech.channels.get_mut(&iface) {
+            channel.spend(now, message.len().saturating_add(BROADCAST_OVERHEAD));
+        }
+        let spoken = Spoken { emitted_at: news.emitted_at, at: now };
+        // What was said longest ago makes room: it may be said once more than it need be.
+        let _displaced: Inserted<_, _> = self.speech.spoken.insert((iface, about), spoken);
+        out.push(Effect::Broadcast { iface, about, message });
+    }
+
+    fn tell_on_channel(
+        &mut self,
+        now: Instant,
+        iface: InterfaceId,
+        link: LinkId,
+        about: DestinationHash,
+        news: &News,
+        out: &mut impl Sink<Effect>,
+    ) {
+        if let Some(channel) = self.speech.channels.get_mut(&iface) {
+            channel.spend(now, news.packet.len().saturating_add(TELL_OVERHEAD));
+        }
+        if news.via.is_none()
+            && let Some(other) = self.links.get_mut(link)
+        {
+            other.own_told = news.emitted_at;
+        }
+        out.push(tell(link, about, news.cost, &news.packet));
+    }
+
+    /// The neighbour behind `link`, which came up of late, is told of `destination`, if it lacks it: by a broadcast if others
+    /// came up with it and wait for the same.
+    pub(super) fn introduce(
+        &mut self,
+        cx: Cx,
+        link: LinkId,
+        destination: DestinationHash,
+        out: &mut impl Sink<Effect>,
+    ) -> Introduced {
+        let Some(other) = self.links.get(link) else { return Introduced::NoNeed };
+        let (iface, since, own_told) = (other.iface, other.hears_since, other.own_told);
+        let Some(news) = self.news_of(cx, destination) else { return Introduced::NoNeed };
+        let spoken = |since| self.speech.was_spoken(iface, destination, news.emitted_at, since);
+        let has_own = news.via.is_none() && own_told == news.emitted_at;
+        if has_own || since.is_some_and(spoken) || self.speech.has(&destination, news.emitted_at, link) {
+            return Introduced::NoNeed;
+        }
+        let place = self.known.place_of(&destination);
+        let waits = |(id, other): &(LinkId, &super::Neighbouring)| {
+            let is_told = match place {
+                Some(place) => other.told.is_some_and(|told| told <= place),
+                None => other.own_told == news.emitted_at || other.told.is_some(),
+            };
+            other.iface == iface
+                && other.hears_since.is_some()
+                && !is_told
+                && self.deadlines.get(Timer::Tell(*id)).is_some()
+                && !news.via.is_some_and(|via| self.links.leads_to_same(via, *id))
+        };
+        let others = self.links.iter().filter(|other| other.0 != link).filter(waits).count();
+        if since.is_some() && others.saturating_add(1) >= WORTH_A_BROADCAST {
+            self.broadcast(cx.now, iface, destination, &news, out);
+        } else {
+            self.tell_on_channel(cx.now, iface, link, destination, &news, out);
+        }
+        Introduced::Told(news.packet.len())
+    }
+
+    /// A neighbour hears broadcasts from here on, or does not any more.
+    pub(super) fn hearing(&mut self, cx: Cx, link: LinkId, hearing: super::Hearing) {
+        let Some(other) = self.links.get_mut(link) else { return };
+        other.hears_since = match hearing {
+            super::Hearing::Broadcasts => Some(cx.now),
+            super::Hearing::LinkOnly => None,
+        };
+        let is_waiting = other.told.is_none() && self.deadlines.get(Timer::Tell(link)).is_some();
+        if hearing == super::Hearing::Broadcasts && is_waiting {
+            // Those who came at the same time are told together.
+            let Some(channel) = self.speech.channels.get(&other.iface) else { return };
+            if channel.profile.reach == Reach::Shared {
+                let together = channel.spread(usize::from(channel.profile.frame_size), 1);
+                self.deadlines.set(Timer::Tell(link), cx.now.after(together));
+            }
+        }
+    }
+}
+
+/// What a broadcast needs beside headroom, message and packet: a length, a signature, a tag.
+const BROADCAST_OVERHEAD: usize = 2 + 65 + 16;
+/// What a sealed ANNOUNCE needs beside the packet: header, kind, cost, tag.
+const TELL_OVERHEAD: usize = 7 + 1 + 8 + 16;

@@ -1,0 +1,133 @@
+//! A node that has neighbours and nothing to say: the organs that make links and own the way out, without announces and
+//! packets. What is on the air is what links cost.
+
+use std::collections::VecDeque;
+
+use nexus_crypto::{DestinationHash, IdentitySeed, NodeIdentity};
+use nexus_machine::{Cx, Instant, Machine as _, Snapshot, earliest};
+use nexus_network::Policy;
+use nexus_network::links::{self, Links};
+use nexus_network::media::{self, Media};
+use nexus_node::{Event, Input, Output};
+use nexus_wire::reticulum::Announce;
+
+use crate::actor::{Actor, Birth};
+
+/// Such a node.
+#[derive(Debug)]
+pub struct Neighbour {
+    links: Links,
+    media: Media,
+    outputs: VecDeque<Output>,
+}
+
+impl Actor for Neighbour {
+    fn address(identity: &[u8; 32]) -> DestinationHash {
+        NodeIdentity::from_seed(IdentitySeed::from_bytes(*identity)).node_id().into()
+    }
+
+    /// It announces nothing.
+    fn remembers(_store: &Snapshot, _announce: &Announce<'_>) -> bool {
+        false
+    }
+
+    fn boot(birth: Birth) -> Self {
+        let identity = NodeIdentity::from_seed(IdentitySeed::from_bytes(birth.identity));
+        Self {
+            links: Links::new(identity, Policy::Anyone, links::Limits::default(), &birth.seed),
+            media: Media::new(media::Limits::default(), &birth.seed),
+            outputs: VecDeque::new(),
+        }
+    }
+
+    fn handle(&mut self, now: Instant, input: Input) {
+        let cx = Cx::at(now);
+        match input {
+            Input::Frame { iface, from, bytes } => {
+                let mut effects = VecDeque::new();
+                self.links.receive(cx, iface, from, bytes, &mut effects);
+                self.act(cx, effects);
+            }
+            Input::Up { iface, profile } => {
+                self.tell_media(cx, media::Input::Up(iface, profile));
+                self.tell_links(cx, links::Input::Up(iface, profile));
+            }
+            Input::Down { iface } => {
+                self.tell_media(cx, media::Input::Down(iface));
+                self.tell_links(cx, links::Input::Down(iface));
+            }
+            Input::TxReady { iface } => self.tell_media(cx, media::Input::TxReady(iface)),
+            Input::ChannelBusy { iface } => self.tell_media(cx, media::Input::ChannelBusy(iface)),
+            Input::ChannelClear { iface } => self.tell_media(cx, media::Input::ChannelClear(iface)),
+            Input::Entropy(entropy) => self.tell_links(cx, links::Input::Entropy(entropy)),
+            Input::Command(_) | Input::Persisted { .. } | Input::WallClock { .. } => {}
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        let cx = Cx::at(now);
+        let mut effects = VecDeque::new();
+        self.media.handle_timeout(cx, &mut effects);
+        self.transmit(cx, effects);
+        let mut effects = VecDeque::new();
+        self.links.handle_timeout(cx, &mut effects);
+        self.act(cx, effects);
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        earliest([self.media.next_timeout(), self.links.next_timeout()])
+    }
+
+    fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+}
+
+impl Neighbour {
+    fn tell_links(&mut self, cx: Cx, input: links::Input) {
+        let mut effects = VecDeque::new();
+        self.links.handle(cx, input, &mut effects);
+        self.act(cx, effects);
+    }
+
+    fn tell_media(&mut self, cx: Cx, input: media::Input) {
+        let mut effects = VecDeque::new();
+        self.media.handle(cx, input, &mut effects);
+        self.transmit(cx, effects);
+    }
+
+    fn act(&mut self, cx: Cx, effects: VecDeque<links::Effect>) {
+        for effect in effects {
+            match effect {
+                links::Effect::Send(frame) => self.tell_media(cx, media::Input::Send(frame)),
+                links::Effect::Up(status) => self.outputs.push_back(Output::Event(Event::LinkUp(status))),
+                links::Effect::Down { last, why } => {
+                    self.outputs.push_back(Output::Event(Event::LinkDown { last, why }));
+                }
+                links::Effect::Measured { .. } | links::Effect::Beaconed(_) => {}
+                links::Effect::EntropyWanted => self.outputs.push_back(Output::Event(Event::EntropyWanted)),
+            }
+        }
+    }
+
+    fn transmit(&mut self, cx: Cx, effects: VecDeque<media::Effect>) {
+        for effect in effects {
+            match effect {
+                media::Effect::Transmit(mut frame) => {
+                    let mut effects = VecDeque::new();
+                    let sealed = self.links.seal(cx, &mut frame, &mut effects);
+                    let media::Frame { iface, to, bytes, .. } = frame;
+                    match sealed {
+                        Ok(()) => self.outputs.push_back(Output::Transmit { iface, to, bytes }),
+                        Err(links::Withheld) => self.tell_media(cx, media::Input::TxReady(iface)),
+                    }
+                    self.act(cx, effects);
+                }
+                media::Effect::Sense(iface) => self.outputs.push_back(Output::Sense { iface }),
+                media::Effect::Jammed(iface) => {
+                    self.outputs.push_back(Output::Event(Event::ChannelJammed { iface }));
+                }
+            }
+        }
+    }
+}
