@@ -30,6 +30,9 @@ const NODES: usize = 5;
 /// Ordered pairs of nodes.
 const PAIRS: usize = NODES * (NODES - 1);
 
+/// How long the nodes, once linked, may take to hear of each other before they say it again: a few frames on the air.
+const ANNOUNCE_AGAIN: Duration = Duration::from_secs(3);
+
 /// How the demo is run.
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
@@ -157,11 +160,19 @@ async fn wait(limit: Option<Duration>) {
 /// to go on without end.
 async fn show(town: &mut Town, picture: &mut Picture, endless: bool) -> Result<(), DemoError> {
     town.start(picture).await?;
+    let mut announced = Instant::now();
     loop {
         let seen = town.look().await?;
         picture.draw(&seen, town.mail());
-        if seen.links().len() == NODES - 1 && seen.paths() == PAIRS {
+        let linked = seen.links().len() == NODES - 1;
+        if linked && seen.paths() == PAIRS {
             break;
+        }
+        if !linked {
+            announced = Instant::now();
+        } else if announced.elapsed() >= ANNOUNCE_AGAIN {
+            announced = Instant::now();
+            town.announce_again(&seen).await?;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
