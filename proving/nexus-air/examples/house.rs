@@ -8,7 +8,7 @@ use std::error::Error;
 use std::io::stdin;
 use std::path::{Path, PathBuf};
 
-use nexus_air::Hearing;
+use nexus_air::{Hearing, RadioId};
 use nexus_air::live::{Address, House, Plan};
 use nexus_machine::Seed;
 
@@ -28,9 +28,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn serve(radios: u16, directory: &Path) -> Result<(), Box<dyn Error>> {
     let hearing = Hearing::everybody(radios);
-    let ids = hearing.ids();
+    let ids: Vec<RadioId> = hearing.ids().collect();
     let house = House::open(Plan::terminals(hearing, Seed::new([0; 32])), directory)?;
-    for radio in ids.clone() {
+    for radio in ids.iter().copied() {
         if let Address::Terminal(path) = house.address(radio) {
             println!("{}", path.display());
         }
