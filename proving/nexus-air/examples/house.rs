@@ -1,4 +1,4 @@
-//! Virtual RNodes that hear each other, for everybody who has none: `cargo run -p nexus-air --example house -- 2`
+//! Virtual radio modems that hear each other, for everybody who has none: `cargo run -p nexus-air --example house -- 2`
 //!
 //! It prints at which terminals they are, and lets them run until its input ends or somebody presses Enter. With a
 //! directory as its second argument they stay at the same paths from one run to the next.
