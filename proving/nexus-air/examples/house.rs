@@ -8,8 +8,8 @@ use std::error::Error;
 use std::io::stdin;
 use std::path::{Path, PathBuf};
 
-use nexus_air::{Hearing, RadioId};
 use nexus_air::live::{Address, House, Plan};
+use nexus_air::{Hearing, RadioId};
 use nexus_machine::Seed;
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -53,15 +53,19 @@ fn two_stock_nodes_hear_each_other_through_virtual_modems_at_terminals() {
     let halves: Vec<_> = on_air.iter().filter(|one| one.bytes[0] & 1 == 1).collect();
     assert_eq!((on_air.len(), halves.len()), (6, 2));
     assert_eq!((halves[0].bytes.len(), halves[0].end), (255, halves[1].start));
+    for node in [&mut left, &mut right] {
+        assert_eq!(node.said("announced"), Vec::<Value>::new(), "heard what nobody said");
+        assert_eq!(node.complaints(), 0, "lines of its log");
+    }
 }
 
 #[test]
 fn a_stock_node_finds_a_virtual_modem_at_a_tcp_port() {
     let home = tempfile::tempdir().unwrap();
     let (house, host) = house_with_tcp(&home);
-    let mut left = StockNode::start(home.path(), "left", house.address(A), Tuned::SLOW, FlowControl::Off);
+    let mut left = StockNode::start(home.path(), "left", house.address(A), Tuned::FAST, FlowControl::Off);
     let mut right =
-        StockNode::start_at(home.path(), "right", &format!("tcp://{host}"), Tuned::SLOW, FlowControl::Off);
+        StockNode::start_at(home.path(), "right", &format!("tcp://{host}"), Tuned::FAST, FlowControl::Off);
     left.wait_for("ready");
     right.wait_for("ready");
     converse(&mut left, &mut right);

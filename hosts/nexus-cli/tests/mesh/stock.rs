@@ -100,7 +100,7 @@ fn sealed_links_and_stock_nodes_share_a_channel_and_neither_disturbs_the_other()
         }
         // Each of ours knows the other alone, and counted each announce in clear as nothing that it speaks.
         for (node, at, other) in [(&a, A, &b), (&b, B, &a)] {
-            assert_eq!(destinations(node).await, [other.me.node.clone()]);
+            assert_eq!(destinations(node).await, std::slice::from_ref(&other.me.node));
             let received = received(&on_air, OTHER, at) + received(&on_air, ANOTHER, at);
             let refused = |status: &Status| {
                 status.refusals.get("link_malformed").is_some_and(|count| *count == received)
