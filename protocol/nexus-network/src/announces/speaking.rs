@@ -311,7 +311,7 @@ impl Announces {
         out: &mut impl Sink<Effect>,
     ) {
         let Some(news) = self.news_of(cx, destination) else { return };
-        let Audience { hearers, others, copies, said } = self.audience(iface, destination, &news);
+        let Audience { hearers, others, said, copies } = self.audience(iface, destination, &news);
         match saying {
             Saying::First if hearers.is_empty() && others.is_empty() => {}
             Saying::First => self.say_again_later(cx.now, iface, destination, news.packet.len()),
@@ -376,7 +376,7 @@ impl Announces {
         }
         // One's own is said in any case, and so is what few could say in this node's place.
         let copies = if news.via.is_some() && neighbours >= DENSE { said } else { 0 };
-        Audience { hearers, others, copies, said }
+        Audience { hearers, others, said, copies }
     }
 
     /// What there is to say of `destination`, if anything is to be said.
