@@ -30,13 +30,10 @@ const NODES: usize = 5;
 /// Ordered pairs of nodes.
 const PAIRS: usize = NODES * (NODES - 1);
 
-/// How long the nodes, once linked, may take to hear of each other before they say it again: a few frames on the air.
-const ANNOUNCE_AGAIN: Duration = Duration::from_secs(3);
-
 /// How the demo is run.
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
-    /// End after so many seconds at most [default: 30; on a terminal: none]
+    /// End after so many seconds at most [default: 60; on a terminal: none]
     #[arg(long)]
     seconds: Option<u64>,
     /// Print one JSON object at the end instead of a live account
@@ -111,7 +108,7 @@ impl Demo {
         let mut picture = if self.json { Picture::hidden() } else { Picture::on_standard_output() };
         let limit = match self.seconds {
             Some(seconds) => Some(Duration::from_secs(seconds)),
-            None => (!endless).then_some(Duration::from_secs(30)),
+            None => (!endless).then_some(Duration::from_secs(60)),
         };
         let ending = tokio::select! {
             shown = show(&mut town, &mut picture, endless) => shown.map(|()| Ending::Done),
@@ -160,19 +157,11 @@ async fn wait(limit: Option<Duration>) {
 /// to go on without end.
 async fn show(town: &mut Town, picture: &mut Picture, endless: bool) -> Result<(), DemoError> {
     town.start(picture).await?;
-    let mut announced = Instant::now();
     loop {
         let seen = town.look().await?;
         picture.draw(&seen, town.mail());
-        let linked = seen.links().len() == NODES - 1;
-        if linked && seen.paths() == PAIRS {
+        if seen.links().len() == NODES - 1 && seen.paths() == PAIRS {
             break;
-        }
-        if !linked {
-            announced = Instant::now();
-        } else if announced.elapsed() >= ANNOUNCE_AGAIN {
-            announced = Instant::now();
-            town.announce_again(&seen).await?;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

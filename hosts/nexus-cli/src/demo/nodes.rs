@@ -136,18 +136,6 @@ impl Town {
         Ok(Seen { nodes })
     }
 
-    /// Has those announce themselves again whom somebody knows no way to: what is said once on the air may be heard by nobody.
-    pub(super) async fn announce_again(&mut self, seen: &Seen) -> Result<(), DemoError> {
-        for unknown in 0..NODES {
-            let knows =
-                |(node, of): (usize, &SeenNode)| node == unknown || of.reached().any(|(to, _)| to == unknown);
-            if !seen.nodes.iter().enumerate().all(knows) {
-                self.nodes[unknown].ask::<Done>(unknown, Verb::Announce).await?;
-            }
-        }
-        Ok(())
-    }
-
     /// Lets every node write to every other, all at once, and looks into the inboxes.
     pub(super) async fn exchange(&mut self, round: u32) -> Result<(), DemoError> {
         let mut writers = JoinSet::new();

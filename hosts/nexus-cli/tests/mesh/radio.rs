@@ -35,7 +35,7 @@ impl Mixed {
         let mixed = Self { air, a, b, c };
         mixed.until_linked().await;
         let linked = began.elapsed();
-        mixed.while_announcing(mixed.until_known()).await;
+        mixed.until_known().await;
         println!("linked after {linked:?}, known after {:?}", began.elapsed());
         mixed
     }
