@@ -108,7 +108,7 @@ impl Demo {
         let mut picture = if self.json { Picture::hidden() } else { Picture::on_standard_output() };
         let limit = match self.seconds {
             Some(seconds) => Some(Duration::from_secs(seconds)),
-            None => (!endless).then_some(Duration::from_secs(60)),
+            None => (!endless).then_some(Duration::from_mins(1)),
         };
         let ending = tokio::select! {
             shown = show(&mut town, &mut picture, endless) => shown.map(|()| Ending::Done),
