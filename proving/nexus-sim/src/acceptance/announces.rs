@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nexus_crypto::DestinationHash;
 use nexus_machine::Duration;
-use nexus_network::{Access, Profile, Reach};
+use nexus_network::Reach;
 use nexus_node::{Event, Input, Node, Output};
 use nexus_wire::reticulum::{Announce, Packet, PacketType};
 
@@ -20,10 +20,8 @@ use crate::world::{self, Scenario};
 /// A mesh of six nodes: three on a local network, three on a radio channel, a cable between.
 pub(super) fn exchanged_across_media() -> Measurement {
     let scenario = calm(Shape::Mixed, 6);
-    let media = scenario.layout.media.iter().map(|medium| {
-        let Profile { reach, access, .. } = medium.profile;
-        (reach == Reach::Shared, matches!(access, Access::ListenBeforeTalk { .. }))
-    });
+    let media =
+        scenario.layout.media.iter().map(|medium| (medium.profile.reach == Reach::Shared, medium.is_radio()));
     let kinds = media.collect::<BTreeSet<_>>().len();
     let (reached, passed) = observed(&scenario);
     let pairs = reached.pairs(|_| true);
