@@ -221,7 +221,8 @@ impl Modems {
         let counters = self.fleet.rnode(radio(port)).counters();
         let state = &mut self.ports[port];
         let before = std::mem::replace(&mut state.counted, counters);
-        let unheard = if state.host.is_none() { counters.received.saturating_sub(before.received) } else { 0 };
+        let unheard =
+            if state.host.is_none() { counters.received.saturating_sub(before.received) } else { 0 };
         let happened = [
             (Damage::Displaced, counters.displaced.saturating_sub(before.displaced)),
             (Damage::Corrupted, counters.corrupted.saturating_sub(before.corrupted)),

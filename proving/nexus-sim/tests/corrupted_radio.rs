@@ -108,7 +108,17 @@ impl Counted {
         let announces = network.announces().refusals();
         let Refusals { closed, malformed, stale, forged, other_key, too_long, crowded, hasty, links: many } =
             *announces;
-        links + broadcast + closed + malformed + stale + forged + other_key + too_long + crowded + hasty + many
+        links
+            + broadcast
+            + closed
+            + malformed
+            + stale
+            + forged
+            + other_key
+            + too_long
+            + crowded
+            + hasty
+            + many
     }
 }
 

@@ -211,7 +211,8 @@ impl<A: Actor> World<'_, '_, '_, A> {
         self.give(node, Input::Command(Command::Start));
         let scenario = self.scenario;
         for (iface, medium) in scenario.layout.interfaces(node) {
-            if !self.with_modem(medium, node, Modems::start) && self.node(node).medium_if_up(iface).is_some() {
+            if !self.with_modem(medium, node, Modems::start) && self.node(node).medium_if_up(iface).is_some()
+            {
                 self.come_up(node, iface);
             }
         }

@@ -48,7 +48,9 @@ impl<A: Actor> World<'_, '_, '_, A> {
     /// A medium's modems do what is due.
     pub(super) fn modems_due(&mut self, medium: MediumIndex) {
         let now = self.now;
-        if let Some(channel) = self.channels[medium.place()].as_mut().filter(|channel| channel.alarm == Some(now)) {
+        if let Some(channel) =
+            self.channels[medium.place()].as_mut().filter(|channel| channel.alarm == Some(now))
+        {
             channel.alarm = None;
             channel.modems.advance(now);
             self.attend(medium);
