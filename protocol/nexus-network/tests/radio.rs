@@ -21,7 +21,7 @@ fn neighbours_are_given_the_key_and_one_signed_broadcast_tells_all_of_them() {
     }
     radio.on_air.clear();
     radio.tell(0, Input::Announce);
-    radio.run(Duration::from_secs(5));
+    radio.run(Duration::from_secs(4));
     // Its own, and what each of the two that heard it passed on to the other, who had heard it too.
     assert_eq!(radio.sent(FrameKind::BROADCAST, 0), 1);
     assert_eq!(radio.sent(FrameKind::SEALED, 0), 0, "nobody was told over a link");

@@ -38,6 +38,10 @@ const ENOUGH: usize = 3;
 pub(super) const HEARING_WAIT: Duration = Duration::from_secs(30);
 /// One broadcast serves few, or a frame over a link serves as well and is shorter.
 const WORTH_A_BROADCAST: usize = 2;
+/// On a radio channel a frame may collide and nobody says so: what was said is said again after so many times its airtime,
+const AGAIN_FRAMES: u64 = 64;
+/// but not sooner than this, if nobody was heard to pass it on.
+const AGAIN: Duration = Duration::from_secs(5);
 /// Of how many neighbours it is remembered that they have an announce.
 const SIGNS: usize = 64;
 
@@ -55,6 +59,14 @@ pub(super) struct Channel {
 struct Waiting {
     at: Instant,
     hops: u8,
+    saying: Saying,
+}
+
+/// How often something was said on a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Saying {
+    First,
+    Again,
 }
 
 /// Who is known to have the newest emission of a destination: they said it themselves.
@@ -191,10 +203,11 @@ impl Channel {
         least.max(airtime.times(SPREAD_FRAMES).times(others))
     }
 
-    /// What is to be said next of what is due: this node's own, then the nearest, of those the newest.
+    /// What is to be said next of what is due: what was not said yet, of that this node's own, then the nearest, of those the
+    /// newest.
     fn due(&self, now: Instant, own: DestinationHash) -> Option<DestinationHash> {
         let due = self.waiting.iter().filter(|(_, waiting)| waiting.at <= now);
-        due.min_by_key(|(about, waiting)| (**about != own, waiting.hops, Reverse(waiting.at)))
+        due.min_by_key(|(about, waiting)| (waiting.saying, **about != own, waiting.hops, Reverse(waiting.at)))
             .map(|(about, _)| *about)
     }
 
@@ -218,7 +231,9 @@ struct Audience {
     hearers: Vec<LinkId>,
     /// Who does not.
     others: Vec<LinkId>,
-    /// How many neighbours passed it on, beside the one it came from, where that is a reason not to.
+    /// How many neighbours passed it on, beside the one it came from.
+    said: usize,
+    /// The same, where that is a reason not to pass it on.
     copies: usize,
 }
 
@@ -239,7 +254,7 @@ impl Announces {
         for iface in interfaces {
             if let Some(channel) = self.speech.channels.get_mut(&iface) {
                 // There is always room for one's own.
-                channel.waiting.insert(own, Waiting { at: cx.now, hops: 0 });
+                channel.waiting.insert(own, Waiting { at: cx.now, hops: 0, saying: Saying::First });
             }
             self.speak(cx, iface, out);
         }
@@ -260,7 +275,7 @@ impl Announces {
             let spread = channel.spread(len, neighbours);
             let wait = Duration::from_micros(self.random.below(spread.as_micros()).saturating_add(1));
             let at = now.after(wait);
-            channel.waiting.insert(destination, Waiting { at, hops });
+            channel.waiting.insert(destination, Waiting { at, hops, saying: Saying::First });
             let timer = Timer::Speak(*iface);
             let at = at.max(channel.free_at());
             if self.deadlines.get(timer).is_none_or(|set| at < set) {
@@ -281,8 +296,8 @@ impl Announces {
                 }
                 return;
             };
-            channel.waiting.remove(&destination);
-            self.speak_of(cx, iface, destination, out);
+            let saying = channel.waiting.remove(&destination).map_or(Saying::First, |waiting| waiting.saying);
+            self.speak_of(cx, iface, destination, saying, out);
         }
     }
 
@@ -292,10 +307,18 @@ impl Announces {
         cx: Cx,
         iface: InterfaceId,
         destination: DestinationHash,
+        saying: Saying,
         out: &mut impl Sink<Effect>,
     ) {
         let Some(news) = self.news_of(cx, destination) else { return };
-        let Audience { hearers, others, copies } = self.audience(iface, destination, &news);
+        let Audience { hearers, others, copies, said } = self.audience(iface, destination, &news);
+        match saying {
+            Saying::First if hearers.is_empty() && others.is_empty() => {}
+            Saying::First => self.say_again_later(cx.now, iface, destination, news.packet.len()),
+            // Somebody passed it on: whoever missed it heard it then.
+            Saying::Again if said > 0 => return,
+            Saying::Again => {}
+        }
         let mut told = others;
         if copies < ENOUGH {
             if hearers.len() >= WORTH_A_BROADCAST {
@@ -308,6 +331,32 @@ impl Announces {
             self.tell_on_channel(cx.now, iface, link, destination, &news, out);
         }
         self.repeat_later(cx.now, destination, 0);
+    }
+
+    /// Sees to it that what was said of `destination` on a radio channel is said again, once. Elsewhere what is fast repeats over
+    /// links, and the rest loses little.
+    fn say_again_later(
+        &mut self,
+        now: Instant,
+        iface: InterfaceId,
+        destination: DestinationHash,
+        len: usize,
+    ) {
+        let hops = self.known.get(&destination).map_or(0, |known| known.neighbour.hops.get());
+        let capacity = self.speech.capacity;
+        let Some(channel) = self.speech.channels.get_mut(&iface) else { return };
+        let room = channel.waiting.len() < capacity && !channel.waiting.contains_key(&destination);
+        if channel.profile.reach != Reach::Shared || !room {
+            return;
+        }
+        let wait = AGAIN.max(channel.profile.airtime(len).times(AGAIN_FRAMES));
+        let at = now.after(wait);
+        channel.waiting.insert(destination, Waiting { at, hops, saying: Saying::Again });
+        let at = at.max(channel.free_at());
+        let timer = Timer::Speak(iface);
+        if self.deadlines.get(timer).is_none_or(|set| at < set) {
+            self.deadlines.set(timer, at);
+        }
     }
 
     /// Who lacks `news` on a channel, and how often it was said there.
@@ -327,7 +376,7 @@ impl Announces {
         }
         // One's own is said in any case, and so is what few could say in this node's place.
         let copies = if news.via.is_some() && neighbours >= DENSE { said } else { 0 };
-        Audience { hearers, others, copies }
+        Audience { hearers, others, copies, said }
     }
 
     /// What there is to say of `destination`, if anything is to be said.
@@ -416,6 +465,7 @@ impl Announces {
         } else {
             self.tell_on_channel(cx.now, iface, link, destination, &news, out);
         }
+        self.say_again_later(cx.now, iface, destination, news.packet.len());
         Introduced::Told(news.packet.len())
     }
 
