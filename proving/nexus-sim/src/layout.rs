@@ -27,6 +27,12 @@ impl MediumPlan {
     pub const fn is_radio(&self) -> bool {
         self.modems.is_some() || matches!(self.profile.access, Access::ListenBeforeTalk { .. })
     }
+
+    /// Whether it is a local network.
+    #[must_use]
+    pub fn is_lan(&self) -> bool {
+        self.profile.reach != Reach::PointToPoint && !self.is_radio()
+    }
 }
 
 /// Which bytes the media of a world speak.
@@ -148,8 +154,7 @@ impl Layout {
                     }
                 }
             };
-            let lan = medium.profile.reach == Reach::Shared && !medium.is_radio();
-            if lan && medium.profile.mode == Mode::Nexus {
+            if medium.is_lan() && medium.profile.mode == Mode::Nexus {
                 medium.profile.reach = Reach::Addressed;
             }
         }
