@@ -105,6 +105,11 @@ pub const MILESTONES: [Milestone; 6] = [
                 required: "each two within what the airtime budget allows, at most 10 ‰ of an hour's airtime of each for links",
                 measure: Some(radio::twenty),
             },
+            planned(
+                "processes",
+                "Daemons as processes link, hear of each other and carry messages",
+                "every test of nexus-cli's `mesh`; measured by `cargo xtask acceptance`",
+            ),
         ],
     },
     Milestone {
