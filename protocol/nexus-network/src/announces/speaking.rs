@@ -376,7 +376,7 @@ impl Announces {
         }
         // One's own is said in any case, and so is what few could say in this node's place.
         let copies = if news.via.is_some() && neighbours >= DENSE { said } else { 0 };
-        Audience { hearers, others, copies, said }
+        Audience { hearers, others, said, copies }
     }
 
     /// What there is to say of `destination`, if anything is to be said.
