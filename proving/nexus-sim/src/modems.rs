@@ -253,3 +253,99 @@ fn instant(time: WorldTime) -> Instant {
 fn radio(port: usize) -> RadioId {
     RadioId(u16::try_from(port).expect("a port of this channel"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::Layout;
+    use nexus_machine::Duration;
+    use nexus_network::Mode;
+    use nexus_network::lora::Modulation;
+
+    const LONG: usize = 508;
+
+    /// Two modems that are set up.
+    fn pair() -> (Modems, WorldTime) {
+        let layout = Layout::lora(Modulation::new(125_000, 8, 5).unwrap(), 2);
+        let settings = Settings { mode: Mode::Nexus, channel: layout.media[0].modems };
+        let mut modems = Modems::new(settings, 2, &Seed::new([3; 32]));
+        (0..2).for_each(|port| modems.start(WorldTime::START, port));
+        let now = run(&mut modems, WorldTime::START, Duration::from_secs(5));
+        let up: Vec<usize> = modems.take_said().into_iter().map(|(port, _)| port).collect();
+        assert_eq!(up, [0, 1], "both are up and nothing else was said");
+        (modems, now)
+    }
+
+    /// Runs for so long.
+    fn run(modems: &mut Modems, from: WorldTime, span: Duration) -> WorldTime {
+        let until = from.after(span);
+        while let Some(due) = modems.next_due().filter(|due| *due <= until) {
+            modems.advance(due);
+        }
+        until
+    }
+
+    fn said(modems: &mut Modems) -> Vec<(usize, Said)> {
+        modems.take_said().into()
+    }
+
+    /// Runs until a signal is on the air.
+    fn run_into_a_transmission(modems: &mut Modems, mut now: WorldTime) -> WorldTime {
+        while !modems.fleet.air().is_busy(instant(now), radio(1)) {
+            now = modems.next_due().expect("a frame waits for the channel");
+            modems.advance(now);
+        }
+        now
+    }
+
+    #[test]
+    fn the_longest_frame_goes_in_two_halves_and_arrives_whole() {
+        let (mut modems, now) = pair();
+        modems.transmit(now, 0, vec![7; LONG]);
+        run(&mut modems, now, Duration::from_secs(10));
+        assert_eq!(said(&mut modems), [(0, Said::Ready), (1, Said::Heard(vec![7; LONG]))]);
+        let lengths: Vec<usize> = modems.take_transmissions().iter().map(|sent| sent.bytes.len()).collect();
+        assert_eq!(lengths, [255, 255]);
+    }
+
+    #[test]
+    fn a_modem_sends_what_it_has_when_its_host_is_gone_and_hears_for_nobody() {
+        let (mut modems, now) = pair();
+        modems.transmit(now, 0, vec![7; 20]);
+        modems.stop(now, 0);
+        let now = run(&mut modems, now, Duration::from_secs(10));
+        assert_eq!(said(&mut modems), [(1, Said::Heard(vec![7; 20]))]);
+        modems.transmit(now, 1, vec![8; 20]);
+        run(&mut modems, now, Duration::from_secs(10));
+        assert_eq!(said(&mut modems), [(1, Said::Ready), (0, Said::Marred(Damage::Unheard))]);
+    }
+
+    #[test]
+    fn a_modem_that_loses_its_power_breaks_off_and_is_set_up_again() {
+        let (mut modems, now) = pair();
+        modems.transmit(now, 0, vec![7; 200]);
+        let now = run_into_a_transmission(&mut modems, now);
+        modems.unplug(now.after(Duration::from_millis(50)), 0);
+        let now = run(&mut modems, now, Duration::from_secs(10));
+        assert_eq!(said(&mut modems), [(0, Said::Down)]);
+        let outcomes: Vec<Outcome> =
+            modems.take_transmissions().iter().map(|sent| sent.receptions[0].outcome).collect();
+        assert_eq!(outcomes, [Outcome::CutOff]);
+        modems.plug(now, 0);
+        run(&mut modems, now, Duration::from_secs(10));
+        assert!(matches!(said(&mut modems)[..], [(0, Said::Up(_))]));
+    }
+
+    #[test]
+    fn a_direction_that_is_shut_carries_nothing_and_keeps_nobody_waiting() {
+        let (mut modems, now) = pair();
+        modems.transmit(now, 0, vec![7; 200]);
+        let now = run_into_a_transmission(&mut modems, now);
+        modems.transmit(now, 1, vec![8; 20]);
+        modems.set_hearing(now, |_, _| false);
+        run(&mut modems, now, Duration::from_secs(10));
+        let mut said = said(&mut modems);
+        said.sort_unstable_by_key(|(port, _)| *port);
+        assert_eq!(said, [(0, Said::Ready), (1, Said::Ready)], "both left, and neither was heard");
+    }
+}
