@@ -277,7 +277,7 @@ fn modulation(spreading_factor: u8) -> Modulation {
     Modulation::new(RADIO_BANDWIDTH_HZ, spreading_factor, 5).expect("within the modulation's range")
 }
 
-/// A half-duplex channel of RNodes, which all hear each other.
+/// A half-duplex channel of `RNode`s, which all hear each other.
 fn modems(modulation: Modulation, nodes: std::ops::Range<u32>) -> MediumPlan {
     let wish = Wish {
         frequency_hz: Some(RADIO_HZ),

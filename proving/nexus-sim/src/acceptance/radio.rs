@@ -10,9 +10,10 @@ use nexus_node::{Command, Node};
 
 use super::links::{Both, Links, MESSAGES, Mail, ids, passes, second, stranger};
 use super::{Measurement, announces, verdict};
+use crate::clock::WorldTime;
 use crate::errands;
 use crate::judge::secrecy::Secrecy;
-use crate::layout::{Layout, Shape, Speech, Wired};
+use crate::layout::{Layout, MediumPlan, Shape, Speech, Wired};
 use crate::linking::{Linking, bound, channel};
 use crate::neighbour::Neighbour;
 use crate::observation::{Damage, Judge as _, MediumIndex, NodeIndex, Observation, Observer, Verdict, What};
@@ -135,9 +136,9 @@ pub(super) fn twenty() -> Measurement {
     let world = |number, length| channel(modulation, TWENTY, swarm::seed(number), length);
     let runs: Vec<Linking> =
         (1..=SEEDS).map(|number| Linking::watch::<Neighbour>(&world(number, within.plus(HOUR)))).collect();
-    let last =
-        runs.iter().map(|run| run.complete_at).max_by_key(|at| at.map_or(u64::MAX, |at| at.as_micros()));
-    let linked = last.flatten();
+    let slowest =
+        runs.iter().map(|run| run.complete_at).max_by_key(|at| at.map_or(u64::MAX, WorldTime::as_micros));
+    let linked = slowest.flatten();
     let most = runs.iter().map(Linking::most_in_an_hour).max().unwrap_or(Duration::ZERO);
     let lost: u32 = runs.iter().map(|run| run.lost).sum();
     let whole = Linking::watch::<Node>(&world(1, HOUR.times(3)));
@@ -151,11 +152,11 @@ pub(super) fn twenty() -> Measurement {
         seconds(whole.complete_at),
         per_mille_of_an_hour(whole.most_in_an_hour()),
     );
-    let in_time = linked.is_some_and(|at| at <= crate::clock::WorldTime::from_start(within));
+    let in_time = linked.is_some_and(|at| at <= WorldTime::from_start(within));
     verdict(measured, in_time && per_mille_of_an_hour(most) <= 10 && lost == 0)
 }
 
-fn seconds(at: Option<crate::clock::WorldTime>) -> String {
+fn seconds(at: Option<WorldTime>) -> String {
     at.map_or_else(|| "no".to_owned(), |at| at.as_micros().div_ceil(1_000_000).to_string())
 }
 
@@ -171,7 +172,7 @@ fn bridge(both: &[NodeIndex], speech: Speech) -> Layout {
     let seed = swarm::seed(11);
     let mixed = Shape::Mixed.layout(6, &seed).media;
     let mut media: Vec<_> = mixed.iter().filter(|medium| medium.is_radio()).cloned().collect();
-    media.extend(mixed.into_iter().filter(|medium| medium.is_lan()));
+    media.extend(mixed.into_iter().filter(MediumPlan::is_lan));
     for (medium, first) in media.iter_mut().zip([0, 1]) {
         medium.nodes =
             [NodeIndex(first), NodeIndex(first + 1)].into_iter().chain(both.iter().copied()).collect();
