@@ -317,7 +317,7 @@ mod tests {
         assert_eq!(said(&mut modems), [(1, Said::Heard(vec![7; 20]))]);
         modems.transmit(now, 1, vec![8; 20]);
         run(&mut modems, now, Duration::from_secs(10));
-        assert_eq!(said(&mut modems), [(1, Said::Ready), (0, Said::Marred(Damage::Unheard))]);
+        assert_eq!(said(&mut modems), [(0, Said::Marred(Damage::Unheard)), (1, Said::Ready)]);
     }
 
     #[test]
