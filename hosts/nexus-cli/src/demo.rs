@@ -1,8 +1,9 @@
-//! The demo: nodes as real processes in a line, over UDP and TCP on the loopback interface.
+//! The demo: nodes as real processes in a line, over virtual LoRa modems, and UDP and TCP on the loopback interface.
 //!
 //! Only neighbours in the line are connected, so whatever a node says to a farther one is relayed. Every byte on the media is
-//! recorded and searched for what was said.
+//! recorded, on the air by the virtual air itself, and searched for what was said.
 
+mod media;
 mod nodes;
 mod picture;
 mod wire;
@@ -14,11 +15,13 @@ use std::time::Duration;
 
 use clap::Args;
 use nexus_daemon::client::ClientError;
+use nexus_daemon::host::HostError;
 use nexus_daemon::state_dir::StateDirError;
 use serde::Serialize;
 use thiserror::Error;
 use tokio::time::Instant;
 
+use media::{Media, Medium};
 use nodes::Town;
 use picture::Picture;
 
@@ -30,7 +33,7 @@ const PAIRS: usize = NODES * (NODES - 1);
 /// How the demo is run.
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
-    /// End after so many seconds at most [default: 30; on a terminal: none]
+    /// End after so many seconds at most [default: 60; on a terminal: none]
     #[arg(long)]
     seconds: Option<u64>,
     /// Print one JSON object at the end instead of a live account
@@ -45,6 +48,10 @@ pub(crate) enum DemoError {
     Directory(io::Error),
     #[error(transparent)]
     State(StateDirError),
+    #[error(transparent)]
+    Entropy(HostError),
+    #[error("the virtual radios need terminals, and the system gives none (is there a /dev/ptmx?): {0}")]
+    Radios(io::Error),
     #[error("a node cannot be started as a process of its own: {0}")]
     Start(io::Error),
     #[error("node {0} ended before the demo did; it said: {1}")]
@@ -64,6 +71,8 @@ struct Account {
     nodes: usize,
     /// Links that both ends have.
     links: usize,
+    /// The same by what they run over.
+    media: BTreeMap<Medium, usize>,
     /// Ordered pairs of nodes of which one verified the other's announce.
     announces: usize,
     /// Messages sent.
@@ -74,7 +83,9 @@ struct Account {
     rejected_frames: u64,
     /// Places in the recordings where eight bytes of a message, or a node's address, stand in clear.
     plaintext_on_wire: usize,
-    /// Bytes on the media, as recorded by both ends.
+    /// Frames that the radios sent.
+    frames_on_air: usize,
+    /// Bytes on the media, as recorded by both ends and on the air.
     recorded_bytes: u64,
     /// Until everything was done, in milliseconds.
     took_ms: u64,
@@ -93,11 +104,11 @@ impl Demo {
         let state = tempfile::Builder::new().prefix("nexus-demo-").tempdir().map_err(DemoError::Directory)?;
         let began = Instant::now();
         let endless = !self.json && self.seconds.is_none() && io::stdout().is_terminal();
-        let mut town = Town::new(state.path());
+        let mut town = Town::new(state.path(), Media::open(state.path())?);
         let mut picture = if self.json { Picture::hidden() } else { Picture::on_standard_output() };
         let limit = match self.seconds {
             Some(seconds) => Some(Duration::from_secs(seconds)),
-            None => (!endless).then_some(Duration::from_secs(30)),
+            None => (!endless).then_some(Duration::from_secs(60)),
         };
         let ending = tokio::select! {
             shown = show(&mut town, &mut picture, endless) => shown.map(|()| Ending::Done),
@@ -169,20 +180,28 @@ async fn show(town: &mut Town, picture: &mut Picture, endless: bool) -> Result<(
 fn account(town: &Town, seen: Option<nodes::Seen>, took: Duration) -> Result<Account, DemoError> {
     let mail = town.mail();
     let texts = mail.texts();
-    let searched = wire::search(&town.recordings(), &texts, &town.addresses())?;
+    let on_air = town.on_air();
+    let searched = wire::search(&town.recordings(), &on_air, &texts, &town.addresses())?;
     let (links, announces, rejected) =
-        seen.map_or((0, 0, 0), |seen| (seen.links().len(), seen.paths(), seen.rejected()));
+        seen.map_or((BTreeMap::new(), 0, 0), |seen| (seen.links(), seen.paths(), seen.rejected()));
+    let mut media = BTreeMap::new();
+    for medium in links.values() {
+        *media.entry(*medium).or_default() += 1;
+    }
+    let links = links.len();
     let all = links == NODES - 1 && announces == PAIRS && mail.sent() >= PAIRS;
     let clean = rejected == 0 && searched.found == 0 && searched.bytes > 0;
     Ok(Account {
         ok: all && clean && mail.delivered() == mail.sent(),
         nodes: town.running(),
         links,
+        media,
         announces,
         sent: mail.sent(),
         delivered: mail.delivered(),
         rejected_frames: rejected,
         plaintext_on_wire: searched.found,
+        frames_on_air: on_air.len(),
         recorded_bytes: searched.bytes,
         took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
     })
@@ -192,9 +211,10 @@ impl Account {
     fn sentence(&self, ending: Ending) -> String {
         let Self { nodes, links, announces, sent, delivered, rejected_frames, took_ms, .. } = self;
         let what = format!(
-            "{nodes} nodes, {links} of {} links, {announces} of {PAIRS} paths, {delivered} of {sent} messages delivered, \
+            "{nodes} nodes, {links} of {} links ({} over LoRa), {announces} of {PAIRS} paths, {delivered} of {sent} messages delivered, \
              {rejected_frames} frames rejected; {} of {} recorded bytes in clear; {}.{:03} s",
             NODES - 1,
+            self.media.get(&Medium::Lora).copied().unwrap_or(0),
             self.plaintext_on_wire,
             self.recorded_bytes,
             took_ms / 1_000,

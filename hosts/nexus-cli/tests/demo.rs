@@ -42,11 +42,13 @@ fn five_processes_link_know_each_other_and_deliver_what_nobody_can_read() {
         "ok",
         "nodes",
         "links",
+        "media",
         "announces",
         "sent",
         "delivered",
         "rejected_frames",
         "plaintext_on_wire",
+        "frames_on_air",
         "recorded_bytes",
         "took_ms",
     ];
@@ -61,6 +63,9 @@ fn five_processes_link_know_each_other_and_deliver_what_nobody_can_read() {
         (&0.into(), &0.into()),
         "{account}"
     );
+    assert_eq!(account["media"], serde_json::json!({ "lora": 2, "udp": 1, "tcp": 1 }), "{account}");
+    // Each of the two nodes at the ends of the line writes to all others, is written to by all, and all of it is receipted.
+    assert!(account["frames_on_air"].as_u64().unwrap() >= 2 * 16, "{account}");
     assert!(account["recorded_bytes"].as_u64().unwrap() > 10_000, "{account}");
     nothing_is_left_in(directory.path());
 }
@@ -94,6 +99,22 @@ fn begun(directory: &Path) -> (Running, impl BufRead) {
     said.read_line(&mut first).unwrap();
     assert!(first.starts_with("A runs: node "), "{first}");
     (demo, said)
+}
+
+#[test]
+fn a_system_without_terminals_for_radios_is_told_of_in_one_sentence() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut hidden = Command::new("unshare");
+    let script = "mount --bind /dev/null /dev/ptmx && exec \"$0\" demo";
+    hidden.args(["--user", "--map-root-user", "--mount", "sh", "-c", script, env!("CARGO_BIN_EXE_nexus")]);
+    let output = hidden.env("TMPDIR", directory.path()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), said.lines().count()), (Some(2), 1), "{said}");
+    assert!(
+        said.starts_with("nexus: the virtual radios need terminals, and the system gives none"),
+        "{said}"
+    );
+    nothing_is_left_in(directory.path());
 }
 
 #[test]

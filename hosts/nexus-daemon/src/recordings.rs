@@ -60,14 +60,22 @@ pub fn search<'a>(
     recordings: impl IntoIterator<Item = impl AsRef<Path>>,
     secrets: impl IntoIterator<Item = &'a [u8]>,
 ) -> io::Result<Searched> {
+    let pieces: Vec<Vec<u8>> = recordings.into_iter().map(fs::read).collect::<io::Result<_>>()?;
+    Ok(search_pieces(pieces.iter().map(Vec::as_slice), secrets))
+}
+
+/// The same for what was recorded by other means than a daemon's: each piece for itself.
+pub fn search_pieces<'a, 'b>(
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+    secrets: impl IntoIterator<Item = &'b [u8]>,
+) -> Searched {
     let runs: BTreeSet<&[u8]> = secrets.into_iter().flat_map(|secret| secret.windows(RUN)).collect();
     let mut searched = Searched::default();
-    for path in recordings {
-        let bytes = fs::read(path)?;
-        searched.bytes += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        searched.found += bytes.windows(RUN).filter(|window| runs.contains(window)).count();
+    for piece in pieces {
+        searched.bytes += u64::try_from(piece.len()).unwrap_or(u64::MAX);
+        searched.found += piece.windows(RUN).filter(|window| runs.contains(window)).count();
     }
-    Ok(searched)
+    searched
 }
 
 /// The bytes of a number in hexadecimal digits, as the control protocol writes ids.
@@ -95,6 +103,13 @@ mod tests {
         assert_eq!(search(b"the mea").found, 0, "seven bytes");
         assert_eq!(search(&unhex("ff0203040506070809ff").unwrap()).found, 1);
         assert_eq!(search(&unhex("ff02030405060708ff").unwrap()).found, 0);
+    }
+
+    #[test]
+    fn a_run_lies_within_one_piece() {
+        let search = |pieces: [&[u8]; 2]| search_pieces(pieces, [&b"over the meadows"[..]]);
+        assert_eq!(search([b"..the meadow..", b""]), Searched { bytes: 14, found: 3 });
+        assert_eq!(search([b"..the m", b"eadow.."]).found, 0);
     }
 
     #[test]

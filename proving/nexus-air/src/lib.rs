@@ -10,7 +10,7 @@
 //! | [`hearing`] | [`Hearing`]: who hears whom |
 //! | [`air`] | [`Air`]: transmissions, carrier sense, what each radio receives of them |
 //! | [`survival`] | what is left of a transmission that others disturbed: the only place that decides it |
-//! | [`record`] | [`Transmission`], [`Meter`]: everything that was on the air, for judges |
+//! | [`record`] | [`Transmission`], [`record::packets`], [`Meter`]: everything that was on the air, for judges |
 //! | [`rnode`] | [`Rnode`]: a modem's firmware, from the bytes of its host to the air and back |
 //! | [`fleet`] | [`Fleet`]: modems on one air, under one clock |
 //! | [`live`] | [`live::House`]: a fleet in real time, on pseudoterminals and TCP ports |

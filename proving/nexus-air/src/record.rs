@@ -1,11 +1,12 @@
 //! Everything that was on the air: what judges read, and an independent meter of airtime.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use nexus_machine::{Duration, Instant};
 
 use crate::channel::{Channel, RadioId, Signal};
+use crate::rnode::split::Reassembly;
 
 /// One transmission, when it was over.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -24,6 +25,19 @@ pub struct Transmission {
     pub extent: Extent,
     /// What became of it at each radio that was tuned to it and in reach, in the order of radios.
     pub receptions: Vec<Reception>,
+}
+
+/// The packets in these transmissions, as somebody in reach of everyone has them: both halves of a split one together,
+/// headers removed. A half that stayed alone is left out.
+#[must_use]
+pub fn packets(transmissions: &[Transmission]) -> Vec<(RadioId, Vec<u8>)> {
+    let mut slots: BTreeMap<RadioId, Reassembly> = BTreeMap::new();
+    let whole = transmissions.iter().filter(|transmission| transmission.extent == Extent::Whole);
+    let packet = |transmission: &Transmission| {
+        let packet = slots.entry(transmission.sender).or_default().take(&transmission.bytes)?;
+        Some((transmission.sender, packet))
+    };
+    whole.filter_map(packet).collect()
 }
 
 /// How much of a transmission was sent.
@@ -136,5 +150,36 @@ impl Record {
 
     pub(crate) const fn forgotten(&self) -> u64 {
         self.forgotten
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nexus_network::lora::Modulation;
+    use nexus_wire::reticulum::rnode::Hertz;
+
+    use super::*;
+
+    #[test]
+    fn halves_are_put_together_by_sender_however_they_lie_among_each_other() {
+        let modulation = Modulation::new(125_000, 7, 5).unwrap();
+        let channel = Channel { frequency: Hertz(867_200_000), modulation, power_dbm: 7 };
+        let sent = |sender: u16, extent, bytes: &[u8]| Transmission {
+            sender: RadioId(sender),
+            channel,
+            start: Instant::BOOT,
+            end: Instant::BOOT,
+            bytes: bytes.into(),
+            extent,
+            receptions: Vec::new(),
+        };
+        let on_air = [
+            sent(0, Extent::Whole, &[0x31, 1, 2]),
+            sent(1, Extent::Whole, &[0x31, 7]),
+            sent(2, Extent::Whole, &[0x40, 5]),
+            sent(0, Extent::Whole, &[0x31, 3]),
+            sent(1, Extent::CutOff, &[0x31, 8]),
+        ];
+        assert_eq!(packets(&on_air), [(RadioId(2), vec![5]), (RadioId(0), vec![1, 2, 3])]);
     }
 }

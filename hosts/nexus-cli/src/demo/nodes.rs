@@ -1,16 +1,18 @@
 //! The demo's nodes: daemons as anybody runs them, each with its configuration, its state and its control socket.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use nexus_air::Transmission;
 use nexus_daemon::api::{Delivered, Done, Inbox, Interfaces, Link, Path as Way, Paths, Status, Verb};
 use nexus_daemon::client::{Client, ClientError};
 use nexus_daemon::state_dir::StateDir;
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::task::JoinSet;
 
+use super::media::{Media, Medium};
 use super::picture::Picture;
 use super::{DemoError, Letter, Mail, NODES, letter};
 
@@ -18,6 +20,7 @@ use super::{DemoError, Letter, Mail, NODES, letter};
 #[derive(Debug)]
 pub(super) struct Town {
     directory: PathBuf,
+    media: Media,
     nodes: Vec<Running>,
     /// A process that does not answer yet: it is ended with the others, whenever the demo ends.
     starting: Option<Child>,
@@ -51,12 +54,12 @@ pub(super) struct SeenNode {
     pub(super) names: BTreeMap<String, usize>,
 }
 
-/// What is counted as rejected. Repeated or overtaken news is not: it is what a mesh is made of.
-const REJECTIONS: [&str; 14] = [
+/// What is counted as rejected. Repeated or overtaken news is not, nor a frame that came again because its acknowledgement was
+/// lost: that is what a mesh of radios is made of.
+const REJECTIONS: [&str; 13] = [
     "link_malformed",
     "link_other_version",
     "link_not_authentic",
-    "link_replayed",
     "link_looped",
     "link_not_a_node",
     "link_other_peer",
@@ -70,18 +73,20 @@ const REJECTIONS: [&str; 14] = [
 ];
 
 impl Town {
-    pub(super) fn new(directory: &Path) -> Self {
-        Self { directory: directory.to_owned(), nodes: Vec::new(), starting: None, mail: Mail::default() }
+    /// Nodes on these media, which keep everything below `directory`.
+    pub(super) fn new(directory: &Path, media: Media) -> Self {
+        let directory = directory.to_owned();
+        Self { directory, media, nodes: Vec::new(), starting: None, mail: Mail::default() }
     }
 
-    /// Starts the nodes in the order of the line: each connects to the one before, by UDP and TCP in turn.
+    /// Starts the nodes in the order of the line, each on the medium of the one before it.
     pub(super) async fn start(&mut self, picture: &mut Picture) -> Result<(), DemoError> {
         let mut before = None;
         for index in 0..NODES {
             let directory = self.directory.join(letter(index));
             let state = StateDir::locate(Some(directory.clone())).map_err(DemoError::State)?;
             state.make().map_err(DemoError::State)?;
-            std::fs::write(directory.join("nexus.toml"), configuration(index, before.as_deref()))
+            std::fs::write(directory.join("nexus.toml"), self.media.configuration(index, before.as_deref()))
                 .map_err(DemoError::Directory)?;
             let process = self.starting.insert(spawn(&state)?);
             let (client, status) = until_it_answers(process, &state, index).await?;
@@ -106,7 +111,12 @@ impl Town {
         self.nodes.iter().flat_map(|node| [node.address.as_str(), node.identity.as_str()]).collect()
     }
 
-    /// The recordings of all media.
+    /// What was on the air, as the radio medium itself recorded it.
+    pub(super) fn on_air(&self) -> Vec<Transmission> {
+        self.media.on_air()
+    }
+
+    /// The recordings of all media, as the nodes made them.
     pub(super) fn recordings(&self) -> Vec<PathBuf> {
         let directories = (0..NODES).map(|index| self.directory.join(letter(index)));
         let files = directories.filter_map(|directory| std::fs::read_dir(directory).ok()).flatten().flatten();
@@ -130,8 +140,11 @@ impl Town {
     pub(super) async fn exchange(&mut self, round: u32) -> Result<(), DemoError> {
         let mut writers = JoinSet::new();
         for from in 0..NODES {
-            let others: Vec<(usize, String)> =
-                (0..NODES).filter(|to| *to != from).map(|to| (to, self.nodes[to].address.clone())).collect();
+            // Each begins with another, so that not all write to the same one at a time.
+            let others: Vec<(usize, String)> = (1..NODES)
+                .map(|step| (from + step) % NODES)
+                .map(|to| (to, self.nodes[to].address.clone()))
+                .collect();
             for (to, _) in &others {
                 let text = text(from, *to, round);
                 self.mail.letters.insert((from, *to, round), Letter { text, receipt: None, arrived: false });
@@ -253,7 +266,7 @@ async fn until_it_answers(
     }
 }
 
-/// Writes to all others, each message tried for ten seconds. Returns which receipts came, and how long each took.
+/// Writes to all others, each message tried for twenty seconds. Returns which receipts came, and how long each took.
 async fn write_to_all(
     state: StateDir,
     from: usize,
@@ -263,7 +276,7 @@ async fn write_to_all(
     let Ok(mut client) = Client::connect(&state).await else { return Vec::new() };
     let mut receipts = Vec::new();
     for (to, address) in others {
-        let verb = Verb::Send { to: address, text: text(from, to, round), signed: true, for_s: 10 };
+        let verb = Verb::Send { to: address, text: text(from, to, round), signed: true, for_s: 20 };
         let receipt = client.call::<Delivered>(verb).await.ok();
         receipts.push((from, to, receipt.map(|receipt| Duration::from_micros(receipt.round_trip_us))));
     }
@@ -274,41 +287,17 @@ fn text(from: usize, to: usize, round: u32) -> String {
     format!("Hello {}, this is {}: message {round} over the mesh.", letter(to), letter(from))
 }
 
-/// A node of the line: `back` to the one before it, `onward` for the one after it.
-fn configuration(index: usize, before: Option<&str>) -> String {
-    let udp = |index: usize| index.is_multiple_of(2);
-    let back = before.map(|at| {
-        if udp(index - 1) {
-            format!(
-                "[[udp]]\nname = \"back\"\nlisten = \"127.0.0.1:0\"\ndiscovery_v4 = false\ndiscovery_v6 = false\n\
-                 peers = [\"{at}\"]\npcap = \"back.pcap\"\n"
-            )
-        } else {
-            format!("[[tcp]]\nname = \"back\"\nconnect = [\"{at}\"]\npcap = \"back.pcap\"\n")
-        }
-    });
-    let onward = (index + 1 < NODES).then(|| {
-        if udp(index) {
-            "[[udp]]\nname = \"onward\"\nlisten = \"127.0.0.1:0\"\ndiscovery_v4 = false\ndiscovery_v6 = false\n\
-             pcap = \"onward.pcap\"\n"
-                .to_owned()
-        } else {
-            "[[tcp]]\nname = \"onward\"\nlisten = \"127.0.0.1:0\"\npcap = \"onward.pcap\"\n".to_owned()
-        }
-    });
-    [Some("log_level = \"warn\"\n".to_owned()), back, onward].into_iter().flatten().collect()
-}
-
 impl Seen {
-    /// The links that both ends have, each once: who, with whom.
-    pub(super) fn links(&self) -> BTreeSet<(usize, usize)> {
-        let ends: BTreeSet<(usize, usize)> = self
-            .nodes
-            .iter()
-            .enumerate()
-            .flat_map(|(index, node)| node.linked().map(move |(peer, _)| (index, peer)))
+    /// The links that both ends have, each once: who, with whom, and over what.
+    pub(super) fn links(&self) -> BTreeMap<(usize, usize), Medium> {
+        let nodes = self.nodes.iter().enumerate();
+        let ends: BTreeMap<(usize, usize), Medium> = nodes
+            .flat_map(|(index, node)| {
+                node.linked().filter_map(move |(peer, link)| Some(((index, peer), node.medium(link)?)))
+            })
             .collect();
-        ends.iter().copied().filter(|(a, b)| a < b && ends.contains(&(*b, *a))).collect()
+        let both = |(a, b): (usize, usize)| a < b && ends.contains_key(&(b, a));
+        ends.iter().map(|(pair, medium)| (*pair, *medium)).filter(|(pair, _)| both(*pair)).collect()
     }
 
     /// Ordered pairs of nodes of which one knows a way to the other.
@@ -330,6 +319,12 @@ impl SeenNode {
     pub(super) fn linked(&self) -> impl Iterator<Item = (usize, &Link)> {
         let links = self.status.links.iter();
         links.filter_map(|link| Some((*self.names.get(&link.peer)?, link)))
+    }
+
+    /// Over what a link runs.
+    pub(super) fn medium(&self, link: &Link) -> Option<Medium> {
+        let interface = self.status.interfaces.iter().find(|interface| interface.name == link.interface);
+        Medium::of_kind(&interface?.kind)
     }
 
     /// The demo's nodes that it knows a way to.

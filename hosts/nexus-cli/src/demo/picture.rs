@@ -57,8 +57,8 @@ impl Picture {
     }
 
     fn tell(&mut self, seen: &Seen, mail: &Mail) {
-        for (a, b) in seen.links() {
-            self.say(&format!("{} and {} are linked", letter(a), letter(b)));
+        for ((a, b), medium) in seen.links() {
+            self.say(&format!("{} and {} are linked over {}", letter(a), letter(b), medium.name()));
         }
         for (index, node) in seen.nodes.iter().enumerate() {
             for (to, way) in node.reached() {
@@ -79,7 +79,8 @@ impl Picture {
 
 /// One row for each node, and one for the mail.
 fn table(seen: &Seen, mail: &Mail) -> String {
-    let mut rows = vec!["node  links             paths (hops)      frames in/out  bytes in/out".to_owned()];
+    let mut rows =
+        vec!["node  links                       paths (hops)     frames in/out  bytes in/out".to_owned()];
     rows.extend(seen.nodes.iter().enumerate().map(|(index, node)| row(index, node)));
     let slowest = mail.slowest().map_or(String::new(), |slowest| {
         format!(", slowest receipt {}.{} ms", slowest.as_millis(), slowest.as_micros() / 100 % 10)
@@ -92,8 +93,12 @@ fn row(index: usize, node: &SeenNode) -> String {
     let links: Vec<String> = node
         .linked()
         .map(|(peer, link)| {
-            let rtt = link.rtt_us.map_or(String::new(), |us| format!(" {}.{}ms", us / 1_000, us / 100 % 10));
-            format!("{}{rtt}", letter(peer))
+            let over = node.medium(link).map_or(String::new(), |medium| format!(" {}", medium.name()));
+            let rtt = link.rtt_us.map_or(String::new(), |us| match us {
+                10_000.. => format!(" {}ms", us / 1_000),
+                _ => format!(" {}.{}ms", us / 1_000, us / 100 % 10),
+            });
+            format!("{}{over}{rtt}", letter(peer))
         })
         .collect();
     let mut paths: Vec<String> =
@@ -103,7 +108,7 @@ fn row(index: usize, node: &SeenNode) -> String {
         node.status.interfaces.iter().map(count).sum()
     };
     format!(
-        "{:<4}  {:<16}  {:<16}  {:>6}/{:<6}  {:>6}/{:<6}",
+        "{:<4}  {:<26}  {:<15}  {:>6}/{:<6}  {:>6}/{:<6}",
         letter(index),
         links.join(", "),
         paths.join(" "),

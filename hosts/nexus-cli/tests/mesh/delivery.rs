@@ -9,7 +9,7 @@ use crate::nodes::{Line, Node, arrived_once, texts};
 use crate::place::{Place, ask};
 
 /// What must not be seen on any medium of this node: its ids, and both halves of its public key.
-fn public_bytes(place: &Place, node: &str, identity: &str) -> Vec<Vec<u8>> {
+pub(crate) fn public_bytes(place: &Place, node: &str, identity: &str) -> Vec<Vec<u8>> {
     let seed = key_store::open(&place.state.key(), &Source::None).unwrap();
     let keys = NodeIdentity::from_seed(seed);
     let public = keys.public().identity();
@@ -72,8 +72,8 @@ fn over_bad_media_every_text_gets_through_and_nothing_arrives_twice() {
         let (from_a, from_c) = (texts("Anna", 50), texts("Carl", 50));
         let began = std::time::Instant::now();
         let (by_a, by_c) = tokio::join!(
-            write_until_received(&line.a, &line.c, &from_a),
-            write_until_received(&line.c, &line.a, &from_c)
+            write_until_received(&line.a, &line.c, &from_a, 2),
+            write_until_received(&line.c, &line.a, &from_c, 2)
         );
         println!(
             "100 messages over bad media in {:?}, {} and {} written",
@@ -93,11 +93,17 @@ fn over_bad_media_every_text_gets_through_and_nothing_arrives_twice() {
 
 /// Writes texts, and those of which no receipt came again, as another message. Every message that was written, and whether
 /// its receipt came.
-async fn write_until_received(from: &Node, to: &Node, texts: &[String]) -> Vec<(String, bool)> {
+/// Each attempt at all of them lasts `for_s` seconds at most.
+pub(crate) async fn write_until_received(
+    from: &Node,
+    to: &Node,
+    texts: &[String],
+    for_s: u64,
+) -> Vec<(String, bool)> {
     let (mut left, mut written) = (texts.to_vec(), Vec::new());
     for round in 0..40 {
         let these: Vec<String> = left.iter().map(|text| format!("{text} ({round})")).collect();
-        let outcomes = from.write(&to.me.node, &these, 2).await;
+        let outcomes = from.write(&to.me.node, &these, for_s).await;
         let mut again = Vec::new();
         for ((text, message), outcome) in left.into_iter().zip(these).zip(outcomes) {
             written.push((message, outcome.is_ok()));
@@ -114,7 +120,7 @@ async fn write_until_received(from: &Node, to: &Node, texts: &[String]) -> Vec<(
 }
 
 /// Asserts that what was receipted arrived once, and all else at most once.
-async fn received_as_said(from: &Node, to: &Node, written: &[(String, bool)]) {
+pub(crate) async fn received_as_said(from: &Node, to: &Node, written: &[(String, bool)]) {
     let inbox = to.inbox().await;
     assert!(inbox.iter().all(|message| message.verified && message.from.as_ref() == Some(&from.me.node)));
     for (text, receipted) in written {

@@ -1,9 +1,12 @@
-//! Nodes without a configuration find each other on a network: two namespaces of the kernel and a cable between them.
+//! Nodes without a configuration find each other on a network: namespaces of the kernel with a cable or a switch between them.
 //!
 //! Where the system makes no namespaces for an ordinary user, these tests fail and say so.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};
+
+use nexus_daemon::api::{Broadcast, Done, Paths, Status, Verb};
 
 use crate::nodes::Node;
 use crate::place::{Place, ask};
@@ -45,6 +48,20 @@ fn shell(pid: u32, script: &str) {
     assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// What begins in namespaces of its own.
+fn apart() -> Command {
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "--net"]);
+    command
+}
+
+/// What begins in another network namespace that the user of `pid` rules.
+fn apart_within(pid: u32) -> Command {
+    let mut command = Command::new("nsenter");
+    command.args(["--preserve-credentials", "--user", "--target", &pid.to_string(), "unshare", "--net"]);
+    command
+}
+
 async fn go(mut child: Child, place: Place) -> Node {
     child.stdin.as_mut().unwrap().write_all(b"go\n").unwrap();
     Node::answering(child, place).await
@@ -53,19 +70,8 @@ async fn go(mut child: Child, place: Place) -> Node {
 fn they_find_each_other(addresses: &str, own: &str) {
     ask(async {
         let places = [Place::with(""), Place::with("")];
-        let mut first = Command::new("unshare");
-        first.args(["--user", "--map-root-user", "--net"]);
-        let one = waiting(first, &places[0]);
-        let mut second = Command::new("nsenter");
-        second.args([
-            "--preserve-credentials",
-            "--user",
-            "--target",
-            &one.id().to_string(),
-            "unshare",
-            "--net",
-        ]);
-        let other = waiting(second, &places[1]);
+        let one = waiting(apart(), &places[0]);
+        let other = waiting(apart_within(one.id()), &places[1]);
         shell(one.id(), &format!("ip link add v0 type veth peer name v1 netns {}", other.id()));
         for (number, child) in [&one, &other].into_iter().enumerate() {
             shell(child.id(), &format!("D=v{number} N={}; {addresses}", number + 1));
@@ -107,4 +113,60 @@ fn on_a_network_with_ipv6_alone() {
 #[test]
 fn on_a_network_with_both() {
     they_find_each_other(BOTH, "");
+}
+
+/// What a node says to everybody on its network at once.
+fn broadcast(status: &Status) -> Broadcast {
+    status.interfaces[0].broadcast.unwrap_or_default()
+}
+
+/// With which emission a node knows another.
+async fn emission_of(at: &Node, of: &Node) -> Option<u64> {
+    let Paths { paths, .. } = at.client().await.call(Verb::Paths).await.unwrap();
+    paths.iter().find(|path| path.destination == of.me.node).map(|path| path.emission)
+}
+
+#[test]
+fn three_on_one_network_are_all_linked_and_an_announce_reaches_both_others_by_one_multicast() {
+    ask(async {
+        let places = [Place::with(""), Place::with(""), Place::with("")];
+        let first = waiting(apart(), &places[0]);
+        let others = [1, 2].map(|number: usize| waiting(apart_within(first.id()), &places[number]));
+        let switch = "ip link add br0 type bridge mcast_snooping 0; ip addr add 10.77.0.1/24 dev br0; ip link set br0 up";
+        shell(first.id(), switch);
+        for (number, child) in (1..).zip(&others) {
+            let cable = format!("ip link add p{number} type veth peer name v{number} netns {}", child.id());
+            shell(first.id(), &format!("{cable}; ip link set p{number} master br0 up"));
+            shell(child.id(), &format!("D=v{number} N={}; {IPV4}", number + 1));
+        }
+        let [a, b, c] = places;
+        let [to_b, to_c] = others;
+        let (a, b, c) = (go(first, a).await, go(to_b, b).await, go(to_c, c).await);
+        let nodes = [&a, &b, &c];
+        for node in nodes {
+            for other in nodes.iter().filter(|other| other.me.node != node.me.node) {
+                node.until_linked(other).await;
+                node.until_known(&[other]).await;
+            }
+            let all_hear = |status: &Status| broadcast(status).hearers == 2 && broadcast(status).others == 0;
+            node.until("both others hear what it broadcasts", all_hear).await;
+        }
+        let mut before = Vec::new();
+        for node in nodes {
+            before.push(broadcast(&node.place.asked().await.unwrap()));
+        }
+        let last = emission_of(&b, &a).await;
+        let Done {} = a.client().await.call(Verb::Announce).await.unwrap();
+        for (node, before) in [&b, &c].into_iter().zip(&before[1..]) {
+            let opened = |status: &Status| broadcast(status).opened.frames > before.opened.frames;
+            node.until("the broadcast was opened", opened).await;
+        }
+        let emissions = BTreeSet::from([emission_of(&b, &a).await, emission_of(&c, &a).await]);
+        assert!(emissions.len() == 1 && emissions.first() > Some(&last), "{emissions:?} after {last:?}");
+        let sealed = broadcast(&a.place.asked().await.unwrap()).sealed.frames;
+        assert_eq!(sealed, before[0].sealed.frames + 1, "one frame for both");
+        for (from, to) in [(&b, &c), (&c, &b)] {
+            assert!(from.write(&to.me.node, &["beside".to_owned()], 30).await[0].is_ok());
+        }
+    });
 }

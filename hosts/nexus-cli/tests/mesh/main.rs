@@ -5,9 +5,16 @@
 #[path = "../node/place.rs"]
 mod place;
 
+#[allow(dead_code, reason = "shared with the tests of the virtual modems, which use more of it")]
+#[path = "../../../../proving/nexus-air/tests/stock/node.rs"]
+mod stock_node;
+
+mod air;
 mod delivery;
 mod discovery;
 mod nodes;
+mod radio;
 mod refused;
 mod restarts;
+mod stock;
 mod tools;

@@ -1,6 +1,7 @@
 """A stock node with one RNode interface, driven by words.
 
-argv: a directory of its own, the port at which the RNode is, and whether it tells when it is ready: Yes or No.
+argv: a directory of its own, the port at which the RNode is, whether it tells when it is ready (Yes or No), the bandwidth in
+      hertz, the spreading factor.
 stdout, one JSON object a line:
     {"ready": true}                     the interface is online
     {"announced": hash, "app_data": hex}
@@ -34,9 +35,9 @@ CONFIG = """
     enabled = Yes
     port = {port}
     frequency = 867200000
-    bandwidth = 125000
+    bandwidth = {bandwidth}
     txpower = 7
-    spreadingfactor = 8
+    spreadingfactor = {spreading_factor}
     codingrate = 5
     flow_control = {flow_control}
     airtime_limit_short = 50
@@ -61,10 +62,11 @@ def interface():
     return reticulum.get_interface_stats()["interfaces"][0]
 
 
-directory, port, flow_control = sys.argv[1:4]
+directory, port, flow_control, bandwidth, spreading_factor = sys.argv[1:6]
 with open(os.path.join(directory, "config"), "w") as file:
-    file.write(CONFIG.format(port=port, flow_control=flow_control))
-reticulum = RNS.Reticulum(configdir=directory, loglevel=RNS.LOG_CRITICAL, logdest=RNS.LOG_FILE)
+    words = dict(port=port, flow_control=flow_control, bandwidth=bandwidth, spreading_factor=spreading_factor)
+    file.write(CONFIG.format(**words))
+reticulum = RNS.Reticulum(configdir=directory, loglevel=RNS.LOG_WARNING, logdest=RNS.LOG_FILE)
 RNS.Transport.register_announce_handler(Listener())
 while not interface()["status"]:
     time.sleep(0.05)
