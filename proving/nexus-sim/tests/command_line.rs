@@ -61,12 +61,12 @@ fn a_run_is_a_log_that_ends_with_its_trace() {
 }
 
 /// A milestone's report, which says what its exit code says.
-fn acceptance(number: &str) -> (i32, serde_json::Value) {
+fn acceptance(number: &str) -> (i32, Value) {
     let (code, report) = json(&["acceptance", number, "--json"]);
     assert_eq!(report["milestone"], number);
     let verdicts = ["met", "missed", "incomplete"];
-    assert_eq!(report["verdict"], verdicts[usize::try_from(code).unwrap()]);
-    for criterion in report["criteria"].as_array().unwrap() {
+    assert_eq!(report["verdict"], verdicts[usize::try_from(code).expect("an exit code")]);
+    for criterion in report["criteria"].as_array().expect("a list") {
         assert_eq!(criterion["measured"].is_null(), criterion["verdict"] == "unmeasured", "{criterion}");
     }
     (code, report)
