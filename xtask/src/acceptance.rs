@@ -1,4 +1,7 @@
-//! `cargo xtask acceptance`: the simulator's verdict on every milestone, measured against required.
+//! `cargo xtask acceptance`: the simulator's verdict on every milestone, measured against required, and what the simulator leaves to
+//! processes.
+
+mod processes;
 
 use std::path::Path;
 use std::process::Command;
@@ -61,7 +64,10 @@ pub(crate) fn run(session: &Session, form: Form) -> Result<(), Fault> {
     let known = cargo::capture(Command::new(&simulator).args(["milestones", "--json"]))?;
     let known: Vec<String> =
         serde_json::from_str(&known).map_err(|error| Fault::json("the list of milestones", &error))?;
-    let milestones: Vec<_> = known.iter().map(|name| ask(&simulator, name)).collect::<Result<_, _>>()?;
+    let mut milestones: Vec<_> = known.iter().map(|name| ask(&simulator, name)).collect::<Result<_, _>>()?;
+    for milestone in &mut milestones {
+        processes::complete(session, milestone)?;
+    }
     match form {
         Form::Table => print!("{}", render(&milestones)),
         Form::Json => {

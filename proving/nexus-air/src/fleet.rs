@@ -63,6 +63,15 @@ impl Fleet {
         self.rnodes[radio.index()] = self.start(radio, model);
     }
 
+    /// Changes who hears whom. What modems sense of the channel they sense from then on as it is then.
+    pub fn change_hearing(&mut self, now: Instant, change: impl FnOnce(&mut Hearing)) {
+        self.advance(now);
+        change(self.air.hearing());
+        for rnode in &mut self.rnodes {
+            rnode.sense(now, &mut self.air);
+        }
+    }
+
     /// When something is due: [`Fleet::advance`].
     #[must_use]
     pub fn next_event(&self) -> Option<Instant> {

@@ -5,6 +5,7 @@
 
 mod announces;
 mod links;
+mod radio;
 
 use serde::Serialize;
 
@@ -56,6 +57,59 @@ pub const MILESTONES: [Milestone; 6] = [
                 required: "no link to any of them",
                 measure: Some(links::strangers_rejected),
             },
+            Planned {
+                id: "radio-link",
+                text: "A (LoRa), B (LoRa and a local network), C (the local network): A and B, B and C establish encrypted links",
+                required: "each in both directions",
+                measure: Some(radio::established),
+            },
+            Planned {
+                id: "radio-announces",
+                text: "A, B and C exchange announces over LoRa and the local network",
+                required: "every pair, A and C through B",
+                measure: Some(radio::announced),
+            },
+            Planned {
+                id: "radio-packets",
+                text: "A and C forward packets to each other through B",
+                required: "all, in both directions",
+                measure: Some(radio::forwarded),
+            },
+            Planned {
+                id: "radio-encrypted",
+                text: "What A and C write is readable neither on the air nor on the local network",
+                required: "nothing",
+                measure: Some(radio::unreadable),
+            },
+            Planned {
+                id: "radio-unauthenticated",
+                text: "Unauthenticated nodes are rejected on the air as on the local network",
+                required: "no link to any of them",
+                measure: Some(radio::strangers_rejected),
+            },
+            Planned {
+                id: "radio-forged-announces",
+                text: "Announces spoilt after the radio's checksum, or on the local network, are rejected",
+                required: "none of those heard is believed or passed on",
+                measure: Some(radio::forgeries_rejected),
+            },
+            Planned {
+                id: "radio-spoilt",
+                text: "A modem that flips bits of one frame in five after the checksum keeps its links and loses no message",
+                required: "all links, all messages",
+                measure: Some(radio::spoilt),
+            },
+            Planned {
+                id: "radio-twenty",
+                text: "Twenty nodes that start at once on one LoRa channel and have nothing to say but links, link",
+                required: "each two within what the airtime budget allows, at most 10 ‰ of an hour's airtime of each for links",
+                measure: Some(radio::twenty),
+            },
+            planned(
+                "processes",
+                "Daemons as processes link, hear of each other and carry messages",
+                "every test of nexus-cli's `mesh`; measured by `cargo xtask acceptance`",
+            ),
         ],
     },
     Milestone {

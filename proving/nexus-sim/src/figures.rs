@@ -11,7 +11,7 @@ use nexus_wire::nexus::frame::{Finish, First, FrameKind, Head, Reply, SEALED_OVE
 
 use crate::clock::WorldTime;
 use crate::layout::Layout;
-use crate::linking::{Linking, bound, channel};
+use crate::linking::{Linking, Use, bound, channel};
 use crate::neighbour::Neighbour;
 use crate::observation::{Act, NodeIndex, Observation, Observer, What};
 use crate::schedule::Action;
@@ -32,7 +32,10 @@ const SEEDS: u64 = 10;
 pub fn all() -> String {
     let sizes = Sizes::measured();
     let mut text = String::new();
-    airtimes(&mut text, &sizes).and_then(|()| times(&mut text)).expect("text can be written to a string");
+    airtimes(&mut text, &sizes)
+        .and_then(|()| times(&mut text))
+        .and_then(|()| channels(&mut text))
+        .expect("text can be written to a string");
     text
 }
 
@@ -119,6 +122,61 @@ fn times(text: &mut String) -> std::fmt::Result {
         )?;
     }
     Ok(())
+}
+
+/// How long whole nodes are watched.
+const WATCHED: Duration = Duration::from_secs(6 * 3_600);
+
+fn channels(text: &mut String) -> std::fmt::Result {
+    writeln!(
+        text,
+        "\nwhole nodes that start at once, with announces and broadcasts, {SEEDS} seeds, 6 hours, calm: all linked and all known \
+         of, in s, median and longest; ends of links lost after that; airtime of the channel, in hundredths of a percent"
+    )?;
+    writeln!(
+        text,
+        "| channel | nodes | linked | known | lost, most | for links | broadcasts | over links | most of a node for links in an hour |"
+    )?;
+    writeln!(text, "|---|---|---|---|---|---|---|---|---|")?;
+    for (bandwidth, spreading_factor, nodes) in [
+        (125_000, 7, 2),
+        (125_000, 7, 5),
+        (125_000, 7, 12),
+        (125_000, 7, 20),
+        (250_000, 7, 20),
+        (125_000, 9, 5),
+    ] {
+        let modulation =
+            Modulation::new(bandwidth, spreading_factor, 5).expect("within the modulation's range");
+        let runs: Vec<Linking> = (1..=SEEDS)
+            .map(|number| Linking::watch::<Node>(&channel(modulation, nodes, seed(number), WATCHED)))
+            .collect();
+        let share = |of| {
+            let sum: u64 = runs.iter().map(|run| run.airtime(of).as_micros()).sum();
+            sum * 10_000 / SEEDS / WATCHED.as_micros()
+        };
+        let [links, broadcasts, traffic] = Use::ALL.map(share);
+        let most = runs.iter().map(Linking::most_in_an_hour).max().unwrap_or(Duration::ZERO);
+        writeln!(
+            text,
+            "| SF{spreading_factor}, {} kHz | {nodes} | {} | {} | {} | {links} | {broadcasts} | {traffic} | {} |",
+            bandwidth / 1_000,
+            spread(runs.iter().map(|run| run.complete_at)),
+            spread(runs.iter().map(|run| run.known_at)),
+            runs.iter().map(|run| run.lost).max().unwrap_or(0),
+            most.as_millis() / 360,
+        )?;
+    }
+    Ok(())
+}
+
+/// The median and the latest of times, in whole seconds.
+fn spread(times: impl Iterator<Item = Option<WorldTime>>) -> String {
+    let mut times: Vec<Option<u64>> = times.map(|time| time.map(|at| at.as_micros() / 1_000_000)).collect();
+    times.sort_unstable_by_key(|time| time.unwrap_or(u64::MAX));
+    let shown =
+        |time: Option<&Option<u64>>| time.copied().flatten().map_or("not".to_owned(), |s| s.to_string());
+    format!("{}, {}", shown(times.get(times.len() / 2)), shown(times.last()))
 }
 
 fn profile(bandwidth: u32, spreading_factor: u8) -> Profile {

@@ -2,6 +2,8 @@
 
 use nexus_machine::{Duration, Seed};
 use nexus_network::lora::Modulation;
+use nexus_network::region::{self, Region, Wish};
+use nexus_network::rnode::Settings;
 use nexus_network::{Access, DutyCycle, InterfaceId, Mode, Profile, Reach, Timing};
 
 use crate::observation::{MediumIndex, NodeIndex};
@@ -11,6 +13,8 @@ use crate::observation::{MediumIndex, NodeIndex};
 pub struct MediumPlan {
     /// What its drivers report.
     pub profile: Profile,
+    /// What its nodes' modems are tuned to, if it is a radio channel of modems.
+    pub modems: Option<region::Channel>,
     /// From the end of a transmission to its arrival.
     pub delay: Duration,
     /// The nodes on it. A medium of [`Reach::PointToPoint`] has two.
@@ -21,7 +25,13 @@ impl MediumPlan {
     /// Whether it is a half-duplex channel.
     #[must_use]
     pub const fn is_radio(&self) -> bool {
-        matches!(self.profile.access, Access::ListenBeforeTalk { .. })
+        self.modems.is_some() || matches!(self.profile.access, Access::ListenBeforeTalk { .. })
+    }
+
+    /// Whether it is a local network.
+    #[must_use]
+    pub fn is_lan(&self) -> bool {
+        self.profile.reach != Reach::PointToPoint && !self.is_radio()
     }
 }
 
@@ -98,10 +108,10 @@ impl Shape {
             }
             Self::Grid => cables(grid(nodes).into_iter()),
             Self::Geometric => cables(geometric(nodes, seed).into_iter()),
-            Self::Segment => vec![radio(FAST_RADIO_BPS, 0..nodes)],
+            Self::Segment => vec![modems(fast(), 0..nodes)],
             Self::Bridge => {
                 let middle = nodes / 2;
-                vec![radio(FAST_RADIO_BPS, 0..middle + 1), radio(SLOW_RADIO_BPS, middle..nodes)]
+                vec![modems(fast(), 0..middle + 1), modems(slow(), middle..nodes)]
             }
             Self::Mixed => mixed(nodes),
         };
@@ -110,10 +120,19 @@ impl Shape {
 }
 
 impl Layout {
-    /// `nodes` nodes that link on one `LoRa` channel: all hear all.
+    /// `nodes` nodes that link on one `LoRa` channel, each by its RNode: all hear all.
     #[must_use]
     pub fn lora(modulation: Modulation, nodes: u32) -> Self {
-        let mut plan = channel(modulation.bitrate_bps(), Timing::LoRa(modulation), 0..nodes);
+        let mut plan = modems(modulation, 0..nodes);
+        plan.profile.mode = Mode::Nexus;
+        Self { nodes, media: vec![plan] }
+    }
+
+    /// `nodes` nodes that link on one `LoRa` channel by transceivers without firmware: they listen before they talk themselves, and
+    /// nobody queues or splits frames for them.
+    #[must_use]
+    pub fn bare(modulation: Modulation, nodes: u32) -> Self {
+        let mut plan = transceivers(modulation, 0..nodes);
         plan.profile.mode = Mode::Nexus;
         Self { nodes, media: vec![plan] }
     }
@@ -135,8 +154,7 @@ impl Layout {
                     }
                 }
             };
-            let lan = medium.profile.reach == Reach::Shared && !medium.is_radio();
-            if lan && medium.profile.mode == Mode::Nexus {
+            if medium.is_lan() && medium.profile.mode == Mode::Nexus {
                 medium.profile.reach = Reach::Addressed;
             }
         }
@@ -206,9 +224,13 @@ const CABLE_DELAY: Duration = Duration::from_millis(15);
 /// A switched local network: 100 Mbit/s, 200 µs.
 const LAN_BPS: u64 = 100_000_000;
 const LAN_DELAY: Duration = Duration::from_micros(200);
-/// `LoRa` at SF7 and 250 kHz carries about 11 kbit/s, at SF9 and 250 kHz about 3.5 kbit/s: `SF · 4/5 · BW / 2^SF`.
-const FAST_RADIO_BPS: u64 = 10_937;
-const SLOW_RADIO_BPS: u64 = 3_515;
+/// The fast and the slow radio channels have this width, and these spreading factors: about 11 and 3.5 kbit/s.
+const RADIO_BANDWIDTH_HZ: u32 = 250_000;
+const FAST_SPREADING_FACTOR: u8 = 7;
+const SLOW_SPREADING_FACTOR: u8 = 9;
+/// Where in the spectrum a channel is, and how loud, changes nothing here.
+const RADIO_HZ: u32 = 869_525_000;
+const RADIO_DBM: u8 = 14;
 /// The longest frames: a Reticulum packet on a stream, an `RNode` frame on radio.
 const STREAM_FRAME: u16 = 1_064;
 const RADIO_FRAME: u16 = 508;
@@ -227,7 +249,7 @@ fn cable(a: u32, b: u32) -> MediumPlan {
         timing: Timing::Rate,
         duty: DutyCycle::UNLIMITED,
     };
-    MediumPlan { profile, delay: CABLE_DELAY, nodes: vec![NodeIndex(a), NodeIndex(b)] }
+    MediumPlan { profile, modems: None, delay: CABLE_DELAY, nodes: vec![NodeIndex(a), NodeIndex(b)] }
 }
 
 fn lan(nodes: std::ops::Range<u32>) -> MediumPlan {
@@ -240,27 +262,51 @@ fn lan(nodes: std::ops::Range<u32>) -> MediumPlan {
         timing: Timing::Rate,
         duty: DutyCycle::UNLIMITED,
     };
-    MediumPlan { profile, delay: LAN_DELAY, nodes: nodes.map(NodeIndex).collect() }
+    MediumPlan { profile, modems: None, delay: LAN_DELAY, nodes: nodes.map(NodeIndex).collect() }
 }
 
-fn radio(bandwidth_bps: u64, nodes: std::ops::Range<u32>) -> MediumPlan {
-    channel(bandwidth_bps, Timing::Rate, nodes)
+fn fast() -> Modulation {
+    modulation(FAST_SPREADING_FACTOR)
 }
 
-/// A half-duplex channel on which all hear all; a slot is its longest frame.
-fn channel(bandwidth_bps: u64, timing: Timing, nodes: std::ops::Range<u32>) -> MediumPlan {
+fn slow() -> Modulation {
+    modulation(SLOW_SPREADING_FACTOR)
+}
+
+fn modulation(spreading_factor: u8) -> Modulation {
+    Modulation::new(RADIO_BANDWIDTH_HZ, spreading_factor, 5).expect("within the modulation's range")
+}
+
+/// A half-duplex channel of `RNode`s, which all hear each other.
+fn modems(modulation: Modulation, nodes: std::ops::Range<u32>) -> MediumPlan {
+    let wish = Wish {
+        frequency_hz: Some(RADIO_HZ),
+        bandwidth_hz: Some(modulation.bandwidth_hz()),
+        spreading_factor: Some(modulation.spreading_factor()),
+        coding_rate: Some(modulation.coding_rate()),
+        tx_power_dbm: Some(RADIO_DBM),
+        duty: DutyCycle::UNLIMITED,
+    };
+    let channel = Region::Custom.channel(&wish).expect("a region without rules permits what a radio can");
+    let settings = Settings { mode: Mode::Reticulum, channel: Some(channel) };
+    let profile = settings.profile().expect("a modem with a channel has a profile");
+    let nodes = nodes.map(NodeIndex).collect();
+    MediumPlan { profile, modems: Some(channel), delay: Duration::ZERO, nodes }
+}
+
+/// A half-duplex channel of transceivers, which all hear each other; a slot is its longest frame.
+fn transceivers(modulation: Modulation, nodes: std::ops::Range<u32>) -> MediumPlan {
     let profile = Profile {
         mode: Mode::Reticulum,
         reach: Reach::Shared,
-        access: Access::ListenBeforeTalk { slot: Duration::ZERO },
-        bandwidth_bps,
+        access: Access::ListenBeforeTalk { slot: modulation.airtime(RADIO_FRAME.into()) },
+        bandwidth_bps: modulation.bitrate_bps(),
         frame_size: RADIO_FRAME,
-        timing,
+        timing: Timing::LoRa(modulation),
         duty: DutyCycle::UNLIMITED,
     };
-    let access = Access::ListenBeforeTalk { slot: profile.airtime(RADIO_FRAME.into()) };
-    let profile = Profile { access, ..profile };
-    MediumPlan { profile, delay: Duration::ZERO, nodes: nodes.map(NodeIndex).collect() }
+    let nodes = nodes.map(NodeIndex).collect();
+    MediumPlan { profile, modems: None, delay: Duration::ZERO, nodes }
 }
 
 fn mixed(nodes: u32) -> Vec<MediumPlan> {
@@ -270,7 +316,7 @@ fn mixed(nodes: u32) -> Vec<MediumPlan> {
         media.push(lan(0..middle));
     }
     if nodes - middle > 1 {
-        media.push(radio(FAST_RADIO_BPS, middle..nodes));
+        media.push(modems(fast(), middle..nodes));
     }
     media
 }

@@ -10,6 +10,7 @@
 //! | [`actor`] | what a world is populated with: [`nexus_node::Node`], a [`beacon`], or a [`neighbour`] |
 //! | [`clock`], [`queue`] | world time, drifting clocks; what happens next |
 //! | [`layout`], [`medium`] | who hears whom; airtime, collisions, damage |
+//! | [`modems`] | radio channels: virtual `RNode`s on one air, each with its host's machine |
 //! | [`disk`] | an append-only log with unsynced writes and torn ends |
 //! | [`schedule`], [`faults`] | what is done from outside, and mixes of it drawn from a seed |
 //! | [`errands`] | what people ask of nodes: messages and probes |
@@ -38,6 +39,7 @@ pub mod layout;
 pub mod linking;
 pub mod log;
 pub mod medium;
+pub mod modems;
 pub mod neighbour;
 pub mod observation;
 pub mod queue;

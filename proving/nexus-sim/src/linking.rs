@@ -1,9 +1,9 @@
-//! Links on one radio channel: who has them when, and what they cost, measured on the frames that are on the air and on
-//! nothing that a node says of itself. Spec: spec/network.md#link-airtime.
+//! Links on one radio channel: who has them when, and what they cost, measured on what the air carried and on nothing that a node
+//! says of itself. Spec: spec/network.md#link-airtime.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use nexus_crypto::{NodeId, NodePublic};
+use nexus_crypto::{DestinationHash, NodeId, NodePublic};
 use nexus_machine::{Duration, Seed};
 use nexus_network::lora::Modulation;
 use nexus_network::{LinkId, Profile};
@@ -13,7 +13,7 @@ use nexus_wire::nexus::frame::{Beacon, Finish, First, FrameKind, Head, Reply, SE
 use crate::actor::Actor;
 use crate::clock::WorldTime;
 use crate::layout::Layout;
-use crate::observation::{Act, NodeIndex, Observation, Observer, What};
+use crate::observation::{Act, MediumIndex, NodeIndex, Observation, Observer, What};
 use crate::world::{self, Scenario};
 
 /// What is on the air for links and not for those who use them: every frame that is not sealed, and sealed ones so short that
@@ -58,22 +58,53 @@ pub fn bound(profile: &Profile, nodes: u32) -> Duration {
     Duration::from_micros(2 * interval + given_up + handshakes)
 }
 
-/// Watches a world of one channel.
+/// Watches a world of one channel of modems.
 #[derive(Debug)]
 pub struct Linking {
-    profile: Profile,
     nodes: BTreeMap<NodeId, NodeIndex>,
     live: BTreeMap<(NodeIndex, LinkId), NodeIndex>,
     has: BTreeSet<(NodeIndex, NodeIndex)>,
     /// When each two nodes first had a link that both knew of.
     pub complete_at: Option<WorldTime>,
-    /// How many ends of links went down after that.
+    knows: BTreeSet<(NodeIndex, DestinationHash)>,
+    /// When each first had heard of every other.
+    pub known_at: Option<WorldTime>,
+    /// How many ends of links went down after all were up.
     pub lost: u32,
     /// Links that went down before.
     pub lost_before: u32,
     sent: BTreeMap<NodeIndex, Sent>,
-    /// Frames by kind.
-    pub frames: BTreeMap<u8, u64>,
+    /// What the first half of a frame was for, until the second comes.
+    halves: BTreeMap<NodeIndex, Use>,
+    airtime: BTreeMap<Use, Duration>,
+}
+
+/// What airtime is used for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Use {
+    /// Links themselves.
+    Links,
+    /// Broadcasts.
+    Broadcasts,
+    /// What goes over links.
+    Traffic,
+}
+
+impl Use {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Links, Self::Broadcasts, Self::Traffic];
+
+    /// That of a frame, or of the first half of one.
+    fn of(frame: &[u8]) -> Self {
+        let kind = frame.first().and_then(|head| Head::from_wire(*head)).map(Head::kind);
+        if kind == Some(FrameKind::BROADCAST) {
+            Self::Broadcasts
+        } else if kind == Some(FrameKind::SEALED) && frame.len() > SHORT {
+            Self::Traffic
+        } else {
+            Self::Links
+        }
+    }
 }
 
 /// What a node transmitted for links.
@@ -101,15 +132,17 @@ impl Linking {
     pub fn of(scenario: &Scenario) -> Self {
         let ids = scenario.identities();
         Self {
-            profile: scenario.layout.media[0].profile,
             nodes: ids.iter().map(NodePublic::node_id).zip((0..).map(NodeIndex)).collect(),
             live: BTreeMap::new(),
             has: BTreeSet::new(),
             complete_at: None,
+            knows: BTreeSet::new(),
+            known_at: None,
             lost: 0,
             lost_before: 0,
             sent: BTreeMap::new(),
-            frames: BTreeMap::new(),
+            halves: BTreeMap::new(),
+            airtime: BTreeMap::new(),
         }
     }
 
@@ -133,15 +166,34 @@ impl Linking {
         self.has.iter().filter(|(a, b)| a < b && self.has.contains(&(*b, *a))).count()
     }
 
-    fn transmitted(&mut self, at: WorldTime, node: NodeIndex, bytes: &[u8]) {
-        let Some(kind) = bytes.first().and_then(|head| Head::from_wire(*head)).map(Head::kind) else {
-            return;
-        };
-        *self.frames.entry(kind.0).or_default() += 1;
-        let is_of_links = kind != FrameKind::BROADCAST && (kind != FrameKind::SEALED || bytes.len() <= SHORT);
-        if is_of_links {
-            self.sent.entry(node).or_default().add(at, self.profile.airtime(bytes.len()));
+    /// How many pairs of nodes there are of which the one has heard of the other.
+    #[must_use]
+    pub fn known(&self) -> usize {
+        self.knows.len()
+    }
+
+    /// For how long the channel was used for something.
+    #[must_use]
+    pub fn airtime(&self, of: Use) -> Duration {
+        self.airtime.get(&of).copied().unwrap_or(Duration::ZERO)
+    }
+
+    fn aired(&mut self, at: WorldTime, node: NodeIndex, airtime: Duration, bytes: &[u8]) {
+        let Some((header, frame)) = bytes.split_first() else { return };
+        let second = self.halves.remove(&node);
+        let of = second.unwrap_or_else(|| Use::of(frame));
+        if is_half(*header) && second.is_none() {
+            self.halves.insert(node, of);
         }
+        let sum = self.airtime.entry(of).or_default();
+        *sum = sum.plus(airtime);
+        if of == Use::Links {
+            self.sent.entry(node).or_default().add(at, airtime);
+        }
+    }
+
+    fn pairs_of_all(&self) -> usize {
+        self.nodes.len() * (self.nodes.len() - 1)
     }
 
     fn told(&mut self, at: WorldTime, node: NodeIndex, event: &Event) {
@@ -150,8 +202,7 @@ impl Linking {
                 let Some(peer) = self.nodes.get(&link.peer.node_id()).copied() else { return };
                 self.live.insert((node, link.id), peer);
                 self.has.insert((node, peer));
-                let all = self.nodes.len() * (self.nodes.len() - 1);
-                if self.has.len() == all {
+                if self.has.len() == self.pairs_of_all() {
                     self.complete_at.get_or_insert(at);
                 }
             }
@@ -163,8 +214,13 @@ impl Linking {
                 let lost = if self.complete_at.is_some() { &mut self.lost } else { &mut self.lost_before };
                 *lost += 1;
             }
+            Event::Reached { destination, .. } => {
+                self.knows.insert((node, *destination));
+                if self.knows.len() == self.pairs_of_all() {
+                    self.known_at.get_or_insert(at);
+                }
+            }
             Event::Announced { .. }
-            | Event::Reached { .. }
             | Event::ChannelJammed { .. }
             | Event::ClocksParted { .. }
             | Event::EntropyWanted
@@ -178,11 +234,19 @@ impl Linking {
 
 impl Observer for Linking {
     fn observe(&mut self, observation: &Observation<'_>) {
-        let What::Node { node, act: Act::Took(output), .. } = &observation.what else { return };
-        match output {
-            Output::Transmit { bytes, .. } => self.transmitted(observation.at, *node, bytes),
-            Output::Event(event) => self.told(observation.at, *node, event),
-            Output::Sense { .. } | Output::Persist { .. } => {}
+        match &observation.what {
+            What::Aired { medium: MediumIndex(0), sender, airtime, bytes } => {
+                self.aired(observation.at, *sender, *airtime, bytes);
+            }
+            What::Node { node, act: Act::Took(Output::Event(event)), .. } => {
+                self.told(observation.at, *node, event);
+            }
+            What::Node { .. } | What::Aired { .. } | What::Marred { .. } | What::Scheduled(_) => {}
         }
     }
+}
+
+/// Whether a modem's header stands before half of a frame. Source: spec/air.md#split.
+const fn is_half(header: u8) -> bool {
+    header & 1 == 1
 }

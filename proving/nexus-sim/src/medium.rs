@@ -110,8 +110,16 @@ impl Medium {
 
     /// What the receiver at `port` gets of a frame whose transmission ends at `end`.
     pub fn pass(&mut self, end: WorldTime, port: usize, bytes: &[u8]) -> Passage {
+        self.pass_through(self.faults, end, port, bytes)
+    }
+
+    /// What the host at `port` gets of a frame that its modem received at `at`: the air lost and spoilt what it was to.
+    pub fn hand_over(&mut self, at: WorldTime, port: usize, bytes: &[u8]) -> Passage {
+        self.pass_through(LinkFaults { loss_ppm: 0, corrupt_ppm: 0, ..self.faults }, at, port, bytes)
+    }
+
+    fn pass_through(&mut self, faults: LinkFaults, end: WorldTime, port: usize, bytes: &[u8]) -> Passage {
         let mut passage = Passage::default();
-        let faults = self.faults;
         if self.happens(faults.loss_ppm) {
             passage.damage.push(Damage::Lost);
             return passage;
@@ -186,14 +194,18 @@ pub fn endpoint(node: NodeIndex, moves: u16) -> Endpoint {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layout::Shape;
+    use crate::layout::{Layout, Shape};
     use nexus_machine::Seed;
+    use nexus_network::lora::Modulation;
 
     fn medium(shape: Shape, faults: LinkFaults) -> Medium {
-        let seed = Seed::new([7; 32]);
-        let plan = shape.layout(2, &seed).media.remove(0);
+        on(shape.layout(2, &Seed::new([7; 32])), faults)
+    }
+
+    fn on(mut layout: Layout, faults: LinkFaults) -> Medium {
+        let plan = layout.media.remove(0);
         let ports = plan.nodes.iter().map(|node| (*node, InterfaceId(0))).collect();
-        Medium { faults, ..Medium::new(plan, ports, seed.fork("medium")) }
+        Medium { faults, ..Medium::new(plan, ports, Seed::new([7; 32]).fork("medium")) }
     }
 
     fn at(micros: u64) -> WorldTime {
@@ -240,7 +252,8 @@ mod tests {
 
     #[test]
     fn two_radios_that_begin_within_the_turnaround_collide_and_a_third_hears_that_it_is_busy() {
-        let mut radio = medium(Shape::Segment, LinkFaults::NONE);
+        let modulation = Modulation::new(250_000, 7, 5).unwrap();
+        let mut radio = on(Layout::bare(modulation, 2), LinkFaults::NONE);
         let first = radio.transmit(at(0), NodeIndex(0), 100);
         assert!(!radio.is_busy(at(500)), "within the turnaround nothing can be sensed");
         let second = radio.transmit(at(500), NodeIndex(1), 100);

@@ -1,6 +1,6 @@
 //! What can be seen of a run from outside: the raw material of traces, logs and judges.
 
-use nexus_machine::{Instant, Snapshot, Ticket};
+use nexus_machine::{Duration, Instant, Snapshot, Ticket};
 use nexus_node::{Input, Output};
 
 use crate::clock::WorldTime;
@@ -60,6 +60,17 @@ pub enum What<'a> {
         /// What became of it.
         damage: Damage,
     },
+    /// A radio's transmission is over.
+    Aired {
+        /// The channel.
+        medium: MediumIndex,
+        /// Whose modem sent it.
+        sender: NodeIndex,
+        /// How long its signal was on the air.
+        airtime: Duration,
+        /// What was sent, the modem's header first: a whole frame, or half of one.
+        bytes: &'a [u8],
+    },
     /// The schedule changed the world.
     Scheduled(&'a Action),
 }
@@ -117,6 +128,12 @@ pub enum Provenance {
 pub enum Damage {
     /// Lost on the way.
     Lost,
+    /// The receiver's modem was transmitting, or was tuned in when it had begun.
+    Deaf,
+    /// The sender's modem lost its power in the middle.
+    BrokenOff,
+    /// Half of a frame waited in the receiver's modem, and another frame took its place.
+    Displaced,
     /// Another transmission on a half-duplex medium overlapped it.
     Collided,
     /// Sender and receiver were in different parts of a partition.

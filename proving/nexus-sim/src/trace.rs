@@ -118,6 +118,13 @@ impl Encoder {
                 self.u8(3);
                 self.action(action);
             }
+            What::Aired { medium, sender, airtime, bytes } => {
+                self.u8(4);
+                self.u32(medium.0);
+                self.u32(sender.0);
+                self.u64(airtime.as_micros());
+                self.blob(bytes);
+            }
         }
     }
 
@@ -182,6 +189,9 @@ impl Encoder {
             Damage::Truncated => 7,
             Damage::Duplicated => 8,
             Damage::Delayed => 9,
+            Damage::Deaf => 10,
+            Damage::BrokenOff => 11,
+            Damage::Displaced => 12,
         });
     }
 

@@ -5,6 +5,7 @@
 //! observer does comes back: the engine calls it and forgets it.
 
 mod node;
+mod radio;
 
 use std::collections::BTreeSet;
 
@@ -18,6 +19,7 @@ use crate::clock::{ClockPlan, WorldTime};
 use crate::disk::Room;
 use crate::layout::Layout;
 use crate::medium::{Medium, SENSING, Transmission, endpoint};
+use crate::modems::{Modems, Said};
 use crate::observation::{Act, Damage, Failure, MediumIndex, NodeIndex, Observation, Observer, What};
 use crate::queue::EventQueue;
 use crate::schedule::{Action, Direction, LinkFaults, Schedule};
@@ -124,6 +126,13 @@ enum Event {
         iface: InterfaceId,
         frame: OnAir,
     },
+    ModemsDue(MediumIndex),
+    ModemSaid {
+        medium: MediumIndex,
+        port: usize,
+        incarnation: u32,
+        said: Said,
+    },
     Arrives {
         medium: MediumIndex,
         receiver: NodeIndex,
@@ -167,6 +176,8 @@ struct World<'s, 'w, 'o, A> {
     queue: EventQueue<Event>,
     nodes: Vec<SimNode<A>>,
     media: Vec<Medium>,
+    /// By medium: its modems, if it has any.
+    channels: Vec<Option<radio::Channel>>,
     groups: Vec<u8>,
     cuts: BTreeSet<Direction>,
     frames: u64,
@@ -191,13 +202,18 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
             let ports = plan.nodes.iter().map(port).collect();
             Medium::new(plan.clone(), ports, scenario.seed.fork_index("medium", index).fork("faults"))
         };
+        let media: Vec<Medium> = (0..).zip(&scenario.layout.media).map(medium).collect();
+        let modems = |(index, medium): (u64, &Medium)| {
+            radio::Channel::of(medium, &scenario.seed.fork_index("medium", index).fork_seed("modems"))
+        };
         let mut world = Self {
             scenario,
             now: WorldTime::START,
             queue: EventQueue::new(),
             groups: vec![0; nodes.len()],
             nodes,
-            media: (0..).zip(&scenario.layout.media).map(medium).collect(),
+            channels: (0..).zip(&media).map(modems).collect(),
+            media,
             cuts: BTreeSet::new(),
             frames: 0,
             halted: None,
@@ -241,6 +257,10 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
             Event::GoesOn(node, incarnation) if self.is_alive(node, incarnation) => self.goes_on(node),
             Event::Synced(..) | Event::Answer(..) | Event::GoesOn(..) => {}
             Event::TransmissionEnds { medium, iface, frame } => self.transmission_ends(medium, iface, &frame),
+            Event::ModemsDue(medium) => self.modems_due(medium),
+            Event::ModemSaid { medium, port, incarnation, said } => {
+                self.modem_said(medium, port, incarnation, said);
+            }
             Event::Arrives { medium, receiver, iface, from, bytes } => {
                 if self.node(receiver).hears(iface) {
                     self.give(receiver, Input::Frame { iface, from, bytes });
@@ -253,11 +273,26 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
 
     fn act(&mut self, action: &Action) {
         match action {
-            Action::Disturb(medium, faults) => self.media[medium.place()].faults = *faults,
-            Action::Partition(groups) => self.groups.clone_from(groups),
-            Action::Heal => self.groups.fill(0),
-            Action::Cut(direction) => _ = self.cuts.insert(*direction),
-            Action::Mend(direction) => _ = self.cuts.remove(direction),
+            Action::Disturb(medium, faults) => {
+                self.media[medium.place()].faults = *faults;
+                self.disturb_modems(*medium);
+            }
+            Action::Partition(groups) => {
+                self.groups.clone_from(groups);
+                self.rehear();
+            }
+            Action::Heal => {
+                self.groups.fill(0);
+                self.rehear();
+            }
+            Action::Cut(direction) => {
+                self.cuts.insert(*direction);
+                self.rehear();
+            }
+            Action::Mend(direction) => {
+                self.cuts.remove(direction);
+                self.rehear();
+            }
             Action::Crash { node, down_for, disk } => self.crash(*node, *down_for, *disk),
             Action::CrashAfter { node, outputs, down_for } => {
                 self.node(*node).crash_after = Some((*outputs, *down_for));
@@ -286,9 +321,13 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
     }
 
     fn calm(&mut self) {
-        self.media.iter_mut().for_each(|medium| medium.faults = LinkFaults::NONE);
+        for index in (0..).map(MediumIndex).take(self.media.len()) {
+            self.media[index.place()].faults = LinkFaults::NONE;
+            self.disturb_modems(index);
+        }
         self.groups.fill(0);
         self.cuts.clear();
+        self.rehear();
         for node in self.scenario.layout.node_indices() {
             self.node(node).crash_after = None;
             self.free_disk(node);
@@ -305,6 +344,10 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
         // A driver that was not ready has no place for the frame: it is gone.
         let Some((medium, id)) = self.node(node).begin_transmission(iface) else { return };
         self.frames += 1;
+        if self.channels[medium.place()].is_some() {
+            self.with_modem(medium, node, |modems, now, port| modems.transmit(now, port, bytes));
+            return;
+        }
         let transmission = self.media[medium.place()].transmit(self.now, node, bytes.len());
         let frame = OnAir { id, transmission, to, bytes };
         self.queue.push(transmission.end, Event::TransmissionEnds { medium, iface, frame });
@@ -330,13 +373,10 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
             if receiver == sender || !meant {
                 continue;
             }
-            let direction = Direction { medium: index, from: sender, to: receiver };
             let obstacle = if collided {
                 Some(Damage::Collided)
-            } else if self.groups[sender.place()] != self.groups[receiver.place()] {
-                Some(Damage::Partitioned)
             } else {
-                self.cuts.contains(&direction).then_some(Damage::Cut)
+                radio::obstacle(&self.groups, &self.cuts, index, sender, receiver)
             };
             if let Some(damage) = obstacle {
                 self.watch.saw(self.now, What::Marred { medium: index, receiver, damage });
@@ -368,6 +408,15 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
 
     fn set_interface(&mut self, node: NodeIndex, iface: InterfaceId, carrier: Carrier) {
         if !self.node(node).set_carrier(iface, carrier) {
+            return;
+        }
+        let Some(medium) = self.node(node).medium_of(iface) else { return };
+        let act = match carrier {
+            Carrier::Up => Modems::plug,
+            Carrier::Down => Modems::unplug,
+        };
+        // Those who drive modems say themselves what follows.
+        if self.with_modem(medium, node, act) {
             return;
         }
         match carrier {

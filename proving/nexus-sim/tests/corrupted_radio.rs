@@ -216,7 +216,7 @@ impl Observer for Seen {
             } => {
                 self.reached.insert((node.0, *destination), *emitted_at);
             }
-            What::Node { .. } | What::Marred { .. } | What::Scheduled(_) => {}
+            What::Node { .. } | What::Marred { .. } | What::Aired { .. } | What::Scheduled(_) => {}
         }
     }
 }

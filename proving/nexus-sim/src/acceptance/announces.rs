@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nexus_crypto::DestinationHash;
 use nexus_machine::Duration;
-use nexus_network::{Access, Profile, Reach};
+use nexus_network::Reach;
 use nexus_node::{Event, Input, Node, Output};
 use nexus_wire::reticulum::{Announce, Packet, PacketType};
 
@@ -20,10 +20,8 @@ use crate::world::{self, Scenario};
 /// A mesh of six nodes: three on a local network, three on a radio channel, a cable between.
 pub(super) fn exchanged_across_media() -> Measurement {
     let scenario = calm(Shape::Mixed, 6);
-    let media = scenario.layout.media.iter().map(|medium| {
-        let Profile { reach, access, .. } = medium.profile;
-        (reach == Reach::Shared, matches!(access, Access::ListenBeforeTalk { .. }))
-    });
+    let media =
+        scenario.layout.media.iter().map(|medium| (medium.profile.reach == Reach::Shared, medium.is_radio()));
     let kinds = media.collect::<BTreeSet<_>>().len();
     let (reached, passed) = observed(&scenario);
     let pairs = reached.pairs(|_| true);
@@ -42,15 +40,21 @@ pub(super) fn forwarded_along_a_line() -> Measurement {
 
 /// Four nodes in a line over media that flip bits in three frames of ten.
 pub(super) fn forgeries_rejected() -> Measurement {
-    let mut scenario = calm(Shape::Line, 4);
+    forged(calm(Shape::Line, 4))
+}
+
+/// All media of `scenario` flip bits in three frames of ten, and each node has something to forge every minute.
+pub(super) fn forged(mut scenario: Scenario) -> Measurement {
     let faults = LinkFaults { corrupt_ppm: 300_000, ..LinkFaults::NONE };
-    let media = (0..3).map(|medium| (WorldTime::START, Action::Disturb(MediumIndex(medium), faults)));
+    let count = u32::try_from(scenario.layout.media.len()).expect("a few media");
+    let media = (0..count).map(|medium| (WorldTime::START, Action::Disturb(MediumIndex(medium), faults)));
     scenario.schedule.extend(media);
     // The schedule gives each node something to forge every minute.
     let minutes = scenario.length.as_secs() / 60;
+    let nodes = scenario.layout.nodes;
     let announces = (1..minutes).flat_map(|minute| {
         let at = WorldTime::from_start(Duration::from_secs(60 * minute));
-        (0..4).map(move |node| (at, Action::Tell(NodeIndex(node), nexus_node::Command::Announce)))
+        (0..nodes).map(move |node| (at, Action::Tell(NodeIndex(node), nexus_node::Command::Announce)))
     });
     scenario.schedule.extend(announces);
 
@@ -72,7 +76,7 @@ fn calm(shape: Shape, nodes: u32) -> Scenario {
 }
 
 /// Who reached whom, and whether the judges of safety agree with the run.
-fn observed(scenario: &Scenario) -> (Reached, bool) {
+pub(super) fn observed(scenario: &Scenario) -> (Reached, bool) {
     let mut reached = Reached::default();
     let mut bench = Bench::of_safety::<Node>(scenario);
     let mut observers = bench.observers();
@@ -83,17 +87,17 @@ fn observed(scenario: &Scenario) -> (Reached, bool) {
 
 /// Which node reached whom first, over how many hops, and when the last of them did.
 #[derive(Debug, Default)]
-struct Reached {
+pub(super) struct Reached {
     pairs: BTreeMap<(NodeIndex, DestinationHash), u8>,
     last: WorldTime,
 }
 
 impl Reached {
-    fn pairs(&self, over: impl Fn(u8) -> bool) -> usize {
+    pub(super) fn pairs(&self, over: impl Fn(u8) -> bool) -> usize {
         self.pairs.values().filter(|hops| over(**hops)).count()
     }
 
-    fn last_s(&self) -> u64 {
+    pub(super) fn last_s(&self) -> u64 {
         self.last.since(WorldTime::START).as_micros().div_ceil(1_000_000)
     }
 }

@@ -99,7 +99,7 @@ pub(super) fn strangers_rejected() -> Measurement {
         scenario.schedule.push((told, Action::Tell(node, dial)));
     }
     let mut random = scenario.seed.fork("stranger");
-    let strange: Vec<_> = (0..3_000).map(|number| stranger(number, &mut random)).collect();
+    let strange: Vec<_> = (0..3_000).map(|number| stranger(number, MediumIndex(0), &mut random)).collect();
     let frames = strange.len();
     scenario.schedule.extend(strange);
 
@@ -122,10 +122,10 @@ pub(super) fn strangers_rejected() -> Measurement {
 const IMPOSTORS: [(NodeIndex, NodeIndex); 3] =
     [(NodeIndex(0), NodeIndex(1)), (NodeIndex(1), NodeIndex(2)), (NodeIndex(2), NodeIndex(0))];
 
-const MESSAGES: usize = 200;
+pub(super) const MESSAGES: usize = 200;
 
 /// A first message, garbage, or garbage under the head of one of the kinds of frame, for a node other than the outsider.
-fn stranger(number: u64, random: &mut Stream) -> (WorldTime, Action) {
+pub(super) fn stranger(number: u64, medium: MediumIndex, random: &mut Stream) -> (WorldTime, Action) {
     let to = NodeIndex(u32::try_from(random.below(3)).expect("one of three"));
     let noise: [u8; 120] = random.bytes();
     let length = usize::try_from(random.below(120)).expect("a short length");
@@ -148,7 +148,7 @@ fn stranger(number: u64, random: &mut Stream) -> (WorldTime, Action) {
             [&[head][..], &noise[..length]].concat()
         }
     };
-    (second(60 + number), Action::Inject { medium: MediumIndex(0), to, bytes })
+    (second(60 + number), Action::Inject { medium, to, bytes })
 }
 
 /// 200 messages each way between the ends of a line over two kinds of medium.
@@ -166,7 +166,7 @@ fn correspondence() -> Scenario {
     scenario
 }
 
-fn ids(scenario: &Scenario) -> Vec<NodeId> {
+pub(super) fn ids(scenario: &Scenario) -> Vec<NodeId> {
     scenario.identities().iter().map(nexus_crypto::NodePublic::node_id).collect()
 }
 
@@ -209,12 +209,12 @@ fn media() -> [crate::layout::MediumPlan; 2] {
     [next(), next()]
 }
 
-fn second(seconds: u64) -> WorldTime {
+pub(super) fn second(seconds: u64) -> WorldTime {
     WorldTime::from_start(Duration::from_secs(seconds))
 }
 
 /// Whether the judges of safety agree with the run that `observer` watches.
-fn passes(scenario: &Scenario, observer: &mut dyn Observer) -> bool {
+pub(super) fn passes(scenario: &Scenario, observer: &mut dyn Observer) -> bool {
     let mut bench = Bench::of_safety::<Node>(scenario);
     let mut observers = bench.observers();
     observers.push(observer);
@@ -224,23 +224,23 @@ fn passes(scenario: &Scenario, observer: &mut dyn Observer) -> bool {
 
 /// Who has a link with whom, and who ever had one.
 #[derive(Debug)]
-struct Links {
+pub(super) struct Links {
     nodes: BTreeMap<NodeId, NodeIndex>,
     names: BTreeMap<(NodeIndex, LinkId), (InterfaceId, NodeIndex)>,
-    live: BTreeSet<(NodeIndex, InterfaceId, NodeIndex)>,
-    ever: BTreeSet<(NodeIndex, InterfaceId, NodeIndex)>,
+    pub(super) live: BTreeSet<(NodeIndex, InterfaceId, NodeIndex)>,
+    pub(super) ever: BTreeSet<(NodeIndex, InterfaceId, NodeIndex)>,
     /// Links with identities that no node of the world has.
-    unknown: u32,
+    pub(super) unknown: u32,
 }
 
 impl Links {
-    fn of(scenario: &Scenario) -> Self {
+    pub(super) fn of(scenario: &Scenario) -> Self {
         let nodes = ids(scenario).into_iter().zip((0..).map(NodeIndex)).collect();
         let (names, live, ever) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
         Self { nodes, names, live, ever, unknown: 0 }
     }
 
-    fn mutual(&self, node: NodeIndex, peer: NodeIndex) -> bool {
+    pub(super) fn mutual(&self, node: NodeIndex, peer: NodeIndex) -> bool {
         self.live.iter().any(|(from, _, to)| *from == peer && *to == node)
     }
 }
@@ -302,7 +302,7 @@ impl Observer for Impostors {
 }
 
 /// Two who watch the same run.
-struct Both<'a>(&'a mut dyn Observer, &'a mut dyn Observer);
+pub(super) struct Both<'a>(pub(super) &'a mut dyn Observer, pub(super) &'a mut dyn Observer);
 
 impl Observer for Both<'_> {
     fn observe(&mut self, observation: &Observation<'_>) {
@@ -313,12 +313,12 @@ impl Observer for Both<'_> {
 
 /// Which messages were delivered, by sender and handle.
 #[derive(Debug, Default)]
-struct Mail {
-    delivered: BTreeSet<(NodeIndex, u64)>,
+pub(super) struct Mail {
+    pub(super) delivered: BTreeSet<(NodeIndex, u64)>,
 }
 
 impl Mail {
-    fn delivered_of(&self, node: NodeIndex) -> usize {
+    pub(super) fn delivered_of(&self, node: NodeIndex) -> usize {
         self.delivered.iter().filter(|(sender, _)| *sender == node).count()
     }
 }

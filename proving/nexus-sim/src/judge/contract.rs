@@ -174,13 +174,23 @@ impl Judge for Contract {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layout::Shape;
+    use crate::layout::{Layout, Shape};
     use nexus_machine::Seed;
+    use nexus_network::lora::Modulation;
 
     const IFACE: InterfaceId = InterfaceId(0);
 
     fn judged(shape: Shape, acts: &[Act<'_>]) -> Verdict {
-        let profile = shape.layout(2, &Seed::new([0; 32])).media[0].profile;
+        judged_on(&shape.layout(2, &Seed::new([0; 32])), acts)
+    }
+
+    /// On a channel where the core listens itself.
+    fn judged_bare(acts: &[Act<'_>]) -> Verdict {
+        judged_on(&Layout::bare(Modulation::new(250_000, 7, 5).unwrap(), 2), acts)
+    }
+
+    fn judged_on(layout: &Layout, acts: &[Act<'_>]) -> Verdict {
+        let profile = layout.media[0].profile;
         let mut judge = Contract::new(1);
         let up = Input::Up { iface: IFACE, profile };
         for act in [Act::Given { now: Instant::BOOT, input: &up }].iter().chain(acts) {
@@ -228,7 +238,7 @@ mod tests {
         let down = Act::Given { now: Instant::BOOT, input: &down };
         assert!(reason(judged(Shape::Line, &[down, Act::Took(&sent)])).contains("is down"));
         let sense = Output::Sense { iface: IFACE };
-        assert!(reason(judged(Shape::Segment, &[down, Act::Took(&sense)])).contains("cannot listen"));
+        assert!(reason(judged_bare(&[down, Act::Took(&sense)])).contains("cannot listen"));
     }
 
     #[test]
@@ -244,9 +254,9 @@ mod tests {
         let busy = Input::ChannelBusy { iface: IFACE };
         let [clear, busy] = [&clear, &busy].map(|input| Act::Given { now: Instant::BOOT, input });
         let sent = Act::Took(&sent);
-        assert_eq!(judged(Shape::Segment, &[clear, sent]), Verdict::Passed);
-        assert!(reason(judged(Shape::Segment, &[sent])).contains("without listening"));
-        assert!(reason(judged(Shape::Segment, &[clear, busy, sent])).contains("without listening"));
+        assert_eq!(judged_bare(&[clear, sent]), Verdict::Passed);
+        assert!(reason(judged_bare(&[sent])).contains("without listening"));
+        assert!(reason(judged_bare(&[clear, busy, sent])).contains("without listening"));
     }
 
     #[test]
@@ -270,10 +280,10 @@ mod tests {
         let rested = |due| Act::Rested { now, due: Some(due) };
         let output = Output::Sense { iface: IFACE };
         let took = Act::Took(&output);
-        assert_eq!(judged(Shape::Segment, &[woken(past), took, rested(ahead)]), Verdict::Passed);
-        assert!(reason(judged(Shape::Segment, &[woken(past), rested(past)])).contains("still"));
-        assert_eq!(judged(Shape::Segment, &[woken(ahead), rested(ahead), took]), Verdict::Passed);
-        assert!(reason(judged(Shape::Segment, &[woken(ahead), rested(later)])).contains("moved"));
-        assert!(reason(judged(Shape::Segment, &[woken(ahead), took])).contains("answered"));
+        assert_eq!(judged_bare(&[woken(past), took, rested(ahead)]), Verdict::Passed);
+        assert!(reason(judged_bare(&[woken(past), rested(past)])).contains("still"));
+        assert_eq!(judged_bare(&[woken(ahead), rested(ahead), took]), Verdict::Passed);
+        assert!(reason(judged_bare(&[woken(ahead), rested(later)])).contains("moved"));
+        assert!(reason(judged_bare(&[woken(ahead), took])).contains("answered"));
     }
 }

@@ -277,7 +277,7 @@ impl Observer for Delivery {
                 }
             }
             What::Scheduled(Action::Sleep(node, span)) => self.sleeps(*node, *span),
-            What::Scheduled(_) | What::Marred { .. } => {}
+            What::Scheduled(_) | What::Marred { .. } | What::Aired { .. } => {}
         }
     }
 }

@@ -8,6 +8,7 @@ use super::{Carrier, Event, PATIENCE, Scenario, World};
 use crate::actor::{Actor, Birth};
 use crate::clock::{ClockPlan, Monotonic, WorldTime};
 use crate::disk::{Disk, Image};
+use crate::modems::Modems;
 use crate::observation::{Act, MediumIndex, NodeIndex, Provenance, What};
 
 /// A node and all that belongs to it.
@@ -124,6 +125,11 @@ impl<A> SimNode<A> {
         port.and_then(|port| port.sending.take_if(|sending| *sending == id)).is_some()
     }
 
+    /// No frame of the interface is under way; whether one was.
+    pub(super) fn forget_transmission(&mut self, iface: InterfaceId) -> bool {
+        self.ports.get_mut(usize::from(iface.0)).is_some_and(|port| port.sending.take().is_some())
+    }
+
     /// Sets the carrier; `false` if it was so before.
     pub(super) fn set_carrier(&mut self, iface: InterfaceId, carrier: Carrier) -> bool {
         let Some(port) = self.ports.get_mut(usize::from(iface.0)) else { return false };
@@ -204,8 +210,9 @@ impl<A: Actor> World<'_, '_, '_, A> {
         self.tell_time(node);
         self.give(node, Input::Command(Command::Start));
         let scenario = self.scenario;
-        for (iface, _) in scenario.layout.interfaces(node) {
-            if self.node(node).medium_if_up(iface).is_some() {
+        for (iface, medium) in scenario.layout.interfaces(node) {
+            if !self.with_modem(medium, node, Modems::start) && self.node(node).medium_if_up(iface).is_some()
+            {
                 self.come_up(node, iface);
             }
         }
@@ -221,6 +228,10 @@ impl<A: Actor> World<'_, '_, '_, A> {
         let incarnation = state.incarnation;
         state.incarnation += 1;
         self.watch.saw(self.now, What::Node { node, incarnation, act: Act::Crashed });
+        let scenario = self.scenario;
+        for (_, medium) in scenario.layout.interfaces(node) {
+            self.with_modem(medium, node, Modems::stop);
+        }
         self.queue.push(self.now.after(down_for), Event::Boot(node));
     }
 

@@ -1,0 +1,165 @@
+//! Radio channels of a world: what nodes ask of their modems, and what modems say.
+
+use nexus_air::Transmission;
+use nexus_machine::Seed;
+use nexus_network::rnode::Settings;
+use nexus_node::Input;
+
+use super::{Event, World};
+use crate::actor::Actor;
+use crate::clock::WorldTime;
+use crate::medium::Medium;
+use crate::modems::{Modems, Said, damage};
+use crate::observation::{Damage, MediumIndex, NodeIndex, What};
+use crate::schedule::Direction;
+
+/// A channel of modems, and when it wants to be woken.
+#[derive(Debug)]
+pub(super) struct Channel {
+    modems: Modems,
+    alarm: Option<WorldTime>,
+}
+
+impl Channel {
+    /// That of a medium, if modems carry it.
+    pub(super) fn of(medium: &Medium, seed: &Seed) -> Option<Self> {
+        let channel = medium.plan.modems?;
+        let settings = Settings { mode: medium.plan.profile.mode, channel: Some(channel) };
+        Some(Self { modems: Modems::new(settings, medium.ports.len(), seed), alarm: None })
+    }
+}
+
+impl<A: Actor> World<'_, '_, '_, A> {
+    /// Whether modems carry a medium; if so, does something to that of a node.
+    pub(super) fn with_modem(
+        &mut self,
+        medium: MediumIndex,
+        node: NodeIndex,
+        act: impl FnOnce(&mut Modems, WorldTime, usize),
+    ) -> bool {
+        let Some(channel) = &mut self.channels[medium.place()] else { return false };
+        if let Some(port) = self.media[medium.place()].port_of(node) {
+            act(&mut channel.modems, self.now, port);
+            self.attend(medium);
+        }
+        true
+    }
+
+    /// A medium's modems do what is due.
+    pub(super) fn modems_due(&mut self, medium: MediumIndex) {
+        let now = self.now;
+        if let Some(channel) =
+            self.channels[medium.place()].as_mut().filter(|channel| channel.alarm == Some(now))
+        {
+            channel.alarm = None;
+            channel.modems.advance(now);
+            self.attend(medium);
+        }
+    }
+
+    /// Faults of a medium became others.
+    pub(super) fn disturb_modems(&mut self, medium: MediumIndex) {
+        let faults = self.media[medium.place()].faults;
+        if let Some(channel) = &mut self.channels[medium.place()] {
+            channel.modems.set_faults(faults);
+        }
+    }
+
+    /// Partitions or cuts became others.
+    pub(super) fn rehear(&mut self) {
+        for index in (0..).map(MediumIndex).take(self.media.len()) {
+            let Some(channel) = &mut self.channels[index.place()] else { continue };
+            let ports = &self.media[index.place()].ports;
+            let obstacle = |from: usize, to: usize| {
+                obstacle(&self.groups, &self.cuts, index, ports[from].0, ports[to].0)
+            };
+            channel.modems.set_hearing(self.now, |from, to| obstacle(from, to).is_none());
+            self.attend(index);
+        }
+    }
+
+    /// Takes what modems say and what was on the air, and sets the alarm.
+    fn attend(&mut self, medium: MediumIndex) {
+        let Some(channel) = &mut self.channels[medium.place()] else { return };
+        let said = channel.modems.take_said();
+        let transmissions = channel.modems.take_transmissions();
+        let due = channel.modems.next_due().map(|due| due.max(self.now));
+        if due != channel.alarm {
+            channel.alarm = due;
+            if let Some(due) = due {
+                self.queue.push(due, Event::ModemsDue(medium));
+            }
+        }
+        for transmission in &transmissions {
+            self.aired(medium, transmission);
+        }
+        for (port, said) in said {
+            let (node, _) = self.media[medium.place()].ports[port];
+            let incarnation = self.node(node).incarnation;
+            self.queue.push(self.now, Event::ModemSaid { medium, port, incarnation, said });
+        }
+    }
+
+    fn aired(&mut self, index: MediumIndex, transmission: &Transmission) {
+        let ports = self.media[index.place()].ports.clone();
+        let from = usize::from(transmission.sender.0);
+        let (sender, _) = ports[from];
+        let airtime = transmission.end.since(transmission.start);
+        let bytes = &transmission.bytes;
+        self.watch.saw(self.now, What::Aired { medium: index, sender, airtime, bytes });
+        let mut receptions = transmission.receptions.iter().peekable();
+        for (port, (receiver, _)) in ports.into_iter().enumerate().filter(|(port, _)| *port != from) {
+            let reception = receptions.next_if(|reception| usize::from(reception.radio.0) == port);
+            let damage = match reception {
+                Some(reception) => damage(reception.outcome),
+                // Out of reach, or off.
+                None => obstacle(&self.groups, &self.cuts, index, sender, receiver).or(Some(Damage::Unheard)),
+            };
+            if let Some(damage) = damage {
+                self.mar(index, receiver, damage);
+            }
+        }
+    }
+
+    /// A modem's driver says something to the host's incarnation to which the modem belongs.
+    pub(super) fn modem_said(&mut self, medium: MediumIndex, port: usize, incarnation: u32, said: Said) {
+        let (node, iface) = self.media[medium.place()].ports[port];
+        let alive = self.is_alive(node, incarnation);
+        match said {
+            Said::Marred(damage) => self.mar(medium, node, damage),
+            Said::Heard(bytes) => {
+                let passage = self.media[medium.place()].hand_over(self.now, port, &bytes);
+                for damage in passage.damage {
+                    self.mar(medium, node, damage);
+                }
+                for (arrival, bytes) in passage.copies {
+                    let event = Event::Arrives { medium, receiver: node, iface, from: None, bytes };
+                    self.queue.push(arrival, event);
+                }
+            }
+            Said::Up(profile) if alive => self.give(node, Input::Up { iface, profile }),
+            Said::Down if alive => {
+                self.node(node).forget_transmission(iface);
+                self.give(node, Input::Down { iface });
+            }
+            Said::Ready if alive && self.node(node).forget_transmission(iface) => {
+                self.give(node, Input::TxReady { iface });
+            }
+            Said::Up(_) | Said::Down | Said::Ready => {}
+        }
+    }
+}
+
+/// Why the second of two nodes hears nothing of the first.
+pub(super) fn obstacle(
+    groups: &[u8],
+    cuts: &std::collections::BTreeSet<Direction>,
+    medium: MediumIndex,
+    from: NodeIndex,
+    to: NodeIndex,
+) -> Option<Damage> {
+    if groups[from.place()] != groups[to.place()] {
+        return Some(Damage::Partitioned);
+    }
+    cuts.contains(&Direction { medium, from, to }).then_some(Damage::Cut)
+}
