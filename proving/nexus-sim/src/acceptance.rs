@@ -101,7 +101,7 @@ pub const MILESTONES: [Milestone; 6] = [
             },
             Planned {
                 id: "radio-twenty",
-                text: "Twenty nodes that start at once on one LoRa channel and have nothing to say but links, link",
+                text: "Twenty nodes that start at once on one LoRa channel link, with nothing else to say and with all that nodes say",
                 required: "each two within what the airtime budget allows, at most 10 ‰ of an hour's airtime of each for links",
                 measure: Some(radio::twenty),
             },

@@ -190,6 +190,7 @@ impl Announces {
     fn introduce_next(&mut self, cx: Cx, link: LinkId, out: &mut impl Sink<Effect>) {
         let Some(neighbouring) = self.links.get(link) else { return };
         let (up_at, iface) = (neighbouring.up_at, neighbouring.iface);
+        let is_dense = self.is_dense(iface);
         if let Some(busy_until) = self.speech.busy_until(iface, cx.now) {
             return self.deadlines.set(Timer::Tell(link), busy_until);
         }
@@ -203,8 +204,11 @@ impl Announces {
             let Some(place) = self.known.next_place(neighbouring.told) else { return };
             neighbouring.told = Some(place);
             let (_, _, destination) = place;
+            // Where many hear each other, whoever comes hears those on the channel itself, or from its refresh on.
             let due = self.known.get(&destination).is_some_and(|known| {
-                known.heard_at < up_at && !self.links.leads_to_same(known.neighbour.via, link)
+                let via = known.neighbour.via;
+                let is_heard_there = is_dense && via.iface() == iface;
+                known.heard_at < up_at && !is_heard_there && !self.links.leads_to_same(via, link)
             });
             if due && let Introduced::Told(len) = self.introduce(cx, link, destination, out) {
                 return self.tell_on(cx, link, len);

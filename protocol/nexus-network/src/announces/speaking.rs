@@ -359,6 +359,11 @@ impl Announces {
         }
     }
 
+    /// Whether there are so many neighbours on a channel that one of them more or less hardly counts.
+    pub(super) fn is_dense(&self, iface: InterfaceId) -> bool {
+        self.links.iter().filter(|(_, other)| other.iface == iface).count() >= DENSE
+    }
+
     /// Who lacks `news` on a channel, and how often it was said there.
     fn audience(&self, iface: InterfaceId, destination: DestinationHash, news: &News) -> Audience {
         let (mut hearers, mut others, mut said, mut neighbours) = (Vec::new(), Vec::new(), 0_usize, 0_usize);

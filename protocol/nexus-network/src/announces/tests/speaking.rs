@@ -162,6 +162,20 @@ fn a_newcomer_is_told_once_it_hears_and_of_what_was_not_broadcast_since() {
 }
 
 #[test]
+fn among_many_a_newcomer_is_not_told_of_those_on_the_channel_itself() {
+    for (neighbours, expected) in [(7, vec![]), (6, vec![Said::Told(9, address(20))])] {
+        let mut node = Bench::hearing(neighbours);
+        for n in 0..neighbours {
+            node.hear_from(n, announce_of(20, UNIX));
+        }
+        node.said_within(60);
+        node.tell(up(9));
+        node.tell(hears(9));
+        assert_eq!(node.said_within(15), expected, "{neighbours} neighbours and the newcomer");
+    }
+}
+
+#[test]
 fn newcomers_of_the_same_time_are_told_together() {
     let mut node = Bench::hearing(1);
     node.tell(Input::Ratchet(ratchet()));
