@@ -43,6 +43,7 @@ pub mod layer;
 pub mod links;
 pub mod lora;
 pub mod media;
+mod refusals;
 pub mod region;
 pub mod rnode;
 

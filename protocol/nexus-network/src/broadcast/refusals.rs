@@ -1,38 +1,10 @@
 //! What was heard by broadcast and refused. Counted by cause, never answered.
 
-/// Counters by cause. They count from the node's start.
-macro_rules! refusals {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// How many frames and keys were refused, by cause.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-        pub struct Refusals {
-            $($(#[$doc])* pub $name: u64,)*
-        }
-
-        /// Why something was refused.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        #[allow(non_camel_case_types, reason = "each is named as its counter is")]
-        pub(super) enum Refused {
-            $($name,)*
-        }
-
-        impl Refusals {
-            /// All counters by name, in a fixed order.
-            pub fn by_name(&self) -> impl Iterator<Item = (&'static str, u64)> {
-                [$((stringify!($name), self.$name)),*].into_iter()
-            }
-
-            pub(super) const fn count(&mut self, why: Refused) {
-                let counter = match why {
-                    $(Refused::$name => &mut self.$name,)*
-                };
-                *counter = counter.saturating_add(1);
-            }
-        }
-    };
-}
+use crate::refusals::refusals;
 
 refusals! {
+    /// How many frames and keys were refused, by cause.
+    counters;
     /// Not the bytes of a broadcast, or not of messages.
     malformed,
     /// Under a key that nobody gave: a broadcast between others.
