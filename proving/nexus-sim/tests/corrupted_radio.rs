@@ -28,22 +28,18 @@ const CORRUPT_PPM: u32 = 200_000;
 const HOURS: u64 = 4;
 /// Until then two that heard each other's beacons may make their link twice.
 const SETTLED: WorldTime = WorldTime::from_start(Duration::from_secs(1_200));
-/// Ends of links that may be lost, of 144 in all.
-const LOST: usize = 14;
 
 #[test]
-fn links_on_a_radio_channel_that_spoils_one_frame_in_five_come_up_and_nearly_all_stay() {
-    let (mut spoilt, mut lost) = (0, 0);
+fn links_on_a_radio_channel_that_spoils_one_frame_in_five_come_up_and_stay() {
+    let mut spoilt = 0;
     for number in 0..SEEDS {
         let seen = run(number, Mode::Nexus);
         // Each of four with each other, at both ends.
         assert_eq!(seen.links.len(), 12, "seed {number}: {:?}", seen.links);
-        lost += seen.downs.iter().filter(|(at, _, _)| *at > SETTLED).count();
+        assert_eq!(seen.downs.iter().filter(|(at, _, _)| *at > SETTLED).count(), 0, "seed {number}");
         spoilt += spoilt_and_counted(number);
     }
     assert!(spoilt > 2_000, "{spoilt}");
-    // Of two times six links in each world, in four hours: eight questions in a row, or their answers, are spoilt now and then.
-    assert!(lost <= LOST, "{lost} ends of links lost");
 }
 
 #[test]
