@@ -24,7 +24,8 @@ pub(crate) fn run(session: &Session, wanted: Option<&str>, seconds: u32) -> Resu
     let known = targets(session)?;
     let chosen = choose(&known, wanted)?;
     cargo::ensure_subcommand(session, "fuzz")?;
-    let this = std::env::current_exe().map_err(|error| Fault::new(format!("where is this program? {error}.")))?;
+    let this =
+        std::env::current_exe().map_err(|error| Fault::new(format!("where is this program? {error}.")))?;
     for target in chosen {
         let folder = session.root().join("fuzz");
         // What the fuzzer finds is kept here between runs, beside the seeds that are committed.
