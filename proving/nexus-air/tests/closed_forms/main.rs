@@ -8,6 +8,7 @@ mod aloha;
 mod bench;
 mod capture;
 mod csma;
+mod distance;
 mod hidden_node;
 mod range;
 
