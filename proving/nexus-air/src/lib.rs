@@ -21,6 +21,7 @@
 
 pub mod air;
 pub mod channel;
+pub mod clock;
 pub mod fleet;
 pub mod hearing;
 pub mod live;
@@ -28,13 +29,16 @@ pub mod place;
 pub mod propagation;
 pub mod record;
 pub mod rnode;
+pub mod sensing;
 pub mod survival;
 
 pub use air::{Air, Burst, Event, Faults};
 pub use channel::{Channel, RadioId, Signal};
+pub use clock::Clock;
 pub use fleet::Fleet;
-pub use hearing::{Direction, Hearing};
+pub use hearing::{Arrival, Direction, Hearing, Station, Voice};
 pub use place::{Position, Route, Waypoint};
 pub use propagation::{Millibels, Scenario, Shadowing};
 pub use record::{Meter, Outcome, Recording, Transmission};
 pub use rnode::{Model, Rnode};
+pub use survival::Capture;

@@ -107,6 +107,12 @@ impl Route {
         self.rest.iter().any(|waypoint| waypoint.position != self.first.position)
     }
 
+    /// When it is at its last waypoint.
+    #[must_use]
+    pub fn arrives(&self) -> Instant {
+        self.rest.last().unwrap_or(&self.first).at
+    }
+
     /// Where it is at `now`.
     #[must_use]
     pub fn at(&self, now: Instant) -> Position {
