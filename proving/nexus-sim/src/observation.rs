@@ -150,6 +150,10 @@ pub enum Damage {
     Duplicated,
     /// It was held back, so that later ones may overtake it.
     Delayed,
+    /// There was no room for it where frames wait for the medium.
+    Overflowed,
+    /// The receiver was too far away.
+    OutOfRange,
 }
 
 /// Somebody who watches a run and cannot influence it.
