@@ -13,6 +13,9 @@ use crate::layout::{MediumPlan, RadioPlan, STREAM_FRAME, Terrain};
 use crate::line::{Line, Sharing, Taking};
 use crate::observation::NodeIndex;
 
+/// A carrier for which every formula holds.
+const ANY_HZ: u32 = 868_000_000;
+
 /// Channels, then cables, then networks, each in their order in the file.
 pub(super) fn media(file: &WorldFile, names: &Names) -> Result<Vec<MediumPlan>, Wrong> {
     for radio in &file.radios {
@@ -22,6 +25,8 @@ pub(super) fn media(file: &WorldFile, names: &Names) -> Result<Vec<MediumPlan>, 
             return Err(Wrong::new(radio, format_args!("there is no channel `{name}`")));
         }
     }
+    // What is written of the air has to be right also where nobody uses it.
+    propagation(file, ANY_HZ)?;
     let channels = file.channels.iter().map(|written| channel(file, names, written));
     let cables = file.cables.iter().map(|written| cable(names, written));
     let networks = file.networks.iter().map(|written| network(names, written));
@@ -46,7 +51,8 @@ fn channel(file: &WorldFile, names: &Names, written: &Written<Channel>) -> Resul
     let settings = Settings { mode: mode(channel.speaks), channel: Some(tuned) };
     let profile =
         settings.profile().ok_or_else(|| Wrong::new(written, "a modem with this channel carries nothing"))?;
-    let terrain = Terrain { scenario: propagation(file, channel)?, shadowing: shadowing(file), radios };
+    let terrain =
+        Terrain { scenario: propagation(file, channel.frequency_hz)?, shadowing: shadowing(file), radios };
     Ok(MediumPlan {
         profile,
         modems: Some(tuned),
@@ -89,7 +95,7 @@ fn tuned(channel: &Written<Channel>, radio: &Written<Radio>) -> Result<RadioPlan
     Ok(RadioPlan { channel, gain: Millibels::decibels(own.gain_dbi.into()) })
 }
 
-fn propagation(file: &WorldFile, channel: &Channel) -> Result<propagation::Scenario, Wrong> {
+fn propagation(file: &WorldFile, frequency_hz: u32) -> Result<propagation::Scenario, Wrong> {
     let air = file.air.get_ref();
     match (air.propagation, air.base_height_cm, air.mobile_height_cm) {
         (Propagation::LogDistance, None, None) => Ok(propagation::Scenario::LogDistance),
