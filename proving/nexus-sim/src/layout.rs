@@ -245,7 +245,7 @@ fn lan(nodes: std::ops::Range<u32>) -> MediumPlan {
 
 /// A medium on which each sends at the same rate, and waits until its frame has left.
 fn wired(profile: Profile, delay: Duration, nodes: Vec<NodeIndex>) -> MediumPlan {
-    let line = Some(Line::plain(profile.bandwidth_bps, nodes.len()));
+    let line = Some(Line::plain(profile.bandwidth_bps));
     MediumPlan { profile, modems: None, terrain: None, line, delay, nodes, routes: Vec::new() }
 }
 

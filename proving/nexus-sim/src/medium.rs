@@ -60,7 +60,7 @@ impl Medium {
     pub fn new(plan: MediumPlan, ports: Vec<(NodeIndex, InterfaceId)>, random: Stream) -> Self {
         let last_arrival = vec![WorldTime::START; ports.len()];
         let moves = vec![0; ports.len()];
-        let servers = plan.line.as_ref().map(Servers::of);
+        let servers = plan.line.as_ref().map(|line| Servers::new(line, ports.len()));
         let faults = LinkFaults::NONE;
         Self { plan, ports, faults, random, moves, on_air: Vec::new(), servers, last_arrival }
     }

@@ -193,8 +193,8 @@ fn faults_of_a_file_happen_when_it_says() {
     assert_eq!(report.failures, Vec::<String>::new());
     assert!(report.nodes[0].links_lost >= 2, "{report}");
     assert!(report.media[0].damage["lost"] > 0, "{report}");
-    let never = SMALL.replace("delivered_percent = 100", "all_reached_within_s = 100")
-        + "\n[[partition]]\nnodes = [\"a\"]\nat_s = 0\nfor_s = 800\n";
+    let never = SMALL.replace("delivered_percent = 100", "all_reached_within_s = 0")
+        + "\n[[partition]]\nnodes = [\"a\"]\nat_s = 0\nfor_s = 900\n";
     let [failure] = &run(&never).failures[..] else { panic!("everybody reached everybody") };
     assert!(failure.starts_with("liveness"), "{failure}");
 }

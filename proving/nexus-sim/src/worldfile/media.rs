@@ -10,7 +10,7 @@ use super::prepare::{Names, Wrong};
 use super::written::{Propagation, RegionName, Shadowing, Speaks, WorldFile};
 use super::{Cable, Channel, Network, NetworkKind, Radio, Written};
 use crate::layout::{MediumPlan, RadioPlan, STREAM_FRAME, Terrain};
-use crate::line::{Line, Sharing, Taking};
+use crate::line::{Line, Rates, Sharing, Taking};
 use crate::observation::NodeIndex;
 
 /// A carrier for which every formula holds.
@@ -130,7 +130,7 @@ fn cable(names: &Names, written: &Written<Cable>) -> Result<MediumPlan, Wrong> {
         return Err(Wrong::new(written, "a cable has two ends"));
     }
     let line = Line {
-        rates_bps: cable.rate_bps.to_vec(),
+        rates: Rates::Each(cable.rate_bps.to_vec()),
         sharing: Sharing::Apart,
         taking: taking(cable.queue_bytes),
         jitter: Duration::from_micros(cable.jitter_us),
@@ -154,7 +154,7 @@ fn network(names: &Names, written: &Written<Network>) -> Result<MediumPlan, Wron
         }
     };
     let line = Line {
-        rates_bps: vec![network.rate_bps; nodes.len()],
+        rates: Rates::Alike(network.rate_bps),
         sharing,
         taking: taking(network.queue_bytes),
         jitter: Duration::from_micros(network.jitter_us),
@@ -177,7 +177,7 @@ fn plan(
     reach: Reach,
     (speaks, delay_us): (Speaks, u64),
 ) -> Result<MediumPlan, Wrong> {
-    if line.rates_bps.contains(&0) || line.loss_ppm > 1_000_000 {
+    if (0..nodes.len()).any(|port| line.rate_bps(port) == 0) || line.loss_ppm > 1_000_000 {
         return Err(Wrong::new(
             at,
             "a rate is 1 bit per second at least, and a loss at most 1000000 parts per million",
