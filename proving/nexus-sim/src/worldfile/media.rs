@@ -99,15 +99,11 @@ fn propagation(file: &WorldFile, frequency_hz: u32) -> Result<propagation::Scena
     let air = file.air.get_ref();
     match (air.propagation, air.base_height_cm, air.mobile_height_cm) {
         (Propagation::LogDistance, None, None) => Ok(propagation::Scenario::LogDistance),
-        (Propagation::HataSuburban, Some(base), Some(mobile)) => Hata::new(
-            channel.frequency_hz,
-            base,
-            mobile,
-        )
-        .map(propagation::Scenario::HataSuburban)
-        .ok_or_else(|| {
-            Wrong::new(&file.air, "Hata's formula holds for 150 to 1,500 MHz, 30 to 200 m and 1 to 10 m")
-        }),
+        (Propagation::HataSuburban, Some(base), Some(mobile)) => {
+            Hata::new(frequency_hz, base, mobile).map(propagation::Scenario::HataSuburban).ok_or_else(|| {
+                Wrong::new(&file.air, "Hata's formula holds for 150 to 1,500 MHz, 30 to 200 m and 1 to 10 m")
+            })
+        }
         (Propagation::LogDistance | Propagation::HataSuburban, _, _) => Err(Wrong::new(
             &file.air,
             "`base_height_cm` and `mobile_height_cm` are both for `hata-suburban`, and only for it",
