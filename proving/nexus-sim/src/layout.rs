@@ -248,6 +248,7 @@ fn cable(a: u32, b: u32) -> MediumPlan {
         frame_size: STREAM_FRAME,
         timing: Timing::Rate,
         duty: DutyCycle::UNLIMITED,
+        sub_band: None,
     };
     MediumPlan { profile, modems: None, delay: CABLE_DELAY, nodes: vec![NodeIndex(a), NodeIndex(b)] }
 }
@@ -261,6 +262,7 @@ fn lan(nodes: std::ops::Range<u32>) -> MediumPlan {
         frame_size: STREAM_FRAME,
         timing: Timing::Rate,
         duty: DutyCycle::UNLIMITED,
+        sub_band: None,
     };
     MediumPlan { profile, modems: None, delay: LAN_DELAY, nodes: nodes.map(NodeIndex).collect() }
 }
@@ -304,6 +306,7 @@ fn transceivers(modulation: Modulation, nodes: std::ops::Range<u32>) -> MediumPl
         frame_size: RADIO_FRAME,
         timing: Timing::LoRa(modulation),
         duty: DutyCycle::UNLIMITED,
+        sub_band: None,
     };
     let nodes = nodes.map(NodeIndex).collect();
     MediumPlan { profile, modems: None, delay: Duration::ZERO, nodes }
