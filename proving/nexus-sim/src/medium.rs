@@ -1,4 +1,4 @@
-//! Media in memory: airtime, collisions, and everything that can happen to a frame on its way.
+//! Media in memory: airtime, and everything that can happen to a frame on its way.
 
 use nexus_machine::{Duration, Stream};
 use nexus_network::{Access, Endpoint, InterfaceId, Reach};
@@ -7,11 +7,6 @@ use crate::clock::WorldTime;
 use crate::layout::MediumPlan;
 use crate::observation::{Damage, NodeIndex};
 use crate::schedule::LinkFaults;
-
-/// From the moment at which a radio is told to transmit until others can sense it: two that begin within it collide.
-pub const TURNAROUND: Duration = Duration::from_millis(1);
-/// How long listening takes before a radio answers whether the channel is busy.
-pub const SENSING: Duration = Duration::from_millis(2);
 
 /// One medium at work.
 #[derive(Debug)]
@@ -25,8 +20,6 @@ pub struct Medium {
     random: Stream,
     /// How often the address of each port changed.
     moves: Vec<u16>,
-    /// Transmissions that may still overlap another, by sender. Half-duplex media only.
-    on_air: Vec<Transmission>,
     /// The last arrival by receiving port: without a fault, frames keep their order.
     last_arrival: Vec<WorldTime>,
 }
@@ -57,7 +50,7 @@ impl Medium {
     pub fn new(plan: MediumPlan, ports: Vec<(NodeIndex, InterfaceId)>, random: Stream) -> Self {
         let last_arrival = vec![WorldTime::START; ports.len()];
         let moves = vec![0; ports.len()];
-        Self { plan, ports, faults: LinkFaults::NONE, random, moves, on_air: Vec::new(), last_arrival }
+        Self { plan, ports, faults: LinkFaults::NONE, random, moves, last_arrival }
     }
 
     /// The address of the node at `port`, on a medium that has addresses.
@@ -81,31 +74,9 @@ impl Medium {
     }
 
     /// `sender` begins to transmit `length` bytes.
-    pub fn transmit(&mut self, now: WorldTime, sender: NodeIndex, length: usize) -> Transmission {
-        let span = self.plan.profile.airtime(length);
-        match self.plan.profile.access {
-            Access::Direct => Transmission { sender, start: now, end: now.after(span) },
-            Access::ListenBeforeTalk { .. } => {
-                let start = now.after(TURNAROUND);
-                let transmission = Transmission { sender, start, end: start.after(span) };
-                self.forget_finished(now);
-                self.on_air.push(transmission);
-                transmission
-            }
-        }
-    }
-
-    /// Whether anybody's signal is on a half-duplex medium.
     #[must_use]
-    pub fn is_busy(&self, now: WorldTime) -> bool {
-        self.on_air.iter().any(|other| other.start <= now && now < other.end)
-    }
-
-    /// Whether another transmission overlapped this one: then nobody understood either.
-    #[must_use]
-    pub fn collided(&self, this: &Transmission) -> bool {
-        let overlaps = |other: &Transmission| other.start < this.end && this.start < other.end;
-        self.on_air.iter().any(|other| other.sender != this.sender && overlaps(other))
+    pub fn transmit(&self, now: WorldTime, sender: NodeIndex, length: usize) -> Transmission {
+        Transmission { sender, start: now, end: now.after(self.plan.profile.airtime(length)) }
     }
 
     /// What the receiver at `port` gets of a frame whose transmission ends at `end`.
@@ -113,9 +84,14 @@ impl Medium {
         self.pass_through(self.faults, end, port, bytes)
     }
 
-    /// What the host at `port` gets of a frame that its modem received at `at`: the air lost and spoilt what it was to.
+    /// What the host at `port` gets of a frame that its radio received at `at`: the air lost what it was to lose, and a modem's firmware
+    /// spoilt what was to be spoilt.
     pub fn hand_over(&mut self, at: WorldTime, port: usize, bytes: &[u8]) -> Passage {
-        self.pass_through(LinkFaults { loss_ppm: 0, corrupt_ppm: 0, ..self.faults }, at, port, bytes)
+        let corrupt_ppm = match self.plan.profile.access {
+            Access::Direct => 0,
+            Access::ListenBeforeTalk { .. } => self.faults.corrupt_ppm,
+        };
+        self.pass_through(LinkFaults { loss_ppm: 0, corrupt_ppm, ..self.faults }, at, port, bytes)
     }
 
     fn pass_through(&mut self, faults: LinkFaults, end: WorldTime, port: usize, bytes: &[u8]) -> Passage {
@@ -148,13 +124,6 @@ impl Medium {
         }
         passage.copies.insert(0, (arrival, bytes));
         passage
-    }
-
-    /// A transmission of the longest frame that ended this long ago can overlap nothing that is still on the air.
-    fn forget_finished(&mut self, now: WorldTime) {
-        let profile = &self.plan.profile;
-        let longest = profile.airtime(profile.frame_size.into()).plus(TURNAROUND);
-        self.on_air.retain(|other| other.end.after(longest) > now);
     }
 
     /// Draws only where the fault is possible, so that a calm medium costs nothing.
@@ -196,7 +165,6 @@ mod tests {
     use super::*;
     use crate::layout::{Layout, Shape};
     use nexus_machine::Seed;
-    use nexus_network::lora::Modulation;
 
     fn medium(shape: Shape, faults: LinkFaults) -> Medium {
         on(shape.layout(2, &Seed::new([7; 32])), faults)
@@ -248,19 +216,5 @@ mod tests {
         assert!(arrivals(LinkFaults { jitter: spread, ..LinkFaults::NONE }).is_sorted());
         let reordered = LinkFaults { reorder_ppm: ALWAYS / 2, hold: spread, ..LinkFaults::NONE };
         assert!(!arrivals(reordered).is_sorted());
-    }
-
-    #[test]
-    fn two_radios_that_begin_within_the_turnaround_collide_and_a_third_hears_that_it_is_busy() {
-        let modulation = Modulation::new(250_000, 7, 5).unwrap();
-        let mut radio = on(Layout::bare(modulation, 2), LinkFaults::NONE);
-        let first = radio.transmit(at(0), NodeIndex(0), 100);
-        assert!(!radio.is_busy(at(500)), "within the turnaround nothing can be sensed");
-        let second = radio.transmit(at(500), NodeIndex(1), 100);
-        assert!(radio.is_busy(at(2_000)));
-        assert!(radio.collided(&first) && radio.collided(&second));
-        assert!(!radio.is_busy(second.end));
-        let third = radio.transmit(second.end, NodeIndex(0), 100);
-        assert!(!radio.collided(&third));
     }
 }

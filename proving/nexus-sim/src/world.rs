@@ -11,19 +11,20 @@ use std::collections::BTreeSet;
 
 use nexus_crypto::{DestinationHash, IdentitySeed, NodeIdentity, NodePublic};
 use nexus_machine::{Duration, Seed, Stream};
-use nexus_network::{Endpoint, InterfaceId};
+use nexus_network::{Endpoint, InterfaceId, Timing};
 use nexus_node::{Event as NodeEvent, Input, Output};
 
 use crate::actor::Actor;
 use crate::clock::{ClockPlan, WorldTime};
 use crate::disk::Room;
 use crate::layout::Layout;
-use crate::medium::{Medium, SENSING, Transmission, endpoint};
-use crate::modems::{Modems, Said};
+use crate::medium::{Medium, Transmission, endpoint};
+use crate::modems::Said;
 use crate::observation::{Act, Damage, Failure, MediumIndex, NodeIndex, Observation, Observer, What};
 use crate::queue::EventQueue;
 use crate::schedule::{Action, Direction, LinkFaults, Schedule};
 use crate::trace::{Trace, TraceHash};
+use crate::transceivers::listening;
 use node::{SimNode, TransmissionId};
 
 /// Everything that decides a run, besides the code.
@@ -126,8 +127,8 @@ enum Event {
         iface: InterfaceId,
         frame: OnAir,
     },
-    ModemsDue(MediumIndex),
-    ModemSaid {
+    RadiosDue(MediumIndex),
+    RadioSaid {
         medium: MediumIndex,
         port: usize,
         incarnation: u32,
@@ -176,7 +177,7 @@ struct World<'s, 'w, 'o, A> {
     queue: EventQueue<Event>,
     nodes: Vec<SimNode<A>>,
     media: Vec<Medium>,
-    /// By medium: its modems, if it has any.
+    /// By medium: its radios, if it has any.
     channels: Vec<Option<radio::Channel>>,
     groups: Vec<u8>,
     cuts: BTreeSet<Direction>,
@@ -257,9 +258,9 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
             Event::GoesOn(node, incarnation) if self.is_alive(node, incarnation) => self.goes_on(node),
             Event::Synced(..) | Event::Answer(..) | Event::GoesOn(..) => {}
             Event::TransmissionEnds { medium, iface, frame } => self.transmission_ends(medium, iface, &frame),
-            Event::ModemsDue(medium) => self.modems_due(medium),
-            Event::ModemSaid { medium, port, incarnation, said } => {
-                self.modem_said(medium, port, incarnation, said);
+            Event::RadiosDue(medium) => self.radios_due(medium),
+            Event::RadioSaid { medium, port, incarnation, said } => {
+                self.radio_said(medium, port, incarnation, said);
             }
             Event::Arrives { medium, receiver, iface, from, bytes } => {
                 if self.node(receiver).hears(iface) {
@@ -275,7 +276,7 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
         match action {
             Action::Disturb(medium, faults) => {
                 self.media[medium.place()].faults = *faults;
-                self.disturb_modems(*medium);
+                self.disturb_radios(*medium);
             }
             Action::Partition(groups) => {
                 self.groups.clone_from(groups);
@@ -323,7 +324,7 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
     fn calm(&mut self) {
         for index in (0..).map(MediumIndex).take(self.media.len()) {
             self.media[index.place()].faults = LinkFaults::NONE;
-            self.disturb_modems(index);
+            self.disturb_radios(index);
         }
         self.groups.fill(0);
         self.cuts.clear();
@@ -345,7 +346,7 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
         let Some((medium, id)) = self.node(node).begin_transmission(iface) else { return };
         self.frames += 1;
         if self.channels[medium.place()].is_some() {
-            self.with_modem(medium, node, |modems, now, port| modems.transmit(now, port, bytes));
+            self.with_radio(medium, node, |radios, now, port| radios.transmit(now, port, bytes));
             return;
         }
         let transmission = self.media[medium.place()].transmit(self.now, node, bytes.len());
@@ -365,7 +366,6 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
         let sender = frame.transmission.sender;
         let medium = &mut self.media[index.place()];
         let from = medium.port_of(sender).and_then(|port| medium.endpoint(port));
-        let collided = medium.collided(&frame.transmission);
         for port in 0..medium.ports.len() {
             let (receiver, iface) = medium.ports[port];
             // Without addresses on a medium, everybody on it hears everything.
@@ -373,11 +373,7 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
             if receiver == sender || !meant {
                 continue;
             }
-            let obstacle = if collided {
-                Some(Damage::Collided)
-            } else {
-                radio::obstacle(&self.groups, &self.cuts, index, sender, receiver)
-            };
+            let obstacle = radio::obstacle(&self.groups, &self.cuts, index, sender, receiver);
             if let Some(damage) = obstacle {
                 self.watch.saw(self.now, What::Marred { medium: index, receiver, damage });
                 continue;
@@ -411,12 +407,12 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
             return;
         }
         let Some(medium) = self.node(node).medium_of(iface) else { return };
-        let act = match carrier {
-            Carrier::Up => Modems::plug,
-            Carrier::Down => Modems::unplug,
-        };
-        // Those who drive modems say themselves what follows.
-        if self.with_modem(medium, node, act) {
+        // Those who drive radios say themselves what follows.
+        let is_radio = self.with_radio(medium, node, |radios, now, port| match carrier {
+            Carrier::Up => radios.plug(now, port),
+            Carrier::Down => radios.unplug(now, port),
+        });
+        if is_radio {
             return;
         }
         match carrier {
@@ -440,7 +436,12 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
             Output::Transmit { iface, to, bytes } => self.transmit(node, iface, to, bytes),
             Output::Sense { iface } => {
                 let answer = Event::Answer(node, incarnation, Answer::Sensed(iface));
-                self.queue.push(self.now.after(SENSING), answer);
+                let profile = self.node(node).medium_of(iface).map(|on| self.media[on.place()].plan.profile);
+                let takes = match profile.map(|profile| profile.timing) {
+                    Some(Timing::LoRa(modulation)) => listening(modulation),
+                    Some(Timing::Rate) | None => Duration::ZERO,
+                };
+                self.queue.push(self.now.after(takes), answer);
             }
             Output::Persist { ticket, writes } => {
                 self.node(node).disk.append(ticket, &writes);
@@ -474,7 +475,8 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
             Answer::Sensed(iface) => {
                 // An interface that went down meanwhile has no channel to report on.
                 let Some(medium) = self.node(node).medium_if_up(iface) else { return };
-                let busy = self.media[medium.place()].is_busy(self.now);
+                let mut busy = false;
+                self.with_radio(medium, node, |radios, now, port| busy = radios.is_busy(now, port));
                 let answer = if busy { Input::ChannelBusy { iface } } else { Input::ChannelClear { iface } };
                 self.give(node, answer);
             }
