@@ -15,7 +15,7 @@ use crate::judge::Bench;
 use crate::observation::{Observation, Observer};
 use crate::trace::Trace;
 use crate::world;
-use crate::worldfile::{Prepared, WorldFile};
+use crate::worldfile::{Driven, Prepared, WorldFile};
 
 thread_local! {
     /// What was spent inside nodes since the run began.
@@ -193,6 +193,7 @@ fn row(
         seed: 1,
         spacing_m: 1_500,
         tuning: Tuning::EUROPE,
+        driven: Driven::Rnode,
         power_dbm: 14,
         radio_percent,
         cable_percent,

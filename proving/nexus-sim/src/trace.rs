@@ -118,7 +118,7 @@ impl Encoder {
                 self.u8(3);
                 self.action(action);
             }
-            What::Aired { medium, sender, airtime, bytes } => {
+            What::Aired { medium, sender, channel: _, airtime, bytes } => {
                 self.u8(4);
                 self.u32(medium.0);
                 self.u32(sender.0);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use nexus_sim::builder::{self, Kind, Life, Order, Tuning};
 use nexus_sim::report::{self, Report};
-use nexus_sim::worldfile::{Prepared, Refusal, WorldFile};
+use nexus_sim::worldfile::{Driven, Prepared, Refusal, WorldFile};
 
 /// Two nodes with a cable, a walker on a wireless network with one of them, and readings from one to the other.
 const SMALL: &str = r#"format = 1
@@ -103,7 +103,7 @@ fn a_radio_is_held_to_its_region_and_its_antenna_counts() {
     let radio = |power: u8, gain: i8| {
         let text = SMALL.to_owned()
             + "[[channel]]\nname = \"lora\"\nregion = \"eu868\"\nfrequency_hz = 868300000\nbandwidth_hz = 125000\n\
-               spreading_factor = 7\ncoding_rate = 5\nduty_hundredths = 100\nspeaks = \"links\"\n"
+               spreading_factor = 7\ncoding_rate = 5\nduty_hundredths = 100\nradios = \"rnode\"\nspeaks = \"links\"\n"
             + &format!(
                 "[[radio]]\nnode = \"a\"\nchannel = \"lora\"\npower_dbm = {power}\ngain_dbi = {gain}\n"
             );
@@ -215,6 +215,7 @@ fn radios(metres: i32) -> String {
         seed: 5,
         spacing_m: metres,
         tuning: Tuning::EUROPE,
+        driven: Driven::Rnode,
         power_dbm: 14,
         radio_percent: 100,
         cable_percent: 0,
@@ -234,6 +235,14 @@ fn radios_reach_as_far_as_physics_says_and_no_farther() {
     // Two decibels of antenna at each end carry to 3.9 km what reaches 3.0 km without.
     let far = run(&radios(4_100));
     assert_eq!((far.nodes[0].links, far.traffic[0].shown), (0, 0), "{far}");
+}
+
+#[test]
+fn bare_transceivers_link_and_carry_what_modems_do() {
+    let text = radios(1_000).replace("radios = \"rnode\"", "radios = \"transceiver\"");
+    let report = run(&text);
+    assert_eq!((report.failures.len(), report.nodes[0].links), (0, 1), "{report}");
+    assert!(report.traffic.iter().all(|flow| flow.offered > 0 && flow.shown == flow.offered), "{report}");
 }
 
 #[test]

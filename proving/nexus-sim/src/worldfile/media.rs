@@ -7,9 +7,9 @@ use nexus_network::rnode::Settings;
 use nexus_network::{Access, DutyCycle, Mode, Profile, Reach, Timing};
 
 use super::prepare::{Names, Wrong};
-use super::written::{Propagation, RegionName, Shadowing, Speaks, WorldFile};
+use super::written::{Driven, Propagation, RegionName, Shadowing, Speaks, WorldFile};
 use super::{Cable, Channel, Network, NetworkKind, Radio, Written};
-use crate::layout::{MediumPlan, RadioPlan, STREAM_FRAME, Terrain};
+use crate::layout::{MediumPlan, RADIO_FRAME, RadioPlan, STREAM_FRAME, Terrain};
 use crate::line::{Line, Rates, Sharing, Taking};
 use crate::observation::NodeIndex;
 
@@ -49,7 +49,7 @@ fn channel(file: &WorldFile, names: &Names, written: &Written<Channel>) -> Resul
     let radios: Vec<RadioPlan> = radios.into_iter().map(|(_, radio)| radio).collect();
     let tuned = radios[0].channel;
     let settings = Settings { mode: mode(channel.speaks), channel: Some(tuned) };
-    let profile =
+    let firmware =
         settings.profile().ok_or_else(|| Wrong::new(written, "a modem with this channel carries nothing"))?;
     let terrain =
         Terrain { scenario: propagation(file, channel.frequency_hz)?, shadowing: shadowing(file), radios };
@@ -187,6 +187,7 @@ fn plan(
         frame_size: STREAM_FRAME,
         timing: Timing::Rate,
         duty: DutyCycle::UNLIMITED,
+        sub_band: None,
     };
     let routes = nodes.iter().map(|node| names.route(*node)).collect();
     let delay = Duration::from_micros(delay_us);
