@@ -51,6 +51,13 @@ fn channel(file: &WorldFile, names: &Names, written: &Written<Channel>) -> Resul
     let settings = Settings { mode: mode(channel.speaks), channel: Some(tuned) };
     let firmware =
         settings.profile().ok_or_else(|| Wrong::new(written, "a modem with this channel carries nothing"))?;
+    let access = match channel.radios {
+        Driven::Rnode => firmware.access,
+        Driven::Transceiver => {
+            Access::ListenBeforeTalk { slot: tuned.modulation().airtime(RADIO_FRAME.into()) }
+        }
+    };
+    let profile = Profile { access, ..firmware };
     let terrain =
         Terrain { scenario: propagation(file, channel.frequency_hz)?, shadowing: shadowing(file), radios };
     Ok(MediumPlan {
