@@ -1,11 +1,15 @@
 //! The simulator's command line.
 #![forbid(unsafe_code)]
 
+mod commands;
+
 use std::io::{self, Write as _};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use commands::{CANNOT_RUN, Form, New};
 use nexus_machine::Duration;
 use nexus_network::Mode;
 use nexus_node::Node;
@@ -39,8 +43,17 @@ enum Command {
     },
     /// Run many worlds with faults drawn from their seeds, each twice, before all judges.
     Swarm(Swarm),
-    /// Print what links on radio channels cost in airtime and in time.
-    Figures,
+    /// Print figures.
+    Figures {
+        /// Of what.
+        #[arg(default_value = "links")]
+        of: FiguresOf,
+    },
+    /// World files.
+    World {
+        #[command(subcommand)]
+        command: WorldCommand,
+    },
     /// Print the trace hash of one world.
     Trace {
         #[command(flatten)]
@@ -48,14 +61,37 @@ enum Command {
         #[command(flatten)]
         output: Output,
     },
-    /// Run one world and print what happens in it.
+    /// Run a world file and print what came of it; or a world drawn from a seed, and print what happens in it. Exit code 0 if
+    /// everything was as expected, 1 if not, 2 if it is no world.
     Run {
+        /// The world file.
+        #[arg(conflicts_with = "seed", required_unless_present = "seed")]
+        file: Option<PathBuf>,
+        /// The seed from which everything follows.
+        #[arg(long)]
+        seed: Option<u64>,
         #[command(flatten)]
-        world: World,
+        world: Shaped,
+        #[command(flatten)]
+        output: Output,
         /// Print every input, output and damaged frame.
         #[arg(long)]
         verbose: bool,
     },
+}
+
+#[derive(Subcommand)]
+enum WorldCommand {
+    /// Print a new world: places, radios, media and traffic, drawn from a seed.
+    New(New),
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum FiguresOf {
+    /// What links on radio channels cost in airtime and in time.
+    Links,
+    /// How fast worlds run on this machine, and where the time goes.
+    Speed,
 }
 
 #[derive(Args, Clone, Copy)]
@@ -93,6 +129,12 @@ struct World {
     /// The seed from which everything follows.
     #[arg(long)]
     seed: u64,
+    #[command(flatten)]
+    shaped: Shaped,
+}
+
+#[derive(Args)]
+struct Shaped {
     /// How many nodes.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(2..=10_000))]
     nodes: u32,
@@ -221,10 +263,10 @@ impl From<ShapeName> for Shape {
     }
 }
 
-impl World {
-    fn order(&self) -> Order {
+impl Shaped {
+    fn order(&self, seed: u64) -> Order {
         Order {
-            seed: self.seed,
+            seed,
             nodes: self.nodes,
             shape: self.shape.map(Shape::from),
             wired: self.speech.mode.map(Wired::from),
@@ -266,26 +308,35 @@ fn named(value: &impl ValueEnum) -> String {
     value.to_possible_value().map(|name| name.get_name().to_owned()).unwrap_or_default()
 }
 
-/// A pipe that was closed early, a full disk: what the operating system says when nothing more can be printed.
-const CANNOT_RUN: u8 = 2;
-
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Milestones(output) => milestones(output),
         Command::Acceptance { milestone, output } => acceptance(&milestone, output),
         Command::Swarm(swarm) => run_swarm(&swarm),
-        Command::Figures => {
-            write!(io::stdout().lock(), "{}", nexus_sim::figures::all()).map(|()| ExitCode::SUCCESS)
-        }
+        Command::Figures { of } => figures(of),
+        Command::World { command: WorldCommand::New(new) } => commands::new_world(&new),
         Command::Trace { world, output } => trace(&world, output),
-        Command::Run { world, verbose } => {
-            run(&world, if verbose { Detail::Everything } else { Detail::Events })
+        Command::Run { file: Some(file), output, .. } => {
+            commands::run_file(&file, if output.json { Form::Json } else { Form::Text })
+        }
+        Command::Run { file: None, seed, world, verbose, .. } => {
+            let seed = seed.expect("required unless a file is named");
+            run(seed, &world, if verbose { Detail::Everything } else { Detail::Events })
         }
     };
+    // A pipe that was closed early, a full disk: what the operating system says when nothing more can be printed.
     done.unwrap_or_else(|error| {
         eprintln!("nexus-sim cannot print its results: {error}");
         ExitCode::from(CANNOT_RUN)
     })
+}
+
+fn figures(of: FiguresOf) -> io::Result<ExitCode> {
+    let text = match of {
+        FiguresOf::Links => nexus_sim::figures::all(),
+        FiguresOf::Speed => nexus_sim::speed::figures(),
+    };
+    write!(io::stdout().lock(), "{text}").map(|()| ExitCode::SUCCESS)
 }
 
 fn milestones(output: Output) -> io::Result<ExitCode> {
@@ -375,20 +426,20 @@ fn run_swarm(swarm: &Swarm) -> io::Result<ExitCode> {
 }
 
 fn trace(world: &World, output: Output) -> io::Result<ExitCode> {
-    let order = world.order();
+    let order = world.shaped.order(world.seed);
     let trace = nexus_sim::world::run::<Node>(&order.scenario(), &mut []).trace;
     let mut out = io::stdout().lock();
     if output.json {
         writeln!(out, "{}", json!({ "seed": world.seed, "trace": trace.to_string() }))?;
     } else {
-        let (nodes, hours) = (world.nodes, world.hours);
+        let (nodes, hours) = (world.shaped.nodes, world.shaped.hours);
         writeln!(out, "seed {}, {:?} of {nodes} nodes, {hours} hours: {trace}", world.seed, order.shape())?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn run(world: &World, detail: Detail) -> io::Result<ExitCode> {
-    let order = world.order();
+fn run(seed: u64, world: &Shaped, detail: Detail) -> io::Result<ExitCode> {
+    let order = world.order(seed);
     let scenario = order.scenario();
     let mut bench = order.bench::<Node>(&scenario);
     let mut log = Log::new(io::stdout().lock(), detail);

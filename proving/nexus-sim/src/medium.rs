@@ -1,17 +1,13 @@
-//! Media in memory: airtime, collisions, and everything that can happen to a frame on its way.
+//! Media in memory: airtime, and everything that can happen to a frame on its way.
 
-use nexus_machine::{Duration, Stream};
-use nexus_network::{Access, Endpoint, InterfaceId, Reach};
+use nexus_machine::{Duration, Instant, Stream};
+use nexus_network::{Endpoint, InterfaceId, Reach};
 
 use crate::clock::WorldTime;
 use crate::layout::MediumPlan;
+use crate::line::{Servers, Taking};
 use crate::observation::{Damage, NodeIndex};
 use crate::schedule::LinkFaults;
-
-/// From the moment at which a radio is told to transmit until others can sense it: two that begin within it collide.
-pub const TURNAROUND: Duration = Duration::from_millis(1);
-/// How long listening takes before a radio answers whether the channel is busy.
-pub const SENSING: Duration = Duration::from_millis(2);
 
 /// One medium at work.
 #[derive(Debug)]
@@ -25,8 +21,8 @@ pub struct Medium {
     random: Stream,
     /// How often the address of each port changed.
     moves: Vec<u16>,
-    /// Transmissions that may still overlap another, by sender. Half-duplex media only.
-    on_air: Vec<Transmission>,
+    /// What sends the frames of a line.
+    servers: Option<Servers>,
     /// The last arrival by receiving port: without a fault, frames keep their order.
     last_arrival: Vec<WorldTime>,
 }
@@ -57,7 +53,9 @@ impl Medium {
     pub fn new(plan: MediumPlan, ports: Vec<(NodeIndex, InterfaceId)>, random: Stream) -> Self {
         let last_arrival = vec![WorldTime::START; ports.len()];
         let moves = vec![0; ports.len()];
-        Self { plan, ports, faults: LinkFaults::NONE, random, moves, on_air: Vec::new(), last_arrival }
+        let servers = plan.line.as_ref().map(|line| Servers::new(line, ports.len()));
+        let faults = LinkFaults::NONE;
+        Self { plan, ports, faults, random, moves, servers, last_arrival }
     }
 
     /// The address of the node at `port`, on a medium that has addresses.
@@ -80,42 +78,52 @@ impl Medium {
         }
     }
 
-    /// `sender` begins to transmit `length` bytes.
-    pub fn transmit(&mut self, now: WorldTime, sender: NodeIndex, length: usize) -> Transmission {
-        let span = self.plan.profile.airtime(length);
-        match self.plan.profile.access {
-            Access::Direct => Transmission { sender, start: now, end: now.after(span) },
-            Access::ListenBeforeTalk { .. } => {
-                let start = now.after(TURNAROUND);
-                let transmission = Transmission { sender, start, end: start.after(span) };
-                self.forget_finished(now);
-                self.on_air.push(transmission);
-                transmission
-            }
+    /// The node at `port` begins to transmit `length` bytes, or lets them wait their turn; `None` if there is no room for them, or
+    /// radios carry the medium.
+    pub fn transmit(&mut self, now: WorldTime, port: usize, length: usize) -> Option<Transmission> {
+        let (sender, _) = self.ports[port];
+        let (line, servers) = (self.plan.line.as_ref()?, self.servers.as_mut()?);
+        let end = servers.offer(line, now, port, length)?;
+        Some(Transmission { sender, start: now, end })
+    }
+
+    /// When the driver takes the next frame after this one: at once, or when it has left.
+    #[must_use]
+    pub fn ready_at(&self, now: WorldTime, transmission: &Transmission) -> WorldTime {
+        match self.plan.line.as_ref().map(|line| line.taking) {
+            Some(Taking::AtOnce { .. }) => now,
+            Some(Taking::WhenSent) | None => transmission.end,
         }
     }
 
-    /// Whether anybody's signal is on a half-duplex medium.
+    /// Whether what is sent at one port reaches another, as far as they are apart at this moment.
     #[must_use]
-    pub fn is_busy(&self, now: WorldTime) -> bool {
-        self.on_air.iter().any(|other| other.start <= now && now < other.end)
-    }
-
-    /// Whether another transmission overlapped this one: then nobody understood either.
-    #[must_use]
-    pub fn collided(&self, this: &Transmission) -> bool {
-        let overlaps = |other: &Transmission| other.start < this.end && this.start < other.end;
-        self.on_air.iter().any(|other| other.sender != this.sender && overlaps(other))
+    pub fn is_in_range(&self, now: WorldTime, from: usize, to: usize) -> bool {
+        let Some(range_m) = self.plan.line.as_ref().and_then(|line| line.range_m) else { return true };
+        let now = Instant::from_micros(now.as_micros());
+        let [from, to] = [from, to].map(|port| self.plan.routes[port].at(now));
+        from.distance_cm(to) <= 100 * u64::from(range_m)
     }
 
     /// What the receiver at `port` gets of a frame whose transmission ends at `end`.
     pub fn pass(&mut self, end: WorldTime, port: usize, bytes: &[u8]) -> Passage {
-        self.pass_through(self.faults, end, port, bytes)
+        let (loss_ppm, jitter) =
+            self.plan.line.as_ref().map_or_else(Default::default, |l| (l.loss_ppm, l.jitter));
+        if self.happens(loss_ppm) {
+            return Passage { damage: vec![Damage::Lost], copies: Vec::new() };
+        }
+        let late = self.up_to(jitter);
+        self.pass_through(self.faults, end.after(late), port, bytes)
     }
 
-    /// What the host at `port` gets of a frame that its modem received at `at`: the air lost and spoilt what it was to.
+    /// What the host at `port` gets of a frame that its radio received at `at`: the air lost what it was to lose, and a modem's firmware
+    /// spoilt what was to be spoilt.
     pub fn hand_over(&mut self, at: WorldTime, port: usize, bytes: &[u8]) -> Passage {
-        self.pass_through(LinkFaults { loss_ppm: 0, corrupt_ppm: 0, ..self.faults }, at, port, bytes)
+        let corrupt_ppm = match self.plan.profile.access {
+            Access::Direct => 0,
+            Access::ListenBeforeTalk { .. } => self.faults.corrupt_ppm,
+        };
+        self.pass_through(LinkFaults { loss_ppm: 0, corrupt_ppm, ..self.faults }, at, port, bytes)
     }
 
     fn pass_through(&mut self, faults: LinkFaults, end: WorldTime, port: usize, bytes: &[u8]) -> Passage {
@@ -148,13 +156,6 @@ impl Medium {
         }
         passage.copies.insert(0, (arrival, bytes));
         passage
-    }
-
-    /// A transmission of the longest frame that ended this long ago can overlap nothing that is still on the air.
-    fn forget_finished(&mut self, now: WorldTime) {
-        let profile = &self.plan.profile;
-        let longest = profile.airtime(profile.frame_size.into()).plus(TURNAROUND);
-        self.on_air.retain(|other| other.end.after(longest) > now);
     }
 
     /// Draws only where the fault is possible, so that a calm medium costs nothing.
@@ -195,8 +196,8 @@ pub fn endpoint(node: NodeIndex, moves: u16) -> Endpoint {
 mod tests {
     use super::*;
     use crate::layout::{Layout, Shape};
+    use nexus_air::place::{Position, Route, Waypoint};
     use nexus_machine::Seed;
-    use nexus_network::lora::Modulation;
 
     fn medium(shape: Shape, faults: LinkFaults) -> Medium {
         on(shape.layout(2, &Seed::new([7; 32])), faults)
@@ -217,7 +218,7 @@ mod tests {
     #[test]
     fn a_calm_medium_delivers_what_was_sent_after_airtime_and_delay() {
         let mut cable = medium(Shape::Line, LinkFaults::NONE);
-        let transmission = cable.transmit(at(5), NodeIndex(0), 1_000);
+        let transmission = cable.transmit(at(5), 0, 1_000).unwrap();
         assert_eq!(transmission.end, at(5 + 800), "8,000 bits at 10 Mbit/s");
         let passage = cable.pass(transmission.end, 1, &[1, 2, 3]);
         assert_eq!((passage.damage, passage.copies), (vec![], vec![(at(805 + 15_000), vec![1, 2, 3])]));
@@ -239,6 +240,39 @@ mod tests {
     }
 
     #[test]
+    fn a_line_of_its_own_loses_and_delays_as_it_says_also_when_nothing_is_wrong() {
+        let mut layout = Shape::Line.layout(2, &Seed::new([7; 32]));
+        let line = layout.media[0].line.as_mut().unwrap();
+        (line.loss_ppm, line.jitter) = (250_000, Duration::from_millis(10));
+        let mut cable = on(layout, LinkFaults::NONE);
+        let arrivals: Vec<WorldTime> = (0..10_000)
+            .flat_map(|n| cable.pass(at(n * 1_000), 1, &[0]).copies)
+            .map(|(arrival, _)| arrival)
+            .collect();
+        assert!((7_300..7_700).contains(&arrivals.len()), "{} of 10,000 arrive", arrivals.len());
+        assert!(arrivals.is_sorted());
+    }
+
+    #[test]
+    fn a_network_reaches_as_far_as_its_range_and_no_farther_while_its_nodes_walk() {
+        let mut layout = Shape::Mixed.layout(4, &Seed::new([7; 32]));
+        let mut plan = layout.media.remove(1);
+        let metres = |second, east| Waypoint {
+            at: Instant::BOOT.after(Duration::from_secs(second)),
+            position: Position::metres(east, 0),
+        };
+        plan.routes = vec![
+            Route::standing(Position::metres(0, 0)),
+            Route::through([metres(0, 90), metres(20, 110)]).unwrap(),
+        ];
+        plan.line.as_mut().unwrap().range_m = Some(100);
+        layout.media = vec![plan];
+        let wifi = on(layout, LinkFaults::NONE);
+        assert!(wifi.is_in_range(at(10_000_000), 0, 1) && wifi.is_in_range(at(10_000_000), 1, 0));
+        assert!(!wifi.is_in_range(at(10_100_000), 0, 1));
+    }
+
+    #[test]
     fn jitter_keeps_the_order_and_reordering_does_not() {
         let spread = Duration::from_millis(500);
         let arrivals = |faults| -> Vec<WorldTime> {
@@ -248,19 +282,5 @@ mod tests {
         assert!(arrivals(LinkFaults { jitter: spread, ..LinkFaults::NONE }).is_sorted());
         let reordered = LinkFaults { reorder_ppm: ALWAYS / 2, hold: spread, ..LinkFaults::NONE };
         assert!(!arrivals(reordered).is_sorted());
-    }
-
-    #[test]
-    fn two_radios_that_begin_within_the_turnaround_collide_and_a_third_hears_that_it_is_busy() {
-        let modulation = Modulation::new(250_000, 7, 5).unwrap();
-        let mut radio = on(Layout::bare(modulation, 2), LinkFaults::NONE);
-        let first = radio.transmit(at(0), NodeIndex(0), 100);
-        assert!(!radio.is_busy(at(500)), "within the turnaround nothing can be sensed");
-        let second = radio.transmit(at(500), NodeIndex(1), 100);
-        assert!(radio.is_busy(at(2_000)));
-        assert!(radio.collided(&first) && radio.collided(&second));
-        assert!(!radio.is_busy(second.end));
-        let third = radio.transmit(second.end, NodeIndex(0), 100);
-        assert!(!radio.collided(&third));
     }
 }

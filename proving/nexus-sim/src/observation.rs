@@ -64,8 +64,10 @@ pub enum What<'a> {
     Aired {
         /// The channel.
         medium: MediumIndex,
-        /// Whose modem sent it.
+        /// Whose radio sent it.
         sender: NodeIndex,
+        /// How that was tuned.
+        channel: nexus_air::Channel,
         /// How long its signal was on the air.
         airtime: Duration,
         /// What was sent, the modem's header first: a whole frame, or half of one.
@@ -150,6 +152,10 @@ pub enum Damage {
     Duplicated,
     /// It was held back, so that later ones may overtake it.
     Delayed,
+    /// There was no room for it where frames wait for the medium.
+    Overflowed,
+    /// The receiver was too far away.
+    OutOfRange,
 }
 
 /// Somebody who watches a run and cannot influence it.

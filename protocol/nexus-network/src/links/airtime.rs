@@ -223,6 +223,7 @@ mod tests {
             frame_size: 508,
             timing: Timing::LoRa(modulation),
             duty,
+            sub_band: None,
         }
     }
 

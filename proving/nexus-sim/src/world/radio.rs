@@ -1,7 +1,8 @@
-//! Radio channels of a world: what nodes ask of their modems, and what modems say.
+//! Radio channels of a world: what nodes ask of their radios, and what radios say.
 
-use nexus_air::Transmission;
+use nexus_air::{Hearing, Transmission};
 use nexus_machine::Seed;
+use nexus_network::Access;
 use nexus_network::rnode::Settings;
 use nexus_node::Input;
 
@@ -11,57 +12,83 @@ use crate::clock::WorldTime;
 use crate::medium::Medium;
 use crate::modems::{Modems, Said, damage};
 use crate::observation::{Damage, MediumIndex, NodeIndex, What};
+use crate::radios::Radios;
 use crate::schedule::Direction;
+use crate::transceivers::Transceivers;
 
-/// A channel of modems, and when it wants to be woken.
+/// The radios of a channel, and when they want to be woken.
 #[derive(Debug)]
 pub(super) struct Channel {
-    modems: Modems,
+    radios: Box<dyn Radios>,
     alarm: Option<WorldTime>,
 }
 
 impl Channel {
-    /// That of a medium, if modems carry it.
+    /// That of a medium, if radios carry it.
     pub(super) fn of(medium: &Medium, seed: &Seed) -> Option<Self> {
         let channel = medium.plan.modems?;
-        let settings = Settings { mode: medium.plan.profile.mode, channel: Some(channel) };
-        Some(Self { modems: Modems::new(settings, medium.ports.len(), seed), alarm: None })
+        let (plan, ports) = (&medium.plan, medium.ports.len());
+        let (channels, hearing) = match &plan.terrain {
+            None => (vec![channel; ports], everybody(ports)),
+            Some(terrain) => (terrain.channels(), terrain.hearing(&plan.routes, seed)),
+        };
+        // Where everything is as it should be, so are crystals.
+        let clocks = plan.terrain.as_ref().map(|_| seed);
+        let radios: Box<dyn Radios> = match plan.profile.access {
+            Access::Direct => {
+                let settings = |channel| Settings { mode: plan.profile.mode, channel: Some(channel) };
+                let settings = channels.into_iter().map(settings).collect();
+                let mut modems = Modems::new(settings, hearing, seed);
+                clocks.into_iter().for_each(|seed| modems.set_clocks(seed));
+                Box::new(modems)
+            }
+            Access::ListenBeforeTalk { .. } => {
+                let mut transceivers = Transceivers::new(plan.profile, &channels, hearing, seed);
+                clocks.into_iter().for_each(|seed| transceivers.set_clocks(seed));
+                Box::new(transceivers)
+            }
+        };
+        Some(Self { radios, alarm: None })
     }
 }
 
+fn everybody(ports: usize) -> Hearing {
+    Hearing::everybody(u16::try_from(ports).expect("a channel has fewer than 2¹⁶ radios"))
+}
+
 impl<A: Actor> World<'_, '_, '_, A> {
-    /// Whether modems carry a medium; if so, does something to that of a node.
-    pub(super) fn with_modem(
+    /// Whether radios carry a medium; if so, does something to that of a node.
+    pub(super) fn with_radio(
         &mut self,
         medium: MediumIndex,
         node: NodeIndex,
-        act: impl FnOnce(&mut Modems, WorldTime, usize),
+        act: impl FnOnce(&mut dyn Radios, WorldTime, usize),
     ) -> bool {
         let Some(channel) = &mut self.channels[medium.place()] else { return false };
         if let Some(port) = self.media[medium.place()].port_of(node) {
-            act(&mut channel.modems, self.now, port);
+            act(&mut *channel.radios, self.now, port);
             self.attend(medium);
         }
         true
     }
 
-    /// A medium's modems do what is due.
-    pub(super) fn modems_due(&mut self, medium: MediumIndex) {
+    /// A medium's radios do what is due.
+    pub(super) fn radios_due(&mut self, medium: MediumIndex) {
         let now = self.now;
         if let Some(channel) =
             self.channels[medium.place()].as_mut().filter(|channel| channel.alarm == Some(now))
         {
             channel.alarm = None;
-            channel.modems.advance(now);
+            channel.radios.advance(now);
             self.attend(medium);
         }
     }
 
     /// Faults of a medium became others.
-    pub(super) fn disturb_modems(&mut self, medium: MediumIndex) {
+    pub(super) fn disturb_radios(&mut self, medium: MediumIndex) {
         let faults = self.media[medium.place()].faults;
         if let Some(channel) = &mut self.channels[medium.place()] {
-            channel.modems.set_faults(faults);
+            channel.radios.set_faults(faults);
         }
     }
 
@@ -73,21 +100,21 @@ impl<A: Actor> World<'_, '_, '_, A> {
             let obstacle = |from: usize, to: usize| {
                 obstacle(&self.groups, &self.cuts, index, ports[from].0, ports[to].0)
             };
-            channel.modems.set_hearing(self.now, |from, to| obstacle(from, to).is_none());
+            channel.radios.set_hearing(self.now, &|from, to| obstacle(from, to).is_none());
             self.attend(index);
         }
     }
 
-    /// Takes what modems say and what was on the air, and sets the alarm.
+    /// Takes what radios say and what was on the air, and sets the alarm.
     fn attend(&mut self, medium: MediumIndex) {
         let Some(channel) = &mut self.channels[medium.place()] else { return };
-        let said = channel.modems.take_said();
-        let transmissions = channel.modems.take_transmissions();
-        let due = channel.modems.next_due().map(|due| due.max(self.now));
+        let said = channel.radios.take_said();
+        let transmissions = channel.radios.take_transmissions();
+        let due = channel.radios.next_due().map(|due| due.max(self.now));
         if due != channel.alarm {
             channel.alarm = due;
             if let Some(due) = due {
-                self.queue.push(due, Event::ModemsDue(medium));
+                self.queue.push(due, Event::RadiosDue(medium));
             }
         }
         for transmission in &transmissions {
@@ -96,33 +123,42 @@ impl<A: Actor> World<'_, '_, '_, A> {
         for (port, said) in said {
             let (node, _) = self.media[medium.place()].ports[port];
             let incarnation = self.node(node).incarnation;
-            self.queue.push(self.now, Event::ModemSaid { medium, port, incarnation, said });
+            self.queue.push(self.now, Event::RadioSaid { medium, port, incarnation, said });
         }
     }
 
     fn aired(&mut self, index: MediumIndex, transmission: &Transmission) {
-        let ports = self.media[index.place()].ports.clone();
-        let from = usize::from(transmission.sender.0);
-        let (sender, _) = ports[from];
+        let (sender, _) = self.media[index.place()].ports[usize::from(transmission.sender.0)];
         let airtime = transmission.end.since(transmission.start);
         let bytes = &transmission.bytes;
-        self.watch.saw(self.now, What::Aired { medium: index, sender, airtime, bytes });
-        let mut receptions = transmission.receptions.iter().peekable();
-        for (port, (receiver, _)) in ports.into_iter().enumerate().filter(|(port, _)| *port != from) {
-            let reception = receptions.next_if(|reception| usize::from(reception.radio.0) == port);
-            let damage = match reception {
-                Some(reception) => damage(reception.outcome),
-                // Out of reach, or off.
-                None => obstacle(&self.groups, &self.cuts, index, sender, receiver).or(Some(Damage::Unheard)),
-            };
-            if let Some(damage) = damage {
+        let channel = transmission.channel;
+        self.watch.saw(self.now, What::Aired { medium: index, sender, channel, airtime, bytes });
+        for reception in &transmission.receptions {
+            let (receiver, _) = self.media[index.place()].ports[usize::from(reception.radio.0)];
+            if let Some(damage) = damage(reception.outcome) {
                 self.mar(index, receiver, damage);
+            }
+        }
+        // In a landscape most are out of reach of most, and nobody wants to know.
+        if self.media[index.place()].plan.terrain.is_none() {
+            self.missed(index, sender, transmission);
+        }
+    }
+
+    /// Those whom nothing of a transmission reached: on the other side of a partition or a cut, or with their modem off.
+    fn missed(&mut self, index: MediumIndex, sender: NodeIndex, transmission: &Transmission) {
+        let mut receptions = transmission.receptions.iter().peekable();
+        for (port, (receiver, _)) in self.media[index.place()].ports.clone().into_iter().enumerate() {
+            let reached = receptions.next_if(|reception| usize::from(reception.radio.0) == port).is_some();
+            if !reached && receiver != sender {
+                let obstacle = obstacle(&self.groups, &self.cuts, index, sender, receiver);
+                self.mar(index, receiver, obstacle.unwrap_or(Damage::Unheard));
             }
         }
     }
 
-    /// A modem's driver says something to the host's incarnation to which the modem belongs.
-    pub(super) fn modem_said(&mut self, medium: MediumIndex, port: usize, incarnation: u32, said: Said) {
+    /// A radio's driver says something to the host's incarnation to which the radio belongs.
+    pub(super) fn radio_said(&mut self, medium: MediumIndex, port: usize, incarnation: u32, said: Said) {
         let (node, iface) = self.media[medium.place()].ports[port];
         let alive = self.is_alive(node, incarnation);
         match said {
