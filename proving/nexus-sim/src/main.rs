@@ -1,7 +1,9 @@
 //! The simulator's command line.
 #![forbid(unsafe_code)]
 
-use std::io::{self, Write as _};
+use std::fs::File;
+use std::io::{self, BufWriter, Write as _};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -10,10 +12,14 @@ use nexus_machine::Duration;
 use nexus_network::Mode;
 use nexus_node::Node;
 use nexus_sim::acceptance::{MILESTONES, Milestone, MilestoneVerdict};
+use nexus_sim::capture::Capture;
+use nexus_sim::clock::WorldTime;
 use nexus_sim::errands::Errands;
 use nexus_sim::faults::Kinds;
 use nexus_sim::layout::{Shape, Wired};
 use nexus_sim::log::{Detail, Log};
+use nexus_sim::observation::Observer;
+use nexus_sim::picture::{self, Lanes, Places, Tally};
 use nexus_sim::swarm::{self, Order};
 use serde_json::{Value, json};
 
@@ -48,6 +54,23 @@ enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// Run one world and draw it: a map with what its media carried, or what its radios did over time.
+    Render {
+        #[command(flatten)]
+        world: World,
+        /// The SVG to write.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// What to draw.
+        #[arg(long, default_value = "map")]
+        picture: Picture,
+        /// Radios are shown from this second of the world on.
+        #[arg(long, value_name = "SECOND", default_value_t = 0)]
+        from: u64,
+        /// Radios are shown until this second; without it, to the end.
+        #[arg(long, value_name = "SECOND")]
+        to: Option<u64>,
+    },
     /// Run one world and print what happens in it.
     Run {
         #[command(flatten)]
@@ -55,6 +78,9 @@ enum Command {
         /// Print every input, output and damaged frame.
         #[arg(long)]
         verbose: bool,
+        /// Record every frame, and what sealed ones say, in this file, for Wireshark and its like.
+        #[arg(long, value_name = "FILE")]
+        pcap: Option<PathBuf>,
     },
 }
 
@@ -128,6 +154,14 @@ enum ErrandsName {
     None,
     /// Messages and probes between random pairs.
     Usual,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Picture {
+    /// Nodes and media from above, and what each carried.
+    Map,
+    /// A lane for each radio: what it sent and heard, and how much of the time that took.
+    Activity,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -278,8 +312,9 @@ fn main() -> ExitCode {
             write!(io::stdout().lock(), "{}", nexus_sim::figures::all()).map(|()| ExitCode::SUCCESS)
         }
         Command::Trace { world, output } => trace(&world, output),
-        Command::Run { world, verbose } => {
-            run(&world, if verbose { Detail::Everything } else { Detail::Events })
+        Command::Render { world, out, picture, from, to } => render(&world, &out, picture, from, to),
+        Command::Run { world, verbose, pcap } => {
+            run(&world, if verbose { Detail::Everything } else { Detail::Events }, pcap.as_deref())
         }
     };
     done.unwrap_or_else(|error| {
@@ -387,17 +422,44 @@ fn trace(world: &World, output: Output) -> io::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn run(world: &World, detail: Detail) -> io::Result<ExitCode> {
+fn render(world: &World, out: &Path, picture: Picture, from: u64, to: Option<u64>) -> io::Result<ExitCode> {
+    let order = world.order();
+    let scenario = order.scenario();
+    let mut tally = Tally::new(&scenario.layout);
+    nexus_sim::world::run::<Node>(&scenario, &mut [&mut tally]);
+    let places = Places::on_a_circle(&scenario.layout);
+    let title = format!("seed {}, {:?} of {} nodes", world.seed, order.shape(), world.nodes);
+    let moment = |second: u64| WorldTime::from_start(Duration::from_secs(second));
+    let lanes = Lanes { from: moment(from), to: moment(to.unwrap_or(world.hours * 3_600)) };
+    let drawn = match picture {
+        Picture::Map => Ok(picture::map(&title, &tally, &places)),
+        Picture::Activity => picture::activity(&title, &tally, &places, lanes),
+    };
+    match drawn {
+        Ok(svg) => std::fs::write(out, svg).map(|()| ExitCode::SUCCESS),
+        Err(too_many) => {
+            eprintln!("nexus-sim: {too_many}");
+            Ok(ExitCode::from(CANNOT_RUN))
+        }
+    }
+}
+
+fn run(world: &World, detail: Detail, pcap: Option<&Path>) -> io::Result<ExitCode> {
     let order = world.order();
     let scenario = order.scenario();
     let mut bench = order.bench::<Node>(&scenario);
     let mut log = Log::new(io::stdout().lock(), detail);
+    let mut capture = pcap
+        .map(|path| File::create(path).map(|file| Capture::new(BufWriter::new(file), &scenario.layout)))
+        .transpose()?;
     let outcome = {
         let mut observers = bench.observers();
         observers.push(&mut log);
+        observers.extend(capture.as_mut().map(|capture| capture as &mut dyn Observer));
         nexus_sim::world::run::<Node>(&scenario, &mut observers)
     };
     log.finish()?;
+    capture.map_or(Ok(()), Capture::finish)?;
     let mut failures = bench.failures();
     failures.extend(outcome.halted.map(|failure| ("rest", failure)));
     let mut out = io::stdout().lock();

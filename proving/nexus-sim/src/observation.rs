@@ -1,6 +1,7 @@
 //! What can be seen of a run from outside: the raw material of traces, logs and judges.
 
 use nexus_machine::{Duration, Instant, Snapshot, Ticket};
+use nexus_network::{Opened, Tapping};
 use nexus_node::{Input, Output};
 
 use crate::clock::WorldTime;
@@ -156,6 +157,13 @@ pub enum Damage {
 pub trait Observer {
     /// Takes note of one observation. They come in the order in which things happened.
     fn observe(&mut self, observation: &Observation<'_>);
+    /// Whether it wants to see what links carry, opened. It is asked at the beginning.
+    fn wants_opened(&self) -> Tapping {
+        Tapping::Shut
+    }
+    /// Takes note of what a node's frame says. No observation and not part of the trace: it says nothing that the frame itself
+    /// does not.
+    fn opened(&mut self, _at: WorldTime, _node: NodeIndex, _opened: &Opened) {}
 }
 
 /// An observer that decides whether a run was right.

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use nexus_crypto::{DestinationHash, IdentitySeed, NodeIdentity, NodePublic};
 use nexus_machine::{Duration, Seed, Stream};
-use nexus_network::{Endpoint, InterfaceId};
+use nexus_network::{Endpoint, InterfaceId, Tapping};
 use nexus_node::{Event as NodeEvent, Input, Output};
 
 use crate::actor::Actor;
@@ -167,6 +167,11 @@ impl Watch<'_, '_> {
         let observation = Observation { at, what };
         self.trace.observe(&observation);
         self.observers.iter_mut().for_each(|observer| observer.observe(&observation));
+    }
+
+    fn wants_opened(&self) -> Tapping {
+        let any = self.observers.iter().any(|observer| observer.wants_opened() == Tapping::Open);
+        if any { Tapping::Open } else { Tapping::Shut }
     }
 }
 
