@@ -260,3 +260,38 @@ fn moment(at: f64, step: f64) -> String {
     let (hours, minutes, seconds) = (whole / 3_600, whole / 60 % 60, whole % 60);
     format!("{hours:02}:{minutes:02}:{seconds:02}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::Shape;
+    use crate::observation::{Observation, Observer as _, What};
+    use nexus_machine::Seed;
+
+    #[test]
+    fn more_transmissions_than_can_be_told_apart_are_refused_with_advice() {
+        let mut tally = Tally::new(&Shape::Segment.layout(2, &Seed::new([0; 32])));
+        for millis in 0..MOST as u64 + 2 {
+            let at = WorldTime::from_start(Duration::from_millis(100 * millis + 50));
+            let airtime = Duration::from_millis(50);
+            let what = What::Aired { medium: MediumIndex(0), sender: NodeIndex(0), airtime, bytes: &[0; 9] };
+            tally.observe(&Observation { at, what });
+        }
+        let places = Places::on_a_circle(tally.layout());
+        let drawn = |from, to| {
+            let lanes = Lanes { from: WorldTime::from_start(from), to: WorldTime::from_start(to) };
+            activity("", &tally, &places, lanes)
+        };
+        let second = Duration::from_secs;
+        let refusal = drawn(second(0), second(3_600)).unwrap_err();
+        assert!(refusal.to_string().contains("choose a shorter time"), "{refusal}");
+        let svg = drawn(second(100), second(101)).unwrap();
+        assert_eq!(svg.matches("received by all in reach</title>").count(), 10);
+    }
+
+    #[test]
+    fn moments_are_told_as_exactly_as_marks_are_apart() {
+        assert_eq!(moment(3_725.0, 5.0), "01:02:05");
+        assert_eq!(moment(0.25, 0.05), "0.250 s");
+    }
+}
