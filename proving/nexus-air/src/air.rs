@@ -4,16 +4,20 @@
 //! anything is done at a later moment. Source: spec/air.md#medium.
 
 mod flights;
+mod reception;
 
 use std::sync::Arc;
 
 use nexus_machine::{Duration, Instant, Seed, Stream};
 
 use crate::channel::{Channel, RadioId, Signal};
-use crate::hearing::Hearing;
-use crate::record::{Extent, Meter, Outcome, Reception, Record, Recording, Transmission};
-use crate::survival;
-use flights::{Flight, Flights};
+use crate::clock::Clock;
+use crate::hearing::{Arrival, Hearing, Voice};
+use crate::record::{Extent, Meter, Reception, Record, Recording, Transmission};
+use crate::sensing;
+use crate::survival::Capture;
+use flights::{Flight, Flights, Order};
+use reception::Lock;
 
 /// From the moment at which a radio is told to transmit until others can sense it: two that begin within it collide.
 pub const TURNAROUND: Duration = Duration::from_millis(1);
@@ -57,6 +61,11 @@ pub enum Event {
         /// Who senses it.
         sensed_by: Vec<RadioId>,
     },
+    /// Radios are somewhere else while something is on the air: anybody may sense more than before, or less.
+    Moved {
+        /// When.
+        at: Instant,
+    },
     /// A signal ended.
     Ended {
         /// All about it.
@@ -80,6 +89,10 @@ struct Radio {
     tuned: Option<Channel>,
     /// Since when it listens to that channel.
     since: Instant,
+    /// From being told to transmit until the last signal of the burst ends.
+    is_sending: bool,
+    lock: Option<Lock>,
+    clock: Clock,
     faults: Faults,
     meter: Meter,
 }
@@ -88,21 +101,54 @@ struct Radio {
 #[derive(Debug)]
 pub struct Air {
     hearing: Hearing,
+    capture: Capture,
     radios: Vec<Radio>,
     flights: Flights,
     record: Record,
     random: Stream,
+    /// Decides who notices what.
+    luck: u64,
 }
 
 impl Air {
     /// The radios of `hearing`, all switched off.
     #[must_use]
     pub fn new(hearing: Hearing, recording: Recording, seed: &Seed) -> Self {
-        let off =
-            Radio { tuned: None, since: Instant::BOOT, faults: Faults::default(), meter: Meter::default() };
+        let off = Radio {
+            tuned: None,
+            since: Instant::BOOT,
+            is_sending: false,
+            lock: None,
+            clock: Clock::EXACT,
+            faults: Faults::default(),
+            meter: Meter::default(),
+        };
         let radios = vec![off; usize::from(hearing.radios())];
-        let (flights, record) = (Flights::default(), Record::new(recording));
-        Self { hearing, radios, flights, record, random: seed.fork("air") }
+        Self {
+            hearing,
+            capture: Capture::default(),
+            radios,
+            flights: Flights::default(),
+            record: Record::new(recording),
+            random: seed.fork("air"),
+            luck: seed.fork("carrier sense").next_u64(),
+        }
+    }
+
+    /// Decides how transmissions that overlap are judged.
+    pub const fn set_capture(&mut self, capture: Capture) {
+        self.capture = capture;
+    }
+
+    /// Gives a radio a clock, by which its signals and its modem's waits are longer or shorter.
+    pub fn set_clock(&mut self, radio: RadioId, clock: Clock) {
+        self.radios[radio.index()].clock = clock;
+    }
+
+    /// A radio's clock.
+    #[must_use]
+    pub fn clock(&self, radio: RadioId) -> Clock {
+        self.radios[radio.index()].clock
     }
 
     /// Who hears whom, to be read and changed. What is on the air is judged by how it stands when it ends.
@@ -146,79 +192,108 @@ impl Air {
 
     /// Tunes a radio, or switches it off. What it is transmitting breaks off; what it is receiving is gone.
     pub fn tune(&mut self, now: Instant, radio: RadioId, channel: Option<Channel>) {
+        self.lock(now);
         self.flights.cut_off(now, radio);
         let radio = &mut self.radios[radio.index()];
-        radio.tuned = channel;
-        radio.since = now;
+        (radio.tuned, radio.since, radio.is_sending, radio.lock) = (channel, now, false, None);
     }
 
     /// Starts to transmit, whether or not the channel is clear.
     pub fn transmit(&mut self, now: Instant, radio: RadioId, burst: Burst) -> Result<(), Refusal> {
-        let channel = self.radios[radio.index()].tuned.ok_or(Refusal::Off)?;
-        if self.flights.is_transmitting(radio) {
+        self.lock(now);
+        self.hearing.advance(now);
+        let state = &mut self.radios[radio.index()];
+        let channel = state.tuned.ok_or(Refusal::Off)?;
+        if state.is_sending {
             return Err(Refusal::Busy);
         }
-        let (first, rest) = match burst {
+        (state.is_sending, state.lock) = (true, None);
+        let (bytes, rest) = match burst {
             Burst::Single(only) => (Arc::from(only), None),
             Burst::Double(first, second) => (Arc::from(first), Some(Arc::from(second))),
         };
-        self.flights.begin(Flight::new(radio, channel, now, now.after(TURNAROUND), first, rest));
+        let start = now.after(TURNAROUND);
+        let (voice, clock) = (Voice::of(channel), state.clock);
+        self.flights.begin(Order { sender: radio, voice, clock, told: now, start, bytes, rest });
         Ok(())
     }
 
     /// Whether `radio` is transmitting.
     #[must_use]
     pub fn is_transmitting(&self, radio: RadioId) -> bool {
-        self.flights.is_transmitting(radio)
+        self.radios[radio.index()].is_sending
     }
 
     /// Whether `radio` senses anybody's signal on its channel. A radio that is off senses nothing.
     #[must_use]
     pub fn is_busy(&self, now: Instant, radio: RadioId) -> bool {
-        self.sensed(now, radio).is_some()
+        self.noticed(now, radio).next().is_some()
     }
 
     /// The strongest signal that `radio` senses on its channel.
     #[must_use]
     pub fn sensed(&self, now: Instant, radio: RadioId) -> Option<Signal> {
-        let channel = self.radios[radio.index()].tuned?;
-        let flights = self.flights.all().filter(|flight| flight.is_on_air(now));
-        flights
-            .filter(|flight| survival::understands(&channel, &flight.channel))
-            .filter_map(|flight| self.hearing.signal(flight.sender, radio))
-            .max_by_key(|signal| signal.rssi_dbm)
+        self.noticed(now, radio).max_by_key(|arrival| arrival.level).map(Arrival::signal)
+    }
+
+    fn noticed(&self, now: Instant, radio: RadioId) -> impl Iterator<Item = Arrival> {
+        let ear = &self.radios[radio.index()];
+        let flights = self.flights.all().filter(move |flight| flight.is_on_air(now));
+        flights.filter(|flight| ear.is_tuned_to(&flight.voice)).filter_map(move |flight| {
+            let hearer = self.hearing.hearer(flight.sender, radio, &flight.voice)?;
+            sensing::notices(self.luck, radio, flight.number, hearer.margin).then_some(hearer.arrival)
+        })
     }
 
     /// When the next event is due.
     #[must_use]
     pub fn next_event(&self) -> Option<Instant> {
-        self.flights.next_due()
+        let due = self.flights.next_due()?;
+        Some(self.hearing.next_step().map_or(due, |step| step.min(due)))
     }
 
     /// The next event that is due by `now`. To be called until there is none.
     pub fn take_event(&mut self, now: Instant) -> Option<Event> {
-        let at = self.flights.next_due().filter(|due| *due <= now)?;
+        let at = self.next_event().filter(|due| *due <= now)?;
+        if self.hearing.next_step().is_some_and(|step| step <= at) {
+            self.lock(at.before(Duration::from_micros(1)));
+            self.hearing.advance(at);
+            return Some(Event::Moved { at });
+        }
+        // Who ends at a moment leaves demodulators to those whom they need from that moment on.
+        self.lock(at.before(Duration::from_micros(1)));
         if let Some(flight) = self.flights.take_ended(at) {
             return Some(self.end(flight));
         }
-        let (sender, channel) = self.flights.take_begun(at)?;
-        let sensed_by = self.reached(sender, &channel).map(|(radio, _)| radio).collect();
-        Some(Event::Began { at, sender, sensed_by })
+        self.lock(at);
+        let flight = self.flights.take_begun(at)?;
+        let (sender, voice, number) = (flight.sender, flight.voice, flight.number);
+        let audience = self.hearing.audience(sender, &voice);
+        let senses = audience.iter().filter(|hearer| {
+            self.radios[hearer.radio.index()].is_tuned_to(&voice)
+                && sensing::notices(self.luck, hearer.radio, number, hearer.margin)
+        });
+        Some(Event::Began { at, sender, sensed_by: senses.map(|hearer| hearer.radio).collect() })
     }
 
     fn end(&mut self, mut flight: Flight) -> Event {
         let receptions = self.receptions(&flight);
         for Reception { radio, outcome, .. } in &receptions {
-            self.radios[radio.index()].meter.count(*outcome);
+            let radio = &mut self.radios[radio.index()];
+            radio.meter.count(*outcome);
+            if radio.lock.is_some_and(|lock| lock.number == flight.number) {
+                radio.lock = None;
+            }
         }
-        let meter = &mut self.radios[flight.sender.index()].meter;
-        meter.sent = meter.sent.saturating_add(1);
-        meter.airtime = meter.airtime.plus(flight.end.since(flight.start));
         let rest = flight.rest.take();
         let burst = if rest.is_some() { BurstState::Continues } else { BurstState::Over };
+        let sender = &mut self.radios[flight.sender.index()];
+        sender.meter.sent = sender.meter.sent.saturating_add(1);
+        sender.meter.airtime = sender.meter.airtime.plus(flight.end.since(flight.start));
+        let clock = sender.clock;
         let transmission = Transmission {
             sender: flight.sender,
-            channel: flight.channel,
+            channel: flight.voice.channel,
             start: flight.start,
             end: flight.end,
             bytes: Arc::clone(&flight.bytes),
@@ -226,58 +301,17 @@ impl Air {
             receptions,
         };
         self.record.push(&transmission);
-        let (sender, channel, end) = (flight.sender, flight.channel, flight.end);
+        let (sender, voice, end) = (flight.sender, flight.voice, flight.end);
+        match transmission.extent {
+            // A radio that was switched off and on again may be sending something else.
+            Extent::CutOff => {}
+            Extent::Whole => self.radios[sender.index()].is_sending = burst == BurstState::Continues,
+        }
         self.flights.remember(flight);
-        if let Some(second) = rest {
-            self.flights.begin(Flight::new(sender, channel, end, end, second, None));
+        if let Some(bytes) = rest {
+            self.flights.begin(Order { sender, voice, clock, told: end, start: end, bytes, rest: None });
         }
         Event::Ended { transmission, burst }
-    }
-
-    /// What becomes of a flight that ends at each radio that is tuned to it and in reach.
-    fn receptions(&mut self, flight: &Flight) -> Vec<Reception> {
-        let reached: Vec<_> = self.reached(flight.sender, &flight.channel).collect();
-        let mut receptions = Vec::with_capacity(reached.len());
-        for (radio, signal) in reached {
-            let outcome = self.outcome(flight, radio);
-            receptions.push(Reception { radio, signal, outcome });
-        }
-        receptions
-    }
-
-    fn outcome(&mut self, flight: &Flight, radio: RadioId) -> Outcome {
-        match flight.extent {
-            Extent::CutOff => return Outcome::CutOff,
-            Extent::Whole => {}
-        }
-        let listens_since = self.radios[radio.index()].since;
-        if listens_since > flight.start || self.flights.overlapping(flight).any(|other| other.sender == radio)
-        {
-            return Outcome::Deaf;
-        }
-        let disturbed = self.flights.overlapping(flight).any(|other| {
-            other.overlaps_signal(flight)
-                && survival::destroys(&flight.channel, &other.channel)
-                && self.hearing.signal(other.sender, radio).is_some()
-        });
-        if disturbed {
-            return Outcome::Collided;
-        }
-        // Draws only where the fault is possible: a calm medium's randomness is nobody's.
-        let loss_ppm = self.radios[radio.index()].faults.loss_ppm;
-        if loss_ppm > 0 && self.random.chance(loss_ppm.into(), 1_000_000) {
-            return Outcome::Lost;
-        }
-        Outcome::Received
-    }
-
-    /// The radios that are tuned to what `sender` sends and in its reach.
-    fn reached(&self, sender: RadioId, channel: &Channel) -> impl Iterator<Item = (RadioId, Signal)> {
-        self.hearing.ids().filter_map(move |radio| {
-            let ear = self.radios[radio.index()].tuned?;
-            let signal = self.hearing.signal(sender, radio)?;
-            survival::understands(&ear, channel).then_some((radio, signal))
-        })
     }
 }
 

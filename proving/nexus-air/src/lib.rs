@@ -7,6 +7,8 @@
 //! | module | what it offers |
 //! |---|---|
 //! | [`channel`] | [`Channel`], [`Signal`]: how a radio is tuned, and what arrives of another's power |
+//! | [`place`] | [`Position`], [`Route`]: where radios are, and how they move |
+//! | [`propagation`] | [`Scenario`], [`Shadowing`], sensitivity: how much of a power arrives, and how little suffices |
 //! | [`hearing`] | [`Hearing`]: who hears whom |
 //! | [`air`] | [`Air`]: transmissions, carrier sense, what each radio receives of them |
 //! | [`survival`] | what is left of a transmission that others disturbed: the only place that decides it |
@@ -19,16 +21,24 @@
 
 pub mod air;
 pub mod channel;
+pub mod clock;
 pub mod fleet;
 pub mod hearing;
 pub mod live;
+pub mod place;
+pub mod propagation;
 pub mod record;
 pub mod rnode;
+pub mod sensing;
 pub mod survival;
 
 pub use air::{Air, Burst, Event, Faults};
 pub use channel::{Channel, RadioId, Signal};
+pub use clock::Clock;
 pub use fleet::Fleet;
-pub use hearing::{Direction, Hearing};
+pub use hearing::{Arrival, Direction, Hearing, Station, Voice};
+pub use place::{Position, Route, Waypoint};
+pub use propagation::{Millibels, Scenario, Shadowing};
 pub use record::{Meter, Outcome, Recording, Transmission};
 pub use rnode::{Model, Rnode};
+pub use survival::Capture;

@@ -67,8 +67,10 @@ pub enum Outcome {
     Received,
     /// Another transmission destroyed it.
     Collided,
-    /// The radio was itself transmitting, or tuned in when it had begun.
+    /// The radio was itself transmitting, or tuned in when it was too late.
     Deaf,
+    /// The radio was busy with another transmission, on which it had locked before.
+    Locked,
     /// The medium lost it, as the caller's faults ask.
     Lost,
     /// The sender broke off.
@@ -88,6 +90,8 @@ pub struct Meter {
     pub collided: u64,
     /// Transmissions in reach that came while it was not listening.
     pub deaf: u64,
+    /// Transmissions in reach that came while it was busy with another one.
+    pub locked: u64,
     /// Transmissions that the medium lost.
     pub lost: u64,
     /// Transmissions in reach whose sender broke off.
@@ -100,6 +104,7 @@ impl Meter {
             Outcome::Received => &mut self.received,
             Outcome::Collided => &mut self.collided,
             Outcome::Deaf => &mut self.deaf,
+            Outcome::Locked => &mut self.locked,
             Outcome::Lost => &mut self.lost,
             Outcome::CutOff => &mut self.cut_off,
         };

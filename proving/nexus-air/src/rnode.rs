@@ -171,7 +171,7 @@ impl Rnode {
         self.attend(now, air);
         if self.statistics_at.is_some_and(|at| at <= now) {
             self.tell_statistics(now, air);
-            self.statistics_at = self.next_statistics(now);
+            self.statistics_at = self.next_statistics(now, air);
         }
     }
 
@@ -224,8 +224,9 @@ impl Rnode {
     }
 
     /// A period of nothing would never let time pass.
-    fn next_statistics(&self, now: Instant) -> Option<Instant> {
-        self.model.statistics.map(|period| now.after(period.max(STATISTICS_MIN)))
+    fn next_statistics(&self, now: Instant, air: &Air) -> Option<Instant> {
+        let period = self.model.statistics?.max(STATISTICS_MIN);
+        Some(now.after(air.clock(self.radio).stretch(period)))
     }
 
     fn refuse(&mut self, error: DeviceError) {
@@ -243,7 +244,7 @@ impl Rnode {
             self.tuned = Some(channel);
             self.access = Access::Idle;
             self.usage.note_carrier(now, air.is_busy(now, self.radio));
-            self.statistics_at = self.next_statistics(now);
+            self.statistics_at = self.next_statistics(now, air);
             self.tell_parameters(channel);
             self.attend(now, air);
         }

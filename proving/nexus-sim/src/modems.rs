@@ -240,7 +240,7 @@ pub const fn damage(outcome: Outcome) -> Option<Damage> {
     match outcome {
         Outcome::Received => None,
         Outcome::Collided => Some(Damage::Collided),
-        Outcome::Deaf => Some(Damage::Deaf),
+        Outcome::Deaf | Outcome::Locked => Some(Damage::Deaf),
         Outcome::Lost => Some(Damage::Lost),
         Outcome::CutOff => Some(Damage::BrokenOff),
     }

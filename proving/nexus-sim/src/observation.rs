@@ -129,7 +129,7 @@ pub enum Provenance {
 pub enum Damage {
     /// Lost on the way.
     Lost,
-    /// The receiver's modem was transmitting, or was tuned in when it had begun.
+    /// The receiver's modem was transmitting, was busy with another transmission, or was tuned in too late.
     Deaf,
     /// The sender's modem lost its power in the middle.
     BrokenOff,

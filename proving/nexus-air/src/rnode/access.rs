@@ -84,7 +84,9 @@ impl Rnode {
     }
 
     fn step(&mut self, now: Instant, modulation: Modulation, air: &mut Air) -> Access {
-        let wait = |left| Access::Interframe { until: now.after(interframe(modulation)), left };
+        let clock = air.clock(self.radio);
+        let wait =
+            |left| Access::Interframe { until: now.after(clock.stretch(interframe(modulation))), left };
         let busy = air.is_busy(now, self.radio);
         match self.access {
             Access::Idle if self.queue.is_empty() => Access::Idle,
@@ -97,7 +99,8 @@ impl Rnode {
             Access::Deferring { left } if !busy => wait(left),
             Access::Interframe { left, .. } if busy => Access::Deferring { left },
             Access::Interframe { until, left } if until <= now => {
-                let random = left.unwrap_or_else(|| slot(modulation).times(self.draw_slots(now)));
+                let random =
+                    left.unwrap_or_else(|| clock.stretch(slot(modulation).times(self.draw_slots(now))));
                 Access::Contending { until: now.after(random) }
             }
             Access::Contending { until } if busy => Access::Deferring { left: Some(until.since(now)) },
