@@ -330,7 +330,7 @@ local function extension(range, tree)
             elseif kind == 3 then
                 tree:add_le(F["extension.largest_packet"], value)
             elseif kind == 4 then
-                tree:add(F["extension.community"], value)
+                tree:add(F["extension.community"], value, value:string(ENC_UTF_8))
             else
                 tree:add(F["extension.value"], value)
             end

@@ -19,17 +19,16 @@ const RIGHT: f64 = 960.0;
 const AIRTIME_X: f64 = 985.0;
 const BAR: f64 = 110.0;
 const HOUR_X: f64 = 1_135.0;
-const TOP: f64 = 96.0;
+const TOP: f64 = 126.0;
 const LANE: f64 = 30.0;
-/// What is sent stands above the lane's line, what is heard below it.
+/// What is sent stands above the lane's line, at most so high; what is heard stands below it.
 const SENT: f64 = 16.0;
-const HEARD: f64 = 6.0;
 
 const STYLE: &str = "text{fill:#222222}.title{font-size:18px;font-weight:bold}.sub{font-size:12px;fill:#555555}\
 .name{font-size:12px}.key{font-size:12px}.tick{font-size:11px;fill:#555555}.grid{stroke:#e4e4e4}.base{stroke:#888888}\
-.channel{font-size:13px;font-weight:bold}.all{fill:#0072B2}.some{fill:#E69F00}.none{fill:#D55E00}.alone{fill:#999999}\
-.received{fill:#56B4E9}.collided{fill:#D55E00}.deaf{fill:#222222}.lost{fill:#CC79A7}.brokenoff{fill:#999999}\
-.empty{fill:#f0f0f0;stroke:#bbbbbb}.airtime{fill:#0072B2}.hour{fill:#009E73}.over{fill:#D55E00}";
+.channel{font-size:13px;font-weight:bold}.all{fill:#0072B2}.some{fill:#E69F00}.none{fill:#ffffff;stroke:#D55E00;stroke-width:1.5}.alone{fill:#999999}\
+.received{fill:#56B4E9}.collided{fill:#D55E00}.deaf{fill:#222222}.lost{fill:#ffffff;stroke:#CC79A7}\
+.brokenoff{fill:#999999}.empty{fill:#f0f0f0;stroke:#bbbbbb}.airtime{fill:#0072B2}.hour{fill:#009E73}.over{fill:#D55E00}";
 
 /// Which part of a run is drawn.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -79,9 +78,10 @@ pub fn activity(title: &str, tally: &Tally, places: &Places, lanes: Lanes) -> Re
         })
         .collect();
     let rows: f64 = channels.iter().filter(radios).map(|(_, nodes)| height(nodes.len())).sum();
-    let mut drawing = Drawing { svg: Svg::new(WIDTH, TOP + rows + 60.0, STYLE), tally, places, lanes };
+    let mut drawing = Drawing { svg: Svg::new(WIDTH, TOP + rows, STYLE), tally, places, lanes };
     drawing.svg.text("title", (20.0, 30.0), Anchor::Start, title);
-    let sub = format!("{} transmissions from {} to {}", shown.len(), lanes.from, lanes.to);
+    let [from, to] = [lanes.from, lanes.to].map(|at| moment(seconds(at.since(WorldTime::START)), 1.0));
+    let sub = format!("{} transmissions from {from} to {to}", shown.len());
     drawing.svg.text("sub", (20.0, 48.0), Anchor::Start, &sub);
     drawing.key();
     let mut y = TOP;
@@ -122,23 +122,26 @@ fn seconds(span: Duration) -> f64 {
     micros / 1e6
 }
 
+/// How something is drawn: its class, its height, and what it means.
+type Look = (&'static str, f64, &'static str);
+
 /// What became of a transmission on the whole.
-const fn outcome(received: usize, fates: usize) -> (&'static str, &'static str) {
+const fn outcome(received: usize, fates: usize) -> Look {
     match (received, fates) {
-        (_, 0) => ("alone", "nobody in reach"),
-        (0, _) => ("none", "received by nobody"),
-        (received, fates) if received == fates => ("all", "received by all in reach"),
-        (_, _) => ("some", "received by some in reach"),
+        (_, 0) => ("alone", 5.0, "nobody in reach"),
+        (0, _) => ("none", SENT, "received by nobody"),
+        (received, fates) if received == fates => ("all", SENT, "received by all in reach"),
+        (_, _) => ("some", 11.0, "received by some in reach"),
     }
 }
 
-const fn fate(fate: Fate) -> (&'static str, &'static str) {
+const fn fate(fate: Fate) -> Look {
     match fate {
-        Fate::Received => ("received", "received"),
-        Fate::Collided => ("collided", "collided"),
-        Fate::Deaf => ("deaf", "not listening: it was sending, or tuned in late"),
-        Fate::Lost => ("lost", "lost by the medium"),
-        Fate::BrokenOff => ("brokenoff", "broken off by its sender"),
+        Fate::Received => ("received", 4.0, "received"),
+        Fate::Collided => ("collided", 8.0, "collided"),
+        Fate::Deaf => ("deaf", 6.0, "not listening: sending, or tuned in late"),
+        Fate::Lost => ("lost", 8.0, "lost by the medium"),
+        Fate::BrokenOff => ("brokenoff", 3.0, "broken off by its sender"),
     }
 }
 
@@ -153,17 +156,15 @@ impl Drawing<'_> {
     fn key(&mut self) {
         let sent = [(1, 1), (1, 2), (0, 1), (0, 0)].map(|(received, fates)| outcome(received, fates));
         let heard = [Fate::Received, Fate::Collided, Fate::Deaf, Fate::Lost, Fate::BrokenOff].map(fate);
-        let mut entries = |y: f64, head: &str, high: f64, entries: &[(&str, &str)]| {
-            self.svg.text("key", (330.0, y), Anchor::Start, head);
-            let mut x = 400.0;
-            for (class, words) in entries {
-                self.svg.rectangle(class, (x, y - high), (14.0, high));
+        for (y, head, looks) in [(74.0, "sends", &sent[..]), (94.0, "hears", &heard[..])] {
+            self.svg.text("key", (20.0, y), Anchor::Start, head);
+            let mut x = 70.0;
+            for (class, high, words) in looks {
+                self.svg.rectangle(class, (x, y - high), (14.0, *high));
                 self.svg.text("key", (x + 20.0, y), Anchor::Start, words);
-                x += 44.0 + super::svg::text_width(words, 11.0);
+                x += 48.0 + super::svg::text_width(words, 11.0);
             }
-        };
-        entries(30.0, "sends:", 14.0, &sent);
-        entries(50.0, "hears:", HEARD, &heard);
+        }
     }
 
     fn channel(&mut self, medium: MediumIndex, nodes: &[NodeIndex], y: f64, shown: &[&Flight]) {
@@ -207,12 +208,13 @@ impl Drawing<'_> {
         let took = flight.end.since(flight.start).as_millis();
         if flight.sender == node {
             let received = flight.fates.iter().filter(|(_, fate)| *fate == Fate::Received).count();
-            let (class, words) = outcome(received, flight.fates.len());
+            let (class, high, words) = outcome(received, flight.fates.len());
             let words = format!("{}: {} bytes in {took} ms, {words}", flight.start, flight.bytes);
-            return self.svg.told(class, (start, base - SENT), (wide, SENT), &words);
+            return self.svg.told(class, (start, base - high), (wide, high), &words);
         }
         if let Some((_, what)) = flight.fates.iter().find(|(receiver, _)| *receiver == node) {
-            self.svg.rectangle(fate(*what).0, (start, base + 1.0), (wide, HEARD));
+            let (class, high, _) = fate(*what);
+            self.svg.rectangle(class, (start, base + 1.0), (wide, high));
         }
     }
 

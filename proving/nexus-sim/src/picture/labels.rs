@@ -47,7 +47,7 @@ impl Labels {
     /// The best of the places around a point for this text: that which covers least of what is there.
     pub(super) fn place(&mut self, (x, y): Point, distance: f64, text: &str) -> Place {
         let (width, high) = (text_width(text, self.size), self.size);
-        let side = distance + 2.0;
+        let side = distance + 5.0;
         let middle = high * 0.35;
         let candidates = [
             (x + side, y + middle, Anchor::Start),

@@ -112,16 +112,17 @@ impl Tally {
     pub fn worst_hour(&self, medium: MediumIndex, node: NodeIndex) -> Duration {
         let own: Vec<&Flight> =
             self.flights.iter().filter(|flight| flight.medium == medium && flight.sender == node).collect();
-        let mut first = 0;
-        let mut worst = Duration::ZERO;
-        // The worst hour ends with a transmission.
-        for (last, flight) in own.iter().enumerate() {
+        let (mut first, mut sum, mut worst) = (0, Duration::ZERO, Duration::ZERO);
+        // The worst hour ends with a transmission. Of those in it, one alone can have begun before: a radio has one at a time.
+        for flight in &own {
+            sum = sum.plus(flight.length());
             let begin = WorldTime::from_start(flight.end.since(WorldTime::START).minus(HOUR));
             while own[first].end <= begin {
+                sum = sum.minus(own[first].length());
                 first += 1;
             }
-            let within = own[first..=last].iter().map(|flight| flight.within(begin, flight.end));
-            worst = worst.max(within.fold(Duration::ZERO, Duration::plus));
+            let before = own[first].length().minus(own[first].within(begin, flight.end));
+            worst = worst.max(sum.minus(before));
         }
         worst
     }
@@ -167,6 +168,12 @@ impl Tally {
 const HOUR: Duration = Duration::from_secs(3_600);
 
 impl Flight {
+    /// How long its signal was on the air.
+    #[must_use]
+    pub const fn length(&self) -> Duration {
+        self.end.since(self.start)
+    }
+
     /// How much of it lies between two moments.
     #[must_use]
     pub fn within(&self, from: WorldTime, to: WorldTime) -> Duration {

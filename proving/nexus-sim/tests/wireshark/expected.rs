@@ -27,15 +27,15 @@ use nexus_wire::reticulum::{
 
 /// What is shown of one packet.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Shown {
+pub(crate) struct Shown {
     /// Names and values, in the order of the wire; fields without bytes are left out.
-    pub fields: Vec<(String, String)>,
+    pub(crate) fields: Vec<(String, String)>,
     /// What is wrong with it, each in one sentence.
-    pub malformed: Vec<String>,
+    pub(crate) malformed: Vec<String>,
 }
 
 /// What a packet of this link type says.
-pub fn of(link_type: LinkType, data: &[u8]) -> Shown {
+pub(crate) fn of(link_type: LinkType, data: &[u8]) -> Shown {
     let mut shown = Shown::default();
     if link_type == LinkType::FRAMES {
         shown.recorded_frame(data);
@@ -397,9 +397,7 @@ impl Shown {
                 FieldKind::CAPABILITIES => self.put("extension.capabilities", pair()),
                 FieldKind::VRF_KEY => self.bytes("extension.vrf_key", field.value),
                 FieldKind::LARGEST_PACKET => self.put("extension.largest_packet", pair()),
-                FieldKind::COMMUNITY => {
-                    self.put("extension.community", std::str::from_utf8(field.value).unwrap());
-                }
+                FieldKind::COMMUNITY => self.bytes("extension.community", field.value),
                 _ => self.bytes("extension.value", field.value),
             }
         }

@@ -8,10 +8,10 @@ use nexus_wire::nexus::recording::{Direction, RecordedFrame, RecordedMessages};
 use nexus_wire::pcapng::{self, LinkType, Packet};
 
 /// A packet of a recording.
-pub type Recorded = (LinkType, Vec<u8>);
+pub(crate) type Recorded = (LinkType, Vec<u8>);
 
 /// Where values of a format stand in recordings.
-pub enum Place {
+pub(crate) enum Place {
     /// Put so.
     Recorded(fn(&[u8]) -> Recorded),
     /// Nowhere: it is inside of what stays sealed, or never on a medium.
@@ -22,7 +22,7 @@ pub enum Place {
 ///
 /// # Panics
 /// If nobody has said so: a format that is registered is shown, or it is said why not.
-pub fn place_of(name: &str) -> Place {
+pub(crate) fn place_of(name: &str) -> Place {
     match name {
         "first" | "reply" | "finish" | "sealed" | "cookie" | "beacon" | "frame" | "packet" | "announce"
         | "proof" | "link-request" | "link-proof" | "path-request" | "tunnel-synthesis" => {
@@ -101,7 +101,7 @@ fn announced(app_data: &[u8]) -> Recorded {
 }
 
 /// A recording of these packets.
-pub fn recording(packets: &[Recorded]) -> Vec<u8> {
+pub(crate) fn recording(packets: &[Recorded]) -> Vec<u8> {
     let mut file = pcapng::section("a test");
     file.extend(pcapng::interface(LinkType::FRAMES, "frames", ""));
     file.extend(pcapng::interface(LinkType::MESSAGES, "messages", ""));
@@ -113,7 +113,7 @@ pub fn recording(packets: &[Recorded]) -> Vec<u8> {
 }
 
 /// These bytes with a few of them changed, left out or put in, or cut short.
-pub fn mutated(random: &mut Stream, bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn mutated(random: &mut Stream, bytes: &[u8]) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     for _ in 0..=random.below(3) {
         let at = usize::try_from(random.below(bytes.len() as u64 + 1)).unwrap();
