@@ -58,6 +58,12 @@ impl Bench {
         bench
     }
 
+    /// No judges yet.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self(Vec::new())
+    }
+
     fn expecting<A: Actor>(scenario: &Scenario, calm_at: WorldTime, within: Duration) -> Self {
         let addresses: Vec<DestinationHash> = scenario.addresses::<A>();
         let layout = &scenario.layout;

@@ -1,39 +1,17 @@
 //! Which nodes hear which: media, and worlds made of them.
 
+mod plan;
+
 use nexus_machine::{Duration, Seed};
 use nexus_network::lora::Modulation;
 use nexus_network::region::{self, Region, Wish};
 use nexus_network::rnode::Settings;
 use nexus_network::{Access, DutyCycle, InterfaceId, Mode, Profile, Reach, Timing};
 
+use crate::line::Line;
 use crate::observation::{MediumIndex, NodeIndex};
 
-/// One medium and who is on it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct MediumPlan {
-    /// What its drivers report.
-    pub profile: Profile,
-    /// What its nodes' modems are tuned to, if it is a radio channel of modems.
-    pub modems: Option<region::Channel>,
-    /// From the end of a transmission to its arrival.
-    pub delay: Duration,
-    /// The nodes on it. A medium of [`Reach::PointToPoint`] has two.
-    pub nodes: Vec<NodeIndex>,
-}
-
-impl MediumPlan {
-    /// Whether it is a half-duplex channel.
-    #[must_use]
-    pub const fn is_radio(&self) -> bool {
-        self.modems.is_some() || matches!(self.profile.access, Access::ListenBeforeTalk { .. })
-    }
-
-    /// Whether it is a local network.
-    #[must_use]
-    pub fn is_lan(&self) -> bool {
-        self.profile.reach != Reach::PointToPoint && !self.is_radio()
-    }
-}
+pub use plan::{MediumPlan, RadioPlan, Terrain};
 
 /// Which bytes the media of a world speak.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -232,7 +210,7 @@ const SLOW_SPREADING_FACTOR: u8 = 9;
 const RADIO_HZ: u32 = 869_525_000;
 const RADIO_DBM: u8 = 14;
 /// The longest frames: a Reticulum packet on a stream, an `RNode` frame on radio.
-const STREAM_FRAME: u16 = 1_064;
+pub(crate) const STREAM_FRAME: u16 = 1_064;
 const RADIO_FRAME: u16 = 508;
 
 fn cables(pairs: impl Iterator<Item = (u32, u32)>) -> Vec<MediumPlan> {
@@ -249,7 +227,7 @@ fn cable(a: u32, b: u32) -> MediumPlan {
         timing: Timing::Rate,
         duty: DutyCycle::UNLIMITED,
     };
-    MediumPlan { profile, modems: None, delay: CABLE_DELAY, nodes: vec![NodeIndex(a), NodeIndex(b)] }
+    wired(profile, CABLE_DELAY, vec![NodeIndex(a), NodeIndex(b)])
 }
 
 fn lan(nodes: std::ops::Range<u32>) -> MediumPlan {
@@ -262,7 +240,19 @@ fn lan(nodes: std::ops::Range<u32>) -> MediumPlan {
         timing: Timing::Rate,
         duty: DutyCycle::UNLIMITED,
     };
-    MediumPlan { profile, modems: None, delay: LAN_DELAY, nodes: nodes.map(NodeIndex).collect() }
+    wired(profile, LAN_DELAY, nodes.map(NodeIndex).collect())
+}
+
+/// A medium on which each sends at the same rate, and waits until its frame has left.
+fn wired(profile: Profile, delay: Duration, nodes: Vec<NodeIndex>) -> MediumPlan {
+    let line = Some(Line::plain(profile.bandwidth_bps, nodes.len()));
+    MediumPlan { profile, modems: None, terrain: None, line, delay, nodes, routes: Vec::new() }
+}
+
+/// A channel on which all hear all.
+fn radio(profile: Profile, modems: Option<region::Channel>, nodes: Vec<NodeIndex>) -> MediumPlan {
+    let (delay, routes) = (Duration::ZERO, Vec::new());
+    MediumPlan { profile, modems, terrain: None, line: None, delay, nodes, routes }
 }
 
 fn fast() -> Modulation {
@@ -291,7 +281,7 @@ fn modems(modulation: Modulation, nodes: std::ops::Range<u32>) -> MediumPlan {
     let settings = Settings { mode: Mode::Reticulum, channel: Some(channel) };
     let profile = settings.profile().expect("a modem with a channel has a profile");
     let nodes = nodes.map(NodeIndex).collect();
-    MediumPlan { profile, modems: Some(channel), delay: Duration::ZERO, nodes }
+    radio(profile, Some(channel), nodes)
 }
 
 /// A half-duplex channel of transceivers, which all hear each other; a slot is its longest frame.
@@ -306,7 +296,7 @@ fn transceivers(modulation: Modulation, nodes: std::ops::Range<u32>) -> MediumPl
         duty: DutyCycle::UNLIMITED,
     };
     let nodes = nodes.map(NodeIndex).collect();
-    MediumPlan { profile, modems: None, delay: Duration::ZERO, nodes }
+    radio(profile, None, nodes)
 }
 
 fn mixed(nodes: u32) -> Vec<MediumPlan> {

@@ -9,7 +9,11 @@
 //! | [`world`] | the engine: drives nodes by their contract, crashes them between any two outputs |
 //! | [`actor`] | what a world is populated with: [`nexus_node::Node`], a [`beacon`], or a [`neighbour`] |
 //! | [`clock`], [`queue`] | world time, drifting clocks; what happens next |
-//! | [`layout`], [`medium`] | who hears whom; airtime, collisions, damage |
+//! | [`layout`], [`medium`], [`line`](mod@line) | who hears whom; rates, queues, collisions, damage |
+//! | [`worldfile`], [`builder`] | a world as one file, and builders of such files |
+//! | [`traffic`], [`chance`] | what applications send, and when |
+//! | [`report`], [`expectation`] | what came of it, and what had to |
+//! | [`speed`] | how fast worlds run |
 //! | [`modems`] | radio channels: virtual `RNode`s on one air, each with its host's machine |
 //! | [`disk`] | an append-only log with unsynced writes and torn ends |
 //! | [`schedule`], [`faults`] | what is done from outside, and mixes of it drawn from a seed |
@@ -30,15 +34,19 @@
 pub mod acceptance;
 pub mod actor;
 pub mod beacon;
+pub mod builder;
 pub mod capture;
+pub mod chance;
 pub mod clock;
 pub mod disk;
 pub mod errands;
+pub mod expectation;
 pub mod faults;
 pub mod figures;
 pub mod fuzz;
 pub mod judge;
 pub mod layout;
+pub mod line;
 pub mod linking;
 pub mod log;
 pub mod medium;
@@ -47,7 +55,11 @@ pub mod neighbour;
 pub mod observation;
 pub mod picture;
 pub mod queue;
+pub mod report;
 pub mod schedule;
+pub mod speed;
 pub mod swarm;
 pub mod trace;
+pub mod traffic;
 pub mod world;
+pub mod worldfile;

@@ -1,6 +1,9 @@
 //! The simulator's command line.
 #![forbid(unsafe_code)]
 
+mod commands;
+mod rendering;
+
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
@@ -8,19 +11,19 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use commands::{CANNOT_RUN, Form, New};
 use nexus_machine::Duration;
 use nexus_network::Mode;
 use nexus_node::Node;
 use nexus_sim::acceptance::{MILESTONES, Milestone, MilestoneVerdict};
 use nexus_sim::capture::Capture;
-use nexus_sim::clock::WorldTime;
 use nexus_sim::errands::Errands;
 use nexus_sim::faults::Kinds;
-use nexus_sim::layout::{Shape, Wired};
+use nexus_sim::layout::{Layout, Shape, Wired};
 use nexus_sim::log::{Detail, Log};
 use nexus_sim::observation::Observer;
-use nexus_sim::picture::{self, Lanes, Places, Tally};
 use nexus_sim::swarm::{self, Order};
+use rendering::Rendering;
 use serde_json::{Value, json};
 
 /// Simulates networks of NEXUS nodes, deterministically: a seed reproduces everything.
@@ -45,8 +48,17 @@ enum Command {
     },
     /// Run many worlds with faults drawn from their seeds, each twice, before all judges.
     Swarm(Swarm),
-    /// Print what links on radio channels cost in airtime and in time.
-    Figures,
+    /// Print figures.
+    Figures {
+        /// Of what.
+        #[arg(default_value = "links")]
+        of: FiguresOf,
+    },
+    /// World files.
+    World {
+        #[command(subcommand)]
+        command: WorldCommand,
+    },
     /// Print the trace hash of one world.
     Trace {
         #[command(flatten)]
@@ -54,27 +66,33 @@ enum Command {
         #[command(flatten)]
         output: Output,
     },
-    /// Run one world and draw it: a map with what its media carried, or what its radios did over time.
+    /// Run a world file, or a world drawn from a seed, and draw it: a map with what its media carried, or what its radios did over
+    /// time.
     Render {
+        /// The world file.
+        #[arg(conflicts_with = "seed", required_unless_present = "seed")]
+        file: Option<PathBuf>,
+        /// The seed from which everything follows.
+        #[arg(long)]
+        seed: Option<u64>,
         #[command(flatten)]
-        world: World,
-        /// The SVG to write.
-        #[arg(long, value_name = "FILE")]
-        out: PathBuf,
-        /// What to draw.
-        #[arg(long, default_value = "map")]
-        picture: Picture,
-        /// Radios are shown from this second of the world on.
-        #[arg(long, value_name = "SECOND", default_value_t = 0)]
-        from: u64,
-        /// Radios are shown until this second; without it, to the end.
-        #[arg(long, value_name = "SECOND")]
-        to: Option<u64>,
+        world: Shaped,
+        #[command(flatten)]
+        rendering: Rendering,
     },
-    /// Run one world and print what happens in it.
+    /// Run a world file and print what came of it; or a world drawn from a seed, and print what happens in it. Exit code 0 if
+    /// everything was as expected, 1 if not, 2 if it is no world.
     Run {
+        /// The world file.
+        #[arg(conflicts_with = "seed", required_unless_present = "seed")]
+        file: Option<PathBuf>,
+        /// The seed from which everything follows.
+        #[arg(long)]
+        seed: Option<u64>,
         #[command(flatten)]
-        world: World,
+        world: Shaped,
+        #[command(flatten)]
+        output: Output,
         /// Print every input, output and damaged frame.
         #[arg(long)]
         verbose: bool,
@@ -82,6 +100,20 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         pcap: Option<PathBuf>,
     },
+}
+
+#[derive(Subcommand)]
+enum WorldCommand {
+    /// Print a new world: places, radios, media and traffic, drawn from a seed.
+    New(New),
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum FiguresOf {
+    /// What links on radio channels cost in airtime and in time.
+    Links,
+    /// How fast worlds run on this machine, and where the time goes.
+    Speed,
 }
 
 #[derive(Args, Clone, Copy)]
@@ -119,6 +151,12 @@ struct World {
     /// The seed from which everything follows.
     #[arg(long)]
     seed: u64,
+    #[command(flatten)]
+    shaped: Shaped,
+}
+
+#[derive(Args)]
+struct Shaped {
     /// How many nodes.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(2..=10_000))]
     nodes: u32,
@@ -154,14 +192,6 @@ enum ErrandsName {
     None,
     /// Messages and probes between random pairs.
     Usual,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Picture {
-    /// Nodes and media from above, and what each carried.
-    Map,
-    /// A lane for each radio: what it sent and heard, and how much of the time that took.
-    Activity,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -255,10 +285,10 @@ impl From<ShapeName> for Shape {
     }
 }
 
-impl World {
-    fn order(&self) -> Order {
+impl Shaped {
+    fn order(&self, seed: u64) -> Order {
         Order {
-            seed: self.seed,
+            seed,
             nodes: self.nodes,
             shape: self.shape.map(Shape::from),
             wired: self.speech.mode.map(Wired::from),
@@ -300,27 +330,40 @@ fn named(value: &impl ValueEnum) -> String {
     value.to_possible_value().map(|name| name.get_name().to_owned()).unwrap_or_default()
 }
 
-/// A pipe that was closed early, a full disk: what the operating system says when nothing more can be printed.
-const CANNOT_RUN: u8 = 2;
-
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Milestones(output) => milestones(output),
         Command::Acceptance { milestone, output } => acceptance(&milestone, output),
         Command::Swarm(swarm) => run_swarm(&swarm),
-        Command::Figures => {
-            write!(io::stdout().lock(), "{}", nexus_sim::figures::all()).map(|()| ExitCode::SUCCESS)
-        }
+        Command::Figures { of } => figures(of),
+        Command::World { command: WorldCommand::New(new) } => commands::new_world(&new),
         Command::Trace { world, output } => trace(&world, output),
-        Command::Render { world, out, picture, from, to } => render(&world, &out, picture, from, to),
-        Command::Run { world, verbose, pcap } => {
-            run(&world, if verbose { Detail::Everything } else { Detail::Events }, pcap.as_deref())
+        Command::Render { file: Some(file), rendering, .. } => rendering.of_file(&file),
+        Command::Render { file: None, seed, world, rendering } => {
+            rendering.of_order(&world.order(seed.expect("required unless a file is named")))
+        }
+        Command::Run { file: Some(file), output, pcap, .. } => {
+            commands::run_file(&file, if output.json { Form::Json } else { Form::Text }, pcap.as_deref())
+        }
+        Command::Run { file: None, seed, world, verbose, pcap, .. } => {
+            let seed = seed.expect("required unless a file is named");
+            let detail = if verbose { Detail::Everything } else { Detail::Events };
+            run(seed, &world, detail, pcap.as_deref())
         }
     };
+    // A pipe that was closed early, a full disk: what the operating system says when nothing more can be printed.
     done.unwrap_or_else(|error| {
         eprintln!("nexus-sim cannot print its results: {error}");
         ExitCode::from(CANNOT_RUN)
     })
+}
+
+fn figures(of: FiguresOf) -> io::Result<ExitCode> {
+    let text = match of {
+        FiguresOf::Links => nexus_sim::figures::all(),
+        FiguresOf::Speed => nexus_sim::speed::figures(),
+    };
+    write!(io::stdout().lock(), "{text}").map(|()| ExitCode::SUCCESS)
 }
 
 fn milestones(output: Output) -> io::Result<ExitCode> {
@@ -410,48 +453,24 @@ fn run_swarm(swarm: &Swarm) -> io::Result<ExitCode> {
 }
 
 fn trace(world: &World, output: Output) -> io::Result<ExitCode> {
-    let order = world.order();
+    let order = world.shaped.order(world.seed);
     let trace = nexus_sim::world::run::<Node>(&order.scenario(), &mut []).trace;
     let mut out = io::stdout().lock();
     if output.json {
         writeln!(out, "{}", json!({ "seed": world.seed, "trace": trace.to_string() }))?;
     } else {
-        let (nodes, hours) = (world.nodes, world.hours);
+        let (nodes, hours) = (world.shaped.nodes, world.shaped.hours);
         writeln!(out, "seed {}, {:?} of {nodes} nodes, {hours} hours: {trace}", world.seed, order.shape())?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn render(world: &World, out: &Path, picture: Picture, from: u64, to: Option<u64>) -> io::Result<ExitCode> {
-    let order = world.order();
-    let scenario = order.scenario();
-    let mut tally = Tally::new(&scenario.layout);
-    nexus_sim::world::run::<Node>(&scenario, &mut [&mut tally]);
-    let places = Places::on_a_circle(&scenario.layout);
-    let title = format!("seed {}, {:?} of {} nodes", world.seed, order.shape(), world.nodes);
-    let moment = |second: u64| WorldTime::from_start(Duration::from_secs(second));
-    let lanes = Lanes { from: moment(from), to: moment(to.unwrap_or(world.hours * 3_600)) };
-    let drawn = match picture {
-        Picture::Map => Ok(picture::map(&title, &tally, &places)),
-        Picture::Activity => picture::activity(&title, &tally, &places, lanes),
-    };
-    match drawn {
-        Ok(svg) => std::fs::write(out, svg).map(|()| ExitCode::SUCCESS),
-        Err(too_many) => {
-            eprintln!("nexus-sim: {too_many}");
-            Ok(ExitCode::from(CANNOT_RUN))
-        }
-    }
-}
-
-fn run(world: &World, detail: Detail, pcap: Option<&Path>) -> io::Result<ExitCode> {
-    let order = world.order();
+fn run(seed: u64, world: &Shaped, detail: Detail, pcap: Option<&Path>) -> io::Result<ExitCode> {
+    let order = world.order(seed);
     let scenario = order.scenario();
     let mut bench = order.bench::<Node>(&scenario);
     let mut log = Log::new(io::stdout().lock(), detail);
-    let mut capture = pcap
-        .map(|path| File::create(path).map(|file| Capture::new(BufWriter::new(file), &scenario.layout)))
-        .transpose()?;
+    let mut capture = pcap.map(|path| capture(path, &scenario.layout)).transpose()?;
     let outcome = {
         let mut observers = bench.observers();
         observers.push(&mut log);
@@ -468,4 +487,9 @@ fn run(world: &World, detail: Detail, pcap: Option<&Path>) -> io::Result<ExitCod
         writeln!(out, "{judge} failed at {}: {}", failure.at, failure.reason)?;
     }
     Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A recording of a world, in a file.
+fn capture(path: &Path, layout: &Layout) -> io::Result<Capture<BufWriter<File>>> {
+    File::create(path).map(|file| Capture::new(BufWriter::new(file), layout))
 }

@@ -1,10 +1,11 @@
 //! Media in memory: airtime, collisions, and everything that can happen to a frame on its way.
 
-use nexus_machine::{Duration, Stream};
-use nexus_network::{Access, Endpoint, InterfaceId, Reach};
+use nexus_machine::{Duration, Instant, Stream};
+use nexus_network::{Endpoint, InterfaceId, Reach};
 
 use crate::clock::WorldTime;
 use crate::layout::MediumPlan;
+use crate::line::{Servers, Taking};
 use crate::observation::{Damage, NodeIndex};
 use crate::schedule::LinkFaults;
 
@@ -27,6 +28,8 @@ pub struct Medium {
     moves: Vec<u16>,
     /// Transmissions that may still overlap another, by sender. Half-duplex media only.
     on_air: Vec<Transmission>,
+    /// What sends the frames of a line.
+    servers: Option<Servers>,
     /// The last arrival by receiving port: without a fault, frames keep their order.
     last_arrival: Vec<WorldTime>,
 }
@@ -57,7 +60,9 @@ impl Medium {
     pub fn new(plan: MediumPlan, ports: Vec<(NodeIndex, InterfaceId)>, random: Stream) -> Self {
         let last_arrival = vec![WorldTime::START; ports.len()];
         let moves = vec![0; ports.len()];
-        Self { plan, ports, faults: LinkFaults::NONE, random, moves, on_air: Vec::new(), last_arrival }
+        let servers = plan.line.as_ref().map(Servers::of);
+        let faults = LinkFaults::NONE;
+        Self { plan, ports, faults, random, moves, on_air: Vec::new(), servers, last_arrival }
     }
 
     /// The address of the node at `port`, on a medium that has addresses.
@@ -80,19 +85,37 @@ impl Medium {
         }
     }
 
-    /// `sender` begins to transmit `length` bytes.
-    pub fn transmit(&mut self, now: WorldTime, sender: NodeIndex, length: usize) -> Transmission {
-        let span = self.plan.profile.airtime(length);
-        match self.plan.profile.access {
-            Access::Direct => Transmission { sender, start: now, end: now.after(span) },
-            Access::ListenBeforeTalk { .. } => {
-                let start = now.after(TURNAROUND);
-                let transmission = Transmission { sender, start, end: start.after(span) };
-                self.forget_finished(now);
-                self.on_air.push(transmission);
-                transmission
-            }
+    /// The node at `port` begins to transmit `length` bytes, or lets them wait their turn; `None` if there is no room for them.
+    pub fn transmit(&mut self, now: WorldTime, port: usize, length: usize) -> Option<Transmission> {
+        let (sender, _) = self.ports[port];
+        if let (Some(line), Some(servers)) = (&self.plan.line, &mut self.servers) {
+            let end = servers.offer(line, now, port, length)?;
+            return Some(Transmission { sender, start: now, end });
         }
+        let start = now.after(TURNAROUND);
+        let transmission =
+            Transmission { sender, start, end: start.after(self.plan.profile.airtime(length)) };
+        self.forget_finished(now);
+        self.on_air.push(transmission);
+        Some(transmission)
+    }
+
+    /// When the driver takes the next frame after this one: at once, or when it has left.
+    #[must_use]
+    pub fn ready_at(&self, now: WorldTime, transmission: &Transmission) -> WorldTime {
+        match self.plan.line.as_ref().map(|line| line.taking) {
+            Some(Taking::AtOnce { .. }) => now,
+            Some(Taking::WhenSent) | None => transmission.end,
+        }
+    }
+
+    /// Whether what is sent at one port reaches another, as far as they are apart at this moment.
+    #[must_use]
+    pub fn is_in_range(&self, now: WorldTime, from: usize, to: usize) -> bool {
+        let Some(range_m) = self.plan.line.as_ref().and_then(|line| line.range_m) else { return true };
+        let now = Instant::from_micros(now.as_micros());
+        let [from, to] = [from, to].map(|port| self.plan.routes[port].at(now));
+        from.distance_cm(to) <= 100 * u64::from(range_m)
     }
 
     /// Whether anybody's signal is on a half-duplex medium.
@@ -110,7 +133,13 @@ impl Medium {
 
     /// What the receiver at `port` gets of a frame whose transmission ends at `end`.
     pub fn pass(&mut self, end: WorldTime, port: usize, bytes: &[u8]) -> Passage {
-        self.pass_through(self.faults, end, port, bytes)
+        let (loss_ppm, jitter) =
+            self.plan.line.as_ref().map_or_else(Default::default, |l| (l.loss_ppm, l.jitter));
+        if self.happens(loss_ppm) {
+            return Passage { damage: vec![Damage::Lost], copies: Vec::new() };
+        }
+        let late = self.up_to(jitter);
+        self.pass_through(self.faults, end.after(late), port, bytes)
     }
 
     /// What the host at `port` gets of a frame that its modem received at `at`: the air lost and spoilt what it was to.
@@ -195,6 +224,7 @@ pub fn endpoint(node: NodeIndex, moves: u16) -> Endpoint {
 mod tests {
     use super::*;
     use crate::layout::{Layout, Shape};
+    use nexus_air::place::{Position, Route, Waypoint};
     use nexus_machine::Seed;
     use nexus_network::lora::Modulation;
 
@@ -217,7 +247,7 @@ mod tests {
     #[test]
     fn a_calm_medium_delivers_what_was_sent_after_airtime_and_delay() {
         let mut cable = medium(Shape::Line, LinkFaults::NONE);
-        let transmission = cable.transmit(at(5), NodeIndex(0), 1_000);
+        let transmission = cable.transmit(at(5), 0, 1_000).unwrap();
         assert_eq!(transmission.end, at(5 + 800), "8,000 bits at 10 Mbit/s");
         let passage = cable.pass(transmission.end, 1, &[1, 2, 3]);
         assert_eq!((passage.damage, passage.copies), (vec![], vec![(at(805 + 15_000), vec![1, 2, 3])]));
@@ -239,6 +269,39 @@ mod tests {
     }
 
     #[test]
+    fn a_line_of_its_own_loses_and_delays_as_it_says_also_when_nothing_is_wrong() {
+        let mut layout = Shape::Line.layout(2, &Seed::new([7; 32]));
+        let line = layout.media[0].line.as_mut().unwrap();
+        (line.loss_ppm, line.jitter) = (250_000, Duration::from_millis(10));
+        let mut cable = on(layout, LinkFaults::NONE);
+        let arrivals: Vec<WorldTime> = (0..10_000)
+            .flat_map(|n| cable.pass(at(n * 1_000), 1, &[0]).copies)
+            .map(|(arrival, _)| arrival)
+            .collect();
+        assert!((7_300..7_700).contains(&arrivals.len()), "{} of 10,000 arrive", arrivals.len());
+        assert!(arrivals.is_sorted());
+    }
+
+    #[test]
+    fn a_network_reaches_as_far_as_its_range_and_no_farther_while_its_nodes_walk() {
+        let mut layout = Shape::Mixed.layout(4, &Seed::new([7; 32]));
+        let mut plan = layout.media.remove(1);
+        let metres = |second, east| Waypoint {
+            at: Instant::BOOT.after(Duration::from_secs(second)),
+            position: Position::metres(east, 0),
+        };
+        plan.routes = vec![
+            Route::standing(Position::metres(0, 0)),
+            Route::through([metres(0, 90), metres(20, 110)]).unwrap(),
+        ];
+        plan.line.as_mut().unwrap().range_m = Some(100);
+        layout.media = vec![plan];
+        let wifi = on(layout, LinkFaults::NONE);
+        assert!(wifi.is_in_range(at(10_000_000), 0, 1) && wifi.is_in_range(at(10_000_000), 1, 0));
+        assert!(!wifi.is_in_range(at(10_100_000), 0, 1));
+    }
+
+    #[test]
     fn jitter_keeps_the_order_and_reordering_does_not() {
         let spread = Duration::from_millis(500);
         let arrivals = |faults| -> Vec<WorldTime> {
@@ -254,13 +317,13 @@ mod tests {
     fn two_radios_that_begin_within_the_turnaround_collide_and_a_third_hears_that_it_is_busy() {
         let modulation = Modulation::new(250_000, 7, 5).unwrap();
         let mut radio = on(Layout::bare(modulation, 2), LinkFaults::NONE);
-        let first = radio.transmit(at(0), NodeIndex(0), 100);
+        let first = radio.transmit(at(0), 0, 100).unwrap();
         assert!(!radio.is_busy(at(500)), "within the turnaround nothing can be sensed");
-        let second = radio.transmit(at(500), NodeIndex(1), 100);
+        let second = radio.transmit(at(500), 1, 100).unwrap();
         assert!(radio.is_busy(at(2_000)));
         assert!(radio.collided(&first) && radio.collided(&second));
         assert!(!radio.is_busy(second.end));
-        let third = radio.transmit(second.end, NodeIndex(0), 100);
+        let third = radio.transmit(second.end, 0, 100).unwrap();
         assert!(!radio.collided(&third));
     }
 }

@@ -23,7 +23,8 @@ const RECORDED: usize = 1_024;
 /// The modems of one channel, in the order of its nodes, which are called ports here.
 #[derive(Debug)]
 pub struct Modems {
-    settings: Settings,
+    /// By port.
+    settings: Vec<Settings>,
     fleet: Fleet,
     ports: Vec<Port>,
     said: VecDeque<(usize, Said)>,
@@ -61,23 +62,28 @@ pub enum Said {
 }
 
 impl Modems {
-    /// Modems for so many ports, each plugged in, with no host.
+    /// A modem for each radio of `hearing`, plugged in, with no host; hosts set them up so.
     #[must_use]
-    pub fn new(settings: Settings, ports: usize, seed: &Seed) -> Self {
-        let radios = u16::try_from(ports).expect("a channel has fewer than 2¹⁶ radios");
+    pub fn new(settings: Vec<Settings>, hearing: Hearing, seed: &Seed) -> Self {
+        let ports = settings.len();
         let port = || Port { host: None, power: Power::On, counted: Counters::default() };
         Self {
             settings,
-            fleet: Fleet::new(Hearing::everybody(radios), &[MODEL], Recording::Last(RECORDED), seed),
+            fleet: Fleet::new(hearing, &[MODEL], Recording::Last(RECORDED), seed),
             ports: std::iter::repeat_with(port).take(ports).collect(),
             said: VecDeque::new(),
         }
     }
 
+    /// Gives every modem a crystal of its own, some fast and some slow.
+    pub fn set_clocks(&mut self, seed: &Seed) {
+        self.fleet.set_clocks(seed);
+    }
+
     /// A host starts, and finds its modem as the last one left it.
     pub fn start(&mut self, now: WorldTime, port: usize) {
         self.advance(now);
-        let mut host = Rnode::new(self.settings);
+        let mut host = Rnode::new(self.settings[port]);
         let mut effects = VecDeque::new();
         if self.ports[port].power == Power::On {
             host.handle(Cx::at(instant(now)), Input::Plugged, &mut effects);
@@ -268,7 +274,7 @@ mod tests {
     fn pair() -> (Modems, WorldTime) {
         let layout = Layout::lora(Modulation::new(125_000, 8, 5).unwrap(), 2);
         let settings = Settings { mode: Mode::Nexus, channel: layout.media[0].modems };
-        let mut modems = Modems::new(settings, 2, &Seed::new([3; 32]));
+        let mut modems = Modems::new(vec![settings; 2], Hearing::everybody(2), &Seed::new([3; 32]));
         (0..2).for_each(|port| modems.start(WorldTime::START, port));
         let now = run(&mut modems, WorldTime::START, Duration::from_secs(5));
         let up: Vec<usize> = modems.take_said().into_iter().map(|(port, _)| port).collect();

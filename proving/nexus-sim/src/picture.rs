@@ -13,7 +13,7 @@ mod tally;
 pub use activity::{Lanes, TooMany, activity};
 pub use map::map;
 pub use places::Places;
-pub use tally::{Fate, Flight, Tally};
+pub use tally::{Fate, Flight, Heard, Tally};
 
 /// A number of bytes, short.
 fn bytes_in_words(bytes: u64) -> String {

@@ -192,6 +192,8 @@ impl Encoder {
             Damage::Deaf => 10,
             Damage::BrokenOff => 11,
             Damage::Displaced => 12,
+            Damage::Overflowed => 13,
+            Damage::OutOfRange => 14,
         });
     }
 

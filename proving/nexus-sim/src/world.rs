@@ -4,8 +4,10 @@
 //! output is acted upon when it is taken, so a crash between any two leaves exactly what was taken before it. Nothing an
 //! observer does comes back: the engine calls it and forgets it.
 
+mod media;
 mod node;
 mod radio;
+mod traffic;
 
 use std::collections::BTreeSet;
 
@@ -18,12 +20,13 @@ use crate::actor::Actor;
 use crate::clock::{ClockPlan, WorldTime};
 use crate::disk::Room;
 use crate::layout::Layout;
-use crate::medium::{Medium, SENSING, Transmission, endpoint};
-use crate::modems::{Modems, Said};
+use crate::medium::{Medium, SENSING, Transmission};
+use crate::modems::Said;
 use crate::observation::{Act, Damage, Failure, MediumIndex, NodeIndex, Observation, Observer, What};
 use crate::queue::EventQueue;
 use crate::schedule::{Action, Direction, LinkFaults, Schedule};
 use crate::trace::{Trace, TraceHash};
+use crate::traffic::{Fate, Flow};
 use node::{SimNode, TransmissionId};
 
 /// Everything that decides a run, besides the code.
@@ -37,6 +40,8 @@ pub struct Scenario {
     pub clocks: Vec<ClockPlan>,
     /// What is done from outside.
     pub schedule: Schedule,
+    /// What applications ask of nodes.
+    pub traffic: Vec<Flow>,
     /// How long a sync of a disk takes.
     pub sync_delay: Duration,
     /// The most by which hosts are late in calling `handle_timeout`.
@@ -56,6 +61,7 @@ impl Scenario {
             seed,
             layout,
             schedule: Schedule::new(),
+            traffic: Vec::new(),
             sync_delay: Duration::from_millis(5),
             wake_lag: Duration::ZERO,
             // Nobody switches on a whole network in the same microsecond.
@@ -94,6 +100,8 @@ pub struct Outcome {
     pub outputs: Vec<u64>,
     /// How many frames were put on a medium.
     pub frames: u64,
+    /// How many events the queue had.
+    pub events: u64,
     /// Why the run ended before its time, if it did: a node that would not rest.
     pub halted: Option<Failure>,
 }
@@ -106,6 +114,7 @@ pub fn run<A: Actor>(scenario: &Scenario, observers: &mut [&mut dyn Observer]) -
         trace: world.watch.trace.finish(),
         outputs: world.nodes.iter().map(|node| node.outputs).collect(),
         frames: world.frames,
+        events: world.events,
         halted: world.halted,
     }
 }
@@ -126,6 +135,10 @@ enum Event {
         iface: InterfaceId,
         frame: OnAir,
     },
+    /// A driver that takes frames before they have left is ready for the next.
+    Takes(NodeIndex, InterfaceId, TransmissionId),
+    /// A flow of traffic has something to offer.
+    Offers(usize),
     ModemsDue(MediumIndex),
     ModemSaid {
         medium: MediumIndex,
@@ -145,6 +158,7 @@ enum Event {
 #[derive(Debug)]
 struct OnAir {
     id: TransmissionId,
+    port: usize,
     transmission: Transmission,
     to: Option<Endpoint>,
     bytes: Vec<u8>,
@@ -183,9 +197,11 @@ struct World<'s, 'w, 'o, A> {
     media: Vec<Medium>,
     /// By medium: its modems, if it has any.
     channels: Vec<Option<radio::Channel>>,
+    traffic: traffic::Traffic,
     groups: Vec<u8>,
     cuts: BTreeSet<Direction>,
     frames: u64,
+    events: u64,
     halted: Option<Failure>,
     watch: Watch<'w, 'o>,
     /// How late hosts are, how long they take, what their entropy is.
@@ -215,12 +231,14 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
             scenario,
             now: WorldTime::START,
             queue: EventQueue::new(),
+            traffic: traffic::Traffic::of(scenario),
             groups: vec![0; nodes.len()],
             nodes,
             channels: (0..).zip(&media).map(modems).collect(),
             media,
             cuts: BTreeSet::new(),
             frames: 0,
+            events: 0,
             halted: None,
             watch: Watch { trace: Trace::default(), observers },
             hosts: scenario.seed.fork("hosts"),
@@ -232,6 +250,7 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
             let delay = Duration::from_micros(world.hosts.below(scenario.start_spread.as_micros().max(1)));
             world.queue.push(WorldTime::START.after(delay), Event::Boot(node));
         }
+        world.begin_traffic();
         world
     }
 
@@ -241,6 +260,7 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
             && let Some((at, event)) = self.queue.pop_until(end)
         {
             self.now = at;
+            self.events += 1;
             self.step(event);
         }
     }
@@ -262,6 +282,8 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
             Event::GoesOn(node, incarnation) if self.is_alive(node, incarnation) => self.goes_on(node),
             Event::Synced(..) | Event::Answer(..) | Event::GoesOn(..) => {}
             Event::TransmissionEnds { medium, iface, frame } => self.transmission_ends(medium, iface, &frame),
+            Event::Takes(node, iface, id) => self.takes(node, iface, id),
+            Event::Offers(flow) => self.offers(flow),
             Event::ModemsDue(medium) => self.modems_due(medium),
             Event::ModemSaid { medium, port, incarnation, said } => {
                 self.modem_said(medium, port, incarnation, said);
@@ -343,100 +365,6 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
         }
     }
 
-    // Media.
-
-    fn transmit(&mut self, node: NodeIndex, iface: InterfaceId, to: Option<Endpoint>, bytes: Vec<u8>) {
-        // A driver that was not ready has no place for the frame: it is gone.
-        let Some((medium, id)) = self.node(node).begin_transmission(iface) else { return };
-        self.frames += 1;
-        if self.channels[medium.place()].is_some() {
-            self.with_modem(medium, node, |modems, now, port| modems.transmit(now, port, bytes));
-            return;
-        }
-        let transmission = self.media[medium.place()].transmit(self.now, node, bytes.len());
-        let frame = OnAir { id, transmission, to, bytes };
-        self.queue.push(transmission.end, Event::TransmissionEnds { medium, iface, frame });
-    }
-
-    fn transmission_ends(&mut self, medium: MediumIndex, iface: InterfaceId, frame: &OnAir) {
-        let sender = frame.transmission.sender;
-        self.pass(medium, frame);
-        if self.node(sender).end_transmission(iface, frame.id) {
-            self.give(sender, Input::TxReady { iface });
-        }
-    }
-
-    fn pass(&mut self, index: MediumIndex, frame: &OnAir) {
-        let sender = frame.transmission.sender;
-        let medium = &mut self.media[index.place()];
-        let from = medium.port_of(sender).and_then(|port| medium.endpoint(port));
-        let collided = medium.collided(&frame.transmission);
-        for port in 0..medium.ports.len() {
-            let (receiver, iface) = medium.ports[port];
-            // Without addresses on a medium, everybody on it hears everything.
-            let meant = frame.to.is_none_or(|to| medium.endpoint(port).is_none_or(|own| own == to));
-            if receiver == sender || !meant {
-                continue;
-            }
-            let obstacle = if collided {
-                Some(Damage::Collided)
-            } else {
-                radio::obstacle(&self.groups, &self.cuts, index, sender, receiver)
-            };
-            if let Some(damage) = obstacle {
-                self.watch.saw(self.now, What::Marred { medium: index, receiver, damage });
-                continue;
-            }
-            let passage = medium.pass(frame.transmission.end, port, &frame.bytes);
-            for damage in passage.damage {
-                self.watch.saw(self.now, What::Marred { medium: index, receiver, damage });
-            }
-            for (arrival, bytes) in passage.copies {
-                self.queue.push(arrival, Event::Arrives { medium: index, receiver, iface, from, bytes });
-            }
-        }
-    }
-
-    fn inject(&mut self, index: MediumIndex, receiver: NodeIndex, bytes: &[u8]) {
-        let medium = &self.media[index.place()];
-        let Some(port) = medium.port_of(receiver) else { return };
-        let stranger = NodeIndex(self.scenario.layout.nodes);
-        let from = medium.endpoint(port).map(|_| endpoint(stranger, 0));
-        let (_, iface) = medium.ports[port];
-        let bytes = bytes.to_vec();
-        self.queue.push(self.now, Event::Arrives { medium: index, receiver, iface, from, bytes });
-    }
-
-    fn mar(&mut self, medium: MediumIndex, receiver: NodeIndex, damage: Damage) {
-        self.watch.saw(self.now, What::Marred { medium, receiver, damage });
-    }
-
-    fn set_interface(&mut self, node: NodeIndex, iface: InterfaceId, carrier: Carrier) {
-        if !self.node(node).set_carrier(iface, carrier) {
-            return;
-        }
-        let Some(medium) = self.node(node).medium_of(iface) else { return };
-        let act = match carrier {
-            Carrier::Up => Modems::plug,
-            Carrier::Down => Modems::unplug,
-        };
-        // Those who drive modems say themselves what follows.
-        if self.with_modem(medium, node, act) {
-            return;
-        }
-        match carrier {
-            Carrier::Up => self.come_up(node, iface),
-            Carrier::Down => self.give(node, Input::Down { iface }),
-        }
-    }
-
-    fn come_up(&mut self, node: NodeIndex, iface: InterfaceId) {
-        if let Some(medium) = self.node(node).medium_of(iface) {
-            let profile = self.media[medium.place()].plan.profile;
-            self.give(node, Input::Up { iface, profile });
-        }
-    }
-
     // What a node asks of its host.
 
     fn perform(&mut self, node: NodeIndex, output: Output) {
@@ -462,10 +390,10 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
                 | NodeEvent::LinkUp(_)
                 | NodeEvent::LinkDown { .. }
                 | NodeEvent::MessageArrived(_)
-                | NodeEvent::Attempted { .. }
-                | NodeEvent::Delivered { .. }
-                | NodeEvent::Undelivered { .. },
+                | NodeEvent::Attempted { .. },
             ) => {}
+            Output::Event(NodeEvent::Delivered { handle, .. }) => self.came_to_an_end(handle, Fate::Arrived),
+            Output::Event(NodeEvent::Undelivered { handle, .. }) => self.came_to_an_end(handle, Fate::Lost),
         }
     }
 

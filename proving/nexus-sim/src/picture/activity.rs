@@ -27,7 +27,7 @@ const SENT: f64 = 16.0;
 const STYLE: &str = "text{fill:#222222}.title{font-size:18px;font-weight:bold}.sub{font-size:12px;fill:#555555}\
 .name{font-size:12px}.key{font-size:12px}.tick{font-size:11px;fill:#555555}.grid{stroke:#e4e4e4}.base{stroke:#888888}\
 .channel{font-size:13px;font-weight:bold}.all{fill:#0072B2}.some{fill:#E69F00}.none{fill:#ffffff;stroke:#D55E00;stroke-width:1.5}.alone{fill:#999999}\
-.received{fill:#56B4E9}.collided{fill:#D55E00}.deaf{fill:#222222}.lost{fill:#ffffff;stroke:#CC79A7}\
+.received{fill:#56B4E9}.collided{fill:#D55E00}.deaf{fill:#222222}.busy{fill:#009E73}.lost{fill:#ffffff;stroke:#CC79A7}\
 .brokenoff{fill:#999999}.empty{fill:#f0f0f0;stroke:#bbbbbb}.airtime{fill:#0072B2}.hour{fill:#009E73}.over{fill:#D55E00}";
 
 /// Which part of a run is drawn.
@@ -139,7 +139,8 @@ const fn fate(fate: Fate) -> Look {
     match fate {
         Fate::Received => ("received", 4.0, "received"),
         Fate::Collided => ("collided", 8.0, "collided"),
-        Fate::Deaf => ("deaf", 6.0, "not listening: sending, or tuned in late"),
+        Fate::Deaf => ("deaf", 6.0, "sending itself, or tuned in late"),
+        Fate::Busy => ("busy", 6.0, "busy with another"),
         Fate::Lost => ("lost", 8.0, "lost by the medium"),
         Fate::BrokenOff => ("brokenoff", 3.0, "broken off by its sender"),
     }
@@ -155,7 +156,8 @@ struct Drawing<'a> {
 impl Drawing<'_> {
     fn key(&mut self) {
         let sent = [(1, 1), (1, 2), (0, 1), (0, 0)].map(|(received, fates)| outcome(received, fates));
-        let heard = [Fate::Received, Fate::Collided, Fate::Deaf, Fate::Lost, Fate::BrokenOff].map(fate);
+        let heard =
+            [Fate::Received, Fate::Collided, Fate::Deaf, Fate::Busy, Fate::Lost, Fate::BrokenOff].map(fate);
         for (y, head, looks) in [(74.0, "sends", &sent[..]), (94.0, "hears", &heard[..])] {
             self.svg.text("key", (20.0, y), Anchor::Start, head);
             let mut x = 70.0;
@@ -266,18 +268,14 @@ fn moment(at: f64, step: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layout::Shape;
-    use crate::observation::{Observation, Observer as _, What};
-    use nexus_machine::Seed;
+    use crate::picture::tally::tests::{lands, of_radios};
+    use nexus_air::Outcome;
 
     #[test]
     fn more_transmissions_than_can_be_told_apart_are_refused_with_advice() {
-        let mut tally = Tally::new(&Shape::Segment.layout(2, &Seed::new([0; 32])));
-        for millis in 0..MOST as u64 + 2 {
-            let at = WorldTime::from_start(Duration::from_millis(100 * millis + 50));
-            let airtime = Duration::from_millis(50);
-            let what = What::Aired { medium: MediumIndex(0), sender: NodeIndex(0), airtime, bytes: &[0; 9] };
-            tally.observe(&Observation { at, what });
+        let mut tally = of_radios(2);
+        for number in 1..=MOST as u64 + 2 {
+            lands(&mut tally, 100_000 * number, 0, 50, &[(1, Outcome::Received)]);
         }
         let places = Places::on_a_circle(tally.layout());
         let drawn = |from, to| {

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use nexus_air::place::Position;
+use nexus_air::propagation::{Millibels, Scenario, sensitivity};
 
 use super::bytes_in_words;
 use super::labels::Labels;
 use super::places::{Ground, Places};
 use super::svg::{Anchor, Point, Svg, step};
-use super::tally::Tally;
+use super::tally::{Heard, Tally};
 use crate::capture::description;
+use crate::layout::RadioPlan;
 use crate::observation::{MediumIndex, NodeIndex};
 
 const SIZE: Point = (1_180.0, 760.0);
@@ -25,13 +27,13 @@ const THICK: f64 = 9.0;
 
 const STYLE: &str = "text{fill:#222222}.title{font-size:18px;font-weight:bold}.sub{font-size:12px;fill:#555555}\
 .label{font-size:12px;paint-order:stroke;stroke:#ffffff;stroke-width:3px;stroke-linejoin:round}.key{font-size:12px}\
-.radio{stroke:#0072B2;stroke-opacity:.55}.silent{stroke:#0072B2;stroke-opacity:.3;stroke-dasharray:2 4}\
+.radio{stroke:#0072B2;stroke-opacity:.55}.weak{stroke:#0072B2;stroke-opacity:.55;stroke-dasharray:10 5}.silent{stroke:#0072B2;stroke-opacity:.3;stroke-dasharray:2 4}\
 .cable{stroke:#009E73;stroke-opacity:.8}.lan{stroke:#CC79A7;stroke-opacity:.8}\
 .hub{fill:#CC79A7;stroke:#222222}.node{fill:#ffffff;stroke:#222222;stroke-width:2}\
 .gateway{fill:#E69F00;stroke:#222222;stroke-width:2}.mobile{fill:#56B4E9;stroke:#222222;stroke-width:2}\
 .route{fill:none;stroke:#D55E00;stroke-width:2;stroke-dasharray:8 4}.arrow{fill:#D55E00}\
 .frame{fill:none;stroke:#bbbbbb}\
-.scale{stroke:#222222}";
+.range{fill:none;stroke:#0072B2;stroke-opacity:.25;stroke-dasharray:1 3}.scale{stroke:#222222}";
 
 /// Draws a world and what its media carried.
 #[must_use]
@@ -48,6 +50,7 @@ pub fn map(title: &str, tally: &Tally, places: &Places) -> String {
     );
     drawing.svg.text("sub", (CORNER.0, 48.0), Anchor::Start, &sub);
     drawing.svg.rectangle("frame", CORNER, MAP);
+    drawing.ranges();
     drawing.routes();
     drawing.wires();
     drawing.nodes();
@@ -59,9 +62,11 @@ pub fn map(title: &str, tally: &Tally, places: &Places) -> String {
 /// What joins two points.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Kind {
-    /// A radio heard another.
+    /// Of what two radios sent each other reached, at least half was received.
     Radio,
-    /// They are on one channel, and neither heard the other.
+    /// Less than half was.
+    Weak,
+    /// Nothing was.
     Silent,
     Cable,
     /// A node, and its local network.
@@ -69,9 +74,30 @@ enum Kind {
 }
 
 impl Kind {
+    /// All of them, in the order of the key.
+    const ALL: [Self; 5] = [Self::Radio, Self::Weak, Self::Silent, Self::Cable, Self::Lan];
+
+    /// Of two radios; none if neither reached the other.
+    const fn between(heard: Heard) -> Option<Self> {
+        match (heard.received, heard.reached) {
+            (_, 0) => None,
+            (0, _) => Some(Self::Silent),
+            (received, reached) if 2 * received >= reached => Some(Self::Radio),
+            (_, _) => Some(Self::Weak),
+        }
+    }
+
+    const fn is_radio(self) -> bool {
+        match self {
+            Self::Radio | Self::Weak | Self::Silent => true,
+            Self::Cable | Self::Lan => false,
+        }
+    }
+
     const fn class(self) -> &'static str {
         match self {
             Self::Radio => "radio",
+            Self::Weak => "weak",
             Self::Silent => "silent",
             Self::Cable => "cable",
             Self::Lan => "lan",
@@ -80,8 +106,9 @@ impl Kind {
 
     const fn words(self) -> &'static str {
         match self {
-            Self::Radio => "radio: one heard the other",
-            Self::Silent => "in reach, nothing was heard",
+            Self::Radio => "radio, at least half received",
+            Self::Weak => "radio, less than half received",
+            Self::Silent => "in reach, nothing received",
             Self::Cable => "cable",
             Self::Lan => "local network",
         }
@@ -105,6 +132,8 @@ struct Drawing<'a> {
     middle: (f64, f64),
     wires: Vec<Wire>,
     hubs: Vec<Point>,
+    /// How many circles are drawn.
+    ranges: usize,
 }
 
 impl<'a> Drawing<'a> {
@@ -120,7 +149,8 @@ impl<'a> Drawing<'a> {
         let scale = ((MAP.0 - 120.0) / (east - west).max(1.0)).min((MAP.1 - 90.0) / (north - south).max(1.0));
         let middle = (f64::midpoint(west, east), f64::midpoint(south, north));
         let svg = Svg::new(SIZE.0, SIZE.1, STYLE);
-        let mut drawing = Self { svg, tally, places, scale, middle, wires: Vec::new(), hubs: Vec::new() };
+        let mut drawing =
+            Self { svg, tally, places, scale, middle, wires: Vec::new(), hubs: Vec::new(), ranges: 0 };
         drawing.measure();
         drawing
     }
@@ -146,9 +176,12 @@ impl<'a> Drawing<'a> {
                 let pairs = pairs
                     .flat_map(|(at, one)| medium.nodes[at + 1..].iter().map(move |other| (*one, *other)));
                 for (one, other) in pairs {
-                    let bytes = self.tally.heard(number, one, other) + self.tally.heard(number, other, one);
-                    let kind = if bytes > 0 { Kind::Radio } else { Kind::Silent };
-                    self.wires.push(Wire { kind, from: self.of(one), to: self.of(other), bytes });
+                    let there = self.tally.heard(number, one, other);
+                    let heard = there.plus(self.tally.heard(number, other, one));
+                    if let Some(kind) = Kind::between(heard) {
+                        let (from, to) = (self.of(one), self.of(other));
+                        self.wires.push(Wire { kind, from, to, bytes: heard.bytes });
+                    }
                 }
             } else if let ([one, other], false) = (&medium.nodes[..], medium.is_lan()) {
                 let bytes = sent(*one) + sent(*other);
@@ -166,9 +199,30 @@ impl<'a> Drawing<'a> {
         }
     }
 
-    /// The busiest of each kind: what one medium carries is nothing to another.
+    /// The busiest of the same medium: what one carries is nothing to another.
     fn busiest(&self, kind: Kind) -> u64 {
-        self.wires.iter().filter(|wire| wire.kind == kind).map(|wire| wire.bytes).max().unwrap_or_default()
+        self.wires
+            .iter()
+            .filter(|wire| wire.kind == kind || wire.kind.is_radio() && kind.is_radio())
+            .map(|wire| wire.bytes)
+            .max()
+            .unwrap_or_default()
+    }
+
+    /// How far radios are understood where nothing shadows them.
+    fn ranges(&mut self) {
+        for medium in &self.tally.layout().media {
+            let Some(terrain) = &medium.terrain else { continue };
+            for (node, radio) in medium.nodes.iter().zip(&terrain.radios) {
+                let radius = f64::from(range_m(terrain.scenario, radio)) * self.scale;
+                // A circle that is larger than the map shows nothing.
+                if radius < MAP.0 / 2.0 {
+                    let at = self.of(*node);
+                    self.svg.circle("range", at, radius);
+                    self.ranges += 1;
+                }
+            }
+        }
     }
 
     fn routes(&mut self) {
@@ -206,6 +260,9 @@ impl<'a> Drawing<'a> {
         let nodes: Vec<NodeIndex> = self.tally.layout().node_indices().collect();
         nodes.iter().for_each(|node| labels.keep_free(self.of(*node), NODE + 1.0));
         self.hubs.iter().for_each(|hub| labels.keep_free(*hub, 8.0));
+        for wire in &self.wires {
+            beads(wire).for_each(|bead| labels.keep_free(bead, 2.0));
+        }
         for node in nodes {
             let at = self.of(node);
             let moves = self.places.route(node).is_some_and(nexus_air::place::Route::moves);
@@ -273,7 +330,7 @@ impl<'a> Drawing<'a> {
             self.svg.text("key", (x + 38.0, y + 4.0), Anchor::Start, words);
             y += 24.0;
         }
-        for kind in [Kind::Radio, Kind::Silent, Kind::Cable, Kind::Lan] {
+        for kind in Kind::ALL {
             if !self.wires.iter().any(|wire| wire.kind == kind) {
                 continue;
             }
@@ -287,6 +344,11 @@ impl<'a> Drawing<'a> {
             }
             y += 24.0;
         }
+        if self.ranges > 0 {
+            self.svg.circle("range", (x + 14.0, y), 11.0);
+            self.svg.text("key", (x + 38.0, y + 4.0), Anchor::Start, "range of a radio, without shadows");
+            y += 28.0;
+        }
         y += 8.0;
         self.svg.text("key", (x, y), Anchor::Start, "Media");
         let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
@@ -299,6 +361,31 @@ impl<'a> Drawing<'a> {
             self.svg.text("sub", (x, y), Anchor::Start, &words);
         }
     }
+}
+
+/// How far a radio is understood by its like, in metres, where nothing shadows it.
+fn range_m(scenario: Scenario, radio: &RadioPlan) -> u32 {
+    let power = Millibels::decibels(radio.channel.tx_power_dbm().into());
+    let budget = power.plus(radio.gain).plus(radio.gain).minus(sensitivity(radio.channel.modulation()));
+    let reaches = |metres: u32| scenario.loss(u64::from(metres) * 100) <= budget;
+    let (mut near, mut far) = (0, 1 << 20);
+    while far - near > 1 {
+        let middle = u32::midpoint(near, far);
+        if reaches(middle) { near = middle } else { far = middle }
+    }
+    near
+}
+
+/// Points along a line, so that labels keep away from it.
+fn beads(wire: &Wire) -> impl Iterator<Item = Point> + use<> {
+    const APART: f64 = 10.0;
+    let (from, to) = (wire.from, wire.to);
+    let (dx, dy) = (to.0 - from.0, to.1 - from.1);
+    let steps = dx.hypot(dy) / APART;
+    (1_u32..).map(f64::from).take_while(move |step| *step < steps).map(move |step| {
+        let share = step / steps;
+        (from.0 + dx * share, from.1 + dy * share)
+    })
 }
 
 fn mean(points: &[Point]) -> Point {

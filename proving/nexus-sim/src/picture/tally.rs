@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use nexus_air::{Outcome, RadioId};
 use nexus_machine::Duration;
 use nexus_node::Output;
 
 use crate::clock::WorldTime;
 use crate::layout::Layout;
-use crate::observation::{Act, Damage, MediumIndex, NodeIndex, Observation, Observer, What};
+use crate::observation::{Act, Landing, MediumIndex, NodeIndex, Observation, Observer, What};
 
 /// What became of a transmission at a radio in reach of it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -16,8 +17,10 @@ pub enum Fate {
     Received,
     /// Another transmission overlapped it.
     Collided,
-    /// The radio was transmitting itself, or was tuned in when it had begun.
+    /// The radio was transmitting itself, or was tuned in too late.
     Deaf,
+    /// The radio was busy with another one.
+    Busy,
     /// The medium lost it.
     Lost,
     /// The sender broke off.
@@ -41,15 +44,34 @@ pub struct Flight {
     pub fates: Vec<(NodeIndex, Fate)>,
 }
 
+/// What came of one radio's transmissions at another.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Heard {
+    /// How many were in reach.
+    pub reached: u64,
+    /// How many of them were received.
+    pub received: u64,
+    /// The bytes of those.
+    pub bytes: u64,
+}
+
+impl Heard {
+    pub(super) const fn plus(self, other: Self) -> Self {
+        Self {
+            reached: self.reached + other.reached,
+            received: self.received + other.received,
+            bytes: self.bytes + other.bytes,
+        }
+    }
+}
+
 /// An observer that counts and keeps.
 #[derive(Clone, Debug)]
 pub struct Tally {
     layout: Layout,
     flights: Vec<Flight>,
-    /// The transmission whose fates are being told, and who was not in its reach.
-    ending: Option<(Flight, Vec<NodeIndex>)>,
-    /// Bytes that the first radio's transmissions brought to the second.
-    heard: BTreeMap<(MediumIndex, NodeIndex, NodeIndex), u64>,
+    /// What came of the first radio's transmissions at the second.
+    heard: BTreeMap<(MediumIndex, NodeIndex, NodeIndex), Heard>,
     /// Bytes that a node handed to a medium.
     sent: BTreeMap<(MediumIndex, NodeIndex), u64>,
     /// When the last thing happened.
@@ -63,7 +85,6 @@ impl Tally {
         Self {
             layout: layout.clone(),
             flights: Vec::new(),
-            ending: None,
             heard: BTreeMap::new(),
             sent: BTreeMap::new(),
             last: WorldTime::START,
@@ -88,9 +109,9 @@ impl Tally {
         self.last
     }
 
-    /// How many bytes `from` sent that arrived at `to`, on a channel of modems.
+    /// What came of what `from` sent at `to`, on a channel of modems.
     #[must_use]
-    pub fn heard(&self, medium: MediumIndex, from: NodeIndex, to: NodeIndex) -> u64 {
+    pub fn heard(&self, medium: MediumIndex, from: NodeIndex, to: NodeIndex) -> Heard {
         self.heard.get(&(medium, from, to)).copied().unwrap_or_default()
     }
 
@@ -126,43 +147,6 @@ impl Tally {
         }
         worst
     }
-
-    /// The transmission that is ending has no more to be told of.
-    fn close(&mut self) {
-        let Some((mut flight, beyond)) = self.ending.take() else { return };
-        let medium = &self.layout.media[flight.medium.place()];
-        for node in &medium.nodes {
-            let is_told = *node == flight.sender || beyond.contains(node);
-            if !is_told && !flight.fates.iter().any(|(receiver, _)| receiver == node) {
-                flight.fates.push((*node, Fate::Received));
-                let bytes = self.heard.entry((flight.medium, flight.sender, *node)).or_default();
-                *bytes += flight.bytes as u64;
-            }
-        }
-        flight.fates.sort_unstable();
-        self.flights.push(flight);
-    }
-
-    fn marred(&mut self, at: WorldTime, medium: MediumIndex, receiver: NodeIndex, damage: Damage) {
-        let Some((flight, beyond)) = &mut self.ending else { return };
-        if flight.medium != medium || flight.end != at {
-            return;
-        }
-        let fate = match damage {
-            Damage::Collided => Fate::Collided,
-            Damage::Deaf => Fate::Deaf,
-            Damage::Lost => Fate::Lost,
-            Damage::BrokenOff => Fate::BrokenOff,
-            Damage::Partitioned | Damage::Cut | Damage::Unheard => return beyond.push(receiver),
-            // What modems and media of other kinds do to frames.
-            Damage::Displaced
-            | Damage::Corrupted
-            | Damage::Truncated
-            | Damage::Duplicated
-            | Damage::Delayed => return,
-        };
-        flight.fates.push((receiver, fate));
-    }
 }
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -181,84 +165,115 @@ impl Flight {
     }
 }
 
+const fn fate(outcome: Outcome) -> Fate {
+    match outcome {
+        Outcome::Received => Fate::Received,
+        Outcome::Collided => Fate::Collided,
+        Outcome::Deaf => Fate::Deaf,
+        Outcome::Locked => Fate::Busy,
+        Outcome::Lost => Fate::Lost,
+        Outcome::CutOff => Fate::BrokenOff,
+    }
+}
+
 impl Observer for Tally {
     fn observe(&mut self, observation: &Observation<'_>) {
         self.last = observation.at;
-        match observation.what {
-            What::Marred { medium, receiver, damage } => {
-                return self.marred(observation.at, medium, receiver, damage);
-            }
-            What::Aired { medium, sender, airtime, bytes } => {
-                self.close();
-                let end = observation.at;
-                let start = WorldTime::from_start(end.since(WorldTime::START).minus(airtime));
-                let flight = Flight { medium, sender, start, end, bytes: bytes.len(), fates: Vec::new() };
-                self.ending = Some((flight, Vec::new()));
-                return;
-            }
-            What::Node { node, act: Act::Took(Output::Transmit { iface, bytes, .. }), .. } => {
-                if let Some((_, medium)) = self.layout.interfaces(node).find(|(own, _)| own == iface) {
-                    *self.sent.entry((medium, node)).or_default() += bytes.len() as u64;
-                }
-            }
-            What::Node { .. } | What::Scheduled(_) => {}
+        if let What::Node { node, act: Act::Took(Output::Transmit { iface, bytes, .. }), .. } =
+            observation.what
+            && let Some((_, medium)) = self.layout.interfaces(node).find(|(own, _)| own == iface)
+        {
+            *self.sent.entry((medium, node)).or_default() += bytes.len() as u64;
         }
-        self.close();
+    }
+
+    fn landed(&mut self, landing: &Landing<'_>) {
+        let Landing { at: end, medium, nodes, transmission } = *landing;
+        let node = |radio: RadioId| nodes[usize::from(radio.0)];
+        let (sender, bytes) = (node(transmission.sender), transmission.bytes.len());
+        let airtime = transmission.end.since(transmission.start);
+        let start = WorldTime::from_start(end.since(WorldTime::START).minus(airtime));
+        let fates: Vec<_> = transmission
+            .receptions
+            .iter()
+            .map(|reception| (node(reception.radio), fate(reception.outcome)))
+            .collect();
+        for (receiver, fate) in &fates {
+            let received = u64::from(*fate == Fate::Received);
+            let this = Heard { reached: 1, received, bytes: received * bytes as u64 };
+            let heard = self.heard.entry((medium, sender, *receiver)).or_default();
+            *heard = heard.plus(this);
+        }
+        self.flights.push(Flight { medium, sender, start, end, bytes, fates });
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::layout::Shape;
-    use nexus_machine::Seed;
+    use nexus_air::record::{Extent, Reception};
+    use nexus_air::{Channel, Signal, Transmission};
+    use nexus_machine::{Instant, Seed};
 
-    const AT: u64 = 5_000_000_000;
+    const SECOND: u64 = 1_000_000;
 
-    fn tally() -> Tally {
-        Tally::new(&Shape::Segment.layout(4, &Seed::new([0; 32])))
+    pub(crate) fn of_radios(nodes: u32) -> Tally {
+        Tally::new(&Shape::Segment.layout(nodes, &Seed::new([0; 32])))
     }
 
-    fn aired(tally: &mut Tally, at: u64, sender: u32, airtime_ms: u64, damage: &[(u32, Damage)]) {
-        let at = WorldTime::from_start(Duration::from_micros(at));
+    /// A transmission of 100 bytes that ends at this microsecond.
+    pub(crate) fn lands(tally: &mut Tally, end: u64, sender: u16, airtime_ms: u64, fates: &[(u16, Outcome)]) {
         let medium = MediumIndex(0);
-        let airtime = Duration::from_millis(airtime_ms);
-        let what = What::Aired { medium, sender: NodeIndex(sender), airtime, bytes: &[0; 100] };
-        tally.observe(&Observation { at, what });
-        for (receiver, damage) in damage {
-            let what = What::Marred { medium, receiver: NodeIndex(*receiver), damage: *damage };
-            tally.observe(&Observation { at, what });
-        }
-    }
-
-    fn done(tally: &mut Tally) {
-        let action = crate::schedule::Action::Calm;
-        let at = WorldTime::from_start(Duration::from_micros(2 * AT));
-        tally.observe(&Observation { at, what: What::Scheduled(&action) });
+        let plan = tally.layout().media[0].clone();
+        let channel = plan.modems.expect("a segment has modems");
+        let end_at = Instant::from_micros(end);
+        let transmission = Transmission {
+            sender: RadioId(sender),
+            channel: Channel {
+                frequency: nexus_wire::reticulum::rnode::Hertz(channel.frequency_hz()),
+                modulation: channel.modulation(),
+                power_dbm: channel.tx_power_dbm(),
+            },
+            start: end_at.before(Duration::from_millis(airtime_ms)),
+            end: end_at,
+            bytes: [0; 100].into(),
+            extent: Extent::Whole,
+            receptions: fates
+                .iter()
+                .map(|(radio, outcome)| Reception {
+                    radio: RadioId(*radio),
+                    signal: Signal::GOOD,
+                    outcome: *outcome,
+                })
+                .collect(),
+        };
+        let at = WorldTime::from_start(Duration::from_micros(end));
+        tally.landed(&Landing { at, medium, nodes: &plan.nodes, transmission: &transmission });
     }
 
     #[test]
-    fn a_transmission_was_received_by_whoever_is_in_reach_and_not_told_of() {
-        let mut tally = tally();
-        aired(&mut tally, AT, 1, 250, &[(0, Damage::Collided), (2, Damage::Unheard)]);
-        done(&mut tally);
+    fn a_transmission_counts_for_those_who_received_it() {
+        let mut tally = of_radios(4);
+        lands(&mut tally, 5 * SECOND, 1, 250, &[(0, Outcome::Collided), (3, Outcome::Received)]);
         let [flight] = tally.flights() else { panic!("one transmission") };
-        assert_eq!(flight.start.as_micros(), AT - 250_000);
+        assert_eq!(flight.start.as_micros(), 4_750_000);
         assert_eq!(flight.fates, [(NodeIndex(0), Fate::Collided), (NodeIndex(3), Fate::Received)]);
         let heard = |to| tally.heard(MediumIndex(0), NodeIndex(1), NodeIndex(to));
-        assert_eq!([heard(0), heard(2), heard(3)], [0, 0, 100]);
+        let collided = Heard { reached: 1, ..Heard::default() };
+        let received = Heard { reached: 1, received: 1, bytes: 100 };
+        assert_eq!([heard(0), heard(2), heard(3)], [collided, Heard::default(), received]);
     }
 
     #[test]
     fn the_worst_hour_is_the_fullest_of_any_hour_not_of_whole_ones() {
-        let mut tally = tally();
-        let minute = 60_000_000;
+        let mut tally = of_radios(4);
+        let minute = 60 * SECOND;
         // A second each at 0:50, 1:10, 1:45 and 3:00: no clock hour has more than two, the hour before 1:45 has three.
         for at in [50, 70, 105, 180] {
-            aired(&mut tally, at * minute, 2, 1_000, &[]);
+            lands(&mut tally, at * minute, 2, 1_000, &[]);
         }
-        aired(&mut tally, 181 * minute, 3, 700, &[]);
-        done(&mut tally);
+        lands(&mut tally, 181 * minute, 3, 700, &[]);
         let worst = |node| tally.worst_hour(MediumIndex(0), NodeIndex(node)).as_millis();
         assert_eq!([worst(2), worst(3), worst(0)], [3_000, 700, 0]);
         let minutes = |minutes: u64| WorldTime::from_start(Duration::from_micros(minutes * minute));
@@ -266,5 +281,16 @@ mod tests {
         let airtime = |from, to| tally.airtime(MediumIndex(0), NodeIndex(2), from, to).as_millis();
         assert_eq!(airtime(half, minutes(60)), 500, "half of the first");
         assert_eq!(airtime(WorldTime::START, WorldTime::NEVER), 4_000);
+    }
+
+    #[test]
+    fn a_transmission_that_began_before_the_hour_counts_in_part() {
+        let mut tally = of_radios(2);
+        lands(&mut tally, 10 * SECOND, 0, 4_000, &[]);
+        // The hour before its end begins two seconds before the first one's.
+        lands(&mut tally, 3_608 * SECOND, 0, 1_000, &[]);
+        assert_eq!(tally.worst_hour(MediumIndex(0), NodeIndex(0)).as_millis(), 4_000);
+        lands(&mut tally, 3_608 * SECOND + 500_000, 0, 3_000, &[]);
+        assert_eq!(tally.worst_hour(MediumIndex(0), NodeIndex(0)).as_millis(), 5_500);
     }
 }

@@ -237,6 +237,7 @@ impl<A: Actor> World<'_, '_, '_, A> {
         for (_, medium) in scenario.layout.interfaces(node) {
             self.with_modem(medium, node, Modems::stop);
         }
+        self.cut_traffic_off(node);
         self.queue.push(self.now.after(down_for), Event::Boot(node));
     }
 

@@ -1,6 +1,6 @@
 //! Radio channels of a world: what nodes ask of their modems, and what modems say.
 
-use nexus_air::Transmission;
+use nexus_air::{Hearing, Transmission};
 use nexus_machine::Seed;
 use nexus_network::rnode::Settings;
 use nexus_node::Input;
@@ -10,7 +10,7 @@ use crate::actor::Actor;
 use crate::clock::WorldTime;
 use crate::medium::Medium;
 use crate::modems::{Modems, Said, damage};
-use crate::observation::{Damage, MediumIndex, NodeIndex, What};
+use crate::observation::{Damage, Landing, MediumIndex, NodeIndex, What};
 use crate::schedule::Direction;
 
 /// A channel of modems, and when it wants to be woken.
@@ -24,9 +24,24 @@ impl Channel {
     /// That of a medium, if modems carry it.
     pub(super) fn of(medium: &Medium, seed: &Seed) -> Option<Self> {
         let channel = medium.plan.modems?;
-        let settings = Settings { mode: medium.plan.profile.mode, channel: Some(channel) };
-        Some(Self { modems: Modems::new(settings, medium.ports.len(), seed), alarm: None })
+        let settings = |channel| Settings { mode: medium.plan.profile.mode, channel: Some(channel) };
+        let (settings, hearing) = match &medium.plan.terrain {
+            None => (vec![settings(channel); medium.ports.len()], everybody(medium.ports.len())),
+            Some(terrain) => {
+                let own = terrain.radios.iter().map(|radio| settings(radio.channel)).collect();
+                (own, terrain.hearing(&medium.plan.routes, seed))
+            }
+        };
+        let mut modems = Modems::new(settings, hearing, seed);
+        if medium.plan.terrain.is_some() {
+            modems.set_clocks(seed);
+        }
+        Some(Self { modems, alarm: None })
     }
+}
+
+fn everybody(ports: usize) -> Hearing {
+    Hearing::everybody(u16::try_from(ports).expect("a channel has fewer than 2¹⁶ radios"))
 }
 
 impl<A: Actor> World<'_, '_, '_, A> {
@@ -101,22 +116,33 @@ impl<A: Actor> World<'_, '_, '_, A> {
     }
 
     fn aired(&mut self, index: MediumIndex, transmission: &Transmission) {
-        let ports = self.media[index.place()].ports.clone();
-        let from = usize::from(transmission.sender.0);
-        let (sender, _) = ports[from];
+        let (sender, _) = self.media[index.place()].ports[usize::from(transmission.sender.0)];
         let airtime = transmission.end.since(transmission.start);
         let bytes = &transmission.bytes;
         self.watch.saw(self.now, What::Aired { medium: index, sender, airtime, bytes });
-        let mut receptions = transmission.receptions.iter().peekable();
-        for (port, (receiver, _)) in ports.into_iter().enumerate().filter(|(port, _)| *port != from) {
-            let reception = receptions.next_if(|reception| usize::from(reception.radio.0) == port);
-            let damage = match reception {
-                Some(reception) => damage(reception.outcome),
-                // Out of reach, or off.
-                None => obstacle(&self.groups, &self.cuts, index, sender, receiver).or(Some(Damage::Unheard)),
-            };
-            if let Some(damage) = damage {
+        let nodes = &self.media[index.place()].plan.nodes;
+        let landing = Landing { at: self.now, medium: index, nodes, transmission };
+        self.watch.observers.iter_mut().for_each(|observer| observer.landed(&landing));
+        for reception in &transmission.receptions {
+            let (receiver, _) = self.media[index.place()].ports[usize::from(reception.radio.0)];
+            if let Some(damage) = damage(reception.outcome) {
                 self.mar(index, receiver, damage);
+            }
+        }
+        // In a landscape most are out of reach of most, and nobody wants to know.
+        if self.media[index.place()].plan.terrain.is_none() {
+            self.missed(index, sender, transmission);
+        }
+    }
+
+    /// Those whom nothing of a transmission reached: on the other side of a partition or a cut, or with their modem off.
+    fn missed(&mut self, index: MediumIndex, sender: NodeIndex, transmission: &Transmission) {
+        let mut receptions = transmission.receptions.iter().peekable();
+        for (port, (receiver, _)) in self.media[index.place()].ports.clone().into_iter().enumerate() {
+            let reached = receptions.next_if(|reception| usize::from(reception.radio.0) == port).is_some();
+            if !reached && receiver != sender {
+                let obstacle = obstacle(&self.groups, &self.cuts, index, sender, receiver);
+                self.mar(index, receiver, obstacle.unwrap_or(Damage::Unheard));
             }
         }
     }
