@@ -266,6 +266,9 @@ impl CheckConfig {
                 nexus_machine::Relaying::Off => "no",
             }
         );
+        if let Some(path) = &config.pcap_opened {
+            println!("CAUTION: what links carry is recorded in clear: {}", path.display());
+        }
         for interface in &config.interfaces {
             println!("interface {interface}");
         }

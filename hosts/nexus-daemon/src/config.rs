@@ -53,6 +53,8 @@ pub struct Config {
     pub relaying: Relaying,
     /// What the node calls itself.
     pub label: Option<String>,
+    /// Where what links carry is recorded in clear, if the operator says so.
+    pub pcap_opened: Option<PathBuf>,
     /// The interfaces, each with a name of its own.
     pub interfaces: Vec<Interface>,
 }
@@ -182,6 +184,7 @@ impl Config {
             policy: Policy::Anyone,
             relaying: Relaying::On,
             label: None,
+            pcap_opened: None,
             interfaces: vec![Interface::default_udp()],
         }
     }

@@ -14,14 +14,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use nexus_crypto::NodeId;
 use nexus_machine::{Instant, Seed};
-use nexus_network::{Endpoint, InterfaceId};
+use nexus_network::{Endpoint, InterfaceId, Opened};
 use nexus_node::{Command, Event, Input, Node, Output, Setup};
+use nexus_wire::nexus::recording::RecordedMessages;
 use thiserror::Error;
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio::time::{Interval, Sleep};
 
 use crate::driver::{Carrier, Handed, News, Opening, PortId, Report, Running};
 use crate::store::{Store, StoreError};
+use crate::tape::Tape;
 
 use disk::Disk;
 use handle::{Asks, asks};
@@ -85,6 +87,8 @@ pub struct Host {
     changes: watch::Sender<u64>,
     booted: tokio::time::Instant,
     disk: Disk,
+    /// Where what links carry is recorded, if anywhere.
+    opened: Option<Tape>,
     inlets: Inlets,
     handle: HostHandle,
 }
@@ -135,6 +139,7 @@ impl Host {
             changes,
             booted: tokio::time::Instant::now(),
             disk: Disk::start(store)?,
+            opened: None,
             inlets: Inlets { reports: received, asks, stop, clock },
             handle,
         })
@@ -156,6 +161,9 @@ impl Host {
         let outcome = self.turn_until_stopped().await;
         let finished = self.finish_writes(&outcome).await;
         self.close_media().await;
+        if let Some(tape) = &mut self.opened {
+            tape.end();
+        }
         let closed = self.disk.finish().await;
         outcome.and(finished).and(closed)
     }
@@ -287,6 +295,11 @@ impl Host {
     }
 
     fn carry_out(&mut self) -> Result<(), HostError> {
+        if let Some(tape) = &mut self.opened {
+            while let Some(opened) = self.node.take_opened() {
+                record(tape, &opened);
+            }
+        }
         while let Some(output) = self.node.poll_output() {
             match output {
                 Output::Transmit { iface, to, bytes } => self.transmit(iface, to, bytes),
@@ -359,6 +372,13 @@ impl Host {
     fn now(&self) -> Instant {
         Instant::from_micros(u64::try_from(self.booted.elapsed().as_micros()).unwrap_or(u64::MAX))
     }
+}
+
+fn record(tape: &mut Tape, opened: &Opened) {
+    let Opened { iface, direction, peer, header, plaintext } = opened;
+    let (interface, direction) = (iface.0, *direction);
+    let recorded = RecordedMessages { interface, direction, peer: *peer, header: *header, plaintext };
+    tape.record(direction, &recorded);
 }
 
 fn micros(at: Instant) -> tokio::time::Duration {

@@ -39,6 +39,7 @@ mod rig;
 pub mod service;
 pub mod state_dir;
 pub mod store;
+mod tape;
 
 pub use decorators::Decorations;
 pub use host::{Host, HostError, HostHandle, HostView};

@@ -1,9 +1,13 @@
-//! Reads recordings of media, and searches them for what must not be seen there. Format: spec/node.md#recordings.
+//! Reads recordings of media, and searches them for what must not be seen there. Format: spec/capture.md#recorded-frame.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::Path;
+
+use nexus_wire::nexus::Layout as _;
+use nexus_wire::nexus::recording::{Direction, RecordedFrame};
+use nexus_wire::pcapng::{LinkType, Packets, Read};
 
 /// A run of this many bytes is no coincidence.
 pub const RUN: usize = 8;
@@ -32,27 +36,15 @@ pub struct Searched {
 
 /// All frames of a recording, in their order. A last one that is incomplete is left out.
 pub fn read(path: &Path) -> io::Result<Vec<Recorded>> {
-    let bytes = fs::read(path)?;
-    let mut rest = bytes.get(FILE_HEADER..).unwrap_or_default();
-    let mut all = Vec::new();
-    while let Some((header, after)) = rest.split_first_chunk::<RECORD_HEADER>() {
-        let [.., a, b, c, d, _, _, _, _] = *header;
-        let length = usize::try_from(u32::from_le_bytes([a, b, c, d])).unwrap_or(usize::MAX);
-        let Some((packet, next)) = after.split_at_checked(length) else { break };
-        let Some(recorded) = recorded(packet) else { return Err(io::ErrorKind::InvalidData.into()) };
-        all.push(recorded);
-        rest = next;
-    }
-    Ok(all)
-}
-
-const FILE_HEADER: usize = 24;
-const RECORD_HEADER: usize = 16;
-
-fn recorded(packet: &[u8]) -> Option<Recorded> {
-    let (&[1, interface, direction @ 0..=1, length], rest) = packet.split_first_chunk()? else { return None };
-    let (endpoint, frame) = rest.split_at_checked(length.into())?;
-    Some(Recorded { interface, sent: direction == 1, endpoint: endpoint.to_vec(), frame: frame.to_vec() })
+    let file = fs::read(path)?;
+    let packets = Packets::new(&file).ok_or(io::ErrorKind::InvalidData)?;
+    let recorded = |packet: Read<'_>| {
+        let RecordedFrame { interface, direction, endpoint, frame } = RecordedFrame::decode(packet.data)
+            .map_err(|cause| io::Error::new(io::ErrorKind::InvalidData, cause))?;
+        let sent = direction == Direction::Sent;
+        Ok(Recorded { interface, sent, endpoint: endpoint.to_vec(), frame: frame.to_vec() })
+    };
+    packets.filter(|packet| packet.link_type == LinkType::FRAMES).map(recorded).collect()
 }
 
 /// Searches recordings for any run of eight bytes of the secrets.
@@ -88,6 +80,7 @@ pub fn unhex(hex: &str) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nexus_wire::pcapng::{Packet, interface, section};
 
     #[test]
     fn a_run_of_a_secret_is_found_and_less_is_not() {
@@ -117,18 +110,20 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.pcap");
         let packet = |version: u8| {
-            let packet = [&[version, 3, 1, 2, 0xaa, 0xbb][..], b"frame"].concat();
-            let length = u32::try_from(packet.len()).unwrap().to_le_bytes();
-            [&[0; 8][..], &length, &length, &packet].concat()
+            let data = [&[version, 3, 1, 2, 0xaa, 0xbb][..], b"frame"].concat();
+            Packet { interface: 0, time_ns: 0, direction: Direction::Sent, data: &data }.to_block()
         };
-        let whole = [&[0; FILE_HEADER][..], &packet(1), &packet(1)].concat();
+        let head = [section("a test"), interface(LinkType::FRAMES, "a", "")].concat();
+        let whole = [&head[..], &packet(1), &packet(1)].concat();
         let frame =
             Recorded { interface: 3, sent: true, endpoint: vec![0xaa, 0xbb], frame: b"frame".to_vec() };
         fs::write(&path, &whole).unwrap();
         assert_eq!(read(&path).unwrap(), [frame.clone(), frame.clone()]);
         fs::write(&path, &whole[..whole.len() - 1]).unwrap();
         assert_eq!(read(&path).unwrap(), [frame]);
-        fs::write(&path, [&[0; FILE_HEADER][..], &packet(2)].concat()).unwrap();
+        fs::write(&path, [&head[..], &packet(2)].concat()).unwrap();
+        assert!(read(&path).is_err());
+        fs::write(&path, b"no recording").unwrap();
         assert!(read(&path).is_err());
     }
 }

@@ -141,6 +141,11 @@ pub async fn run(options: Options) -> Result<(), ServiceError> {
     if config.policy != Policy::Anyone {
         host.view().command(Command::Policy(config.policy.clone()));
     }
+    if let Some(path) = &config.pcap_opened {
+        let path = host.view().record_opened(path)?;
+        let path = path.display();
+        tracing::warn!("what links carry goes to {path} in clear, because `pcap_opened` says so");
+    }
     for interface in &config.interfaces {
         let medium = media::medium(interface)?;
         host.view().open(&interface.name, medium.as_ref(), &interface.decorations)?;

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,10 +14,15 @@ use nexus_daemon::decorators::{Faults, Pcap, Tracer};
 use nexus_daemon::driver::{Carrier, HostGone, Medium};
 use nexus_daemon::drivers::{memory, tcp};
 use nexus_daemon::host::{InterfaceStatus, MediumNotClosed, entropy};
-use nexus_daemon::{Decorations, Host, HostError, HostHandle, Store};
+use nexus_daemon::{Decorations, Host, HostError, HostHandle, Store, recordings};
 use nexus_machine::Config;
 use nexus_network::{Access, AppData, DutyCycle, InterfaceId, Mode, Profile, Reach, Timing};
 use nexus_node::{Event, Setup};
+use nexus_wire::nexus::Layout as _;
+use nexus_wire::nexus::frame::SEALED_OVERHEAD;
+use nexus_wire::nexus::message::{MessageKind, Messages};
+use nexus_wire::nexus::recording::{Direction, RecordedMessages};
+use nexus_wire::pcapng::Packets;
 use tempfile::TempDir;
 use tokio::sync::broadcast::Receiver;
 use tokio::task::JoinHandle;
@@ -70,21 +76,56 @@ async fn what_a_medium_carries_is_in_its_recording_byte_for_byte() {
     left.end().await.unwrap();
     right.end().await.unwrap();
     assert_eq!(std::fs::read(&path).unwrap(), b"mine", "a file that exists is left alone");
-    let file = std::fs::read(directory.path().join("wire.1.pcap")).unwrap();
-    let packets = read_back(&file);
-    let of = |direction| packets.iter().filter(move |packet| packet[..4] == [1, 0, direction, 0]);
-    assert_eq!(of(0).count() + of(1).count(), packets.len(), "version, interface 0, direction, no address");
-    assert!(of(0).count() as u64 >= seen.frames_in && of(1).count() as u64 >= seen.frames_out);
+    let frames = recordings::read(&directory.path().join("wire.1.pcap")).unwrap();
+    assert!(frames.iter().all(|frame| frame.interface == 0 && frame.endpoint.is_empty()));
+    let of = |sent| frames.iter().filter(move |frame| frame.sent == sent);
+    assert!(of(false).count() as u64 >= seen.frames_in && of(true).count() as u64 >= seen.frames_out);
     let bytes: usize =
-        of(0).take(usize::try_from(seen.frames_in).unwrap()).map(|packet| packet.len() - 4).sum();
+        of(false).take(usize::try_from(seen.frames_in).unwrap()).map(|frame| frame.frame.len()).sum();
     assert_eq!(bytes as u64, seen.bytes_in);
+}
+
+#[tokio::test]
+async fn what_links_carry_is_recorded_in_clear_only_where_it_was_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("opened.pcap");
+    let (mut left, mut right) = (Running::recording(&path), Running::start());
+    let mut in_left = left.handle.events();
+    let (one, other) = memory::pair(Profile { mode: Mode::Nexus, ..profile() });
+    let frames = Pcap { path: directory.path().join("frames.pcap"), most: None };
+    let recorded = Decorations { pcap: Some(frames), ..Decorations::default() };
+    left.open_decorated("cable", one, recorded).await;
+    right.open("cable", other).await;
+    reached(&mut in_left).await;
+    left.end().await.unwrap();
+    right.end().await.unwrap();
+    let opened = std::fs::read(&path).unwrap();
+    let messages: Vec<RecordedMessages<'_>> =
+        Packets::new(&opened).unwrap().map(|packet| RecordedMessages::decode(packet.data).unwrap()).collect();
+    let frames = recordings::read(&directory.path().join("frames.pcap")).unwrap();
+    // Each says what a frame that was recorded sealed carried, and an announce is among them.
+    for said in &messages {
+        let sent = said.direction == Direction::Sent;
+        let sealed_len = said.plaintext.len() + SEALED_OVERHEAD;
+        let is_of = |frame: &recordings::Recorded| {
+            frame.sent == sent
+                && frame.frame.len() == sealed_len
+                && frame.frame[..7] == said.header.to_bytes()
+        };
+        assert!(frames.iter().any(is_of), "{:?}", said.header);
+    }
+    let kinds =
+        messages.iter().flat_map(|said| Messages::new(said.plaintext)).map(|message| message.unwrap().kind);
+    assert!(kinds.into_iter().any(|kind| kind == MessageKind::ANNOUNCE));
+    let modes = std::fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(modes & 0o777, 0o600, "for the operator alone");
 }
 
 #[tokio::test]
 async fn a_full_recording_ends_and_the_frames_go_on() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("wire.pcap");
-    let pcap = Pcap { path: path.clone(), most: Some(100) };
+    let pcap = Pcap { path: path.clone(), most: Some(400) };
     let mut left = Running::start();
     let mut right = Running::start();
     let mut in_left = left.handle.events();
@@ -94,7 +135,7 @@ async fn a_full_recording_ends_and_the_frames_go_on() {
     reached(&mut in_left).await;
     left.end().await.unwrap();
     right.end().await.unwrap();
-    assert!(std::fs::metadata(&path).unwrap().len() <= 100);
+    assert!(std::fs::metadata(&path).unwrap().len() <= 400);
 }
 
 #[tokio::test]
@@ -179,7 +220,18 @@ struct Running {
 impl Running {
     fn start() -> Self {
         let state = tempfile::tempdir().unwrap();
-        let host = host(state.path());
+        Self::of(host(state.path()), state)
+    }
+
+    /// One that records what its links carry, opened.
+    fn recording(path: &Path) -> Self {
+        let state = tempfile::tempdir().unwrap();
+        let mut host = host(state.path());
+        assert_eq!(host.view().record_opened(path).unwrap(), path);
+        Self::of(host, state)
+    }
+
+    fn of(host: Host, state: TempDir) -> Self {
         let handle = host.handle();
         // The node is not to be sent between threads, and here there is one.
         Self { handle, task: tokio::spawn(host.run()), state, opened: Vec::new() }
@@ -258,20 +310,4 @@ fn profile() -> Profile {
         duty: DutyCycle::UNLIMITED,
         sub_band: None,
     }
-}
-
-/// The packets of a pcap file, as a reader of the format sees them.
-fn read_back(file: &[u8]) -> Vec<&[u8]> {
-    let field = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().unwrap());
-    assert_eq!(field(0), 0xa1b2_c3d4);
-    assert_eq!((&file[4..8], field(20)), (&[2, 0, 4, 0][..], 147));
-    let (mut at, mut packets) = (24, Vec::new());
-    while at < file.len() {
-        let (micros, kept, length) = (field(at + 4), field(at + 8), field(at + 12));
-        assert!(micros < 1_000_000 && kept == length && length <= field(16));
-        let end = at + 16 + usize::try_from(length).unwrap();
-        packets.push(&file[at + 16..end]);
-        at = end;
-    }
-    packets
 }

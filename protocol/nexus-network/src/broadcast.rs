@@ -32,6 +32,7 @@ use nexus_wire::nexus::path_cost::CompactPathCost;
 use crate::interface::{InterfaceId, Mode, Profile, Reach};
 use crate::links::{LinkId, Traffic};
 use crate::media::Frame;
+use crate::tap::Tap;
 
 pub use giving::{GivenKey, Plaintext};
 use held::Keyring;
@@ -205,6 +206,7 @@ pub struct Broadcast {
     /// Frames that found no key as they were to leave.
     withheld: u64,
     limits: Limits,
+    pub(crate) tap: Tap,
 }
 
 /// A linked neighbour on an interface where broadcasts are made.
@@ -273,6 +275,7 @@ impl Broadcast {
             refusals: Refusals::default(),
             withheld: 0,
             limits,
+            tap: Tap::default(),
         }
     }
 
@@ -464,6 +467,6 @@ impl MemoryBound for Broadcast {
         const PER_INTERFACE: usize = 4 * size_of::<(InterfaceId, Channel)>() + 2 * PER_TIMER + 256;
         let Limits { links, interfaces } = self.limits;
         let each = links.saturating_mul(PER_LINK).saturating_add(interfaces.saturating_mul(PER_INTERFACE));
-        each.saturating_add(8_192)
+        each.saturating_add(8_192).saturating_add(self.tap.memory_bound())
     }
 }

@@ -16,6 +16,7 @@ use crate::forwarding::{self, Forwarding};
 use crate::interface::{Endpoint, InterfaceId, Profile};
 use crate::links::{self, Down, LinkId, LinkStatus, Links, Policy};
 use crate::media::{self, Frame, Media};
+use crate::tap::{Opened, Tapping};
 pub use wiring::ORIGINATED_MAX;
 
 /// What the layer is told.
@@ -281,6 +282,24 @@ impl Network {
     #[must_use]
     pub const fn announces(&self) -> &Announces {
         &self.organs.announces
+    }
+
+    /// Opens or shuts the tap on what links and broadcasts carry. It is shut at first.
+    pub fn turn_tap(&mut self, tapping: Tapping) {
+        self.organs.links.tap.turn(tapping);
+        self.organs.broadcast.tap.turn(tapping);
+    }
+
+    /// What the tap shows and nobody took yet: broadcasts first, each kind in its order. To be called after each input until there
+    /// is none, where the tap is open.
+    pub fn take_opened(&mut self) -> Option<Opened> {
+        self.organs.broadcast.tap.take().or_else(|| self.organs.links.tap.take())
+    }
+
+    /// How much the tap showed that was pushed out before anybody took it.
+    #[must_use]
+    pub const fn missed_by_tap(&self) -> u64 {
+        self.organs.links.tap.missed().saturating_add(self.organs.broadcast.tap.missed())
     }
 
     fn settle(&mut self, cx: Cx, out: &mut impl Sink<Effect>) {

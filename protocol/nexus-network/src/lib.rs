@@ -11,6 +11,7 @@
 //! | [`rnode`] | the host's side of an RNode: detection, setting up, flow control, statistics |
 //! | [`announces`] | the organ that makes this node known, hears of others, passes their announces on |
 //! | [`forwarding`] | the organ that says where a packet goes: here, over a link, or nowhere |
+//! | [`tap`] | a look into what links and broadcasts carry, for whoever looks for faults |
 //! | [`layer`] | [`Network`]: the organs and the wires between them |
 //!
 //! Spec: `spec/network.md`.
@@ -46,6 +47,7 @@ pub mod media;
 mod refusals;
 pub mod region;
 pub mod rnode;
+pub mod tap;
 
 pub use announces::{AppData, AppDataTooLong, Recipient, Sighting};
 pub use forwarding::{Decision, Forwarding};
@@ -56,3 +58,4 @@ pub use layer::{Effect, Input, Limits, Network, Originated, Writer};
 pub use links::{Down, LinkId, LinkStatus, Policy};
 pub use media::{Frame, Seal};
 pub use region::{Channel, Region};
+pub use tap::{Opened, Tapping};

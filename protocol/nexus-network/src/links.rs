@@ -48,6 +48,7 @@ use nexus_wire::nexus::path_cost::Hop;
 
 use crate::interface::{Endpoint, InterfaceId, Mode, Profile, Reach};
 use crate::media::Frame;
+use crate::tap::Tap;
 
 use airtime::Airtime;
 use answering::{Answering, FirstHash};
@@ -182,6 +183,7 @@ pub struct Links {
     limits: Limits,
     /// Frames and messages that could not leave.
     withheld: u64,
+    pub(crate) tap: Tap,
     /// How long keys are used, if not as their medium says.
     #[cfg(test)]
     rekey_after: Option<Duration>,
@@ -263,6 +265,7 @@ impl Links {
             refusals: Refusals::default(),
             limits,
             withheld: 0,
+            tap: Tap::default(),
             #[cfg(test)]
             rekey_after: None,
         }

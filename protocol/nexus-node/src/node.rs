@@ -7,7 +7,7 @@ use nexus_crypto::{IdentitySeed, NodeId, NodeIdentity};
 use nexus_machine::{
     Config, Cx, Duration, Instant, Machine, MemoryBound, Seed, Snapshot, Ticket, WallClock, Write, earliest,
 };
-use nexus_network::{AppData, Network};
+use nexus_network::{AppData, Network, Opened, Tapping};
 use nexus_secure::{Ratchets, Secure};
 
 use crate::contract::{Command, Event, Input, Output};
@@ -119,6 +119,17 @@ impl Node {
             self.outputs.shrink_to(RESTING);
         }
         output
+    }
+
+    /// Opens or shuts the tap on what links and broadcasts carry, for whoever looks for faults. It is shut at first, and changes
+    /// nothing that the node does. Source: spec/capture.md#opened-messages.
+    pub fn turn_tap(&mut self, tapping: Tapping) {
+        self.body.network.turn_tap(tapping);
+    }
+
+    /// Takes what the tap shows. Where it is open, to be called with the outputs until there is none.
+    pub fn take_opened(&mut self) -> Option<Opened> {
+        self.body.network.take_opened()
     }
 
     /// The node's address.

@@ -26,6 +26,7 @@ extern crate alloc;
 
 pub mod codec;
 pub mod nexus;
+pub mod pcapng;
 pub mod reticulum;
 
 pub use codec::{DecodeError, EncodeError, Fault, Reader, Writer};

@@ -11,6 +11,7 @@
 //! | [`message`] | messages in a frame's plaintext: reading and writing them |
 //! | [`traffic`], [`control`], [`gossip`] | the bodies of those messages |
 //! | [`key_file`] | an identity at rest |
+//! | [`recording`] | what stands before frames and plaintexts in a recording |
 //! | [`end_to_end`] | what an end-to-end packet says once it is opened |
 
 pub mod announce;
@@ -24,6 +25,7 @@ pub mod handshake;
 pub mod key_file;
 pub mod message;
 pub mod path_cost;
+pub mod recording;
 pub mod traffic;
 
 use crate::codec::{DecodeError, EncodeError, Fault, Reader, Writer};

@@ -104,6 +104,27 @@ fn fields_of(format: &str) -> &'static [Fields] {
             ],
             &[("service", 2), ("flags", 1), ("sender", 16), ("signature", 64), ("request_id", 4)],
         ],
+        "recorded-frame" => &[
+            &[("version", 1), ("interface", 1), ("direction", 1), ("endpoint length", 1), ("frame", REST)],
+            &[
+                ("version", 1),
+                ("interface", 1),
+                ("direction", 1),
+                ("endpoint length", 1),
+                ("endpoint", 18),
+                ("frame", REST),
+            ],
+        ],
+        "recorded-messages" => &[&[
+            ("version", 1),
+            ("interface", 1),
+            ("direction", 1),
+            ("peer", 16),
+            ("head", 1),
+            ("session or key_id", 2),
+            ("counter", 4),
+            ("messages", REST),
+        ]],
         unknown => panic!("the fields of {unknown} are not listed"),
     }
 }

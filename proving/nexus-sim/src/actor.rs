@@ -2,7 +2,7 @@
 
 use nexus_crypto::{DestinationHash, IdentitySeed, NodeIdentity};
 use nexus_machine::{Config, Instant, Seed, Snapshot};
-use nexus_network::{AppData, Limits, announces};
+use nexus_network::{AppData, Limits, Opened, Tapping, announces};
 use nexus_node::{Input, Node, Output, Setup};
 use nexus_secure::Ratchets;
 use nexus_wire::reticulum::Announce;
@@ -35,6 +35,12 @@ pub trait Actor {
     fn next_timeout(&self) -> Option<Instant>;
     /// Takes its next output.
     fn poll_output(&mut self) -> Option<Output>;
+    /// Opens or shuts its tap; a machine without links has none.
+    fn turn_tap(&mut self, _tapping: Tapping) {}
+    /// Takes what its tap shows.
+    fn take_opened(&mut self) -> Option<Opened> {
+        None
+    }
 }
 
 impl Actor for Node {
@@ -77,6 +83,14 @@ impl Actor for Node {
 
     fn poll_output(&mut self) -> Option<Output> {
         Self::poll_output(self)
+    }
+
+    fn turn_tap(&mut self, tapping: Tapping) {
+        Self::turn_tap(self, tapping);
+    }
+
+    fn take_opened(&mut self) -> Option<Opened> {
+        Self::take_opened(self)
     }
 }
 

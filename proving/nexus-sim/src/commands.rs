@@ -7,8 +7,11 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use nexus_sim::builder::{self, Kind, Life, Order, Tuning};
+use nexus_sim::capture::Capture;
 use nexus_sim::report;
 use nexus_sim::worldfile::{Driven, Prepared, WorldFile};
+
+use crate::capture;
 
 /// What a new world is to be like.
 #[derive(Args)]
@@ -155,9 +158,11 @@ pub(crate) enum Form {
 }
 
 /// Runs a world file: exit code 0 if everything was as expected, 1 if not, 2 if it is no world.
-pub(crate) fn run_file(path: &Path, form: Form) -> io::Result<ExitCode> {
+pub(crate) fn run_file(path: &Path, form: Form, pcap: Option<&Path>) -> io::Result<ExitCode> {
     let Some(prepared) = load(path) else { return Ok(ExitCode::from(CANNOT_RUN)) };
-    let report = report::run(&prepared);
+    let mut capture = pcap.map(|path| capture(path, &prepared.scenario.layout)).transpose()?;
+    let report = report::run_before(&prepared, capture.as_mut());
+    capture.map_or(Ok(()), Capture::finish)?;
     let mut out = io::stdout().lock();
     match form {
         Form::Text => writeln!(out, "{report}")?,

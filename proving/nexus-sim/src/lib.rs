@@ -19,6 +19,8 @@
 //! | [`schedule`], [`faults`] | what is done from outside, and mixes of it drawn from a seed |
 //! | [`errands`] | what people ask of nodes: messages and probes |
 //! | [`observation`], [`trace`], [`log`] | what can be seen, its hash, and its text |
+//! | [`capture`] | a run as a recording for capture tools |
+//! | [`picture`] | a run as pictures: a map, and what radios did over time |
 //! | [`linking`] | links on a radio channel: how long they take, what they cost, the bounds of both |
 //! | [`figures`] | tables of what links on radio cost |
 //! | [`judge`] | what must be true of every run |
@@ -33,6 +35,7 @@ pub mod acceptance;
 pub mod actor;
 pub mod beacon;
 pub mod builder;
+pub mod capture;
 pub mod chance;
 pub mod clock;
 pub mod disk;
@@ -51,6 +54,7 @@ pub mod medium;
 pub mod modems;
 pub mod neighbour;
 pub mod observation;
+pub mod picture;
 pub mod queue;
 pub mod radios;
 pub mod report;

@@ -2,9 +2,11 @@
 #![forbid(unsafe_code)]
 
 mod commands;
+mod rendering;
 
-use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, BufWriter, Write as _};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -14,11 +16,14 @@ use nexus_machine::Duration;
 use nexus_network::Mode;
 use nexus_node::Node;
 use nexus_sim::acceptance::{MILESTONES, Milestone, MilestoneVerdict};
+use nexus_sim::capture::Capture;
 use nexus_sim::errands::Errands;
 use nexus_sim::faults::Kinds;
-use nexus_sim::layout::{Shape, Wired};
+use nexus_sim::layout::{Layout, Shape, Wired};
 use nexus_sim::log::{Detail, Log};
+use nexus_sim::observation::Observer;
 use nexus_sim::swarm::{self, Order};
+use rendering::Rendering;
 use serde_json::{Value, json};
 
 /// Simulates networks of NEXUS nodes, deterministically: a seed reproduces everything.
@@ -61,6 +66,20 @@ enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// Run a world file, or a world drawn from a seed, and draw it: a map with what its media carried, or what its radios did over
+    /// time.
+    Render {
+        /// The world file.
+        #[arg(conflicts_with = "seed", required_unless_present = "seed")]
+        file: Option<PathBuf>,
+        /// The seed from which everything follows.
+        #[arg(long)]
+        seed: Option<u64>,
+        #[command(flatten)]
+        world: Shaped,
+        #[command(flatten)]
+        rendering: Rendering,
+    },
     /// Run a world file and print what came of it; or a world drawn from a seed, and print what happens in it. Exit code 0 if
     /// everything was as expected, 1 if not, 2 if it is no world.
     Run {
@@ -77,6 +96,9 @@ enum Command {
         /// Print every input, output and damaged frame.
         #[arg(long)]
         verbose: bool,
+        /// Record every frame, and what sealed ones say, in this file, for Wireshark and its like.
+        #[arg(long, value_name = "FILE")]
+        pcap: Option<PathBuf>,
     },
 }
 
@@ -316,12 +338,17 @@ fn main() -> ExitCode {
         Command::Figures { of } => figures(of),
         Command::World { command: WorldCommand::New(new) } => commands::new_world(&new),
         Command::Trace { world, output } => trace(&world, output),
-        Command::Run { file: Some(file), output, .. } => {
-            commands::run_file(&file, if output.json { Form::Json } else { Form::Text })
+        Command::Render { file: Some(file), rendering, .. } => rendering.of_file(&file),
+        Command::Render { file: None, seed, world, rendering } => {
+            rendering.of_order(&world.order(seed.expect("required unless a file is named")))
         }
-        Command::Run { file: None, seed, world, verbose, .. } => {
+        Command::Run { file: Some(file), output, pcap, .. } => {
+            commands::run_file(&file, if output.json { Form::Json } else { Form::Text }, pcap.as_deref())
+        }
+        Command::Run { file: None, seed, world, verbose, pcap, .. } => {
             let seed = seed.expect("required unless a file is named");
-            run(seed, &world, if verbose { Detail::Everything } else { Detail::Events })
+            let detail = if verbose { Detail::Everything } else { Detail::Events };
+            run(seed, &world, detail, pcap.as_deref())
         }
     };
     // A pipe that was closed early, a full disk: what the operating system says when nothing more can be printed.
@@ -438,17 +465,20 @@ fn trace(world: &World, output: Output) -> io::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn run(seed: u64, world: &Shaped, detail: Detail) -> io::Result<ExitCode> {
+fn run(seed: u64, world: &Shaped, detail: Detail, pcap: Option<&Path>) -> io::Result<ExitCode> {
     let order = world.order(seed);
     let scenario = order.scenario();
     let mut bench = order.bench::<Node>(&scenario);
     let mut log = Log::new(io::stdout().lock(), detail);
+    let mut capture = pcap.map(|path| capture(path, &scenario.layout)).transpose()?;
     let outcome = {
         let mut observers = bench.observers();
         observers.push(&mut log);
+        observers.extend(capture.as_mut().map(|capture| capture as &mut dyn Observer));
         nexus_sim::world::run::<Node>(&scenario, &mut observers)
     };
     log.finish()?;
+    capture.map_or(Ok(()), Capture::finish)?;
     let mut failures = bench.failures();
     failures.extend(outcome.halted.map(|failure| ("rest", failure)));
     let mut out = io::stdout().lock();
@@ -457,4 +487,9 @@ fn run(seed: u64, world: &Shaped, detail: Detail) -> io::Result<ExitCode> {
         writeln!(out, "{judge} failed at {}: {}", failure.at, failure.reason)?;
     }
     Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A recording of a world, in a file.
+fn capture(path: &Path, layout: &Layout) -> io::Result<Capture<BufWriter<File>>> {
+    File::create(path).map(|file| Capture::new(BufWriter::new(file), layout))
 }

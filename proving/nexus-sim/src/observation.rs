@@ -1,6 +1,8 @@
 //! What can be seen of a run from outside: the raw material of traces, logs and judges.
 
+use nexus_air::Transmission;
 use nexus_machine::{Duration, Instant, Snapshot, Ticket};
+use nexus_network::{Opened, Tapping};
 use nexus_node::{Input, Output};
 
 use crate::clock::WorldTime;
@@ -158,10 +160,33 @@ pub enum Damage {
     OutOfRange,
 }
 
+/// The end of a radio's transmission.
+#[derive(Clone, Copy, Debug)]
+pub struct Landing<'a> {
+    /// When.
+    pub at: WorldTime,
+    /// The channel.
+    pub medium: MediumIndex,
+    /// The nodes on it, in the order of their radios.
+    pub nodes: &'a [NodeIndex],
+    /// All about it.
+    pub transmission: &'a Transmission,
+}
+
 /// Somebody who watches a run and cannot influence it.
 pub trait Observer {
     /// Takes note of one observation. They come in the order in which things happened.
     fn observe(&mut self, observation: &Observation<'_>);
+    /// Takes note of a radio's transmission and of what became of it at each radio in reach. What is observed says the same, but for
+    /// who was in reach, which in a landscape nobody tells.
+    fn landed(&mut self, _landing: &Landing<'_>) {}
+    /// Whether it wants to see what links carry, opened. It is asked at the beginning.
+    fn wants_opened(&self) -> Tapping {
+        Tapping::Shut
+    }
+    /// Takes note of what a node's frame says. No observation and not part of the trace: it says nothing that the frame itself
+    /// does not.
+    fn opened(&mut self, _at: WorldTime, _node: NodeIndex, _opened: &Opened) {}
 }
 
 /// An observer that decides whether a run was right.

@@ -21,12 +21,19 @@ pub use printed::{FlowReport, MediumReport, NodeReport, Report};
 /// Runs a world file before those whom it wants to watch, and tells what came of it.
 #[must_use]
 pub fn run(prepared: &Prepared) -> Report {
+    run_before(prepared, None::<&mut Ledger>)
+}
+
+/// The same, before somebody else too.
+#[must_use]
+pub fn run_before(prepared: &Prepared, also: Option<&mut impl Observer>) -> Report {
     let scenario = &prepared.scenario;
     let mut bench = prepared.expectation.bench::<Node>(scenario);
     let mut ledger = Ledger::of(scenario);
     let outcome = {
         let mut observers = bench.observers();
         observers.push(&mut ledger);
+        observers.extend(also.map(|also| also as &mut dyn Observer));
         world::run::<Node>(scenario, &mut observers)
     };
     Report::new(prepared, &ledger, &outcome, &bench.failures())

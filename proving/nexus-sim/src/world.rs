@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 use nexus_crypto::{DestinationHash, IdentitySeed, NodeIdentity, NodePublic};
 use nexus_machine::{Duration, Seed, Stream};
-use nexus_network::{Endpoint, InterfaceId, Timing};
+use nexus_network::{Endpoint, InterfaceId, Tapping, Timing};
 use nexus_node::{Event as NodeEvent, Input, Output};
 
 use crate::actor::Actor;
@@ -182,6 +182,11 @@ impl Watch<'_, '_> {
         let observation = Observation { at, what };
         self.trace.observe(&observation);
         self.observers.iter_mut().for_each(|observer| observer.observe(&observation));
+    }
+
+    fn wants_opened(&self) -> Tapping {
+        let any = self.observers.iter().any(|observer| observer.wants_opened() == Tapping::Open);
+        if any { Tapping::Open } else { Tapping::Shut }
     }
 }
 

@@ -11,6 +11,8 @@ mod written;
 
 use std::fmt;
 
+use nexus_air::place::Route;
+
 use crate::expectation::Expectation;
 use crate::world::Scenario;
 
@@ -47,6 +49,8 @@ pub struct Prepared {
     pub name: String,
     /// The nodes' names, in their order.
     pub nodes: Vec<String>,
+    /// Where the nodes are and go, in their order.
+    pub routes: Vec<Route>,
     /// The media's names, in their order.
     pub media: Vec<String>,
     /// What happens.

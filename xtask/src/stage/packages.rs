@@ -8,8 +8,8 @@ use crate::session::Session;
 use crate::stages::Note;
 
 /// Packages, and what for: the bare-metal compiler with the source of its own standard library; the linker, the tools
-/// and the machine for what it builds; and the Python that the stock Reticulum package runs on.
-const PACKAGES: [&str; 8] = [
+/// and the machine for what it builds; the Python that the stock Reticulum package runs on; and what shows recordings.
+const PACKAGES: [&str; 9] = [
     "rustc-web",
     "cargo-web",
     "rust-web-src",
@@ -18,6 +18,7 @@ const PACKAGES: [&str; 8] = [
     "qemu-system-misc",
     "python3",
     "python3-venv",
+    "tshark",
 ];
 
 /// Installs what is missing: one `apt-get update`, then the packages.

@@ -30,6 +30,8 @@ fn every_line_that_is_commented_out_can_be_used() {
     assert_eq!(config.interfaces[0].medium, Interface::default_udp().medium);
     assert_eq!(config.interfaces[3].decorations.faults.unwrap().loss, 100);
     assert_eq!(config.label.as_deref(), Some("kitchen"));
+    assert_eq!(config.pcap_opened.as_deref(), Some(Path::new("/etc/opened.pcap")));
+    assert_eq!(parse("").unwrap().pcap_opened, None, "nothing is recorded in clear unless somebody says so");
 }
 
 #[test]

@@ -50,6 +50,7 @@ struct Written {
     nodes: Vec<Spanned<String>>,
     relaying: Option<bool>,
     label: Option<Spanned<String>>,
+    pcap_opened: Option<PathBuf>,
     #[serde(default)]
     udp: Vec<Spanned<WrittenUdp>>,
     #[serde(default)]
@@ -151,6 +152,7 @@ pub(super) fn understand(state: &StateDir, path: &Path, text: &str) -> Result<Co
             Some(false) => Relaying::Off,
         },
         label,
+        pcap_opened: written.pcap_opened.as_ref().map(|path| base.join(path)),
         interfaces: if interfaces.is_empty() { default.interfaces } else { interfaces },
     };
     Ok(config)

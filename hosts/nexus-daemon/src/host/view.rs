@@ -1,17 +1,20 @@
 //! What can be seen and done on the loop.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use nexus_crypto::NodeId;
 use nexus_machine::Instant;
-use nexus_network::{Endpoint, InterfaceId};
+use nexus_network::{Endpoint, InterfaceId, Tapping};
 use nexus_node::{Command, Input, Node};
+use nexus_wire::pcapng::{self, LinkType};
 
 use super::interfaces::InterfaceStatus;
 use super::{Host, OpenMedium};
 use crate::decorators::Decorations;
 use crate::driver::{Medium, OpenError, Running};
+use crate::tape::Tape;
 
 /// A host between two inputs of its node.
 #[derive(Debug)]
@@ -95,6 +98,22 @@ impl<'h> HostView<'h> {
         let decorations = decorations.to_string();
         self.host.media.insert(name.to_owned(), OpenMedium { running, decorations });
         Ok(address)
+    }
+
+    /// Records what links carry, opened, until the host ends; the file's name, which may have got a number. Whoever reads the file
+    /// reads what links protect: this is for an operator who says so. Format: spec/capture.md#of-a-daemon.
+    pub fn record_opened(&mut self, path: &Path) -> Result<PathBuf, OpenError> {
+        let head =
+            pcapng::interface(LinkType::MESSAGES, "links", "what sealed frames and broadcasts say, opened");
+        let tape = Tape::begin(path, &head, None).map_err(|cause| OpenError::Recording {
+            name: "what links carry".to_owned(),
+            path: path.to_owned(),
+            cause,
+        })?;
+        let path = tape.path().to_owned();
+        self.host.opened = Some(tape);
+        self.host.node.turn_tap(Tapping::Open);
+        Ok(path)
     }
 
     /// Takes a medium out, to be closed: [`HostHandle::close`](super::HostHandle::close) does both.

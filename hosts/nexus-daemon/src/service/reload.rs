@@ -70,8 +70,8 @@ impl Service {
         }
         let after_restart = self.after_restart(&config);
         // What waits for a restart stays what it is: a later reload says so again.
-        let Config { identity, passphrase, relaying, label, .. } = self.config.clone();
-        self.config = Config { identity, passphrase, relaying, label, ..config };
+        let Config { identity, passphrase, relaying, label, pcap_opened, .. } = self.config.clone();
+        self.config = Config { identity, passphrase, relaying, label, pcap_opened, ..config };
         for change in &changes {
             tracing::info!("reloaded: {change}");
         }
@@ -83,6 +83,7 @@ impl Service {
             (config.identity != self.config.identity, "the identity"),
             (config.passphrase != self.config.passphrase, "the source of the passphrase"),
             (config.label != self.config.label, "the label"),
+            (config.pcap_opened != self.config.pcap_opened, "whether what links carry is recorded in clear"),
             (config.relaying != self.config.relaying, "whether others' packets are carried"),
         ];
         let sentence = |what| format!("{what} is written differently, which takes effect after a restart");

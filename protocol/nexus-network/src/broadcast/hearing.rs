@@ -10,6 +10,7 @@ use nexus_wire::nexus::Layout as _;
 use nexus_wire::nexus::control::signed_preamble;
 use nexus_wire::nexus::frame::{HEADER_LEN, KeyName, SEALED_OVERHEAD, Sealed, TAG_LEN};
 use nexus_wire::nexus::message::{Message, MessageKind, Messages, SignedPlaintext};
+use nexus_wire::nexus::recording::Direction;
 use nexus_wire::nexus::traffic::{Announce, Fragment};
 
 use super::held::{Held, Name, Shut};
@@ -115,6 +116,8 @@ impl Broadcast {
                 continue;
             }
             held.window.mark(counter);
+            let who = Some(peer.public.node_id());
+            self.tap.note(iface, Direction::Received, who, sealed.header, &plaintext);
             return Ok(Signed { link: held.link, name: (iface, id), counter, said: signed.to_vec() });
         }
         Err(why)

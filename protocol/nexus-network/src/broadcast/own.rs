@@ -9,11 +9,13 @@ use nexus_machine::{Cx, Duration, Sink, Stream};
 use nexus_wire::nexus::control::{BroadcastKey, Signature, signed_preamble};
 use nexus_wire::nexus::frame::{BeaconTag, BroadcastKeyId, HEADER_LEN, KeyName, SealedHeader};
 use nexus_wire::nexus::message::MessageWriter;
+use nexus_wire::nexus::recording::Direction;
 
 use super::{Broadcast, Effect, Keyless, Timer};
 use crate::interface::{DutyCycle, InterfaceId, Profile, Reach};
 use crate::links::{LinkId, Traffic};
 use crate::media::Frame;
+use crate::tap::Tap;
 
 /// A key is used once all neighbours acknowledged it, or after this.
 const USED_AFTER: Duration = Duration::from_secs(30);
@@ -133,7 +135,7 @@ impl OwnKey {
     }
 
     /// Signs and seals what stands behind the headroom of `bytes`, in place; false if no counter is left.
-    fn seal(&mut self, own: &NodeIdentity, bytes: &mut Vec<u8>) -> bool {
+    fn seal(&mut self, own: &NodeIdentity, bytes: &mut Vec<u8>, iface: InterfaceId, tap: &mut Tap) -> bool {
         let counter = self.counter;
         let Some(after) = counter.checked_add(1) else { return false };
         self.counter = after;
@@ -149,6 +151,7 @@ impl OwnKey {
         let associated = header.to_bytes();
         let Some((head, plaintext)) = bytes.split_first_chunk_mut::<HEADER_LEN>() else { return false };
         *head = associated;
+        tap.note(iface, Direction::Sent, None, header, plaintext);
         let tag = self.key.seal_in_place(Nonce::from_bytes(header.nonce()), &associated, plaintext);
         bytes.extend_from_slice(tag.as_bytes());
         true
@@ -176,7 +179,8 @@ impl Broadcast {
     /// [`Keyless`] if the key under which it was to leave is no more: it must not leave.
     pub fn seal(&mut self, cx: Cx, frame: &mut Frame, out: &mut impl Sink<Effect>) -> Result<(), Keyless> {
         let sealed = self.channels.get_mut(&frame.iface).and_then(|channel| {
-            let sealed = channel.current.as_mut()?.seal(&self.own, &mut frame.bytes);
+            let sealed =
+                channel.current.as_mut()?.seal(&self.own, &mut frame.bytes, frame.iface, &mut self.tap);
             if sealed {
                 channel.sealed.count(frame.bytes.len());
             }

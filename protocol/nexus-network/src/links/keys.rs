@@ -60,12 +60,18 @@ impl Keys {
         self.counter
     }
 
+    /// What the next frame begins with; none if no counter is left.
+    pub(super) fn next_header(&self) -> Option<SealedHeader> {
+        let header = SealedHeader { key: KeyName::Session(self.to), counter: self.counter };
+        (self.counter < u32::MAX).then_some(header)
+    }
+
     /// Seals what stands behind the headroom of `bytes`, in place: the header is written into the headroom, the tag
     /// appended. Returns the frame's counter.
     pub(super) fn seal(&mut self, bytes: &mut Vec<u8>) -> Result<u32, Exhausted> {
-        let counter = self.counter;
+        let header = self.next_header().ok_or(Exhausted)?;
+        let counter = header.counter;
         self.counter = counter.checked_add(1).ok_or(Exhausted)?;
-        let header = SealedHeader { key: KeyName::Session(self.to), counter };
         let associated = header.to_bytes();
         let Some((head, plaintext)) = bytes.split_first_chunk_mut::<HEADER_LEN>() else {
             return Err(Exhausted);

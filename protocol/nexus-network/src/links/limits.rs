@@ -60,5 +60,6 @@ impl MemoryBound for Links {
             .saturating_add(TAGS.saturating_mul(256))
             .saturating_add(timers)
             .saturating_add(Sessions::memory_bound(sessions, interfaces))
+            .saturating_add(self.tap.memory_bound())
     }
 }

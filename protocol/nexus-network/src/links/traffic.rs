@@ -5,8 +5,9 @@ use alloc::vec::Vec;
 use nexus_machine::{Cx, Sink};
 use nexus_wire::nexus::Layout as _;
 use nexus_wire::nexus::frame::{
-    BeaconTag, FrameKind, Head, KeyName, LinkVersion, Sealed, SealedHeader, SessionId,
+    BeaconTag, FrameKind, HEADER_LEN, Head, KeyName, LinkVersion, Sealed, SealedHeader, SessionId,
 };
+use nexus_wire::nexus::recording::Direction;
 
 use super::link::{Received, Sealing};
 use super::refusals::Refused;
@@ -88,12 +89,11 @@ impl Links {
                 return None;
             }
         };
-        self.receive_on(cx, link, header, session, from, &mut bytes, out).map(|received| Opened {
-            link,
-            bytes,
-            end: received.end,
-            whole: received.whole,
-        })
+        let peer = self.links.get(link.0).map(|link| link.peer.node_id());
+        let received = self.receive_on(cx, link, header, session, from, &mut bytes, out)?;
+        let plaintext = bytes.get(HEADER_LEN..received.end).unwrap_or_default();
+        self.tap.note(iface, Direction::Received, peer, header, plaintext);
+        Some(Opened { link, bytes, end: received.end, whole: received.whole })
     }
 
     /// Opens a frame on a link, and keeps the tables in step with what it changed.
@@ -134,7 +134,7 @@ impl Links {
             self.withhold();
             return Err(Withheld);
         };
-        match link.seal(&mut frame.bytes) {
+        match link.seal(&mut frame.bytes, &mut self.tap) {
             Sealing::To(endpoint) => {
                 frame.to = endpoint;
                 if link.is_used_up() {

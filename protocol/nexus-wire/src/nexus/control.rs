@@ -172,6 +172,10 @@ pub struct BroadcastKey<'a> {
 impl BroadcastKey<'_> {
     /// Its length on the wire, in bytes.
     pub const LEN: usize = 2 + 32 + 4 + 4;
+    /// Where its secret begins, in bytes.
+    pub const KEY_AT: usize = 2;
+    /// How long its secret is, in bytes.
+    pub const KEY_LEN: usize = 32;
 }
 
 impl fmt::Debug for BroadcastKey<'_> {

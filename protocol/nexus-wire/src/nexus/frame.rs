@@ -277,7 +277,7 @@ impl SealedHeader {
         [0, 0, 0, 0, c0, c1, c2, c3, 0, 0, 0, 0]
     }
 
-    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let head = Head::from_wire(reader.u8("head")?).ok_or(reader.error("head", Fault::Value))?;
         require(head.version() == LinkVersion::ONE, reader, "head", Fault::Version)?;
         let key = match head.kind() {

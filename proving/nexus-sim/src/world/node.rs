@@ -203,6 +203,11 @@ impl<A: Actor> World<'_, '_, '_, A> {
             return;
         }
         let snapshot = state.boot(now);
+        let tapping = self.watch.wants_opened();
+        let state = self.node(node);
+        if let Some(actor) = &mut state.actor {
+            actor.turn_tap(tapping);
+        }
         let (incarnation, disk) = (state.incarnation, state.provenance);
         self.watch.saw(now, What::Node { node, incarnation, act: Act::Booted { snapshot: &snapshot, disk } });
         self.drain(node);
@@ -333,8 +338,18 @@ impl<A: Actor> World<'_, '_, '_, A> {
         }
     }
 
+    /// Shows what a node's frames say to whoever wants to see it.
+    fn show(&mut self, node: NodeIndex) {
+        let actor = &mut self.nodes[node.place()].actor;
+        while let Some(opened) = actor.as_mut().and_then(Actor::take_opened) {
+            let observers = self.watch.observers.iter_mut();
+            observers.for_each(|observer| observer.opened(self.now, node, &opened));
+        }
+    }
+
     /// Takes outputs until there are none, or until the node crashes between two of them.
     fn drain(&mut self, node: NodeIndex) {
+        self.show(node);
         for _ in 0..PATIENCE {
             let state = &mut self.nodes[node.place()];
             let Some(output) = state.actor.as_mut().and_then(Actor::poll_output) else { return };

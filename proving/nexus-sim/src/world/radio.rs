@@ -11,7 +11,7 @@ use crate::actor::Actor;
 use crate::clock::WorldTime;
 use crate::medium::Medium;
 use crate::modems::{Modems, Said, damage};
-use crate::observation::{Damage, MediumIndex, NodeIndex, What};
+use crate::observation::{Damage, Landing, MediumIndex, NodeIndex, What};
 use crate::radios::Radios;
 use crate::schedule::Direction;
 use crate::transceivers::Transceivers;
@@ -133,6 +133,9 @@ impl<A: Actor> World<'_, '_, '_, A> {
         let bytes = &transmission.bytes;
         let channel = transmission.channel;
         self.watch.saw(self.now, What::Aired { medium: index, sender, channel, airtime, bytes });
+        let nodes = &self.media[index.place()].plan.nodes;
+        let landing = Landing { at: self.now, medium: index, nodes, transmission };
+        self.watch.observers.iter_mut().for_each(|observer| observer.landed(&landing));
         for reception in &transmission.receptions {
             let (receiver, _) = self.media[index.place()].ports[usize::from(reception.radio.0)];
             if let Some(damage) = damage(reception.outcome) {

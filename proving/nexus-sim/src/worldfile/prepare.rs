@@ -84,6 +84,7 @@ pub(super) fn prepare(file: &WorldFile) -> Result<Prepared, Wrong> {
     Ok(Prepared {
         name: file.name.clone(),
         nodes: file.nodes.iter().map(|node| node.get_ref().name.clone()).collect(),
+        routes: names.routes,
         media: media_names,
         scenario,
         flows,

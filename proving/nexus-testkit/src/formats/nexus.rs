@@ -22,6 +22,7 @@ use nexus_wire::nexus::handshake::{LinkPayload, PayloadFlags, ReplyPayload};
 use nexus_wire::nexus::key_file::{KeyFile, Lock, LockedSeed};
 use nexus_wire::nexus::message::{MessageWriter, Messages};
 use nexus_wire::nexus::path_cost::{CompactPathCost, CostCode, Generation, HopCount, LatencyMs};
+use nexus_wire::nexus::recording::{Direction, RecordedFrame, RecordedMessages};
 use nexus_wire::nexus::traffic::{Announce, Class, Fragment, FragmentPlace, Packet};
 use nexus_wire::nexus::{Layout, announce};
 
@@ -81,6 +82,8 @@ pub static ALL: &[Format] = &[
     format!(Done, || vec![bytes(&Done { store: StoreId::KEYS, state_hash: STATE })], |len| len == 17),
     format!(Congestion, congestions, |len| len == 3),
     format!(Envelope, envelopes, |len| len >= 7),
+    format!(RecordedFrame, recorded_frames, |len| len >= 4),
+    format!(RecordedMessages, recorded_messages, |len| len >= 26),
 ];
 
 /// The encoding, which is as long as the value says.
@@ -334,4 +337,41 @@ fn envelopes() -> Vec<Vec<u8>> {
         bytes(&Envelope { service: Service::MESSAGE, reply_to: Some(NODE), sender, body: b"hello", ..bare }),
         bytes(&Envelope { service: Service(0x1000), sender, ..bare }),
     ]
+}
+
+fn recorded_frames() -> Vec<Vec<u8>> {
+    let frame = bytes(&beacon());
+    let on_cable = RecordedFrame { interface: 0, direction: Direction::Sent, endpoint: &[], frame: &frame };
+    let endpoint = [0xfe; RecordedFrame::MAX_ENDPOINT];
+    vec![
+        bytes(&on_cable),
+        bytes(&RecordedFrame {
+            interface: 3,
+            direction: Direction::Received,
+            endpoint: &endpoint,
+            frame: PACKET,
+        }),
+    ]
+}
+
+fn recorded_messages() -> Vec<Vec<u8>> {
+    let key = KeyName::Session(session(0x0203));
+    let [plaintext, broadcast, ..] = &plaintexts()[..] else { unreachable!("there are four samples") };
+    let header = SealedHeader { key, counter: 9 };
+    let received = RecordedMessages {
+        interface: 2,
+        direction: Direction::Received,
+        peer: Some(NODE),
+        header,
+        plaintext,
+    };
+    let key = KeyName::Broadcast(BroadcastKeyId(0x1234));
+    let said = RecordedMessages {
+        direction: Direction::Sent,
+        peer: None,
+        header: SealedHeader { key, counter: 77 },
+        plaintext: broadcast,
+        ..received
+    };
+    vec![bytes(&received), bytes(&said)]
 }

@@ -5,10 +5,12 @@ use alloc::vec::Vec;
 use nexus_machine::{Instant, Sink};
 use nexus_wire::nexus::frame::{HEADER_LEN, TAG_LEN};
 use nexus_wire::nexus::message::{MessageKind, MessageWriter, Messages};
+use nexus_wire::nexus::recording::Direction;
 
 use super::rekey::Wish;
 use super::{Desk, Effect, Link};
 use crate::interface::Endpoint;
+use crate::tap::Tap;
 
 /// What became of a frame that was to be sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +36,7 @@ impl Link {
     }
 
     /// Seals a plaintext behind headroom, in place. An acknowledgement that is owed rides along if there is room.
-    pub(in super::super) fn seal(&mut self, bytes: &mut Vec<u8>) -> Sealing {
+    pub(in super::super) fn seal(&mut self, bytes: &mut Vec<u8>, tap: &mut Tap) -> Sealing {
         let sealed_len = bytes.len().saturating_add(TAG_LEN);
         if self.moved.as_mut().is_some_and(|moved| !moved.allows(sealed_len)) {
             return Sealing::Withheld;
@@ -46,6 +48,9 @@ impl Link {
             self.prepend_ack(bytes);
         }
         let awaits_ack = self.pace.acknowledged && carries_packet(bytes);
+        let Some(header) = self.current.next_header() else { return Sealing::Exhausted };
+        let plaintext = bytes.get(HEADER_LEN..).unwrap_or_default();
+        tap.note(self.iface, Direction::Sent, Some(self.peer.node_id()), header, plaintext);
         let Ok(counter) = self.current.seal(bytes) else { return Sealing::Exhausted };
         if awaits_ack {
             self.acks.await_for(counter);
