@@ -215,6 +215,12 @@ impl Accounts {
         account.with_drivers = account.with_drivers.plus(counted(airtime));
     }
 
+    /// What goes to a driver takes another airtime than was thought.
+    pub(super) fn amend(&mut self, now: Instant, limit: &Limit, thought: Duration, airtime: Duration) {
+        let account = self.account(now, limit);
+        account.with_drivers = account.with_drivers.minus(counted(thought)).plus(counted(airtime));
+    }
+
     /// The driver has it no longer: it has left, or never will.
     pub(super) fn end(&mut self, now: Instant, limit: &Limit, airtime: Duration) {
         let account = self.account(now, limit);
