@@ -217,6 +217,9 @@ impl Media {
         }
         let queue = BoundedQueue::new(self.limits.frames, self.limits.bytes, QueueOverflow::DropOldest);
         let limit = Limit::of(iface, &profile);
+        if let Some(limit) = limit {
+            self.accounts.open(now, &limit);
+        }
         self.interfaces.insert(iface, Interface { profile, limit, queue, turn: Turn::Idle, drops });
     }
 

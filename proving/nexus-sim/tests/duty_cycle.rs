@@ -122,9 +122,8 @@ fn after_a_burst_a_node_rests_for_the_hour_and_no_hour_has_more_than_its_share()
     let gaps = left.windows(2).map(|pair| pair[1].since(pair[0])).max().unwrap();
     assert!(gaps >= HOUR && gaps <= Duration::from_secs(62 * 60), "{gaps:?}");
     let minutes = (0..=180 * 4).map(|quarter| Instant::BOOT.after(Duration::from_secs(15 * quarter)));
-    let sum: Vec<_> = minutes
-        .map(|at| (at.as_micros() as f64 / 60e6, in_the_hour_before(at) as f64 / 1e6))
-        .collect();
+    let sum: Vec<_> =
+        minutes.map(|at| (at.as_micros() as f64 / 60e6, in_the_hour_before(at) as f64 / 1e6)).collect();
     assert!(sum.iter().all(|(_, seconds)| *seconds <= 36.0));
     let plot = Plot::new(
         "Airtime in the hour before, frames of 500 bytes at SF7, 125 kHz",
@@ -132,7 +131,10 @@ fn after_a_burst_a_node_rests_for_the_hour_and_no_hour_has_more_than_its_share()
         Axis::new("seconds", 0.0, 45.0),
     );
     let limit = vec![(0.0, 36.0), (180.0, 36.0)];
-    figure("duty-rest", &plot.with("1 %", Mark::Dashes, limit).with("somebody always has a frame", Mark::Line, sum));
+    figure(
+        "duty-rest",
+        &plot.with("1 %", Mark::Dashes, limit).with("somebody always has a frame", Mark::Line, sum),
+    );
 }
 
 fn figure(name: &str, plot: &Plot) {

@@ -231,6 +231,17 @@ fn airtime_of_predecessors_ages_across_restarts() {
 }
 
 #[test]
+fn airtime_of_predecessors_ages_also_while_nobody_has_anything_to_send() {
+    let mut media = Bench::limited(Access::Direct);
+    spend(&mut media, 44);
+    media.restart(limited(Access::Direct));
+    while let Some(due) = media.organ.next_timeout() {
+        media.timeout_at(due);
+    }
+    assert_eq!(media.tell(long(LEFT)).len(), 1, "an hour has passed since the start");
+}
+
+#[test]
 fn a_damaged_account_is_an_empty_one() {
     let mut media = Bench::limited(Access::Direct);
     media.disk.apply(Write::set(AIRTIME, &[0, LEFT.0], vec![7; 3]));
