@@ -1,7 +1,7 @@
 //! Media in memory: airtime, and everything that can happen to a frame on its way.
 
 use nexus_machine::{Duration, Instant, Stream};
-use nexus_network::{Endpoint, InterfaceId, Reach};
+use nexus_network::{Access, Endpoint, InterfaceId, Reach};
 
 use crate::clock::WorldTime;
 use crate::layout::MediumPlan;
