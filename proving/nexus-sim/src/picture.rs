@@ -15,6 +15,14 @@ pub use map::map;
 pub use places::Places;
 pub use tally::{Fate, Flight, Heard, Tally};
 
+use crate::clock::WorldTime;
+
+/// A moment of a world, to the second.
+fn in_words(at: WorldTime) -> String {
+    let seconds = at.as_micros() / 1_000_000;
+    format!("{:02}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
+}
+
 /// A number of bytes, short.
 fn bytes_in_words(bytes: u64) -> String {
     match bytes {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use nexus_machine::Duration;
 
+use super::in_words;
 use super::places::Places;
 use super::svg::{Anchor, Point, Svg, step};
 use super::tally::{Fate, Flight, Tally};
@@ -11,7 +12,7 @@ use crate::capture::description;
 use crate::clock::WorldTime;
 use crate::observation::{MediumIndex, NodeIndex};
 
-const WIDTH: f64 = 1_280.0;
+const WIDTH: f64 = 1_300.0;
 /// Where time begins and ends.
 const LEFT: f64 = 130.0;
 const RIGHT: f64 = 960.0;
@@ -80,7 +81,7 @@ pub fn activity(title: &str, tally: &Tally, places: &Places, lanes: Lanes) -> Re
     let rows: f64 = channels.iter().filter(radios).map(|(_, nodes)| height(nodes.len())).sum();
     let mut drawing = Drawing { svg: Svg::new(WIDTH, TOP + rows, STYLE), tally, places, lanes };
     drawing.svg.text("title", (20.0, 30.0), Anchor::Start, title);
-    let [from, to] = [lanes.from, lanes.to].map(|at| moment(seconds(at.since(WorldTime::START)), 1.0));
+    let [from, to] = [lanes.from, lanes.to].map(in_words);
     let sub = format!("{} transmissions from {from} to {to}", shown.len());
     drawing.svg.text("sub", (20.0, 48.0), Anchor::Start, &sub);
     drawing.key();
@@ -261,8 +262,7 @@ fn moment(at: f64, step: f64) -> String {
         reason = "a moment of a run, whole seconds"
     )]
     let whole = at.round() as u64;
-    let (hours, minutes, seconds) = (whole / 3_600, whole / 60 % 60, whole % 60);
-    format!("{hours:02}:{minutes:02}:{seconds:02}")
+    in_words(WorldTime::from_start(Duration::from_secs(whole)))
 }
 
 #[cfg(test)]
