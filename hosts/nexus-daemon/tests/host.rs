@@ -308,5 +308,6 @@ fn profile() -> Profile {
         frame_size: 500,
         timing: Timing::Rate,
         duty: DutyCycle::UNLIMITED,
+        sub_band: None,
     }
 }

@@ -35,6 +35,7 @@ pub(crate) fn profile() -> Profile {
         frame_size: 1_064,
         timing: Timing::Rate,
         duty: DutyCycle::UNLIMITED,
+        sub_band: None,
     }
 }
 
@@ -237,8 +238,8 @@ impl Relay {
                     self.neighbour(frame.iface).hears(cx, frame.bytes);
                     self.layer.handle(cx, layer::Input::TxReady(frame.iface), &mut self.effects);
                 }
-                layer::Effect::Write { number, .. } => {
-                    self.layer.handle(cx, layer::Input::Durable(number), &mut self.effects);
+                layer::Effect::Write { by, number: through, .. } => {
+                    self.layer.handle(cx, layer::Input::Durable { by, through }, &mut self.effects);
                 }
                 layer::Effect::EntropyWanted => {
                     self.layer.handle(cx, layer::Input::Entropy([7; 32]), &mut self.effects);

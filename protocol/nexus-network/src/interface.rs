@@ -27,6 +27,30 @@ pub struct Profile {
     pub timing: Timing,
     /// How much of the time this node may transmit.
     pub duty: DutyCycle,
+    /// The stretch of spectrum whose rules hold; none on what is no radio, or where the operator alone decides.
+    pub sub_band: Option<SubBand>,
+}
+
+/// A stretch of spectrum in which everything that a node transmits counts together. Source: spec/network.md#duty-cycle.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SubBand {
+    /// Which one.
+    pub id: SubBandId,
+    /// How long this node may stay on a channel there, if that is limited.
+    pub dwell: Option<Dwell>,
+}
+
+/// The name of a stretch of spectrum: durable, never given to another. Source: spec/network.md#regions.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct SubBandId(pub u8);
+
+/// How long a transmitter may occupy a channel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Dwell {
+    /// So long at most,
+    pub most: Duration,
+    /// in any such time: at most 20 s.
+    pub within: Duration,
 }
 
 impl Profile {
@@ -203,6 +227,7 @@ mod tests {
             frame_size: 508,
             timing: Timing::Rate,
             duty: DutyCycle::UNLIMITED,
+            sub_band: None,
         };
         assert_eq!(cable.airtime(100), Duration::from_millis(100));
         let radio = Profile { timing: Timing::LoRa(modulation), ..cable };

@@ -45,8 +45,13 @@ pub enum Input {
     Announce,
     /// A ratchet is durable.
     Ratchet(RatchetPublic),
-    /// The announces' writes are durable up to this number.
-    Durable(u64),
+    /// A writer's writes are durable up to this number.
+    Durable {
+        /// Whose.
+        by: Writer,
+        /// Up to which, included.
+        through: u64,
+    },
     /// Keep a link with whoever answers at `to`: begin handshakes until there is one, and again when it is lost.
     Dial {
         /// On which interface.
@@ -93,8 +98,10 @@ pub enum Effect {
     Sense(InterfaceId),
     /// A frame waited for the channel in vain.
     Jammed(InterfaceId),
-    /// Make this write of the announces durable, then say [`Input::Durable`] with the number.
+    /// Make this write durable, then say [`Input::Durable`] with the number.
     Write {
+        /// Whose it is.
+        by: Writer,
         /// The number.
         number: u64,
         /// The write.
@@ -130,6 +137,15 @@ pub enum Effect {
         /// Whether it left, and towards whom; not that it arrived.
         outcome: Originated,
     },
+}
+
+/// Which organ of this layer writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writer {
+    /// The announces.
+    Announces,
+    /// The way out: what was transmitted where that is limited.
+    Media,
 }
 
 /// What became of a packet of this node's own.
@@ -229,7 +245,7 @@ impl Network {
         let identity = || NodeIdentity::from_seed(IdentitySeed::from_bytes(*identity.expose()));
         let own = identity().node_id().into();
         let organs = Organs {
-            media: Media::new(limits.media, seed),
+            media: Media::new(limits.media, snapshot, seed),
             links: Links::new(identity(), Policy::Anyone, limits.links, seed),
             broadcast: Broadcast::new(identity(), limits.broadcast, seed),
             announces: Announces::new(identity(), app_data, limits.announces, snapshot, seed),
@@ -327,7 +343,12 @@ impl Machine for Network {
             Input::ChannelClear(iface) => organs.media.handle(cx, M::ChannelClear(iface), nerves),
             Input::Announce => organs.announces.handle(cx, A::Announce, nerves),
             Input::Ratchet(ratchet) => organs.announces.handle(cx, A::Ratchet(ratchet), nerves),
-            Input::Durable(through) => organs.announces.handle(cx, A::Durable(through), nerves),
+            Input::Durable { by: Writer::Announces, through } => {
+                organs.announces.handle(cx, A::Durable(through), nerves);
+            }
+            Input::Durable { by: Writer::Media, through } => {
+                organs.media.handle(cx, M::Durable(through), nerves);
+            }
             Input::Dial { iface, to, expected } => {
                 organs.links.handle(cx, L::Dial { iface, to, expected }, nerves);
             }

@@ -51,8 +51,10 @@ pub mod tap;
 
 pub use announces::{AppData, AppDataTooLong, Recipient, Sighting};
 pub use forwarding::{Decision, Forwarding};
-pub use interface::{Access, DutyCycle, Endpoint, InterfaceId, Mode, Profile, Reach, Timing};
-pub use layer::{Effect, Input, Limits, Network, Originated};
+pub use interface::{
+    Access, DutyCycle, Dwell, Endpoint, InterfaceId, Mode, Profile, Reach, SubBand, SubBandId, Timing,
+};
+pub use layer::{Effect, Input, Limits, Network, Originated, Writer};
 pub use links::{Down, LinkId, LinkStatus, Policy};
 pub use media::{Frame, Seal};
 pub use region::{Channel, Region};

@@ -82,8 +82,9 @@ impl Modulation {
     pub fn transmission(self, payload: usize) -> Duration {
         let sf = u64::from(self.spreading_factor);
         let bytes = u64::try_from(payload.saturating_add(AIR_HEADER)).unwrap_or(u64::MAX);
-        // 16 bits of CRC, 20 of the explicit header, and 8 that the first block carries at reduced rate.
-        let bits = bytes.saturating_mul(8).saturating_add(44).saturating_sub(sf.saturating_mul(4));
+        // 16 bits of CRC, 20 of the explicit header, and from spreading factor 7 on 8 that the first block carries at reduced rate.
+        let beside = if self.spreading_factor < 7 { 36 } else { 44 };
+        let bits = bytes.saturating_mul(8).saturating_add(beside).saturating_sub(sf.saturating_mul(4));
         let per_block =
             if self.symbol() >= LOW_DATA_RATE { sf.saturating_sub(2) } else { sf }.saturating_mul(4);
         let blocks = bits.div_ceil(per_block.max(1));
@@ -140,6 +141,10 @@ mod tests {
             modulation(250_000, 10).transmission(50).as_micros(),
             (18 * 4 + 17 + 32 + 11 * 20) * 1_024
         );
+        // SF5 at 500 kHz: symbols of 64 µs, a preamble of 375 and 6.25: (408 + 36 − 20) / 20 → 22 blocks.
+        assert_eq!(modulation(500_000, 5).transmission(50).as_micros(), (375 * 4 + 25 + 32 + 22 * 20) * 16);
+        // SF6 at 125 kHz: (408 + 36 − 24) / 24 → 18 blocks, a preamble of 47 symbols of 512 µs.
+        assert_eq!(modulation(125_000, 6).transmission(50).as_micros(), (47 * 4 + 25 + 32 + 18 * 20) * 128);
         // An empty payload has its header: (8 + 44 − 28) / 28 → 1 block.
         assert_eq!(modulation(125_000, 7).transmission(0).as_micros(), (24 * 4 + 17 + 32 + 20) * 256);
     }

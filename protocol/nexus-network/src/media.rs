@@ -3,9 +3,11 @@
 //! Invariant: at most one frame is with the driver of an interface at any time; everything else waits here, where it can
 //! still be counted, dropped or overtaken. On half-duplex media a frame leaves only after the channel was sensed clear, and
 //! after seven attempts in vain it is dropped and said to be. In no hour does it transmit more than the medium's duty cycle
-//! allows. Spec: spec/network.md#medium-access.
+//! allows, nor within a dwell time more than that; what several interfaces transmit in one sub-band counts together, and a restart
+//! gives nothing back. Spec: spec/network.md#medium-access.
 
-mod allowance;
+mod accounts;
+mod tally;
 #[cfg(test)]
 mod tests;
 
@@ -15,16 +17,17 @@ use alloc::vec::Vec;
 use nexus_crypto::DestinationHash;
 use nexus_machine::{
     BoundedQueue, Cx, Deadlines, Duration, Instant, Machine, MemoryBound, Pushed, QueueOverflow, Seed, Sink,
-    Stream,
+    Snapshot, Stream, Write, earliest,
 };
 
 use nexus_wire::nexus::frame::TAG_LEN;
 
 use crate::broadcast::SIGNATURE_LEN;
-use crate::interface::{Access, DutyCycle, Endpoint, InterfaceId, Profile};
+use crate::interface::{Access, Endpoint, InterfaceId, Profile};
 use crate::links::LinkId;
 
-use allowance::{Allowance, HOUR};
+pub use accounts::AIRTIME;
+use accounts::{Accounts, Clearance, Limit};
 
 /// What the organ is told.
 #[derive(Clone, Debug)]
@@ -43,6 +46,8 @@ pub enum Input {
     ChannelBusy(InterfaceId),
     /// Nobody is transmitting.
     ChannelClear(InterfaceId),
+    /// Writes are durable up to this number.
+    Durable(u64),
 }
 
 /// What the organ wants.
@@ -54,6 +59,13 @@ pub enum Effect {
     Sense(InterfaceId),
     /// The channel was busy seven times in a row: its frame was dropped.
     Jammed(InterfaceId),
+    /// Make this write durable, then say [`Input::Durable`] with the number.
+    Write {
+        /// The number.
+        number: u64,
+        /// The write.
+        write: Write,
+    },
 }
 
 /// One frame on its way to a medium.
@@ -83,7 +95,7 @@ pub enum Seal {
 /// Why frames did not leave, per interface. Counted, never reset while the interface is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Drops {
-    /// Longer than the medium's longest frame, or than an hour's duty cycle.
+    /// Longer than the medium's longest frame, than an hour's duty cycle, or than a dwell time.
     pub too_long: u64,
     /// The queue was full: the longest-waiting frames made room.
     pub displaced: u64,
@@ -122,7 +134,7 @@ pub struct Media {
     interfaces: BTreeMap<InterfaceId, Interface>,
     backoffs: Deadlines<InterfaceId>,
     /// What was spent where the time to transmit is limited. It outlives the interface: who pulls the plug has no more of it.
-    spent: BTreeMap<InterfaceId, Allowance>,
+    accounts: Accounts,
     random: Stream,
     limits: Limits,
     /// Frames for interfaces that are not up, and interfaces beyond the limit.
@@ -132,6 +144,8 @@ pub struct Media {
 #[derive(Debug)]
 struct Interface {
     profile: Profile,
+    /// What it may transmit, if anything limits it.
+    limit: Option<Limit>,
     queue: BoundedQueue<Frame>,
     turn: Turn,
     drops: Drops,
@@ -142,24 +156,26 @@ struct Interface {
 enum Turn {
     /// Nothing waits; the driver is ready.
     Idle,
-    /// The driver has a frame; it will say when it is ready.
-    Driver,
+    /// The driver has a frame of so much airtime; it will say when it is ready.
+    Driver { airtime: Duration },
     /// The driver was asked whether the channel is free, for the `attempt`th time.
     Sensing { attempt: u8 },
     /// The channel was busy `attempt` times; a deadline is set.
     BackingOff { attempt: u8 },
-    /// The duty cycle is used up; a deadline is set.
+    /// The duty cycle or the dwell time is used up; a deadline is set.
     Resting,
+    /// A write is to say that the next frame's airtime is spent.
+    Claiming,
 }
 
 impl Media {
-    /// The organ without interfaces. Its random stream decides back-offs only.
+    /// The organ without interfaces, with what was spent before. Its random stream decides back-offs only.
     #[must_use]
-    pub fn new(limits: Limits, seed: &Seed) -> Self {
+    pub fn new(limits: Limits, snapshot: &Snapshot, seed: &Seed) -> Self {
         Self {
             interfaces: BTreeMap::new(),
             backoffs: Deadlines::default(),
-            spent: BTreeMap::new(),
+            accounts: Accounts::resume(snapshot),
             random: seed.fork("media"),
             limits,
             refused: 0,
@@ -189,20 +205,25 @@ impl Media {
         self.refused
     }
 
-    fn open(&mut self, iface: InterfaceId, profile: Profile) {
-        let drops = self.close(iface);
+    fn open(&mut self, now: Instant, iface: InterfaceId, profile: Profile) {
+        let drops = self.close(now, iface);
         if self.interfaces.len() >= self.limits.interfaces {
             self.refused = self.refused.saturating_add(1);
             return;
         }
         let queue = BoundedQueue::new(self.limits.frames, self.limits.bytes, QueueOverflow::DropOldest);
-        self.interfaces.insert(iface, Interface { profile, queue, turn: Turn::Idle, drops });
+        let limit = Limit::of(iface, &profile);
+        self.interfaces.insert(iface, Interface { profile, limit, queue, turn: Turn::Idle, drops });
     }
 
     /// Forgets an interface; what waited is counted in the drops that it leaves behind.
-    fn close(&mut self, iface: InterfaceId) -> Drops {
+    fn close(&mut self, now: Instant, iface: InterfaceId) -> Drops {
         self.backoffs.cancel(iface);
         let Some(closed) = self.interfaces.remove(&iface) else { return Drops::default() };
+        if let (Turn::Driver { airtime }, Some(limit)) = (closed.turn, closed.limit) {
+            // It may have left.
+            self.accounts.end(now, &limit, airtime);
+        }
         let waiting = u64::try_from(closed.queue.len()).unwrap_or(u64::MAX);
         Drops { went_down: closed.drops.went_down.saturating_add(waiting), ..closed.drops }
     }
@@ -213,8 +234,9 @@ impl Media {
             return;
         };
         let len = frame.len_on_medium();
-        let too_long_for_an_hour = state.hourly().is_some_and(|hourly| state.profile.airtime(len) > hourly);
-        if len > usize::from(state.profile.frame_size) || too_long_for_an_hour {
+        let airtime = state.profile.airtime(len);
+        let too_long_at_once = state.limit.is_some_and(|limit| !limit.has_room_for(airtime));
+        if len > usize::from(state.profile.frame_size) || too_long_at_once {
             state.drops.too_long = state.drops.too_long.saturating_add(1);
             return;
         }
@@ -230,18 +252,26 @@ impl Media {
         }
     }
 
+    /// The driver took its frame.
+    fn tx_ready(&mut self, now: Instant, iface: InterfaceId, out: &mut impl Sink<Effect>) {
+        let Some(state) = self.interfaces.get_mut(&iface) else { return };
+        let Turn::Driver { airtime } = state.turn else { return };
+        if let Some(limit) = state.limit {
+            self.accounts.end(now, &limit, airtime);
+        }
+        self.begin(now, iface, out);
+    }
+
     /// Starts with the longest-waiting frame of an interface whose driver is ready.
     fn begin(&mut self, now: Instant, iface: InterfaceId, out: &mut impl Sink<Effect>) {
         let Some(state) = self.interfaces.get_mut(&iface) else { return };
-        if let Some(until) = state.rests_until(now, iface, &mut self.spent) {
-            state.turn = Turn::Resting;
-            self.backoffs.set(iface, until);
-            return;
-        }
-        match state.profile.access {
-            Access::Direct => state.transmit(now, iface, &mut self.spent, out),
-            Access::ListenBeforeTalk { .. } if state.queue.is_empty() => state.turn = Turn::Idle,
-            Access::ListenBeforeTalk { .. } => state.sense(iface, 1, out),
+        if state.queue.is_empty() {
+            state.turn = Turn::Idle;
+        } else if state.is_cleared(now, iface, &mut self.accounts, &mut self.backoffs, out) {
+            match state.profile.access {
+                Access::Direct => state.transmit(now, &mut self.accounts, out),
+                Access::ListenBeforeTalk { .. } => state.sense(iface, 1, out),
+            }
         }
     }
 
@@ -250,13 +280,25 @@ impl Media {
         if !matches!(state.turn, Turn::Sensing { .. }) {
             return;
         }
-        // While it was sensed the next frame may have become another, longer one.
-        match state.rests_until(now, iface, &mut self.spent) {
-            Some(until) => {
-                state.turn = Turn::Resting;
-                self.backoffs.set(iface, until);
+        if state.queue.is_empty() {
+            // What wanted the channel was recalled.
+            state.turn = Turn::Idle;
+        } else if state.is_cleared(now, iface, &mut self.accounts, &mut self.backoffs, out) {
+            // While it was sensed the next frame may have become another, longer one, or another interface may have spent.
+            state.transmit(now, &mut self.accounts, out);
+        }
+    }
+
+    fn durable(&mut self, now: Instant, through: u64, out: &mut impl Sink<Effect>) {
+        while let Some(account) = self.accounts.durable(through) {
+            let claims = |(_, state): &(&InterfaceId, &Interface)| {
+                state.turn == Turn::Claiming && state.limit.is_some_and(|limit| limit.account == account)
+            };
+            let waiting: Vec<InterfaceId> =
+                self.interfaces.iter().filter(claims).map(|(iface, _)| *iface).collect();
+            for iface in waiting {
+                self.begin(now, iface, out);
             }
-            None => state.transmit(now, iface, &mut self.spent, out),
         }
     }
 
@@ -308,39 +350,38 @@ impl Frame {
 }
 
 impl Interface {
-    /// How much it may transmit in an hour, if that is limited.
-    fn hourly(&self) -> Option<Duration> {
-        (self.profile.duty != DutyCycle::UNLIMITED).then(|| self.profile.duty.of(HOUR))
-    }
-
-    /// Until when the next frame has to wait for the duty cycle, if it has to.
-    fn rests_until(
-        &self,
-        now: Instant,
-        iface: InterfaceId,
-        spent: &mut BTreeMap<InterfaceId, Allowance>,
-    ) -> Option<Instant> {
-        let hourly = self.hourly()?;
-        let airtime = self.profile.airtime(self.queue.front()?.len_on_medium());
-        spent.entry(iface).or_default().fits_at(now, airtime, hourly)
-    }
-
-    fn transmit(
+    /// Whether the next frame may leave by the rules of its spectrum. If not, the interface waits until it may.
+    fn is_cleared(
         &mut self,
         now: Instant,
         iface: InterfaceId,
-        spent: &mut BTreeMap<InterfaceId, Allowance>,
+        accounts: &mut Accounts,
+        deadlines: &mut Deadlines<InterfaceId>,
         out: &mut impl Sink<Effect>,
-    ) {
+    ) -> bool {
+        let (Some(limit), Some(next)) = (self.limit, self.queue.front()) else { return true };
+        let airtime = self.profile.airtime(next.len_on_medium());
+        match accounts.clear(now, &limit, airtime, out) {
+            Clearance::Given => return true,
+            Clearance::RestsUntil(until) => {
+                self.turn = Turn::Resting;
+                deadlines.set(iface, until);
+            }
+            Clearance::Awaited => self.turn = Turn::Claiming,
+        }
+        false
+    }
+
+    fn transmit(&mut self, now: Instant, accounts: &mut Accounts, out: &mut impl Sink<Effect>) {
         let Some(frame) = self.queue.pop() else {
             self.turn = Turn::Idle;
             return;
         };
-        if self.hourly().is_some() {
-            let airtime = self.profile.airtime(frame.len_on_medium());
-            spent.entry(iface).or_default().spend(now, airtime);
+        let airtime = self.profile.airtime(frame.len_on_medium());
+        if let Some(limit) = self.limit {
+            accounts.begin(now, &limit, airtime);
         }
-        self.turn = Turn::Driver;
+        self.turn = Turn::Driver { airtime };
         out.push(Effect::Transmit(frame));
     }
 
@@ -356,17 +397,14 @@ impl Machine for Media {
 
     fn handle(&mut self, cx: Cx, input: Input, out: &mut impl Sink<Effect>) {
         match input {
-            Input::Up(iface, profile) => self.open(iface, profile),
+            Input::Up(iface, profile) => self.open(cx.now, iface, profile),
             Input::Down(iface) => {
-                self.close(iface);
+                self.close(cx.now, iface);
             }
             Input::Send(frame) => self.send(cx.now, frame, out),
             Input::Recall(about) => self.recall(about),
-            Input::TxReady(iface) => {
-                if self.interfaces.get(&iface).is_some_and(|state| state.turn == Turn::Driver) {
-                    self.begin(cx.now, iface, out);
-                }
-            }
+            Input::TxReady(iface) => self.tx_ready(cx.now, iface, out),
+            Input::Durable(through) => self.durable(cx.now, through, out),
             Input::ChannelBusy(iface) => self.channel_busy(cx.now, iface, out),
             Input::ChannelClear(iface) => self.channel_clear(cx.now, iface, out),
         }
@@ -379,13 +417,14 @@ impl Machine for Media {
                 Turn::BackingOff { .. } if state.queue.is_empty() => state.turn = Turn::Idle,
                 Turn::BackingOff { attempt } => state.sense(iface, attempt.saturating_add(1), out),
                 Turn::Resting => self.begin(cx.now, iface, out),
-                Turn::Idle | Turn::Driver | Turn::Sensing { .. } => {}
+                Turn::Idle | Turn::Driver { .. } | Turn::Sensing { .. } | Turn::Claiming => {}
             }
         }
+        self.accounts.age(cx.now, out);
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        self.backoffs.next()
+        earliest([self.backoffs.next(), self.accounts.next_timeout()])
     }
 }
 
@@ -394,8 +433,7 @@ impl MemoryBound for Media {
         // A frame's bytes, its place in the queue (a ring doubles when it grows), and the interface's own state.
         let frames = self.limits.frames.saturating_mul(size_of::<(Frame, usize)>()).saturating_mul(2);
         let each = self.limits.bytes.saturating_add(frames).saturating_add(1024);
-        // There are 256 names of interfaces.
-        let allowances = Allowance::MEMORY_BOUND.saturating_add(128).saturating_mul(256);
-        self.limits.interfaces.saturating_mul(each).saturating_add(allowances).saturating_add(4096)
+        let accounts = Accounts::MEMORY_BOUND;
+        self.limits.interfaces.saturating_mul(each).saturating_add(accounts).saturating_add(4096)
     }
 }

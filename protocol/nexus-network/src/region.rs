@@ -9,7 +9,7 @@ use core::fmt;
 use nexus_machine::Duration;
 use thiserror::Error;
 
-use crate::interface::DutyCycle;
+use crate::interface::{DutyCycle, Dwell, SubBand, SubBandId};
 use crate::lora::{FRAME_MAX, Modulation};
 
 #[cfg(test)]
@@ -54,6 +54,7 @@ pub struct Channel {
     modulation: Modulation,
     tx_power_dbm: u8,
     duty: DutyCycle,
+    sub_band: Option<SubBand>,
 }
 
 impl Channel {
@@ -79,6 +80,12 @@ impl Channel {
     #[must_use]
     pub const fn duty(self) -> DutyCycle {
         self.duty
+    }
+
+    /// The stretch of spectrum whose rules hold; none where the operator alone decides.
+    #[must_use]
+    pub const fn sub_band(self) -> Option<SubBand> {
+        self.sub_band
     }
 }
 
@@ -204,7 +211,8 @@ impl fmt::Display for Decimal {
 
 /// A stretch in which the same rules hold.
 #[derive(Clone, Copy, Debug)]
-struct SubBand {
+struct Band {
+    id: SubBandId,
     span: Span,
     duty: DutyCycle,
     power_dbm: u8,
@@ -221,30 +229,39 @@ struct Preset {
 
 /// What every preset has.
 const CODING_RATE: u8 = 5;
-/// How long a frame may be on the air at once, where that is limited. FCC 47 CFR 15.247 (a)(1)(i).
+/// How long a channel may be occupied in [`DWELL_WITHIN`] or [`WIDER_DWELL_WITHIN`]. FCC 47 CFR 15.247 (a)(1)(i).
 const DWELL: Duration = Duration::from_millis(400);
+/// On a channel that is narrower than [`WIDER_HZ`],
+const DWELL_WITHIN: Duration = Duration::from_secs(20);
+/// and on one that is not.
+const WIDER_DWELL_WITHIN: Duration = Duration::from_secs(10);
+/// The same paragraph's limit between the two.
+const WIDER_HZ: u32 = 250_000;
 /// From this width on, modulation is wide enough to need no hopping. FCC 47 CFR 15.247 (a)(2).
 const WIDE_HZ: u32 = 500_000;
+/// What a transmitter with fewer than 50 channels to hop to may give its antenna: 0.25 W. FCC 47 CFR 15.247 (b)(2).
+const NARROW_DBM: u8 = 24;
 
-const fn band(from_hz: u32, to_hz: u32, duty: DutyCycle, power_dbm: u8) -> SubBand {
-    SubBand { span: Span { from_hz, to_hz }, duty, power_dbm }
+/// `id` is durable.
+const fn band(id: u8, from_hz: u32, to_hz: u32, duty: DutyCycle, power_dbm: u8) -> Band {
+    Band { id: SubBandId(id), span: Span { from_hz, to_hz }, duty, power_dbm }
 }
 
 /// 14 dBm are 25 mW and 27 dBm 500 mW, radiated.
-const EU868: [SubBand; 6] = [
-    band(863_000_000, 865_000_000, DutyCycle::TENTH_OF_A_PERCENT, 14),
-    band(865_000_000, 868_000_000, DutyCycle::ONE_PERCENT, 14),
-    band(868_000_000, 868_600_000, DutyCycle::ONE_PERCENT, 14),
-    band(868_700_000, 869_200_000, DutyCycle::TENTH_OF_A_PERCENT, 14),
-    band(869_400_000, 869_650_000, DutyCycle::TEN_PERCENT, 27),
-    band(869_700_000, 870_000_000, DutyCycle::ONE_PERCENT, 14),
+const EU868: [Band; 6] = [
+    band(1, 863_000_000, 865_000_000, DutyCycle::TENTH_OF_A_PERCENT, 14),
+    band(2, 865_000_000, 868_000_000, DutyCycle::ONE_PERCENT, 14),
+    band(3, 868_000_000, 868_600_000, DutyCycle::ONE_PERCENT, 14),
+    band(4, 868_700_000, 869_200_000, DutyCycle::TENTH_OF_A_PERCENT, 14),
+    band(5, 869_400_000, 869_650_000, DutyCycle::TEN_PERCENT, 27),
+    band(6, 869_700_000, 870_000_000, DutyCycle::ONE_PERCENT, 14),
 ];
 /// 10 dBm are 10 mW, radiated.
-const EU433: [SubBand; 1] = [band(433_050_000, 434_790_000, DutyCycle::TEN_PERCENT, 10)];
+const EU433: [Band; 1] = [band(16, 433_050_000, 434_790_000, DutyCycle::TEN_PERCENT, 10)];
 /// 30 dBm are 1 W.
-const US915: [SubBand; 1] = [band(902_000_000, 928_000_000, DutyCycle::UNLIMITED, 30)];
+const US915: [Band; 1] = [band(32, 902_000_000, 928_000_000, DutyCycle::UNLIMITED, 30)];
 /// 1 W, counted with the antenna's 2.15 dB.
-const AU915: [SubBand; 1] = [band(915_000_000, 928_000_000, DutyCycle::UNLIMITED, 27)];
+const AU915: [Band; 1] = [band(48, 915_000_000, 928_000_000, DutyCycle::UNLIMITED, 27)];
 
 impl Region {
     /// All of them.
@@ -279,52 +296,51 @@ impl Region {
         let tx_power_dbm = or(wish.tx_power_dbm, |preset| preset.tx_power_dbm, "tx_power")?;
         let modulation =
             Modulation::new(bandwidth_hz, spreading_factor, coding_rate).ok_or(Refusal::NotLora)?;
-        let channel = Channel { frequency_hz, modulation, tx_power_dbm, duty: wish.duty };
-        self.permit(channel)?;
-        Ok(channel)
+        let channel = Channel { frequency_hz, modulation, tx_power_dbm, duty: wish.duty, sub_band: None };
+        Ok(Channel { sub_band: self.permit(channel)?, ..channel })
     }
 
-    fn permit(self, channel: Channel) -> Result<(), Refusal> {
-        let Some(bands) = self.bands() else { return Ok(()) };
+    /// The stretch of spectrum in which a channel is permitted.
+    fn permit(self, channel: Channel) -> Result<Option<SubBand>, Refusal> {
+        let Some(bands) = self.bands() else { return Ok(None) };
         let half = channel.modulation.bandwidth_hz().div_ceil(2);
         let (from_hz, to_hz) =
             (channel.frequency_hz.saturating_sub(half), channel.frequency_hz.saturating_add(half));
-        let within = |band: &&SubBand| band.span.from_hz <= from_hz && to_hz <= band.span.to_hz;
+        let within = |band: &&Band| band.span.from_hz <= from_hz && to_hz <= band.span.to_hz;
         let span = Span { from_hz, to_hz };
         let band = bands.iter().find(within).ok_or(Refusal::Outside { region: self, channel: span })?;
         let at = Megahertz(channel.frequency_hz);
-        if channel.tx_power_dbm > band.power_dbm {
-            let (asked, most) = (channel.tx_power_dbm, band.power_dbm);
+        let dwell = self.dwell(channel.modulation);
+        let most_dbm = if dwell.is_some() { band.power_dbm.min(NARROW_DBM) } else { band.power_dbm };
+        if channel.tx_power_dbm > most_dbm {
+            let (asked, most) = (channel.tx_power_dbm, most_dbm);
             return Err(Refusal::TooLoud { region: self, at, asked, most });
         }
-        let most = band.duty.min(self.duty_of_a_narrow_channel(channel.modulation));
+        let most = dwell.map_or(band.duty, |dwell| band.duty.min(stays(dwell)));
         if channel.duty > most {
             return Err(Refusal::TooMuch { region: self, at, asked: channel.duty, most });
         }
         let airtime = channel.modulation.airtime(usize::from(FRAME_MAX));
-        if self.limits_dwell(channel.modulation) && airtime > DWELL {
+        if dwell.is_some_and(|dwell| airtime > dwell.most) {
             return Err(Refusal::TooLong { region: self, airtime });
         }
-        Ok(())
+        Ok(Some(SubBand { id: band.id, dwell }))
     }
 
-    /// Whether no frame may be on the air for longer than [`DWELL`].
-    const fn limits_dwell(self, modulation: Modulation) -> bool {
+    /// How long a node may stay on such a channel, where that is limited.
+    const fn dwell(self, modulation: Modulation) -> Option<Dwell> {
         match self {
-            Self::Us915 | Self::Au915 => modulation.bandwidth_hz() < WIDE_HZ,
-            Self::Eu868 | Self::Eu433 | Self::Custom => false,
+            Self::Us915 | Self::Au915 if modulation.bandwidth_hz() < WIDER_HZ => {
+                Some(Dwell { most: DWELL, within: DWELL_WITHIN })
+            }
+            Self::Us915 | Self::Au915 if modulation.bandwidth_hz() < WIDE_HZ => {
+                Some(Dwell { most: DWELL, within: WIDER_DWELL_WITHIN })
+            }
+            Self::Us915 | Self::Au915 | Self::Eu868 | Self::Eu433 | Self::Custom => None,
         }
     }
 
-    /// [`DWELL`] in 20 s, from 250 kHz on in 10 s: a node that does not hop stays on one channel for all of it.
-    const fn duty_of_a_narrow_channel(self, modulation: Modulation) -> DutyCycle {
-        if !self.limits_dwell(modulation) {
-            return DutyCycle::UNLIMITED;
-        }
-        if modulation.bandwidth_hz() < 250_000 { DutyCycle::TWO_PERCENT } else { DutyCycle::FOUR_PERCENT }
-    }
-
-    const fn bands(self) -> Option<&'static [SubBand]> {
+    const fn bands(self) -> Option<&'static [Band]> {
         match self {
             Self::Eu868 => Some(&EU868),
             Self::Eu433 => Some(&EU433),
@@ -349,6 +365,11 @@ impl Region {
     }
 }
 
+/// The duty cycle of a node that does not hop: it stays on one channel for all of the time.
+fn stays(dwell: Dwell) -> DutyCycle {
+    if dwell.within > WIDER_DWELL_WITHIN { DutyCycle::TWO_PERCENT } else { DutyCycle::FOUR_PERCENT }
+}
+
 impl fmt::Display for Region {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -361,7 +382,7 @@ struct Permitted(Region);
 impl fmt::Display for Permitted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bands = self.0.bands().unwrap_or_default();
-        for (number, SubBand { span, duty, power_dbm }) in bands.iter().enumerate() {
+        for (number, Band { id: _, span, duty, power_dbm }) in bands.iter().enumerate() {
             let before = if number == 0 { "" } else { ", or " };
             write!(f, "{before}{span} ({duty}, {power_dbm} dBm)")?;
         }

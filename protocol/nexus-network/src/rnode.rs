@@ -91,6 +91,7 @@ impl Settings {
             frame_size: FRAME_MAX,
             timing: Timing::LoRa(channel.modulation()),
             duty: channel.duty(),
+            sub_band: channel.sub_band(),
         })
     }
 }

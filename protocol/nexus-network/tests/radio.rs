@@ -216,7 +216,7 @@ impl Radio {
                     self.sent += 1;
                     self.flying.insert((at, self.sent), (node, frame.bytes));
                 }
-                Effect::Write { number, .. } => durable = Some(number),
+                Effect::Write { by, number: through, .. } => durable = Some(Input::Durable { by, through }),
                 Effect::Sense(_)
                 | Effect::Jammed(_)
                 | Effect::Reached(_)
@@ -228,8 +228,8 @@ impl Radio {
                 | Effect::Originated { .. } => {}
             }
         }
-        if let Some(number) = durable {
-            self.tell(node, Input::Durable(number));
+        if let Some(durable) = durable {
+            self.tell(node, durable);
         }
     }
 
@@ -325,6 +325,7 @@ fn profile() -> Profile {
         frame_size: 508,
         timing: Timing::Rate,
         duty: DutyCycle::UNLIMITED,
+        sub_band: None,
     }
 }
 

@@ -232,7 +232,10 @@ impl Body {
     fn persisted(&mut self, cx: Cx, through: Ticket, signals: &mut VecDeque<Signal>) {
         while let Some((writer, number)) = self.tickets.completed(through) {
             match writer {
-                Writer::Announces => self.network.handle(cx, nexus_network::Input::Durable(number), signals),
+                Writer::Network(by) => {
+                    let through = number;
+                    self.network.handle(cx, nexus_network::Input::Durable { by, through }, signals);
+                }
                 Writer::Secure(by) => {
                     let through = number;
                     self.secure.handle(cx, nexus_secure::Input::Durable { by, through }, signals);
@@ -270,8 +273,8 @@ impl Body {
             }
             N::Sense(iface) => outputs.push_back(Output::Sense { iface }),
             N::Jammed(iface) => outputs.push_back(Output::Event(Event::ChannelJammed { iface })),
-            N::Write { number, write } => {
-                outputs.push_back(self.tickets.issue(Writer::Announces, number, Vec::from([write])));
+            N::Write { by, number, write } => {
+                outputs.push_back(self.tickets.issue(Writer::Network(by), number, Vec::from([write])));
             }
             N::Reached(Sighting { destination, emitted_at, hops, iface }) => {
                 outputs.push_back(Output::Event(Event::Reached { destination, emitted_at, hops, iface }));
@@ -353,7 +356,7 @@ impl Clock {
 /// Who wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Writer {
-    Announces,
+    Network(nexus_network::Writer),
     Secure(nexus_secure::Writer),
 }
 
@@ -366,8 +369,9 @@ struct Tickets {
 }
 
 impl Tickets {
-    /// Gates with room for 71 in all; a ring grows by doubling from four.
-    const MEMORY_BOUND: usize = 128 * size_of::<(Ticket, Writer, u64)>();
+    /// Gates with room for 71 in all, and one write for each account of airtime, of which there are fewer than 512 names; a ring
+    /// grows by doubling from four.
+    const MEMORY_BOUND: usize = 1_024 * size_of::<(Ticket, Writer, u64)>();
 
     fn issue(&mut self, by: Writer, number: u64, writes: Vec<Write>) -> Output {
         self.last = self.last.next();

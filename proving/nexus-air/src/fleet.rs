@@ -18,6 +18,8 @@ pub struct Fleet {
     rnodes: Vec<Rnode>,
     /// When modems want to be woken: one entry for each that does, as [`Fleet::with`] left it.
     alarms: BTreeSet<(Instant, RadioId)>,
+    /// Modems that did something since they were last asked for.
+    stirred: BTreeSet<RadioId>,
     seed: Seed,
     /// How often each was restarted, so that none repeats what it drew.
     starts: u64,
@@ -28,8 +30,14 @@ impl Fleet {
     #[must_use]
     pub fn new(hearing: Hearing, models: &[Model], recording: Recording, seed: &Seed) -> Self {
         let air = Air::new(hearing, recording, seed);
-        let mut fleet =
-            Self { air, rnodes: Vec::new(), alarms: BTreeSet::new(), seed: seed.clone(), starts: 0 };
+        let mut fleet = Self {
+            air,
+            rnodes: Vec::new(),
+            alarms: BTreeSet::new(),
+            stirred: BTreeSet::new(),
+            seed: seed.clone(),
+            starts: 0,
+        };
         let mut model = Model::ESP32;
         for n in 0..fleet.air.radios() {
             model = models.get(usize::from(n)).copied().unwrap_or(model);
@@ -48,6 +56,11 @@ impl Fleet {
     #[must_use]
     pub fn rnode(&self, radio: RadioId) -> &Rnode {
         &self.rnodes[radio.index()]
+    }
+
+    /// The modems that did something since this was last asked: only they can have something to say, or have counted something.
+    pub fn take_stirred(&mut self) -> BTreeSet<RadioId> {
+        std::mem::take(&mut self.stirred)
     }
 
     /// The host of `radio` took so many bytes of its output.
@@ -116,6 +129,7 @@ impl Fleet {
 
     /// Lets a modem do something, and keeps its alarm right.
     fn with(&mut self, radio: RadioId, act: impl FnOnce(&mut Rnode, &mut Air)) {
+        self.stirred.insert(radio);
         let rnode = &mut self.rnodes[radio.index()];
         let before = rnode.next_deadline();
         act(rnode, &mut self.air);

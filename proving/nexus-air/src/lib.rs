@@ -13,6 +13,7 @@
 //! | [`air`] | [`Air`]: transmissions, carrier sense, what each radio receives of them |
 //! | [`survival`] | what is left of a transmission that others disturbed: the only place that decides it |
 //! | [`record`] | [`Transmission`], [`record::packets`], [`Meter`]: everything that was on the air, for judges |
+//! | [`law`] | [`LawMeter`]: what regulators allow, metered by itself |
 //! | [`rnode`] | [`Rnode`]: a modem's firmware, from the bytes of its host to the air and back |
 //! | [`fleet`] | [`Fleet`]: modems on one air, under one clock |
 //! | [`live`] | [`live::House`]: a fleet in real time, on pseudoterminals and TCP ports |
@@ -24,6 +25,7 @@ pub mod channel;
 pub mod clock;
 pub mod fleet;
 pub mod hearing;
+pub mod law;
 pub mod live;
 pub mod place;
 pub mod propagation;
@@ -37,6 +39,7 @@ pub use channel::{Channel, RadioId, Signal};
 pub use clock::Clock;
 pub use fleet::Fleet;
 pub use hearing::{Arrival, Direction, Hearing, Station, Voice};
+pub use law::{Breach, Emission, Law, LawMeter};
 pub use place::{Position, Route, Waypoint};
 pub use propagation::{Millibels, Scenario, Shadowing};
 pub use record::{Meter, Outcome, Recording, Transmission};

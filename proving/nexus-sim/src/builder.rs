@@ -8,8 +8,8 @@ use nexus_machine::{Seed, Stream};
 
 use crate::swarm;
 use crate::worldfile::{
-    Air, Cable, Channel, Expect, FORMAT, Judged, Network, NetworkKind, Node, Propagation, Radio, RegionName,
-    Shadowing, Speaks, WorldFile, Written,
+    Air, Cable, Channel, Driven, Expect, FORMAT, Judged, Network, NetworkKind, Node, Propagation, Radio,
+    RegionName, Shadowing, Speaks, WorldFile, Written,
 };
 use places::Place;
 
@@ -65,6 +65,8 @@ pub struct Order {
     pub spacing_m: i32,
     /// How radios are tuned.
     pub tuning: Tuning,
+    /// What drives them.
+    pub driven: Driven,
     /// What they give their antennas.
     pub power_dbm: u8,
     /// Of the nodes, so many percent have a radio. Gateways always have one.
@@ -194,6 +196,7 @@ fn radios(order: &Order, places: &[Place], seed: &Seed, file: &mut WorldFile) {
         spreading_factor,
         coding_rate: 5,
         duty_hundredths,
+        radios: order.driven,
         speaks: Speaks::Links,
     }));
 }

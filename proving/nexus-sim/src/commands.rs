@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use nexus_sim::builder::{self, Kind, Life, Order, Tuning};
 use nexus_sim::capture::Capture;
 use nexus_sim::report;
-use nexus_sim::worldfile::{Prepared, WorldFile};
+use nexus_sim::worldfile::{Driven, Prepared, WorldFile};
 
 use crate::capture;
 
@@ -36,6 +36,9 @@ pub(crate) struct New {
     /// Another bandwidth, in hertz.
     #[arg(long)]
     bandwidth_hz: Option<u32>,
+    /// What drives radios.
+    #[arg(long, default_value = "rnode")]
+    driven: DrivenName,
     /// What radios give their antennas.
     #[arg(long, default_value_t = 14, value_parser = clap::value_parser!(u8).range(..=30))]
     power_dbm: u8,
@@ -78,6 +81,14 @@ enum RegionName {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
+enum DrivenName {
+    /// A modem with a firmware that queues, listens and splits.
+    Rnode,
+    /// Nothing: the node's own core listens before it talks.
+    Transceiver,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
 enum LifeName {
     /// Nothing.
     Idle,
@@ -110,6 +121,10 @@ impl New {
                 spreading_factor: self.spreading_factor.unwrap_or(tuning.spreading_factor),
                 bandwidth_hz: self.bandwidth_hz.unwrap_or(tuning.bandwidth_hz),
                 ..tuning
+            },
+            driven: match self.driven {
+                DrivenName::Rnode => Driven::Rnode,
+                DrivenName::Transceiver => Driven::Transceiver,
             },
             power_dbm: self.power_dbm,
             radio_percent: self.radios,

@@ -14,6 +14,7 @@
 //! | [`nonces`] | no counter of a link's key seals two frames |
 //! | [`delivery`] | what is called delivered is there, shown once, and every errand comes to one end |
 //! | [`agreement`] | both ends of a link know of it, and of no second one |
+//! | [`law`] | no node transmits more, for longer or louder than regulators allow |
 //! | [`liveness`] | once faults stop, everybody reaches everybody within a stated time |
 
 pub mod agreement;
@@ -21,6 +22,7 @@ pub mod contract;
 pub mod delivery;
 pub mod durability;
 pub mod emission;
+pub mod law;
 pub mod liveness;
 mod mirror;
 pub mod nonces;
@@ -78,6 +80,7 @@ impl Bench {
             Box::new(truth::Truth::new(addresses)),
             Box::new(secrecy::Secrecy::new(&identities)),
             Box::new(nonces::Nonces::new(layout)),
+            Box::new(law::Law::default()),
             Box::new(delivery::Delivery::new(ids.clone(), layout, calm_at.after(within)).lasting(end)),
             Box::new(agreement::Agreement::new(ids, layout, calm_at, agreement::WITHIN).lasting(end)),
         ])

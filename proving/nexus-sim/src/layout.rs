@@ -40,6 +40,15 @@ pub enum Wired {
     Mixed,
 }
 
+/// What drives a node's radio.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Radio {
+    /// A modem with a firmware that queues, listens and splits.
+    Rnode,
+    /// A bare chip: the node's own core listens before it talks.
+    Transceiver,
+}
+
 /// Nodes and the media between them.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Layout {
@@ -62,7 +71,7 @@ pub enum Shape {
     Geometric,
     /// All nodes share one half-duplex radio channel.
     Segment,
-    /// Two half-duplex segments of different speed, with one node on both.
+    /// Two half-duplex segments of different speed, with one node on both: one of RNodes, one of bare transceivers.
     Bridge,
     /// A local network of the first half, a radio channel of the second, and a cable between the two: three kinds of
     /// transport.
@@ -89,7 +98,7 @@ impl Shape {
             Self::Segment => vec![modems(fast(), 0..nodes)],
             Self::Bridge => {
                 let middle = nodes / 2;
-                vec![modems(fast(), 0..middle + 1), modems(slow(), middle..nodes)]
+                vec![modems(fast(), 0..middle + 1), transceivers(slow(), middle..nodes)]
             }
             Self::Mixed => mixed(nodes),
         };
@@ -111,6 +120,17 @@ impl Layout {
     #[must_use]
     pub fn bare(modulation: Modulation, nodes: u32) -> Self {
         let mut plan = transceivers(modulation, 0..nodes);
+        plan.profile.mode = Mode::Nexus;
+        Self { nodes, media: vec![plan] }
+    }
+
+    /// `nodes` nodes that link on one channel by such radios: all hear all.
+    #[must_use]
+    pub fn on_channel(channel: region::Channel, radios: Radio, nodes: u32) -> Self {
+        let mut plan = match radios {
+            Radio::Rnode => rnodes_on(channel, 0..nodes),
+            Radio::Transceiver => transceivers_on(channel, 0..nodes),
+        };
         plan.profile.mode = Mode::Nexus;
         Self { nodes, media: vec![plan] }
     }
@@ -206,12 +226,12 @@ const LAN_DELAY: Duration = Duration::from_micros(200);
 const RADIO_BANDWIDTH_HZ: u32 = 250_000;
 const FAST_SPREADING_FACTOR: u8 = 7;
 const SLOW_SPREADING_FACTOR: u8 = 9;
-/// Where in the spectrum a channel is, and how loud, changes nothing here.
+/// Europe's sub-band with a duty cycle of a tenth, as loud as its others permit.
 const RADIO_HZ: u32 = 869_525_000;
 const RADIO_DBM: u8 = 14;
 /// The longest frames: a Reticulum packet on a stream, an `RNode` frame on radio.
 pub(crate) const STREAM_FRAME: u16 = 1_064;
-const RADIO_FRAME: u16 = 508;
+pub(crate) const RADIO_FRAME: u16 = 508;
 
 fn cables(pairs: impl Iterator<Item = (u32, u32)>) -> Vec<MediumPlan> {
     pairs.map(|(a, b)| cable(a, b)).collect()
@@ -226,6 +246,7 @@ fn cable(a: u32, b: u32) -> MediumPlan {
         frame_size: STREAM_FRAME,
         timing: Timing::Rate,
         duty: DutyCycle::UNLIMITED,
+        sub_band: None,
     };
     wired(profile, CABLE_DELAY, vec![NodeIndex(a), NodeIndex(b)])
 }
@@ -239,13 +260,14 @@ fn lan(nodes: std::ops::Range<u32>) -> MediumPlan {
         frame_size: STREAM_FRAME,
         timing: Timing::Rate,
         duty: DutyCycle::UNLIMITED,
+        sub_band: None,
     };
     wired(profile, LAN_DELAY, nodes.map(NodeIndex).collect())
 }
 
 /// A medium on which each sends at the same rate, and waits until its frame has left.
 fn wired(profile: Profile, delay: Duration, nodes: Vec<NodeIndex>) -> MediumPlan {
-    let line = Some(Line::plain(profile.bandwidth_bps, nodes.len()));
+    let line = Some(Line::plain(profile.bandwidth_bps));
     MediumPlan { profile, modems: None, terrain: None, line, delay, nodes, routes: Vec::new() }
 }
 
@@ -269,34 +291,38 @@ fn modulation(spreading_factor: u8) -> Modulation {
 
 /// A half-duplex channel of `RNode`s, which all hear each other.
 fn modems(modulation: Modulation, nodes: std::ops::Range<u32>) -> MediumPlan {
+    rnodes_on(european(modulation), nodes)
+}
+
+/// A half-duplex channel of transceivers, which all hear each other.
+fn transceivers(modulation: Modulation, nodes: std::ops::Range<u32>) -> MediumPlan {
+    transceivers_on(european(modulation), nodes)
+}
+
+fn european(modulation: Modulation) -> region::Channel {
     let wish = Wish {
         frequency_hz: Some(RADIO_HZ),
         bandwidth_hz: Some(modulation.bandwidth_hz()),
         spreading_factor: Some(modulation.spreading_factor()),
         coding_rate: Some(modulation.coding_rate()),
         tx_power_dbm: Some(RADIO_DBM),
-        duty: DutyCycle::UNLIMITED,
+        duty: DutyCycle::TEN_PERCENT,
     };
-    let channel = Region::Custom.channel(&wish).expect("a region without rules permits what a radio can");
+    Region::Eu868.channel(&wish).expect("up to 250 kHz fit the sub-band")
+}
+
+fn rnodes_on(channel: region::Channel, nodes: std::ops::Range<u32>) -> MediumPlan {
     let settings = Settings { mode: Mode::Reticulum, channel: Some(channel) };
     let profile = settings.profile().expect("a modem with a channel has a profile");
     let nodes = nodes.map(NodeIndex).collect();
     radio(profile, Some(channel), nodes)
 }
 
-/// A half-duplex channel of transceivers, which all hear each other; a slot is its longest frame.
-fn transceivers(modulation: Modulation, nodes: std::ops::Range<u32>) -> MediumPlan {
-    let profile = Profile {
-        mode: Mode::Reticulum,
-        reach: Reach::Shared,
-        access: Access::ListenBeforeTalk { slot: modulation.airtime(RADIO_FRAME.into()) },
-        bandwidth_bps: modulation.bitrate_bps(),
-        frame_size: RADIO_FRAME,
-        timing: Timing::LoRa(modulation),
-        duty: DutyCycle::UNLIMITED,
-    };
-    let nodes = nodes.map(NodeIndex).collect();
-    radio(profile, None, nodes)
+/// A slot is the longest frame.
+fn transceivers_on(channel: region::Channel, nodes: std::ops::Range<u32>) -> MediumPlan {
+    let plan = rnodes_on(channel, nodes);
+    let slot = channel.modulation().airtime(RADIO_FRAME.into());
+    MediumPlan { profile: Profile { access: Access::ListenBeforeTalk { slot }, ..plan.profile }, ..plan }
 }
 
 fn mixed(nodes: u32) -> Vec<MediumPlan> {

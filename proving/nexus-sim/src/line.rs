@@ -12,8 +12,8 @@ use crate::clock::WorldTime;
 /// How a medium that is no radio channel carries frames.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Line {
-    /// At which rate each of the medium's nodes sends, in their order, in bits per second.
-    pub rates_bps: Vec<u64>,
+    /// At which rate ports send.
+    pub rates: Rates,
     /// Whether they send at the same time.
     pub sharing: Sharing,
     /// When the driver of a port takes another frame.
@@ -24,6 +24,15 @@ pub struct Line {
     pub loss_ppm: u32,
     /// How far its signals reach, in metres, if that matters.
     pub range_m: Option<u32>,
+}
+
+/// At which rate the ports of a line send, in bits per second.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Rates {
+    /// All at one.
+    Alike(u64),
+    /// Each at its own, in the order of the medium's nodes.
+    Each(Vec<u64>),
 }
 
 /// Whether the ports of a line send at the same time.
@@ -53,11 +62,11 @@ pub enum Taking {
 }
 
 impl Line {
-    /// One that sends each port's frames at `rate_bps`, one at a time, to its nodes; nothing is lost.
+    /// One that sends each port's frames at `rate_bps`, and loses nothing.
     #[must_use]
-    pub fn plain(rate_bps: u64, nodes: usize) -> Self {
+    pub const fn plain(rate_bps: u64) -> Self {
         Self {
-            rates_bps: vec![rate_bps; nodes],
+            rates: Rates::Alike(rate_bps),
             sharing: Sharing::Apart,
             taking: Taking::WhenSent,
             jitter: Duration::ZERO,
@@ -69,7 +78,10 @@ impl Line {
     /// At which rate a port's frames leave, in bits per second.
     #[must_use]
     pub fn rate_bps(&self, port: usize) -> u64 {
-        let rate = self.rates_bps[port];
+        let rate = match &self.rates {
+            Rates::Alike(rate) => *rate,
+            Rates::Each(rates) => rates[port],
+        };
         match self.sharing {
             Sharing::Apart => rate,
             Sharing::OneAtATime { efficiency_percent } => rate * u64::from(efficiency_percent) / 100,
@@ -97,10 +109,9 @@ pub struct Servers {
 }
 
 impl Servers {
-    /// Those of a line, idle.
+    /// Those of a line of so many ports, idle.
     #[must_use]
-    pub fn of(line: &Line) -> Self {
-        let ports = line.rates_bps.len();
+    pub fn new(line: &Line, ports: usize) -> Self {
         let servers = match line.sharing {
             Sharing::Apart => ports,
             Sharing::OneAtATime { .. } => 1,
@@ -159,14 +170,14 @@ mod tests {
     const SERVICE_US: u64 = 1_000;
 
     /// Poisson arrivals at a share of the line's rate, at random ports.
-    fn poisson(line: &Line, load_permille: u64, frames: u64) -> Measured {
+    fn poisson(line: &Line, ports: u8, load_permille: u64, frames: u64) -> Measured {
         let mut random: Stream = Seed::new([42; 32]).fork("arrivals");
-        let mut servers = Servers::of(line);
+        let mut servers = Servers::new(line, ports.into());
         let apart = Duration::from_micros(SERVICE_US * 1_000 / load_permille);
         let (mut now, mut waited, mut sent, mut last_end) = (at(0), 0, 0, at(0));
         for _ in 0..frames {
             now = now.after(exponential(&mut random, apart));
-            let port = usize::try_from(random.below(line.rates_bps.len().try_into().unwrap())).unwrap();
+            let port = usize::try_from(random.below(ports.into())).unwrap();
             if let Some(end) = servers.offer(line, now, port, LENGTH) {
                 waited += end.since(now).as_micros() - SERVICE_US;
                 sent += 1;
@@ -190,8 +201,8 @@ mod tests {
 
     #[test]
     fn a_frame_on_an_idle_line_takes_its_bits_at_the_rate_of_its_direction() {
-        let line = Line { rates_bps: vec![8_000_000, 1_000_000], ..Line::plain(0, 2) };
-        let mut servers = Servers::of(&line);
+        let line = Line { rates: Rates::Each(vec![8_000_000, 1_000_000]), ..Line::plain(0) };
+        let mut servers = Servers::new(&line, 2);
         assert_eq!(servers.offer(&line, at(5), 0, 1_000), Some(at(1_005)));
         assert_eq!(
             servers.offer(&line, at(5), 1, 1_000),
@@ -202,17 +213,17 @@ mod tests {
 
     #[test]
     fn a_thousand_short_frames_on_a_fast_line_take_a_thousand_times_their_bits() {
-        let line = Line { taking: ENDLESS, ..Line::plain(1_000_000_000, 2) };
-        let mut servers = Servers::of(&line);
+        let line = Line { taking: ENDLESS, ..Line::plain(1_000_000_000) };
+        let mut servers = Servers::new(&line, 2);
         let ends = (0..1_000).filter_map(|_| servers.offer(&line, at(0), 0, 64)).max();
         assert_eq!(ends, Some(at(512)), "512 ns each");
     }
 
     #[test]
     fn poisson_frames_wait_as_long_as_the_pollaczek_khinchine_formula_says() {
-        let line = Line { taking: ENDLESS, ..Line::plain(RATE, 1) };
+        let line = Line { taking: ENDLESS, ..Line::plain(RATE) };
         for load in [300, 600, 800] {
-            let measured = poisson(&line, load, 400_000);
+            let measured = poisson(&line, 1, load, 400_000);
             near(measured.wait_us, SERVICE_US * load / (2 * (1_000 - load)), 3);
             near(measured.busy_permille, load, 1);
         }
@@ -221,24 +232,24 @@ mod tests {
     #[test]
     fn a_shared_line_is_one_server_for_all_its_ports_at_the_rate_that_its_efficiency_leaves() {
         let sharing = Sharing::OneAtATime { efficiency_percent: 50 };
-        let line = Line { sharing, taking: ENDLESS, ..Line::plain(2 * RATE, 5) };
-        let measured = poisson(&line, 700, 400_000);
+        let line = Line { sharing, taking: ENDLESS, ..Line::plain(2 * RATE) };
+        let measured = poisson(&line, 5, 700, 400_000);
         near(measured.wait_us, SERVICE_US * 700 / 600, 3);
         near(measured.busy_permille, 700, 1);
     }
 
     #[test]
     fn a_line_without_a_queue_loses_what_erlang_says() {
-        let line = Line { taking: Taking::AtOnce { queue_bytes: 0 }, ..Line::plain(RATE, 1) };
+        let line = Line { taking: Taking::AtOnce { queue_bytes: 0 }, ..Line::plain(RATE) };
         for load in [200, 1_000, 3_000] {
-            near(poisson(&line, load, 200_000).lost_permille, load * 1_000 / (1_000 + load), 2);
+            near(poisson(&line, 1, load, 200_000).lost_permille, load * 1_000 / (1_000 + load), 2);
         }
     }
 
     #[test]
     fn an_overloaded_line_carries_its_rate_and_drops_the_rest() {
-        let line = Line { taking: Taking::AtOnce { queue_bytes: 20_000 }, ..Line::plain(RATE, 1) };
-        let measured = poisson(&line, 2_000, 100_000);
+        let line = Line { taking: Taking::AtOnce { queue_bytes: 20_000 }, ..Line::plain(RATE) };
+        let measured = poisson(&line, 1, 2_000, 100_000);
         near(measured.busy_permille, 1_000, 1);
         near(measured.lost_permille, 500, 2);
         // Sixteen places, nearly always full: whoever finds one waits for fifteen and the rest of one.
@@ -247,8 +258,8 @@ mod tests {
 
     #[test]
     fn a_queue_takes_what_fits_and_drops_the_tail() {
-        let line = Line { taking: Taking::AtOnce { queue_bytes: 250 }, ..Line::plain(1_000_000, 1) };
-        let mut servers = Servers::of(&line);
+        let line = Line { taking: Taking::AtOnce { queue_bytes: 250 }, ..Line::plain(1_000_000) };
+        let mut servers = Servers::new(&line, 2);
         let taken: Vec<bool> = (0..5).map(|_| servers.offer(&line, at(0), 0, 100).is_some()).collect();
         assert_eq!(taken, [true, true, true, false, false], "one is sent, two wait in 250 bytes");
         assert!(servers.offer(&line, at(0), 0, 50).is_some(), "a shorter one still fits");

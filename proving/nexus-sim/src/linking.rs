@@ -235,7 +235,7 @@ impl Linking {
 impl Observer for Linking {
     fn observe(&mut self, observation: &Observation<'_>) {
         match &observation.what {
-            What::Aired { medium: MediumIndex(0), sender, airtime, bytes } => {
+            What::Aired { medium: MediumIndex(0), sender, airtime, bytes, .. } => {
                 self.aired(observation.at, *sender, *airtime, bytes);
             }
             What::Node { node, act: Act::Took(Output::Event(event)), .. } => {

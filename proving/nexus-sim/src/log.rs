@@ -54,7 +54,7 @@ fn line(observation: &Observation<'_>, detail: Detail) -> Option<String> {
         What::Marred { medium, receiver, damage } => {
             everything.then(|| format!("medium {} to node {}: {damage:?}", medium.0, receiver.0))
         }
-        What::Aired { medium, sender, airtime, bytes } => everything.then(|| {
+        What::Aired { medium, sender, airtime, bytes, .. } => everything.then(|| {
             let (length, ms) = (bytes.len(), airtime.as_millis());
             format!("medium {} had {length} bytes of node {} for {ms} ms", medium.0, sender.0)
         }),

@@ -359,11 +359,12 @@ fn main() -> ExitCode {
 }
 
 fn figures(of: FiguresOf) -> io::Result<ExitCode> {
-    let text = match of {
-        FiguresOf::Links => nexus_sim::figures::all(),
-        FiguresOf::Speed => nexus_sim::speed::figures(),
-    };
-    write!(io::stdout().lock(), "{text}").map(|()| ExitCode::SUCCESS)
+    let mut out = io::stdout().lock();
+    match of {
+        FiguresOf::Links => write!(out, "{}", nexus_sim::figures::all())?,
+        FiguresOf::Speed => nexus_sim::speed::figures(&mut out)?,
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn milestones(output: Output) -> io::Result<ExitCode> {

@@ -1,18 +1,13 @@
-//! Media in memory: airtime, collisions, and everything that can happen to a frame on its way.
+//! Media in memory: airtime, and everything that can happen to a frame on its way.
 
 use nexus_machine::{Duration, Instant, Stream};
-use nexus_network::{Endpoint, InterfaceId, Reach};
+use nexus_network::{Access, Endpoint, InterfaceId, Reach};
 
 use crate::clock::WorldTime;
 use crate::layout::MediumPlan;
 use crate::line::{Servers, Taking};
 use crate::observation::{Damage, NodeIndex};
 use crate::schedule::LinkFaults;
-
-/// From the moment at which a radio is told to transmit until others can sense it: two that begin within it collide.
-pub const TURNAROUND: Duration = Duration::from_millis(1);
-/// How long listening takes before a radio answers whether the channel is busy.
-pub const SENSING: Duration = Duration::from_millis(2);
 
 /// One medium at work.
 #[derive(Debug)]
@@ -26,8 +21,6 @@ pub struct Medium {
     random: Stream,
     /// How often the address of each port changed.
     moves: Vec<u16>,
-    /// Transmissions that may still overlap another, by sender. Half-duplex media only.
-    on_air: Vec<Transmission>,
     /// What sends the frames of a line.
     servers: Option<Servers>,
     /// The last arrival by receiving port: without a fault, frames keep their order.
@@ -60,9 +53,9 @@ impl Medium {
     pub fn new(plan: MediumPlan, ports: Vec<(NodeIndex, InterfaceId)>, random: Stream) -> Self {
         let last_arrival = vec![WorldTime::START; ports.len()];
         let moves = vec![0; ports.len()];
-        let servers = plan.line.as_ref().map(Servers::of);
+        let servers = plan.line.as_ref().map(|line| Servers::new(line, ports.len()));
         let faults = LinkFaults::NONE;
-        Self { plan, ports, faults, random, moves, on_air: Vec::new(), servers, last_arrival }
+        Self { plan, ports, faults, random, moves, servers, last_arrival }
     }
 
     /// The address of the node at `port`, on a medium that has addresses.
@@ -85,19 +78,13 @@ impl Medium {
         }
     }
 
-    /// The node at `port` begins to transmit `length` bytes, or lets them wait their turn; `None` if there is no room for them.
+    /// The node at `port` begins to transmit `length` bytes, or lets them wait their turn; `None` if there is no room for them, or
+    /// radios carry the medium.
     pub fn transmit(&mut self, now: WorldTime, port: usize, length: usize) -> Option<Transmission> {
         let (sender, _) = self.ports[port];
-        if let (Some(line), Some(servers)) = (&self.plan.line, &mut self.servers) {
-            let end = servers.offer(line, now, port, length)?;
-            return Some(Transmission { sender, start: now, end });
-        }
-        let start = now.after(TURNAROUND);
-        let transmission =
-            Transmission { sender, start, end: start.after(self.plan.profile.airtime(length)) };
-        self.forget_finished(now);
-        self.on_air.push(transmission);
-        Some(transmission)
+        let (line, servers) = (self.plan.line.as_ref()?, self.servers.as_mut()?);
+        let end = servers.offer(line, now, port, length)?;
+        Some(Transmission { sender, start: now, end })
     }
 
     /// When the driver takes the next frame after this one: at once, or when it has left.
@@ -118,19 +105,6 @@ impl Medium {
         from.distance_cm(to) <= 100 * u64::from(range_m)
     }
 
-    /// Whether anybody's signal is on a half-duplex medium.
-    #[must_use]
-    pub fn is_busy(&self, now: WorldTime) -> bool {
-        self.on_air.iter().any(|other| other.start <= now && now < other.end)
-    }
-
-    /// Whether another transmission overlapped this one: then nobody understood either.
-    #[must_use]
-    pub fn collided(&self, this: &Transmission) -> bool {
-        let overlaps = |other: &Transmission| other.start < this.end && this.start < other.end;
-        self.on_air.iter().any(|other| other.sender != this.sender && overlaps(other))
-    }
-
     /// What the receiver at `port` gets of a frame whose transmission ends at `end`.
     pub fn pass(&mut self, end: WorldTime, port: usize, bytes: &[u8]) -> Passage {
         let (loss_ppm, jitter) =
@@ -142,9 +116,14 @@ impl Medium {
         self.pass_through(self.faults, end.after(late), port, bytes)
     }
 
-    /// What the host at `port` gets of a frame that its modem received at `at`: the air lost and spoilt what it was to.
+    /// What the host at `port` gets of a frame that its radio received at `at`: the air lost what it was to lose, and a modem's firmware
+    /// spoilt what was to be spoilt.
     pub fn hand_over(&mut self, at: WorldTime, port: usize, bytes: &[u8]) -> Passage {
-        self.pass_through(LinkFaults { loss_ppm: 0, corrupt_ppm: 0, ..self.faults }, at, port, bytes)
+        let corrupt_ppm = match self.plan.profile.access {
+            Access::Direct => 0,
+            Access::ListenBeforeTalk { .. } => self.faults.corrupt_ppm,
+        };
+        self.pass_through(LinkFaults { loss_ppm: 0, corrupt_ppm, ..self.faults }, at, port, bytes)
     }
 
     fn pass_through(&mut self, faults: LinkFaults, end: WorldTime, port: usize, bytes: &[u8]) -> Passage {
@@ -177,13 +156,6 @@ impl Medium {
         }
         passage.copies.insert(0, (arrival, bytes));
         passage
-    }
-
-    /// A transmission of the longest frame that ended this long ago can overlap nothing that is still on the air.
-    fn forget_finished(&mut self, now: WorldTime) {
-        let profile = &self.plan.profile;
-        let longest = profile.airtime(profile.frame_size.into()).plus(TURNAROUND);
-        self.on_air.retain(|other| other.end.after(longest) > now);
     }
 
     /// Draws only where the fault is possible, so that a calm medium costs nothing.
@@ -226,7 +198,6 @@ mod tests {
     use crate::layout::{Layout, Shape};
     use nexus_air::place::{Position, Route, Waypoint};
     use nexus_machine::Seed;
-    use nexus_network::lora::Modulation;
 
     fn medium(shape: Shape, faults: LinkFaults) -> Medium {
         on(shape.layout(2, &Seed::new([7; 32])), faults)
@@ -311,19 +282,5 @@ mod tests {
         assert!(arrivals(LinkFaults { jitter: spread, ..LinkFaults::NONE }).is_sorted());
         let reordered = LinkFaults { reorder_ppm: ALWAYS / 2, hold: spread, ..LinkFaults::NONE };
         assert!(!arrivals(reordered).is_sorted());
-    }
-
-    #[test]
-    fn two_radios_that_begin_within_the_turnaround_collide_and_a_third_hears_that_it_is_busy() {
-        let modulation = Modulation::new(250_000, 7, 5).unwrap();
-        let mut radio = on(Layout::bare(modulation, 2), LinkFaults::NONE);
-        let first = radio.transmit(at(0), 0, 100).unwrap();
-        assert!(!radio.is_busy(at(500)), "within the turnaround nothing can be sensed");
-        let second = radio.transmit(at(500), 1, 100).unwrap();
-        assert!(radio.is_busy(at(2_000)));
-        assert!(radio.collided(&first) && radio.collided(&second));
-        assert!(!radio.is_busy(second.end));
-        let third = radio.transmit(second.end, 0, 100).unwrap();
-        assert!(!radio.collided(&third));
     }
 }

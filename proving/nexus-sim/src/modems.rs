@@ -3,7 +3,7 @@
 //! Every frame goes the whole way: the host's machine, the bytes of its port, the modem's firmware, the air, and back.
 //! Ports are fast: bytes arrive in the moment in which they are written. Spec: spec/simulation.md#radios.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use nexus_air::rnode::Counters;
 use nexus_air::{Fleet, Hearing, Model, Outcome, RadioId, Recording, Transmission};
@@ -27,6 +27,8 @@ pub struct Modems {
     settings: Vec<Settings>,
     fleet: Fleet,
     ports: Vec<Port>,
+    /// When hosts want to be woken, by port: one entry for each that does.
+    alarms: BTreeSet<(Instant, usize)>,
     said: VecDeque<(usize, Said)>,
 }
 
@@ -34,6 +36,8 @@ pub struct Modems {
 struct Port {
     /// The host's machine, while the host runs.
     host: Option<Rnode>,
+    /// The host's entry among the alarms.
+    alarm: Option<Instant>,
     power: Power,
     /// What the modem had counted when it was last looked at.
     counted: Counters,
@@ -66,11 +70,12 @@ impl Modems {
     #[must_use]
     pub fn new(settings: Vec<Settings>, hearing: Hearing, seed: &Seed) -> Self {
         let ports = settings.len();
-        let port = || Port { host: None, power: Power::On, counted: Counters::default() };
+        let port = || Port { host: None, alarm: None, power: Power::On, counted: Counters::default() };
         Self {
             settings,
             fleet: Fleet::new(hearing, &[MODEL], Recording::Last(RECORDED), seed),
             ports: std::iter::repeat_with(port).take(ports).collect(),
+            alarms: BTreeSet::new(),
             said: VecDeque::new(),
         }
     }
@@ -89,6 +94,7 @@ impl Modems {
             host.handle(Cx::at(instant(now)), Input::Plugged, &mut effects);
         }
         self.ports[port].host = Some(host);
+        self.arm(port);
         self.act(now, port, effects);
         self.settle(now);
     }
@@ -97,6 +103,7 @@ impl Modems {
     pub fn stop(&mut self, now: WorldTime, port: usize) {
         self.advance(now);
         self.ports[port].host = None;
+        self.arm(port);
     }
 
     /// A modem is plugged in, or loses its power.
@@ -149,7 +156,7 @@ impl Modems {
     /// When something is due.
     #[must_use]
     pub fn next_due(&self) -> Option<WorldTime> {
-        let hosts = self.ports.iter().filter_map(|port| port.host.as_ref()?.next_timeout()).min();
+        let hosts = self.alarms.first().map(|(due, _)| *due);
         let due = [self.fleet.next_event(), hosts].into_iter().flatten().min()?;
         (due < Instant::NEVER).then(|| WorldTime::START.after(due.since(Instant::BOOT)))
     }
@@ -171,8 +178,21 @@ impl Modems {
         if let Some(host) = &mut self.ports[port].host {
             host.handle(Cx::at(instant(now)), input, &mut effects);
         }
+        self.arm(port);
         self.act(now, port, effects);
         self.settle(now);
+    }
+
+    /// Keeps the alarm of a port's host right.
+    fn arm(&mut self, port: usize) {
+        let state = &mut self.ports[port];
+        let due = state.host.as_ref().and_then(Rnode::next_timeout);
+        if due != state.alarm {
+            self.alarms.extend(due.map(|due| (due, port)));
+            if let Some(before) = std::mem::replace(&mut state.alarm, due) {
+                self.alarms.remove(&(before, port));
+            }
+        }
     }
 
     fn act(&mut self, now: WorldTime, port: usize, effects: VecDeque<Effect>) {
@@ -199,8 +219,14 @@ impl Modems {
     fn settle(&mut self, now: WorldTime) {
         let cx = Cx::at(instant(now));
         loop {
-            let mut quiet = true;
-            for port in 0..self.ports.len() {
+            let stirred = self.fleet.take_stirred();
+            let due = self.alarms.iter().take_while(|(due, _)| *due <= cx.now).map(|(_, port)| *port);
+            let ports: BTreeSet<usize> =
+                stirred.iter().map(|radio| usize::from(radio.0)).chain(due).collect();
+            if ports.is_empty() {
+                return;
+            }
+            for port in ports {
                 let mut effects = VecDeque::new();
                 let bytes = self.fleet.rnode(radio(port)).output().to_vec();
                 self.look(port);
@@ -212,12 +238,9 @@ impl Modems {
                     if host.next_timeout().is_some_and(|due| due <= cx.now) {
                         host.handle_timeout(cx, &mut effects);
                     }
+                    self.arm(port);
                 }
-                quiet &= effects.is_empty();
                 self.act(now, port, effects);
-            }
-            if quiet {
-                return;
             }
         }
     }

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use nexus_crypto::{DestinationHash, IdentitySeed, NodeIdentity};
-use nexus_machine::{Cx, Instant, Machine as _, Snapshot, earliest};
+use nexus_machine::{Cx, Instant, Machine as _, Snapshot, Ticket, earliest};
 use nexus_network::Policy;
 use nexus_network::links::{self, Links};
 use nexus_network::media::{self, Media};
@@ -35,7 +35,7 @@ impl Actor for Neighbour {
         let identity = NodeIdentity::from_seed(IdentitySeed::from_bytes(birth.identity));
         Self {
             links: Links::new(identity, Policy::Anyone, links::Limits::default(), &birth.seed),
-            media: Media::new(media::Limits::default(), &birth.seed),
+            media: Media::new(media::Limits::default(), &birth.snapshot, &birth.seed),
             outputs: VecDeque::new(),
         }
     }
@@ -60,7 +60,9 @@ impl Actor for Neighbour {
             Input::ChannelBusy { iface } => self.tell_media(cx, media::Input::ChannelBusy(iface)),
             Input::ChannelClear { iface } => self.tell_media(cx, media::Input::ChannelClear(iface)),
             Input::Entropy(entropy) => self.tell_links(cx, links::Input::Entropy(entropy)),
-            Input::Command(_) | Input::Persisted { .. } | Input::WallClock { .. } => {}
+            // The tickets of the one writer are its numbers.
+            Input::Persisted { through } => self.tell_media(cx, media::Input::Durable(through.0)),
+            Input::Command(_) | Input::WallClock { .. } => {}
         }
     }
 
@@ -124,6 +126,9 @@ impl Neighbour {
                     self.act(cx, effects);
                 }
                 media::Effect::Sense(iface) => self.outputs.push_back(Output::Sense { iface }),
+                media::Effect::Write { number, write } => {
+                    self.outputs.push_back(Output::Persist { ticket: Ticket(number), writes: vec![write] });
+                }
                 media::Effect::Jammed(iface) => {
                     self.outputs.push_back(Output::Event(Event::ChannelJammed { iface }));
                 }

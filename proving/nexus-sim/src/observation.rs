@@ -66,8 +66,10 @@ pub enum What<'a> {
     Aired {
         /// The channel.
         medium: MediumIndex,
-        /// Whose modem sent it.
+        /// Whose radio sent it.
         sender: NodeIndex,
+        /// How that was tuned.
+        channel: nexus_air::Channel,
         /// How long its signal was on the air.
         airtime: Duration,
         /// What was sent, the modem's header first: a whole frame, or half of one.

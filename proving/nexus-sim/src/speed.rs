@@ -1,7 +1,7 @@
 //! How fast worlds run on one core, and where the time goes. Spec: spec/simulation.md#figures.
 
 use std::cell::Cell;
-use std::fmt::Write as _;
+use std::io::{self, Write};
 use std::time::{Duration as Wall, Instant as Stopwatch};
 
 use nexus_crypto::DestinationHash;
@@ -15,7 +15,7 @@ use crate::judge::Bench;
 use crate::observation::{Observation, Observer};
 use crate::trace::Trace;
 use crate::world;
-use crate::worldfile::{Prepared, WorldFile};
+use crate::worldfile::{Driven, Prepared, WorldFile};
 
 thread_local! {
     /// What was spent inside nodes since the run began.
@@ -155,12 +155,13 @@ const WORLDS: [(u32, Carriers, Life, u64); 12] = [
     (200, Carriers::Radios, Life::Saturated, 21_600),
 ];
 
-/// A row for each world, as text: `nexus-sim figures speed`.
-#[must_use]
-pub fn figures() -> String {
-    let mut text = String::new();
+/// Writes a row for each world, as soon as it is measured: `nexus-sim figures speed`.
+///
+/// # Errors
+/// If `out` takes no more.
+pub fn figures(out: &mut impl Write) -> io::Result<()> {
     writeln!(
-        text,
+        out,
         "{:<6} {:<8} {:<10} {:>8} {:>9} {:>12} {:>10} {:>10} {:>7} {:>7} {:>7}  judges",
         "nodes",
         "media",
@@ -173,16 +174,14 @@ pub fn figures() -> String {
         "nodes",
         "trace",
         "rest"
-    )
-    .and_then(|()| WORLDS.iter().try_for_each(|world| row(&mut text, *world)))
-    .expect("text can be written to a string");
-    text
+    )?;
+    WORLDS.iter().try_for_each(|world| row(out, *world))
 }
 
 fn row(
-    text: &mut String,
+    out: &mut impl Write,
     (nodes, carriers, life, duration_s): (u32, Carriers, Life, u64),
-) -> std::fmt::Result {
+) -> io::Result<()> {
     let (radio_percent, cable_percent) = match carriers {
         Carriers::Radios => (100, 0),
         Carriers::Cables => (0, 100),
@@ -193,6 +192,7 @@ fn row(
         seed: 1,
         spacing_m: 1_500,
         tuning: Tuning::EUROPE,
+        driven: Driven::Rnode,
         power_dbm: 14,
         radio_percent,
         cable_percent,
@@ -206,7 +206,7 @@ fn row(
     let percent = |part: Wall| part.as_micros() * 100 / all_us;
     let rest = speed.all.saturating_sub(speed.nodes).saturating_sub(speed.trace);
     writeln!(
-        text,
+        out,
         "{nodes:<6} {:<8} {:<10} {duration_s:>8} {:>9} {:>12} {:>10} {:>10} {:>5} % {:>5} % {:>5} %  + {} %",
         format!("{carriers:?}").to_lowercase(),
         format!("{life:?}").to_lowercase(),

@@ -13,20 +13,21 @@ use std::collections::BTreeSet;
 
 use nexus_crypto::{DestinationHash, IdentitySeed, NodeIdentity, NodePublic};
 use nexus_machine::{Duration, Seed, Stream};
-use nexus_network::{Endpoint, InterfaceId, Tapping};
+use nexus_network::{Endpoint, InterfaceId, Tapping, Timing};
 use nexus_node::{Event as NodeEvent, Input, Output};
 
 use crate::actor::Actor;
 use crate::clock::{ClockPlan, WorldTime};
 use crate::disk::Room;
 use crate::layout::Layout;
-use crate::medium::{Medium, SENSING, Transmission};
+use crate::medium::{Medium, Transmission};
 use crate::modems::Said;
 use crate::observation::{Act, Damage, Failure, MediumIndex, NodeIndex, Observation, Observer, What};
 use crate::queue::EventQueue;
 use crate::schedule::{Action, Direction, LinkFaults, Schedule};
 use crate::trace::{Trace, TraceHash};
 use crate::traffic::{Fate, Flow};
+use crate::transceivers::listening;
 use node::{SimNode, TransmissionId};
 
 /// Everything that decides a run, besides the code.
@@ -139,8 +140,8 @@ enum Event {
     Takes(NodeIndex, InterfaceId, TransmissionId),
     /// A flow of traffic has something to offer.
     Offers(usize),
-    ModemsDue(MediumIndex),
-    ModemSaid {
+    RadiosDue(MediumIndex),
+    RadioSaid {
         medium: MediumIndex,
         port: usize,
         incarnation: u32,
@@ -195,7 +196,7 @@ struct World<'s, 'w, 'o, A> {
     queue: EventQueue<Event>,
     nodes: Vec<SimNode<A>>,
     media: Vec<Medium>,
-    /// By medium: its modems, if it has any.
+    /// By medium: its radios, if it has any.
     channels: Vec<Option<radio::Channel>>,
     traffic: traffic::Traffic,
     groups: Vec<u8>,
@@ -284,9 +285,9 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
             Event::TransmissionEnds { medium, iface, frame } => self.transmission_ends(medium, iface, &frame),
             Event::Takes(node, iface, id) => self.takes(node, iface, id),
             Event::Offers(flow) => self.offers(flow),
-            Event::ModemsDue(medium) => self.modems_due(medium),
-            Event::ModemSaid { medium, port, incarnation, said } => {
-                self.modem_said(medium, port, incarnation, said);
+            Event::RadiosDue(medium) => self.radios_due(medium),
+            Event::RadioSaid { medium, port, incarnation, said } => {
+                self.radio_said(medium, port, incarnation, said);
             }
             Event::Arrives { medium, receiver, iface, from, bytes } => {
                 if self.node(receiver).hears(iface) {
@@ -302,7 +303,7 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
         match action {
             Action::Disturb(medium, faults) => {
                 self.media[medium.place()].faults = *faults;
-                self.disturb_modems(*medium);
+                self.disturb_radios(*medium);
             }
             Action::Partition(groups) => {
                 self.groups.clone_from(groups);
@@ -350,7 +351,7 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
     fn calm(&mut self) {
         for index in (0..).map(MediumIndex).take(self.media.len()) {
             self.media[index.place()].faults = LinkFaults::NONE;
-            self.disturb_modems(index);
+            self.disturb_radios(index);
         }
         self.groups.fill(0);
         self.cuts.clear();
@@ -373,7 +374,12 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
             Output::Transmit { iface, to, bytes } => self.transmit(node, iface, to, bytes),
             Output::Sense { iface } => {
                 let answer = Event::Answer(node, incarnation, Answer::Sensed(iface));
-                self.queue.push(self.now.after(SENSING), answer);
+                let profile = self.node(node).medium_of(iface).map(|on| self.media[on.place()].plan.profile);
+                let takes = match profile.map(|profile| profile.timing) {
+                    Some(Timing::LoRa(modulation)) => listening(modulation),
+                    Some(Timing::Rate) | None => Duration::ZERO,
+                };
+                self.queue.push(self.now.after(takes), answer);
             }
             Output::Persist { ticket, writes } => {
                 self.node(node).disk.append(ticket, &writes);
@@ -407,7 +413,8 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
             Answer::Sensed(iface) => {
                 // An interface that went down meanwhile has no channel to report on.
                 let Some(medium) = self.node(node).medium_if_up(iface) else { return };
-                let busy = self.media[medium.place()].is_busy(self.now);
+                let mut busy = false;
+                self.with_radio(medium, node, |radios, now, port| busy = radios.is_busy(now, port));
                 let answer = if busy { Input::ChannelBusy { iface } } else { Input::ChannelClear { iface } };
                 self.give(node, answer);
             }

@@ -17,9 +17,9 @@ use crate::expectation::Expectation;
 use crate::world::Scenario;
 
 pub use written::{
-    Air, Bulk, Cable, Channel, Crash, Cut, Disturb, Expect, FORMAT, Judged, Messages, Network, NetworkKind,
-    Node, Outage, Partition, Propagation, Radio, RegionName, Shadowing, Speaks, Telemetry, Voice, Waypoint,
-    WorldFile, Written,
+    Air, Bulk, Cable, Channel, Crash, Cut, Disturb, Driven, Expect, FORMAT, Judged, Messages, Network,
+    NetworkKind, Node, Outage, Partition, Propagation, Radio, RegionName, Shadowing, Speaks, Telemetry,
+    Voice, Waypoint, WorldFile, Written,
 };
 
 /// Why a file is no world: one sentence, and the line that it is about.

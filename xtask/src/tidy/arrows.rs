@@ -4,7 +4,7 @@ use crate::metadata::{DependencyKind, Metadata, Package};
 use crate::tidy::Finding;
 
 /// The map, from the ground up. A crate may depend on those before it.
-const MAP: [&str; 21] = [
+const MAP: [&str; 22] = [
     "nexus-machine",
     "nexus-crypto",
     "nexus-wire",
@@ -22,6 +22,7 @@ const MAP: [&str; 21] = [
     "nexus-web",
     "nexus-testkit",
     "nexus-selfcheck",
+    "nexus-plot",
     "nexus-air",
     "nexus-sim",
     "nexus-bench",
@@ -31,8 +32,8 @@ const MAP: [&str; 21] = [
 /// The arrows that point down all the same: the demo's radio medium.
 const EXCEPTIONS: [(&str, &str); 1] = [("nexus-cli", "nexus-air")];
 
-/// What any crate's tests may use: the laws, and the digests that targets agree on.
-const TEST_VOCABULARY: [&str; 2] = ["nexus-testkit", "nexus-selfcheck"];
+/// What any crate's tests may use: the laws, the digests that targets agree on, and figures of what was measured.
+const TEST_VOCABULARY: [&str; 3] = ["nexus-testkit", "nexus-selfcheck", "nexus-plot"];
 
 /// Findings on every arrow that points down, and on crates that are not in the map.
 pub(crate) fn check(metadata: &Metadata) -> Vec<Finding> {

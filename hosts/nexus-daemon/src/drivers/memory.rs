@@ -129,6 +129,7 @@ mod tests {
             frame_size: 500,
             timing: Timing::Rate,
             duty: DutyCycle::UNLIMITED,
+            sub_band: None,
         }
     }
 }

@@ -47,6 +47,7 @@ impl Pipe {
             frame_size: self.frame_size,
             timing: Timing::Rate,
             duty: DutyCycle::UNLIMITED,
+            sub_band: None,
         }
     }
 }

@@ -59,6 +59,7 @@ impl Rnode {
             frame_size: lora::FRAME_MAX,
             timing: Timing::Rate,
             duty: DutyCycle::UNLIMITED,
+            sub_band: None,
         })
     }
 }

@@ -52,6 +52,7 @@ impl Serial {
             frame_size: Self::FRAME_SIZE,
             timing: Timing::Rate,
             duty: DutyCycle::UNLIMITED,
+            sub_band: None,
         }
     }
 

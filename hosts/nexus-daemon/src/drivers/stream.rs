@@ -266,6 +266,7 @@ mod tests {
                     frame_size: 64,
                     timing: Timing::Rate,
                     duty: DutyCycle::UNLIMITED,
+                    sub_band: None,
                 };
                 let opening = Opening {
                     name: "duplex".into(),

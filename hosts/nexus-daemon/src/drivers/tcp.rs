@@ -52,6 +52,7 @@ impl Speech {
             frame_size: FRAME_SIZE,
             timing: Timing::Rate,
             duty: DutyCycle::UNLIMITED,
+            sub_band: None,
         }
     }
 }

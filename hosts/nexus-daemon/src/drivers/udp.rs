@@ -45,6 +45,7 @@ const fn profile(mode: Mode, reach: Reach, bandwidth_bps: u64) -> Profile {
         frame_size: FRAME_SIZE,
         timing: Timing::Rate,
         duty: DutyCycle::UNLIMITED,
+        sub_band: None,
     }
 }
 

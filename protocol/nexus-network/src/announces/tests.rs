@@ -335,6 +335,7 @@ fn profile(mode: Mode) -> Profile {
         frame_size: 508,
         timing: Timing::Rate,
         duty: DutyCycle::UNLIMITED,
+        sub_band: None,
     }
 }
 

@@ -42,7 +42,10 @@ fn the_network_layer_obeys_the_laws() {
                 2 if random.chance(1, 4) => Input::Down(iface),
                 3 => Input::Announce,
                 4 => Input::Ratchet(RatchetPublic(random.bytes())),
-                5 => Input::Durable(random.below(40)),
+                5 => Input::Durable {
+                    by: if random.chance(1, 2) { Writer::Announces } else { Writer::Media },
+                    through: random.below(40),
+                },
                 6 => Input::TxReady(iface),
                 7 => Input::ChannelBusy(iface),
                 8 => Input::ChannelClear(iface),
@@ -78,6 +81,7 @@ fn profile(access: Access) -> Profile {
         frame_size: 508,
         timing: Timing::Rate,
         duty: DutyCycle::UNLIMITED,
+        sub_band: None,
     }
 }
 
@@ -92,7 +96,7 @@ fn announce_of(n: u8) -> Vec<u8> {
     let mut other = layer(n, &Seed::new([n; 32]));
     tell(&mut other, Input::Up(LEFT, profile(Access::Direct)));
     tell(&mut other, Input::Ratchet(RatchetPublic([n; 32])));
-    let sent = tell(&mut other, Input::Durable(1));
+    let sent = tell(&mut other, Input::Durable { by: Writer::Announces, through: 1 });
     let frame = sent.into_iter().find_map(|effect| match effect {
         Effect::Transmit(frame) => Some(frame.bytes),
         Effect::Sense(_)

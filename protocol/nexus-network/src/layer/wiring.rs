@@ -15,7 +15,7 @@ use nexus_wire::nexus::message::{Message, MessageKind, MessageWriter, Messages};
 use nexus_wire::nexus::traffic::{self, Class};
 use nexus_wire::reticulum::Packet;
 
-use super::{Effect, Nerve, Organs, Originated};
+use super::{Effect, Nerve, Organs, Originated, Writer};
 use crate::announces;
 use crate::broadcast::{self, GivenKey};
 use crate::forwarding::Decision;
@@ -52,6 +52,7 @@ impl Organs {
             M::Transmit(frame) => self.leave(cx, frame, nerves, out),
             M::Sense(iface) => out.push(Effect::Sense(iface)),
             M::Jammed(iface) => out.push(Effect::Jammed(iface)),
+            M::Write { number, write } => out.push(Effect::Write { by: Writer::Media, number, write }),
         }
     }
 
@@ -130,7 +131,9 @@ impl Organs {
                 self.broadcast.handle(cx, said, nerves);
             }
             A::Recall(about) => self.media.handle(cx, media::Input::Recall(about), nerves),
-            A::Write { number, write } => out.push(Effect::Write { number, write }),
+            A::Write { number, write } => {
+                out.push(Effect::Write { by: Writer::Announces, number, write });
+            }
             A::Reached(sighting) => out.push(Effect::Reached(sighting)),
             A::Announced { emitted_at } => out.push(Effect::Announced { emitted_at }),
         }

@@ -220,6 +220,7 @@ mod tests {
             frame_size: 508,
             timing: Timing::LoRa(modulation),
             duty,
+            sub_band: None,
         }
     }
 

@@ -1,10 +1,17 @@
+mod limits;
+
 use super::*;
-use crate::interface::{DutyCycle, Mode, Reach, Timing};
+use crate::interface::{DutyCycle, Dwell, Mode, Reach, SubBand, SubBandId, Timing};
 use alloc::collections::VecDeque;
 use alloc::vec;
 use nexus_testkit::laws;
 
 const LEFT: InterfaceId = InterfaceId(1);
+/// A sub-band with a dwell time.
+const SHARED: SubBand = SubBand {
+    id: SubBandId(3),
+    dwell: Some(Dwell { most: Duration::from_millis(400), within: Duration::from_secs(20) }),
+};
 const SLOT: Duration = Duration::from_millis(100);
 
 #[test]
@@ -67,74 +74,6 @@ fn seven_busy_answers_drop_the_frame_and_the_next_one_gets_its_chance() {
     assert_eq!(media.organ.drops(LEFT).unwrap().jammed, 1);
 }
 
-/// 1 % of an hour is 36 s of airtime; a frame of 500 bytes at 5 kbit/s takes 0.8 s.
-#[test]
-fn no_hour_has_more_airtime_than_the_duty_cycle_allows() {
-    let mut media = Bench::limited(Access::Direct);
-    let long = |n| Input::Send(Frame { bytes: vec![7; 500], ..frame(n) });
-    let airtime = Duration::from_millis(800);
-    let mut left = VecDeque::new();
-    let mut sent = media.tell(long(0)).len();
-    while media.now < Instant::BOOT.after(Duration::from_secs(4 * 3_600)) {
-        left.extend((0..sent).map(|_| media.now));
-        media.now = media.now.after(airtime);
-        sent = media.tell(Input::TxReady(LEFT)).len();
-        if sent > 0 {
-            continue;
-        }
-        sent = media.tell(long(0)).len();
-        if sent == 0 {
-            let deadline = media.organ.next_timeout().expect("it waits for the hour to pass");
-            sent = media.timeout_at(deadline).len();
-        }
-    }
-    let in_an_hour = |from: &Instant| left.iter().filter(|at| at.since(*from) < HOUR && *at >= from).count();
-    assert_eq!(left.iter().map(in_an_hour).max(), Some(45), "45 of 0.8 s are 36 s");
-    assert!(left.len() > 3 * 45, "it goes on when the hour has passed: {}", left.len());
-}
-
-#[test]
-fn a_plug_that_is_pulled_gives_no_airtime_back() {
-    let mut media = Bench::limited(Access::Direct);
-    let long = || Input::Send(Frame { bytes: vec![7; 500], ..frame(0) });
-    for _ in 0..45 {
-        assert_eq!(media.tell(long()).len(), 1);
-        media.tell(Input::TxReady(LEFT));
-    }
-    assert_eq!(media.tell(long()), []);
-    media.tell(Input::Down(LEFT));
-    media.tell(Input::Up(LEFT, limited(Access::Direct)));
-    assert_eq!(media.tell(long()), []);
-    let deadline = media.organ.next_timeout().unwrap();
-    assert!(deadline.since(Instant::BOOT) >= HOUR);
-    assert_eq!(media.timeout_at(deadline).len(), 1);
-}
-
-#[test]
-fn a_channel_is_not_sensed_before_the_duty_cycle_allows_a_frame() {
-    let mut media = Bench::limited(Access::ListenBeforeTalk { slot: SLOT });
-    let long = || Input::Send(Frame { bytes: vec![7; 500], ..frame(0) });
-    for _ in 0..45 {
-        assert_eq!(media.tell(long()), [Effect::Sense(LEFT)]);
-        assert_eq!(media.tell(Input::ChannelClear(LEFT)).len(), 1);
-        media.tell(Input::TxReady(LEFT));
-    }
-    assert_eq!(media.tell(long()), []);
-    let deadline = media.organ.next_timeout().unwrap();
-    assert_eq!(media.timeout_at(deadline), [Effect::Sense(LEFT)]);
-}
-
-#[test]
-fn a_frame_that_no_hour_has_room_for_is_counted_not_sent() {
-    let mut media = Bench::new(Access::Direct);
-    let duty = DutyCycle::new(1).unwrap();
-    media.tell(Input::Up(LEFT, Profile { duty, ..profile(Access::Direct) }));
-    let long = Frame { bytes: vec![0; 300], ..frame(0) };
-    assert_eq!(media.tell(Input::Send(long)), [], "0.48 s are more than 0.01 % of an hour");
-    assert_eq!(media.organ.drops(LEFT).unwrap().too_long, 1);
-    assert_eq!(media.tell(send(1)).len(), 1);
-}
-
 #[test]
 fn what_is_recalled_while_it_waits_does_not_leave() {
     let mut media = Bench::new(Access::Direct);
@@ -179,10 +118,10 @@ fn an_interface_that_goes_down_forgets_what_waited() {
 fn media_obeys_the_laws() {
     laws::obeyed_by(
         "media",
-        |seed| laws::Organ::new(Media::new(LIMITS, seed)),
+        |seed| laws::Organ::new(Media::new(LIMITS, &Snapshot::empty(), seed)),
         |random, _| {
             let iface = InterfaceId(u8::try_from(random.below(4)).unwrap());
-            match random.below(8) {
+            match random.below(9) {
                 0 => Input::Up(
                     iface,
                     Profile {
@@ -190,6 +129,7 @@ fn media_obeys_the_laws() {
                             [1, 10, DutyCycle::UNLIMITED.hundredths_of_a_percent()][index(random, 3)],
                         )
                         .unwrap(),
+                        sub_band: random.chance(1, 2).then_some(SHARED),
                         ..profile(if random.chance(1, 2) {
                             Access::Direct
                         } else {
@@ -208,6 +148,7 @@ fn media_obeys_the_laws() {
                 5 if random.chance(1, 2) => Input::Recall(about(u8::try_from(random.below(3)).unwrap())),
                 5 => Input::TxReady(iface),
                 6 => Input::ChannelBusy(iface),
+                7 => Input::Durable(random.below(40)),
                 _ => Input::ChannelClear(iface),
             }
         },
@@ -220,35 +161,88 @@ fn index(random: &mut Stream, bound: u64) -> usize {
 
 const LIMITS: Limits = Limits { interfaces: 3, frames: 8, bytes: 2_000 };
 
+/// The organ, a clock, and a disk.
 struct Bench {
     organ: Media,
     now: Instant,
+    disk: Snapshot,
+    /// The writes that are not durable yet. Empty while the disk is quick.
+    on_their_way: VecDeque<(u64, Write)>,
+    speed: Speed,
+}
+
+/// When writes are durable.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Speed {
+    AtOnce,
+    WhenAsked,
 }
 
 impl Bench {
     fn new(access: Access) -> Self {
-        let mut bench = Self { organ: Media::new(LIMITS, &Seed::new([1; 32])), now: Instant::BOOT };
-        bench.tell(Input::Up(LEFT, profile(access)));
-        bench
+        Self::with(profile(access))
     }
 
     fn limited(access: Access) -> Self {
-        let mut bench = Self::new(access);
-        bench.tell(Input::Up(LEFT, limited(access)));
+        Self::with(limited(access))
+    }
+
+    fn with(profile: Profile) -> Self {
+        let mut bench = Self {
+            organ: Media::new(LIMITS, &Snapshot::empty(), &Seed::new([1; 32])),
+            now: Instant::BOOT,
+            disk: Snapshot::empty(),
+            on_their_way: VecDeque::new(),
+            speed: Speed::AtOnce,
+        };
+        bench.tell(Input::Up(LEFT, profile));
         bench
+    }
+
+    /// The process ends, and another one starts with what was durable; its clock begins anew.
+    fn restart(&mut self, profile: Profile) {
+        self.organ = Media::new(LIMITS, &self.disk, &Seed::new([1; 32]));
+        self.now = Instant::BOOT;
+        self.on_their_way.clear();
+        self.tell(Input::Up(LEFT, profile));
     }
 
     fn tell(&mut self, input: Input) -> VecDeque<Effect> {
         let mut out = VecDeque::new();
         self.organ.handle(Cx::at(self.now), input, &mut out);
-        out
+        self.keep(out)
     }
 
     fn timeout_at(&mut self, now: Instant) -> VecDeque<Effect> {
         self.now = now;
         let mut out = VecDeque::new();
         self.organ.handle_timeout(Cx::at(now), &mut out);
+        self.keep(out)
+    }
+
+    /// Takes the writes; what follows from them follows at once if the disk is quick.
+    fn keep(&mut self, effects: VecDeque<Effect>) -> VecDeque<Effect> {
+        let mut out = VecDeque::new();
+        for effect in effects {
+            match effect {
+                Effect::Write { number, write } => self.on_their_way.push_back((number, write)),
+                Effect::Transmit(_) | Effect::Sense(_) | Effect::Jammed(_) => out.push_back(effect),
+            }
+        }
+        if self.speed == Speed::AtOnce && !self.on_their_way.is_empty() {
+            out.extend(self.sync());
+        }
         out
+    }
+
+    /// All writes become durable.
+    fn sync(&mut self) -> VecDeque<Effect> {
+        let mut through = 0;
+        while let Some((number, write)) = self.on_their_way.pop_front() {
+            through = number;
+            self.disk.apply(write);
+        }
+        self.tell(Input::Durable(through))
     }
 }
 
@@ -261,6 +255,7 @@ fn profile(access: Access) -> Profile {
         frame_size: 500,
         timing: Timing::Rate,
         duty: DutyCycle::UNLIMITED,
+        sub_band: None,
     }
 }
 

@@ -1,4 +1,8 @@
 //! One frame at a time: the radio says when it takes another, and if it does not, the frame's airtime does.
+//!
+//! A radio that says when it is ready and does not for long holds a frame on a channel in use. It is given another in case that it was
+//! its word that got lost, each time after twice as long; and whatever it holds has to leave before there is one more. So what waits in
+//! the radio is never more than a few frames, and what is urgent waits in the core, where it can overtake.
 
 use core::mem::discriminant;
 
@@ -15,6 +19,8 @@ use crate::region::Channel;
 const UNKNOWN: Duration = Duration::from_millis(500);
 /// and what one that does say so gets: the channel may be in use for long.
 const CHANNEL: Duration = Duration::from_secs(15);
+/// doubled for each frame that it holds, so often at most.
+const DOUBLED: u8 = 3;
 
 /// A radio that is on.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +29,8 @@ pub(super) struct Sending {
     flight: Option<Flight>,
     /// Whether it says that it is ready.
     says_ready: bool,
+    /// How many earlier frames it may still hold: it did not say that it was ready after them.
+    held: u8,
 }
 
 /// A frame that the radio has.
@@ -32,11 +40,13 @@ struct Flight {
     /// When it is taken to be over, whatever the radio says.
     until: Instant,
     refused: bool,
+    /// Whether the radio said meanwhile that an earlier one had left.
+    is_behind_others: bool,
 }
 
 impl Sending {
     pub(super) const fn new(channel: Channel) -> Self {
-        Self { channel, flight: None, says_ready: false }
+        Self { channel, flight: None, says_ready: false, held: 0 }
     }
 
     pub(super) fn until(&self) -> Option<Instant> {
@@ -57,16 +67,20 @@ impl Sending {
         }
         write(ToDevice::Data(frame), out);
         let airtime = self.channel.modulation().airtime(frame.len());
-        let patience = if self.says_ready { CHANNEL } else { UNKNOWN };
+        let patience = if self.says_ready { CHANNEL.times(1 << self.held.min(DOUBLED)) } else { UNKNOWN };
         let until = now.after(airtime.times(2)).after(patience);
-        self.flight = Some(Flight { airtime, until, refused: false });
+        self.flight = Some(Flight { airtime, until, refused: false, is_behind_others: false });
     }
 
     /// The radio takes another frame. Whether that changes a counter.
     pub(super) fn ready(&mut self, counters: &mut Counters, out: &mut impl Sink<Effect>) -> bool {
         self.says_ready = true;
+        let earlier = self.held > 0;
+        self.held = self.held.saturating_sub(1);
+        let Some(flight) = &mut self.flight else { return false };
+        flight.is_behind_others |= earlier;
         // After a refusal the frame's airtime is waited for: the next one would be refused as well.
-        if self.flight.is_none_or(|flight| flight.refused) {
+        if flight.refused || earlier {
             return false;
         }
         self.flight = None;
@@ -92,6 +106,11 @@ impl Sending {
             counters.count_lost();
             out.push(Effect::Lost);
         } else {
+            // If it was behind others and some of them left meanwhile, a word got lost: begin to count anew.
+            self.held = match (self.says_ready, flight.is_behind_others) {
+                (false, _) | (true, true) => 0,
+                (true, false) => self.held.saturating_add(1),
+            };
             counters.count_unready();
             counters.count_sent();
             out.push(Effect::Sent);

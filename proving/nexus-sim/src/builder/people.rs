@@ -52,16 +52,16 @@ pub(super) fn settle(order: &Order, file: &mut WorldFile) {
             spurt_ms: 1_200,
             pause_ms: 1_800,
             from_s,
-            until_s: (from_s + 60).min(until_s),
+            until_s: (from_s + 20).min(until_s),
         }));
     }
     file.bulk.push(written(Bulk {
         name: "bulk".to_owned(),
         from: to,
         to: from,
-        volume_bytes: 1_000_000,
+        volume_bytes: 100_000,
         at_once: 16,
         lifetime_s: 30,
-        from_s: (from_s + 60).min(until_s),
+        from_s: (from_s + 20).min(until_s),
     }));
 }

@@ -11,6 +11,7 @@ fn order(kind: Kind, nodes: u32, seed: u64) -> Order {
         seed,
         spacing_m: 1_000,
         tuning: Tuning::EUROPE,
+        driven: Driven::Rnode,
         power_dbm: 14,
         radio_percent: 100,
         cable_percent: 30,

@@ -15,7 +15,7 @@ use crate::observation::NodeIndex;
 pub struct MediumPlan {
     /// What its drivers report.
     pub profile: Profile,
-    /// What its nodes' modems are tuned to, if it is a radio channel of modems.
+    /// What its nodes' radios are tuned to, if it is a radio channel: transceivers where nodes listen before they talk, else RNodes.
     pub modems: Option<region::Channel>,
     /// What lies between its modems; without it all hear each other equally well.
     pub terrain: Option<Terrain>,
@@ -43,13 +43,19 @@ pub struct Terrain {
 /// A radio of a [`Terrain`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RadioPlan {
-    /// What its modem is tuned to, and how loud.
+    /// What it is tuned to, and how loud.
     pub channel: region::Channel,
     /// What its antenna gains, over an isotropic one, for what it sends and for what it hears.
     pub gain: Millibels,
 }
 
 impl Terrain {
+    /// How its radios are tuned, in their order.
+    #[must_use]
+    pub fn channels(&self) -> Vec<region::Channel> {
+        self.radios.iter().map(|radio| radio.channel).collect()
+    }
+
     /// Who hears whom, with radios on these routes. Shadowing is drawn from `seed`.
     #[must_use]
     pub fn hearing(&self, routes: &[Route], seed: &Seed) -> Hearing {

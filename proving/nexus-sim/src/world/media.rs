@@ -6,7 +6,6 @@ use nexus_node::Input;
 use super::{Carrier, Event, OnAir, TransmissionId, World, radio};
 use crate::actor::Actor;
 use crate::medium::endpoint;
-use crate::modems::Modems;
 use crate::observation::{Damage, MediumIndex, NodeIndex, What};
 
 impl<A: Actor> World<'_, '_, '_, A> {
@@ -21,7 +20,7 @@ impl<A: Actor> World<'_, '_, '_, A> {
         let Some((medium, id)) = self.node(node).begin_transmission(iface) else { return };
         self.frames += 1;
         if self.channels[medium.place()].is_some() {
-            self.with_modem(medium, node, |modems, now, port| modems.transmit(now, port, bytes));
+            self.with_radio(medium, node, |radios, now, port| radios.transmit(now, port, bytes));
             return;
         }
         let on = &mut self.media[medium.place()];
@@ -69,13 +68,10 @@ impl<A: Actor> World<'_, '_, '_, A> {
     fn pass(&mut self, index: MediumIndex, frame: &OnAir) {
         let sender = frame.transmission.sender;
         let from = self.media[index.place()].endpoint(frame.port);
-        let collided = self.media[index.place()].collided(&frame.transmission);
         for port in self.meant(index, frame.port, frame.to) {
             let medium = &mut self.media[index.place()];
             let (receiver, iface) = medium.ports[port];
-            let obstacle = if collided {
-                Some(Damage::Collided)
-            } else if !medium.is_in_range(self.now, frame.port, port) {
+            let obstacle = if !medium.is_in_range(self.now, frame.port, port) {
                 Some(Damage::OutOfRange)
             } else {
                 radio::obstacle(&self.groups, &self.cuts, index, sender, receiver)
@@ -113,12 +109,12 @@ impl<A: Actor> World<'_, '_, '_, A> {
             return;
         }
         let Some(medium) = self.node(node).medium_of(iface) else { return };
-        let act = match carrier {
-            Carrier::Up => Modems::plug,
-            Carrier::Down => Modems::unplug,
-        };
-        // Those who drive modems say themselves what follows.
-        if self.with_modem(medium, node, act) {
+        // Those who drive radios say themselves what follows.
+        let is_radio = self.with_radio(medium, node, |radios, now, port| match carrier {
+            Carrier::Up => radios.plug(now, port),
+            Carrier::Down => radios.unplug(now, port),
+        });
+        if is_radio {
             return;
         }
         match carrier {

@@ -8,7 +8,6 @@ use super::{Carrier, Event, PATIENCE, Scenario, World};
 use crate::actor::{Actor, Birth};
 use crate::clock::{ClockPlan, Monotonic, WorldTime};
 use crate::disk::{Disk, Image};
-use crate::modems::Modems;
 use crate::observation::{Act, MediumIndex, NodeIndex, Provenance, What};
 
 /// A node and all that belongs to it.
@@ -216,8 +215,8 @@ impl<A: Actor> World<'_, '_, '_, A> {
         self.give(node, Input::Command(Command::Start));
         let scenario = self.scenario;
         for (iface, medium) in scenario.layout.interfaces(node) {
-            if !self.with_modem(medium, node, Modems::start) && self.node(node).medium_if_up(iface).is_some()
-            {
+            let is_radio = self.with_radio(medium, node, |radios, now, port| radios.start(now, port));
+            if !is_radio && self.node(node).medium_if_up(iface).is_some() {
                 self.come_up(node, iface);
             }
         }
@@ -235,7 +234,7 @@ impl<A: Actor> World<'_, '_, '_, A> {
         self.watch.saw(self.now, What::Node { node, incarnation, act: Act::Crashed });
         let scenario = self.scenario;
         for (_, medium) in scenario.layout.interfaces(node) {
-            self.with_modem(medium, node, Modems::stop);
+            self.with_radio(medium, node, |radios, now, port| radios.stop(now, port));
         }
         self.cut_traffic_off(node);
         self.queue.push(self.now.after(down_for), Event::Boot(node));

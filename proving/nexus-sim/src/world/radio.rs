@@ -1,7 +1,8 @@
-//! Radio channels of a world: what nodes ask of their modems, and what modems say.
+//! Radio channels of a world: what nodes ask of their radios, and what radios say.
 
 use nexus_air::{Hearing, Transmission};
 use nexus_machine::Seed;
+use nexus_network::Access;
 use nexus_network::rnode::Settings;
 use nexus_node::Input;
 
@@ -11,32 +12,43 @@ use crate::clock::WorldTime;
 use crate::medium::Medium;
 use crate::modems::{Modems, Said, damage};
 use crate::observation::{Damage, Landing, MediumIndex, NodeIndex, What};
+use crate::radios::Radios;
 use crate::schedule::Direction;
+use crate::transceivers::Transceivers;
 
-/// A channel of modems, and when it wants to be woken.
+/// The radios of a channel, and when they want to be woken.
 #[derive(Debug)]
 pub(super) struct Channel {
-    modems: Modems,
+    radios: Box<dyn Radios>,
     alarm: Option<WorldTime>,
 }
 
 impl Channel {
-    /// That of a medium, if modems carry it.
+    /// That of a medium, if radios carry it.
     pub(super) fn of(medium: &Medium, seed: &Seed) -> Option<Self> {
         let channel = medium.plan.modems?;
-        let settings = |channel| Settings { mode: medium.plan.profile.mode, channel: Some(channel) };
-        let (settings, hearing) = match &medium.plan.terrain {
-            None => (vec![settings(channel); medium.ports.len()], everybody(medium.ports.len())),
-            Some(terrain) => {
-                let own = terrain.radios.iter().map(|radio| settings(radio.channel)).collect();
-                (own, terrain.hearing(&medium.plan.routes, seed))
+        let (plan, ports) = (&medium.plan, medium.ports.len());
+        let (channels, hearing) = match &plan.terrain {
+            None => (vec![channel; ports], everybody(ports)),
+            Some(terrain) => (terrain.channels(), terrain.hearing(&plan.routes, seed)),
+        };
+        // Where everything is as it should be, so are crystals.
+        let clocks = plan.terrain.as_ref().map(|_| seed);
+        let radios: Box<dyn Radios> = match plan.profile.access {
+            Access::Direct => {
+                let settings = |channel| Settings { mode: plan.profile.mode, channel: Some(channel) };
+                let settings = channels.into_iter().map(settings).collect();
+                let mut modems = Modems::new(settings, hearing, seed);
+                clocks.into_iter().for_each(|seed| modems.set_clocks(seed));
+                Box::new(modems)
+            }
+            Access::ListenBeforeTalk { .. } => {
+                let mut transceivers = Transceivers::new(plan.profile, &channels, hearing, seed);
+                clocks.into_iter().for_each(|seed| transceivers.set_clocks(seed));
+                Box::new(transceivers)
             }
         };
-        let mut modems = Modems::new(settings, hearing, seed);
-        if medium.plan.terrain.is_some() {
-            modems.set_clocks(seed);
-        }
-        Some(Self { modems, alarm: None })
+        Some(Self { radios, alarm: None })
     }
 }
 
@@ -45,38 +57,38 @@ fn everybody(ports: usize) -> Hearing {
 }
 
 impl<A: Actor> World<'_, '_, '_, A> {
-    /// Whether modems carry a medium; if so, does something to that of a node.
-    pub(super) fn with_modem(
+    /// Whether radios carry a medium; if so, does something to that of a node.
+    pub(super) fn with_radio(
         &mut self,
         medium: MediumIndex,
         node: NodeIndex,
-        act: impl FnOnce(&mut Modems, WorldTime, usize),
+        act: impl FnOnce(&mut dyn Radios, WorldTime, usize),
     ) -> bool {
         let Some(channel) = &mut self.channels[medium.place()] else { return false };
         if let Some(port) = self.media[medium.place()].port_of(node) {
-            act(&mut channel.modems, self.now, port);
+            act(&mut *channel.radios, self.now, port);
             self.attend(medium);
         }
         true
     }
 
-    /// A medium's modems do what is due.
-    pub(super) fn modems_due(&mut self, medium: MediumIndex) {
+    /// A medium's radios do what is due.
+    pub(super) fn radios_due(&mut self, medium: MediumIndex) {
         let now = self.now;
         if let Some(channel) =
             self.channels[medium.place()].as_mut().filter(|channel| channel.alarm == Some(now))
         {
             channel.alarm = None;
-            channel.modems.advance(now);
+            channel.radios.advance(now);
             self.attend(medium);
         }
     }
 
     /// Faults of a medium became others.
-    pub(super) fn disturb_modems(&mut self, medium: MediumIndex) {
+    pub(super) fn disturb_radios(&mut self, medium: MediumIndex) {
         let faults = self.media[medium.place()].faults;
         if let Some(channel) = &mut self.channels[medium.place()] {
-            channel.modems.set_faults(faults);
+            channel.radios.set_faults(faults);
         }
     }
 
@@ -88,21 +100,21 @@ impl<A: Actor> World<'_, '_, '_, A> {
             let obstacle = |from: usize, to: usize| {
                 obstacle(&self.groups, &self.cuts, index, ports[from].0, ports[to].0)
             };
-            channel.modems.set_hearing(self.now, |from, to| obstacle(from, to).is_none());
+            channel.radios.set_hearing(self.now, &|from, to| obstacle(from, to).is_none());
             self.attend(index);
         }
     }
 
-    /// Takes what modems say and what was on the air, and sets the alarm.
+    /// Takes what radios say and what was on the air, and sets the alarm.
     fn attend(&mut self, medium: MediumIndex) {
         let Some(channel) = &mut self.channels[medium.place()] else { return };
-        let said = channel.modems.take_said();
-        let transmissions = channel.modems.take_transmissions();
-        let due = channel.modems.next_due().map(|due| due.max(self.now));
+        let said = channel.radios.take_said();
+        let transmissions = channel.radios.take_transmissions();
+        let due = channel.radios.next_due().map(|due| due.max(self.now));
         if due != channel.alarm {
             channel.alarm = due;
             if let Some(due) = due {
-                self.queue.push(due, Event::ModemsDue(medium));
+                self.queue.push(due, Event::RadiosDue(medium));
             }
         }
         for transmission in &transmissions {
@@ -111,7 +123,7 @@ impl<A: Actor> World<'_, '_, '_, A> {
         for (port, said) in said {
             let (node, _) = self.media[medium.place()].ports[port];
             let incarnation = self.node(node).incarnation;
-            self.queue.push(self.now, Event::ModemSaid { medium, port, incarnation, said });
+            self.queue.push(self.now, Event::RadioSaid { medium, port, incarnation, said });
         }
     }
 
@@ -119,7 +131,8 @@ impl<A: Actor> World<'_, '_, '_, A> {
         let (sender, _) = self.media[index.place()].ports[usize::from(transmission.sender.0)];
         let airtime = transmission.end.since(transmission.start);
         let bytes = &transmission.bytes;
-        self.watch.saw(self.now, What::Aired { medium: index, sender, airtime, bytes });
+        let channel = transmission.channel;
+        self.watch.saw(self.now, What::Aired { medium: index, sender, channel, airtime, bytes });
         let nodes = &self.media[index.place()].plan.nodes;
         let landing = Landing { at: self.now, medium: index, nodes, transmission };
         self.watch.observers.iter_mut().for_each(|observer| observer.landed(&landing));
@@ -147,8 +160,8 @@ impl<A: Actor> World<'_, '_, '_, A> {
         }
     }
 
-    /// A modem's driver says something to the host's incarnation to which the modem belongs.
-    pub(super) fn modem_said(&mut self, medium: MediumIndex, port: usize, incarnation: u32, said: Said) {
+    /// A radio's driver says something to the host's incarnation to which the radio belongs.
+    pub(super) fn radio_said(&mut self, medium: MediumIndex, port: usize, incarnation: u32, said: Said) {
         let (node, iface) = self.media[medium.place()].ports[port];
         let alive = self.is_alive(node, incarnation);
         match said {

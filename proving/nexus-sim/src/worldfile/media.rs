@@ -7,11 +7,14 @@ use nexus_network::rnode::Settings;
 use nexus_network::{Access, DutyCycle, Mode, Profile, Reach, Timing};
 
 use super::prepare::{Names, Wrong};
-use super::written::{Propagation, RegionName, Shadowing, Speaks, WorldFile};
+use super::written::{Driven, Propagation, RegionName, Shadowing, Speaks, WorldFile};
 use super::{Cable, Channel, Network, NetworkKind, Radio, Written};
-use crate::layout::{MediumPlan, RadioPlan, STREAM_FRAME, Terrain};
-use crate::line::{Line, Sharing, Taking};
+use crate::layout::{MediumPlan, RADIO_FRAME, RadioPlan, STREAM_FRAME, Terrain};
+use crate::line::{Line, Rates, Sharing, Taking};
 use crate::observation::NodeIndex;
+
+/// A carrier for which every formula holds.
+const ANY_HZ: u32 = 868_000_000;
 
 /// Channels, then cables, then networks, each in their order in the file.
 pub(super) fn media(file: &WorldFile, names: &Names) -> Result<Vec<MediumPlan>, Wrong> {
@@ -22,6 +25,8 @@ pub(super) fn media(file: &WorldFile, names: &Names) -> Result<Vec<MediumPlan>, 
             return Err(Wrong::new(radio, format_args!("there is no channel `{name}`")));
         }
     }
+    // What is written of the air has to be right also where nobody uses it.
+    propagation(file, ANY_HZ)?;
     let channels = file.channels.iter().map(|written| channel(file, names, written));
     let cables = file.cables.iter().map(|written| cable(names, written));
     let networks = file.networks.iter().map(|written| network(names, written));
@@ -44,9 +49,17 @@ fn channel(file: &WorldFile, names: &Names, written: &Written<Channel>) -> Resul
     let radios: Vec<RadioPlan> = radios.into_iter().map(|(_, radio)| radio).collect();
     let tuned = radios[0].channel;
     let settings = Settings { mode: mode(channel.speaks), channel: Some(tuned) };
-    let profile =
+    let firmware =
         settings.profile().ok_or_else(|| Wrong::new(written, "a modem with this channel carries nothing"))?;
-    let terrain = Terrain { scenario: propagation(file, channel)?, shadowing: shadowing(file), radios };
+    let access = match channel.radios {
+        Driven::Rnode => firmware.access,
+        Driven::Transceiver => {
+            Access::ListenBeforeTalk { slot: tuned.modulation().airtime(RADIO_FRAME.into()) }
+        }
+    };
+    let profile = Profile { access, ..firmware };
+    let terrain =
+        Terrain { scenario: propagation(file, channel.frequency_hz)?, shadowing: shadowing(file), radios };
     Ok(MediumPlan {
         profile,
         modems: Some(tuned),
@@ -89,19 +102,15 @@ fn tuned(channel: &Written<Channel>, radio: &Written<Radio>) -> Result<RadioPlan
     Ok(RadioPlan { channel, gain: Millibels::decibels(own.gain_dbi.into()) })
 }
 
-fn propagation(file: &WorldFile, channel: &Channel) -> Result<propagation::Scenario, Wrong> {
+fn propagation(file: &WorldFile, frequency_hz: u32) -> Result<propagation::Scenario, Wrong> {
     let air = file.air.get_ref();
     match (air.propagation, air.base_height_cm, air.mobile_height_cm) {
         (Propagation::LogDistance, None, None) => Ok(propagation::Scenario::LogDistance),
-        (Propagation::HataSuburban, Some(base), Some(mobile)) => Hata::new(
-            channel.frequency_hz,
-            base,
-            mobile,
-        )
-        .map(propagation::Scenario::HataSuburban)
-        .ok_or_else(|| {
-            Wrong::new(&file.air, "Hata's formula holds for 150 to 1,500 MHz, 30 to 200 m and 1 to 10 m")
-        }),
+        (Propagation::HataSuburban, Some(base), Some(mobile)) => {
+            Hata::new(frequency_hz, base, mobile).map(propagation::Scenario::HataSuburban).ok_or_else(|| {
+                Wrong::new(&file.air, "Hata's formula holds for 150 to 1,500 MHz, 30 to 200 m and 1 to 10 m")
+            })
+        }
         (Propagation::LogDistance | Propagation::HataSuburban, _, _) => Err(Wrong::new(
             &file.air,
             "`base_height_cm` and `mobile_height_cm` are both for `hata-suburban`, and only for it",
@@ -124,7 +133,7 @@ fn cable(names: &Names, written: &Written<Cable>) -> Result<MediumPlan, Wrong> {
         return Err(Wrong::new(written, "a cable has two ends"));
     }
     let line = Line {
-        rates_bps: cable.rate_bps.to_vec(),
+        rates: Rates::Each(cable.rate_bps.to_vec()),
         sharing: Sharing::Apart,
         taking: taking(cable.queue_bytes),
         jitter: Duration::from_micros(cable.jitter_us),
@@ -148,7 +157,7 @@ fn network(names: &Names, written: &Written<Network>) -> Result<MediumPlan, Wron
         }
     };
     let line = Line {
-        rates_bps: vec![network.rate_bps; nodes.len()],
+        rates: Rates::Alike(network.rate_bps),
         sharing,
         taking: taking(network.queue_bytes),
         jitter: Duration::from_micros(network.jitter_us),
@@ -171,7 +180,7 @@ fn plan(
     reach: Reach,
     (speaks, delay_us): (Speaks, u64),
 ) -> Result<MediumPlan, Wrong> {
-    if line.rates_bps.contains(&0) || line.loss_ppm > 1_000_000 {
+    if (0..nodes.len()).any(|port| line.rate_bps(port) == 0) || line.loss_ppm > 1_000_000 {
         return Err(Wrong::new(
             at,
             "a rate is 1 bit per second at least, and a loss at most 1000000 parts per million",
@@ -185,6 +194,7 @@ fn plan(
         frame_size: STREAM_FRAME,
         timing: Timing::Rate,
         duty: DutyCycle::UNLIMITED,
+        sub_band: None,
     };
     let routes = nodes.iter().map(|node| names.route(*node)).collect();
     let delay = Duration::from_micros(delay_us);

@@ -172,8 +172,20 @@ pub struct Channel {
     pub coding_rate: u8,
     /// What a node may transmit of any hour, in hundredths of a percent.
     pub duty_hundredths: u16,
+    /// What drives its radios.
+    pub radios: Driven,
     /// Which bytes.
     pub speaks: Speaks,
+}
+
+/// What drives the radios of a channel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Driven {
+    /// A modem with a firmware that queues, listens and splits.
+    Rnode,
+    /// A bare chip: the node's own core listens before it talks.
+    Transceiver,
 }
 
 /// Whose rules hold.

@@ -73,6 +73,7 @@ pub(super) fn profile(reach: Reach, bandwidth_bps: u64, frame_size: u16) -> Prof
         frame_size,
         timing: Timing::Rate,
         duty: DutyCycle::UNLIMITED,
+        sub_band: None,
     }
 }
 

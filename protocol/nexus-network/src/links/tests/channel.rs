@@ -24,6 +24,7 @@ fn radio() -> Profile {
         frame_size: 508,
         timing: Timing::LoRa(modulation),
         duty: DutyCycle::UNLIMITED,
+        sub_band: None,
     }
 }
 

@@ -77,6 +77,7 @@ pub(super) fn profile(reach: Reach, bandwidth_bps: u64) -> Profile {
         frame_size: 1_064,
         timing: Timing::Rate,
         duty: DutyCycle::UNLIMITED,
+        sub_band: None,
     }
 }
 

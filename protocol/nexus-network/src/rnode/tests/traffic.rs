@@ -47,6 +47,46 @@ fn a_radio_that_falls_silent_gets_time_for_a_busy_channel_and_no_more() {
     assert!(waited > Duration::from_secs(15) && waited < Duration::from_secs(16), "{waited:?}");
 }
 
+/// A channel in use for ten minutes: the modem says nothing. Then it is clear, and what it holds leaves, frame by frame.
+#[test]
+fn a_radio_on_a_channel_in_use_is_given_a_few_frames_and_no_more_until_they_have_left() {
+    let mut bench = Bench::up();
+    bench.tell(Input::Transmit(vec![7; 20]));
+    bench.tell(ready());
+    let began = bench.now;
+    let mut holds = 0;
+    while bench.now.since(began) < Duration::from_secs(600) {
+        bench.tell(Input::Transmit(vec![7; 20]));
+        holds += 1;
+        assert_eq!(bench.sleep(), [Effect::Sent]);
+    }
+    assert_eq!(holds, 8, "after 15, 30, 60 s, and then each 120 s, once more");
+    bench.tell(Input::Transmit(vec![7; 20]));
+    for _ in 0..holds {
+        assert_eq!(bench.tell(ready()), [], "there is no other before what it holds has left");
+    }
+    assert_eq!(bench.tell(ready()), [Effect::Sent]);
+}
+
+#[test]
+fn a_word_that_got_lost_is_waited_for_twice_and_then_forgotten() {
+    let mut bench = Bench::up();
+    let waits = |bench: &mut Bench| {
+        let began = bench.now;
+        assert_eq!(bench.sleep(), [Effect::Sent]);
+        bench.now.since(began)
+    };
+    bench.tell(Input::Transmit(vec![7; 20]));
+    bench.tell(ready());
+    bench.tell(Input::Transmit(vec![7; 20]));
+    assert!(waits(&mut bench) < Duration::from_secs(16), "its word is lost");
+    bench.tell(Input::Transmit(vec![7; 20]));
+    assert_eq!(bench.tell(ready()), [], "taken for that of the frame before");
+    assert!(waits(&mut bench) < Duration::from_secs(31));
+    bench.tell(Input::Transmit(vec![7; 20]));
+    assert_eq!(bench.tell(ready()), [Effect::Sent], "and then all is as it was");
+}
+
 #[test]
 fn a_frame_for_which_there_is_no_room_is_lost_and_the_next_one_waits_for_the_air() {
     for (error, counted) in [(DeviceError::QUEUE_FULL, (1, 0)), (DeviceError::TX_FAILED, (0, 1))] {

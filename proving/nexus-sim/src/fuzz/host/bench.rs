@@ -131,6 +131,7 @@ pub(super) fn profile(choice: u8) -> Profile {
         frame_size: 1_064,
         timing: Timing::Rate,
         duty: DutyCycle::UNLIMITED,
+        sub_band: None,
     };
     let modulation = Modulation::new(125_000, 8, 5).expect("a radio's settings");
     let radio = Profile {

@@ -110,6 +110,7 @@ pub(super) fn profile(choice: u8) -> Profile {
         frame_size: 1_064,
         timing: Timing::Rate,
         duty: DutyCycle::UNLIMITED,
+        sub_band: None,
     };
     match choice % 6 {
         0 => cable,
