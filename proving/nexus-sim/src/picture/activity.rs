@@ -62,7 +62,7 @@ impl std::error::Error for TooMany {}
 /// The most transmissions that a picture shows.
 const MOST: usize = 20_000;
 
-/// Draws what radios with modems did.
+/// Draws what radios did.
 ///
 /// # Errors
 /// [`TooMany`]
@@ -91,7 +91,7 @@ pub fn activity(title: &str, tally: &Tally, places: &Places, lanes: Lanes) -> Re
         y += height(nodes.len());
     }
     if rows == 0.0 {
-        drawing.svg.text("key", (20.0, TOP + 30.0), Anchor::Start, "This world has no radios with modems.");
+        drawing.svg.text("key", (20.0, TOP + 30.0), Anchor::Start, "This world has no radios.");
     }
     Ok(drawing.svg.finish())
 }
@@ -179,8 +179,12 @@ impl Drawing<'_> {
         let (first, last) =
             (y + 10.0, y + 10.0 + LANE * f64::from(u32::try_from(nodes.len()).unwrap_or(u32::MAX)));
         self.marks(first, last);
-        let limit = plan.modems.map(|channel| channel.duty().hundredths_of_a_percent());
-        for (row, node) in (0_u32..).zip(nodes) {
+        for (row, node) in nodes.iter().enumerate() {
+            // In a landscape each radio is tuned by itself.
+            let own =
+                plan.terrain.as_ref().and_then(|terrain| terrain.radios.get(row)).map(|radio| radio.channel);
+            let limit = own.or(plan.modems).map(|channel| channel.duty().hundredths_of_a_percent());
+            let row = u32::try_from(row).unwrap_or(u32::MAX);
             let base = first + LANE * f64::from(row) + SENT + 4.0;
             self.svg.line("base", (LEFT, base), (RIGHT, base), 1.0);
             self.svg.text("name", (LEFT - 8.0, base), Anchor::End, self.places.name(*node));
