@@ -11,7 +11,7 @@ use nexus_sim::builder::{self, Kind, Life, Order, Tuning};
 use nexus_sim::clock::WorldTime;
 use nexus_sim::picture::{self, Fate, Lanes, Places, Tally};
 use nexus_sim::world;
-use nexus_sim::worldfile::WorldFile;
+use nexus_sim::worldfile::{Driven, WorldFile};
 
 fn nexus_sim(arguments: &[&str]) -> Output {
     let output = Command::new(env!("CARGO_BIN_EXE_nexus-sim")).args(arguments).output().unwrap();
@@ -52,6 +52,7 @@ fn tallied(kind: Kind) -> (Tally, Places) {
         seed: 3,
         spacing_m: 1_500,
         tuning: Tuning::EUROPE,
+        driven: Driven::Rnode,
         power_dbm: 14,
         radio_percent: 100,
         cable_percent: 0,
