@@ -1,7 +1,7 @@
 //! Pictures of a world: a map of it with what its media carried, and what radios did over time.
 //!
 //! Both are SVG, made of integers and a few lengths with one decimal, so the same run gives the same bytes. Colours are those of
-//! Okabe and Ito, which people with any colour vision tell apart, and nothing is told by colour alone. Spec: spec/simulation.md#pictures.
+//! Okabe and Ito, which people with any colour vision tell apart; what became of a transmission is told by height and outline too. Spec: spec/simulation.md#pictures.
 
 mod activity;
 mod labels;
