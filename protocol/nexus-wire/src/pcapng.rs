@@ -74,12 +74,11 @@ impl Packet<'_> {
     /// As it stands in the file.
     #[must_use]
     pub fn to_block(&self) -> Vec<u8> {
-        let [a, b, c, d, e, f, g, h] = self.time_ns.to_le_bytes();
-        let (low, high) = ([a, b, c, d], [e, f, g, h]);
+        let word = |bits: u64| u32::try_from(bits & u64::from(u32::MAX)).unwrap_or(u32::MAX);
         let mut body = Vec::with_capacity(self.data.len().saturating_add(64));
         put(&mut body, &self.interface.to_le_bytes());
-        put(&mut body, &high);
-        put(&mut body, &low);
+        put(&mut body, &word(self.time_ns >> 32).to_le_bytes());
+        put(&mut body, &word(self.time_ns).to_le_bytes());
         let length = u32::try_from(self.data.len()).unwrap_or(u32::MAX).to_le_bytes();
         put(&mut body, &length);
         put(&mut body, &length);
@@ -167,15 +166,15 @@ impl<'a> Packets<'a> {
 
     fn packet(&self, body: &'a [u8]) -> Option<Read<'a>> {
         let (interface, rest) = body.split_first_chunk()?;
-        let ([e, f, g, h], rest) = rest.split_first_chunk()?;
-        let ([a, b, c, d], rest) = rest.split_first_chunk()?;
+        let (high, rest) = rest.split_first_chunk()?;
+        let (low, rest) = rest.split_first_chunk()?;
         let (length, rest) = rest.split_first_chunk()?;
         let (_, rest) = rest.split_first_chunk::<4>()?;
         let interface = u32::from_le_bytes(*interface);
         Some(Read {
             link_type: *self.link_types.get(usize::try_from(interface).ok()?)?,
             interface,
-            time_ns: u64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, *h]),
+            time_ns: u64::from(u32::from_le_bytes(*high)) << 32 | u64::from(u32::from_le_bytes(*low)),
             data: rest.get(..usize::try_from(u32::from_le_bytes(*length)).ok()?)?,
         })
     }

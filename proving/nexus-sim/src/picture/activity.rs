@@ -4,6 +4,7 @@ use std::fmt;
 
 use nexus_machine::Duration;
 
+use super::in_words;
 use super::places::Places;
 use super::svg::{Anchor, Point, Svg, step};
 use super::tally::{Fate, Flight, Tally};
@@ -11,7 +12,7 @@ use crate::capture::description;
 use crate::clock::WorldTime;
 use crate::observation::{MediumIndex, NodeIndex};
 
-const WIDTH: f64 = 1_280.0;
+const WIDTH: f64 = 1_300.0;
 /// Where time begins and ends.
 const LEFT: f64 = 130.0;
 const RIGHT: f64 = 960.0;
@@ -61,7 +62,7 @@ impl std::error::Error for TooMany {}
 /// The most transmissions that a picture shows.
 const MOST: usize = 20_000;
 
-/// Draws what radios with modems did.
+/// Draws what radios did.
 ///
 /// # Errors
 /// [`TooMany`]
@@ -80,7 +81,7 @@ pub fn activity(title: &str, tally: &Tally, places: &Places, lanes: Lanes) -> Re
     let rows: f64 = channels.iter().filter(radios).map(|(_, nodes)| height(nodes.len())).sum();
     let mut drawing = Drawing { svg: Svg::new(WIDTH, TOP + rows, STYLE), tally, places, lanes };
     drawing.svg.text("title", (20.0, 30.0), Anchor::Start, title);
-    let [from, to] = [lanes.from, lanes.to].map(|at| moment(seconds(at.since(WorldTime::START)), 1.0));
+    let [from, to] = [lanes.from, lanes.to].map(in_words);
     let sub = format!("{} transmissions from {from} to {to}", shown.len());
     drawing.svg.text("sub", (20.0, 48.0), Anchor::Start, &sub);
     drawing.key();
@@ -90,7 +91,7 @@ pub fn activity(title: &str, tally: &Tally, places: &Places, lanes: Lanes) -> Re
         y += height(nodes.len());
     }
     if rows == 0.0 {
-        drawing.svg.text("key", (20.0, TOP + 30.0), Anchor::Start, "This world has no radios with modems.");
+        drawing.svg.text("key", (20.0, TOP + 30.0), Anchor::Start, "This world has no radios.");
     }
     Ok(drawing.svg.finish())
 }
@@ -178,8 +179,12 @@ impl Drawing<'_> {
         let (first, last) =
             (y + 10.0, y + 10.0 + LANE * f64::from(u32::try_from(nodes.len()).unwrap_or(u32::MAX)));
         self.marks(first, last);
-        let limit = plan.modems.map(|channel| channel.duty().hundredths_of_a_percent());
-        for (row, node) in (0_u32..).zip(nodes) {
+        for (row, node) in nodes.iter().enumerate() {
+            // In a landscape each radio is tuned by itself.
+            let own =
+                plan.terrain.as_ref().and_then(|terrain| terrain.radios.get(row)).map(|radio| radio.channel);
+            let limit = own.or(plan.modems).map(|channel| channel.duty().hundredths_of_a_percent());
+            let row = u32::try_from(row).unwrap_or(u32::MAX);
             let base = first + LANE * f64::from(row) + SENT + 4.0;
             self.svg.line("base", (LEFT, base), (RIGHT, base), 1.0);
             self.svg.text("name", (LEFT - 8.0, base), Anchor::End, self.places.name(*node));
@@ -261,8 +266,7 @@ fn moment(at: f64, step: f64) -> String {
         reason = "a moment of a run, whole seconds"
     )]
     let whole = at.round() as u64;
-    let (hours, minutes, seconds) = (whole / 3_600, whole / 60 % 60, whole % 60);
-    format!("{hours:02}:{minutes:02}:{seconds:02}")
+    in_words(WorldTime::from_start(Duration::from_secs(whole)))
 }
 
 #[cfg(test)]

@@ -31,6 +31,8 @@ pub(super) struct Labels {
 pub(super) struct Place {
     pub(super) at: Point,
     pub(super) anchor: Anchor,
+    /// So far from its point that a line is to lead there.
+    pub(super) is_far: bool,
 }
 
 impl Labels {
@@ -47,18 +49,20 @@ impl Labels {
     /// The best of the places around a point for this text: that which covers least of what is there.
     pub(super) fn place(&mut self, (x, y): Point, distance: f64, text: &str) -> Place {
         let (width, high) = (text_width(text, self.size), self.size);
-        let side = distance + 5.0;
         let middle = high * 0.35;
-        let candidates = [
-            (x + side, y + middle, Anchor::Start),
-            (x - side, y + middle, Anchor::End),
-            (x, y - side, Anchor::Middle),
-            (x, y + side + high * 0.75, Anchor::Middle),
-            (x + side, y - side, Anchor::Start),
-            (x + side, y + side + high * 0.5, Anchor::Start),
-            (x - side, y - side, Anchor::End),
-            (x - side, y + side + high * 0.5, Anchor::End),
-        ];
+        let around = |far: f64| {
+            let side = distance + 5.0 + far;
+            [
+                (x + side, y + middle, Anchor::Start),
+                (x - side, y + middle, Anchor::End),
+                (x, y - side, Anchor::Middle),
+                (x, y + side + high * 0.75, Anchor::Middle),
+                (x + side, y - side, Anchor::Start),
+                (x + side, y + side + high * 0.5, Anchor::Start),
+                (x - side, y - side, Anchor::End),
+                (x - side, y + side + high * 0.5, Anchor::End),
+            ]
+        };
         let area = |(x, y, anchor): (f64, f64, Anchor)| {
             let left = match anchor {
                 Anchor::Start => x,
@@ -69,19 +73,24 @@ impl Labels {
         };
         let covered =
             |place| -> f64 { self.taken.iter().map(|taken| taken.overlap(&area(place))).sum::<f64>() };
-        let mut best = candidates[0];
-        let mut least = covered(best);
-        for place in candidates.into_iter().skip(1) {
-            let this = covered(place);
-            if this < least {
-                (best, least) = (place, this);
+        let (mut best, mut least, mut is_far) = (around(0.0)[0], f64::INFINITY, false);
+        for far in FAR {
+            for place in around(far) {
+                // What is near is better than what covers a little less.
+                let this = covered(place) + far;
+                if this < least {
+                    (best, least, is_far) = (place, this, far > 0.0);
+                }
             }
         }
         self.taken.push(area(best));
         let (x, y, anchor) = best;
-        Place { at: (x, y), anchor }
+        Place { at: (x, y), anchor, is_far }
     }
 }
+
+/// How much farther than beside its point a label may stand.
+const FAR: [f64; 5] = [0.0, 16.0, 32.0, 52.0, 76.0];
 
 #[cfg(test)]
 mod tests {

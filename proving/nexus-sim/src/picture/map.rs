@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use nexus_air::place::Position;
+use nexus_air::place::{Position, Route};
 use nexus_air::propagation::{Millibels, Scenario, sensitivity};
 
-use super::bytes_in_words;
 use super::labels::Labels;
 use super::places::{Ground, Places};
 use super::svg::{Anchor, Point, Svg, step};
 use super::tally::{Heard, Tally};
+use super::{bytes_in_words, in_words};
 use crate::capture::description;
 use crate::layout::RadioPlan;
 use crate::observation::{MediumIndex, NodeIndex};
@@ -22,18 +22,20 @@ const KEY_X: f64 = 900.0;
 const LETTERS: f64 = 12.0;
 const NODE: f64 = 7.0;
 /// Thin lines carried nothing, the thickest what the busiest carried.
-const THIN: f64 = 1.0;
-const THICK: f64 = 9.0;
+const THIN: f64 = 0.8;
+const THICK: f64 = 7.0;
+/// Where so many lines of a medium lie among each other, the thickest is half as thick.
+const CROWD: usize = 40;
 
 const STYLE: &str = "text{fill:#222222}.title{font-size:18px;font-weight:bold}.sub{font-size:12px;fill:#555555}\
 .label{font-size:12px;paint-order:stroke;stroke:#ffffff;stroke-width:3px;stroke-linejoin:round}.key{font-size:12px}\
-.radio{stroke:#0072B2;stroke-opacity:.55}.weak{stroke:#0072B2;stroke-opacity:.55;stroke-dasharray:10 5}.silent{stroke:#0072B2;stroke-opacity:.3;stroke-dasharray:2 4}\
+.radio{stroke:#0072B2;stroke-opacity:.4}.weak{stroke:#0072B2;stroke-opacity:.4;stroke-dasharray:10 5}.silent{stroke:#0072B2;stroke-opacity:.3;stroke-dasharray:2 4}\
 .cable{stroke:#009E73;stroke-opacity:.8}.lan{stroke:#CC79A7;stroke-opacity:.8}\
 .hub{fill:#CC79A7;stroke:#222222}.node{fill:#ffffff;stroke:#222222;stroke-width:2}\
 .gateway{fill:#E69F00;stroke:#222222;stroke-width:2}.mobile{fill:#56B4E9;stroke:#222222;stroke-width:2}\
 .route{fill:none;stroke:#D55E00;stroke-width:2;stroke-dasharray:8 4}.arrow{fill:#D55E00}\
 .frame{fill:none;stroke:#bbbbbb}\
-.range{fill:none;stroke:#0072B2;stroke-opacity:.25;stroke-dasharray:1 3}.scale{stroke:#222222}";
+.range{fill:none;stroke:#0072B2;stroke-opacity:.6;stroke-dasharray:2 4}.cut{clip-path:url(#map)}.leader{stroke:#777777}.scale{stroke:#222222}";
 
 /// Draws a world and what its media carried.
 #[must_use]
@@ -42,17 +44,18 @@ pub fn map(title: &str, tally: &Tally, places: &Places) -> String {
     drawing.svg.text("title", (CORNER.0, 30.0), Anchor::Start, title);
     let carried: u64 = drawing.wires.iter().map(|wire| wire.bytes).sum();
     let sub = format!(
-        "{} nodes, {} media, {} carried until {}",
+        "{} nodes, {} media, {} carried in {}",
         tally.layout().nodes,
         tally.layout().media.len(),
         bytes_in_words(carried),
-        tally.last()
+        in_words(tally.last())
     );
     drawing.svg.text("sub", (CORNER.0, 48.0), Anchor::Start, &sub);
+    drawing.svg.clip("map", CORNER, MAP);
     drawing.svg.rectangle("frame", CORNER, MAP);
     drawing.ranges();
-    drawing.routes();
     drawing.wires();
+    drawing.routes();
     drawing.nodes();
     drawing.scale();
     drawing.key();
@@ -146,7 +149,7 @@ impl<'a> Drawing<'a> {
         let (west, east, south, north) =
             (least(|at| at.0), most(|at| at.0), least(|at| at.1), most(|at| at.1));
         // Room for labels at the edges, and at least a metre, lest one node alone fill the world.
-        let scale = ((MAP.0 - 120.0) / (east - west).max(1.0)).min((MAP.1 - 90.0) / (north - south).max(1.0));
+        let scale = ((MAP.0 - 200.0) / (east - west).max(1.0)).min((MAP.1 - 90.0) / (north - south).max(1.0));
         let middle = (f64::midpoint(west, east), f64::midpoint(south, north));
         let svg = Svg::new(SIZE.0, SIZE.1, STYLE);
         let mut drawing =
@@ -209,20 +212,36 @@ impl<'a> Drawing<'a> {
             .unwrap_or_default()
     }
 
-    /// How far radios are understood where nothing shadows them.
+    /// How far radios are understood where nothing shadows them: those of gateways and of whoever moves, if there are any.
     fn ranges(&mut self) {
         for medium in &self.tally.layout().media {
             let Some(terrain) = &medium.terrain else { continue };
-            for (node, radio) in medium.nodes.iter().zip(&terrain.radios) {
-                let radius = f64::from(range_m(terrain.scenario, radio)) * self.scale;
+            let is_special = |node: NodeIndex| self.moves(node) || self.is_gateway(node);
+            let few = medium.nodes.iter().any(|node| is_special(*node));
+            let circles: Vec<(Point, f64)> = medium
+                .nodes
+                .iter()
+                .zip(&terrain.radios)
+                .filter(|(node, _)| !few || is_special(**node))
+                .map(|(node, radio)| {
+                    (self.of(*node), f64::from(range_m(terrain.scenario, radio)) * self.scale)
+                })
                 // A circle that is larger than the map shows nothing.
-                if radius < MAP.0 / 2.0 {
-                    let at = self.of(*node);
-                    self.svg.circle("range", at, radius);
-                    self.ranges += 1;
-                }
+                .filter(|(_, radius)| *radius < MAP.0)
+                .collect();
+            for (at, radius) in circles {
+                self.svg.circle("range cut", at, radius);
+                self.ranges += 1;
             }
         }
+    }
+
+    fn moves(&self, node: NodeIndex) -> bool {
+        self.places.route(node).is_some_and(Route::moves)
+    }
+
+    fn is_gateway(&self, node: NodeIndex) -> bool {
+        self.tally.layout().interfaces(node).count() > 1
     }
 
     fn routes(&mut self) {
@@ -231,10 +250,10 @@ impl<'a> Drawing<'a> {
             let points: Vec<Point> =
                 route.waypoints().map(|waypoint| self.point(waypoint.position)).collect();
             self.svg.polyline("route", &points);
-            if let [.., before, last] = points[..]
-                && let Some(arrow) = arrow(before, last)
-            {
-                self.svg.polygon("arrow", &arrow);
+            for leg in points.windows(2) {
+                if let Some(arrow) = arrow(leg[0], leg[1]) {
+                    self.svg.polygon("arrow", &arrow);
+                }
             }
         }
     }
@@ -248,7 +267,10 @@ impl<'a> Drawing<'a> {
         wires.sort_by_key(|wire| wire.bytes);
         for wire in wires {
             let class = wire.kind.class();
-            self.svg.line(class, wire.from, wire.to, width(wire.bytes, busiest[class]));
+            let alike =
+                self.wires.iter().filter(|other| other.kind.is_radio() == wire.kind.is_radio()).count();
+            let thick = if alike < CROWD { THICK } else { THICK / 2.0 };
+            self.svg.line(class, wire.from, wire.to, width(wire.bytes, busiest[class], thick));
         }
         for (x, y) in self.hubs.clone() {
             self.svg.rectangle("hub", (x - 6.0, y - 6.0), (12.0, 12.0));
@@ -265,11 +287,12 @@ impl<'a> Drawing<'a> {
         }
         for node in nodes {
             let at = self.of(node);
-            let moves = self.places.route(node).is_some_and(nexus_air::place::Route::moves);
-            let is_gateway = self.tally.layout().interfaces(node).count() > 1;
-            self.node(at, moves, is_gateway);
+            self.node(at, self.moves(node), self.is_gateway(node));
             let name = self.places.name(node).to_owned();
             let place = labels.place(at, NODE, &name);
+            if place.is_far {
+                self.svg.line("leader", at, place.at, 0.8);
+            }
             self.svg.text("label", place.at, place.anchor, &name);
         }
     }
@@ -313,8 +336,7 @@ impl<'a> Drawing<'a> {
         let mut y = CORNER.1 + 12.0;
         let x = KEY_X;
         let layout = self.tally.layout();
-        let moves = |node: NodeIndex| self.places.route(node).is_some_and(nexus_air::place::Route::moves);
-        let is_gateway = |node: NodeIndex| layout.interfaces(node).count() > 1;
+        let (moves, is_gateway) = (|node| self.moves(node), |node| self.is_gateway(node));
         let shapes = [
             ("node", false, false, layout.node_indices().any(|node| !moves(node) && !is_gateway(node))),
             (
@@ -346,7 +368,7 @@ impl<'a> Drawing<'a> {
         }
         if self.ranges > 0 {
             self.svg.circle("range", (x + 14.0, y), 11.0);
-            self.svg.text("key", (x + 38.0, y + 4.0), Anchor::Start, "range of a radio, without shadows");
+            self.svg.text("key", (x + 38.0, y + 4.0), Anchor::Start, "range of its radio, without shadows");
             y += 28.0;
         }
         y += 8.0;
@@ -394,15 +416,14 @@ fn mean(points: &[Point]) -> Point {
     (x / count, y / count)
 }
 
-/// How wide a line is that carried so much. By its square root: twice as wide is four times as much.
-fn width(bytes: u64, most: u64) -> f64 {
+/// How wide a line is that carried so much.
+fn width(bytes: u64, most: u64, thick: f64) -> f64 {
     if bytes == 0 || most == 0 {
         return THIN;
     }
     // Thousandths are fine enough, and exact.
-    let share = u32::try_from(bytes.saturating_mul(1_000_000) / most).unwrap_or(u32::MAX);
-    let root = f64::from(share.isqrt()) / 1_000.0;
-    THIN + (THICK - THIN) * root
+    let share = u32::try_from(u128::from(bytes) * 1_000 / u128::from(most)).unwrap_or(1_000);
+    THIN + (thick - THIN) * f64::from(share) / 1_000.0
 }
 
 /// A triangle at the end of a line.

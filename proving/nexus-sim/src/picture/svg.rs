@@ -71,6 +71,13 @@ impl Svg {
         ));
     }
 
+    /// What classes that name it are cut by.
+    pub(super) fn clip(&mut self, name: &str, (x, y): Point, (width, height): Point) {
+        self.add(format_args!(
+            r#"<clipPath id="{name}"><rect x="{x:.1}" y="{y:.1}" width="{width:.1}" height="{height:.1}"/></clipPath>"#
+        ));
+    }
+
     /// A box that says something where the mouse rests on it.
     pub(super) fn told(&mut self, class: &str, (x, y): Point, (width, height): Point, what: &str) {
         let what = escaped(what);

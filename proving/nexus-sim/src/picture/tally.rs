@@ -97,7 +97,7 @@ impl Tally {
         &self.layout
     }
 
-    /// Every transmission of radios with modems, by its end.
+    /// Every transmission of a radio, by its end.
     #[must_use]
     pub fn flights(&self) -> &[Flight] {
         &self.flights
@@ -109,7 +109,7 @@ impl Tally {
         self.last
     }
 
-    /// What came of what `from` sent at `to`, on a channel of modems.
+    /// What came of what `from` sent at `to`, on a radio channel.
     #[must_use]
     pub fn heard(&self, medium: MediumIndex, from: NodeIndex, to: NodeIndex) -> Heard {
         self.heard.get(&(medium, from, to)).copied().unwrap_or_default()
