@@ -6,6 +6,7 @@
 //! allows. Spec: spec/network.md#medium-access.
 
 mod allowance;
+mod queue;
 #[cfg(test)]
 mod tests;
 
@@ -13,10 +14,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use nexus_crypto::DestinationHash;
-use nexus_machine::{
-    BoundedQueue, Cx, Deadlines, Duration, Instant, Machine, MemoryBound, Pushed, QueueOverflow, Seed, Sink,
-    Stream,
-};
+use nexus_machine::{Cx, Deadlines, Duration, Instant, Machine, MemoryBound, Pushed, Seed, Sink, Stream};
 
 use nexus_wire::nexus::frame::TAG_LEN;
 
@@ -25,6 +23,7 @@ use crate::interface::{Access, DutyCycle, Endpoint, InterfaceId, Profile};
 use crate::links::LinkId;
 
 use allowance::{Allowance, HOUR};
+use queue::Queue;
 
 /// What the organ is told.
 #[derive(Clone, Debug)]
@@ -132,7 +131,7 @@ pub struct Media {
 #[derive(Debug)]
 struct Interface {
     profile: Profile,
-    queue: BoundedQueue<Frame>,
+    queue: Queue,
     turn: Turn,
     drops: Drops,
 }
@@ -195,7 +194,7 @@ impl Media {
             self.refused = self.refused.saturating_add(1);
             return;
         }
-        let queue = BoundedQueue::new(self.limits.frames, self.limits.bytes, QueueOverflow::DropOldest);
+        let queue = Queue::new(self.limits);
         self.interfaces.insert(iface, Interface { profile, queue, turn: Turn::Idle, drops });
     }
 
@@ -218,8 +217,8 @@ impl Media {
             state.drops.too_long = state.drops.too_long.saturating_add(1);
             return;
         }
-        let (iface, weight) = (frame.iface, frame.bytes.len());
-        let lost = match state.queue.push(frame, weight) {
+        let iface = frame.iface;
+        let lost = match state.queue.push(frame) {
             Pushed::Queued => 0,
             Pushed::Displaced(older) => u64::try_from(older.len()).unwrap_or(u64::MAX),
             Pushed::Refused(_) => 1,
@@ -230,7 +229,7 @@ impl Media {
         }
     }
 
-    /// Starts with the longest-waiting frame of an interface whose driver is ready.
+    /// Starts with the next frame of an interface whose driver is ready.
     fn begin(&mut self, now: Instant, iface: InterfaceId, out: &mut impl Sink<Effect>) {
         let Some(state) = self.interfaces.get_mut(&iface) else { return };
         if let Some(until) = state.rests_until(now, iface, &mut self.spent) {
@@ -262,8 +261,7 @@ impl Media {
 
     fn recall(&mut self, about: DestinationHash) {
         for state in self.interfaces.values_mut() {
-            let recalled = state.queue.take_out(|frame| frame.about == Some(about));
-            let recalled = u64::try_from(recalled.len()).unwrap_or(u64::MAX);
+            let recalled = u64::try_from(state.queue.recall(about).len()).unwrap_or(u64::MAX);
             state.drops.recalled = state.drops.recalled.saturating_add(recalled);
         }
     }
