@@ -17,7 +17,8 @@ use alloc::vec::Vec;
 
 use nexus_crypto::DestinationHash;
 use nexus_machine::{
-    Cx, Deadlines, Duration, Instant, Machine, MemoryBound, Pushed, Seed, Sink, Snapshot, Stream, Write, earliest,
+    Cx, Deadlines, Duration, Instant, Machine, MemoryBound, Pushed, Seed, Sink, Snapshot, Stream, Write,
+    earliest,
 };
 
 use nexus_wire::nexus::control::Ack;
