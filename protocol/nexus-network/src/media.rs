@@ -282,7 +282,7 @@ impl Media {
         self.begin(now, iface, out);
     }
 
-    /// Starts with the longest-waiting frame of an interface whose driver is ready.
+    /// Starts with the next frame of an interface whose driver is ready.
     fn begin(&mut self, now: Instant, iface: InterfaceId, out: &mut impl Sink<Effect>) {
         let Some(state) = self.interfaces.get_mut(&iface) else { return };
         if state.queue.is_empty() {
