@@ -1,11 +1,15 @@
 //! `cargo xtask fuzz`: every fuzz target in turn. Not part of CI: it finds what it finds in hours, not in minutes.
 
+mod compiler;
+
 use std::fs;
 
 use crate::cargo::{self, cargo};
 use crate::fault::Fault;
 use crate::metadata::{Metadata, Package};
 use crate::session::Session;
+
+pub(crate) use compiler::instead as compiler_instead;
 
 /// Inputs are at most so many bytes long: a little more than the longest frame,
 const LONGEST: u32 = 600;
@@ -20,6 +24,8 @@ pub(crate) fn run(session: &Session, wanted: Option<&str>, seconds: u32) -> Resu
     let known = targets(session)?;
     let chosen = choose(&known, wanted)?;
     cargo::ensure_subcommand(session, "fuzz")?;
+    let this =
+        std::env::current_exe().map_err(|error| Fault::new(format!("where is this program? {error}.")))?;
     for target in chosen {
         let folder = session.root().join("fuzz");
         // What the fuzzer finds is kept here between runs, beside the seeds that are committed.
@@ -28,6 +34,7 @@ pub(crate) fn run(session: &Session, wanted: Option<&str>, seconds: u32) -> Resu
         let limit = format!("-max_total_time={seconds}");
         let mut command = cargo(session);
         command.env("RUSTC_BOOTSTRAP", "1").env("CARGO_TARGET_DIR", session.target().join("fuzz"));
+        command.env("RUSTC_WRAPPER", &this).env(compiler::MARK, "1");
         command
             .args(["fuzz", "run", "--sanitizer", sanitizer(target), target])
             .arg(corpus)

@@ -69,6 +69,9 @@ enum Request {
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = fuzz::compiler_instead() {
+        return code;
+    }
     match run(Arguments::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {

@@ -20,7 +20,9 @@ use nexus_machine::{
     Snapshot, Stream, Write, earliest,
 };
 
+use nexus_wire::nexus::control::Ack;
 use nexus_wire::nexus::frame::TAG_LEN;
+use nexus_wire::nexus::message::MessageWriter;
 
 use crate::broadcast::SIGNATURE_LEN;
 use crate::interface::{Access, Endpoint, InterfaceId, Profile};
@@ -40,6 +42,8 @@ pub enum Input {
     Send(Frame),
     /// Frames about this destination that still wait are out of date: they must not leave.
     Recall(DestinationHash),
+    /// The frame that [`Effect::Transmit`] handed over has so many bytes once it is sealed.
+    Sealed(InterfaceId, usize),
     /// The driver can take one more frame.
     TxReady(InterfaceId),
     /// Somebody is transmitting.
@@ -213,6 +217,9 @@ impl Media {
         }
         let queue = BoundedQueue::new(self.limits.frames, self.limits.bytes, QueueOverflow::DropOldest);
         let limit = Limit::of(iface, &profile);
+        if let Some(limit) = limit {
+            self.accounts.open(now, &limit);
+        }
         self.interfaces.insert(iface, Interface { profile, limit, queue, turn: Turn::Idle, drops });
     }
 
@@ -234,7 +241,7 @@ impl Media {
             return;
         };
         let len = frame.len_on_medium();
-        let airtime = state.profile.airtime(len);
+        let airtime = state.airtime_at_most(&frame);
         let too_long_at_once = state.limit.is_some_and(|limit| !limit.has_room_for(airtime));
         if len > usize::from(state.profile.frame_size) || too_long_at_once {
             state.drops.too_long = state.drops.too_long.saturating_add(1);
@@ -249,6 +256,17 @@ impl Media {
         state.drops.displaced = state.drops.displaced.saturating_add(lost);
         if state.turn == Turn::Idle {
             self.begin(now, iface, out);
+        }
+    }
+
+    /// A frame was sealed on its way to the driver: what it takes of the medium is known.
+    fn sealed(&mut self, now: Instant, iface: InterfaceId, len: usize) {
+        let Some(state) = self.interfaces.get_mut(&iface) else { return };
+        let Turn::Driver { airtime } = state.turn else { return };
+        let exact = state.profile.airtime(len);
+        state.turn = Turn::Driver { airtime: exact };
+        if let Some(limit) = state.limit {
+            self.accounts.amend(now, &limit, airtime, exact);
         }
     }
 
@@ -347,6 +365,15 @@ impl Frame {
         };
         self.bytes.len().saturating_add(sealing)
     }
+
+    /// How long it may become: an acknowledgement rides in a frame of a link if there is room.
+    fn most_on_medium(&self) -> usize {
+        let ride = match self.under {
+            Some(Seal::Link(_)) => MessageWriter::len_of(&Ack { highest: 0, bitmap: 0 }),
+            None | Some(Seal::Broadcast) => 0,
+        };
+        self.len_on_medium().saturating_add(ride)
+    }
 }
 
 impl Interface {
@@ -360,7 +387,7 @@ impl Interface {
         out: &mut impl Sink<Effect>,
     ) -> bool {
         let (Some(limit), Some(next)) = (self.limit, self.queue.front()) else { return true };
-        let airtime = self.profile.airtime(next.len_on_medium());
+        let airtime = self.airtime_at_most(next);
         match accounts.clear(now, &limit, airtime, out) {
             Clearance::Given => return true,
             Clearance::RestsUntil(until) => {
@@ -372,12 +399,17 @@ impl Interface {
         false
     }
 
+    /// What a frame may take of the medium.
+    fn airtime_at_most(&self, frame: &Frame) -> Duration {
+        self.profile.airtime(frame.most_on_medium().min(self.profile.frame_size.into()))
+    }
+
     fn transmit(&mut self, now: Instant, accounts: &mut Accounts, out: &mut impl Sink<Effect>) {
         let Some(frame) = self.queue.pop() else {
             self.turn = Turn::Idle;
             return;
         };
-        let airtime = self.profile.airtime(frame.len_on_medium());
+        let airtime = self.airtime_at_most(&frame);
         if let Some(limit) = self.limit {
             accounts.begin(now, &limit, airtime);
         }
@@ -403,6 +435,7 @@ impl Machine for Media {
             }
             Input::Send(frame) => self.send(cx.now, frame, out),
             Input::Recall(about) => self.recall(about),
+            Input::Sealed(iface, len) => self.sealed(cx.now, iface, len),
             Input::TxReady(iface) => self.tx_ready(cx.now, iface, out),
             Input::Durable(through) => self.durable(cx.now, through, out),
             Input::ChannelBusy(iface) => self.channel_busy(cx.now, iface, out),

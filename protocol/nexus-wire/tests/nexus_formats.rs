@@ -145,6 +145,10 @@ fn a_plaintext_is_read_message_by_message_and_unknown_kinds_are_yielded() {
     );
     assert_eq!(messages[0].parse(), Ok(Ping { token: 1, clock_ms: 2 }));
     assert_eq!(messages[3].body, [1, 2, 3]);
+    // A look at the first byte tells the kind of the first message, with a length or without; there may be none.
+    assert_eq!(MessageKind::first_of(&plaintext), Some(MessageKind::PING));
+    assert_eq!(MessageKind::first_of(&plaintext[13..]), Some(MessageKind::COST_REQUEST));
+    assert_eq!(MessageKind::first_of(&[]), None);
 }
 
 #[test]

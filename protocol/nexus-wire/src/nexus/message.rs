@@ -100,6 +100,12 @@ impl MessageKind {
         if number & Self::SHORT == 0 { Some(Self(number)) } else { None }
     }
 
+    /// The kind of the first message of a plaintext: one look, for what is done with every frame.
+    #[must_use]
+    pub fn first_of(plaintext: &[u8]) -> Option<Self> {
+        plaintext.first().map(|byte| Self(byte & !Self::SHORT))
+    }
+
     /// The number, below 128.
     #[must_use]
     pub const fn get(self) -> u8 {

@@ -142,9 +142,11 @@ impl Link {
     /// the answer would be in vain.
     pub(super) fn is_stale_offer(&self, bytes: &[u8]) -> bool {
         let plaintext = bytes.get(HEADER_LEN..).unwrap_or_default();
+        if MessageKind::first_of(plaintext) != Some(MessageKind::REKEY) {
+            return false;
+        }
         let first = Messages::new(plaintext).next().and_then(Result::ok);
-        let Some(first) = first.filter(|message| message.kind == MessageKind::REKEY) else { return false };
-        let offered = first.parse::<Rekey<'_>>().ok();
+        let offered = first.and_then(|message| message.parse::<Rekey<'_>>().ok());
         offered.is_some_and(|rekey| self.offer.as_ref().is_none_or(|offer| offer.session != rekey.session))
     }
 
