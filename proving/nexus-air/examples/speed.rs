@@ -36,7 +36,7 @@ fn main() {
     println!("radios  load       simulated s/s  events/s  receptions/s  transmissions");
     for radios in [10_u16, 50, 200] {
         for (load, name, rounds) in
-            [(Load::Idle, "idle", 200_000), (Load::Saturated, "saturated", 6_000 / u32::from(radios) * 10)]
+            [(Load::Idle, "idle", 200_000), (Load::Saturated, "saturated", 60_000 / u32::from(radios) * 10)]
         {
             let mut fleet = town(radios);
             let started = WallClock::now();
