@@ -7,6 +7,7 @@
 //! gives nothing back. Spec: spec/network.md#medium-access.
 
 mod accounts;
+mod queue;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -16,8 +17,8 @@ use alloc::vec::Vec;
 
 use nexus_crypto::DestinationHash;
 use nexus_machine::{
-    BoundedQueue, Cx, Deadlines, Duration, Instant, Machine, MemoryBound, Pushed, QueueOverflow, Seed, Sink,
-    Snapshot, Stream, Write, earliest,
+    Cx, Deadlines, Duration, Instant, Machine, MemoryBound, Pushed, Seed, Sink, Snapshot, Stream, Write,
+    earliest,
 };
 
 use nexus_wire::nexus::control::Ack;
@@ -30,6 +31,7 @@ use crate::links::LinkId;
 
 pub use accounts::AIRTIME;
 use accounts::{Accounts, Clearance, Limit};
+use queue::Queue;
 
 /// What the organ is told.
 #[derive(Clone, Debug)]
@@ -150,7 +152,7 @@ struct Interface {
     profile: Profile,
     /// What it may transmit, if anything limits it.
     limit: Option<Limit>,
-    queue: BoundedQueue<Frame>,
+    queue: Queue,
     turn: Turn,
     drops: Drops,
 }
@@ -215,7 +217,7 @@ impl Media {
             self.refused = self.refused.saturating_add(1);
             return;
         }
-        let queue = BoundedQueue::new(self.limits.frames, self.limits.bytes, QueueOverflow::DropOldest);
+        let queue = Queue::new(self.limits);
         let limit = Limit::of(iface, &profile);
         if let Some(limit) = limit {
             self.accounts.open(now, &limit);
@@ -247,8 +249,8 @@ impl Media {
             state.drops.too_long = state.drops.too_long.saturating_add(1);
             return;
         }
-        let (iface, weight) = (frame.iface, frame.bytes.len());
-        let lost = match state.queue.push(frame, weight) {
+        let iface = frame.iface;
+        let lost = match state.queue.push(frame) {
             Pushed::Queued => 0,
             Pushed::Displaced(older) => u64::try_from(older.len()).unwrap_or(u64::MAX),
             Pushed::Refused(_) => 1,
@@ -280,7 +282,7 @@ impl Media {
         self.begin(now, iface, out);
     }
 
-    /// Starts with the longest-waiting frame of an interface whose driver is ready.
+    /// Starts with the next frame of an interface whose driver is ready.
     fn begin(&mut self, now: Instant, iface: InterfaceId, out: &mut impl Sink<Effect>) {
         let Some(state) = self.interfaces.get_mut(&iface) else { return };
         if state.queue.is_empty() {
@@ -322,8 +324,7 @@ impl Media {
 
     fn recall(&mut self, about: DestinationHash) {
         for state in self.interfaces.values_mut() {
-            let recalled = state.queue.take_out(|frame| frame.about == Some(about));
-            let recalled = u64::try_from(recalled.len()).unwrap_or(u64::MAX);
+            let recalled = u64::try_from(state.queue.recall(about).len()).unwrap_or(u64::MAX);
             state.drops.recalled = state.drops.recalled.saturating_add(recalled);
         }
     }

@@ -7,7 +7,6 @@ use std::collections::VecDeque;
 use std::path::Path;
 
 use nexus_machine::{Cx, Duration, Instant, Machine as _, Seed, Snapshot};
-use nexus_network::lora::Modulation;
 use nexus_network::media::{Effect, Frame, Input, Limits, Media};
 use nexus_network::region::{Region, Wish};
 use nexus_network::rnode::Settings;
