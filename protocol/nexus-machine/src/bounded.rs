@@ -78,6 +78,14 @@ impl<T> BoundedQueue<T> {
         if test(self.front()?) { self.pop() } else { None }
     }
 
+    /// Takes the longest-waiting item that satisfies `test`; the order of the rest is kept.
+    pub fn pop_first(&mut self, test: impl FnMut(&T) -> bool) -> Option<T> {
+        let place = self.iter().position(test)?;
+        let (item, weight) = self.items.remove(place)?;
+        self.weight = self.weight.saturating_sub(weight);
+        Some(item)
+    }
+
     /// Takes out all that satisfy `test`, oldest first; the order of the rest is kept.
     pub fn take_out(&mut self, test: impl Fn(&T) -> bool) -> VecDeque<T> {
         let (out, kept) = self.items.drain(..).partition::<VecDeque<_>, _>(|(item, _)| test(item));
@@ -290,6 +298,17 @@ mod tests {
         assert_eq!(queue.pop_if(|item| *item == 'x'), None);
         assert_eq!(queue.pop_if(|item| *item == 'c'), Some('c'));
         assert_eq!((queue.weight(), queue.is_empty()), (0, true));
+    }
+
+    #[test]
+    fn the_first_that_fits_is_taken_from_between_the_others_and_weighs_no_more() {
+        let mut queue = BoundedQueue::new(4, 100, QueueOverflow::RefuseNew);
+        for item in [1, 2, 3, 4] {
+            assert_eq!(queue.push(item, 10), Pushed::Queued);
+        }
+        assert_eq!(queue.pop_first(|item| item % 2 == 0), Some(2));
+        assert_eq!(queue.pop_first(|item| *item > 9), None);
+        assert_eq!((queue.weight(), queue.iter().copied().collect()), (30, Vec::from([1, 3, 4])));
     }
 
     #[test]

@@ -387,17 +387,17 @@ impl Broadcast {
         }
     }
 
-    /// Makes a fresh key, if one may be made. More entropy is asked for in a minute.
-    fn fresh_key(&mut self, now: Instant) -> Option<OwnKey> {
+    /// Whether a key may be made, which then is. More entropy is asked for in a minute.
+    fn may_make_key(&mut self, now: Instant) -> bool {
         match self.entropy {
-            Entropy::Awaited => return None,
-            Entropy::Used => {}
+            Entropy::Awaited => false,
+            Entropy::Used => true,
             Entropy::Fresh => {
                 self.entropy = Entropy::Used;
                 self.deadlines.set(Timer::Entropy, now.after(ENTROPY_AGE));
+                true
             }
         }
-        Some(OwnKey::generate(&mut self.random))
     }
 }
 

@@ -7,6 +7,7 @@
 //! gives nothing back. Spec: spec/network.md#medium-access.
 
 mod accounts;
+mod queue;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -16,11 +17,13 @@ use alloc::vec::Vec;
 
 use nexus_crypto::DestinationHash;
 use nexus_machine::{
-    BoundedQueue, Cx, Deadlines, Duration, Instant, Machine, MemoryBound, Pushed, QueueOverflow, Seed, Sink,
-    Snapshot, Stream, Write, earliest,
+    Cx, Deadlines, Duration, Instant, Machine, MemoryBound, Pushed, Seed, Sink, Snapshot, Stream, Write,
+    earliest,
 };
 
+use nexus_wire::nexus::control::Ack;
 use nexus_wire::nexus::frame::TAG_LEN;
+use nexus_wire::nexus::message::MessageWriter;
 
 use crate::broadcast::SIGNATURE_LEN;
 use crate::interface::{Access, Endpoint, InterfaceId, Profile};
@@ -28,6 +31,7 @@ use crate::links::LinkId;
 
 pub use accounts::AIRTIME;
 use accounts::{Accounts, Clearance, Limit};
+use queue::Queue;
 
 /// What the organ is told.
 #[derive(Clone, Debug)]
@@ -40,6 +44,8 @@ pub enum Input {
     Send(Frame),
     /// Frames about this destination that still wait are out of date: they must not leave.
     Recall(DestinationHash),
+    /// The frame that [`Effect::Transmit`] handed over has so many bytes once it is sealed.
+    Sealed(InterfaceId, usize),
     /// The driver can take one more frame.
     TxReady(InterfaceId),
     /// Somebody is transmitting.
@@ -146,7 +152,7 @@ struct Interface {
     profile: Profile,
     /// What it may transmit, if anything limits it.
     limit: Option<Limit>,
-    queue: BoundedQueue<Frame>,
+    queue: Queue,
     turn: Turn,
     drops: Drops,
 }
@@ -211,8 +217,11 @@ impl Media {
             self.refused = self.refused.saturating_add(1);
             return;
         }
-        let queue = BoundedQueue::new(self.limits.frames, self.limits.bytes, QueueOverflow::DropOldest);
+        let queue = Queue::new(self.limits);
         let limit = Limit::of(iface, &profile);
+        if let Some(limit) = limit {
+            self.accounts.open(now, &limit);
+        }
         self.interfaces.insert(iface, Interface { profile, limit, queue, turn: Turn::Idle, drops });
     }
 
@@ -234,14 +243,14 @@ impl Media {
             return;
         };
         let len = frame.len_on_medium();
-        let airtime = state.profile.airtime(len);
+        let airtime = state.airtime_at_most(&frame);
         let too_long_at_once = state.limit.is_some_and(|limit| !limit.has_room_for(airtime));
         if len > usize::from(state.profile.frame_size) || too_long_at_once {
             state.drops.too_long = state.drops.too_long.saturating_add(1);
             return;
         }
-        let (iface, weight) = (frame.iface, frame.bytes.len());
-        let lost = match state.queue.push(frame, weight) {
+        let iface = frame.iface;
+        let lost = match state.queue.push(frame) {
             Pushed::Queued => 0,
             Pushed::Displaced(older) => u64::try_from(older.len()).unwrap_or(u64::MAX),
             Pushed::Refused(_) => 1,
@@ -249,6 +258,17 @@ impl Media {
         state.drops.displaced = state.drops.displaced.saturating_add(lost);
         if state.turn == Turn::Idle {
             self.begin(now, iface, out);
+        }
+    }
+
+    /// A frame was sealed on its way to the driver: what it takes of the medium is known.
+    fn sealed(&mut self, now: Instant, iface: InterfaceId, len: usize) {
+        let Some(state) = self.interfaces.get_mut(&iface) else { return };
+        let Turn::Driver { airtime } = state.turn else { return };
+        let exact = state.profile.airtime(len);
+        state.turn = Turn::Driver { airtime: exact };
+        if let Some(limit) = state.limit {
+            self.accounts.amend(now, &limit, airtime, exact);
         }
     }
 
@@ -262,7 +282,7 @@ impl Media {
         self.begin(now, iface, out);
     }
 
-    /// Starts with the longest-waiting frame of an interface whose driver is ready.
+    /// Starts with the next frame of an interface whose driver is ready.
     fn begin(&mut self, now: Instant, iface: InterfaceId, out: &mut impl Sink<Effect>) {
         let Some(state) = self.interfaces.get_mut(&iface) else { return };
         if state.queue.is_empty() {
@@ -304,8 +324,7 @@ impl Media {
 
     fn recall(&mut self, about: DestinationHash) {
         for state in self.interfaces.values_mut() {
-            let recalled = state.queue.take_out(|frame| frame.about == Some(about));
-            let recalled = u64::try_from(recalled.len()).unwrap_or(u64::MAX);
+            let recalled = u64::try_from(state.queue.recall(about).len()).unwrap_or(u64::MAX);
             state.drops.recalled = state.drops.recalled.saturating_add(recalled);
         }
     }
@@ -347,6 +366,15 @@ impl Frame {
         };
         self.bytes.len().saturating_add(sealing)
     }
+
+    /// How long it may become: an acknowledgement rides in a frame of a link if there is room.
+    fn most_on_medium(&self) -> usize {
+        let ride = match self.under {
+            Some(Seal::Link(_)) => MessageWriter::len_of(&Ack { highest: 0, bitmap: 0 }),
+            None | Some(Seal::Broadcast) => 0,
+        };
+        self.len_on_medium().saturating_add(ride)
+    }
 }
 
 impl Interface {
@@ -360,7 +388,7 @@ impl Interface {
         out: &mut impl Sink<Effect>,
     ) -> bool {
         let (Some(limit), Some(next)) = (self.limit, self.queue.front()) else { return true };
-        let airtime = self.profile.airtime(next.len_on_medium());
+        let airtime = self.airtime_at_most(next);
         match accounts.clear(now, &limit, airtime, out) {
             Clearance::Given => return true,
             Clearance::RestsUntil(until) => {
@@ -372,12 +400,17 @@ impl Interface {
         false
     }
 
+    /// What a frame may take of the medium.
+    fn airtime_at_most(&self, frame: &Frame) -> Duration {
+        self.profile.airtime(frame.most_on_medium().min(self.profile.frame_size.into()))
+    }
+
     fn transmit(&mut self, now: Instant, accounts: &mut Accounts, out: &mut impl Sink<Effect>) {
         let Some(frame) = self.queue.pop() else {
             self.turn = Turn::Idle;
             return;
         };
-        let airtime = self.profile.airtime(frame.len_on_medium());
+        let airtime = self.airtime_at_most(&frame);
         if let Some(limit) = self.limit {
             accounts.begin(now, &limit, airtime);
         }
@@ -403,6 +436,7 @@ impl Machine for Media {
             }
             Input::Send(frame) => self.send(cx.now, frame, out),
             Input::Recall(about) => self.recall(about),
+            Input::Sealed(iface, len) => self.sealed(cx.now, iface, len),
             Input::TxReady(iface) => self.tx_ready(cx.now, iface, out),
             Input::Durable(through) => self.durable(cx.now, through, out),
             Input::ChannelBusy(iface) => self.channel_busy(cx.now, iface, out),

@@ -58,6 +58,28 @@ impl Path {
     fn fixed(signal: Signal) -> Self {
         Self::Fixed { signal, milliwatts: level(signal).ratio() }
     }
+
+    fn arrival(self, voice: &Voice) -> Option<Arrival> {
+        match self {
+            Self::None => None,
+            Self::Fixed { signal, .. } => {
+                let snr = Millibels(i32::from(signal.snr.0) * QUARTER);
+                Some(Arrival { level: level(signal), snr })
+            }
+            Self::Measured { gain, noise_figure, .. } => {
+                let level = voice.power.plus(gain);
+                Some(Arrival { level, snr: level.minus(voice.thermal.plus(noise_figure)) })
+            }
+        }
+    }
+
+    fn milliwatts(self, voice: &Voice) -> f64 {
+        match self {
+            Self::None => 0.0,
+            Self::Fixed { milliwatts, .. } => milliwatts,
+            Self::Measured { ratio, .. } => voice.milliwatts * ratio,
+        }
+    }
 }
 
 fn level(signal: Signal) -> Millibels {
@@ -220,31 +242,14 @@ impl Hearing {
     /// What arrives at `to` of what `from` sends, however weak. Nothing at itself.
     #[must_use]
     pub fn arrival(&self, from: RadioId, to: RadioId, voice: &Voice) -> Option<Arrival> {
-        Some(match self.open_path(from, to) {
-            Path::None => return None,
-            Path::Fixed { signal, .. } => {
-                Arrival { level: level(signal), snr: Millibels(i32::from(signal.snr.0) * QUARTER) }
-            }
-            Path::Measured { gain, noise_figure, .. } => {
-                let level = voice.power.plus(gain);
-                Arrival { level, snr: level.minus(voice.thermal.plus(noise_figure)) }
-            }
-        })
+        self.open_path(from, to).arrival(voice)
     }
 
     /// What disturbs others at `to` of what `from` sends, in milliwatts: nothing below [`INTERFERENCE_FLOOR_MILLIWATTS`].
     #[must_use]
     pub fn interference(&self, from: RadioId, to: RadioId, voice: &Voice) -> f64 {
-        let milliwatts = self.milliwatts(from, to, voice);
+        let milliwatts = self.open_path(from, to).milliwatts(voice);
         if milliwatts < INTERFERENCE_FLOOR_MILLIWATTS { 0.0 } else { milliwatts }
-    }
-
-    fn milliwatts(&self, from: RadioId, to: RadioId, voice: &Voice) -> f64 {
-        match self.open_path(from, to) {
-            Path::None => 0.0,
-            Path::Fixed { milliwatts, .. } => milliwatts,
-            Path::Measured { ratio, .. } => voice.milliwatts * ratio,
-        }
     }
 
     fn open_path(&self, from: RadioId, to: RadioId) -> Path {
@@ -272,9 +277,10 @@ impl Hearing {
     /// The second of two radios, if it can make out what the first sends so.
     #[must_use]
     pub fn hearer(&self, from: RadioId, to: RadioId, voice: &Voice) -> Option<Hearer> {
-        let arrival = self.arrival(from, to, voice)?;
+        let path = self.open_path(from, to);
+        let arrival = path.arrival(voice)?;
         let margin = arrival.snr.minus(snr_min(voice.channel.modulation.spreading_factor()));
-        let milliwatts = self.milliwatts(from, to, voice);
+        let milliwatts = path.milliwatts(voice);
         (margin >= Millibels(0)).then_some(Hearer { radio: to, arrival, margin, milliwatts })
     }
 

@@ -53,7 +53,7 @@ fn rounded(millibels: f64) -> Millibels {
 
 /// Thermal noise in one hertz at room temperature, over a milliwatt: Semtech AN1200.22, section 5.
 pub const THERMAL: Millibels = Millibels::decibels(-174);
-/// What a receiver adds to the noise: Semtech AN1200.22, section 5, for the SX127x; the SX126x are not worse.
+/// What a receiver adds to the noise: Semtech AN1200.22, section 5, for `SX127x` chips; `SX126x` are not worse.
 pub const NOISE_FIGURE: Millibels = Millibels::decibels(6);
 
 /// The noise in a bandwidth at a receiver of this noise figure.

@@ -40,7 +40,7 @@ pub fn notices(seed: u64, listener: RadioId, number: u64, margin: Millibels) -> 
     }
 }
 
-/// The output function of SplitMix64: G. Steele and others, "Fast splittable pseudorandom number generators", OOPSLA 2014.
+/// The output function of `SplitMix64`: G. Steele and others, "Fast splittable pseudorandom number generators", OOPSLA 2014.
 const fn mixed(state: u64) -> u64 {
     let state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

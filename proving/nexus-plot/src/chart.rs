@@ -96,6 +96,7 @@ const fn position(corner: Corner) -> SeriesLabelPosition {
 }
 
 /// To a thousandth, without what says nothing.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "what formats an axis is handed a reference")]
 fn short(value: &f64) -> String {
     let text = format!("{value:.3}");
     let text = text.trim_end_matches('0').trim_end_matches('.');

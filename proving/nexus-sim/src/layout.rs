@@ -25,8 +25,8 @@ pub struct Speech {
 impl Speech {
     /// Open packets everywhere.
     pub const RETICULUM: Self = Self { wired: Wired::Reticulum, radio: Mode::Reticulum };
-    /// Links on whatever is no radio.
-    pub const NEXUS: Self = Self { wired: Wired::Nexus, radio: Mode::Reticulum };
+    /// Links everywhere.
+    pub const NEXUS: Self = Self { wired: Wired::Nexus, radio: Mode::Nexus };
 }
 
 /// Which bytes cables and local networks speak.
@@ -413,16 +413,16 @@ mod tests {
     }
 
     #[test]
-    fn a_world_of_links_has_addresses_on_its_local_network_and_an_open_radio() {
+    fn a_world_of_links_has_addresses_on_its_local_network_and_its_radio_may_be_open() {
         let seed = Seed::new([0; 32]);
         let speaks = |speech| -> Vec<(Mode, Reach)> {
             let layout = Shape::Mixed.layout(8, &seed).speaking(speech, &seed);
             layout.media.iter().map(|medium| (medium.profile.mode, medium.profile.reach)).collect()
         };
         let (cable, lan) = ((Mode::Nexus, Reach::PointToPoint), (Mode::Nexus, Reach::Addressed));
-        assert_eq!(speaks(Speech::NEXUS), [cable, lan, (Mode::Reticulum, Reach::Shared)]);
-        let everywhere = Speech { radio: Mode::Nexus, ..Speech::NEXUS };
-        assert_eq!(speaks(everywhere), [cable, lan, (Mode::Nexus, Reach::Shared)]);
+        assert_eq!(speaks(Speech::NEXUS), [cable, lan, (Mode::Nexus, Reach::Shared)]);
+        let open_radio = Speech { radio: Mode::Reticulum, ..Speech::NEXUS };
+        assert_eq!(speaks(open_radio), [cable, lan, (Mode::Reticulum, Reach::Shared)]);
         let as_drawn = Shape::Mixed.layout(8, &seed);
         assert_eq!(as_drawn.clone().speaking(Speech::RETICULUM, &seed), as_drawn);
     }

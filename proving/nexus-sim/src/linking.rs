@@ -40,19 +40,19 @@ pub fn bound(profile: &Profile, nodes: u32) -> Duration {
     let handshake =
         airtime(First::LEN) + airtime(Reply::LEN) + airtime(Finish::LEN) + airtime(SEALED_OVERHEAD);
     let wait = (32 * airtime(profile.frame_size.into())).max(120_000_000);
-    let spread = |hourly: u64, unit: u64, needed: u64| {
-        let saved = (hourly / 4).min(4 * unit).max(unit);
+    let spread = |hourly: u64, unit: u64, saved: u64, needed: u64| {
+        let saved = (hourly / 4).min(saved * unit).max(unit);
         let steady = hourly.saturating_sub(saved).max(hourly / 4);
         needed * (HOUR.as_micros() + wait) / steady
     };
     let hour = profile.duty.of(HOUR).as_micros() / 2;
     let whole = hour.min(HOUR.as_micros() / 100);
     let others = u64::from(nodes).saturating_sub(1);
-    let handshakes = spread(whole * 6 / 10, handshake, others * handshake);
+    let handshakes = spread(whole * 6 / 10, handshake, 4, others * handshake);
     let beacon = airtime(Beacon::LEN);
-    let interval = spread(whole / 10, beacon, beacon).max(300_000_000);
+    let interval = spread(whole / 10, beacon, 6, beacon).max(300_000_000);
     let reply = airtime(Reply::LEN);
-    let answer = spread(whole * 6 / 10, handshake, reply + airtime(SEALED_OVERHEAD));
+    let answer = spread(whole * 6 / 10, handshake, 4, reply + airtime(SEALED_OVERHEAD));
     let first_wait = (2 * reply + 1_000_000 + 8 * airtime(profile.frame_size.into())).max(answer);
     let given_up = (20 * reply).max(3 * first_wait).max(30_000_000);
     Duration::from_micros(2 * interval + given_up + handshakes)

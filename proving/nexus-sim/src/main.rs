@@ -179,7 +179,7 @@ struct Speech {
     #[arg(long)]
     mode: Option<WiredName>,
     /// What radios speak.
-    #[arg(long, default_value = "reticulum")]
+    #[arg(long, default_value = "nexus")]
     radio: RadioName,
     /// What people ask of nodes.
     #[arg(long, default_value = "usual")]

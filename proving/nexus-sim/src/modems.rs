@@ -147,6 +147,12 @@ impl Modems {
         self.settle(now);
     }
 
+    /// How many frames a modem has that are not on the air yet.
+    #[must_use]
+    pub fn waiting(&self, port: usize) -> usize {
+        self.fleet.rnode(radio(port)).waiting()
+    }
+
     /// Does what is due.
     pub fn advance(&mut self, now: WorldTime) {
         self.fleet.advance(instant(now));

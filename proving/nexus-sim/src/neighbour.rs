@@ -120,7 +120,10 @@ impl Neighbour {
                     let sealed = self.links.seal(cx, &mut frame, &mut effects);
                     let media::Frame { iface, to, bytes, .. } = frame;
                     match sealed {
-                        Ok(()) => self.outputs.push_back(Output::Transmit { iface, to, bytes }),
+                        Ok(()) => {
+                            self.tell_media(cx, media::Input::Sealed(iface, bytes.len()));
+                            self.outputs.push_back(Output::Transmit { iface, to, bytes });
+                        }
                         Err(links::Withheld) => self.tell_media(cx, media::Input::TxReady(iface)),
                     }
                     self.act(cx, effects);

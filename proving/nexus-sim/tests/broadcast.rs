@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nexus_crypto::DestinationHash;
 use nexus_machine::Duration;
-use nexus_network::Mode;
 use nexus_node::{Event, Input, Node, Output};
 use nexus_sim::clock::WorldTime;
 use nexus_sim::judge::Bench;
@@ -94,8 +93,7 @@ fn radio(length: Duration) -> Scenario {
 
 fn radio_of(number: u64, length: Duration) -> Scenario {
     let seed = seed(number);
-    let speech = Speech { radio: Mode::Nexus, ..Speech::NEXUS };
-    let layout = Shape::Segment.layout(NODES, &seed).speaking(speech, &seed);
+    let layout = Shape::Segment.layout(NODES, &seed).speaking(Speech::NEXUS, &seed);
     Scenario::calm(seed, layout, length)
 }
 

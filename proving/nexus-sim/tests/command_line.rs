@@ -1,5 +1,6 @@
 //! What other programs rely on: exit codes and JSON.
 
+use std::fs;
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -58,6 +59,38 @@ fn a_run_is_a_log_that_ends_with_its_trace() {
     assert!(text.contains("links with"), "{text}");
     assert!(text.lines().last().unwrap().starts_with("trace "), "{text}");
     assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn a_new_world_is_a_file_that_runs_and_reports_in_both_forms() {
+    let directory = tempfile::tempdir().expect("a directory for a file");
+    let path = directory.path().join("line.toml");
+    let new = run(&["world", "new", "line", "--nodes", "2", "--radios", "0", "--cables", "100", "--duration-s", "600"]);
+    assert_eq!(new.status.code(), Some(0));
+    fs::write(&path, &new.stdout).expect("a file can be written");
+    let path = path.to_str().expect("a path of ASCII");
+    let (code, report) = json(&["run", path, "--json"]);
+    assert_eq!((code, &report["failures"]), (0, &serde_json::json!([])), "{report}");
+    let bulk = report["traffic"].as_array().unwrap().iter().find(|flow| flow["name"] == "bulk").expect("a volume");
+    assert!(bulk["shown"].as_u64() > Some(100) && bulk["median_ms"].is_u64(), "{report}");
+    let text = String::from_utf8(run(&["run", path]).stdout).unwrap();
+    let trace = format!("trace {}", report["trace"].as_str().unwrap());
+    assert_eq!(text.lines().last(), Some(trace.as_str()));
+}
+
+#[test]
+fn a_world_that_is_none_is_refused_in_one_sentence_with_its_line() {
+    let directory = tempfile::tempdir().expect("a directory for a file");
+    let path = directory.path().join("bad.toml");
+    fs::write(&path, "format = 1\nname = 7\n").expect("a file can be written");
+    let output = run(&["run", path.to_str().expect("a path of ASCII")]);
+    assert_eq!(output.status.code(), Some(2));
+    let sentence = String::from_utf8(output.stderr).unwrap();
+    assert!(sentence.contains("bad.toml, line 2: invalid type"), "{sentence}");
+    assert_eq!(sentence.lines().count(), 1);
+    let loud = run(&["world", "new", "line", "--power-dbm", "30"]);
+    assert_eq!(loud.status.code(), Some(2));
+    assert!(String::from_utf8(loud.stderr).unwrap().contains("30 dBm is too much"));
 }
 
 /// A milestone's report, which says what its exit code says.

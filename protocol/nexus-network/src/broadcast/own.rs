@@ -43,6 +43,7 @@ pub(super) struct Channel {
     pub(super) current: Option<OwnKey>,
     /// What is being given, and not used yet.
     pub(super) next: Option<OwnKey>,
+    names: Names,
     pub(super) sealed: Traffic,
     pub(super) opened: Traffic,
 }
@@ -60,6 +61,7 @@ impl Channel {
             rekey_after: if profile.is_slow() || profile.duty != DutyCycle::UNLIMITED { DAY } else { HOUR },
             current: None,
             next: None,
+            names: Names::default(),
             sealed: Traffic::default(),
             opened: Traffic::default(),
         }
@@ -73,6 +75,24 @@ impl Channel {
     /// Whether a key of this node's has this name here.
     pub(super) fn is_own(&self, id: BroadcastKeyId) -> bool {
         [&self.current, &self.next].into_iter().flatten().any(|key| key.id == id)
+    }
+}
+
+/// What the last two keys were called. A key that follows them has another name: what is acknowledged is a name, and an
+/// acknowledgement of either may still be on its way.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Names([Option<BroadcastKeyId>; 2]);
+
+impl Names {
+    /// The name of the next key: the one that was drawn, unless it is taken.
+    fn next(&mut self, drawn: BroadcastKeyId) -> BroadcastKeyId {
+        let mut name = drawn;
+        while self.0.contains(&Some(name)) {
+            name = BroadcastKeyId(name.0.wrapping_add(1));
+        }
+        let [_, last] = self.0;
+        self.0 = [last, Some(name)];
+        name
     }
 }
 
@@ -92,11 +112,11 @@ pub(super) struct OwnKey {
 }
 
 impl OwnKey {
-    pub(super) fn generate(random: &mut Stream) -> Self {
+    fn generate(random: &mut Stream, names: &mut Names) -> Self {
         let key = AeadKey::generate(random);
         let [low, high] = random.bytes();
         Self {
-            id: BroadcastKeyId(u16::from_le_bytes([low, high])),
+            id: names.next(BroadcastKeyId(u16::from_le_bytes([low, high]))),
             fingerprint: fingerprint(&key),
             key,
             counter: 0,
@@ -186,9 +206,11 @@ impl Broadcast {
         if there.is_empty() || !self.channels.contains_key(&iface) {
             return;
         }
-        let Some(key) = self.fresh_key(cx.now) else { return };
+        if !self.may_make_key(cx.now) {
+            return;
+        }
         let Some(channel) = self.channels.get_mut(&iface) else { return };
-        channel.next = Some(key);
+        channel.next = Some(OwnKey::generate(&mut self.random, &mut channel.names));
         let rotate_at = cx.now.after(channel.rekey_after);
         self.deadlines.set(Timer::Use(iface), cx.now.after(USED_AFTER));
         self.deadlines.set(Timer::Rotate(iface), rotate_at);
@@ -255,5 +277,34 @@ impl Broadcast {
     /// The links on an interface, by name.
     pub(super) fn links_on(&self, iface: InterfaceId) -> Vec<LinkId> {
         self.peers.iter().filter(|(_, peer)| peer.iface == iface).map(|(link, _)| *link).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_has_another_name_than_the_two_before_it_whatever_is_drawn() {
+        let mut names = Names::default();
+        let mut next = |drawn| names.next(BroadcastKeyId(drawn)).0;
+        assert_eq!([next(u16::MAX), next(0)], [u16::MAX, 0]);
+        assert_eq!(next(u16::MAX), 1, "behind both that are taken");
+        assert_eq!(next(u16::MAX), u16::MAX, "long forgotten");
+        assert_eq!(next(u16::MAX), 0);
+    }
+
+    #[test]
+    fn no_two_of_three_keys_in_a_row_have_one_name() {
+        let (mut random, mut names) = (nexus_machine::Seed::new([6; 32]).fork("names"), Names::default());
+        let mut before = [None; 2];
+        for _ in 0..200_000 {
+            let [low, high] = random.bytes();
+            // Of a thousand names, so that many are drawn again at once.
+            let drawn = BroadcastKeyId(u16::from_le_bytes([low, high]) % 1_000);
+            let name = Some(names.next(drawn));
+            assert!(!before.contains(&name));
+            before = [before[1], name];
+        }
     }
 }

@@ -148,7 +148,10 @@ impl Organs {
             }
         };
         match sealed {
-            Ok(()) => out.push(Effect::Transmit(frame)),
+            Ok(()) => {
+                self.media.handle(cx, media::Input::Sealed(frame.iface, frame.bytes.len()), nerves);
+                out.push(Effect::Transmit(frame));
+            }
             Err(Withheld) => self.media.handle(cx, media::Input::TxReady(frame.iface), nerves),
         }
     }

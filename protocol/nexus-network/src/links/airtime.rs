@@ -50,8 +50,10 @@ const KEEPING: u64 = 3;
 const BEACONS: u64 = 1;
 /// Per mille of all airtime that is for links at most.
 const WHOLE: u64 = HANDSHAKES + KEEPING + BEACONS;
-/// What is saved up while nothing is sent, in handshakes, probes, beacons.
+/// What is saved up while nothing is sent, in handshakes and in probes;
 const SAVED: u64 = 4;
+/// and in beacons: the first ones of an interface, and two for newcomers who must hear one before they can begin.
+const SAVED_BEACONS: u64 = 6;
 
 impl Airtime {
     /// The budgets of an interface, all saved up.
@@ -64,11 +66,12 @@ impl Airtime {
             let handshake = airtime.opening().plus(airtime.answer());
             let keeping = airtime.occupied(longest_of_asking()).plus(airtime.answering());
             let wait = WAIT.max(airtime.occupied(profile.frame_size.into()).times(WAIT_FRAMES));
-            let bucket = |hourly, unit| bucket(hourly, unit, HOUR.plus(wait));
+            let bucket = |hourly, unit, saved| bucket(hourly, unit, saved, HOUR.plus(wait));
+            let beacon = airtime.occupied(Beacon::LEN);
             airtime.budgets = Some(Budgets {
-                handshakes: bucket(share(HANDSHAKES), handshake),
-                keeping: bucket(share(KEEPING), keeping),
-                beacons: bucket(share(BEACONS), airtime.occupied(Beacon::LEN)),
+                handshakes: bucket(share(HANDSHAKES), handshake, SAVED),
+                keeping: bucket(share(KEEPING), keeping, SAVED),
+                beacons: bucket(share(BEACONS), beacon, SAVED_BEACONS),
             });
         }
         airtime
@@ -178,10 +181,10 @@ impl Budgets {
 }
 
 /// A bucket of airtime, in microseconds, of which no hour sees more than `hourly`: what is saved up and what comes in an hour
-/// together. At least one `unit` can be saved up, however little `hourly` is.
-fn bucket(hourly: Duration, unit: Duration, spread: Duration) -> Bucket {
+/// together. At least one `unit` can be saved up, however little `hourly` is, and at most `saved`.
+fn bucket(hourly: Duration, unit: Duration, saved: u64, spread: Duration) -> Bucket {
     let quarter = Duration::from_micros(hourly.as_micros() / 4);
-    let burst = quarter.min(unit.times(SAVED)).max(unit).max(Duration::from_micros(1));
+    let burst = quarter.min(unit.times(saved)).max(unit).max(Duration::from_micros(1));
     let steady = hourly.minus(burst).max(quarter).as_micros().max(1);
     let every = Duration::from_micros(spread.as_micros().div_ceil(steady));
     Bucket::new(every, u32::try_from(burst.as_micros()).unwrap_or(u32::MAX))

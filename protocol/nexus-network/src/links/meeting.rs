@@ -9,11 +9,12 @@ use nexus_wire::nexus::Layout as _;
 use nexus_wire::nexus::frame::{BeaconTag, First};
 
 use super::answering::FirstHash;
+use super::link::Link;
 use super::opening::Aim;
 use super::refusals::Refused;
 use super::strangers::{Chosen, Heard, Turn};
 use super::waiting::Put;
-use super::{Effect, Interface, LinkId, Links, Timer};
+use super::{DialPlace, Effect, Interface, LinkId, Links, Timer};
 use crate::interface::{InterfaceId, Reach};
 
 /// From a handshake that could not begin for want of room to the next try.
@@ -107,6 +108,26 @@ impl Links {
         if let Some(interface) = self.interfaces.get_mut(&iface) {
             interface.strangers.failed(cx.now, tag);
         }
+    }
+
+    /// A peer answered to its tag, and never confirmed message 3. It may have read that all the same: then the link that there is has
+    /// only this end, and the peer, whose other frames this node cannot open, is a stranger again, to be tried and not waited for.
+    pub(super) fn estranged(&mut self, cx: Cx, met: DialPlace, peer: NodeId, out: &mut impl Sink<Effect>) {
+        let (iface, _, tag) = met;
+        let Some(interface) = self.interfaces.get_mut(&iface).filter(|interface| interface.is_shared())
+        else {
+            return;
+        };
+        if self.tags.get(&(iface, tag)) == Some(&peer) {
+            self.tags.remove(&(iface, tag));
+        }
+        // Its answer was as good as a beacon.
+        interface.strangers.hear(cx.now, tag, Turn::Own, &mut self.random);
+        if let Some(id) = self.by_peer.get(&(iface, peer)).copied() {
+            self.at_desk(cx, id, out, Link::probe);
+            self.schedule(id);
+        }
+        self.meet_soon(cx, iface);
     }
 
     /// Whether no further link has room.

@@ -152,12 +152,19 @@ impl Links {
 
     /// Repeats a handshake's message, or gives it up.
     pub(super) fn repeat_opening(&mut self, cx: Cx, place: Place, out: &mut impl Sink<Effect>) {
-        let Some(Opening { course, .. }) = self.opening.get(&place) else { return };
+        let Some(Opening { course, step }) = self.opening.get(&place) else { return };
         if course.forget_at > cx.now {
             return self.send_opening(cx, place, Airtime::Wanted, out);
         }
         let met = self.place(place.0, course.to, course.target);
+        let unconfirmed_by = match step {
+            Step::Reply(_) => None,
+            Step::Frame(unconfirmed) => Some(unconfirmed.made.peer.node_id()),
+        };
         self.forget_opening(cx, place);
+        if let Some(peer) = unconfirmed_by {
+            self.estranged(cx, met, peer, out);
+        }
         self.opening_failed(cx, met);
     }
 

@@ -103,7 +103,7 @@ pub(super) enum Clearance {
 /// All accounts.
 #[derive(Debug)]
 pub(super) struct Accounts {
-    open: BTreeMap<AccountId, Account>,
+    accounts: BTreeMap<AccountId, Account>,
     /// What was durable at the start, of accounts that nobody used since.
     restored: BTreeMap<AccountId, Record>,
     ageing: Deadlines<AccountId>,
@@ -175,7 +175,17 @@ impl Accounts {
         let restored = snapshot
             .scan(AIRTIME)
             .filter_map(|(key, value)| Some((AccountId::of_key(key)?, Record::decode(value))));
-        Self { open: BTreeMap::new(), restored: restored.collect(), ageing: Deadlines::default(), written: 0 }
+        Self {
+            accounts: BTreeMap::new(),
+            restored: restored.collect(),
+            ageing: Deadlines::default(),
+            written: 0,
+        }
+    }
+
+    /// From here on the airtime of predecessors grows old.
+    pub(super) fn open(&mut self, now: Instant, limit: &Limit) {
+        self.account(now, limit);
     }
 
     /// Whether a frame may leave. What has to be written for it is written.
@@ -215,6 +225,12 @@ impl Accounts {
         account.with_drivers = account.with_drivers.plus(counted(airtime));
     }
 
+    /// What goes to a driver takes another airtime than was thought.
+    pub(super) fn amend(&mut self, now: Instant, limit: &Limit, thought: Duration, airtime: Duration) {
+        let account = self.account(now, limit);
+        account.with_drivers = account.with_drivers.minus(counted(thought)).plus(counted(airtime));
+    }
+
     /// The driver has it no longer: it has left, or never will.
     pub(super) fn end(&mut self, now: Instant, limit: &Limit, airtime: Duration) {
         let account = self.account(now, limit);
@@ -227,7 +243,7 @@ impl Accounts {
     /// Writes up to this number are durable. The account whose claim that is, if it is one.
     pub(super) fn durable(&mut self, through: u64) -> Option<AccountId> {
         let asked = |account: &Account| account.asked.is_some_and(|(number, _)| number <= through);
-        let (id, account) = self.open.iter_mut().find(|(_, account)| asked(account))?;
+        let (id, account) = self.accounts.iter_mut().find(|(_, account)| asked(account))?;
         let (_, claim) = account.asked.take()?;
         account.claimed = claim;
         Some(*id)
@@ -236,7 +252,7 @@ impl Accounts {
     /// Notes how old the airtime of predecessors has become.
     pub(super) fn age(&mut self, now: Instant, out: &mut impl Sink<Effect>) {
         while let Some(id) = self.ageing.pop_due(now) {
-            let Some(account) = self.open.get_mut(&id) else { continue };
+            let Some(account) = self.accounts.get_mut(&id) else { continue };
             let over = account.debt(now) == Duration::ZERO;
             if over {
                 account.debt = Duration::ZERO;
@@ -244,7 +260,7 @@ impl Accounts {
                 self.ageing.set(id, now.after(AGEING));
             }
             // A write that is on its way says how old it is as well; so does the next one.
-            let waits = self.open.get(&id).filter(|account| account.asked.is_none());
+            let waits = self.accounts.get(&id).filter(|account| account.asked.is_none());
             if let Some(claimed) = waits.map(|account| account.claimed) {
                 self.write(now, id, claimed, out);
             }
@@ -256,7 +272,7 @@ impl Accounts {
     }
 
     fn write(&mut self, now: Instant, id: AccountId, claim: Duration, out: &mut impl Sink<Effect>) {
-        let Some(account) = self.open.get_mut(&id) else { return };
+        let Some(account) = self.accounts.get_mut(&id) else { return };
         self.written = self.written.saturating_add(1);
         account.asked = Some((self.written, claim));
         let minutes = u8::try_from(account.debt_age(now)).unwrap_or(u8::MAX);
@@ -267,14 +283,14 @@ impl Accounts {
 
     fn account(&mut self, now: Instant, limit: &Limit) -> &mut Account {
         let id = limit.account;
-        if !self.open.contains_key(&id) {
+        if !self.accounts.contains_key(&id) {
             let account = Account::resume(now, self.restored.remove(&id));
             if account.debt > Duration::ZERO {
                 self.ageing.set(id, now.after(AGEING));
             }
-            self.open.insert(id, account);
+            self.accounts.insert(id, account);
         }
-        self.open.get_mut(&id).expect("an account is there once it was opened")
+        self.accounts.get_mut(&id).expect("an account is there once it was opened")
     }
 }
 

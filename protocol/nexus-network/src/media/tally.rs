@@ -25,7 +25,7 @@ impl Tally {
         Self { bin, reach, bins: VecDeque::new() }
     }
 
-    /// Adds `airtime` as spent `before` the present. What would count no more is not added.
+    /// Adds airtime that is spent at this moment.
     pub(super) fn add(&mut self, now: Instant, airtime: Duration) {
         let number = self.number(now);
         self.forget(number);

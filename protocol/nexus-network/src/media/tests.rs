@@ -28,6 +28,24 @@ fn one_frame_is_with_the_driver_and_the_rest_wait_their_turn() {
 }
 
 #[test]
+fn news_wait_behind_everything_else_and_have_every_fourth_turn() {
+    let mut media = Bench::new(Access::Direct);
+    let other = |n| Input::Send(Frame { about: None, ..frame(n) });
+    media.tell(other(0));
+    for news in [send(1), send(2)] {
+        media.tell(news);
+    }
+    for n in 3..8 {
+        media.tell(other(n));
+    }
+    let mut turns = vec![];
+    while let Some(Effect::Transmit(next)) = media.tell(Input::TxReady(LEFT)).pop_front() {
+        turns.push(next.bytes[0]);
+    }
+    assert_eq!(turns, [3, 4, 5, 1, 6, 7, 2], "each kind in the order in which it came");
+}
+
+#[test]
 fn a_full_queue_drops_its_oldest_and_counts_them() {
     let mut media = Bench::new(Access::Direct);
     for n in 0..=LIMITS.frames + 3 {

@@ -215,3 +215,5 @@ fn what_is_over_is_forgotten_once_it_can_disturb_nothing() {
         assert_eq!(air.flights.all().count(), 0);
     }
 }
+
+mod physics;

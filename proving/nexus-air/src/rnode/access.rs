@@ -40,6 +40,13 @@ pub(super) enum Access {
     Transmitting,
 }
 
+/// Whether a modem notices another on its channel.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Carrier {
+    Sensed,
+    Silent,
+}
+
 impl Access {
     pub(super) const fn deadline(self) -> Option<Instant> {
         match self {
@@ -66,8 +73,10 @@ impl Rnode {
     /// Goes as far as the moment allows.
     pub(super) fn attend(&mut self, now: Instant, air: &mut Air) {
         let Some(channel) = self.tuned else { return };
+        // Nothing that a modem does is sensed by itself, nor in the same moment.
+        let carrier = if air.is_busy(now, self.radio) { Carrier::Sensed } else { Carrier::Silent };
         loop {
-            let next = self.step(now, channel.modulation, air);
+            let next = self.step(now, channel.modulation, carrier, air);
             if next == self.access {
                 return;
             }
@@ -83,11 +92,11 @@ impl Rnode {
         }
     }
 
-    fn step(&mut self, now: Instant, modulation: Modulation, air: &mut Air) -> Access {
+    fn step(&mut self, now: Instant, modulation: Modulation, carrier: Carrier, air: &mut Air) -> Access {
         let clock = air.clock(self.radio);
         let wait =
             |left| Access::Interframe { until: now.after(clock.stretch(interframe(modulation))), left };
-        let busy = air.is_busy(now, self.radio);
+        let busy = carrier == Carrier::Sensed;
         match self.access {
             Access::Idle if self.queue.is_empty() => Access::Idle,
             Access::Idle => match self.usage.forbidden_until(now, self.settings.limits()) {

@@ -55,10 +55,15 @@ impl Host {
 
     /// Detects the modem, sets it up as it should be, and switches it on.
     pub(crate) fn bring_up(&mut self) {
+        self.bring_up_with(&SETTINGS);
+    }
+
+    /// The same with these settings.
+    pub(crate) fn bring_up_with(&mut self, settings: &[Setting]) {
         self.write(&DETECT_SEQUENCE);
         self.wait_for(|said| matches!(said, FromDevice::Detected).then_some(()));
         self.wait_for(|said| matches!(said, FromDevice::Firmware(_)).then_some(()));
-        for setting in SETTINGS {
+        for setting in settings.iter().copied() {
             self.say(&ToDevice::Set(setting));
             let echo = self.wait_for(|said| match said {
                 FromDevice::Echo(echo) => Some(*echo),
@@ -104,7 +109,7 @@ impl Host {
         self.write(&bytes);
     }
 
-    fn write(&mut self, bytes: &[u8]) {
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
         match &mut self.end {
             End::Terminal(file) => file.write_all(bytes).unwrap(),
             End::Tcp(stream) => stream.write_all(bytes).unwrap(),

@@ -1,6 +1,7 @@
 //! Virtual modems in real time, as programs find them: at pseudoterminals and TCP ports.
 #![allow(clippy::unwrap_used, reason = "what cannot be unwrapped fails the test")]
 
+mod both_times;
 mod host;
 
 use std::net::{Ipv4Addr, SocketAddr};

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use nexus_machine::Duration;
+use nexus_network::Policy;
 use nexus_network::lora::Modulation;
-use nexus_network::{Mode, Policy};
 use nexus_node::{Command, Node};
 
 use super::links::{Both, Links, MESSAGES, Mail, ids, passes, second, stranger};
@@ -13,7 +13,7 @@ use super::{Measurement, announces, verdict};
 use crate::clock::WorldTime;
 use crate::errands;
 use crate::judge::secrecy::Secrecy;
-use crate::layout::{Layout, MediumPlan, Shape, Speech, Wired};
+use crate::layout::{Layout, MediumPlan, Shape, Speech};
 use crate::linking::{Linking, bound, channel};
 use crate::neighbour::Neighbour;
 use crate::observation::{Damage, Judge as _, MediumIndex, NodeIndex, Observation, Observer, Verdict, What};
@@ -25,12 +25,10 @@ const A: NodeIndex = NodeIndex(0);
 const C: NodeIndex = NodeIndex(2);
 const OUTSIDER: NodeIndex = NodeIndex(3);
 const HOUR: Duration = Duration::from_secs(3_600);
-/// Links everywhere.
-const LINKS: Speech = Speech { wired: Wired::Nexus, radio: Mode::Nexus };
 
 /// A link of A and B over the air, one of B and C over the local network.
 pub(super) fn established() -> Measurement {
-    let scenario = scenario(bridge(&[], LINKS), HOUR);
+    let scenario = scenario(bridge(&[], Speech::NEXUS), HOUR);
     let mut links = Links::of(&scenario);
     let passed = passes(&scenario, &mut links);
     let both = links.live.iter().filter(|(node, _, peer)| links.mutual(*node, *peer)).count();
@@ -39,7 +37,7 @@ pub(super) fn established() -> Measurement {
 
 /// Who hears of whom, over how many hops.
 pub(super) fn announced() -> Measurement {
-    let (reached, passed) = announces::observed(&scenario(bridge(&[], LINKS), HOUR));
+    let (reached, passed) = announces::observed(&scenario(bridge(&[], Speech::NEXUS), HOUR));
     let (all, relayed) = (reached.pairs(|_| true), reached.pairs(|hops| hops > 1));
     let measured = format!("{all} of 6 pairs, {relayed} of them through B, within {} s", reached.last_s());
     verdict(measured, all == 6 && relayed == 2 && passed)
@@ -69,7 +67,7 @@ pub(super) fn unreadable() -> Measurement {
 
 /// A fourth node on both media, which the three exclude, and a stranger's frames on both.
 pub(super) fn strangers_rejected() -> Measurement {
-    let mut scenario = scenario(bridge(&[OUTSIDER], LINKS), HOUR);
+    let mut scenario = scenario(bridge(&[OUTSIDER], Speech::NEXUS), HOUR);
     let excluded = Policy::AllBut(BTreeSet::from([ids(&scenario)[OUTSIDER.place()]]));
     let told = |(node, iface)| (second(2), node, iface);
     let ports: Vec<_> = scenario
@@ -194,7 +192,7 @@ fn scenario(layout: Layout, length: Duration) -> Scenario {
 }
 
 fn correspondence() -> Scenario {
-    let mut scenario = scenario(bridge(&[], LINKS), HOUR.times(4));
+    let mut scenario = scenario(bridge(&[], Speech::NEXUS), HOUR.times(4));
     let ids = ids(&scenario);
     let mut random = scenario.seed.fork("letters");
     for number in 0..MESSAGES {

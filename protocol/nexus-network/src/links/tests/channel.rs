@@ -244,6 +244,53 @@ fn a_peer_that_started_anew_is_met_again() {
     }
 }
 
+/// Message 3 arrives, its confirmation does not: one end of the link is another than the other, and both seem to stand.
+#[test]
+fn a_peer_that_never_confirmed_a_handshake_is_tried_again_soon_and_not_when_its_silence_is_noticed() {
+    for seed in 0..4 {
+        let mut world = world(2, 130 + seed);
+        world.up_all();
+        world.run_for(Duration::from_secs(60));
+        assert!(world.agree(0, 1));
+        let own = tag(&world, 0);
+        let others = (1..100).map(BeaconTag).find(|other| begins(own, *other)).unwrap();
+        world.tell(1, Input::Retag(IFACE, others));
+        let within = |world: &World, seconds| world.now.after(Duration::from_secs(seconds));
+        assert!(world.run_until(within(&world, 900), |world| world.nodes[1].downs == [Down::Replaced]));
+        world.lose_all();
+        world.loss = 1_000;
+        let given_up = |world: &World| world.nodes[0].links.handshakes().0 == 0;
+        assert!(world.run_until(within(&world, 600), given_up));
+        assert_eq!(world.nodes[0].downs, [], "its own end seems to stand");
+        world.loss = 0;
+        let mended = |world: &World| world.nodes[0].downs == [Down::Replaced] && world.agree(0, 1);
+        assert!(world.run_until(within(&world, 400), mended), "seed {seed}");
+        let (link, before) = (world.link(0), world.nodes[1].heard.len());
+        world.send(0, link, b"\x20over the link");
+        world.run_for(Duration::from_secs(5));
+        assert!(world.nodes[1].heard.len() > before, "and carries");
+    }
+}
+
+/// Whoever is to begin must hear the other first, also if the other has just said all its first beacons.
+#[test]
+fn a_newcomer_is_shown_a_beacon_at_once_by_a_neighbour_that_started_a_moment_ago() {
+    for seed in 0..4 {
+        let mut world = world(2, 140 + seed);
+        world.tell(0, Input::Up(IFACE, world.profile));
+        world.run_for(Duration::from_secs(15));
+        assert_eq!(frames(&world, 0, 0, &[Beacon::LEN]), 4, "the first ones");
+        for n in 0..2 {
+            let since = world.air.len();
+            let own = tag(&world, 0);
+            let other = (1 + 100 * n..).map(BeaconTag).take(100).find(|other| !begins(own, *other)).unwrap();
+            world.inject(0, address(9), beacon(other.0, Beacon::ACCEPTS_LINKS));
+            world.run_for(Duration::from_secs(5));
+            assert_eq!(frames(&world, 0, since, &[Beacon::LEN]), 1, "seed {seed}, newcomer {n}");
+        }
+    }
+}
+
 #[test]
 fn the_same_two_agree_on_who_begins_and_each_begins_with_about_half() {
     let mut random = Seed::new([5; 32]).fork("tags");

@@ -206,6 +206,11 @@ impl World {
         }
     }
 
+    /// Nothing that is on its way arrives.
+    pub(super) fn lose_all(&mut self) {
+        self.arrivals.clear();
+    }
+
     fn arrive(&mut self) {
         let Some((_, Arrival { to, incarnation, from, bytes })) = self.arrivals.pop_first() else { return };
         if self.nodes[to].incarnation != incarnation {

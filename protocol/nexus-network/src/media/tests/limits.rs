@@ -119,6 +119,27 @@ fn a_frame_longer_than_the_dwell_time_is_counted_not_sent() {
     assert_eq!(media.tell(of(249)).len(), 1);
 }
 
+/// 480 bytes and a tag take 0.79 s at 5 kbit/s, and an acknowledgement that rides in them 18 ms more.
+#[test]
+fn what_rides_in_a_frame_of_a_link_is_kept_free_for_it_and_counted_if_it_does() {
+    let of_link = || {
+        let under = Some(Seal::Link(LinkId(nexus_machine::Key { slot: 0, generation: 0 })));
+        Input::Send(Frame { bytes: vec![7; 480], under, ..frame(0) })
+    };
+    let frames = |sealed: usize| {
+        let mut media = Bench::limited(Access::Direct);
+        let mut sent = 0;
+        while !media.tell(of_link()).is_empty() {
+            media.tell(Input::Sealed(LEFT, sealed));
+            media.tell(Input::TxReady(LEFT));
+            sent += 1;
+        }
+        sent
+    };
+    assert_eq!(frames(496), 45, "36 s hold 45 of 0.7936 s");
+    assert_eq!(frames(507), 44, "and 44 of 0.8112 s");
+}
+
 #[test]
 fn no_frame_leaves_before_the_disk_knows_that_its_airtime_is_spent() {
     let mut media = Bench::limited(Access::Direct);
@@ -207,6 +228,17 @@ fn airtime_of_predecessors_ages_across_restarts() {
         }
     }
     panic!("100 minutes after the airtime was spent it still counts");
+}
+
+#[test]
+fn airtime_of_predecessors_ages_also_while_nobody_has_anything_to_send() {
+    let mut media = Bench::limited(Access::Direct);
+    spend(&mut media, 44);
+    media.restart(limited(Access::Direct));
+    while let Some(due) = media.organ.next_timeout() {
+        media.timeout_at(due);
+    }
+    assert_eq!(media.tell(long(LEFT)).len(), 1, "an hour has passed since the start");
 }
 
 #[test]
