@@ -11,8 +11,7 @@ pub struct Clock {
     pub slow_ppm: i32,
 }
 
-/// How far a crystal may be off, in parts in a million either way: that of the crystals in Semtech's reference designs for the
-/// SX1261/2, and of most modems.
+/// How far a crystal may be off, in parts in a million either way. Chosen: what ordinary crystals keep over their temperatures.
 pub const TOLERANCE_PPM: u16 = 20;
 
 impl Clock {

@@ -155,7 +155,7 @@ impl Shadowing {
     /// Links are as their length says.
     pub const NONE: Self = Self { sigma: Millibels(0), asymmetry: Millibels(0) };
     /// 7.8 dB for both directions, as measured with LoRa at 868 MHz in and around a town: J. Petäjäjärvi and others, "On the
-    /// coverage of LPWANs: range evaluation and channel attenuation model for LoRa technology", ITST 2015, table II; what obstructs
+    /// coverage of LPWANs: range evaluation and channel attenuation model for LoRa technology", ITST 2015; what obstructs
     /// one direction obstructs the other, so that there is nothing of one direction alone.
     pub const MEASURED: Self = Self { sigma: Millibels(780), asymmetry: Millibels(0) };
 

@@ -28,8 +28,8 @@ pub enum Capture {
     Textbook,
 }
 
-/// By how much a transmission has to be stronger than one of its own kind: Semtech AN1200.22, section 6 (co-channel rejection),
-/// and M. Bor and others, "Do LoRa low-power wide-area networks scale?", `MSWiM` 2016, section 4.3.
+/// By how much a transmission has to be stronger than one of its own kind: the diagonal of [`rejection`], and M. Bor and others, "Do
+/// LoRa low-power wide-area networks scale?", `MSWiM` 2016.
 pub const CAPTURE: Millibels = Millibels::decibels(6);
 
 /// The spreading factors of the modulation, from the lowest, each a class of disturbers; and one class for those of a wanted
@@ -41,7 +41,7 @@ const OTHER_BANDWIDTH: usize = FACTORS;
 
 /// By how much a transmission has to be stronger than those of another spreading factor, in decibels; by row its own, by column
 /// the others', from 5 to 12. C. Goursaud and J.-M. Gorce, "Dedicated networks for `IoT`: PHY/MAC state of the art and
-/// challenges", EAI Endorsed Transactions on Internet of Things, 2015, table 2, for 7 to 12. The paper has none for 5 and 6: wanted,
+/// challenges", EAI Endorsed Transactions on Internet of Things, 2015, for 7 to 12. The paper has none for 5 and 6: wanted,
 /// they bear 6 and 3 dB less than 7 does; as disturbers they count as the worst neighbour that the row has. Both are chosen.
 const REJECTION_DB: [[i32; FACTORS]; FACTORS] = [
     [6, -10, -10, -10, -12, -13, -13, -14],
@@ -114,7 +114,7 @@ fn slope(modulation: Modulation) -> u64 {
 }
 
 /// Symbols at the end of a preamble that a receiver needs, before the synchronisation word: what overlaps only what comes before
-/// them does no harm. M. Bor and others, `MSWiM` 2016, section 4.3.
+/// them does no harm. M. Bor and others, `MSWiM` 2016.
 pub const PREAMBLE_NEEDED_SYMBOLS: u64 = 5;
 /// Quarter symbols of the synchronisation word, at spreading factors below 7 and from 7 on: Semtech SX1261/2 data sheet, section
 /// 6.1.4.

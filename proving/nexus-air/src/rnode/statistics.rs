@@ -7,12 +7,10 @@ use nexus_wire::reticulum::rnode::{AirtimeLimit, Rssi};
 
 use super::access::{interframe, slot};
 use super::usage::Shares;
+use crate::propagation::{NOISE_FIGURE, noise};
 
 /// The byte that stands for no interference.
 const NO_INTERFERENCE: u8 = 0xff;
-/// Thermal noise in one hertz, in dBm, and what a receiver adds, in dB: Semtech AN1200.22, section 5.
-const THERMAL_DBM: i16 = -174;
-const NOISE_FIGURE_DB: i16 = 6;
 
 /// Command 25: shares of time, and how loud the channel is.
 pub(super) fn channel(shares: Shares, strongest_dbm: Option<i16>, modulation: Modulation) -> [u8; 11] {
@@ -49,12 +47,9 @@ pub(super) fn parameters(modulation: Modulation) -> [u8; 12] {
     data
 }
 
-/// To within two decibels: whole numbers only.
 fn noise_floor_dbm(modulation: Modulation) -> i16 {
-    // Ten times the decimal logarithm, taken of the sixth power, which is as much as fits.
-    let power = u128::from(modulation.bandwidth_hz()).saturating_pow(6);
-    let decibels = power.checked_ilog10().unwrap_or(0).saturating_mul(10) / 6;
-    THERMAL_DBM.saturating_add(i16::try_from(decibels).unwrap_or(i16::MAX)).saturating_add(NOISE_FIGURE_DB)
+    let decibels = noise(modulation.bandwidth_hz(), NOISE_FIGURE).0.saturating_add(50).div_euclid(100);
+    i16::try_from(decibels).unwrap_or(i16::MAX)
 }
 
 #[cfg(test)]
@@ -67,9 +62,9 @@ mod tests {
 
     #[test]
     fn the_noise_floor_is_that_of_the_bandwidth() {
-        assert_eq!(noise_floor_dbm(modulation(125_000, 8)), -118, "-117.0");
-        assert_eq!(noise_floor_dbm(modulation(500_000, 8)), -112, "-111.0");
-        assert_eq!(noise_floor_dbm(modulation(7_800, 8)), -130, "-129.1");
+        assert_eq!(noise_floor_dbm(modulation(125_000, 8)), -117, "-117.03");
+        assert_eq!(noise_floor_dbm(modulation(500_000, 8)), -111, "-111.01");
+        assert_eq!(noise_floor_dbm(modulation(7_800, 8)), -129, "-129.08");
     }
 
     #[test]
@@ -86,7 +81,7 @@ mod tests {
             load: [AirtimeLimit(3), AirtimeLimit(0x0405)],
         };
         let said = channel(shares, Some(-57), modulation(125_000, 8));
-        assert_eq!(said, [0, 1, 0, 2, 0, 3, 4, 5, 100, 39, 0xff]);
-        assert_eq!(channel(shares, None, modulation(125_000, 8))[8], 39);
+        assert_eq!(said, [0, 1, 0, 2, 0, 3, 4, 5, 100, 40, 0xff]);
+        assert_eq!(channel(shares, None, modulation(125_000, 8))[8], 40);
     }
 }
