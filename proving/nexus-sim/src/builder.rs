@@ -120,7 +120,7 @@ pub enum Life {
     Idle,
     /// Messages and telemetry; speech and volumes where a cable is.
     Usual,
-    /// More than the media carry.
+    /// More than radios carry: 720 messages and 360 readings of each node in an hour.
     Saturated,
 }
 
