@@ -65,13 +65,26 @@ fn a_run_is_a_log_that_ends_with_its_trace() {
 fn a_new_world_is_a_file_that_runs_and_reports_in_both_forms() {
     let directory = tempfile::tempdir().expect("a directory for a file");
     let path = directory.path().join("line.toml");
-    let new = run(&["world", "new", "line", "--nodes", "2", "--radios", "0", "--cables", "100", "--duration-s", "600"]);
+    let new = run(&[
+        "world",
+        "new",
+        "line",
+        "--nodes",
+        "2",
+        "--radios",
+        "0",
+        "--cables",
+        "100",
+        "--duration-s",
+        "600",
+    ]);
     assert_eq!(new.status.code(), Some(0));
     fs::write(&path, &new.stdout).expect("a file can be written");
     let path = path.to_str().expect("a path of ASCII");
     let (code, report) = json(&["run", path, "--json"]);
     assert_eq!((code, &report["failures"]), (0, &serde_json::json!([])), "{report}");
-    let bulk = report["traffic"].as_array().unwrap().iter().find(|flow| flow["name"] == "bulk").expect("a volume");
+    let bulk =
+        report["traffic"].as_array().unwrap().iter().find(|flow| flow["name"] == "bulk").expect("a volume");
     assert!(bulk["shown"].as_u64() > Some(100) && bulk["median_ms"].is_u64(), "{report}");
     let text = String::from_utf8(run(&["run", path]).stdout).unwrap();
     let trace = format!("trace {}", report["trace"].as_str().unwrap());
