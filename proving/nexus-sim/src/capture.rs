@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use nexus_network::{InterfaceId, Mode, Opened, Tapping};
+use nexus_network::{Endpoint, InterfaceId, Mode, Opened, Tapping};
 use nexus_node::{Input, Output};
 use nexus_wire::nexus::Layout;
 use nexus_wire::nexus::recording::{Direction, RecordedFrame, RecordedMessages};
@@ -84,11 +84,11 @@ impl<W: Write> Observer for Capture<W> {
         let What::Node { node, act, .. } = observation.what else { return };
         match act {
             Act::Given { input: Input::Frame { iface, from, bytes }, .. } => {
-                let from = from.as_ref().map_or(&[][..], |from| from.as_bytes());
+                let from = from.as_ref().map_or(&[][..], Endpoint::as_bytes);
                 self.frame(observation.at, node, *iface, Direction::Received, from, bytes);
             }
             Act::Took(Output::Transmit { iface, to, bytes }) => {
-                let to = to.as_ref().map_or(&[][..], |to| to.as_bytes());
+                let to = to.as_ref().map_or(&[][..], Endpoint::as_bytes);
                 self.frame(observation.at, node, *iface, Direction::Sent, to, bytes);
             }
             Act::Took(Output::Sense { .. } | Output::Persist { .. } | Output::Event(_))

@@ -102,9 +102,9 @@ mod tests {
         let points: Vec<Point> =
             (0..16).map(|n| (f64::from(n % 4) * 60.0, f64::from(n / 4) * 40.0)).collect();
         points.iter().for_each(|point| labels.keep_free(*point, 6.0));
-        points.iter().for_each(|point| {
+        for point in &points {
             labels.place(*point, 6.0, "node");
-        });
+        }
         let areas = &labels.taken;
         for (number, one) in areas.iter().enumerate() {
             for other in &areas[number + 1..] {
