@@ -7,6 +7,8 @@
 //!
 //! Source: spec/simulation.md#fuzzed-sequences.
 
+mod cast;
+mod flights;
 mod host;
 mod organ;
 mod script;

@@ -16,10 +16,11 @@ use nexus_machine::Duration;
 use nexus_network::{InterfaceId, Policy};
 use nexus_node::{Authorship, Command, Content, Input};
 
+use super::cast::{NODES, address, node_id};
 use super::organ::mutate;
 use super::script::Script;
 use super::{Held, Reached};
-use bench::{Bench, IFACES, NODES, address, node_id, profile};
+use bench::{Bench, IFACES, profile};
 pub(super) use seeds::seeds;
 
 /// What a step does, by its number modulo the number of kinds.
@@ -90,7 +91,7 @@ pub(super) fn run(bytes: &[u8], held: Held) -> Reached {
             Act::Jump => bench.jump(script.span()),
             Act::WakeEarly => bench.wake(script.below(NODES)),
             Act::DeliverOne => bench.deliver_one(script.byte()),
-            Act::Lose => bench.lose(script.byte()),
+            Act::Lose => bench.flights().lose(script.byte()),
             Act::Replay | Act::Mutate | Act::MadeUp => forge(&mut bench, act, &mut script),
             Act::Driver => bench.drivers(script.byte()),
             Act::Disk => bench.disks(script.byte()),
@@ -114,7 +115,8 @@ pub(super) fn run(bytes: &[u8], held: Held) -> Reached {
 
 /// A frame arrives where the script says, from whom it says: an earlier one, one that was changed, or one made up.
 fn forge(bench: &mut Bench, act: Act, script: &mut Script<'_>) {
-    let mut bytes = if act == Act::MadeUp { script.bytes().to_vec() } else { bench.flown(script.byte()) };
+    let mut bytes =
+        if act == Act::MadeUp { script.bytes().to_vec() } else { bench.flights().flown(script.byte()) };
     if act == Act::Mutate {
         mutate(&mut bytes, script);
     }

@@ -15,9 +15,10 @@ mod seeds;
 use nexus_machine::Duration;
 use nexus_network::links::{Input, Policy};
 
+use super::cast::{NODES, address, interface, node_id};
 use super::script::Script;
 use super::{Held, Reached};
-use bench::{Bench, IFACES, NODES, address, interface, node_id, profile};
+use bench::{Bench, IFACES, profile};
 pub(super) use seeds::seeds;
 
 /// What a step does, by its number modulo the number of kinds.
@@ -83,13 +84,13 @@ fn step(bench: &mut Bench, act: Act, script: &mut Script<'_>) {
         Act::Jump => bench.jump(script.span()),
         Act::WakeEarly => bench.wake(script.below(NODES)),
         Act::DeliverOne => bench.deliver_one(script.byte()),
-        Act::Lose => bench.lose(script.byte()),
+        Act::Lose => bench.flights().lose(script.byte()),
         Act::Replay => {
-            let bytes = bench.flown(script.byte());
+            let bytes = bench.flights().flown(script.byte());
             arrive_anywhere(bench, script, &bytes);
         }
         Act::Mutate => {
-            let mut bytes = bench.flown(script.byte());
+            let mut bytes = bench.flights().flown(script.byte());
             mutate(&mut bytes, script);
             arrive_anywhere(bench, script, &bytes);
         }

@@ -3,22 +3,20 @@
 mod rules;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::OnceLock;
 
-use nexus_crypto::{DestinationHash, IdentitySeed, NodeId, NodeIdentity};
+use nexus_crypto::{DestinationHash, NodeId};
 use nexus_machine::{Config, Duration, Instant, MemoryBound as _, Seed, Snapshot, Stream, Ticket, Write};
 use nexus_network::links::LinkId;
-use nexus_network::lora::{FRAME_MAX, Modulation};
 use nexus_network::{
-    Access, AppData, DutyCycle, Endpoint, InterfaceId, Limits, Mode, Profile, Reach, Timing, announces,
-    broadcast, forwarding, links, media,
+    Access, AppData, DutyCycle, Endpoint, InterfaceId, Limits, Mode, Profile, Reach, announces, broadcast,
+    forwarding, links, media,
 };
 use nexus_node::{Authorship, Command, Content, Input, Node, Outgoing, Output, Setup};
 
+use super::super::cast::{self, NODES, address, identity, node_id, number};
+use super::super::flights::{Flight, Flights};
 use super::{Held, Reached};
 
-/// Nodes.
-pub(super) const NODES: usize = 3;
 /// Interfaces of each: a cable between the first two, a local network, a radio channel, and a wire in clear among all.
 pub(super) const IFACES: usize = 4;
 const CABLE: usize = 0;
@@ -27,8 +25,6 @@ const RADIO: usize = 2;
 const IN_CLEAR: usize = 3;
 /// No input has more outputs.
 const OUTPUTS: usize = 512;
-/// Frames on their way, and frames that are kept for the script to repeat or mutate.
-const FLIGHTS: usize = 64;
 /// Arrivals and wake-ups of one step, and of a whole script.
 const STEP_EVENTS: u32 = 600;
 const EVENTS: u32 = 4_000;
@@ -44,8 +40,7 @@ pub(super) struct Bench {
     now: Instant,
     /// Which interfaces are plugged in, a bit each.
     plugged: u8,
-    air: VecDeque<Flight>,
-    history: VecDeque<Vec<u8>>,
+    flights: Flights,
     sent: BTreeMap<Vec<u8>, usize>,
     /// Emissions that their owners made.
     emissions: BTreeSet<(DestinationHash, u64)>,
@@ -92,13 +87,6 @@ struct Driver {
     jammed: bool,
 }
 
-struct Flight {
-    from: usize,
-    iface: usize,
-    to: Option<Endpoint>,
-    bytes: Vec<u8>,
-}
-
 struct Letter {
     from: usize,
     to: usize,
@@ -106,51 +94,20 @@ struct Letter {
     shown: bool,
 }
 
-fn identity(node: usize) -> IdentitySeed {
-    IdentitySeed::from_bytes([u8::try_from(node + 1).expect("a few nodes"); 32])
-}
-
-pub(super) fn node_id(node: usize) -> NodeId {
-    // Deriving one takes longer than most steps.
-    static IDS: OnceLock<[NodeId; NODES]> = OnceLock::new();
-    IDS.get_or_init(|| std::array::from_fn(|node| NodeIdentity::from_seed(identity(node)).node_id()))[node]
-}
-
-/// Where a node is; numbers beyond the nodes' are nobody's.
-pub(super) fn address(number: u8) -> Endpoint {
-    Endpoint::new(&[number; 6]).expect("six bytes fit")
-}
-
 /// The media, by interface; then others that come up in their place.
 pub(super) fn profile(choice: u8) -> Profile {
-    let cable = Profile {
-        mode: Mode::Nexus,
-        reach: Reach::PointToPoint,
-        access: Access::Direct,
-        bandwidth_bps: 10_000_000,
-        frame_size: 1_064,
-        timing: Timing::Rate,
-        duty: DutyCycle::UNLIMITED,
-        sub_band: None,
-    };
-    let modulation = Modulation::new(125_000, 8, 5).expect("a radio's settings");
-    let radio = Profile {
-        reach: Reach::Shared,
-        access: Access::ListenBeforeTalk { slot: modulation.airtime(usize::from(FRAME_MAX)) },
-        bandwidth_bps: modulation.bitrate_bps(),
-        frame_size: FRAME_MAX,
-        timing: Timing::LoRa(modulation),
-        duty: DutyCycle::new(100).expect("a hundredth"),
-        ..cable
-    };
+    let (radio, modulation) = cast::radio();
+    let slot = modulation.airtime(usize::from(radio.frame_size));
+    let duty = DutyCycle::new(100).expect("a hundredth");
+    let radio = Profile { access: Access::ListenBeforeTalk { slot }, duty, ..radio };
     match choice % 7 {
-        0 => cable,
-        1 => Profile { reach: Reach::Addressed, ..cable },
+        0 => cast::CABLE,
+        1 => Profile { reach: Reach::Addressed, ..cast::CABLE },
         2 => radio,
-        3 => Profile { mode: Mode::Reticulum, frame_size: 500, ..cable },
+        3 => Profile { mode: Mode::Reticulum, frame_size: 500, ..cast::CABLE },
         4 => Profile { mode: Mode::Reticulum, ..radio },
-        5 => Profile { bandwidth_bps: 9_600, frame_size: 200, ..cable },
-        _ => Profile { bandwidth_bps: 0, frame_size: u16::from(choice), ..cable },
+        5 => Profile { bandwidth_bps: 9_600, frame_size: 200, ..cast::CABLE },
+        _ => Profile { bandwidth_bps: 0, frame_size: u16::from(choice), ..cast::CABLE },
     }
 }
 
@@ -198,8 +155,7 @@ impl Bench {
             hosts,
             now: Instant::BOOT,
             plugged,
-            air: VecDeque::new(),
-            history: VecDeque::new(),
+            flights: Flights::default(),
             sent: BTreeMap::new(),
             emissions: BTreeSet::new(),
             letters: Vec::new(),
@@ -311,7 +267,7 @@ impl Bench {
     pub(super) fn run(&mut self, span: Duration) {
         let until = self.now.after(span.min(RUN_MAX));
         for _ in 0..STEP_EVENTS {
-            if self.now < until && !self.air.is_empty() {
+            if self.now < until && !self.flights.is_empty() {
                 self.now = self.now.after(Duration::from_micros(500)).min(until);
                 self.wake_due();
                 self.deliver_one(0);
@@ -351,31 +307,22 @@ impl Bench {
 
     // Frames.
 
-    /// One of the latest frames, whether it arrived or not: the latest is the first.
-    pub(super) fn flown(&self, nth: u8) -> Vec<u8> {
-        let at = usize::from(nth) % self.history.len().max(1);
-        self.history.get(at).cloned().unwrap_or_default()
-    }
-
-    pub(super) fn lose(&mut self, nth: u8) {
-        let at = usize::from(nth) % self.air.len().max(1);
-        self.air.remove(at);
+    pub(super) const fn flights(&mut self) -> &mut Flights {
+        &mut self.flights
     }
 
     /// A frame arrives at all for whom it is meant.
     pub(super) fn deliver_one(&mut self, nth: u8) {
-        let at = usize::from(nth) % self.air.len().max(1);
-        let Some(Flight { from, iface, to, bytes }) = self.air.remove(at) else { return };
+        let Some(Flight { from, iface, to, bytes }) = self.flights.take(nth) else { return };
         for node in (0..NODES).filter(|node| *node != from) {
-            let number = u8::try_from(node).expect("a few nodes");
             let hears = match iface {
                 CABLE => node + from == 1,
-                NETWORK => to.is_none_or(|to| to == address(number)),
+                NETWORK => to.is_none_or(|to| to == address(number(node))),
                 RADIO | IN_CLEAR => true,
                 beyond => unreachable!("there is no interface {beyond}"),
             };
             if hears {
-                let sender = address(u8::try_from(from).expect("a few nodes"));
+                let sender = address(number(from));
                 self.arrive(node, iface, (iface == NETWORK).then_some(sender), &bytes);
             }
         }
@@ -388,7 +335,7 @@ impl Bench {
     }
 
     fn arrive(&mut self, node: usize, iface: usize, from: Option<Endpoint>, bytes: &[u8]) {
-        let iface = InterfaceId(u8::try_from(iface).expect("a few interfaces"));
+        let iface = cast::interface(iface);
         let now = self.now;
         let input = Input::Frame { iface, from, bytes: bytes.to_vec() };
         let outputs = self.act(node, |node| node.handle(now, input.clone()));
@@ -489,12 +436,7 @@ impl Bench {
     fn transmit(&mut self, node: usize, iface: InterfaceId, to: Option<Endpoint>, bytes: Vec<u8>) {
         self.look_at_counter(node, iface, to, &bytes);
         self.sent.insert(bytes.clone(), node);
-        self.history.push_front(bytes.clone());
-        self.history.truncate(FLIGHTS);
-        self.air.push_back(Flight { from: node, iface: usize::from(iface.0), to, bytes });
-        if self.air.len() > FLIGHTS {
-            self.air.pop_front();
-        }
+        self.flights.begin(Flight { from: node, iface: usize::from(iface.0), to, bytes });
         if self.driver.prompt {
             self.answers.push_back((node, Input::TxReady { iface }));
         } else {

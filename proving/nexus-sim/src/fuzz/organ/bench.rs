@@ -1,28 +1,24 @@
 //! The organs, the frames between them, and what must hold.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::OnceLock;
 
-use nexus_crypto::{IdentitySeed, NodeId, NodeIdentity};
+use nexus_crypto::{NodeId, NodeIdentity};
 use nexus_machine::{Cx, Duration, Instant, Machine as _, MemoryBound as _, Seed, Stream, WallClock};
 use nexus_network::links::{Effect, Input, Limits, LinkId, LinkStatus, Links, Policy};
-use nexus_network::lora::{FRAME_MAX, Modulation};
-use nexus_network::{Access, DutyCycle, Endpoint, Frame, InterfaceId, Mode, Profile, Reach, Seal, Timing};
+use nexus_network::{DutyCycle, Endpoint, Frame, InterfaceId, Mode, Profile, Reach, Seal};
 use nexus_wire::nexus::Layout as _;
 use nexus_wire::nexus::frame::{FrameKind, HEADER_LEN, Head, Sealed, TAG_LEN};
 
+use super::super::cast::{CABLE, NODES, address, identity, interface, node_id, number, radio};
+use super::super::flights::{Flight, Flights, KEPT};
 use super::{Held, RUN_MAX, Reached};
 
-/// Organs.
-pub(super) const NODES: usize = 3;
 /// Interfaces of each.
 pub(super) const IFACES: usize = 2;
 /// Small, so that the bounds are met.
 const LIMITS: Limits = Limits { links: 4, answering: 6, opening: 4, dials: 6, interfaces: 2 };
 /// No input has more effects: an interface that goes down ends four links, and each may begin a handshake.
 const EFFECTS: usize = 64;
-/// Frames that are kept for the script to deliver, repeat or mutate.
-const FLIGHTS: usize = 64;
 /// Arrivals and wake-ups of one step, and of a whole script.
 const STEP_EVENTS: u32 = 400;
 const EVENTS: u32 = 4_000;
@@ -31,10 +27,7 @@ pub(super) struct Bench {
     organs: Vec<Organ>,
     now: Instant,
     profiles: [Profile; IFACES],
-    /// Frames on their way.
-    air: VecDeque<Flight>,
-    /// The latest frames that were sent, for the script to repeat or mutate.
-    history: VecDeque<Vec<u8>>,
+    flights: Flights,
     /// Frames that wait to be sealed, while they are held.
     waiting: VecDeque<(usize, Frame)>,
     holds: bool,
@@ -57,14 +50,6 @@ struct Organ {
     counters: BTreeMap<(LinkId, u32), u32>,
 }
 
-#[derive(Clone)]
-struct Flight {
-    from: usize,
-    iface: usize,
-    to: Option<Endpoint>,
-    bytes: Vec<u8>,
-}
-
 /// Who sent a frame; of a sealed one, to whom, and what it says.
 #[derive(Clone)]
 struct Origin {
@@ -80,55 +65,15 @@ struct Brought {
     whole: bool,
 }
 
-fn identity(node: usize) -> NodeIdentity {
-    let byte = u8::try_from(node + 1).expect("a few nodes");
-    NodeIdentity::from_seed(IdentitySeed::from_bytes([byte; 32]))
-}
-
-pub(super) fn node_id(node: usize) -> NodeId {
-    // Deriving one takes longer than most steps.
-    static IDS: OnceLock<[NodeId; NODES]> = OnceLock::new();
-    IDS.get_or_init(|| std::array::from_fn(|node| identity(node).node_id()))[node]
-}
-
-pub(super) fn interface(nth: usize) -> InterfaceId {
-    InterfaceId(u8::try_from(nth).expect("a few interfaces"))
-}
-
-/// Where a node is; numbers beyond the nodes' are nobody's.
-pub(super) fn address(number: u8) -> Endpoint {
-    Endpoint::new(&[number; 6]).expect("six bytes fit")
-}
-
 /// Media of each kind.
 pub(super) fn profile(choice: u8) -> Profile {
-    let cable = Profile {
-        mode: Mode::Nexus,
-        reach: Reach::PointToPoint,
-        access: Access::Direct,
-        bandwidth_bps: 10_000_000,
-        frame_size: 1_064,
-        timing: Timing::Rate,
-        duty: DutyCycle::UNLIMITED,
-        sub_band: None,
-    };
     match choice % 6 {
-        0 => cable,
-        1 => Profile { reach: Reach::Addressed, ..cable },
-        2 => Profile { bandwidth_bps: 50_000, frame_size: 200, ..cable },
-        3 => Profile { mode: Mode::Reticulum, ..cable },
-        4 => Profile { bandwidth_bps: 0, frame_size: u16::from(choice), ..cable },
-        _ => {
-            let modulation = Modulation::new(125_000, 8, 5).expect("a radio's settings");
-            Profile {
-                reach: Reach::Shared,
-                bandwidth_bps: modulation.bitrate_bps(),
-                frame_size: FRAME_MAX,
-                timing: Timing::LoRa(modulation),
-                duty: DutyCycle::new(1_000).expect("a tenth"),
-                ..cable
-            }
-        }
+        0 => CABLE,
+        1 => Profile { reach: Reach::Addressed, ..CABLE },
+        2 => Profile { bandwidth_bps: 50_000, frame_size: 200, ..CABLE },
+        3 => Profile { mode: Mode::Reticulum, ..CABLE },
+        4 => Profile { bandwidth_bps: 0, frame_size: u16::from(choice), ..CABLE },
+        _ => Profile { duty: DutyCycle::new(1_000).expect("a tenth"), ..radio().0 },
     }
 }
 
@@ -139,8 +84,7 @@ impl Bench {
             organs,
             now: Instant::BOOT,
             profiles: [profile(media), profile(media / 6)],
-            air: VecDeque::new(),
-            history: VecDeque::new(),
+            flights: Flights::default(),
             waiting: VecDeque::new(),
             holds: false,
             answers_entropy: true,
@@ -208,7 +152,7 @@ impl Bench {
     pub(super) fn run(&mut self, span: Duration) {
         let until = self.now.after(span.min(RUN_MAX));
         for _ in 0..STEP_EVENTS {
-            if self.now < until && !self.air.is_empty() {
+            if self.now < until && !self.flights.is_empty() {
                 self.now = self.now.after(Duration::from_micros(500)).min(until);
                 self.wake_due();
                 self.deliver_one(0);
@@ -253,33 +197,23 @@ impl Bench {
 
     // Frames.
 
-    /// One of the latest frames, whether it arrived or not: the latest is the first.
-    pub(super) fn flown(&self, nth: u8) -> Vec<u8> {
-        let at = usize::from(nth) % self.history.len().max(1);
-        self.history.get(at).cloned().unwrap_or_default()
-    }
-
-    pub(super) fn lose(&mut self, nth: u8) {
-        let at = usize::from(nth) % self.air.len().max(1);
-        self.air.remove(at);
+    pub(super) const fn flights(&mut self) -> &mut Flights {
+        &mut self.flights
     }
 
     /// A frame arrives at all for whom it is meant.
     pub(super) fn deliver_one(&mut self, nth: u8) {
-        let at = usize::from(nth) % self.air.len().max(1);
-        let Some(flight) = self.air.remove(at) else { return };
+        let Some(flight) = self.flights.take(nth) else { return };
         let reach = self.profiles[flight.iface].reach;
         for node in (0..NODES).filter(|node| *node != flight.from) {
-            let number = u8::try_from(node).expect("a few nodes");
             let hears = match reach {
                 // The third node's cable leads nowhere.
                 Reach::PointToPoint => node + flight.from == 1,
-                Reach::Addressed => flight.to.is_none_or(|to| to == address(number)),
+                Reach::Addressed => flight.to.is_none_or(|to| to == address(number(node))),
                 Reach::Shared => true,
             };
             if hears {
-                let from = u8::try_from(flight.from).expect("a few nodes");
-                let from = (reach == Reach::Addressed).then(|| address(from));
+                let from = (reach == Reach::Addressed).then(|| address(number(flight.from)));
                 self.arrive(node, flight.iface, from, &flight.bytes);
             }
         }
@@ -409,7 +343,7 @@ impl Bench {
             match effect {
                 Effect::Send(frame) if self.holds && frame.under.is_some() => {
                     self.waiting.push_back((node, frame));
-                    if self.waiting.len() > FLIGHTS {
+                    if self.waiting.len() > KEPT {
                         self.waiting.pop_front();
                     }
                 }
@@ -464,12 +398,7 @@ impl Bench {
             assert!(last.is_some() || counter == 0, "the first under a key is not the first: {counter}");
         }
         self.sent.insert(bytes.clone(), origin);
-        self.history.push_front(bytes.clone());
-        self.history.truncate(FLIGHTS);
-        self.air.push_back(Flight { from: node, iface: usize::from(frame.iface.0), to, bytes });
-        if self.air.len() > FLIGHTS {
-            self.air.pop_front();
-        }
+        self.flights.begin(Flight { from: node, iface: usize::from(frame.iface.0), to, bytes });
         effects
     }
 }
@@ -483,13 +412,9 @@ impl Bench {
 impl Organ {
     fn new(node: usize, incarnation: u64, held: Held) -> Self {
         let seed =
-            Seed::new([0x17; 32]).fork_index("organ", incarnation).fork_index("node", node_number(node));
+            Seed::new([0x17; 32]).fork_index("organ", incarnation).fork_index("node", number(node).into());
         let before = held();
-        let links = Links::new(identity(node), Policy::Anyone, LIMITS, &seed);
+        let links = Links::new(NodeIdentity::from_seed(identity(node)), Policy::Anyone, LIMITS, &seed);
         Self { links, heap: held() - before, up: BTreeMap::new(), counters: BTreeMap::new() }
     }
-}
-
-fn node_number(node: usize) -> u64 {
-    u64::try_from(node).expect("a few nodes")
 }

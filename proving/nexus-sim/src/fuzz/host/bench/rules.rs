@@ -5,7 +5,8 @@ use nexus_node::{Authorship, Event, Input, Message, Sender};
 use nexus_wire::nexus::Layout as _;
 use nexus_wire::nexus::frame::{KeyName, Sealed};
 
-use super::{Bench, CABLE, NETWORK, node_id};
+use super::{Bench, CABLE, NETWORK};
+use crate::fuzz::cast::node_id;
 
 impl Bench {
     pub(super) fn look_at(&mut self, node: usize, by: Option<usize>, event: Event) {
