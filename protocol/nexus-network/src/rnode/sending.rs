@@ -83,7 +83,7 @@ impl Sending {
         let earlier = self.held > 0;
         self.held = self.held.saturating_sub(1);
         let Some(flight) = &mut self.flight else { return false };
-        if earlier {
+        if earlier && !flight.refused {
             flight.is_behind_others = true;
             flight.until = flight.until.max(now.after(flight.airtime.times(2)).after(CHANNEL));
         }
