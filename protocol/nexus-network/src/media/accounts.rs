@@ -176,7 +176,7 @@ impl Accounts {
             .scan(AIRTIME)
             .filter_map(|(key, value)| Some((AccountId::of_key(key)?, Record::decode(value))));
         Self {
-            accounts: BTreeMap::new(),
+            in_use: BTreeMap::new(),
             restored: restored.collect(),
             ageing: Deadlines::default(),
             written: 0,
