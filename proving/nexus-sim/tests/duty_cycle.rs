@@ -87,7 +87,7 @@ fn an_hour_at_one_percent_has_as_many_frames_as_its_airtime_divided_by_theirs() 
     let mut plot = Plot::new(
         "Frames an hour at 1 %, 125 kHz, 4/5",
         Axis::new("bytes of a frame", 0.0, 520.0),
-        Axis::new("frames an hour", 0.0, 450.0),
+        Axis::new("frames an hour", 0.0, 550.0),
     );
     let mut measured = Vec::new();
     for spreading_factor in 7..=12 {

@@ -103,7 +103,7 @@ pub(super) enum Clearance {
 /// All accounts.
 #[derive(Debug)]
 pub(super) struct Accounts {
-    accounts: BTreeMap<AccountId, Account>,
+    in_use: BTreeMap<AccountId, Account>,
     /// What was durable at the start, of accounts that nobody used since.
     restored: BTreeMap<AccountId, Record>,
     ageing: Deadlines<AccountId>,
@@ -176,7 +176,7 @@ impl Accounts {
             .scan(AIRTIME)
             .filter_map(|(key, value)| Some((AccountId::of_key(key)?, Record::decode(value))));
         Self {
-            accounts: BTreeMap::new(),
+            in_use: BTreeMap::new(),
             restored: restored.collect(),
             ageing: Deadlines::default(),
             written: 0,
@@ -231,7 +231,7 @@ impl Accounts {
         account.with_drivers = account.with_drivers.minus(counted(thought)).plus(counted(airtime));
     }
 
-    /// The driver has it no longer: it has left, or never will.
+    /// The driver let go of it: it has left, or never will.
     pub(super) fn end(&mut self, now: Instant, limit: &Limit, airtime: Duration) {
         let account = self.account(now, limit);
         let airtime = counted(airtime);
@@ -243,7 +243,7 @@ impl Accounts {
     /// Writes up to this number are durable. The account whose claim that is, if it is one.
     pub(super) fn durable(&mut self, through: u64) -> Option<AccountId> {
         let asked = |account: &Account| account.asked.is_some_and(|(number, _)| number <= through);
-        let (id, account) = self.accounts.iter_mut().find(|(_, account)| asked(account))?;
+        let (id, account) = self.in_use.iter_mut().find(|(_, account)| asked(account))?;
         let (_, claim) = account.asked.take()?;
         account.claimed = claim;
         Some(*id)
@@ -252,7 +252,7 @@ impl Accounts {
     /// Notes how old the airtime of predecessors has become.
     pub(super) fn age(&mut self, now: Instant, out: &mut impl Sink<Effect>) {
         while let Some(id) = self.ageing.pop_due(now) {
-            let Some(account) = self.accounts.get_mut(&id) else { continue };
+            let Some(account) = self.in_use.get_mut(&id) else { continue };
             let over = account.debt(now) == Duration::ZERO;
             if over {
                 account.debt = Duration::ZERO;
@@ -260,7 +260,7 @@ impl Accounts {
                 self.ageing.set(id, now.after(AGEING));
             }
             // A write that is on its way says how old it is as well; so does the next one.
-            let waits = self.accounts.get(&id).filter(|account| account.asked.is_none());
+            let waits = self.in_use.get(&id).filter(|account| account.asked.is_none());
             if let Some(claimed) = waits.map(|account| account.claimed) {
                 self.write(now, id, claimed, out);
             }
@@ -272,7 +272,7 @@ impl Accounts {
     }
 
     fn write(&mut self, now: Instant, id: AccountId, claim: Duration, out: &mut impl Sink<Effect>) {
-        let Some(account) = self.accounts.get_mut(&id) else { return };
+        let Some(account) = self.in_use.get_mut(&id) else { return };
         self.written = self.written.saturating_add(1);
         account.asked = Some((self.written, claim));
         let minutes = u8::try_from(account.debt_age(now)).unwrap_or(u8::MAX);
@@ -283,14 +283,14 @@ impl Accounts {
 
     fn account(&mut self, now: Instant, limit: &Limit) -> &mut Account {
         let id = limit.account;
-        if !self.accounts.contains_key(&id) {
+        if !self.in_use.contains_key(&id) {
             let account = Account::resume(now, self.restored.remove(&id));
             if account.debt > Duration::ZERO {
                 self.ageing.set(id, now.after(AGEING));
             }
-            self.accounts.insert(id, account);
+            self.in_use.insert(id, account);
         }
-        self.accounts.get_mut(&id).expect("an account is there once it was opened")
+        self.in_use.get_mut(&id).expect("an account is there once it was opened")
     }
 }
 

@@ -176,7 +176,7 @@ impl Radio {
             FromDevice::Data(frame) => self.frame_arrived(frame, out),
             FromDevice::Ready(_) => {
                 if let State::On(sending) = &mut self.state {
-                    self.measured |= sending.ready(&mut self.statistics.counters, out);
+                    self.measured |= sending.ready(now, &mut self.statistics.counters, out);
                 }
             }
             FromDevice::Error(error) => self.went_wrong(now, error, out),

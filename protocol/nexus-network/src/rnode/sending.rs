@@ -73,12 +73,20 @@ impl Sending {
     }
 
     /// The radio takes another frame. Whether that changes a counter.
-    pub(super) fn ready(&mut self, counters: &mut Counters, out: &mut impl Sink<Effect>) -> bool {
+    pub(super) fn ready(
+        &mut self,
+        now: Instant,
+        counters: &mut Counters,
+        out: &mut impl Sink<Effect>,
+    ) -> bool {
         self.says_ready = true;
         let earlier = self.held > 0;
         self.held = self.held.saturating_sub(1);
         let Some(flight) = &mut self.flight else { return false };
-        flight.is_behind_others |= earlier;
+        if earlier && !flight.refused {
+            flight.is_behind_others = true;
+            flight.until = flight.until.max(now.after(flight.airtime.times(2)).after(CHANNEL));
+        }
         // After a refusal the frame's airtime is waited for: the next one would be refused as well.
         if flight.refused || earlier {
             return false;
@@ -107,10 +115,7 @@ impl Sending {
             out.push(Effect::Lost);
         } else {
             // If it was behind others and some of them left meanwhile, a word got lost: begin to count anew.
-            self.held = match (self.says_ready, flight.is_behind_others) {
-                (false, _) | (true, true) => 0,
-                (true, false) => self.held.saturating_add(1),
-            };
+            self.held = if flight.is_behind_others { 0 } else { self.held.saturating_add(1) };
             counters.count_unready();
             counters.count_sent();
             out.push(Effect::Sent);
