@@ -60,7 +60,7 @@ impl Bench {
         bench
     }
 
-    /// No judges yet.
+    /// Nobody.
     #[must_use]
     pub const fn empty() -> Self {
         Self(Vec::new())
