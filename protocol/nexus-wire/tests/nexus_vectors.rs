@@ -38,21 +38,7 @@ const REST: usize = 0;
 
 fn fields_of(format: &str) -> &'static [Fields] {
     match format {
-        "key-file" => &[
-            &[("magic", 2), ("version", 1), ("kdf", 1), ("seed", 32)],
-            &[
-                ("magic", 2),
-                ("version", 1),
-                ("kdf", 1),
-                ("m_KiB", 4),
-                ("t", 1),
-                ("p", 1),
-                ("salt", 16),
-                ("nonce", 12),
-                ("ciphertext", 32),
-                ("tag", 16),
-            ],
-        ],
+        "key-file" => &[&PLAIN_KEY, &LOCKED_KEY],
         "announce-extension" => &[&[("magic", 1), ("version", 1), ("TLVs", REST)]],
         "compact-path-cost" => &[&COST],
         "cost-block" => &[&[("magic", 1), ("version", 1), ("compact_path_cost", 6)]],
@@ -104,31 +90,45 @@ fn fields_of(format: &str) -> &'static [Fields] {
             ],
             &[("service", 2), ("flags", 1), ("sender", 16), ("signature", 64), ("request_id", 4)],
         ],
-        "recorded-frame" => &[
-            &[("version", 1), ("interface", 1), ("direction", 1), ("endpoint length", 1), ("frame", REST)],
-            &[
-                ("version", 1),
-                ("interface", 1),
-                ("direction", 1),
-                ("endpoint length", 1),
-                ("endpoint", 18),
-                ("frame", REST),
-            ],
-        ],
-        "recorded-messages" => &[&[
-            ("version", 1),
-            ("interface", 1),
-            ("direction", 1),
-            ("peer", 16),
-            ("head", 1),
-            ("session or key_id", 2),
-            ("counter", 4),
-            ("messages", REST),
-        ]],
+        "recorded-frame" => &[&RECORDED_FRAME, &RECORDED_FROM],
+        "recorded-messages" => &[&RECORDED_MESSAGES],
         unknown => panic!("the fields of {unknown} are not listed"),
     }
 }
 
+const RECORDED_FRAME: [(&str, usize); 5] =
+    [("version", 1), ("interface", 1), ("direction", 1), ("endpoint length", 1), ("frame", REST)];
+const RECORDED_FROM: [(&str, usize); 6] = [
+    ("version", 1),
+    ("interface", 1),
+    ("direction", 1),
+    ("endpoint length", 1),
+    ("endpoint", 18),
+    ("frame", REST),
+];
+const RECORDED_MESSAGES: [(&str, usize); 8] = [
+    ("version", 1),
+    ("interface", 1),
+    ("direction", 1),
+    ("peer", 16),
+    ("head", 1),
+    ("session or key_id", 2),
+    ("counter", 4),
+    ("messages", REST),
+];
+const PLAIN_KEY: [(&str, usize); 4] = [("magic", 2), ("version", 1), ("kdf", 1), ("seed", 32)];
+const LOCKED_KEY: [(&str, usize); 10] = [
+    ("magic", 2),
+    ("version", 1),
+    ("kdf", 1),
+    ("m_KiB", 4),
+    ("t", 1),
+    ("p", 1),
+    ("salt", 16),
+    ("nonce", 12),
+    ("ciphertext", 32),
+    ("tag", 16),
+];
 const COST: [(&str, usize); 4] =
     [("cumulative_cost", 2), ("worst_latency_ms", 2), ("bottleneck_bps", 1), ("hop_count", 1)];
 const LINK: [(&str, usize); 4] = [("flags", 1), ("capabilities", 2), ("bandwidth", 1), ("max_frame", 2)];
