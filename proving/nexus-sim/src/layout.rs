@@ -13,7 +13,7 @@ use crate::observation::{MediumIndex, NodeIndex};
 pub struct MediumPlan {
     /// What its drivers report.
     pub profile: Profile,
-    /// What its nodes' radios are tuned to, if it is a radio channel: transceivers where nodes listen before they talk, else RNodes.
+    /// What its nodes' radios are tuned to, if it is a radio channel: transceivers where nodes listen before they talk, else `RNode`s.
     pub modems: Option<region::Channel>,
     /// From the end of a transmission to its arrival.
     pub delay: Duration,
@@ -93,7 +93,7 @@ pub enum Shape {
     Geometric,
     /// All nodes share one half-duplex radio channel.
     Segment,
-    /// Two half-duplex segments of different speed, with one node on both: one of RNodes, one of bare transceivers.
+    /// Two half-duplex segments of different speed, with one node on both: one of `RNode`s, one of bare transceivers.
     Bridge,
     /// A local network of the first half, a radio channel of the second, and a cable between the two: three kinds of
     /// transport.
