@@ -27,7 +27,7 @@ fn channel(region: Region, hertz: u32, bandwidth_hz: u32, spreading_factor: u8, 
         tx_power_dbm: Some(14),
         duty,
     };
-    region.channel(&wish).unwrap()
+    region.channel(&wish).expect("a channel of the region")
 }
 
 /// What the judge says, and the most that any node transmitted in an hour in the stretch from `from_hz` on.
@@ -125,7 +125,7 @@ fn a_whole_node_that_is_asked_for_everything_at_once_keeps_the_limit() {
         for second in (60..length.as_secs()).step_by(8) {
             let at = WorldTime::from_start(Duration::from_secs(second));
             for node in 0..3 {
-                let to = identities[(usize::try_from(node).unwrap() + 1) % 3].node_id();
+                let to = identities[(usize::try_from(node).expect("a few nodes") + 1) % 3].node_id();
                 let send = |handle, content| {
                     Command::Send(Outgoing { handle, to, content, lifetime: Duration::from_secs(60) })
                 };
