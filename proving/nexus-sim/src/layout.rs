@@ -71,7 +71,7 @@ pub enum Shape {
     Geometric,
     /// All nodes share one half-duplex radio channel.
     Segment,
-    /// Two half-duplex segments of different speed, with one node on both: one of RNodes, one of bare transceivers.
+    /// Two half-duplex segments of different speed, with one node on both: one of `RNode`s, one of bare transceivers.
     Bridge,
     /// A local network of the first half, a radio channel of the second, and a cable between the two: three kinds of
     /// transport.

@@ -1,4 +1,4 @@
-//! What a world knows of the radios of one channel, whatever drives them: RNodes behind their hosts' machine, or bare transceivers.
+//! What a world knows of the radios of one channel, whatever drives them: `RNode`s behind their hosts' machine, or bare transceivers.
 
 use std::collections::VecDeque;
 use std::fmt;
