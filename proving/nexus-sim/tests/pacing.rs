@@ -1,5 +1,6 @@
 //! Hosts pace what they give to modems: whatever waits, waits where it can be overtaken.
 
+use nexus_air::Hearing;
 use nexus_machine::{Duration, Seed};
 use nexus_network::Mode;
 use nexus_network::lora::Modulation;
@@ -15,7 +16,7 @@ const HOSTS: usize = 4;
 fn a_modem_never_holds_more_than_the_frame_that_it_is_about_to_send() {
     let layout = Layout::lora(Modulation::new(250_000, 7, 5).expect("a modulation"), 4);
     let settings = Settings { mode: Mode::Nexus, channel: layout.media[0].modems };
-    let mut modems = Modems::new(settings, HOSTS, &Seed::new([3; 32]));
+    let mut modems = Modems::new(vec![settings; HOSTS], Hearing::everybody(4), &Seed::new([3; 32]));
     (0..HOSTS).for_each(|port| modems.start(WorldTime::START, port));
     let until = WorldTime::from_start(Duration::from_secs(600));
     let (mut sent, mut deepest) = (0, 0);
