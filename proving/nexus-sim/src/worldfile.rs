@@ -100,7 +100,8 @@ impl WorldFile {
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
-    text.as_bytes()[..offset.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1
+    text.char_indices().take_while(|(at, _)| *at < offset).filter(|(_, character)| *character == '\n').count()
+        + 1
 }
 
 /// What the parser says, as one line.

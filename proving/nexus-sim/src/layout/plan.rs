@@ -15,7 +15,7 @@ use crate::observation::NodeIndex;
 pub struct MediumPlan {
     /// What its drivers report.
     pub profile: Profile,
-    /// What its nodes' radios are tuned to, if it is a radio channel: transceivers where nodes listen before they talk, else RNodes.
+    /// What its nodes' radios are tuned to, if it is a radio channel: transceivers where nodes listen before they talk, else `RNode`s.
     pub modems: Option<region::Channel>,
     /// What lies between its modems; without it all hear each other equally well.
     pub terrain: Option<Terrain>,

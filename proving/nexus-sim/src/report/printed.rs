@@ -135,15 +135,15 @@ fn traffic(prepared: &Prepared, ledger: &Ledger) -> Vec<FlowReport> {
     names.dedup();
     let of = |name: &String| {
         let own = prepared.flows.iter().zip(ledger.flows()).filter(|(flow, _)| *flow == name);
-        flow(name, own.map(|(_, account)| account))
+        flow(name, &own.map(|(_, account)| account).collect::<Vec<_>>())
     };
     names.into_iter().map(of).collect()
 }
 
-fn flow<'a>(name: &str, accounts: impl Iterator<Item = &'a FlowAccount> + Clone) -> FlowReport {
-    let sum = |count: fn(&FlowAccount) -> u64| accounts.clone().map(count).sum();
+fn flow(name: &str, accounts: &[&FlowAccount]) -> FlowReport {
+    let sum = |count: fn(&FlowAccount) -> u64| accounts.iter().copied().map(count).sum();
     let mut latencies: Vec<Duration> =
-        accounts.clone().flat_map(|account| account.latencies.clone()).collect();
+        accounts.iter().flat_map(|account| account.latencies.iter().copied()).collect();
     latencies.sort_unstable();
     let at_percent = |percent: usize| {
         let last = latencies.len().checked_sub(1)?;

@@ -71,10 +71,10 @@ impl<A: Actor> World<'_, '_, '_, A> {
         for port in self.meant(index, frame.port, frame.to) {
             let medium = &mut self.media[index.place()];
             let (receiver, iface) = medium.ports[port];
-            let obstacle = if !medium.is_in_range(self.now, frame.port, port) {
-                Some(Damage::OutOfRange)
-            } else {
+            let obstacle = if medium.is_in_range(self.now, frame.port, port) {
                 radio::obstacle(&self.groups, &self.cuts, index, sender, receiver)
+            } else {
+                Some(Damage::OutOfRange)
             };
             if let Some(damage) = obstacle {
                 self.mar(index, receiver, damage);

@@ -32,19 +32,23 @@ impl Channel {
             None => (vec![channel; ports], everybody(ports)),
             Some(terrain) => (terrain.channels(), terrain.hearing(&plan.routes, seed)),
         };
-        // Where everything is as it should be, so are crystals.
-        let clocks = plan.terrain.as_ref().map(|_| seed);
+        // Where radios have places they have crystals of their own.
+        let in_a_landscape = plan.terrain.is_some();
         let radios: Box<dyn Radios> = match plan.profile.access {
             Access::Direct => {
                 let settings = |channel| Settings { mode: plan.profile.mode, channel: Some(channel) };
                 let settings = channels.into_iter().map(settings).collect();
                 let mut modems = Modems::new(settings, hearing, seed);
-                clocks.into_iter().for_each(|seed| modems.set_clocks(seed));
+                if in_a_landscape {
+                    modems.set_clocks(seed);
+                }
                 Box::new(modems)
             }
             Access::ListenBeforeTalk { .. } => {
                 let mut transceivers = Transceivers::new(plan.profile, &channels, hearing, seed);
-                clocks.into_iter().for_each(|seed| transceivers.set_clocks(seed));
+                if in_a_landscape {
+                    transceivers.set_clocks(seed);
+                }
                 Box::new(transceivers)
             }
         };
