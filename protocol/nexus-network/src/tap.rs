@@ -133,6 +133,8 @@ fn without_keys(plaintext: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec;
+
     use super::*;
     use nexus_wire::nexus::frame::{BeaconTag, BroadcastKeyId, KeyName};
     use nexus_wire::nexus::message::MessageWriter;
@@ -167,7 +169,7 @@ mod tests {
         assert_eq!(tap.take().unwrap().header.counter, 1_000 - 64);
         assert_eq!(tap.missed(), 1_000 - 64);
         for counter in 0..10 {
-            note(&mut tap, counter, &[0; 30_000]);
+            note(&mut tap, counter, &vec![0; 30_000]);
         }
         let kept: Vec<u32> = core::iter::from_fn(|| tap.take()).map(|opened| opened.header.counter).collect();
         assert_eq!(kept, [8, 9]);

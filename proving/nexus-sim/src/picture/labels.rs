@@ -101,7 +101,9 @@ mod tests {
         let mut labels = Labels::of_size(12.0);
         let points: Vec<Point> =
             (0..16).map(|n| (f64::from(n % 4) * 60.0, f64::from(n / 4) * 40.0)).collect();
-        points.iter().for_each(|point| labels.keep_free(*point, 6.0));
+        for point in &points {
+            labels.keep_free(*point, 6.0);
+        }
         for point in &points {
             labels.place(*point, 6.0, "node");
         }

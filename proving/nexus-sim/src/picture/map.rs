@@ -280,7 +280,9 @@ impl<'a> Drawing<'a> {
     fn nodes(&mut self) {
         let mut labels = Labels::of_size(LETTERS);
         let nodes: Vec<NodeIndex> = self.tally.layout().node_indices().collect();
-        nodes.iter().for_each(|node| labels.keep_free(self.of(*node), NODE + 1.0));
+        for node in &nodes {
+            labels.keep_free(self.of(*node), NODE + 1.0);
+        }
         self.hubs.iter().for_each(|hub| labels.keep_free(*hub, 8.0));
         for wire in &self.wires {
             beads(wire).for_each(|bead| labels.keep_free(bead, 2.0));
