@@ -10,9 +10,11 @@ use std::path::PathBuf;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::Duration;
+use tokio::time::{Duration, Instant};
 
+use super::backoff::{self, Backoff};
 use super::tcp;
+use crate::driver::{HostGone, Line, News, Port};
 
 /// Where a modem is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,9 +71,69 @@ impl fmt::Display for Place {
     }
 }
 
+/// A place that is opened whenever it is there, until its medium is stopped.
+#[derive(Debug)]
+pub(super) struct Visits {
+    place: Place,
+    presence: Presence,
+    waits: Backoff,
+    /// When the last attempt began.
+    began: Option<Instant>,
+}
+
+impl Visits {
+    /// Visits of `line`'s medium to `place`.
+    ///
+    /// # Errors
+    /// There is no entropy to spread them with; as a sentence.
+    pub(super) fn of(line: &Line, place: &Place, settings: backoff::Settings) -> Result<Self, String> {
+        let waits = Backoff::new(settings).map_err(|cause| cause.to_string())?;
+        let presence = Presence::of(line.name(), place);
+        Ok(Self { place: place.clone(), presence, waits, began: None })
+    }
+
+    /// The place, once it opens; none if the medium is stopped before. Why it cannot be opened is told, once for each reason.
+    pub(super) async fn next(
+        &mut self,
+        line: &mut Line,
+        port: &Port,
+    ) -> Result<Option<Box<dyn Connection>>, HostGone> {
+        loop {
+            if let Some(began) = self.began.take() {
+                tokio::select! {
+                    () = tokio::time::sleep(self.waits.after(began.elapsed())) => {}
+                    () = line.stopped() => return Ok(None),
+                }
+            }
+            self.began = Some(Instant::now());
+            let opened = tokio::select! {
+                opened = self.place.open() => opened,
+                () = line.stopped() => return Ok(None),
+            };
+            match opened {
+                Ok(connection) => {
+                    self.presence.here();
+                    return Ok(Some(connection));
+                }
+                Err(cause) => {
+                    line.counters().count_error();
+                    if let Some(fault) = self.presence.absent(&cause) {
+                        port.tell(News::Fault(Some(fault))).await?;
+                    }
+                }
+            }
+        }
+    }
+
+    /// It was open, and is not any more.
+    pub(super) async fn ended(&mut self, why: &str, port: &Port) -> Result<(), HostGone> {
+        port.tell(News::Fault(Some(self.presence.gone(why)))).await
+    }
+}
+
 /// Says when a medium is away and when it is back, each once.
 #[derive(Debug)]
-pub(super) struct Presence {
+struct Presence {
     name: String,
     place: Place,
     /// Why it is away, as it was said last.
@@ -80,12 +142,12 @@ pub(super) struct Presence {
 }
 
 impl Presence {
-    pub(super) fn of(name: &str, place: &Place) -> Self {
+    fn of(name: &str, place: &Place) -> Self {
         Self { name: name.to_owned(), place: place.clone(), away: None, was_there: false }
     }
 
     /// It cannot be opened. What is to be told, if that is not known already.
-    pub(super) fn absent(&mut self, cause: &io::Error) -> Option<String> {
+    fn absent(&mut self, cause: &io::Error) -> Option<String> {
         let Self { name, place, .. } = self;
         let sentence = format!("{place} cannot be used: {cause}");
         if self.was_there || self.away.as_ref() == Some(&sentence) {
@@ -98,7 +160,7 @@ impl Presence {
     }
 
     /// It is open.
-    pub(super) fn here(&mut self) {
+    fn here(&mut self) {
         if self.away.take().is_some() && self.was_there {
             tracing::info!("{}: {} is back", self.name, self.place);
         }
@@ -106,7 +168,7 @@ impl Presence {
     }
 
     /// It was open, and is not any more. What is to be told.
-    pub(super) fn gone(&mut self, why: &str) -> String {
+    fn gone(&mut self, why: &str) -> String {
         let Self { name, place, .. } = self;
         let sentence = format!("{place} {}; it will be used again when it is back", place.gone());
         tracing::warn!(why, "{name}: {sentence}");

@@ -14,8 +14,8 @@ use tokio::time::{Duration, Instant};
 
 pub use super::backoff::Settings as Backoff;
 pub use super::port::Place;
-use super::port::{Connection, Presence};
-use super::{backoff, stream};
+use super::port::{Connection, Visits};
+use super::stream;
 use crate::driver::{
     Carrier, HostGone, Line, Medium, News, OpenError, Opening, Outbox, Outgoing, Port, Radio, Started,
 };
@@ -85,34 +85,14 @@ impl Medium for Rnode {
 
 async fn serve(settings: &Rnode, mut line: Line) -> Result<(), HostGone> {
     let mut modem = Modem::open(settings, &line).await?;
-    let mut waits = match backoff::Backoff::new(settings.backoff) {
-        Ok(waits) => waits,
-        Err(cause) => return modem.port.tell(News::Closed { why: cause.to_string() }).await,
+    let mut visits = match Visits::of(&line, &settings.place, settings.backoff) {
+        Ok(visits) => visits,
+        Err(why) => return modem.port.tell(News::Closed { why }).await,
     };
-    loop {
-        let began = Instant::now();
-        let opened = tokio::select! {
-            opened = settings.place.open() => opened,
-            () = line.stopped() => break,
-        };
-        match opened {
-            Ok(connection) => match modem.hold(connection, &mut line).await? {
-                Ending::Stopped => break,
-                Ending::Gone(why) => {
-                    let fault = modem.presence.gone(&why);
-                    modem.port.tell(News::Fault(Some(fault))).await?;
-                }
-            },
-            Err(cause) => {
-                line.counters().count_error();
-                if let Some(fault) = modem.presence.absent(&cause) {
-                    modem.port.tell(News::Fault(Some(fault))).await?;
-                }
-            }
-        }
-        tokio::select! {
-            () = tokio::time::sleep(waits.after(began.elapsed())) => {}
-            () = line.stopped() => break,
+    while let Some(connection) = visits.next(&mut line, &modem.port).await? {
+        match modem.hold(connection, &mut line).await? {
+            Ending::Stopped => break,
+            Ending::Gone(why) => visits.ended(&why, &modem.port).await?,
         }
     }
     modem.port.tell(News::Closed { why: "it was closed".into() }).await
@@ -132,7 +112,6 @@ struct Modem {
     machine: rnode::Rnode,
     effects: VecDeque<Effect>,
     booted: Instant,
-    presence: Presence,
     port: Port,
     outgoing: mpsc::Receiver<Outgoing>,
     /// What the modem is still to be told.
@@ -161,7 +140,6 @@ impl Modem {
             machine: rnode::Rnode::new(settings.settings()),
             effects: VecDeque::new(),
             booted: Instant::now(),
-            presence: Presence::of(line.name(), &settings.place),
             port,
             outgoing,
             unwritten: Vec::new(),
@@ -174,7 +152,6 @@ impl Modem {
 
     /// Moves bytes and keeps time until the connection or the medium ends.
     async fn hold(&mut self, connection: Box<dyn Connection>, line: &mut Line) -> Result<Ending, HostGone> {
-        self.presence.here();
         let (mut reader, mut writer) = tokio::io::split(connection);
         let mut buffer = vec![0; READ];
         self.unwritten.clear();

@@ -4,14 +4,13 @@
 mod tests;
 
 use nexus_network::{Access, DutyCycle, Mode, Profile, Reach, Timing};
-use tokio::time::Instant;
 
 pub use super::backoff::Settings as Backoff;
 pub use super::port::Place;
-use super::port::Presence;
+use super::port::Visits;
+use super::stream;
 pub use super::stream::Framing;
 use super::stream::{Patience, Shape};
-use super::{backoff, stream};
 use crate::driver::{Carrier, HostGone, Line, Medium, News, OpenError, Opening, Outbox, Started};
 
 /// A serial port. One interface, down while the port is away.
@@ -95,43 +94,22 @@ async fn serve(settings: &Serial, mut line: Line) -> Result<(), HostGone> {
         driver: Box::new(outbox),
     };
     let port = line.open(opening).await?;
-    let mut presence = Presence::of(line.name(), &settings.place);
-    let mut waits = match backoff::Backoff::new(settings.backoff) {
-        Ok(waits) => waits,
-        Err(cause) => return port.tell(News::Closed { why: cause.to_string() }).await,
+    let mut visits = match Visits::of(&line, &settings.place, settings.backoff) {
+        Ok(visits) => visits,
+        Err(why) => return port.tell(News::Closed { why }).await,
     };
-    loop {
-        let began = Instant::now();
-        let opened = tokio::select! {
-            opened = settings.place.open() => opened,
+    while let Some(connection) = visits.next(&mut line, &port).await? {
+        // What was for the port before it went away is out of date.
+        while outgoing.try_recv().is_ok() {}
+        port.tell(News::Fault(None)).await?;
+        port.tell(News::Carrier(Carrier::Up)).await?;
+        let (reader, writer) = tokio::io::split(connection);
+        let why = tokio::select! {
+            why = stream::carry_shaped(reader, writer, &mut outgoing, &port, settings.shape()) => why?,
             () = line.stopped() => break,
         };
-        match opened {
-            Ok(connection) => {
-                presence.here();
-                // What was for the port before it went away is out of date.
-                while outgoing.try_recv().is_ok() {}
-                port.tell(News::Fault(None)).await?;
-                port.tell(News::Carrier(Carrier::Up)).await?;
-                let (reader, writer) = tokio::io::split(connection);
-                let why = tokio::select! {
-                    why = stream::carry_shaped(reader, writer, &mut outgoing, &port, settings.shape()) => why?,
-                    () = line.stopped() => break,
-                };
-                port.tell(News::Carrier(Carrier::Down)).await?;
-                port.tell(News::Fault(Some(presence.gone(&why)))).await?;
-            }
-            Err(cause) => {
-                line.counters().count_error();
-                if let Some(fault) = presence.absent(&cause) {
-                    port.tell(News::Fault(Some(fault))).await?;
-                }
-            }
-        }
-        tokio::select! {
-            () = tokio::time::sleep(waits.after(began.elapsed())) => {}
-            () = line.stopped() => break,
-        }
+        port.tell(News::Carrier(Carrier::Down)).await?;
+        visits.ended(&why, &port).await?;
     }
     port.tell(News::Closed { why: "it was closed".into() }).await
 }

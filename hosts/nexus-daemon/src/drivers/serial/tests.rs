@@ -1,6 +1,6 @@
 use nexus_wire::reticulum::kiss;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::time::Duration;
+use tokio::time::{Duration, Instant};
 
 use super::*;
 use crate::driver::Handed;
