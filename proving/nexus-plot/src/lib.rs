@@ -1,7 +1,7 @@
 //! Figures for the documentation: what was measured, drawn over what theory says.
 //!
 //! A [`Plot`] is drawn as SVG, the same on every machine. A figure that stands in the documentation is committed, and a test
-//! holds it to what is drawn ([`hold`]), so that no figure shows something that the code does not do. All are drawn anew by
+//! holds it to what is drawn ([`hold()`]), so that no figure shows something that the code does not do. All are drawn anew by
 //! running those tests with `NEXUS_PLOTS=draw`.
 //!
 //! Spec: `spec/air.md#figures`.
