@@ -142,7 +142,7 @@ enum Carriers {
 /// The worlds that are measured: how many nodes, on what, doing what, for how long.
 const WORLDS: [(u32, Carriers, Life, u64); 12] = [
     (10, Carriers::Cables, Life::Idle, 86_400),
-    (50, Carriers::Cables, Life::Idle, 21_600),
+    (50, Carriers::Cables, Life::Idle, 86_400),
     (200, Carriers::Cables, Life::Idle, 7_200),
     (10, Carriers::Cables, Life::Saturated, 600),
     (50, Carriers::Cables, Life::Saturated, 240),
@@ -150,9 +150,9 @@ const WORLDS: [(u32, Carriers, Life, u64); 12] = [
     (10, Carriers::Radios, Life::Idle, 86_400),
     (50, Carriers::Radios, Life::Idle, 14_400),
     (200, Carriers::Radios, Life::Idle, 3_600),
-    (10, Carriers::Radios, Life::Saturated, 14_400),
-    (50, Carriers::Radios, Life::Saturated, 7_200),
-    (200, Carriers::Radios, Life::Saturated, 3_600),
+    (10, Carriers::Radios, Life::Saturated, 7_200),
+    (50, Carriers::Radios, Life::Saturated, 1_200),
+    (200, Carriers::Radios, Life::Saturated, 300),
 ];
 
 /// Writes a row for each world, as soon as it is measured: `nexus-sim figures speed`.
