@@ -34,8 +34,6 @@ fn insert(bench: &mut Criterion) {
         group.throughput(Throughput::Elements(size.into()));
         group.sample_size(10);
         group.bench_function(BenchmarkId::from_parameter(size), |bencher| bencher.iter(|| full(size)));
-        let bytes = full(size).memory_bound() / usize::try_from(size).expect("it fits");
-        println!("routes: {bytes} bytes for each of {size} paths, buckets included");
     }
     group.finish();
 }

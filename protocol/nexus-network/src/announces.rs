@@ -114,7 +114,7 @@ pub enum Input {
         /// What it says.
         records: Vec<CostRecord>,
     },
-    /// A COST_REQUEST arrived on a link.
+    /// A `COST_REQUEST` arrived on a link.
     CostRequested {
         /// Which.
         link: LinkId,
@@ -161,7 +161,7 @@ pub enum Effect {
         /// One ANNOUNCE without a length, behind room for the frame's header.
         message: Vec<u8>,
     },
-    /// Say this: one COST or COST_REQUEST without a length, behind room for the frame's header.
+    /// Say this: one COST or `COST_REQUEST` without a length, behind room for the frame's header.
     Say {
         /// To whom.
         to: Outlet,

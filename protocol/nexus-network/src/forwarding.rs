@@ -233,7 +233,7 @@ impl Forwarding {
         let link = step.next_hop.link().ok_or(NoPath)?;
         let (flags, hops, name) = (read.flags(), read.hops, self.naming.name(read.truncated_hash()));
         self.duplicates.insert(&name);
-        let path = expected(&read, &step, announces);
+        let path = expected(cx, &read, &step, announces);
         self.reverse.insert(&name, Came { from: None, went: Some(link), path }, cx.now);
         match step.stage {
             Stage::Last => {}
@@ -285,7 +285,7 @@ impl Forwarding {
             (_, HeaderType::Two) => {
                 let (link, step) = next_hop(cx, from, class, packet, announces)?;
                 if packet.packet_type == PacketType::Data {
-                    let path = expected(packet, &step, announces);
+                    let path = expected(cx, packet, &step, announces);
                     self.reverse.insert(&name, Came { from: Some(from), went: Some(link), path }, cx.now);
                 }
                 let flags = packet.flags();
@@ -310,7 +310,7 @@ impl Forwarding {
     ) -> Result<(Decision, Flags), Cause> {
         let proved = self.naming.name(TruncatedPacketHash(packet.destination.0));
         let came = self.reverse.take(&proved, Some(from), cx.now).ok_or(Cause::NoReverse)?;
-        announces.proved(came.path, from);
+        announces.proved(cx.now, came.path, from);
         let header = packet.flags().out_of_transport();
         Ok(match came.from {
             None => (Decision::Deliver, header),
@@ -353,9 +353,9 @@ fn next_hop(
 }
 
 /// The path of a packet, and that its proof is expected.
-fn expected(packet: &Packet<'_>, step: &Step, announces: &mut Announces) -> PathName {
+fn expected(cx: Cx, packet: &Packet<'_>, step: &Step, announces: &mut Announces) -> PathName {
     if packet.packet_type == PacketType::Data {
-        announces.expect_proof(step.path);
+        announces.expect_proof(cx.now, step.path);
     }
     step.path
 }

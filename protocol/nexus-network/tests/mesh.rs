@@ -276,7 +276,7 @@ impl Mesh {
     }
 }
 
-/// What a COST or a COST_REQUEST says to whoever gets it.
+/// What a COST or a `COST_REQUEST` says to whoever gets it.
 fn costs(link: LinkId, message: &[u8]) -> Input {
     let message = Messages::new(&message[HEADER_LEN..]).next().expect("one").expect("a message");
     if message.kind == MessageKind::COST {

@@ -17,7 +17,7 @@ use super::routing::Said;
 use super::{Announces, Effect, Timer, count};
 use crate::interface::InterfaceId;
 use crate::links::LinkId;
-use crate::routes::NextHop;
+use crate::routes::{NextHop, RoutingEntry};
 
 /// Records in one message: with a broadcast's signature it fits the frame of every medium.
 const TOGETHER: usize = 10;
@@ -156,7 +156,7 @@ impl Announces {
             next_in = link
                 .and_then(|link| self.links.get(link))
                 .map_or(next_in, |other| other.telling_interval(message.len()));
-            self.say(cx, outlet, iface, message, out);
+            self.say(cx, outlet, iface, &message, out);
         }
         if self.owed.by_outlet.contains_key(&outlet) {
             self.deadlines.set(Timer::Costs(outlet), cx.now.after(next_in));
@@ -169,7 +169,7 @@ impl Announces {
         cx: Cx,
         outlet: Outlet,
         iface: InterfaceId,
-        message: Vec<u8>,
+        message: &[u8],
         out: &mut impl Sink<Effect>,
     ) {
         let there = || self.links.iter().filter(|(_, other)| other.iface == iface);
@@ -185,13 +185,13 @@ impl Announces {
         let mut told = others;
         if hearers.len() > 1 {
             self.speech.spend(iface, cx.now, message.len());
-            out.push(Effect::Say { to: Outlet::Hearers(iface), message: message.clone() });
+            out.push(Effect::Say { to: Outlet::Hearers(iface), message: message.to_vec() });
         } else {
             told.extend(hearers);
         }
         for link in told {
             self.speech.spend(iface, cx.now, message.len());
-            out.push(Effect::Say { to: Outlet::Link(link), message: message.clone() });
+            out.push(Effect::Say { to: Outlet::Link(link), message: message.to_vec() });
         }
     }
 
@@ -218,7 +218,7 @@ impl Announces {
         {
             return None;
         }
-        let offered_hash = self.routes.offer(destination).map(|offer| offer.random_hash());
+        let offered_hash = self.routes.offer(destination).map(RoutingEntry::random_hash);
         let told = match offered_hash {
             None => before,
             Some(random_hash) if random_hash == before.random_hash => self.quote(cx.now, destination)?,

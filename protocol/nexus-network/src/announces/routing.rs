@@ -81,16 +81,24 @@ impl Announces {
     }
 
     /// A packet of which a proof is to be expected takes a path.
-    pub fn expect_proof(&mut self, path: PathName) {
-        if let Some(entry) = self.routes.named(path) {
-            entry.sent();
-        }
+    pub fn expect_proof(&mut self, now: Instant, path: PathName) {
+        self.credit(now, path, RoutingEntry::sent);
     }
 
     /// The proof of a packet that took a path came back over `link`.
-    pub fn proved(&mut self, path: PathName, link: LinkId) {
-        if let Some(entry) = self.routes.named(path).filter(|entry| entry.next_hop().link() == Some(link)) {
-            entry.proved();
+    pub fn proved(&mut self, now: Instant, path: PathName, link: LinkId) {
+        let is_its_own = self.routes.named(path).is_some_and(|entry| entry.next_hop().link() == Some(link));
+        if is_its_own {
+            self.credit(now, path, RoutingEntry::proved);
+        }
+    }
+
+    fn credit(&mut self, now: Instant, path: PathName, credit: impl FnOnce(&mut RoutingEntry)) {
+        let Some(entry) = self.routes.named(path) else { return };
+        credit(entry);
+        if entry.is_to_be_judged() {
+            let destination = entry.destination();
+            self.assess(now, &destination, Stance::Steady);
         }
     }
 
@@ -185,7 +193,7 @@ impl Announces {
         let Some(known) = self.known.get(&destination) else { return };
         let peer = next_hop.link().and_then(|link| self.links.get(link)).map(|other| other.peer);
         let stage = if peer == Some(known.public.hash()) { Stage::Last } else { Stage::Relay };
-        let total = self.rounded(&cost, &hop, destination, random_hash, generation);
+        let total = self.rounded(cost, &hop, destination, random_hash, generation);
         let claim = Claim { destination, random_hash, generation, said: cost, next_hop, cost: total, stage };
         let life = match next_hop {
             NextHop::Link { .. } => LINK_REFRESH,
@@ -207,7 +215,7 @@ impl Announces {
     /// What is said, with the hop added and rounded: once for each candidate, not for each packet.
     fn rounded(
         &self,
-        said: &CompactPathCost,
+        said: CompactPathCost,
         hop: &Hop,
         destination: DestinationHash,
         random_hash: RandomHash,
@@ -309,8 +317,7 @@ impl Announces {
                 link,
             };
             let Some(entry) = self.routes.get(&destination, next_hop).copied() else { continue };
-            let cost =
-                self.rounded(&entry.said(), &hop, destination, entry.random_hash(), entry.generation());
+            let cost = self.rounded(entry.said(), &hop, destination, entry.random_hash(), entry.generation());
             if let Some(entry) = self.routes.get_mut(&destination, next_hop) {
                 entry.set_cost(cost);
             }
@@ -324,12 +331,10 @@ impl Announces {
         let lost = NextHop::Link { iface, link };
         let instead = self.links.down(link);
         for destination in self.routes.over(|next_hop| next_hop == lost) {
-            match instead {
-                Some((link, iface)) => {
-                    _ = self.routes.reroute(&destination, lost, NextHop::Link { iface, link })
-                }
-                None => _ = self.routes.remove(&destination, lost),
-            }
+            let _there: bool = match instead {
+                Some((link, iface)) => self.routes.reroute(&destination, lost, NextHop::Link { iface, link }),
+                None => self.routes.remove(&destination, lost),
+            };
             self.reconsider(cx, &destination, Stance::Open, out);
         }
     }

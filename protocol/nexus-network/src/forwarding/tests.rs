@@ -157,6 +157,18 @@ fn an_own_proof_leaves_by_the_link_by_which_the_packet_came_once() {
 }
 
 #[test]
+fn a_next_hop_that_proves_nothing_loses_to_one_that_does() {
+    let mut node = Bench::new();
+    node.learn(LEFT, FAR, 1);
+    let mut packets = 0;
+    let first = node.originate(&mut data(FAR, 0)).unwrap();
+    while node.originate(&mut data(FAR, packets + 1)) == Ok(first) && packets < 100 {
+        packets += 1;
+    }
+    assert!(packets < 40, "{packets} packets into the dark");
+}
+
+#[test]
 fn a_path_in_clear_carries_nothing() {
     let mut node = Bench::new();
     let (mode, reach, access) = (Mode::Reticulum, Reach::PointToPoint, Access::Direct);

@@ -90,6 +90,8 @@ pub struct RoutingEntry {
     cost: u16,
     /// 0 unknown, 1 never proved, 255 always.
     reliability: u8,
+    /// The same when the candidates were judged last.
+    judged: u8,
     flags: u8,
     updated: u32,
     expires: u32,
@@ -108,11 +110,13 @@ const FREE: u8 = 1 << 6;
 
 /// Each packet counts so much, of 256.
 const RELIABILITY_STEP: u16 = 16;
+/// What is chosen is chosen anew when a reliability changed by so much.
+const RELIABILITY_CHANGE: u8 = 48;
 
 impl RoutingEntry {
     pub(super) fn new(claim: &Claim, now_s: u32, life_s: u32) -> Self {
         let Claim { destination, random_hash, generation, said, next_hop, cost, stage } = claim;
-        let (least_cost, least_hops) = metric(said);
+        let (least_cost, least_hops) = metric(*said);
         Self {
             destination: *destination,
             random_hash: *random_hash.as_bytes(),
@@ -126,6 +130,7 @@ impl RoutingEntry {
             least_hops,
             cost: cost.to_wire(),
             reliability: 0,
+            judged: 0,
             flags: match stage {
                 Stage::Last => LAST,
                 Stage::Relay => 0,
@@ -142,8 +147,8 @@ impl RoutingEntry {
         let least =
             if self.edition() == later.edition() { self.least().min(later.least()) } else { later.least() };
         let flags = (self.flags & (WINS | USABLE)) | (later.flags & LAST);
-        let (reliability, used, next) = (self.reliability, self.used, self.next);
-        Self { least_cost: least.0, least_hops: least.1, flags, reliability, used, next, ..later }
+        let (reliability, judged, used, next) = (self.reliability, self.judged, self.used, self.next);
+        Self { least_cost: least.0, least_hops: least.1, flags, reliability, judged, used, next, ..later }
     }
 
     /// Where it leads.
@@ -266,6 +271,11 @@ impl RoutingEntry {
         self.reliability = u8::try_from(after).unwrap_or(u8::MAX);
     }
 
+    /// Whether it became so much more or less reliable that the candidates are to be judged anew.
+    pub(crate) const fn is_to_be_judged(&self) -> bool {
+        self.reliability.abs_diff(self.judged) >= RELIABILITY_CHANGE
+    }
+
     pub(crate) const fn use_at(&mut self, now_s: u32) {
         self.used = now_s;
     }
@@ -282,6 +292,7 @@ impl RoutingEntry {
     pub(super) const fn judge(&mut self, usable: bool, wins: u8) {
         let usable = if usable { USABLE } else { 0 };
         self.flags = (self.flags & !(USABLE | WINS)) | usable | (wins & WINS);
+        self.judged = self.reliability;
     }
 
     pub(super) const fn free(&mut self, next: u32) {
@@ -311,7 +322,7 @@ mod tests {
         assert_eq!(raised.least(), first.least());
         let next = Claim { generation: Generation::new(1).unwrap(), ..claim(1, 1, 90) };
         let begun = raised.renewed(RoutingEntry::new(&next, 5, 100));
-        assert_eq!(begun.least(), metric(&next.said), "another edition, another word");
+        assert_eq!(begun.least(), metric(next.said), "another edition, another word");
         assert_eq!((begun.updated_s(), begun.is_stale(105), begun.is_stale(106)), (5, false, true));
     }
 

@@ -7,6 +7,7 @@ use nexus_wire::nexus::message::{Delimited, MessageKind, Messages};
 use nexus_wire::nexus::path_cost::{CostCode, HopCount};
 use nexus_wire::nexus::traffic;
 
+use super::costs::any_record;
 use crate::routes::Stage;
 
 #[test]
@@ -336,7 +337,7 @@ impl Bench {
             let mut out: VecDeque<Effect> = VecDeque::new();
             self.now = deadline;
             self.organ.handle_timeout(self.cx(), &mut out);
-            let said = out.iter().filter(is_announce);
+            let said = out.iter().filter(|effect| is_announce(effect));
             all.extend(said.map(|effect| (told(effect).link, deadline.since(begin).as_secs())));
         }
         self.now = until;
@@ -345,7 +346,7 @@ impl Bench {
 
     /// Lets ten seconds pass, and stops at the last moment at which something was done. What was done, costs alone excluded.
     fn wait_briefly(&mut self) -> Vec<Effect> {
-        self.wait_briefly_for_all().into_iter().filter(|effect| is_announce(&effect)).collect()
+        self.wait_briefly_for_all().into_iter().filter(is_announce).collect()
     }
 
     pub(super) fn wait_briefly_for_all(&mut self) -> Vec<Effect> {
@@ -359,7 +360,7 @@ impl Bench {
     }
 }
 
-fn is_announce(effect: &&Effect) -> bool {
+const fn is_announce(effect: &Effect) -> bool {
     !matches!(effect, Effect::Say { .. })
 }
 
@@ -370,7 +371,7 @@ pub(super) fn input(random: &mut Stream, genuine: &[Vec<u8>]) -> Input {
     match random.below(13) {
         10 => Input::CostRequested { link, destination: address(pick_number(random)) },
         11 | 12 => {
-            let records = (0..random.below(3)).map(|_| super::costs::any_record(random, pick_number));
+            let records = (0..random.below(3)).map(|_| any_record(random, pick_number));
             Input::Costs { link, records: records.collect() }
         }
         8 => Input::Hearing { link, hearing: Hearing::Broadcasts },
