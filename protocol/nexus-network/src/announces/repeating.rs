@@ -36,12 +36,14 @@ impl Announces {
         if destination == self.own.destination() {
             let Some(own) = self.own.current() else { return };
             let fast = self.links.iter().filter(|(_, neighbouring)| neighbouring.is_fast());
+            let mut said = BTreeSet::new();
             for (link, _) in fast.filter(|(link, _)| !self.speech.has(&destination, own.emitted_at, *link)) {
                 out.push(tell(link, destination, CompactPathCost::ORIGIN, &own.bytes));
+                said.insert(link);
             }
-            if self.own.generation() > Generation::FIRST {
-                self.owe_fast(cx.now, &destination, |_| true);
-            }
+            // Who has it may have it from others, and not know the shortest way.
+            let is_first = self.own.generation() == Generation::FIRST;
+            self.owe_fast(cx.now, &destination, |link| !is_first || !said.contains(&link));
         } else {
             self.repeat_of_another(cx, destination, out);
         }

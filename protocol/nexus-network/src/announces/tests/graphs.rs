@@ -5,6 +5,7 @@ use super::*;
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
+use core::fmt::Write as _;
 use nexus_machine::Key;
 use nexus_wire::nexus::cost::{CostList, CostRequest};
 use nexus_wire::nexus::frame::HEADER_LEN;
@@ -482,10 +483,11 @@ impl World {
         let mut all = format!("{:?}\n", self.edges);
         for (n, node) in self.nodes.iter().enumerate() {
             let known = node.known.get(&about).map(|known| (known.emitted_at, known.told, known.distance));
-            all += &format!("{n}: {known:?}, {:?}\n", node.asked.get(&about));
+            writeln!(all, "{n}: {known:?}, {:?}", node.asked.get(&about)).unwrap();
             for path in node.routes.paths(&about) {
                 let to = path.next_hop().link().map(|link| self.other_end(n, link));
-                all += &format!("    {to:?} {:?} {:?} {}\n", path.edition(), path.said(), path.is_usable());
+                let (edition, is_usable) = (path.edition(), path.is_usable());
+                writeln!(all, "    {to:?} {edition:?} {:?} {is_usable}", path.said()).unwrap();
             }
         }
         all
