@@ -11,6 +11,7 @@ use nexus_network::forwarding::{self, Decision, Forwarding};
 use nexus_network::{AppData, InterfaceId, LinkId};
 use nexus_wire::nexus::code::BandwidthCode;
 use nexus_wire::nexus::path_cost::{CompactPathCost, Hop, LatencyMs};
+use nexus_wire::nexus::traffic::Class;
 use nexus_wire::reticulum::announce::{Claim, Occasion};
 use nexus_wire::reticulum::{MTU, RandomHash};
 
@@ -18,7 +19,7 @@ const LEFT: LinkId = LinkId(Key { slot: 0, generation: 0 });
 const RIGHT: LinkId = LinkId(Key { slot: 1, generation: 0 });
 
 fn from_link(bench: &mut Criterion) {
-    let announces = knowing_the_far_one();
+    let mut announces = knowing_the_far_one();
     let seed = Seed::new([5; 32]);
     let own = identity(1).node_id().into();
     let mut organ = Forwarding::new(own, forwarding::Limits::default(), &seed);
@@ -34,7 +35,8 @@ fn from_link(bench: &mut Criterion) {
                     packet(len, number)
                 },
                 |packet| {
-                    let decision = organ.from_link(cx, LEFT, black_box(packet), &announces);
+                    let decision =
+                        organ.from_link(cx, LEFT, Class::Standard, black_box(packet), &mut announces);
                     assert_eq!(decision, Decision::Forward { link: RIGHT });
                 },
                 BatchSize::SmallInput,

@@ -11,13 +11,17 @@
 //! Announces are spoken over links, and in clear on interfaces in `reticulum` mode only. The way an announce came is the
 //! path to its destination. Spec: spec/network.md#announces.
 
+mod asking;
 mod cache;
+mod costs;
 mod hearing;
 mod known;
+mod limits;
 mod neighbours;
 mod own;
 mod passing;
 mod repeating;
+mod routing;
 mod speaking;
 #[cfg(test)]
 mod tests;
@@ -31,20 +35,27 @@ use nexus_machine::{
     Stream, TableId, Write,
 };
 use nexus_wire::nexus::code::BandwidthCode;
+use nexus_wire::nexus::cost::CostRecord;
 use nexus_wire::nexus::path_cost::{CompactPathCost, Hop, LatencyMs};
 
 use crate::interface::{InterfaceId, Mode, Profile, Reach};
 use crate::links::LinkId;
 use crate::media::Frame;
+use crate::routes::Table;
 
+use asking::Asked;
 use cache::Cache;
+pub use costs::Outlet;
+use costs::Owed;
 use known::KnownDestinations;
-pub use known::{Known, Neighbour, Path, PathState, Recipient, Via};
+pub use known::{Known, Neighbour, Path, Recipient, Via};
+pub use limits::{Limits, Refusals};
 use neighbours::{Neighbouring, Neighbours};
 pub use own::{AppData, AppDataTooLong};
 use own::{Emission, OwnAnnounce};
 use passing::{Relay, tell};
-use speaking::{HEARING_WAIT, Speech};
+pub use routing::Step;
+use speaking::{CHANNELS, HEARING_WAIT, Speech};
 
 /// What the organ is told.
 #[derive(Clone, Debug)]
@@ -96,6 +107,20 @@ pub enum Input {
         /// The packet as links carry it: its transport id left out.
         packet: Vec<u8>,
     },
+    /// A COST arrived on a link, or in a broadcast that its peer signed.
+    Costs {
+        /// Which.
+        link: LinkId,
+        /// What it says.
+        records: Vec<CostRecord>,
+    },
+    /// A `COST_REQUEST` arrived on a link.
+    CostRequested {
+        /// Which.
+        link: LinkId,
+        /// Whose cost is asked for.
+        destination: DestinationHash,
+    },
     /// A ratchet is durable: announce with it from here on.
     Ratchet(RatchetPublic),
     /// Announce with a fresh emission, now.
@@ -134,6 +159,13 @@ pub enum Effect {
         /// The destination that it is about.
         about: DestinationHash,
         /// One ANNOUNCE without a length, behind room for the frame's header.
+        message: Vec<u8>,
+    },
+    /// Say this: one COST or `COST_REQUEST` without a length, behind room for the frame's header.
+    Say {
+        /// To whom.
+        to: Outlet,
+        /// The message.
         message: Vec<u8>,
     },
     /// Frames about this destination that still wait to be sent are out of date.
@@ -177,49 +209,6 @@ pub const LINK_REFRESH: Duration = Duration::from_secs(1_800);
 /// Refreshes are spread over this much more, so that nodes started together part.
 const REFRESH_SPREAD: Duration = Duration::from_secs(180);
 
-/// How much the organ may hold.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Destinations known.
-    pub known: usize,
-    /// Announces of others that wait to be passed on.
-    pub relays: usize,
-    /// Links.
-    pub links: usize,
-    /// Bytes of announces kept for those who come later.
-    pub cache_bytes: usize,
-}
-
-impl Default for Limits {
-    /// For a host.
-    fn default() -> Self {
-        Self { known: 4_096, relays: 512, links: 256, cache_bytes: 1 << 20 }
-    }
-}
-
-/// What was heard and not believed or not kept. Counted, never answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Refusals {
-    /// On an interface that is not in `reticulum` mode, or not up; on a link that is not up.
-    pub closed: u64,
-    /// Not an announce, or not the bytes of one.
-    pub malformed: u64,
-    /// Not newer than what is known of its destination: repeated, or replayed.
-    pub stale: u64,
-    /// The destination is not that of the key and name, or the signature does not verify.
-    pub forged: u64,
-    /// The destination is pinned to another key.
-    pub other_key: u64,
-    /// Longer than relays can carry.
-    pub too_long: u64,
-    /// Passed on too late or not at all: too many waited.
-    pub crowded: u64,
-    /// More than one neighbour may have verified in that time.
-    pub hasty: u64,
-    /// Links of which nothing is said or heard: there are too many.
-    pub links: u64,
-}
-
 /// The organ.
 #[derive(Debug)]
 pub struct Announces {
@@ -227,6 +216,11 @@ pub struct Announces {
     interfaces: BTreeMap<InterfaceId, Medium>,
     links: Neighbours,
     known: KnownDestinations,
+    routes: Table,
+    /// What is to be told of paths.
+    owed: Owed,
+    /// Of whom another generation was asked for.
+    asked: BoundedMap<DestinationHash, Asked>,
     cache: Cache,
     /// When the own announce was last spoken in clear for no other reason than that it was time.
     in_clear_at: Option<Instant>,
@@ -256,6 +250,12 @@ enum Timer {
     Tell(LinkId),
     /// Something is to be said where one frame is heard by many.
     Speak(InterfaceId),
+    /// What is owed of costs is to be told.
+    Costs(Outlet),
+    /// Another generation is to be asked for again.
+    Ask(DestinationHash),
+    /// Paths that ended are to be looked for.
+    Sweep,
 }
 
 /// An interface on which announces are spoken in clear.
@@ -284,11 +284,15 @@ impl Announces {
         snapshot: &Snapshot,
         seed: &Seed,
     ) -> Self {
+        let routes = Table::new(limits.paths, &mut seed.fork("routes"));
         Self {
             own: OwnAnnounce::resume(identity, app_data, snapshot),
             interfaces: BTreeMap::new(),
             links: Neighbours::new(limits.links),
             known: KnownDestinations::new(limits.known),
+            routes,
+            owed: Owed::new(limits.relays, limits.links.saturating_add(CHANNELS)),
+            asked: BoundedMap::new(limits.relays, MapOverflow::EvictLeastRecent),
             cache: Cache::new(limits.known, limits.cache_bytes),
             in_clear_at: None,
             relays: BoundedMap::new(limits.relays, MapOverflow::RefuseNew),
@@ -309,13 +313,6 @@ impl Announces {
     #[must_use]
     pub fn recipient(&self, destination: &DestinationHash) -> Option<Recipient> {
         self.known.get(destination).map(|known| Recipient { public: known.public, ratchet: known.ratchet })
-    }
-
-    /// The way to `destination`, if one is known and not lost.
-    #[must_use]
-    pub fn path(&self, destination: &DestinationHash) -> Option<Path> {
-        let known = self.known.get(destination).filter(|known| known.path == PathState::Alive)?;
-        Some(Path { via: known.neighbour.via, hops: known.neighbour.hops, cost: known.cost })
     }
 
     /// What was heard and not believed or not kept.
@@ -379,7 +376,9 @@ impl Announces {
             Some(_) if is_shared => {}
             Some(emission) => {
                 out.push(tell(link, self.own.destination(), CompactPathCost::ORIGIN, &emission.bytes));
-                self.repeat_later(cx.now, self.own.destination(), 0);
+                let own = self.own.destination();
+                self.repeat_later(cx.now, own, 0);
+                self.owe_generation(cx.now, Outlet::Link(link), &own);
             }
             None => self.emit(cx, Motive::Asked, out),
         }
@@ -395,10 +394,11 @@ impl Announces {
         }
     }
 
-    fn link_down(&mut self, link: LinkId) {
-        let instead = self.links.down(link);
-        self.known.lose(link, instead);
+    fn link_down(&mut self, cx: Cx, link: LinkId, out: &mut impl Sink<Effect>) {
+        self.lose_link(cx, link, out);
         self.deadlines.cancel(Timer::Tell(link));
+        self.deadlines.cancel(Timer::Costs(Outlet::Link(link)));
+        self.owed.forget(Outlet::Link(link));
     }
 
     fn durable(&mut self, cx: Cx, through: u64, out: &mut impl Sink<Effect>) {
@@ -445,18 +445,17 @@ impl Machine for Announces {
                 self.interfaces.remove(&iface);
                 self.speech.channels.remove(&iface);
                 self.deadlines.cancel(Timer::Speak(iface));
+                self.lose_interface(cx, iface, out);
             }
             Input::Heard { iface, bytes } => self.heard(cx, iface, &bytes, out),
             Input::LinkUp { link, iface, peer, hop } => {
                 self.link_up(cx, link, Neighbouring::new(iface, peer, hop, cx.now), out);
             }
-            Input::LinkMeasured { link, hop } => {
-                if let Some(neighbouring) = self.links.get_mut(link) {
-                    neighbouring.hop = hop;
-                }
-            }
+            Input::LinkMeasured { link, hop } => self.measured(cx, link, hop, out),
             Input::Hearing { link, hearing } => self.hearing(cx, link, hearing),
-            Input::LinkDown(link) => self.link_down(link),
+            Input::LinkDown(link) => self.link_down(cx, link, out),
+            Input::Costs { link, records } => self.heard_costs(cx, link, &records, out),
+            Input::CostRequested { link, destination } => self.asked_by(cx, link, &destination, out),
             Input::HeardOnLink { link, cost, packet } => self.heard_on_link(cx, link, cost, packet, out),
             Input::Ratchet(ratchet) => {
                 self.own.set_ratchet(ratchet);
@@ -475,11 +474,14 @@ impl Machine for Announces {
                     self.deadlines.set(Timer::Refresh, cx.now.after(REFRESH));
                     self.emit(cx, Motive::Refresh, out);
                 }
-                Timer::FastRelay(destination) => self.relay_on_fast_links(destination, out),
+                Timer::FastRelay(destination) => self.relay_on_fast_links(cx.now, destination, out),
                 Timer::Relay(destination) => self.relay(cx.now, destination, out),
                 Timer::Repeat(destination) => self.repeat(cx, destination, out),
                 Timer::Tell(link) => self.tell_next(cx, link, out),
                 Timer::Speak(iface) => self.speak(cx, iface, out),
+                Timer::Costs(outlet) => self.tell_costs(cx, outlet, out),
+                Timer::Ask(destination) => self.ask_again(cx, &destination, out),
+                Timer::Sweep => self.sweep(cx, out),
             }
         }
     }
@@ -494,9 +496,13 @@ impl MemoryBound for Announces {
         // An ordered map's nodes may be half empty; a bounded map is two of them, and a timer is two more.
         const PER_RELAY: usize = nexus_wire::reticulum::MTU + 8 * size_of::<(Timer, Relay, u64)>() + 128;
         const PER_REPEAT: usize = 8 * size_of::<(Timer, DestinationHash, u64)>() + 64;
+        const PER_ASKED: usize = 8 * size_of::<(Timer, Asked, u64)>() + 128;
         self.known
             .memory_bound()
             .saturating_add(self.cache.memory_bound())
+            .saturating_add(self.routes.memory_bound())
+            .saturating_add(self.owed.memory_bound())
+            .saturating_add(self.asked.capacity().saturating_mul(PER_ASKED))
             .saturating_add(self.links.memory_bound())
             .saturating_add(self.relays.capacity().saturating_mul(PER_RELAY.saturating_mul(2)))
             .saturating_add(self.repeats.capacity().saturating_mul(PER_REPEAT))

@@ -26,6 +26,7 @@ use alloc::vec::Vec;
 
 use nexus_crypto::{DestinationHash, NodeIdentity, NodePublic};
 use nexus_machine::{Bucket, Cx, Deadlines, Duration, Instant, Machine, MemoryBound, Seed, Sink, Stream};
+use nexus_wire::nexus::cost::CostRecord;
 use nexus_wire::nexus::frame::{BeaconTag, BroadcastKeyId};
 use nexus_wire::nexus::path_cost::CompactPathCost;
 
@@ -85,8 +86,8 @@ pub enum Input {
     Say {
         /// Where.
         iface: InterfaceId,
-        /// The destination that it is about.
-        about: DestinationHash,
+        /// The destination that it is about, if it is about one.
+        about: Option<DestinationHash>,
         /// One message without a length, behind room for the frame's header.
         message: Vec<u8>,
     },
@@ -147,6 +148,13 @@ pub enum Effect {
         cost: CompactPathCost,
         /// The packet as links carry it: its transport id left out.
         packet: Vec<u8>,
+    },
+    /// A peer said by broadcast what paths cost.
+    Costs {
+        /// The peer, by its link.
+        link: LinkId,
+        /// What it said.
+        records: Vec<CostRecord>,
     },
     /// Fresh entropy: a key was made since the last.
     EntropyWanted,

@@ -20,13 +20,15 @@ use alloc::collections::BTreeSet;
 
 use nexus_crypto::DestinationHash;
 use nexus_machine::{Cx, MemoryBound, Relaying, Seed};
+use nexus_wire::nexus::traffic::Class;
 use nexus_wire::reticulum::{
     DestinationType, Flags, HeaderType, Hops, Packet, PacketType, TruncatedPacketHash,
 };
 use thiserror::Error;
 
-use crate::announces::{Announces, Path};
+use crate::announces::{Announces, Step};
 use crate::links::LinkId;
+use crate::routes::{PathName, PathPolicy, Stage};
 use duplicates::Duplicates;
 use names::Naming;
 use reverse::{Came, Reverse};
@@ -189,9 +191,18 @@ impl Forwarding {
     }
 
     /// A packet came over the link `from`. Counts its hop, decides, and rewrites its header for whoever gets it.
-    pub fn from_link(&mut self, cx: Cx, from: LinkId, packet: &mut [u8], announces: &Announces) -> Decision {
+    pub fn from_link(
+        &mut self,
+        cx: Cx,
+        from: LinkId,
+        class: Class,
+        packet: &mut [u8],
+        announces: &mut Announces,
+    ) -> Decision {
         let decision = match OnLink::read(packet) {
-            Ok(read) => self.decide(cx, from, &read, announces).map(|(to, header)| (to, read.hops, header)),
+            Ok(read) => {
+                self.decide(cx, from, class, &read, announces).map(|(to, header)| (to, read.hops, header))
+            }
             Err(cause) => Err(cause),
         };
         match decision {
@@ -210,17 +221,24 @@ impl Forwarding {
     ///
     /// # Errors
     /// [`NoPath`], also if the bytes are not a packet.
-    pub fn originate(&mut self, cx: Cx, packet: &mut [u8], announces: &Announces) -> Result<LinkId, NoPath> {
+    pub fn originate(
+        &mut self,
+        cx: Cx,
+        policy: PathPolicy,
+        packet: &mut [u8],
+        announces: &mut Announces,
+    ) -> Result<LinkId, NoPath> {
         let read = Packet::decode(packet).map_err(|_| NoPath)?;
-        let path = announces.path(&read.destination).ok_or(NoPath)?;
-        let link = path.via.link().ok_or(NoPath)?;
+        let step = announces.next_hop(cx.now, &read.destination, policy, None).ok_or(NoPath)?;
+        let link = step.next_hop.link().ok_or(NoPath)?;
         let (flags, hops, name) = (read.flags(), read.hops, self.naming.name(read.truncated_hash()));
         self.duplicates.insert(&name);
-        self.reverse.insert(&name, Came { from: None, went: Some(link) }, cx.now);
-        if is_direct(&path) {
-            return Ok(link);
+        let path = expected(cx, &read, &step, announces);
+        self.reverse.insert(&name, Came { from: None, went: Some(link), path }, cx.now);
+        match step.stage {
+            Stage::Last => {}
+            Stage::Relay => rewrite(packet, flags.in_transport(), hops),
         }
-        rewrite(packet, flags.in_transport(), hops);
         Ok(link)
     }
 
@@ -237,8 +255,9 @@ impl Forwarding {
         &mut self,
         cx: Cx,
         from: LinkId,
+        class: Class,
         read: &OnLink<'_>,
-        announces: &Announces,
+        announces: &mut Announces,
     ) -> Result<(Decision, Flags), Cause> {
         let packet = &read.packet;
         let local = self.local.contains(&packet.destination);
@@ -253,17 +272,27 @@ impl Forwarding {
             return Err(Cause::Duplicate);
         }
         let decided = match (packet.packet_type, read.header) {
-            (PacketType::Proof, HeaderType::One) => self.decide_proof(cx, from, packet)?,
+            (PacketType::Proof, HeaderType::One) => self.decide_proof(cx, from, packet, announces)?,
             (_, _) if local && packet.destination_type == DestinationType::Single => {
-                self.reverse.insert(&name, Came { from: Some(from), went: None }, cx.now);
+                self.reverse.insert(
+                    &name,
+                    Came { from: Some(from), went: None, path: PathName::NONE },
+                    cx.now,
+                );
                 (Decision::Deliver, packet.flags().out_of_transport())
             }
             (_, HeaderType::One) => return Err(Cause::NotForUs),
             (_, HeaderType::Two) => {
-                let (link, header) = next_hop(cx, from, packet, announces)?;
+                let (link, step) = next_hop(cx, from, class, packet, announces)?;
                 if packet.packet_type == PacketType::Data {
-                    self.reverse.insert(&name, Came { from: Some(from), went: Some(link) }, cx.now);
+                    let path = expected(cx, packet, &step, announces);
+                    self.reverse.insert(&name, Came { from: Some(from), went: Some(link), path }, cx.now);
                 }
+                let flags = packet.flags();
+                let header = match step.stage {
+                    Stage::Last => flags.out_of_transport(),
+                    Stage::Relay => Flags::from_byte(flags.byte() | HEADER_2),
+                };
                 (Decision::Forward { link }, header)
             }
         };
@@ -277,9 +306,11 @@ impl Forwarding {
         cx: Cx,
         from: LinkId,
         packet: &Packet<'_>,
+        announces: &mut Announces,
     ) -> Result<(Decision, Flags), Cause> {
         let proved = self.naming.name(TruncatedPacketHash(packet.destination.0));
         let came = self.reverse.take(&proved, Some(from), cx.now).ok_or(Cause::NoReverse)?;
+        announces.proved(cx.now, came.path, from);
         let header = packet.flags().out_of_transport();
         Ok(match came.from {
             None => (Decision::Deliver, header),
@@ -294,13 +325,14 @@ impl MemoryBound for Forwarding {
     }
 }
 
-/// The next hop of a packet that this node is asked to carry on.
+/// The next hop of a packet that this node is asked to carry on, by what its class asks for.
 fn next_hop(
     cx: Cx,
     from: LinkId,
+    class: Class,
     packet: &Packet<'_>,
-    announces: &Announces,
-) -> Result<(LinkId, Flags), Cause> {
+    announces: &mut Announces,
+) -> Result<(LinkId, Step), Cause> {
     if cx.config.relaying == Relaying::Off {
         return Err(Cause::Leaf);
     }
@@ -311,19 +343,21 @@ fn next_hop(
     if packet.hops.counted().and_then(Hops::counted).is_none() {
         return Err(Cause::HopLimit);
     }
-    let path = announces.path(&packet.destination).ok_or(Cause::NoPath)?;
-    let link = path.via.link().ok_or(Cause::InClear)?;
-    if link == from {
-        return Err(Cause::Loop);
-    }
-    let flags = packet.flags();
-    let as_it_came = Flags::from_byte(flags.byte() | HEADER_2);
-    Ok((link, if is_direct(&path) { flags.out_of_transport() } else { as_it_came }))
+    let policy = PathPolicy::of_class(class);
+    let Some(step) = announces.next_hop(cx.now, &packet.destination, policy, Some(from)) else {
+        let only_back = announces.path(&packet.destination).is_some();
+        return Err(if only_back { Cause::Loop } else { Cause::NoPath });
+    };
+    let link = step.next_hop.link().ok_or(Cause::InClear)?;
+    Ok((link, step))
 }
 
-/// Whether the next hop is the destination itself, which is not asked to carry it on.
-const fn is_direct(path: &Path) -> bool {
-    path.hops.get() <= 1
+/// The path of a packet, and that its proof is expected.
+fn expected(cx: Cx, packet: &Packet<'_>, step: &Step, announces: &mut Announces) -> PathName {
+    if packet.packet_type == PacketType::Data {
+        announces.expect_proof(cx.now, step.path);
+    }
+    step.path
 }
 
 /// A packet as links carry it.

@@ -16,6 +16,7 @@ use crate::forwarding::{self, Forwarding};
 use crate::interface::{Endpoint, InterfaceId, Profile};
 use crate::links::{self, Down, LinkId, LinkStatus, Links, Policy};
 use crate::media::{self, Frame, Media};
+use crate::routes::PathPolicy;
 use crate::tap::{Opened, Tapping};
 pub use wiring::ORIGINATED_MAX;
 
@@ -81,6 +82,8 @@ pub enum Input {
         handle: u64,
         /// The packet.
         packet: Vec<u8>,
+        /// By what its path is chosen.
+        policy: PathPolicy,
     },
     /// Send a proof of this node's own back along the way that the proved packet came; without one it is dropped.
     Prove {
@@ -362,7 +365,9 @@ impl Machine for Network {
                 organs.links.handle(cx, L::ClocksParted, nerves);
                 organs.broadcast.handle(cx, B::ClocksParted, nerves);
             }
-            Input::Originate { handle, packet } => organs.originate(cx, handle, &packet, nerves),
+            Input::Originate { handle, packet, policy } => {
+                organs.originate(cx, handle, &packet, policy, nerves);
+            }
             Input::Prove { packet } => organs.prove(cx, &packet, nerves),
         }
         self.settle(cx, out);

@@ -10,6 +10,7 @@
 //! | [`region`] | which channels may be used where, and for how much of the time |
 //! | [`rnode`] | the host's side of an RNode: detection, setting up, flow control, statistics |
 //! | [`announces`] | the organ that makes this node known, hears of others, passes their announces on |
+//! | [`routes`] | which ways lead to a destination, which are safe, which is best |
 //! | [`forwarding`] | the organ that says where a packet goes: here, over a link, or nowhere |
 //! | [`tap`] | a look into what links and broadcasts carry, for whoever looks for faults |
 //! | [`layer`] | [`Network`]: the organs and the wires between them |
@@ -47,6 +48,7 @@ pub mod media;
 mod refusals;
 pub mod region;
 pub mod rnode;
+pub mod routes;
 pub mod tap;
 
 pub use announces::{AppData, AppDataTooLong, Recipient, Sighting};
@@ -58,4 +60,5 @@ pub use layer::{Effect, Input, Limits, Network, Originated, Writer};
 pub use links::{Down, LinkId, LinkStatus, Policy};
 pub use media::{Frame, Seal};
 pub use region::{Channel, Region};
+pub use routes::{PathPolicy, Weights};
 pub use tap::{Opened, Tapping};

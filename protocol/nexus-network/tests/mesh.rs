@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, VecDeque};
 
 use nexus_crypto::{DestinationHash, IdentitySeed, NodeIdentity, RatchetPublic};
 use nexus_machine::{Cx, Duration, Instant, Key, Machine as _, Seed, Snapshot};
-use nexus_network::announces::{self, Announces, Effect, Input};
+use nexus_network::announces::{self, Announces, Effect, Input, Outlet};
 use nexus_network::forwarding::{self, Decision, Forwarding};
-use nexus_network::{AppData, InterfaceId, LinkId};
+use nexus_network::{AppData, InterfaceId, LinkId, PathPolicy};
 use nexus_wire::nexus::code::BandwidthCode;
+use nexus_wire::nexus::cost::{CostList, CostRequest};
 use nexus_wire::nexus::frame::HEADER_LEN;
-use nexus_wire::nexus::message::Messages;
+use nexus_wire::nexus::message::{MessageKind, Messages};
 use nexus_wire::nexus::path_cost::{Hop, HopCount, LatencyMs};
 use nexus_wire::nexus::traffic;
 use nexus_wire::reticulum::{Context, DestinationType, MTU, Packet, PacketType};
@@ -20,7 +21,7 @@ fn in_a_line_both_ends_know_each_other_and_a_packet_and_its_proof_go_all_the_way
     (0..3).for_each(|n| mesh.link(n, n + 1));
     mesh.run(Duration::from_secs(5));
     let path = mesh.nodes[0].announces.path(&mesh.address(3)).unwrap();
-    assert_eq!((path.hops.get(), path.cost.hops, path.cost.worst_latency), (3, HopCount(3), LatencyMs(20)));
+    assert_eq!((path.cost.hops, path.cost.worst_latency), (HopCount(3), LatencyMs(20)));
     let price = path.cost.cumulative_cost.price().unwrap();
     assert!(price.abs_diff(3 * PRICE) * 12 <= 3 * PRICE, "the sum, to the codes next to it: {price}");
 
@@ -183,6 +184,11 @@ impl Mesh {
         for effect in effects {
             match effect {
                 Effect::Tell { link, plaintext, .. } => inputs.extend(self.deliver(n, link, &plaintext)),
+                Effect::Say { to: Outlet::Link(link), message } => {
+                    let to = self.other_end(n, link);
+                    inputs.extend(to.map(|to| (to, costs(link, &message))));
+                }
+                Effect::Say { to: Outlet::Hearers(_), .. } => panic!("nobody hears broadcasts"),
                 Effect::Write { number, .. } => inputs.push((n, Input::Durable(number))),
                 Effect::Send(_)
                 | Effect::Broadcast { .. }
@@ -238,7 +244,9 @@ impl Mesh {
 
     fn originate(&mut self, n: usize, packet: &mut [u8]) -> LinkId {
         let Node { announces, forwarding } = &mut self.nodes[n];
-        forwarding.originate(Cx::at(self.now), packet, announces).expect("a path is known")
+        forwarding
+            .originate(Cx::at(self.now), PathPolicy::default(), packet, announces)
+            .expect("a path is known")
     }
 
     /// Sends a packet of `n`'s own: who had it, and what arrived.
@@ -254,12 +262,29 @@ impl Mesh {
             at = self.other_end(at, link).expect("the link is up");
             way.push(at);
             let Node { announces, forwarding } = &mut self.nodes[at];
-            match forwarding.from_link(Cx::at(self.now), link, &mut packet, announces) {
+            match forwarding.from_link(
+                Cx::at(self.now),
+                link,
+                traffic::Class::Standard,
+                &mut packet,
+                announces,
+            ) {
                 Decision::Deliver | Decision::Drop(_) => return (way, packet),
                 Decision::Forward { link: next } => link = next,
             }
         }
     }
+}
+
+/// What a COST or a `COST_REQUEST` says to whoever gets it.
+fn costs(link: LinkId, message: &[u8]) -> Input {
+    let message = Messages::new(&message[HEADER_LEN..]).next().expect("one").expect("a message");
+    if message.kind == MessageKind::COST {
+        let list: CostList<'_> = message.parse().expect("records");
+        return Input::Costs { link, records: list.records().collect() };
+    }
+    let CostRequest { destination } = message.parse().expect("a request");
+    Input::CostRequested { link, destination }
 }
 
 /// A packet as its originator writes it.

@@ -7,7 +7,7 @@ use nexus_crypto::{IdentitySeed, NodeId, NodeIdentity};
 use nexus_machine::{
     Config, Cx, Duration, Instant, Machine, MemoryBound, Seed, Snapshot, Ticket, WallClock, Write, earliest,
 };
-use nexus_network::{AppData, Network, Opened, Tapping};
+use nexus_network::{AppData, Network, Opened, PathPolicy, Tapping};
 use nexus_secure::{Ratchets, Secure};
 
 use crate::contract::{Command, Event, Input, Output};
@@ -311,7 +311,8 @@ impl Body {
                 self.secure.handle(cx, nexus_secure::Input::Found { token, recipient }, signals);
             }
             S::Originate { handle, packet } => {
-                self.network.handle(cx, N::Originate { handle, packet }, signals);
+                let policy = PathPolicy::default();
+                self.network.handle(cx, N::Originate { handle, packet, policy }, signals);
             }
             S::Prove(packet) => self.network.handle(cx, N::Prove { packet }, signals),
             S::MessageArrived(message) => outputs.push_back(Output::Event(Event::MessageArrived(message))),

@@ -314,7 +314,7 @@ fn node(n: u8, snapshot: &Snapshot, seed: &Seed) -> Node {
         broadcast: broadcast::Limits { links: 4, interfaces: 4 },
         forwarding: forwarding::Limits { duplicates: 64, reverse: 32 },
         media: media::Limits { interfaces: 4, frames: 8, bytes: 4_000 },
-        announces: announces::Limits { known: 8, relays: 4, links: 4, cache_bytes: 2_000 },
+        announces: announces::Limits { known: 8, relays: 4, links: 4, paths: 16, cache_bytes: 2_000 },
     };
     let setup = Setup {
         identity: IdentitySeed::from_bytes([n; 32]),

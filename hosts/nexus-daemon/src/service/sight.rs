@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use nexus_crypto::{DestinationHash, NameHash, NodeId};
 use nexus_machine::Instant;
-use nexus_network::announces::{PathState, Via};
+use nexus_network::announces::Via;
 use nexus_network::broadcast::ChannelStatus;
+use nexus_network::routes::Stage;
 use nexus_network::{Down, InterfaceId, LinkId, LinkStatus, Mode};
 use nexus_node::Sender;
 
@@ -156,30 +157,32 @@ pub(super) fn refusals(view: &HostView<'_>) -> BTreeMap<String, u64> {
 
 pub(super) fn paths(view: &HostView<'_>) -> Vec<Path> {
     let network = view.node().network();
-    let known = network.announces().known().filter(|(_, known)| known.path == PathState::Alive);
+    let announces = network.announces();
     let peers: BTreeMap<LinkId, NodeId> =
         network.links().status().map(|link| (link.id, link.peer.node_id())).collect();
-    let direct = |known: &nexus_network::announces::Known| known.neighbour.hops.get() <= 1;
-    let via = |known: &nexus_network::announces::Known| match known.neighbour.via {
-        Via::Clear { transport, .. } => transport.map(|relay| relay.to_string()),
-        Via::Link { .. } if direct(known) => None,
-        Via::Link { link, .. } => peers.get(&link).map(ToString::to_string),
+    let via = |path: &nexus_network::announces::Path| match (path.via, path.stage) {
+        (Via::Clear { transport, .. }, _) => transport.map(|relay| relay.to_string()),
+        (Via::Link { .. }, Stage::Last) => None,
+        (Via::Link { link, .. }, Stage::Relay) => peers.get(&link).map(ToString::to_string),
     };
-    let path = |(destination, known): (&DestinationHash, &nexus_network::announces::Known)| Path {
-        destination: destination.to_string(),
-        node: DestinationHash::of(NameHash::NEXUS_NODE, known.public.hash()) == *destination,
-        hops: known.neighbour.hops.get(),
-        interface: interface_name(view, known.neighbour.via.iface()),
-        via: via(known),
-        cost: Some(Cost {
-            unxs_per_kib: known.cost.cumulative_cost.price(),
-            worst_latency_ms: known.cost.worst_latency.0,
-            bottleneck_bps: known.cost.bottleneck.bps().unwrap_or(0),
-        }),
-        emission: known.emitted_at,
-        age_s: age_s(view.now(), known.heard_at),
-    };
-    known.map(path).collect()
+    let alive = announces.known().filter_map(|(destination, known)| {
+        let path = announces.path(destination)?;
+        Some(Path {
+            destination: destination.to_string(),
+            node: DestinationHash::of(NameHash::NEXUS_NODE, known.public.hash()) == *destination,
+            hops: path.cost.hops.0,
+            interface: interface_name(view, path.via.iface()),
+            via: via(&path),
+            cost: Some(Cost {
+                unxs_per_kib: path.cost.cumulative_cost.price(),
+                worst_latency_ms: path.cost.worst_latency.0,
+                bottleneck_bps: path.cost.bottleneck.bps().unwrap_or(0),
+            }),
+            emission: known.emitted_at,
+            age_s: age_s(view.now(), known.heard_at),
+        })
+    });
+    alive.collect()
 }
 
 pub(super) fn links(view: &HostView<'_>) -> Vec<Link> {

@@ -52,9 +52,8 @@ impl Cache {
         self.packets.get(destination).map(Vec::as_slice)
     }
 
-    /// The announce of `destination`, looked at.
-    pub(super) fn peek(&self, destination: &DestinationHash) -> Option<&[u8]> {
-        self.packets.get(destination).map(Vec::as_slice)
+    pub(super) fn holds(&self, destination: &DestinationHash) -> bool {
+        self.packets.contains(destination)
     }
 
     pub(super) const fn memory_bound(&self) -> usize {

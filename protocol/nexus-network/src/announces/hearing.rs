@@ -1,15 +1,17 @@
 //! Hearing: the cheap half first, then the signature, then belief.
 
 use nexus_machine::{Cx, Sink};
-use nexus_wire::nexus::path_cost::{CompactPathCost, Draw, Generation, Hop};
+use nexus_wire::nexus::path_cost::{CompactPathCost, Generation, HopCount};
 use nexus_wire::reticulum::packet::HEADER_1_LEN;
 use nexus_wire::reticulum::{Announce, Hops, Packet, PacketType};
 
-use super::known::{Judgement, Neighbour, Via};
+use super::known::{Judgement, Neighbour, PathState, Via, print_of};
 use super::passing::{Audience, Promise, take_promise};
+use super::routing::Said;
 use super::{Announces, Effect, Motive, Sighting, count};
 use crate::interface::InterfaceId;
 use crate::links::LinkId;
+use crate::routes::NextHop;
 
 /// An announce, and how it came.
 #[derive(Clone, Copy)]
@@ -20,19 +22,37 @@ struct Heard<'a> {
     via: Via,
     /// The cost that was said.
     cost: CompactPathCost,
-    /// The hop that it came.
-    hop: Hop,
+}
+
+impl Heard<'_> {
+    fn next_hop(&self) -> NextHop {
+        match self.via {
+            Via::Link { link, iface } => NextHop::Link { iface, link },
+            Via::Clear { iface, .. } => NextHop::Clear(iface),
+        }
+    }
+
+    /// What is said beside an announce is of the first generation.
+    const fn said(&self) -> Said {
+        Said {
+            destination: self.announce.destination,
+            random_hash: self.announce.claim.random_hash,
+            generation: Generation::FIRST,
+            cost: self.cost,
+        }
+    }
 }
 
 impl Announces {
     pub(super) fn heard(&mut self, cx: Cx, iface: InterfaceId, bytes: &[u8], out: &mut impl Sink<Effect>) {
-        let Some(hop) = self.interfaces.get(&iface).map(|medium| medium.hop) else {
+        if !self.interfaces.contains_key(&iface) {
             return count(&mut self.refusals.closed);
-        };
+        }
         let Ok(packet) = Packet::decode(bytes) else { return count(&mut self.refusals.malformed) };
         let via = Via::Clear { iface, transport: packet.transport };
-        // Nobody charges for a stock segment.
-        self.take(cx, packet, via, CompactPathCost::ORIGIN, hop, out);
+        // Nobody charges for a stock segment; its relays count as hops.
+        let cost = CompactPathCost { hops: HopCount(packet.hops.get()), ..CompactPathCost::ORIGIN };
+        self.take(cx, packet, via, cost, out);
     }
 
     pub(super) fn heard_on_link(
@@ -43,8 +63,7 @@ impl Announces {
         mut bytes: alloc::vec::Vec<u8>,
         out: &mut impl Sink<Effect>,
     ) {
-        let Some((iface, hop, peer)) = self.links.get(link).map(|other| (other.iface, other.hop, other.peer))
-        else {
+        let Some((iface, peer)) = self.links.get(link).map(|other| (other.iface, other.peer)) else {
             return count(&mut self.refusals.closed);
         };
         let promise = take_promise(&mut bytes);
@@ -55,7 +74,7 @@ impl Announces {
             Promise::Present => Some(peer),
             Promise::Absent => None,
         };
-        self.take(cx, packet, Via::Link { link, iface }, cost, hop, out);
+        self.take(cx, packet, Via::Link { link, iface }, cost, out);
     }
 
     fn take(
@@ -64,7 +83,6 @@ impl Announces {
         packet: Packet<'_>,
         via: Via,
         cost: CompactPathCost,
-        hop: Hop,
         out: &mut impl Sink<Effect>,
     ) {
         if packet.packet_type != PacketType::Announce {
@@ -73,12 +91,12 @@ impl Announces {
         let (Ok(announce), Some(hops)) = (Announce::from_packet(&packet), packet.hops.counted()) else {
             return count(&mut self.refusals.malformed);
         };
-        let heard = Heard { packet, announce, hops, via, cost, hop };
+        let heard = Heard { packet, announce, hops, via, cost };
         if announce.destination == self.own.destination() {
             return self.heard_own(cx, &heard, out);
         }
-        match self.known.judge(&announce) {
-            Judgement::Repeated => self.repeated(&heard),
+        match self.known.judge(&announce, self.state(&announce.destination)) {
+            Judgement::Repeated => self.repeated(cx, &heard, out),
             Judgement::OtherKey => count(&mut self.refusals.other_key),
             Judgement::Surpassed => self.surpassed(cx, &heard, out),
             Judgement::Newer => self.believe(cx, &heard, Audience::Everybody, out),
@@ -101,22 +119,23 @@ impl Announces {
             self.speech.sign(destination, random_hash.emitted_at(), link);
         }
         let neighbour = Neighbour { via: heard.via, hops: heard.hops };
-        let draw = Draw {
-            destination,
-            random_hash: *random_hash.as_bytes(),
-            generation: Generation::FIRST,
-            relay: self.own.node_id(),
-        };
-        let cost = heard.cost.relayed(&heard.hop, &draw);
-        if let Some(forgotten) = self.known.learn(&heard.announce, neighbour, cost, cx.now) {
+        let print = print_of(heard.packet.data);
+        if let Some(forgotten) = self.known.learn(&heard.announce, print, neighbour, cx.now) {
             self.cache.forget(&forgotten);
+            self.routes.forget(&forgotten);
         }
+        self.candidate(cx, &heard.said(), heard.next_hop(), out);
+        self.admit_pending(cx, destination, random_hash, out);
         out.push(Effect::Reached(Sighting {
             destination,
             emitted_at: random_hash.emitted_at(),
             hops: heard.hops.get(),
             iface: heard.via.iface(),
         }));
+        if to == Audience::Links && self.state(&destination) == PathState::Lost {
+            // It says a path that might lead back here: another generation was asked for.
+            return;
+        }
         self.pass_on(cx, &heard.packet, &heard.announce, neighbour, to);
     }
 
@@ -134,17 +153,25 @@ impl Announces {
         true
     }
 
-    /// What is known is said by another neighbour: that one has it.
-    fn repeated(&mut self, heard: &Heard<'_>) {
+    /// What is known is said by another neighbour: that one has it, and a path.
+    fn repeated(&mut self, cx: Cx, heard: &Heard<'_>, out: &mut impl Sink<Effect>) {
         count(&mut self.refusals.stale);
         let destination = heard.announce.destination;
-        let known = match self.own.current().filter(|_| destination == self.own.destination()) {
-            Some(own) => own.bytes.get(HEADER_1_LEN..),
-            None => self.cache.peek(&destination).and_then(|packet| packet.get(HEADER_1_LEN..)),
-        };
         // Its signature was not looked at: it has to be what verified before, byte for byte.
-        if let Some(link) = heard.via.link().filter(|_| known == Some(heard.packet.data)) {
+        let is_same = match self.own.current().filter(|_| destination == self.own.destination()) {
+            Some(own) => own.bytes.get(HEADER_1_LEN..) == Some(heard.packet.data),
+            None => {
+                self.known.get(&destination).is_some_and(|known| known.print == print_of(heard.packet.data))
+            }
+        };
+        if !is_same {
+            return;
+        }
+        if let Some(link) = heard.via.link() {
             self.speech.sign(destination, heard.announce.claim.random_hash.emitted_at(), link);
+        }
+        if destination != self.own.destination() {
+            self.candidate(cx, &heard.said(), heard.next_hop(), out);
         }
     }
 
@@ -163,7 +190,7 @@ impl Announces {
             return self.surpassed(cx, heard, out);
         }
         if emitted_at == self.own.last_emission() {
-            return self.repeated(heard);
+            return self.repeated(cx, heard, out);
         }
         if !self.verifies(cx, heard) {
             return;

@@ -1,16 +1,17 @@
 //! What is known of others: the newest verified emission of each destination, and by whom it came.
 
 use alloc::collections::BTreeSet;
-use alloc::vec::Vec;
 use core::cmp::Reverse;
 
-use nexus_crypto::{DestinationHash, IdentityHash, IdentityPublic, RatchetPublic};
+use nexus_crypto::{DestinationHash, IdentityHash, IdentityPublic, RatchetPublic, hash};
 use nexus_machine::{BoundedMap, Inserted, Instant, MapOverflow};
-use nexus_wire::nexus::path_cost::CompactPathCost;
-use nexus_wire::reticulum::{Announce, Hops};
+use nexus_wire::nexus::cost::Standing;
+use nexus_wire::nexus::path_cost::{CompactPathCost, Generation};
+use nexus_wire::reticulum::{Announce, Hops, RandomHash};
 
 use crate::interface::InterfaceId;
 use crate::links::LinkId;
+use crate::routes::{Distance, NextHop, Stage};
 
 /// How a neighbour is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,15 +60,6 @@ pub struct Neighbour {
     pub hops: Hops,
 }
 
-/// Whether packets can go the way that an announce came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PathState {
-    /// They can.
-    Alive,
-    /// The link that it came by is no more. The same emission from another neighbour, or a later one, restores it.
-    Lost,
-}
-
 /// The newest verified announce of a destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
@@ -79,23 +71,61 @@ pub struct Known {
     pub ratchet: Option<RatchetPublic>,
     /// Through whom it was heard first.
     pub neighbour: Neighbour,
-    /// What the path costs, as that neighbour said it, with the hop to that neighbour added.
-    pub cost: CompactPathCost,
-    /// Whether packets can go that way.
-    pub path: PathState,
     /// When it was heard.
     pub heard_at: Instant,
+    /// What names the emission.
+    pub(super) random_hash: RandomHash,
+    /// The hash of all that was signed, by which a copy is known without its signature.
+    pub(super) print: Print,
+    /// The best that this node ever said of the newest edition that it spoke of: what a path has to surpass.
+    pub(super) distance: Option<Distance>,
+    /// What this node said last.
+    pub(super) told: Option<Told>,
 }
 
-/// The way to a destination.
+/// The first bytes of the BLAKE3 of an announce, header excluded.
+pub(super) type Print = [u8; 16];
+
+/// The print of an announce packet's payload.
+pub(super) fn print_of(payload: &[u8]) -> Print {
+    hash::truncate(&hash::blake3(&[payload]))
+}
+
+/// What this node told others of a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Told {
+    pub(super) random_hash: RandomHash,
+    pub(super) generation: Generation,
+    pub(super) cost: CompactPathCost,
+    /// The path that it was.
+    pub(super) over: NextHop,
+    pub(super) standing: Standing,
+}
+
+/// Whether a path to a destination is known on which packets can go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PathState {
+    /// One is.
+    Alive,
+    /// None is. The same emission from another neighbour, a newer generation of its costs or a later one restores it.
+    Lost,
+}
+
+/// A way to a destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Path {
     /// How the next hop is reached.
     pub via: Via,
-    /// How many hops it is; 1 if the next hop is the destination itself.
-    pub hops: Hops,
-    /// What it costs, the hop to the next hop included.
+    /// Whether the next hop is the destination itself.
+    pub stage: Stage,
+    /// What it costs, the hop to the next hop included. Behind an interface in clear, its hops count stock relays too.
     pub cost: CompactPathCost,
+    /// Whether packets may go that way: no loop can come of it.
+    pub is_usable: bool,
+    /// How many of 255 packets were proved of late; none if nothing is known.
+    pub reliability: Option<u8>,
+    /// Seconds since the neighbour said it last.
+    pub age_s: u32,
 }
 
 /// What is needed to write to a destination.
@@ -142,13 +172,14 @@ impl KnownDestinations {
         Self { entries, order: BTreeSet::new(), evicted: 0 }
     }
 
-    pub(super) fn judge(&self, announce: &Announce<'_>) -> Judgement {
+    /// What to make of `announce`, while its destination's path is in `state`.
+    pub(super) fn judge(&self, announce: &Announce<'_>, state: PathState) -> Judgement {
         let Some(known) = self.entries.get(&announce.destination) else { return Judgement::Newer };
         if known.public != announce.claim.public {
             return Judgement::OtherKey;
         }
         let emitted_at = announce.claim.random_hash.emitted_at();
-        match (emitted_at.cmp(&known.emitted_at), known.path) {
+        match (emitted_at.cmp(&known.emitted_at), state) {
             (core::cmp::Ordering::Greater, _) => Judgement::Newer,
             (core::cmp::Ordering::Equal, PathState::Lost) => Judgement::Restores,
             (core::cmp::Ordering::Equal, PathState::Alive) => Judgement::Repeated,
@@ -160,18 +191,22 @@ impl KnownDestinations {
     pub(super) fn learn(
         &mut self,
         announce: &Announce<'_>,
+        print: Print,
         neighbour: Neighbour,
-        cost: CompactPathCost,
         now: Instant,
     ) -> Option<DestinationHash> {
+        let before = self.entries.get(&announce.destination);
+        let (distance, told) = before.map_or((None, None), |known| (known.distance, known.told));
         let known = Known {
             public: announce.claim.public,
             emitted_at: announce.claim.random_hash.emitted_at(),
             ratchet: announce.claim.ratchet,
             neighbour,
-            cost,
-            path: PathState::Alive,
             heard_at: now,
+            random_hash: announce.claim.random_hash,
+            print,
+            distance,
+            told,
         };
         let place = place(announce.destination, &known);
         let displaced = match self.entries.insert(announce.destination, known) {
@@ -191,19 +226,6 @@ impl KnownDestinations {
         displaced
     }
 
-    /// A link is no more: paths over it go over `instead`, if there is another link with the same peer, or are lost.
-    pub(super) fn lose(&mut self, link: LinkId, instead: Option<Via>) {
-        let over = self.entries.iter().filter(|(_, known)| known.neighbour.via.link() == Some(link));
-        let over: Vec<DestinationHash> = over.map(|(destination, _)| *destination).collect();
-        for destination in over {
-            let Some(known) = self.entries.get_mut(&destination) else { continue };
-            match instead {
-                Some(via) => known.neighbour.via = via,
-                None => known.path = PathState::Lost,
-            }
-        }
-    }
-
     /// The place after `last` in the order of telling; the first without one.
     pub(super) fn next_place(&self, last: Option<Place>) -> Option<Place> {
         match last {
@@ -219,6 +241,10 @@ impl KnownDestinations {
 
     pub(super) fn get(&self, destination: &DestinationHash) -> Option<&Known> {
         self.entries.get(destination)
+    }
+
+    pub(super) fn get_mut(&mut self, destination: &DestinationHash) -> Option<&mut Known> {
+        self.entries.get_mut(destination)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&DestinationHash, &Known)> {

@@ -1,11 +1,12 @@
 //! The links as the announces see them: what a hop costs, how much a neighbour may have verified, and how far it was told.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, VecDeque};
 
 use nexus_crypto::{DestinationHash, IdentityHash};
 use nexus_machine::{BoundedMap, Bucket, Duration, Inserted, Instant, MapOverflow};
 use nexus_wire::nexus::path_cost::Hop;
 
+use super::costs::{PENDING, Pending};
 use super::known::{Place, Via};
 use crate::interface::InterfaceId;
 use crate::links::LinkId;
@@ -25,6 +26,8 @@ pub(super) struct Neighbouring {
     pub(super) hears_since: Option<Instant>,
     /// Which emission of this node's own it was told over its link; 0 if none.
     pub(super) own_told: u64,
+    /// What it said of emissions that are not known.
+    pub(super) pending: VecDeque<Pending>,
     verifications: Bucket,
 }
 
@@ -51,6 +54,7 @@ impl Neighbouring {
             told_again: 0,
             hears_since: None,
             own_told: 0,
+            pending: VecDeque::new(),
             verifications,
         }
     }
@@ -108,10 +112,10 @@ impl Neighbours {
     }
 
     /// Returns another link with the same peer, if there is one.
-    pub(super) fn down(&mut self, link: LinkId) -> Option<Via> {
+    pub(super) fn down(&mut self, link: LinkId) -> Option<(LinkId, InterfaceId)> {
         let gone = self.links.remove(&link)?;
         let same = self.links.iter().rev().find(|(_, other)| other.peer == gone.peer);
-        same.map(|(link, other)| Via::Link { link: *link, iface: other.iface })
+        same.map(|(link, other)| (*link, other.iface))
     }
 
     pub(super) fn get(&self, link: LinkId) -> Option<&Neighbouring> {
@@ -124,6 +128,10 @@ impl Neighbours {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (LinkId, &Neighbouring)> {
         self.links.iter().map(|(link, neighbouring)| (*link, neighbouring))
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (LinkId, &mut Neighbouring)> {
+        self.links.iter_mut().map(|(link, neighbouring)| (*link, neighbouring))
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -148,7 +156,8 @@ impl Neighbours {
 
     pub(super) const fn memory_bound(&self) -> usize {
         // Its deadline included.
-        const PER_LINK: usize = 2 * (size_of::<(LinkId, Neighbouring)>() + 160);
+        const PER_LINK: usize =
+            2 * (size_of::<(LinkId, Neighbouring)>() + 160) + 2 * PENDING * size_of::<Pending>();
         const PER_CORRECTION: usize = 4 * (size_of::<(LinkId, DestinationHash, Instant, u64)>() + 32);
         self.capacity
             .saturating_mul(PER_LINK)

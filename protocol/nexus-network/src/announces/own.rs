@@ -4,7 +4,8 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use nexus_crypto::{DestinationHash, IdentityHash, NameHash, NodeId, NodeIdentity, RatchetPublic};
-use nexus_machine::{Gate, Snapshot, Stream, Write};
+use nexus_machine::{Duration, Gate, Instant, Snapshot, Stream, Write};
+use nexus_wire::nexus::path_cost::Generation;
 use nexus_wire::reticulum::{
     MTU, RandomHash,
     announce::{APP_DATA_WITH_RATCHET_MAX, Claim, Occasion, RELAYABLE_LEN},
@@ -49,8 +50,20 @@ impl Default for AppData {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Emission {
     pub(super) emitted_at: u64,
+    pub(super) random_hash: RandomHash,
     pub(super) motive: Motive,
     pub(super) bytes: Vec<u8>,
+}
+
+/// What comes of a request for another generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Renewal {
+    /// There is nothing yet, or there was another one of late.
+    TooSoon,
+    /// There is.
+    Generation,
+    /// All generations of the emission are used up: another emission is due.
+    Emission,
 }
 
 /// What this node says of itself, and when it last said so.
@@ -64,6 +77,9 @@ pub(super) struct OwnAnnounce {
     last: u64,
     /// The newest emission that left.
     current: Option<Emission>,
+    /// Which costs of it were said last, and when there were others.
+    generation: Generation,
+    renewed_at: Option<Instant>,
     /// At most one emission waits for its write.
     gate: Gate<Emission>,
 }
@@ -79,7 +95,17 @@ impl OwnAnnounce {
             .get(EMISSIONS, destination.as_bytes())
             .and_then(|value| value.try_into().ok())
             .map_or(0, u64::from_le_bytes);
-        Self { identity, destination, app_data, ratchet: None, last, current: None, gate: Gate::new(1) }
+        Self {
+            identity,
+            destination,
+            app_data,
+            ratchet: None,
+            last,
+            current: None,
+            generation: Generation::FIRST,
+            renewed_at: None,
+            gate: Gate::new(1),
+        }
     }
 
     pub(super) const fn destination(&self) -> DestinationHash {
@@ -146,6 +172,27 @@ impl OwnAnnounce {
     /// Remembers what left, for interfaces that come up later.
     pub(super) fn published(&mut self, emission: Emission) {
         self.current = Some(emission);
+        self.generation = Generation::FIRST;
+    }
+
+    /// Which costs of the current emission are said.
+    pub(super) const fn generation(&self) -> Generation {
+        self.generation
+    }
+
+    /// Others ask for costs of another generation.
+    pub(super) fn renew(&mut self, now: Instant, interval: Duration) -> Renewal {
+        if self.current.is_none() || self.renewed_at.is_some_and(|at| now.since(at) < interval) {
+            return Renewal::TooSoon;
+        }
+        self.renewed_at = Some(now);
+        match self.generation.next() {
+            Some(next) => {
+                self.generation = next;
+                Renewal::Generation
+            }
+            None => Renewal::Emission,
+        }
     }
 
     fn sign(&self, ratchet: RatchetPublic, random_hash: RandomHash, motive: Motive) -> Option<Emission> {
@@ -159,6 +206,6 @@ impl OwnAnnounce {
         let announce = claim.sign(self.identity.as_reticulum());
         let mut buffer = [0; MTU];
         let bytes = announce.encode(Occasion::Periodic, &mut buffer).ok()?.to_vec();
-        Some(Emission { emitted_at: random_hash.emitted_at(), motive, bytes })
+        Some(Emission { emitted_at: random_hash.emitted_at(), random_hash, motive, bytes })
     }
 }

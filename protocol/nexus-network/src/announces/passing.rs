@@ -8,12 +8,13 @@ use nexus_machine::{Cx, Duration, Inserted, Instant, Relaying, Sink};
 use nexus_wire::nexus::Layout as _;
 use nexus_wire::nexus::frame::HEADER_LEN;
 use nexus_wire::nexus::message::MessageWriter;
-use nexus_wire::nexus::path_cost::CompactPathCost;
+use nexus_wire::nexus::path_cost::{CompactPathCost, CostCode};
 use nexus_wire::nexus::traffic;
 use nexus_wire::reticulum::relay::HEADROOM;
 use nexus_wire::reticulum::{Announce, Context, Packet, PacketMut, Propagation};
 
-use super::known::{Neighbour, PathState, Via};
+use super::costs::Outlet;
+use super::known::{Neighbour, Told, Via};
 use super::speaking::Introduced;
 use super::{Announces, Effect, Timer, count, frame};
 use crate::interface::Reach;
@@ -37,7 +38,6 @@ pub(super) struct Relay {
     peer: Option<IdentityHash>,
     to: Audience,
     fast_links: FastLinks,
-    cost: CompactPathCost,
     /// The packet as links carry it.
     packet: Vec<u8>,
 }
@@ -79,7 +79,6 @@ impl Announces {
         if cx.config.relaying == Relaying::Off || is_response || hops.counted().is_none() {
             return;
         }
-        let Some(cost) = self.known.get(&destination).map(|known| known.cost) else { return };
         if !announce.is_relayable() {
             return count(&mut self.refusals.too_long);
         }
@@ -94,7 +93,7 @@ impl Announces {
         self.cache.keep(destination, packet.clone());
         self.speak_later(cx.now, destination, hops.get(), packet.len());
         let peer = via.link().and_then(|link| self.links.get(link)).map(|neighbouring| neighbouring.peer);
-        let relay = Relay { from: via, peer, to, fast_links: FastLinks::Waiting, cost, packet };
+        let relay = Relay { from: via, peer, to, fast_links: FastLinks::Waiting, packet };
         if let Inserted::Refused(_) = self.relays.insert(destination, relay) {
             return count(&mut self.refusals.crowded);
         }
@@ -107,10 +106,17 @@ impl Announces {
         }
     }
 
-    pub(super) fn relay_on_fast_links(&mut self, destination: DestinationHash, out: &mut impl Sink<Effect>) {
-        if self.is_lost(&destination) {
+    pub(super) fn relay_on_fast_links(
+        &mut self,
+        now: Instant,
+        destination: DestinationHash,
+        out: &mut impl Sink<Effect>,
+    ) {
+        if !self.relays.contains(&destination) {
             return;
         }
+        // Links would take this node for the next hop: without a path they hear of it when there is one again.
+        let Some(Told { cost, .. }) = self.quote(now, &destination) else { return };
         let Some(relay) = self.relays.get_mut(&destination) else { return };
         relay.fast_links = FastLinks::Told;
         for (link, neighbouring) in self.links.iter() {
@@ -118,7 +124,7 @@ impl Announces {
                 && !self.speech.is_on(neighbouring.iface)
                 && relay.peer != Some(neighbouring.peer)
             {
-                out.push(tell(link, destination, relay.cost, &relay.packet));
+                out.push(tell(link, destination, cost, &relay.packet));
             }
         }
     }
@@ -126,13 +132,18 @@ impl Announces {
     pub(super) fn relay(&mut self, now: Instant, destination: DestinationHash, out: &mut impl Sink<Effect>) {
         self.deadlines.cancel(Timer::FastRelay(destination));
         let Some(relay) = self.relays.remove(&destination) else { return };
-        let lost = self.is_lost(&destination);
-        for (link, neighbouring) in self.links.iter() {
-            let told = neighbouring.is_fast() && relay.fast_links == FastLinks::Told
-                || self.speech.is_on(neighbouring.iface);
-            if !lost && !told && relay.peer != Some(neighbouring.peer) {
-                out.push(tell(link, destination, relay.cost, &relay.packet));
+        let quoted = self.quote(now, &destination);
+        for (link, neighbouring) in self.links.iter().filter(|(_, other)| !self.speech.is_on(other.iface)) {
+            let is_told = neighbouring.is_fast() && relay.fast_links == FastLinks::Told;
+            if let Some(Told { cost, .. }) =
+                quoted.filter(|_| !is_told && relay.peer != Some(neighbouring.peer))
+            {
+                out.push(tell(link, destination, cost, &relay.packet));
             }
+        }
+        if quoted.is_some_and(|told| told.over.link() != relay.from.link()) {
+            // Whoever said it first is not on the way any more, and may need it.
+            self.owe_one(now, relay.from.link(), &destination);
         }
         self.repeat_later(now, destination, 0);
         if relay.to == Audience::Links {
@@ -146,12 +157,6 @@ impl Announces {
             }
             out.push(Effect::Send(frame(*iface, destination, &bytes)));
         }
-    }
-
-    /// Whether the path was lost while the announce waited: links, which would take this node for the next hop, hear of it
-    /// when the path is restored.
-    fn is_lost(&self, destination: &DestinationHash) -> bool {
-        self.known.get(destination).is_some_and(|known| known.path == PathState::Lost)
     }
 
     /// Tells `link` of the next destination that was known when it came up, and not through its own peer.
@@ -173,14 +178,16 @@ impl Announces {
             let Some(known) = self.known.get(&destination) else { continue };
             // What was heard since is passed on in any case.
             let has = self.speech.has(&destination, known.emitted_at, link);
-            let due = known.path == PathState::Alive && known.heard_at < up_at && !has;
-            if !due || self.links.leads_to_same(known.neighbour.via, link) {
+            let due = known.heard_at < up_at && !has;
+            let Some(via) = self.offered_over(&destination).filter(|_| due) else { continue };
+            if self.links.leads_to_same(via, link) || !self.cache.holds(&destination) {
                 continue;
             }
-            let cost = known.cost;
+            let Some(Told { cost, .. }) = self.quote(cx.now, &destination) else { continue };
             let Some(packet) = self.cache.take_up(&destination) else { continue };
             out.push(tell(link, destination, cost, packet));
             let len = packet.len();
+            self.owe_generation(cx.now, Outlet::Link(link), &destination);
             return self.tell_on(cx, link, len);
         }
         self.tell_on(cx, link, 0);
@@ -205,10 +212,10 @@ impl Announces {
             neighbouring.told = Some(place);
             let (_, _, destination) = place;
             // Where many hear each other, whoever comes hears those on the channel itself, or from its refresh on.
-            let due = self.known.get(&destination).is_some_and(|known| {
-                let via = known.neighbour.via;
+            let is_older = self.known.get(&destination).is_some_and(|known| known.heard_at < up_at);
+            let due = self.offered_over(&destination).is_some_and(|via| {
                 let is_heard_there = is_dense && via.iface() == iface;
-                known.heard_at < up_at && !is_heard_there && !self.links.leads_to_same(via, link)
+                is_older && !is_heard_there && !self.links.leads_to_same(via, link)
             });
             if due && let Introduced::Told(len) = self.introduce(cx, link, destination, out) {
                 return self.tell_on(cx, link, len);
@@ -239,22 +246,30 @@ impl Announces {
                 && self.links.may_correct(link, destination, cx.now)
             {
                 out.push(tell(link, destination, CompactPathCost::ORIGIN, &own.bytes));
+                self.owe_generation(cx.now, Outlet::Link(link), &destination);
             }
             return;
         }
         let Some(known) = self.known.get(&destination) else { return };
         let is_peers_own = known.public.hash() == peer;
-        let may_say = known.path == PathState::Alive || is_peers_own;
-        if cx.config.relaying == Relaying::Off && !is_peers_own || !may_say {
+        if cx.config.relaying == Relaying::Off && !is_peers_own || !self.cache.holds(&destination) {
             return;
         }
-        let cost = known.cost;
-        let Some(packet) = self.cache.take_up(&destination) else { return };
-        if self.links.may_correct(link, destination, cx.now) {
+        // To whom it is about, no cost says anything, and no path leads through this node.
+        let quoted = if is_peers_own { None } else { self.quote(cx.now, &destination).map(|told| told.cost) };
+        let Some(cost) = quoted.or(is_peers_own.then_some(UNKNOWN)) else { return };
+        if self.links.may_correct(link, destination, cx.now)
+            && let Some(packet) = self.cache.take_up(&destination)
+        {
             out.push(tell(link, destination, cost, packet));
+            self.owe_generation(cx.now, Outlet::Link(link), &destination);
         }
     }
 }
+
+/// The cost of what is no path.
+const UNKNOWN: CompactPathCost =
+    CompactPathCost { cumulative_cost: CostCode::Unknown, ..CompactPathCost::ORIGIN };
 
 /// The plaintext that says an announce to a link, behind room for the frame's header.
 pub(super) fn tell(link: LinkId, about: DestinationHash, cost: CompactPathCost, packet: &[u8]) -> Effect {

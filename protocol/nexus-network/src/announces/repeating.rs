@@ -3,11 +3,13 @@
 //! Fast links acknowledge nothing and have bytes to spare: what was said is said again, twice, to all of whom nothing shows that they have it. A neighbour that
 //! heard it the first time does no more than compare emission times. Source: spec/network.md#announces.
 
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+
 use nexus_crypto::DestinationHash;
 use nexus_machine::{Cx, Duration, Inserted, Instant, Relaying, Sink};
-use nexus_wire::nexus::path_cost::CompactPathCost;
+use nexus_wire::nexus::path_cost::{CompactPathCost, Generation};
 
-use super::known::PathState;
 use super::passing::tell;
 use super::{Announces, Effect, Timer};
 use crate::links::LinkId;
@@ -34,23 +36,55 @@ impl Announces {
         if destination == self.own.destination() {
             let Some(own) = self.own.current() else { return };
             let fast = self.links.iter().filter(|(_, neighbouring)| neighbouring.is_fast());
+            let mut said = BTreeSet::new();
             for (link, _) in fast.filter(|(link, _)| !self.speech.has(&destination, own.emitted_at, *link)) {
                 out.push(tell(link, destination, CompactPathCost::ORIGIN, &own.bytes));
+                said.insert(link);
             }
+            // Who has it may have it from others, and not know the shortest way.
+            let is_first = self.own.generation() == Generation::FIRST;
+            self.owe_fast(cx.now, &destination, |link| !is_first || !said.contains(&link));
         } else {
-            let alive = self.known.get(&destination).filter(|known| known.path == PathState::Alive);
-            let relaying = cx.config.relaying == Relaying::On;
-            let Some(known) = alive.filter(|_| relaying) else { return };
-            let (via, cost, emitted_at) = (known.neighbour.via, known.cost, known.emitted_at);
-            let Some(packet) = self.cache.take_up(&destination) else { return };
+            self.repeat_of_another(cx, destination, out);
+        }
+        self.repeat_later(cx.now, destination, repeated.saturating_add(1));
+    }
+
+    /// Whoever is not known to have the announce is told it again, and everybody else what it costs here: a cost that was lost on
+    /// its way is a path less.
+    fn repeat_of_another(&mut self, cx: Cx, destination: DestinationHash, out: &mut impl Sink<Effect>) {
+        if cx.config.relaying == Relaying::Off {
+            return;
+        }
+        let quoted = self.quote(cx.now, &destination);
+        let emitted_at = self.known.get(&destination).map(|known| known.emitted_at);
+        let (Some(told), Some(via), Some(emitted_at)) = (quoted, self.offered_over(&destination), emitted_at)
+        else {
+            // That there is no way may have been lost on its way too.
+            return self.owe_fast(cx.now, &destination, |_| true);
+        };
+        let has = |this: &Self, link| this.speech.has(&destination, emitted_at, link);
+        let mut said = BTreeSet::new();
+        if told.random_hash.emitted_at() == emitted_at
+            && let Some(packet) = self.cache.take_up(&destination).map(<[u8]>::to_vec)
+        {
             for (link, neighbouring) in self.links.iter() {
-                let has = self.speech.has(&destination, emitted_at, link);
-                if neighbouring.is_fast() && !has && !self.links.leads_to_same(via, link) {
-                    out.push(tell(link, destination, cost, packet));
+                if neighbouring.is_fast() && !has(self, link) && !self.links.leads_to_same(via, link) {
+                    out.push(tell(link, destination, told.cost, &packet));
+                    said.insert(link);
                 }
             }
         }
-        self.repeat_later(cx.now, destination, repeated.saturating_add(1));
+        let is_first = told.generation == Generation::FIRST;
+        self.owe_fast(cx.now, &destination, |link| !is_first || !said.contains(&link));
+    }
+
+    fn owe_fast(&mut self, now: Instant, destination: &DestinationHash, is_meant: impl Fn(LinkId) -> bool) {
+        let fast = self.links.iter().filter(|(link, other)| other.is_fast() && is_meant(*link));
+        let fast: Vec<LinkId> = fast.map(|(link, _)| link).collect();
+        for link in fast {
+            self.owe_one(now, Some(link), destination);
+        }
     }
 
     /// A link was told all that was known when it came up: it is told all of it again.

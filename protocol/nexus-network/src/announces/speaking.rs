@@ -12,7 +12,8 @@ use nexus_crypto::DestinationHash;
 use nexus_machine::{BoundedMap, Cx, Duration, Inserted, Instant, MapOverflow, Relaying, Sink};
 use nexus_wire::nexus::path_cost::CompactPathCost;
 
-use super::known::{PathState, Via};
+use super::costs::Outlet;
+use super::known::Via;
 use super::passing::{message_of, tell};
 use super::{Announces, Effect, Timer, count};
 use crate::interface::{InterfaceId, Mode, Profile, Reach};
@@ -112,6 +113,13 @@ impl Speech {
         if is_heard_by_many && self.channels.len() < CHANNELS {
             let channel = Channel { profile: *profile, spent_until: Instant::BOOT, waiting: BTreeMap::new() };
             self.channels.insert(iface, channel);
+        }
+    }
+
+    /// Takes the airtime of a message from the share of announces, where that is shared.
+    pub(super) fn spend(&mut self, iface: InterfaceId, now: Instant, bytes: usize) {
+        if let Some(channel) = self.channels.get_mut(&iface) {
+            channel.spend(now, bytes.saturating_add(BROADCAST_OVERHEAD));
         }
     }
 
@@ -391,10 +399,12 @@ impl Announces {
             let (emitted_at, packet) = (own.emitted_at, own.bytes.clone());
             return Some(News { emitted_at, cost: CompactPathCost::ORIGIN, via: None, packet });
         }
-        let known = self.known.get(&destination).filter(|known| known.path == PathState::Alive)?;
-        let (emitted_at, cost, via) = (known.emitted_at, known.cost, Some(known.neighbour.via));
-        let packet = self.cache.take_up(&destination).filter(|_| cx.config.relaying == Relaying::On)?;
-        Some(News { emitted_at, cost, via, packet: packet.to_vec() })
+        let emitted_at = self.known.get(&destination)?.emitted_at;
+        let via = Some(self.offered_over(&destination)?);
+        let packet =
+            self.cache.take_up(&destination).filter(|_| cx.config.relaying == Relaying::On)?.to_vec();
+        let cost = self.quote(cx.now, &destination)?.cost;
+        Some(News { emitted_at, cost, via, packet })
     }
 
     fn broadcast(
@@ -413,6 +423,7 @@ impl Announces {
         // What was said longest ago makes room: it may be said once more than it need be.
         let _displaced: Inserted<_, _> = self.speech.spoken.insert((iface, about), spoken);
         out.push(Effect::Broadcast { iface, about, message });
+        self.owe_generation(now, Outlet::Hearers(iface), &about);
     }
 
     fn tell_on_channel(
@@ -433,6 +444,7 @@ impl Announces {
             other.own_told = news.emitted_at;
         }
         out.push(tell(link, about, news.cost, &news.packet));
+        self.owe_generation(now, Outlet::Link(link), &about);
     }
 
     /// The neighbour behind `link`, which came up of late, is told of `destination`, if it lacks it: by a broadcast if others

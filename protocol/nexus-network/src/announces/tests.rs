@@ -1,3 +1,5 @@
+mod costs;
+mod graphs;
 mod links;
 mod speaking;
 
@@ -269,7 +271,7 @@ fn announces_obey_the_laws() {
 const LEFT: InterfaceId = InterfaceId(1);
 const RIGHT: InterfaceId = InterfaceId(2);
 const NEXUS: InterfaceId = InterfaceId(0);
-const LIMITS: Limits = Limits { known: 8, relays: 4, links: 4, cache_bytes: 2_000 };
+const LIMITS: Limits = Limits { known: 8, relays: 4, links: 4, paths: 12, cache_bytes: 2_000 };
 
 struct Bench {
     organ: Announces,
@@ -377,6 +379,7 @@ fn sent_frame(effect: Effect) -> Frame {
         Effect::Send(frame) => frame,
         Effect::Tell { .. }
         | Effect::Broadcast { .. }
+        | Effect::Say { .. }
         | Effect::Recall(_)
         | Effect::Write { .. }
         | Effect::Reached(_)

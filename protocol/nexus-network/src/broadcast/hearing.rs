@@ -8,6 +8,7 @@ use nexus_crypto::{DestinationHash, NodePublic, Signature};
 use nexus_machine::{Cx, Duration, Instant, Sink};
 use nexus_wire::nexus::Layout as _;
 use nexus_wire::nexus::control::signed_preamble;
+use nexus_wire::nexus::cost::CostList;
 use nexus_wire::nexus::frame::{HEADER_LEN, KeyName, SEALED_OVERHEAD, Sealed, TAG_LEN};
 use nexus_wire::nexus::message::{Message, MessageKind, Messages, SignedPlaintext};
 use nexus_wire::nexus::recording::Direction;
@@ -37,7 +38,7 @@ impl Broadcast {
     pub(super) fn say(
         &self,
         iface: InterfaceId,
-        about: DestinationHash,
+        about: Option<DestinationHash>,
         message: &[u8],
         out: &mut impl Sink<Effect>,
     ) {
@@ -56,7 +57,7 @@ impl Broadcast {
         };
         for bytes in plaintexts {
             let under = Some(Seal::Broadcast);
-            out.push(Effect::Send(Frame { iface, to: None, bytes, about: Some(about), under }));
+            out.push(Effect::Send(Frame { iface, to: None, bytes, about, under }));
         }
     }
 
@@ -73,6 +74,7 @@ impl Broadcast {
         for message in Messages::new(&signed.said).map_while(Result::ok) {
             match message.kind {
                 MessageKind::ANNOUNCE => announced(signed.link, &message, &mut self.refusals, out),
+                MessageKind::COST => costs(signed.link, &message, &mut self.refusals, out),
                 MessageKind::FRAGMENT => self.fragment(cx, &signed, &message, out),
                 // What concerns one link, or packets: whoever hears a broadcast is not whom they are for.
                 MessageKind::PACKET
@@ -82,7 +84,8 @@ impl Broadcast {
                 | MessageKind::REKEY_ACK
                 | MessageKind::BROADCAST_KEY
                 | MessageKind::BROADCAST_KEY_ACK
-                | MessageKind::ACK => self.refusals.count(Refused::misplaced),
+                | MessageKind::ACK
+                | MessageKind::COST_REQUEST => self.refusals.count(Refused::misplaced),
                 // Of a kind that is not known here.
                 _ => {}
             }
@@ -162,6 +165,13 @@ fn announced(link: LinkId, message: &Message<'_>, refusals: &mut Refusals, out: 
         Ok(Announce { cost, packet }) => {
             out.push(Effect::Announced { link, cost, packet: packet.to_vec() });
         }
+        Err(_) => refusals.count(Refused::malformed),
+    }
+}
+
+fn costs(link: LinkId, message: &Message<'_>, refusals: &mut Refusals, out: &mut impl Sink<Effect>) {
+    match message.parse::<CostList<'_>>() {
+        Ok(list) => out.push(Effect::Costs { link, records: list.records().collect() }),
         Err(_) => refusals.count(Refused::malformed),
     }
 }

@@ -8,6 +8,7 @@ use nexus_wire::reticulum::TruncatedPacketHash;
 
 use super::names::Name;
 use crate::links::LinkId;
+use crate::routes::PathName;
 
 /// A proof that comes later than this finds no way back.
 const LIFE: Duration = Duration::from_secs(8 * 60);
@@ -21,6 +22,8 @@ pub(super) struct Came {
     pub(super) from: Option<LinkId>,
     /// The link by which it went on; none if it was for this node.
     pub(super) went: Option<LinkId>,
+    /// The path that it took, to which its proof is credited.
+    pub(super) path: PathName,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -84,7 +87,7 @@ mod tests {
 
     const LEFT: LinkId = LinkId(Key { slot: 0, generation: 0 });
     const RIGHT: LinkId = LinkId(Key { slot: 1, generation: 0 });
-    const CAME: Came = Came { from: Some(LEFT), went: Some(RIGHT) };
+    const CAME: Came = Came { from: Some(LEFT), went: Some(RIGHT), path: PathName::NONE };
 
     #[test]
     fn a_way_is_found_once_and_only_from_where_the_packet_went() {

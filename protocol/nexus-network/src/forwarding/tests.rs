@@ -157,6 +157,18 @@ fn an_own_proof_leaves_by_the_link_by_which_the_packet_came_once() {
 }
 
 #[test]
+fn a_next_hop_that_proves_nothing_loses_to_one_that_does() {
+    let mut node = Bench::new();
+    node.learn(LEFT, FAR, 1);
+    let mut packets = 0;
+    let first = node.originate(&mut data(FAR, 0)).unwrap();
+    while node.originate(&mut data(FAR, packets + 1)) == Ok(first) && packets < 100 {
+        packets += 1;
+    }
+    assert!(packets < 40, "{packets} packets into the dark");
+}
+
+#[test]
 fn a_path_in_clear_carries_nothing() {
     let mut node = Bench::new();
     let (mode, reach, access) = (Mode::Reticulum, Reach::PointToPoint, Access::Direct);
@@ -188,12 +200,13 @@ fn a_path_that_went_with_its_link_carries_nothing() {
 fn no_packet_makes_the_organ_allocate_and_it_holds_what_it_declares() {
     let (mut node, held) = heap::growth_of(|| Forwarding::new(address(1), LIMITS, &Seed::new([5; 32])));
     assert!(usize::try_from(held).unwrap() <= node.memory_bound());
-    let bench = Bench::new();
+    let mut bench = Bench::new();
     let mut packets: Vec<Vec<u8>> = (0..2_000).map(|n| in_transport(data(FAR, n))).collect();
     let mut proofs: Vec<Vec<u8>> = (0..2_000).map(|n| proof_of(&data(FAR, n), n)).collect();
     let (taken, peak) = heap::peak_of(|| {
         let mut take = |from, packet: &mut Vec<u8>| {
-            let decision = node.from_link(Cx::at(Instant::BOOT), from, packet, &bench.announces);
+            let decision =
+                node.from_link(Cx::at(Instant::BOOT), from, Class::Standard, packet, &mut bench.announces);
             u32::from(matches!(decision, Decision::Forward { .. }))
         };
         let there: u32 = packets.iter_mut().map(|packet| take(LEFT, packet)).sum();
@@ -242,7 +255,7 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let seed = Seed::new([5; 32]);
-        let limits = announces::Limits { known: 8, relays: 4, links: 4, cache_bytes: 4_000 };
+        let limits = announces::Limits { known: 8, relays: 4, links: 4, paths: 32, cache_bytes: 4_000 };
         let announces = Announces::new(identity(1), AppData::default(), limits, &Snapshot::empty(), &seed);
         let organ = Forwarding::new(address(1), LIMITS, &seed);
         let mut bench = Self { organ, announces, now: Instant::BOOT, relaying: Relaying::On };
@@ -274,11 +287,11 @@ impl Bench {
     }
 
     fn from(&mut self, link: LinkId, packet: &mut [u8]) -> Decision {
-        self.organ.from_link(self.cx(), link, packet, &self.announces)
+        self.organ.from_link(self.cx(), link, Class::Standard, packet, &mut self.announces)
     }
 
     fn originate(&mut self, packet: &mut [u8]) -> Result<LinkId, NoPath> {
-        self.organ.originate(self.cx(), packet, &self.announces)
+        self.organ.originate(self.cx(), PathPolicy::default(), packet, &mut self.announces)
     }
 }
 

@@ -65,7 +65,7 @@ fn layer(n: u8, seed: &Seed) -> Network {
         links: links::Limits { links: 4, answering: 8, opening: 8, dials: 8, interfaces: 3 },
         broadcast: broadcast::Limits { links: 4, interfaces: 3 },
         forwarding: forwarding::Limits { duplicates: 64, reverse: 32 },
-        announces: announces::Limits { known: 8, relays: 4, links: 4, cache_bytes: 2_000 },
+        announces: announces::Limits { known: 8, relays: 4, links: 4, paths: 12, cache_bytes: 2_000 },
     };
     let identity = IdentitySeed::from_bytes([n; 32]);
     Network::new(&identity, AppData::default(), limits, &Snapshot::empty(), seed)

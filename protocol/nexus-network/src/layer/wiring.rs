@@ -10,6 +10,7 @@ use nexus_machine::{Cx, Machine as _, Sink};
 use nexus_wire::nexus::Layout as _;
 use nexus_wire::nexus::code::PriceCode;
 use nexus_wire::nexus::control::BroadcastKeyAck;
+use nexus_wire::nexus::cost::{CostList, CostRequest};
 use nexus_wire::nexus::frame::{FrameKind, HEADER_LEN, Head, LinkVersion, TAG_LEN};
 use nexus_wire::nexus::message::{Message, MessageKind, MessageWriter, Messages};
 use nexus_wire::nexus::traffic::{self, Class};
@@ -18,10 +19,11 @@ use nexus_wire::reticulum::Packet;
 use super::{Effect, Nerve, Organs, Originated, Writer};
 use crate::announces;
 use crate::broadcast::{self, GivenKey};
-use crate::forwarding::Decision;
+use crate::forwarding::{Cause, Decision};
 use crate::interface::{Endpoint, InterfaceId};
 use crate::links::{self, LinkId, Opened, Withheld};
 use crate::media::{self, Frame, Seal};
+use crate::routes::PathPolicy;
 
 impl Organs {
     pub(super) fn wire(
@@ -111,6 +113,7 @@ impl Organs {
             B::Announced { link, cost, packet } => {
                 self.announces.handle(cx, A::HeardOnLink { link, cost, packet }, nerves);
             }
+            B::Costs { link, records } => self.announces.handle(cx, A::Costs { link, records }, nerves),
             B::EntropyWanted => nerves.push_back(Nerve::Out(Effect::EntropyWanted)),
         }
     }
@@ -122,12 +125,17 @@ impl Organs {
         nerves: &mut VecDeque<Nerve>,
         out: &mut impl Sink<Effect>,
     ) {
-        use announces::Effect as A;
+        use announces::{Effect as A, Outlet};
         match effect {
             A::Send(frame) => self.media.handle(cx, media::Input::Send(frame), nerves),
             A::Tell { link, about, plaintext } => self.send(cx, link, plaintext, Some(about), nerves),
             A::Broadcast { iface, about, message } => {
-                let said = broadcast::Input::Say { iface, about, message };
+                let said = broadcast::Input::Say { iface, about: Some(about), message };
+                self.broadcast.handle(cx, said, nerves);
+            }
+            A::Say { to: Outlet::Link(link), message } => self.send(cx, link, message, None, nerves),
+            A::Say { to: Outlet::Hearers(iface), message } => {
+                let said = broadcast::Input::Say { iface, about: None, message };
                 self.broadcast.handle(cx, said, nerves);
             }
             A::Recall(about) => self.media.handle(cx, media::Input::Recall(about), nerves),
@@ -215,6 +223,7 @@ impl Organs {
                     self.packet(cx, link, alone, nerves);
                 }
                 MessageKind::ANNOUNCE => self.announce(cx, link, &message, nerves),
+                MessageKind::COST | MessageKind::COST_REQUEST => self.costs(cx, link, &message, nerves),
                 MessageKind::BROADCAST_KEY | MessageKind::BROADCAST_KEY_ACK => {
                     self.broadcast_key(cx, link, &message, nerves);
                 }
@@ -231,6 +240,19 @@ impl Organs {
                 let heard = announces::Input::HeardOnLink { link, cost, packet };
                 self.announces.handle(cx, heard, nerves);
             }
+            Err(_) => self.forwarding.malformed(),
+        }
+    }
+
+    fn costs(&mut self, cx: Cx, link: LinkId, message: &Message<'_>, nerves: &mut VecDeque<Nerve>) {
+        use announces::Input as A;
+        let input = if message.kind == MessageKind::COST {
+            message.parse::<CostList<'_>>().map(|list| A::Costs { link, records: list.records().collect() })
+        } else {
+            message.parse().map(|CostRequest { destination }| A::CostRequested { link, destination })
+        };
+        match input {
+            Ok(input) => self.announces.handle(cx, input, nerves),
             Err(_) => self.forwarding.malformed(),
         }
     }
@@ -255,7 +277,7 @@ impl Organs {
             return self.forwarding.malformed();
         };
         let Some(packet) = bytes.get_mut(PACKET_AT..) else { return self.forwarding.malformed() };
-        match self.forwarding.from_link(cx, from, packet, &self.announces) {
+        match self.forwarding.from_link(cx, from, class, packet, &mut self.announces) {
             Decision::Deliver => {
                 let packet = bytes.split_off(PACKET_AT);
                 nerves.push_back(Nerve::Out(Effect::Arrived { packet }));
@@ -265,19 +287,31 @@ impl Organs {
                 write_message_head(&mut bytes, class);
                 self.send(cx, link, bytes, None, nerves);
             }
+            Decision::Drop(Cause::NoPath) => {
+                if let Some(destination) = bytes.get(PACKET_AT..).and_then(destination_of) {
+                    self.announces.unreachable(cx, from, &destination);
+                }
+            }
             Decision::Drop(_) => {}
         }
     }
 
     /// A packet of this node's own.
-    pub(super) fn originate(&mut self, cx: Cx, handle: u64, packet: &[u8], nerves: &mut VecDeque<Nerve>) {
+    pub(super) fn originate(
+        &mut self,
+        cx: Cx,
+        handle: u64,
+        packet: &[u8],
+        policy: PathPolicy,
+        nerves: &mut VecDeque<Nerve>,
+    ) {
         let outcome = if packet.len() > ORIGINATED_MAX || Packet::decode(packet).is_err() {
             Originated::Malformed
         } else {
             let mut bytes = message_of(packet);
             let way = bytes
                 .get_mut(PACKET_AT..)
-                .and_then(|packet| self.forwarding.originate(cx, packet, &self.announces).ok())
+                .and_then(|packet| self.forwarding.originate(cx, policy, packet, &mut self.announces).ok())
                 .filter(|link| self.links.is_up(*link));
             match way {
                 Some(link) => {
@@ -298,6 +332,11 @@ impl Organs {
             self.send(cx, link, bytes, None, nerves);
         }
     }
+}
+
+/// Where a packet goes, by its header without transport id.
+fn destination_of(packet: &[u8]) -> Option<DestinationHash> {
+    packet.get(2..)?.first_chunk().map(|bytes| DestinationHash(*bytes))
 }
 
 /// Whether a frame is a broadcast, of the version spoken here.

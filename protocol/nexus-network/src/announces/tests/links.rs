@@ -7,6 +7,9 @@ use nexus_wire::nexus::message::{Delimited, MessageKind, Messages};
 use nexus_wire::nexus::path_cost::{CostCode, HopCount};
 use nexus_wire::nexus::traffic;
 
+use super::costs::any_record;
+use crate::routes::Stage;
+
 #[test]
 fn with_links_alone_an_emission_begins_and_goes_to_each_as_its_originator_sends_it() {
     let mut node = Bench::without_interfaces(&Snapshot::empty());
@@ -50,24 +53,31 @@ fn an_announce_is_passed_on_to_every_other_link_once_with_its_cost_and_without_t
     assert_eq!(node.hear_on(TWO, promised(far)), [], "another neighbour's copy");
     assert_eq!(node.wait_briefly(), []);
     let path = node.organ.path(&address(7)).unwrap();
-    assert_eq!((path.via, path.hops.get()), (Via::Link { link: ONE, iface: NEXUS }, 4));
+    assert_eq!((path.via, path.stage), (Via::Link { link: ONE, iface: NEXUS }, Stage::Relay));
     assert_eq!(path.cost, told.cost);
 }
 
 #[test]
-fn a_cost_beside_an_emission_that_is_known_or_not_signed_changes_no_path() {
+fn a_cost_beside_an_emission_that_is_not_signed_changes_no_path() {
     let mut node = Bench::with_links();
     let known = promised(announce_of(7, UNIX));
     node.hear_on(ONE, known.clone());
-    let path =
-        |node: &Bench| node.organ.path(&address(7)).map(|path| (path.via, path.hops, path.cost)).unwrap();
+    let path = |node: &Bench| node.organ.path(&address(7)).unwrap();
     let (before, mut forged) = (path(&node), promised(announce_of(7, UNIX + 1)));
     *forged.last_mut().unwrap() ^= 1;
+    let mut changed = known.clone();
+    *changed.last_mut().unwrap() ^= 1;
     let free = |link, packet| Input::HeardOnLink { link, cost: CompactPathCost::ORIGIN, packet };
-    for (link, packet) in [(ONE, known.clone()), (TWO, known), (ONE, forged.clone()), (TWO, forged)] {
+    for (link, packet) in [(ONE, changed.clone()), (TWO, changed), (ONE, forged.clone()), (TWO, forged)] {
         assert_eq!(node.tell(free(link, packet)), []);
         assert_eq!(path(&node), before);
     }
+    node.tell(free(TWO, known));
+    assert_eq!(
+        path(&node).via.link(),
+        Some(TWO),
+        "the same emission, byte for byte: another path, and a better one"
+    );
 }
 
 #[test]
@@ -297,16 +307,16 @@ fn with_links_the_announce_is_refreshed_half_hourly_but_hourly_in_clear() {
 
 // ───────────── helpers ─────────────
 
-const ONE: LinkId = LinkId(Key { slot: 0, generation: 0 });
-const TWO: LinkId = LinkId(Key { slot: 1, generation: 0 });
-const THREE: LinkId = LinkId(Key { slot: 2, generation: 0 });
+pub(super) const ONE: LinkId = LinkId(Key { slot: 0, generation: 0 });
+pub(super) const TWO: LinkId = LinkId(Key { slot: 1, generation: 0 });
+pub(super) const THREE: LinkId = LinkId(Key { slot: 2, generation: 0 });
 const FOUR: LinkId = LinkId(Key { slot: 3, generation: 7 });
 const FIVE: LinkId = LinkId(Key { slot: 4, generation: 0 });
-const FAST: u64 = 100_000_000;
+pub(super) const FAST: u64 = 100_000_000;
 
 impl Bench {
     /// Links with 2, 3 and 4.
-    fn with_links() -> Self {
+    pub(super) fn with_links() -> Self {
         let mut bench = Self::without_interfaces(&Snapshot::empty());
         for (link, peer) in [(ONE, 2), (TWO, 3), (THREE, 4)] {
             bench.tell(up(link, peer, FAST));
@@ -314,7 +324,7 @@ impl Bench {
         bench
     }
 
-    fn hear_on(&mut self, link: LinkId, packet: Vec<u8>) -> Vec<Effect> {
+    pub(super) fn hear_on(&mut self, link: LinkId, packet: Vec<u8>) -> Vec<Effect> {
         let cost = CompactPathCost { hops: HopCount(2), ..CompactPathCost::ORIGIN };
         self.tell(Input::HeardOnLink { link, cost, packet })
     }
@@ -327,14 +337,19 @@ impl Bench {
             let mut out: VecDeque<Effect> = VecDeque::new();
             self.now = deadline;
             self.organ.handle_timeout(self.cx(), &mut out);
-            all.extend(out.iter().map(|effect| (told(effect).link, deadline.since(begin).as_secs())));
+            let said = out.iter().filter(|effect| is_announce(effect));
+            all.extend(said.map(|effect| (told(effect).link, deadline.since(begin).as_secs())));
         }
         self.now = until;
         all
     }
 
-    /// Lets ten seconds pass, and stops at the last moment at which something was done.
+    /// Lets ten seconds pass, and stops at the last moment at which something was done. What was done, costs alone excluded.
     fn wait_briefly(&mut self) -> Vec<Effect> {
+        self.wait_briefly_for_all().into_iter().filter(is_announce).collect()
+    }
+
+    pub(super) fn wait_briefly_for_all(&mut self) -> Vec<Effect> {
         let mut out: VecDeque<Effect> = VecDeque::new();
         let until = self.now.after(Duration::from_secs(10));
         while let Some(deadline) = self.organ.next_timeout().filter(|deadline| *deadline <= until) {
@@ -345,11 +360,20 @@ impl Bench {
     }
 }
 
+const fn is_announce(effect: &Effect) -> bool {
+    !matches!(effect, Effect::Say { .. })
+}
+
 /// Anything about links, malformed announces included.
 pub(super) fn input(random: &mut Stream, genuine: &[Vec<u8>]) -> Input {
     let link = [ONE, TWO, THREE, FOUR, FIVE][usize::try_from(random.below(5)).unwrap()];
     let hop = hop(random.below(200_000_000));
-    match random.below(10) {
+    match random.below(13) {
+        10 => Input::CostRequested { link, destination: address(pick_number(random)) },
+        11 | 12 => {
+            let records = (0..random.below(3)).map(|_| any_record(random, pick_number));
+            Input::Costs { link, records: records.collect() }
+        }
         8 => Input::Hearing { link, hearing: Hearing::Broadcasts },
         9 => Input::Hearing { link, hearing: Hearing::LinkOnly },
         0 => Input::LinkUp { link, iface: NEXUS, peer: identity(2).public().hash(), hop },
@@ -367,20 +391,25 @@ pub(super) fn input(random: &mut Stream, genuine: &[Vec<u8>]) -> Input {
     }
 }
 
-fn up(link: LinkId, peer: u8, bps: u64) -> Input {
+/// One of those whose announces the laws are tried with, or this node itself.
+fn pick_number(random: &mut Stream) -> u8 {
+    if random.chance(1, 12) { 1 } else { u8::try_from(30 + random.below(12)).unwrap() }
+}
+
+pub(super) fn up(link: LinkId, peer: u8, bps: u64) -> Input {
     Input::LinkUp { link, iface: NEXUS, peer: identity(peer).public().hash(), hop: hop(bps) }
 }
 
-fn hop(bps: u64) -> Hop {
+pub(super) fn hop(bps: u64) -> Hop {
     Hop { price: 0, latency: LatencyMs(20), bandwidth: BandwidthCode::nearest(bps) }
 }
 
-fn address(n: u8) -> DestinationHash {
+pub(super) fn address(n: u8) -> DestinationHash {
     identity(n).node_id().into()
 }
 
 /// As a relay sends it over a link: the bit for the transport id that is left out.
-fn promised(mut packet: Vec<u8>) -> Vec<u8> {
+pub(super) fn promised(mut packet: Vec<u8>) -> Vec<u8> {
     packet[0] |= 0x50;
     packet
 }

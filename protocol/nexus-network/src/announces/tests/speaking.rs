@@ -261,7 +261,7 @@ impl Bench {
     /// A radio channel with so many neighbours.
     fn on_radio(neighbours: u16) -> Self {
         let mut bench = Self::without_interfaces(&Snapshot::empty());
-        let limits = Limits { known: 64, relays: 64, links: 16, cache_bytes: 32_000 };
+        let limits = Limits { known: 64, relays: 64, links: 16, paths: 128, cache_bytes: 32_000 };
         let (identity, seed) = (identity(1), Seed::new([5; 32]));
         bench.organ = Announces::new(identity, AppData::default(), limits, &Snapshot::empty(), &seed);
         bench.tell(Input::Up(NEXUS, radio(Reach::Shared)));
@@ -314,6 +314,7 @@ fn said_of(effect: &Effect) -> Option<Said> {
         Effect::Tell { link, about, plaintext } => (Said::Told(link.0.slot, *about), about, plaintext),
         Effect::Broadcast { .. } => panic!("on another interface"),
         Effect::Send(_)
+        | Effect::Say { .. }
         | Effect::Recall(_)
         | Effect::Write { .. }
         | Effect::Reached(_)

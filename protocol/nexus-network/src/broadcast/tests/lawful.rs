@@ -52,7 +52,7 @@ fn input(random: &mut Stream, genuine: &[Vec<u8>], key: &GivenKey) -> Input {
             key_id: BroadcastKeyId(u16::try_from(random.below(65_536)).unwrap()),
         },
         12 => Input::Beaconed(link(peer)),
-        13 => Input::Say { iface, about: about(), message: announce(&random.bytes::<300>()) },
+        13 => Input::Say { iface, about: Some(about()), message: announce(&random.bytes::<300>()) },
         14 => Input::Entropy(random.bytes()),
         15 if random.chance(1, 8) => Input::ClocksParted,
         _ => {

@@ -8,6 +8,7 @@ use nexus_crypto::{DestinationHash, IdentitySeed, NodeIdentity};
 use nexus_machine::{Cx, Duration, Instant, Key, Machine as _, Seed};
 use nexus_wire::nexus::Layout as _;
 use nexus_wire::nexus::control::{BroadcastKey, BroadcastKeyAck};
+use nexus_wire::nexus::cost::CostRecord;
 use nexus_wire::nexus::frame::{BeaconTag, HEADER_LEN, Sealed, SealedHeader};
 use nexus_wire::nexus::message::{MessageKind, MessageWriter, Messages};
 use nexus_wire::nexus::path_cost::CompactPathCost;
@@ -36,6 +37,8 @@ pub(super) struct Node {
     pub(super) hears: BTreeMap<LinkId, bool>,
     /// What was announced to it: by which link, what.
     pub(super) announced: Vec<(LinkId, Vec<u8>)>,
+    /// What it was told of costs.
+    pub(super) costs: Vec<(LinkId, Vec<CostRecord>)>,
     pub(super) heard: Vec<LinkId>,
     pub(super) tagged: Vec<(LinkId, BeaconTag)>,
     /// Broadcasts that left it, sealed.
@@ -140,6 +143,7 @@ impl World {
                 Effect::Deaf(link) => assert_eq!(node.hears.insert(link, false), Some(true)),
                 Effect::Heard(link) => node.heard.push(link),
                 Effect::Announced { link, packet, .. } => node.announced.push((link, packet)),
+                Effect::Costs { link, records } => node.costs.push((link, records)),
                 Effect::EntropyWanted => node.entropy_wanted += 1,
             }
         }
@@ -182,7 +186,7 @@ impl World {
     /// Lets a node say something; what left it, sealed.
     pub(super) fn say(&mut self, node: usize, packet: &[u8]) -> Vec<Vec<u8>> {
         let before = self.nodes[node].left.len();
-        self.tell(node, Input::Say { iface: IFACE, about: about(), message: announce(packet) });
+        self.tell(node, Input::Say { iface: IFACE, about: Some(about()), message: announce(packet) });
         self.nodes[node].left[before..].to_vec()
     }
 
@@ -218,6 +222,7 @@ impl Node {
             tags: Vec::new(),
             hears: BTreeMap::new(),
             announced: Vec::new(),
+            costs: Vec::new(),
             heard: Vec::new(),
             tagged: Vec::new(),
             left: Vec::new(),

@@ -118,7 +118,7 @@ fn limits() -> Limits {
         forwarding: forwarding::Limits { duplicates: 64, reverse: 32 },
         media: media::Limits { interfaces: 4, frames: 16, bytes: 8_000 },
         broadcast: broadcast::Limits { links: 5, interfaces: 3 },
-        announces: announces::Limits { known: 8, relays: 4, links: 6, cache_bytes: 2_000 },
+        announces: announces::Limits { known: 8, relays: 4, links: 6, paths: 16, cache_bytes: 2_000 },
     }
 }
 

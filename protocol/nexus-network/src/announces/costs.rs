@@ -1,0 +1,374 @@
+//! COST records: what paths cost, told and heard between announces. Source: spec/network.md#cost-records.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec;
+use alloc::vec::Vec;
+
+use nexus_crypto::DestinationHash;
+use nexus_machine::{Cx, Duration, Instant, Relaying, Sink};
+use nexus_wire::nexus::Layout as _;
+use nexus_wire::nexus::cost::{CostFlags, CostList, CostRecord, Segments, Standing};
+use nexus_wire::nexus::frame::HEADER_LEN;
+use nexus_wire::nexus::message::{Body, MessageWriter};
+use nexus_wire::nexus::path_cost::{CompactPathCost, Generation};
+use nexus_wire::reticulum::RandomHash;
+
+use super::routing::Said;
+use super::{Announces, Effect, Timer, count};
+use crate::interface::InterfaceId;
+use crate::links::LinkId;
+use crate::routes::{NextHop, RoutingEntry};
+
+/// Records in one message: with a broadcast's signature it fits the frame of every medium.
+const TOGETHER: usize = 10;
+/// What is owed waits for so long at most, so that what changes at the same time is told together.
+const GATHER: Duration = Duration::from_millis(5);
+/// Records of emissions that are not known, for each neighbour,
+pub(super) const PENDING: usize = 64;
+/// and how long they wait for their announce.
+const PENDING_LIFE: Duration = Duration::from_secs(60);
+
+/// Whom something is said to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outlet {
+    /// The peer of a link.
+    Link(LinkId),
+    /// All who hear broadcasts on an interface.
+    Hearers(InterfaceId),
+}
+
+/// What is to be told, by outlet: of which destinations.
+#[derive(Debug)]
+pub(super) struct Owed {
+    by_outlet: BTreeMap<Outlet, BTreeSet<DestinationHash>>,
+    /// Of how many destinations an outlet may be owed.
+    capacity: usize,
+    outlets: usize,
+}
+
+/// A record that came before its announce.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pending {
+    record: CostRecord,
+    at: Instant,
+}
+
+impl Owed {
+    pub(super) const fn new(capacity: usize, outlets: usize) -> Self {
+        Self { by_outlet: BTreeMap::new(), capacity, outlets }
+    }
+
+    /// False if there is no room for it: the next announce tells.
+    fn owe(&mut self, outlet: Outlet, destination: DestinationHash) -> bool {
+        let owed = self.by_outlet.entry(outlet).or_default();
+        owed.contains(&destination) || (owed.len() < self.capacity && owed.insert(destination))
+    }
+
+    fn take(&mut self, outlet: Outlet) -> Option<DestinationHash> {
+        let owed = self.by_outlet.get_mut(&outlet)?;
+        let first = owed.pop_first();
+        if owed.is_empty() {
+            self.by_outlet.remove(&outlet);
+        }
+        first
+    }
+
+    pub(super) fn forget(&mut self, outlet: Outlet) {
+        self.by_outlet.remove(&outlet);
+    }
+
+    pub(super) const fn memory_bound(&self) -> usize {
+        // Nodes of ordered sets may be half empty.
+        const PER_DESTINATION: usize = 2 * (size_of::<DestinationHash>() + 8);
+        const PER_OUTLET: usize = 512 + 4 * size_of::<(Outlet, Timer, Instant)>();
+        let per_outlet = self.capacity.saturating_mul(PER_DESTINATION).saturating_add(PER_OUTLET);
+        self.outlets.saturating_mul(per_outlet)
+    }
+}
+
+impl Announces {
+    /// Everybody but whoever is on the way is to be told what `destination` costs, or that there is no way any more.
+    pub(super) fn owe_everybody(&mut self, now: Instant, destination: &DestinationHash) {
+        let outlets: BTreeSet<Outlet> = self
+            .links
+            .iter()
+            .map(|(link, other)| {
+                if self.speech.is_on(other.iface) { Outlet::Hearers(other.iface) } else { Outlet::Link(link) }
+            })
+            .collect();
+        for outlet in outlets {
+            self.owe(now, outlet, destination);
+        }
+    }
+
+    /// The peer of `link` is to be told, if that is up.
+    pub(super) fn owe_one(&mut self, now: Instant, link: Option<LinkId>, destination: &DestinationHash) {
+        if let Some(link) = link.filter(|link| self.links.get(*link).is_some()) {
+            self.owe(now, Outlet::Link(link), destination);
+        }
+    }
+
+    fn owe(&mut self, now: Instant, outlet: Outlet, destination: &DestinationHash) {
+        if !self.owed.owe(outlet, *destination) {
+            return count(&mut self.refusals.crowded);
+        }
+        let timer = Timer::Costs(outlet);
+        if self.deadlines.get(timer).is_none() {
+            let wait = Duration::from_micros(self.random.below(GATHER.as_micros()).saturating_add(1));
+            self.deadlines.set(timer, now.after(wait));
+        }
+    }
+
+    /// An announce was said to whoever is behind `outlet`: of its first costs. If others were said since, those follow.
+    pub(super) fn owe_generation(&mut self, now: Instant, outlet: Outlet, destination: &DestinationHash) {
+        let generation = if *destination == self.own.destination() {
+            self.own.generation()
+        } else {
+            let told = self.known.get(destination).and_then(|known| known.told);
+            told.map_or(Generation::FIRST, |told| told.generation)
+        };
+        if generation > Generation::FIRST {
+            self.owe(now, outlet, destination);
+        }
+    }
+
+    /// Tells as much of what is owed as goes into one message, and sees to the rest.
+    pub(super) fn tell_costs(&mut self, cx: Cx, outlet: Outlet, out: &mut impl Sink<Effect>) {
+        let (iface, link) = match outlet {
+            Outlet::Link(link) => match self.links.get(link) {
+                Some(other) => (other.iface, Some(link)),
+                None => return self.owed.forget(outlet),
+            },
+            Outlet::Hearers(iface) => (iface, None),
+        };
+        if let Some(busy_until) = self.speech.busy_until(iface, cx.now) {
+            return self.deadlines.set(Timer::Costs(outlet), busy_until);
+        }
+        let mut records = Vec::new();
+        while records.len() < TOGETHER
+            && let Some(destination) = self.owed.take(outlet)
+        {
+            records.extend(self.record_of(cx, &destination, link));
+        }
+        let mut next_in = Duration::from_micros(1);
+        if !records.is_empty() {
+            let message = list_of(&records);
+            next_in = link
+                .and_then(|link| self.links.get(link))
+                .map_or(next_in, |other| other.telling_interval(message.len()));
+            self.say(cx, outlet, iface, &message, out);
+        }
+        if self.owed.by_outlet.contains_key(&outlet) {
+            self.deadlines.set(Timer::Costs(outlet), cx.now.after(next_in));
+        }
+    }
+
+    /// To all hearers by one broadcast, if there are several, and to the others over their links.
+    fn say(
+        &mut self,
+        cx: Cx,
+        outlet: Outlet,
+        iface: InterfaceId,
+        message: &[u8],
+        out: &mut impl Sink<Effect>,
+    ) {
+        let there = || self.links.iter().filter(|(_, other)| other.iface == iface);
+        let (hearers, others): (Vec<_>, Vec<_>) = match outlet {
+            Outlet::Link(link) => (Vec::new(), vec![link]),
+            Outlet::Hearers(_) => {
+                let (hearers, others) =
+                    there().partition::<Vec<_>, _>(|(_, other)| other.hears_since.is_some());
+                let links = |all: Vec<(LinkId, _)>| all.into_iter().map(|(link, _)| link).collect();
+                (links(hearers), links(others))
+            }
+        };
+        let mut told = others;
+        if hearers.len() > 1 {
+            self.speech.spend(iface, cx.now, message.len());
+            out.push(Effect::Say { to: Outlet::Hearers(iface), message: message.to_vec() });
+        } else {
+            told.extend(hearers);
+        }
+        for link in told {
+            self.speech.spend(iface, cx.now, message.len());
+            out.push(Effect::Say { to: Outlet::Link(link), message: message.to_vec() });
+        }
+    }
+
+    /// What is to be said of `destination`, to the peer of `link` or to all.
+    fn record_of(
+        &mut self,
+        cx: Cx,
+        destination: &DestinationHash,
+        link: Option<LinkId>,
+    ) -> Option<CostRecord> {
+        if *destination == self.own.destination() {
+            let random_hash = self.own.current()?.random_hash;
+            let flags = flags(Standing::Offered, self.own.generation());
+            return Some(record(*destination, random_hash, CompactPathCost::ORIGIN, flags));
+        }
+        if cx.config.relaying == Relaying::Off {
+            return None;
+        }
+        // What was never announced is not quoted: nobody knows the emission.
+        let before = self.known.get(destination)?.told?;
+        let over = self.offered_over(destination);
+        if let (Some(over), Some(link)) = (over, link)
+            && self.links.leads_to_same(over, link)
+        {
+            return None;
+        }
+        let offered_hash = self.routes.offer(destination).map(RoutingEntry::random_hash);
+        let told = match offered_hash {
+            None => before,
+            Some(random_hash) if random_hash == before.random_hash => self.quote(cx.now, destination)?,
+            // Of the newer emission they hear with its announce.
+            Some(_) => return None,
+        };
+        let flags = flags(told.standing, told.generation);
+        Some(record(*destination, told.random_hash, told.cost, flags))
+    }
+
+    /// A neighbour says what its paths cost.
+    pub(super) fn heard_costs(
+        &mut self,
+        cx: Cx,
+        link: LinkId,
+        records: &[CostRecord],
+        out: &mut impl Sink<Effect>,
+    ) {
+        for record in records {
+            let Some(iface) = self.links.get(link).map(|other| other.iface) else {
+                return count(&mut self.refusals.closed);
+            };
+            if record.destination == self.own.destination() {
+                continue;
+            }
+            let next_hop = NextHop::Link { iface, link };
+            match record.flags.standing {
+                Standing::Withdrawn => self.withdrawn(cx, record, next_hop, out),
+                Standing::Offered => self.offered(cx, record, next_hop, out),
+            }
+        }
+    }
+
+    fn offered(&mut self, cx: Cx, record: &CostRecord, next_hop: NextHop, out: &mut impl Sink<Effect>) {
+        let random_hash = RandomHash::from_bytes(record.random_hash);
+        let known = self.known.get(&record.destination);
+        if known.is_some_and(|known| known.random_hash == random_hash) {
+            return self.candidate(cx, &said(record), next_hop, out);
+        }
+        if known.is_some_and(|known| known.emitted_at >= random_hash.emitted_at()) {
+            return;
+        }
+        if let Some(other) = next_hop.link().and_then(|link| self.links.get_mut(link)) {
+            let pending = Pending { record: *record, at: cx.now };
+            other
+                .pending
+                .retain(|held| held.record.destination != record.destination && !held.is_over(cx.now));
+            if other.pending.len() < PENDING {
+                other.pending.push_back(pending);
+            }
+        }
+    }
+
+    fn withdrawn(&mut self, cx: Cx, record: &CostRecord, next_hop: NextHop, out: &mut impl Sink<Effect>) {
+        let destination = record.destination;
+        let held = self.routes.get(&destination, next_hop);
+        let is_meant = held.is_some_and(|held| {
+            *held.random_hash().as_bytes() == record.random_hash
+                && held.generation() <= record.flags.generation
+        });
+        if is_meant {
+            self.drop_candidate(cx, &destination, next_hop, out);
+        }
+        // It has no way, and may not know that there is one here.
+        self.owe_if_alive(cx, next_hop.link(), &destination);
+    }
+
+    /// The peer of `link` is told of the way to `destination` from here, if there is one that does not lead through itself.
+    pub(super) fn owe_if_alive(&mut self, cx: Cx, link: Option<LinkId>, destination: &DestinationHash) {
+        if self.routes.offer(destination).is_some() {
+            self.owe_one(cx.now, link, destination);
+        }
+    }
+
+    /// An emission verified: what neighbours said of its costs before counts.
+    pub(super) fn admit_pending(
+        &mut self,
+        cx: Cx,
+        destination: DestinationHash,
+        random_hash: RandomHash,
+        out: &mut impl Sink<Effect>,
+    ) {
+        let is_meant = |held: &Pending| {
+            held.record.destination == destination && held.record.random_hash == *random_hash.as_bytes()
+        };
+        let waiting: Vec<_> = self
+            .links
+            .iter_mut()
+            .filter_map(|(link, other)| {
+                let at = other.pending.iter().position(is_meant)?;
+                let held = other.pending.remove(at).filter(|held| !held.is_over(cx.now))?;
+                Some((NextHop::Link { iface: other.iface, link }, held.record))
+            })
+            .collect();
+        for (next_hop, record) in waiting {
+            self.candidate(cx, &said(&record), next_hop, out);
+        }
+    }
+
+    /// A packet came for `destination` from the peer of `link`, and there is no way: it was told so in vain, or not at all.
+    pub fn unreachable(&mut self, cx: Cx, link: LinkId, destination: &DestinationHash) {
+        let told = self.known.get(destination).and_then(|known| known.told);
+        if told.is_some_and(|told| told.standing == Standing::Withdrawn) {
+            self.owe_one(cx.now, Some(link), destination);
+        }
+    }
+}
+
+impl Pending {
+    fn is_over(&self, now: Instant) -> bool {
+        now.since(self.at) > PENDING_LIFE
+    }
+}
+
+fn said(record: &CostRecord) -> Said {
+    Said {
+        destination: record.destination,
+        random_hash: RandomHash::from_bytes(record.random_hash),
+        generation: record.flags.generation,
+        cost: record.cost,
+    }
+}
+
+const fn flags(standing: Standing, generation: Generation) -> CostFlags {
+    CostFlags { standing, segments: Segments::Nexus, generation }
+}
+
+const fn record(
+    destination: DestinationHash,
+    random_hash: RandomHash,
+    cost: CompactPathCost,
+    flags: CostFlags,
+) -> CostRecord {
+    CostRecord { destination, random_hash: *random_hash.as_bytes(), cost, flags }
+}
+
+/// The records as one COST. Source: spec/wire.md#cost-record.
+fn list_of(records: &[CostRecord]) -> Vec<u8> {
+    let mut bytes = vec![0; records.len().saturating_mul(CostRecord::LEN)];
+    for (record, bytes) in records.iter().zip(bytes.chunks_exact_mut(CostRecord::LEN)) {
+        record.encode(bytes).expect("the buffer has a record's length");
+    }
+    message_of(&CostList::decode(&bytes).expect("it was written as one"))
+}
+
+/// One message without a length, behind room for the frame's header.
+pub(super) fn message_of<'b>(body: &impl Body<'b>) -> Vec<u8> {
+    let len = HEADER_LEN.saturating_add(1).saturating_add(body.encoded_len());
+    let mut message = vec![0; len];
+    let room = message.get_mut(HEADER_LEN..).unwrap_or_default();
+    MessageWriter::new(room).put_last(body).expect("the buffer has the message's own length");
+    message
+}

@@ -1,0 +1,265 @@
+//! COST records and requests: what is told between announces, and what comes of it.
+
+use super::links::{ONE, THREE, TWO, address, promised, up};
+use super::*;
+use nexus_wire::nexus::code::PriceCode;
+use nexus_wire::nexus::cost::{CostFlags, CostList, CostRequest, Segments, Standing};
+use nexus_wire::nexus::frame::HEADER_LEN;
+use nexus_wire::nexus::message::{MessageKind, Messages};
+use nexus_wire::nexus::path_cost::{CostCode, Generation, HopCount};
+
+#[test]
+fn a_cost_that_moved_by_more_than_a_quarter_is_told_and_a_smaller_change_is_not() {
+    let mut node = Bench::with_links();
+    node.hear_at(ONE, 7, 1_000);
+    node.wait_briefly_for_all();
+    node.say(ONE, &[offer(7, 0, 1_200)]);
+    assert_eq!(node.records(), []);
+    node.say(ONE, &[offer(7, 0, 1_600)]);
+    let told = node.records();
+    assert_eq!(told.iter().map(|(link, _)| *link).collect::<Vec<_>>(), [TWO, THREE]);
+    let (_, record) = told[0];
+    assert!(record.cost.cumulative_cost.price().unwrap().abs_diff(1_600) < 80);
+    assert_eq!((record.destination, record.cost.hops), (address(7), HopCount(3)));
+    assert_eq!((record.flags.standing, record.flags.generation.get()), (Standing::Offered, 0));
+    node.say(ONE, &[offer(7, 0, 700)]);
+    assert_eq!(node.records().len(), 2, "and back");
+}
+
+#[test]
+fn a_second_path_takes_over_at_once_and_without_one_the_path_is_withdrawn() {
+    let mut node = Bench::with_links();
+    node.hear_at(ONE, 7, 1_000);
+    node.hear_at(TWO, 7, 1_000);
+    node.wait_briefly_for_all();
+    node.tell(Input::LinkDown(ONE));
+    assert_eq!(node.organ.path(&address(7)).unwrap().via.link(), Some(TWO));
+    node.records();
+    node.tell(Input::LinkDown(TWO));
+    assert_eq!(node.organ.path(&address(7)), None);
+    let told = node.records();
+    assert_eq!(
+        told.iter().map(|(link, record)| (*link, record.flags.standing)).collect::<Vec<_>>(),
+        [(THREE, Standing::Withdrawn)]
+    );
+}
+
+#[test]
+fn what_a_neighbour_withdraws_is_used_no_more_and_an_older_withdrawal_changes_nothing() {
+    let mut node = Bench::with_links();
+    node.hear_at(ONE, 7, 1_000);
+    node.say(ONE, &[offer(7, 2, 1_000)]);
+    node.say(ONE, &[withdrawal(7, 1)]);
+    assert!(node.organ.path(&address(7)).is_some(), "it came late");
+    node.say(ONE, &[withdrawal(7, 2)]);
+    assert_eq!(node.organ.path(&address(7)), None);
+}
+
+#[test]
+fn a_record_before_its_announce_counts_once_that_verified_and_waits_for_a_minute() {
+    let path = |wait| {
+        let mut node = Bench::with_links();
+        node.say(TWO, &[offer(7, 0, 10)]);
+        assert_eq!(node.organ.path(&address(7)), None);
+        node.now = node.now.after(Duration::from_secs(wait));
+        node.hear_at(ONE, 7, 1_000);
+        node.organ.path(&address(7)).unwrap().via.link()
+    };
+    assert_eq!((path(60), path(61)), (Some(TWO), Some(ONE)));
+    let mut node = Bench::with_links();
+    let many: Vec<CostRecord> = (0..70).map(|n| offer(7 + n, 0, 10)).collect();
+    node.say(TWO, &many);
+    let held = node.organ.links.get(TWO).unwrap().pending.len();
+    assert_eq!(held, 64);
+}
+
+#[test]
+fn a_newer_generation_is_passed_on_once_like_an_emission() {
+    let mut node = Bench::with_links();
+    node.hear_at(ONE, 7, 1_000);
+    node.wait_briefly_for_all();
+    node.say(ONE, &[offer(7, 1, 1_000)]);
+    let told = node.records();
+    assert_eq!(
+        told.iter().map(|(link, record)| (*link, record.flags.generation.get())).collect::<Vec<_>>(),
+        [(TWO, 1), (THREE, 1)]
+    );
+    node.say(ONE, &[offer(7, 1, 1_000)]);
+    node.say(TWO, &[offer(7, 1, 1_500)]);
+    assert_eq!(node.records(), [], "a copy, and what costs more");
+    node.say(ONE, &[offer(7, 0, 10)]);
+    assert_eq!(node.records(), [], "an older one");
+}
+
+#[test]
+fn who_has_only_infeasible_paths_asks_along_them_and_not_again_for_ten_seconds() {
+    let mut node = Bench::with_links();
+    node.hear_at(ONE, 7, 1_000);
+    node.wait_briefly_for_all();
+    node.hear_at(TWO, 7, 5_000);
+    let lost = node.tell(Input::LinkDown(ONE));
+    assert_eq!(asked(&lost), [(TWO, address(7))]);
+    assert_eq!(node.organ.path(&address(7)), None, "it may lead back here");
+    assert_eq!(asked(&node.within(9)), []);
+    assert_eq!(asked(&node.within(2)), [(TWO, address(7))], "it may have been lost");
+    node.say(TWO, &[offer(7, 1, 5_000)]);
+    assert_eq!(node.organ.path(&address(7)).unwrap().via.link(), Some(TWO));
+    assert_eq!(asked(&node.within(60)), []);
+}
+
+#[test]
+fn a_request_is_passed_on_along_the_path_but_not_back_and_rarely() {
+    let mut node = Bench::with_links();
+    node.hear_at(ONE, 7, 1_000);
+    let ask =
+        |node: &mut Bench, link| asked(&node.tell(Input::CostRequested { link, destination: address(7) }));
+    assert_eq!(ask(&mut node, ONE), [], "it came from where it would go");
+    assert_eq!(ask(&mut node, TWO), [(ONE, address(7))]);
+    assert_eq!(ask(&mut node, THREE), [], "it was asked of late");
+    node.now = node.now.after(Duration::from_secs(10));
+    assert_eq!(ask(&mut node, THREE), [(ONE, address(7))]);
+}
+
+#[test]
+fn the_destination_answers_with_another_generation_and_after_the_last_with_an_emission() {
+    let mut node = Bench::with_links();
+    node.tell(Input::Ratchet(ratchet()));
+    node.tell(Input::Durable(1));
+    let ask = |node: &mut Bench| {
+        node.now = node.now.after(Duration::from_secs(10));
+        node.tell(Input::CostRequested { link: ONE, destination: address(1) })
+    };
+    for generation in 1..=63 {
+        assert_eq!(ask(&mut node), []);
+        let told = node.records();
+        let flags = |(_, record): &(LinkId, CostRecord)| record.flags.generation.get() == generation;
+        assert!(told.len() >= 3 && told.iter().all(flags), "{generation}: {told:?}");
+    }
+    assert!(matches!(ask(&mut node)[..], [Effect::Write { .. }]), "all are used up");
+}
+
+#[test]
+fn a_path_of_which_nobody_speaks_goes_after_four_intervals() {
+    let mut node = Bench::with_links();
+    node.hear_at(ONE, 7, 1_000);
+    node.within(4 * 1_800 - 60);
+    assert!(node.organ.path(&address(7)).is_some(), "stale, and all that there is");
+    node.within(1_200);
+    assert_eq!(node.organ.paths(&address(7), node.now).count(), 0);
+}
+
+#[test]
+fn whoever_sends_what_cannot_be_carried_on_is_told_again_that_there_is_no_way() {
+    let mut node = Bench::with_links();
+    node.hear_at(ONE, 7, 1_000);
+    node.wait_briefly_for_all();
+    node.tell(Input::LinkDown(ONE));
+    node.within(300);
+    let cx = node.cx();
+    node.organ.unreachable(cx, TWO, &address(7));
+    let told = node.records();
+    assert_eq!(
+        told.iter().map(|(link, record)| (*link, record.flags.standing)).collect::<Vec<_>>(),
+        [(TWO, Standing::Withdrawn)]
+    );
+}
+
+#[test]
+fn what_is_owed_to_a_slow_link_is_told_together_and_within_its_share() {
+    let mut node = Bench::with_links();
+    node.tell(up(THREE, 4, 5_000));
+    for n in 30..34 {
+        node.hear_at(ONE, n, 1_000);
+    }
+    node.within(100);
+    let rises: Vec<CostRecord> = (30..34).map(|n| offer(n, 0, 9_000)).collect();
+    node.say(ONE, &rises);
+    let mut messages = 0;
+    for effect in node.within(1) {
+        messages += usize::from(matches!(effect, Effect::Say { to: Outlet::Link(THREE), .. }));
+    }
+    assert!((1..=2).contains(&messages), "{messages}");
+}
+
+// ───────────── helpers ─────────────
+
+impl Bench {
+    fn hear_at(&mut self, link: LinkId, n: u8, price: u64) -> Vec<Effect> {
+        let packet = promised(announce_of(n, UNIX));
+        self.tell(Input::HeardOnLink { link, cost: cost(price), packet })
+    }
+
+    fn say(&mut self, link: LinkId, records: &[CostRecord]) {
+        self.tell(Input::Costs { link, records: records.to_vec() });
+    }
+
+    fn within(&mut self, seconds: u64) -> Vec<Effect> {
+        let until = self.now.after(Duration::from_secs(seconds));
+        let mut out: VecDeque<Effect> = VecDeque::new();
+        while let Some(deadline) = self.organ.next_timeout().filter(|deadline| *deadline <= until) {
+            self.now = deadline;
+            self.organ.handle_timeout(self.cx(), &mut out);
+        }
+        self.now = until;
+        out.into()
+    }
+
+    /// What is told of costs within a second, by link.
+    fn records(&mut self) -> Vec<(LinkId, CostRecord)> {
+        let mut all: Vec<_> = self.within(1).iter().flat_map(records_of).collect();
+        all.sort_by_key(|(link, _)| *link);
+        all
+    }
+}
+
+fn records_of(effect: &Effect) -> Vec<(LinkId, CostRecord)> {
+    let Effect::Say { to: Outlet::Link(link), message } = effect else { return Vec::new() };
+    let message = Messages::new(&message[HEADER_LEN..]).next().unwrap().unwrap();
+    if message.kind != MessageKind::COST {
+        return Vec::new();
+    }
+    message.parse::<CostList<'_>>().unwrap().records().map(|record| (*link, record)).collect()
+}
+
+fn asked(effects: &[Effect]) -> Vec<(LinkId, DestinationHash)> {
+    let mut all = Vec::new();
+    for effect in effects {
+        let Effect::Say { to: Outlet::Link(link), message } = effect else { continue };
+        let message = Messages::new(&message[HEADER_LEN..]).next().unwrap().unwrap();
+        if message.kind == MessageKind::COST_REQUEST {
+            all.push((*link, message.parse::<CostRequest>().unwrap().destination));
+        }
+    }
+    all
+}
+
+fn cost(price: u64) -> CompactPathCost {
+    CompactPathCost {
+        cumulative_cost: CostCode::Known(PriceCode::nearest(price)),
+        hops: HopCount(2),
+        ..CompactPathCost::ORIGIN
+    }
+}
+
+fn offer(n: u8, generation: u8, price: u64) -> CostRecord {
+    record(n, UNIX, generation, price, Standing::Offered)
+}
+
+fn withdrawal(n: u8, generation: u8) -> CostRecord {
+    record(n, UNIX, generation, 0, Standing::Withdrawn)
+}
+
+fn record(n: u8, unix_s: u64, generation: u8, price: u64, standing: Standing) -> CostRecord {
+    let flags =
+        CostFlags { standing, segments: Segments::Nexus, generation: Generation::new(generation).unwrap() };
+    let random_hash = *RandomHash::new([1, 2, 3, 4, 5], unix_s).as_bytes();
+    CostRecord { destination: address(n), random_hash, cost: cost(price), flags }
+}
+
+/// A record of anything, of a known emission more often than not.
+pub(super) fn any_record(random: &mut Stream, whose: impl Fn(&mut Stream) -> u8) -> CostRecord {
+    let n = whose(random);
+    let standing = if random.chance(1, 4) { Standing::Withdrawn } else { Standing::Offered };
+    let generation = u8::try_from(random.below(3)).unwrap();
+    record(n, UNIX + random.below(26), generation, random.below(10_000), standing)
+}

@@ -1,0 +1,25 @@
+//! Which ways lead to a destination, which of them are safe, and which is best for what.
+//!
+//! A neighbour that says a verified emission with a cost is a *candidate* for its destination. Invariants:
+//!
+//! * a candidate is used only if it is feasible: what its neighbour said is better than the best that this node ever said of the
+//!   same edition, or of a newer one ([`Distance`]). Next hops so form no loop, whatever is lost, late or out of order;
+//! * at most [`PATHS`] candidates for a destination, at most the stated number altogether;
+//! * the best of them for each policy is chosen when something changes, not for each packet.
+//!
+//! Parts of the organ of announces, which owns what was verified and knows the links: no organ of their own.
+//! Spec: spec/network.md#routes.
+
+mod choice;
+mod distance;
+mod entry;
+mod hashing;
+pub mod policy;
+mod table;
+
+pub use choice::MAX_HOPS;
+pub(crate) use choice::{Stance, is_more_by_a_quarter};
+pub use distance::{Distance, Edition};
+pub use entry::{Claim, NextHop, RoutingEntry, Stage};
+pub use policy::{PathPolicy, Weights};
+pub use table::{PATHS, PathName, Put, Table};

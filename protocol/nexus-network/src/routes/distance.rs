@@ -1,0 +1,112 @@
+//! The feasibility condition: what a neighbour says against what this node said itself.
+//!
+//! As in Babel (RFC 8966 §2.4, §3.5.1), with an emission's time and generation in place of the sequence number, and with cost and
+//! hops in place of the metric: hops keep it strictly growing where everything is free.
+
+use nexus_wire::nexus::path_cost::{CompactPathCost, Generation};
+
+/// Which costs of a destination are meant: the emission by its time, and the generation within it. Newer is greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Edition {
+    /// The emission's time, in Unix seconds by its originator's clock.
+    pub emitted_at: u64,
+    /// Which costs of it.
+    pub generation: Generation,
+}
+
+/// How far a destination is said to be: the cost as it is written, then the hops. Unknown costs are the largest.
+pub(super) type Metric = (u16, u8);
+
+pub(super) fn metric(cost: CompactPathCost) -> Metric {
+    (cost.cumulative_cost.to_wire(), cost.hops.0)
+}
+
+/// The least that this node ever said of the newest edition that it spoke of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Distance {
+    edition: Edition,
+    metric: Metric,
+}
+
+impl Distance {
+    /// After having said `cost` of `edition` for the first time.
+    #[must_use]
+    pub fn new(edition: Edition, cost: &CompactPathCost) -> Self {
+        Self { edition, metric: metric(*cost) }
+    }
+
+    /// What remains the least once `cost` was said of `edition`. An older edition changes nothing.
+    #[must_use]
+    pub fn after_saying(self, edition: Edition, cost: &CompactPathCost) -> Self {
+        match edition.cmp(&self.edition) {
+            core::cmp::Ordering::Less => self,
+            core::cmp::Ordering::Equal => Self { metric: self.metric.min(metric(*cost)), ..self },
+            core::cmp::Ordering::Greater => Self::new(edition, cost),
+        }
+    }
+
+    /// Whether a neighbour that said `least` of `edition` cannot have this node on its way.
+    pub(super) fn admits(self, edition: Edition, least: Metric) -> bool {
+        match edition.cmp(&self.edition) {
+            core::cmp::Ordering::Less => false,
+            core::cmp::Ordering::Equal => least < self.metric,
+            core::cmp::Ordering::Greater => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nexus_wire::nexus::code::PriceCode;
+    use nexus_wire::nexus::path_cost::{CostCode, HopCount};
+
+    #[test]
+    fn what_was_said_once_is_not_taken_back_within_an_edition() {
+        let distance = Distance::new(edition(5, 0), &cost(100, 3));
+        let raised = distance.after_saying(edition(5, 0), &cost(500, 9));
+        assert_eq!(raised, distance);
+        assert!(raised.admits(edition(5, 0), metric(cost(100, 2))), "fewer hops at the same cost");
+        assert!(!raised.admits(edition(5, 0), metric(cost(100, 3))), "its own metric");
+        assert!(!raised.admits(edition(5, 0), metric(cost(110, 0))));
+        let lowered = raised.after_saying(edition(5, 0), &cost(50, 9));
+        assert!(!lowered.admits(edition(5, 0), metric(cost(100, 2))));
+    }
+
+    #[test]
+    fn a_newer_edition_is_admitted_at_any_cost_and_an_older_one_at_none() {
+        let distance = Distance::new(edition(5, 1), &cost(100, 3));
+        for newer in [edition(5, 2), edition(6, 0)] {
+            assert!(distance.admits(newer, metric(cost(u64::MAX, 120))));
+        }
+        for older in [edition(5, 0), edition(4, 63)] {
+            assert!(!distance.admits(older, metric(cost(0, 0))));
+            assert_eq!(distance.after_saying(older, &cost(0, 0)), distance);
+        }
+        let begun = distance.after_saying(edition(6, 0), &cost(900, 9));
+        assert!(begun.admits(edition(6, 0), metric(cost(800, 9))));
+    }
+
+    #[test]
+    fn an_unknown_cost_is_larger_than_any() {
+        let unknown = CompactPathCost { cumulative_cost: CostCode::Unknown, ..cost(0, 1) };
+        let distance = Distance::new(edition(1, 0), &unknown);
+        assert!(distance.admits(edition(1, 0), metric(cost(u64::MAX, 120))));
+        let fewer = CompactPathCost { hops: HopCount(0), ..unknown };
+        assert!(
+            distance.admits(edition(1, 0), metric(fewer)) && !distance.admits(edition(1, 0), metric(unknown))
+        );
+    }
+
+    fn edition(emitted_at: u64, generation: u8) -> Edition {
+        Edition { emitted_at, generation: Generation::new(generation).unwrap() }
+    }
+
+    fn cost(price: u64, hops: u8) -> CompactPathCost {
+        CompactPathCost {
+            cumulative_cost: CostCode::Known(PriceCode::nearest(price)),
+            hops: HopCount(hops),
+            ..CompactPathCost::ORIGIN
+        }
+    }
+}

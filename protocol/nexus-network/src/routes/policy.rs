@@ -1,0 +1,185 @@
+//! What is best: cost, latency and reliability, weighed in fixed point, the same on every target.
+//!
+//! `score = β·cost + γ·latency + δ·(1 − reliability)`, each on its decoded value as a share of the largest among the candidates; the
+//! least wins. The distance on the ring is the same for all candidates for a known destination and drops out.
+//! Source: spec/network.md#routes.
+
+use nexus_wire::nexus::traffic::Class;
+
+/// By what a path is chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PathPolicy {
+    /// What costs least.
+    Cheapest,
+    /// What takes the least time.
+    Fastest,
+    /// What was proved most often.
+    MostReliable,
+    /// These weights.
+    Balanced(Weights),
+}
+
+/// Weights as shares of 65,536.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Weights {
+    /// β: of the cost.
+    pub cost: u16,
+    /// γ: of the worst latency of any hop.
+    pub latency: u16,
+    /// δ: of what reliability lacks to certainty.
+    pub unreliability: u16,
+}
+
+const TENTH: u16 = 6_554;
+const EIGHT_TENTHS: u16 = 52_429;
+
+impl Weights {
+    /// What [`PathPolicy::Balanced`] means if nobody says otherwise: four, three and three tenths.
+    pub const DEFAULT: Self = Self { cost: 26_214, latency: 19_661, unreliability: 19_661 };
+    const CHEAPEST: Self = Self { cost: EIGHT_TENTHS, latency: TENTH, unreliability: 0 };
+    const FASTEST: Self = Self { cost: TENTH, latency: EIGHT_TENTHS, unreliability: 0 };
+    const MOST_RELIABLE: Self = Self { cost: TENTH, latency: TENTH, unreliability: EIGHT_TENTHS };
+}
+
+impl Default for PathPolicy {
+    fn default() -> Self {
+        Self::Balanced(Weights::DEFAULT)
+    }
+}
+
+/// For how many policies the winner is kept.
+pub(super) const KEPT: u8 = 4;
+/// Those policies, by their numbers.
+pub(super) const KEPT_POLICIES: [PathPolicy; 4] = [
+    PathPolicy::Cheapest,
+    PathPolicy::Fastest,
+    PathPolicy::MostReliable,
+    PathPolicy::Balanced(Weights::DEFAULT),
+];
+
+impl PathPolicy {
+    /// By what a relay chooses for a packet of this class.
+    #[must_use]
+    pub fn of_class(class: Class) -> Self {
+        match class {
+            Class::RealTime => Self::Fastest,
+            Class::Interactive => Self::default(),
+            Class::Standard | Class::Bulk => Self::Cheapest,
+        }
+    }
+
+    const fn weights(self) -> Weights {
+        match self {
+            Self::Cheapest => Weights::CHEAPEST,
+            Self::Fastest => Weights::FASTEST,
+            Self::MostReliable => Weights::MOST_RELIABLE,
+            Self::Balanced(weights) => weights,
+        }
+    }
+
+    /// Under which number its winner is kept; none of weights that somebody chose.
+    pub(super) fn number(self) -> Option<u8> {
+        match self {
+            Self::Cheapest => Some(0),
+            Self::Fastest => Some(1),
+            Self::MostReliable => Some(2),
+            Self::Balanced(weights) => (weights == Weights::DEFAULT).then_some(3),
+        }
+    }
+}
+
+/// What a path is judged by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Merits {
+    /// µNXS per 1,024 bytes, unless unknown.
+    pub cost: Option<u64>,
+    /// The largest one-way latency of any hop.
+    pub latency_ms: u16,
+    /// How many of 255 packets arrive, unless unknown.
+    pub reliability: Option<u8>,
+}
+
+/// The largest of each among a set of candidates.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Largest {
+    cost: u64,
+    latency_ms: u16,
+}
+
+impl Largest {
+    pub(super) fn with(self, merits: &Merits) -> Self {
+        Self {
+            cost: self.cost.max(merits.cost.unwrap_or(0)),
+            latency_ms: self.latency_ms.max(merits.latency_ms),
+        }
+    }
+}
+
+/// One, in Q0.16.
+const ONE: u64 = 1 << 16;
+
+/// `part` of `whole` in Q0.16, of nothing nothing.
+fn share(part: u64, whole: u64) -> u64 {
+    let scaled = u128::from(part) << 16;
+    let share = scaled.checked_div(u128::from(whole)).unwrap_or(0);
+    u64::try_from(share).unwrap_or(ONE).min(ONE)
+}
+
+/// The score of a candidate in Q0.16: the least is best.
+pub(super) fn score(policy: PathPolicy, merits: &Merits, largest: &Largest) -> u32 {
+    let Weights { cost, latency, unreliability } = policy.weights();
+    // What is not known may be as dear as the dearest, and as likely to arrive as not.
+    let cost_share = merits.cost.map_or(ONE, |price| share(price, largest.cost));
+    let latency_share = share(merits.latency_ms.into(), largest.latency_ms.into());
+    let lacking =
+        merits.reliability.map_or(ONE / 2, |reliability| share((u8::MAX ^ reliability).into(), 255));
+    let weighed = [(cost, cost_share), (latency, latency_share), (unreliability, lacking)];
+    let sum = weighed
+        .into_iter()
+        .fold(0_u64, |sum, (weight, share)| sum.saturating_add(u64::from(weight).saturating_mul(share)));
+    u32::try_from(sum >> 16).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_policy_prefers_what_it_is_named_for() {
+        let cheap = merits(100, 900, Some(100));
+        let fast = merits(900, 20, Some(100));
+        let sure = merits(900, 900, Some(250));
+        let middling = merits(450, 300, Some(200));
+        let best = |policy| {
+            let all = [cheap, fast, sure, middling];
+            let largest = all.iter().fold(Largest::default(), Largest::with);
+            (0..4).min_by_key(|n| score(policy, &all[*n], &largest)).unwrap()
+        };
+        let policies =
+            [PathPolicy::Cheapest, PathPolicy::Fastest, PathPolicy::MostReliable, PathPolicy::default()];
+        assert_eq!(policies.map(best), [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn scores_are_shares_of_the_largest_in_sixteen_bits() {
+        let largest =
+            [merits(200, 10, None), merits(100, 40, None)].iter().fold(Largest::default(), Largest::with);
+        let cheapest = |cost, latency| score(PathPolicy::Cheapest, &merits(cost, latency, None), &largest);
+        // 0.8 · 1 + 0.1 · 0.25, and 0.8 · 0.5 + 0.1 · 1.
+        assert_eq!((cheapest(200, 10), cheapest(100, 40)), (54_067, 32_768));
+        let unknown = Merits { cost: None, ..merits(0, 0, None) };
+        assert_eq!(score(PathPolicy::Cheapest, &unknown, &largest), 52_429, "as dear as the dearest");
+        let dear = merits(u64::MAX, u16::MAX, Some(255));
+        assert_eq!(score(PathPolicy::default(), &dear, &Largest::default().with(&dear)), 45_875);
+    }
+
+    #[test]
+    fn where_all_is_free_the_cost_says_nothing() {
+        let free = merits(0, 5, None);
+        assert_eq!(score(PathPolicy::Cheapest, &free, &Largest::default().with(&free)), 6_554);
+    }
+
+    fn merits(cost: u64, latency_ms: u16, reliability: Option<u8>) -> Merits {
+        Merits { cost: Some(cost), latency_ms, reliability }
+    }
+}
