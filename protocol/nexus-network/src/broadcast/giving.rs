@@ -109,7 +109,7 @@ impl Broadcast {
             return;
         }
         let (first, longest) = match channel.reach {
-            Reach::Shared => (channel.frame_airtime.times(8), RADIO_WAIT_MAX),
+            Reach::Shared => (channel.frame_airtime.times(16), RADIO_WAIT_MAX),
             Reach::PointToPoint | Reach::Addressed => (channel.frame_airtime, WAIT_MAX),
         };
         let first = first.plus(Duration::from_secs(2));
