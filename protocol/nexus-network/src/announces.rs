@@ -390,7 +390,8 @@ impl Announces {
         if is_shared {
             self.deadlines.set(Timer::Tell(link), cx.now.after(HEARING_WAIT));
         } else {
-            self.tell_on(cx, link, 0);
+            // Before anybody hears of the peer and writes to it: it has to know them to believe them.
+            self.deadlines.set(Timer::Tell(link), cx.now.after(Duration::from_micros(1)));
         }
     }
 
