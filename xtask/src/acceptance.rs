@@ -59,7 +59,7 @@ enum Overall {
 }
 
 /// Runs every milestone's acceptance. Fails unless all are met.
-pub(crate) fn run(session: &Session, form: Form) -> Result<(), Fault> {
+pub(crate) fn run(session: &mut Session, form: Form) -> Result<(), Fault> {
     let simulator = simulator::build(session, Build::Release)?;
     let known = cargo::capture(Command::new(&simulator).args(["milestones", "--json"]))?;
     let known: Vec<String> =

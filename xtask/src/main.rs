@@ -89,7 +89,7 @@ fn run(request: Request) -> Result<(), Fault> {
         Request::Tidy => tidy::run(&session).map(|note| println!("tidy: {note}")),
         Request::Acceptance { json } => {
             let form = if json { acceptance::Form::Json } else { acceptance::Form::Table };
-            acceptance::run(&session, form)
+            acceptance::run(&mut session, form)
         }
         Request::Bench { filter } => bench::run(&session, filter.as_deref()),
         Request::Fuzz { target, seconds } => fuzz::run(&session, target.as_deref(), seconds),

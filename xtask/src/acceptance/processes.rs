@@ -5,6 +5,7 @@ use super::{Criterion, Milestone, Verdict, overall};
 use crate::cargo::{self, cargo};
 use crate::fault::Fault;
 use crate::session::Session;
+use crate::stage::stock_python;
 
 /// The criterion that the simulator leaves open, whatever its milestone.
 const ID: &str = "processes";
@@ -12,10 +13,12 @@ const ID: &str = "processes";
 const TESTS: [&str; 5] = ["--locked", "--package", "nexus-cli", "--test", "mesh"];
 
 /// Measures what the simulator left open of a milestone.
-pub(super) fn complete(session: &Session, milestone: &mut Milestone) -> Result<(), Fault> {
+pub(super) fn complete(session: &mut Session, milestone: &mut Milestone) -> Result<(), Fault> {
     let open = |criterion: &&mut Criterion| criterion.id == ID && criterion.verdict == Verdict::Unmeasured;
     let Some(criterion) = milestone.criteria.iter_mut().find(open) else { return Ok(()) };
     cargo::ensure_subcommand(session, "nextest")?;
+    // Some of them have stock nodes among the processes.
+    stock_python::run(session)?;
     let listed =
         cargo::capture(cargo(session).args(["nextest", "list", "--message-format", "oneline"]).args(TESTS))?;
     let (_, status) = cargo::capture_with_status(cargo(session).args(["nextest", "run"]).args(TESTS))?;
