@@ -19,6 +19,8 @@ const OTHERS: u8 = 3;
 #[derive(Debug)]
 pub(super) struct Queue {
     frames: BoundedQueue<Frame>,
+    /// How many of them are news: a line of one kind is not searched.
+    news: usize,
     /// How many others left since news were last let through, while there were news.
     others: u8,
 }
@@ -26,36 +28,52 @@ pub(super) struct Queue {
 impl Queue {
     pub(super) const fn new(limits: Limits) -> Self {
         let frames = BoundedQueue::new(limits.frames, limits.bytes, QueueOverflow::DropOldest);
-        Self { frames, others: 0 }
+        Self { frames, news: 0, others: 0 }
     }
 
     pub(super) fn push(&mut self, frame: Frame) -> Pushed<Frame> {
-        let weight = frame.bytes.len();
-        self.frames.push(frame, weight)
+        let (weight, news) = (frame.bytes.len(), usize::from(frame.is_news()));
+        let pushed = self.frames.push(frame, weight);
+        match &pushed {
+            Pushed::Queued => self.news = self.news.saturating_add(news),
+            Pushed::Displaced(older) => {
+                self.news = self.news.saturating_add(news).saturating_sub(news_among(older));
+            }
+            Pushed::Refused(_) => {}
+        }
+        pushed
     }
 
     /// Whose turn it is.
     pub(super) fn front(&self) -> Option<&Frame> {
-        self.frames.iter().find(|frame| self.is_next(frame)).or_else(|| self.frames.front())
+        match self.turn() {
+            None => self.frames.front(),
+            Some(is_news) => self.frames.iter().find(|frame| frame.is_news() == is_news),
+        }
     }
 
     /// Takes the frame whose turn it is.
     pub(super) fn pop(&mut self) -> Option<Frame> {
-        let news_next = self.others >= OTHERS;
-        let next =
-            self.frames.pop_first(|frame| frame.is_news() == news_next).or_else(|| self.frames.pop())?;
-        let is_passed = !next.is_news() && self.frames.iter().any(Frame::is_news);
-        self.others = if is_passed { self.others.saturating_add(1) } else { 0 };
+        let next = match self.turn() {
+            None => self.frames.pop(),
+            Some(is_news) => self.frames.pop_first(|frame| frame.is_news() == is_news),
+        }?;
+        self.news = self.news.saturating_sub(usize::from(next.is_news()));
+        self.others = if next.is_news() || self.news == 0 { 0 } else { self.others.saturating_add(1) };
         Some(next)
     }
 
-    fn is_next(&self, frame: &Frame) -> bool {
-        frame.is_news() == (self.others >= OTHERS)
+    /// Of which kind the next frame is, if both are there.
+    fn turn(&self) -> Option<bool> {
+        let both = self.news > 0 && self.news < self.frames.len();
+        both.then_some(self.others >= OTHERS)
     }
 
     /// Takes out what is about a destination.
     pub(super) fn recall(&mut self, about: DestinationHash) -> VecDeque<Frame> {
-        self.frames.take_out(|frame| frame.about == Some(about))
+        let recalled = self.frames.take_out(|frame| frame.about == Some(about));
+        self.news = self.news.saturating_sub(recalled.len());
+        recalled
     }
 
     pub(super) fn len(&self) -> usize {
@@ -71,5 +89,44 @@ impl Frame {
     /// Whether it tells of a destination.
     const fn is_news(&self) -> bool {
         self.about.is_some()
+    }
+}
+
+fn news_among<'f>(frames: impl IntoIterator<Item = &'f Frame>) -> usize {
+    frames.into_iter().filter(|frame| frame.is_news()).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::interface::InterfaceId;
+
+    /// Whatever is put in, displaced, taken and recalled: the count is that of the frames.
+    #[test]
+    fn the_news_in_a_queue_are_counted_right() {
+        let mut random = nexus_machine::Seed::new([4; 32]).fork("queue");
+        let mut queue = Queue::new(Limits { frames: 6, bytes: 40, ..Limits::default() });
+        let mut most = 0;
+        for _ in 0..10_000 {
+            let about = random.chance(1, 2).then(|| DestinationHash([u8::from(random.chance(1, 2)); 16]));
+            match random.below(5) {
+                0..=2 => {
+                    let len = usize::try_from(random.below(50)).expect("small");
+                    let bytes = alloc::vec![0; len];
+                    let _counted_elsewhere =
+                        queue.push(Frame { iface: InterfaceId(0), to: None, bytes, about, under: None });
+                }
+                3 => {
+                    let front = queue.front().cloned();
+                    assert_eq!(queue.pop(), front);
+                }
+                _ => {
+                    let _recalled = queue.recall(DestinationHash([0; 16]));
+                }
+            }
+            assert_eq!(queue.news, news_among(queue.frames.iter()));
+            most = most.max(queue.news);
+        }
+        assert!(most > 3, "{most}");
     }
 }
