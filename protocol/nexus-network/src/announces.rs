@@ -13,6 +13,7 @@
 
 mod asking;
 mod cache;
+mod choices;
 mod costs;
 mod hearing;
 mod known;
@@ -45,6 +46,7 @@ use crate::routes::Table;
 
 use asking::Asked;
 use cache::Cache;
+pub use choices::Choice;
 pub use costs::Outlet;
 use costs::Owed;
 use known::KnownDestinations;

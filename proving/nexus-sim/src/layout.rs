@@ -268,13 +268,14 @@ fn lan(nodes: std::ops::Range<u32>) -> MediumPlan {
 /// A medium on which each sends at the same rate, and waits until its frame has left.
 fn wired(profile: Profile, delay: Duration, nodes: Vec<NodeIndex>) -> MediumPlan {
     let line = Some(Line::plain(profile.bandwidth_bps));
-    MediumPlan { profile, modems: None, terrain: None, line, delay, nodes, routes: Vec::new() }
+    let (routes, prices) = (Vec::new(), Vec::new());
+    MediumPlan { profile, modems: None, terrain: None, line, delay, nodes, routes, prices }
 }
 
 /// A channel on which all hear all.
 fn radio(profile: Profile, modems: Option<region::Channel>, nodes: Vec<NodeIndex>) -> MediumPlan {
-    let (delay, routes) = (Duration::ZERO, Vec::new());
-    MediumPlan { profile, modems, terrain: None, line: None, delay, nodes, routes }
+    let (delay, routes, prices) = (Duration::ZERO, Vec::new(), Vec::new());
+    MediumPlan { profile, modems, terrain: None, line: None, delay, nodes, routes, prices }
 }
 
 fn fast() -> Modulation {

@@ -111,6 +111,11 @@ impl Table {
         self.entries.get_mut(index(place))
     }
 
+    /// All paths, in an order that is the same in every run.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &RoutingEntry> {
+        self.entries.iter().filter(|entry| !entry.is_free())
+    }
+
     /// Holds what a neighbour says, for `life_s` seconds. Where a destination has as many paths as it may, the worst goes: what
     /// is of an older edition, then what costs most.
     pub fn put(&mut self, claim: &Claim, now_s: u32, life_s: u32) -> Put {
@@ -218,8 +223,7 @@ impl Table {
 
     /// Whatever is reached by certain next hops, in an order that is the same in every run. Looks at the whole table.
     pub(crate) fn over(&self, is_meant: impl Fn(NextHop) -> bool) -> Vec<DestinationHash> {
-        let held = self.entries.iter().filter(|entry| !entry.is_free());
-        held.filter(|entry| is_meant(entry.next_hop())).map(RoutingEntry::destination).collect()
+        self.iter().filter(|entry| is_meant(entry.next_hop())).map(RoutingEntry::destination).collect()
     }
 
     /// Looks at the next `count` places for paths that ended: forgets them, and returns whose they were.
