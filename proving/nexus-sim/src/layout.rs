@@ -237,7 +237,7 @@ fn cables(pairs: impl Iterator<Item = (u32, u32)>) -> Vec<MediumPlan> {
     pairs.map(|(a, b)| cable(a, b)).collect()
 }
 
-fn cable(a: u32, b: u32) -> MediumPlan {
+pub(crate) fn cable(a: u32, b: u32) -> MediumPlan {
     let profile = Profile {
         mode: Mode::Reticulum,
         reach: Reach::PointToPoint,
@@ -252,7 +252,7 @@ fn cable(a: u32, b: u32) -> MediumPlan {
     wired(profile, CABLE_DELAY, vec![NodeIndex(a), NodeIndex(b)])
 }
 
-fn lan(nodes: std::ops::Range<u32>) -> MediumPlan {
+pub(crate) fn lan(nodes: impl Iterator<Item = u32>) -> MediumPlan {
     let profile = Profile {
         mode: Mode::Reticulum,
         reach: Reach::Shared,
@@ -280,7 +280,7 @@ fn radio(profile: Profile, modems: Option<region::Channel>, nodes: Vec<NodeIndex
     MediumPlan { profile, modems, terrain: None, line: None, delay, nodes, routes, prices }
 }
 
-fn fast() -> Modulation {
+pub(crate) fn fast() -> Modulation {
     modulation(FAST_SPREADING_FACTOR)
 }
 
@@ -293,7 +293,7 @@ fn modulation(spreading_factor: u8) -> Modulation {
 }
 
 /// A half-duplex channel of `RNode`s, which all hear each other.
-fn modems(modulation: Modulation, nodes: std::ops::Range<u32>) -> MediumPlan {
+pub(crate) fn modems(modulation: Modulation, nodes: impl Iterator<Item = u32>) -> MediumPlan {
     rnodes_on(european(modulation), nodes)
 }
 
@@ -314,7 +314,7 @@ fn european(modulation: Modulation) -> region::Channel {
     Region::Eu868.channel(&wish).expect("up to 250 kHz fit the sub-band")
 }
 
-fn rnodes_on(channel: region::Channel, nodes: std::ops::Range<u32>) -> MediumPlan {
+fn rnodes_on(channel: region::Channel, nodes: impl Iterator<Item = u32>) -> MediumPlan {
     let settings = Settings { mode: Mode::Reticulum, channel: Some(channel) };
     let profile = settings.profile().expect("a modem with a channel has a profile");
     let nodes = nodes.map(NodeIndex).collect();

@@ -161,6 +161,12 @@ impl Roads {
         true
     }
 
+    /// How many nodes there are.
+    #[must_use]
+    pub fn nodes(&self) -> u32 {
+        index(self.ends.len())
+    }
+
     /// Whether a node runs.
     #[must_use]
     pub fn runs(&self, node: NodeIndex) -> bool {
