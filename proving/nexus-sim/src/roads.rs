@@ -35,6 +35,8 @@ struct End {
     medium: MediumIndex,
     /// What is asked for it while it is up.
     price: Option<u64>,
+    /// How often it came up or went down.
+    epoch: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -68,7 +70,7 @@ impl Roads {
     /// Those of a world in which nobody runs yet.
     #[must_use]
     pub fn new(layout: &Layout) -> Self {
-        let end = |(_, medium)| End { medium, price: None };
+        let end = |(_, medium)| End { medium, price: None, epoch: 0 };
         let nodes = layout.node_indices();
         Self {
             ends: nodes.map(|node| layout.interfaces(node).map(end).collect()).collect(),
@@ -93,7 +95,9 @@ impl Roads {
             }
             What::Node { node, act: Act::Crashed, .. } => {
                 self.running[node.place()] = false;
-                self.ends[node.place()].iter_mut().for_each(|end| end.price = None);
+                for end in &mut self.ends[node.place()] {
+                    (end.price, end.epoch) = (None, end.epoch + 1);
+                }
                 true
             }
             What::Node { node, act: Act::Given { input, .. }, .. } => self.given(*node, input),
@@ -109,7 +113,10 @@ impl Roads {
     fn given(&mut self, node: NodeIndex, input: &Input) -> bool {
         let mut set = |iface: InterfaceId, price| {
             let end = self.ends[node.place()].get_mut(usize::from(iface.0));
-            end.is_some_and(|end| std::mem::replace(&mut end.price, price) != price)
+            end.is_some_and(|end| {
+                end.epoch += 1;
+                std::mem::replace(&mut end.price, price) != price
+            })
         };
         match input {
             Input::Up { iface, profile } => set(*iface, Some(profile.price)),
@@ -165,6 +172,15 @@ impl Roads {
     #[must_use]
     pub fn nodes(&self) -> u32 {
         index(self.ends.len())
+    }
+
+    /// Which of the interface's times it is by which `at` is on the medium behind an interface of `beside`: links do not outlive it.
+    #[must_use]
+    pub fn epoch(&self, beside: NodeIndex, iface: InterfaceId, at: NodeIndex) -> Option<u32> {
+        let end = self.ends[beside.place()].get(usize::from(iface.0))?;
+        let medium = self.media[end.medium.place()].as_ref()?;
+        let (_, iface) = medium.nodes.iter().find(|(node, _)| *node == at)?;
+        Some(self.ends[at.place()][usize::from(iface.0)].epoch)
     }
 
     /// Whether a node runs.

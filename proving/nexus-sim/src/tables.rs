@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use nexus_crypto::{DestinationHash, IdentityHash, NodePublic};
 use nexus_network::announces::Choice;
-use nexus_network::{InterfaceId, PathPolicy, Weights};
+use nexus_network::{InterfaceId, LinkStatus, PathPolicy, Weights};
 
 use crate::observation::NodeIndex;
+use crate::roads::Roads;
 
 /// The policies of which nodes keep the choice.
 pub const POLICIES: [PathPolicy; 4] = [
@@ -47,6 +48,8 @@ pub struct Tables {
     shown: Vec<Vec<Choice>>,
     /// By destination, then by node.
     held: Vec<Vec<Held>>,
+    /// The links that nodes have, and of which time of the peer's interface they are.
+    links: BTreeMap<(NodeIndex, Step), u32>,
 }
 
 impl Tables {
@@ -59,6 +62,7 @@ impl Tables {
             peers: numbered().map(|(node, public)| (public.identity().hash(), node)).collect(),
             shown: vec![Vec::new(); identities.len()],
             held: vec![vec![Held::default(); identities.len()]; identities.len()],
+            links: BTreeMap::new(),
         }
     }
 
@@ -95,6 +99,21 @@ impl Tables {
         changed
     }
 
+    /// A link of a node came up.
+    pub fn link_up(&mut self, node: NodeIndex, status: &LinkStatus, roads: &Roads) {
+        let Some(to) = self.peers.get(&status.peer.identity().hash()).copied() else { return };
+        if let Some(epoch) = roads.epoch(node, status.iface, to) {
+            self.links.insert((node, Step { to, iface: status.iface }), epoch);
+        }
+    }
+
+    /// Whether what a node sends this way is opened at the other end: whoever started anew, or whose interface did, has no keys any more.
+    #[must_use]
+    pub fn is_live(&self, node: NodeIndex, step: Step, roads: &Roads) -> bool {
+        let epoch = self.links.get(&(node, step)).copied();
+        epoch.is_some() && epoch == roads.epoch(node, step.iface, step.to)
+    }
+
     /// What a node holds of a destination.
     #[must_use]
     pub fn held(&self, node: NodeIndex, destination: NodeIndex) -> &Held {
@@ -103,11 +122,17 @@ impl Tables {
 
     /// A circle of hops that nodes may use towards a destination and that leads through `node`, if there is one: its nodes.
     #[must_use]
-    pub fn circle_through(&self, node: NodeIndex, destination: NodeIndex) -> Option<Vec<NodeIndex>> {
+    pub fn circle_through(
+        &self,
+        node: NodeIndex,
+        destination: NodeIndex,
+        roads: &Roads,
+    ) -> Option<Vec<NodeIndex>> {
         let mut before: BTreeMap<NodeIndex, NodeIndex> = BTreeMap::new();
         let mut open = vec![node];
         while let Some(at) = open.pop() {
-            for step in self.held(at, destination).usable.iter().filter(|_| at != destination) {
+            let usable = self.held(at, destination).usable.iter();
+            for step in usable.filter(|step| at != destination && self.is_live(at, **step, roads)) {
                 if step.to == node {
                     let mut circle = vec![at];
                     let mut here = at;

@@ -234,12 +234,12 @@ impl RoutingEntry {
         }
     }
 
-    pub(super) const fn least(&self) -> Metric {
+    pub(crate) const fn least(&self) -> Metric {
         (self.least_cost, self.least_hops)
     }
 
     /// Cost and hops, the hop to the neighbour included.
-    pub(super) const fn metric(&self) -> Metric {
+    pub(crate) const fn metric(&self) -> Metric {
         (self.cost, self.said_hops.saturating_add(1))
     }
 

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nexus_machine::Duration;
 use nexus_network::announces::Choice;
+use nexus_node::{Event, Input, Output};
 
 use crate::clock::WorldTime;
 use crate::observation::{Act, Failure, Finding, NodeIndex, Observation, Observer, Verdict, Watching, What};
@@ -192,12 +193,18 @@ impl Routing {
         }
     }
 
+    /// Circles that were there may be gone.
+    fn look_again(&mut self, at: WorldTime) {
+        let known: Vec<_> = self.circles.iter().map(|(to, (_, circle))| (circle[0], *to)).collect();
+        known.into_iter().for_each(|(node, destination)| self.look_for_circles(at, node, destination));
+    }
+
     fn look_for_circles(&mut self, at: WorldTime, node: NodeIndex, destination: NodeIndex) {
         // A circle that was there may be gone, or lead through others.
         let known = self.circles.get(&destination).map(|(_, circle)| circle.clone()).unwrap_or_default();
         let candidates = std::iter::once(node).chain(known);
         let circle = candidates
-            .filter_map(|node| self.tables.circle_through(node, destination))
+            .filter_map(|node| self.tables.circle_through(node, destination, &self.roads))
             .find(|circle| circle.iter().all(|node| !self.bounds.liars.contains(node)));
         let since = self.circles.remove(&destination).map(|(since, _)| since);
         match (since, circle) {
@@ -208,7 +215,7 @@ impl Routing {
             (None, None) => {}
         }
         if let Some((since, circle)) = self.circles.get(&destination)
-            && at.since(*since) >= self.bounds.circle
+            && at.since(*since) > self.bounds.circle
         {
             let names: Vec<u32> = circle.iter().map(|node| node.0).collect();
             self.findings[CIRCLES].fail(*since, || format!("towards node {}: {names:?}", destination.0));
@@ -217,7 +224,10 @@ impl Routing {
 
     fn circle_ended(&mut self, since: WorldTime, until: WorldTime) {
         let lasted = until.since(since);
-        self.circled.push(lasted);
+        // What a node says in one go is seen before what it holds then.
+        if lasted > Duration::ZERO {
+            self.circled.push(lasted);
+        }
         if lasted > self.bounds.circle {
             self.findings[CIRCLES].fail(since, || format!("a circle lasts {} ms", lasted.as_millis()));
         }
@@ -231,8 +241,22 @@ impl Observer for Routing {
         if self.roads.observe(observation) {
             self.changed_at = Some(observation.at);
         }
-        if let What::Node { node, act: Act::Crashed, .. } = observation.what {
-            self.took(observation.at, node, &[]);
+        match &observation.what {
+            What::Node { node, act: Act::Crashed, .. } => {
+                self.took(observation.at, *node, &[]);
+                self.look_again(observation.at);
+            }
+            What::Node { node, act: Act::Took(Output::Event(Event::LinkUp(status))), .. } => {
+                self.tables.link_up(*node, status, &self.roads);
+                self.changed_at = Some(observation.at);
+                for destination in (0..self.roads.nodes()).map(NodeIndex) {
+                    self.look_for_circles(observation.at, *node, destination);
+                }
+            }
+            What::Node { act: Act::Given { input: Input::Up { .. } | Input::Down { .. }, .. }, .. } => {
+                self.look_again(observation.at);
+            }
+            What::Node { .. } | What::Marred { .. } | What::Aired { .. } | What::Scheduled(_) => {}
         }
     }
 

@@ -156,7 +156,8 @@ fn follow(
         let Some(step) = tables.held(at, to).chosen[policy] else {
             return if at == from { End::Pathless } else { End::Lost(at) };
         };
-        if !roads.from(at).iter().any(|road| (road.to, road.iface) == (step.to, step.iface)) {
+        let is_there = roads.from(at).iter().any(|road| (road.to, road.iface) == (step.to, step.iface));
+        if !is_there || !tables.is_live(at, step, roads) {
             return End::Lost(at);
         }
         at = step.to;
