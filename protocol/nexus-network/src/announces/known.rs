@@ -100,6 +100,8 @@ pub(super) struct Told {
     /// The path that it was.
     pub(super) over: NextHop,
     pub(super) standing: Standing,
+    /// When.
+    pub(super) at: Instant,
 }
 
 /// Whether a path to a destination is known on which packets can go.
@@ -249,6 +251,10 @@ impl KnownDestinations {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&DestinationHash, &Known)> {
         self.entries.iter()
+    }
+
+    pub(super) const fn capacity(&self) -> usize {
+        self.entries.capacity()
     }
 
     pub(super) const fn memory_bound(&self) -> usize {
