@@ -186,6 +186,14 @@ impl Announces {
         Some(told)
     }
 
+    /// The same, beside the announce that is kept: none if what is offered is of an older emission. Its cost would be taken for the newer
+    /// one's, and bind nobody.
+    pub(super) fn quote_announced(&mut self, now: Instant, destination: &DestinationHash) -> Option<Told> {
+        let announced = self.known.get(destination)?.random_hash;
+        let offered = self.routes.offer(destination)?.random_hash();
+        if offered == announced { self.quote(now, destination) } else { None }
+    }
+
     fn assess(&mut self, now: Instant, destination: &DestinationHash, stance: Stance) -> Habit {
         let distance = self.known.get(destination).and_then(|known| known.distance);
         let (links, interfaces) = (&self.links, &self.interfaces);
@@ -314,7 +322,8 @@ impl Announces {
                 let is_back = told.standing == Standing::Withdrawn;
                 if is_newer || is_back || self.has_moved(destination, part) {
                     self.owe_everybody(cx.now, destination);
-                    if is_newer {
+                    // Who came meanwhile was told nothing of the destination, and a record alone says nothing to it.
+                    if is_newer || is_back {
                         self.repeat_later(cx.now, *destination, 0);
                     }
                 } else if offer.next_hop() != told.over {
