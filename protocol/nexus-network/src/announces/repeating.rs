@@ -1,6 +1,6 @@
 //! Repeating: what is said once over a link that loses frames may be heard by nobody until the next refresh.
 //!
-//! Links of more than 50 kbit/s have bytes to spare: what was said is said again, twice, to all of whom nothing shows that they have it. A neighbour that
+//! Links of more than 50 kbit/s have bytes to spare: what was said is said again, three times, to all of whom nothing shows that they have it. A neighbour that
 //! heard it the first time does no more than compare emission times. Source: spec/network.md#announces.
 
 use alloc::collections::BTreeSet;
@@ -14,9 +14,9 @@ use super::passing::tell;
 use super::{Announces, Effect, Timer};
 use crate::links::LinkId;
 
-/// The waits before each repetition. With two, a refresh of a full table stays within 3 % of a megabit, and one of 200 destinations within 3 % of the slowest
-/// link that is told again.
-const WAITS: [Duration; 2] = [Duration::from_secs(15), Duration::from_secs(60)];
+/// The waits before each repetition. A refresh of a full table stays within 4 % of a megabit, and one of 200 destinations within 4 % of the
+/// slowest link that is told again.
+const WAITS: [Duration; 3] = [Duration::from_secs(15), Duration::from_secs(60), Duration::from_secs(240)];
 
 impl Announces {
     /// Sees to it that what was said of `destination`, and said again `repeated` times, is said again.

@@ -16,7 +16,8 @@ use super::{Announces, Effect, LINK_REFRESH, Medium, REFRESH, Timer};
 use crate::interface::InterfaceId;
 use crate::links::{LinkId, Trust};
 use crate::routes::{
-    Approach, Claim, Distance, Edition, Habit, NextHop, PathName, PathPolicy, Put, RoutingEntry, Stage, Stance,
+    Approach, Claim, Distance, Edition, Habit, NextHop, PathName, PathPolicy, Put, RoutingEntry, Stage,
+    Stance,
 };
 
 /// A path that nobody said again for so many intervals is stale, and one interval later it is forgotten.
@@ -119,8 +120,9 @@ impl Announces {
         policy: PathPolicy,
         except: Option<LinkId>,
     ) -> Option<&RoutingEntry> {
-        self.routes
-            .best(destination, policy, except, |next_hop| approach_of(&self.links, &self.interfaces, next_hop))
+        self.routes.best(destination, policy, except, |next_hop| {
+            approach_of(&self.links, &self.interfaces, next_hop)
+        })
     }
 
     fn path_of(&self, entry: &RoutingEntry, now_s: u32) -> Option<Path> {
