@@ -264,7 +264,7 @@ impl Announces {
                     known.told = Some(Told { standing: Standing::Withdrawn, ..told });
                 }
                 self.owe_everybody(cx.now, destination);
-                self.repeat_later(cx.now, *destination, 0);
+                self.repeat_soon(cx.now, *destination);
             }
             // Of another emission it is told with the announce.
             Some(offer) if offer.random_hash() == told.random_hash => {
@@ -275,7 +275,9 @@ impl Announces {
                     || total(offer).is_some_and(|cost| has_moved(told.cost.cumulative_cost, cost))
                 {
                     self.owe_everybody(cx.now, destination);
-                    if is_newer {
+                    if is_back {
+                        self.repeat_soon(cx.now, *destination);
+                    } else if is_newer {
                         self.repeat_later(cx.now, *destination, 0);
                     }
                 } else if offer.next_hop() != told.over {

@@ -254,7 +254,7 @@ impl Link {
 
     /// So long it may be silent while packets leave, where nothing is acknowledged.
     fn silence(&self) -> Duration {
-        SILENCE_MIN.max(self.rtt.map_or(Duration::ZERO, |rtt| rtt.times(2)))
+        SILENCE_MIN.max(self.rtt.map_or(Duration::ZERO, |rtt| Duration::from_micros(rtt.times(3).as_micros() / 2)))
     }
 
     /// So long an acknowledgement may take from when the packet leaves: the packet's airtime, the time that the peer may wait
