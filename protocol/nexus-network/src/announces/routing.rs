@@ -316,7 +316,7 @@ impl Announces {
                     known.told = Some(Told { standing: Standing::Withdrawn, ..told });
                 }
                 self.owe_everybody(cx.now, destination);
-                self.repeat_later(cx.now, *destination, 0);
+                self.repeat_soon(cx.now, *destination);
             }
             // Of another emission it is told with the announce.
             Some(offer) if offer.random_hash() == told.random_hash => {
@@ -324,8 +324,10 @@ impl Announces {
                 let is_back = told.standing == Standing::Withdrawn;
                 if is_newer || is_back || self.has_moved(destination, part) {
                     self.owe_everybody(cx.now, destination);
-                    // Who came meanwhile was told nothing of the destination, and a record alone says nothing to it.
-                    if is_newer || is_back {
+                    if is_back {
+                        // Who came meanwhile was told nothing of the destination, and a record alone says nothing to it.
+                        self.repeat_soon(cx.now, *destination);
+                    } else if is_newer {
                         self.repeat_later(cx.now, *destination, 0);
                     }
                 } else if offer.next_hop() != told.over {

@@ -22,8 +22,8 @@ pub(super) struct Airtime {
 struct Budgets {
     handshakes: Bucket,
     keeping: Bucket,
-    /// What of the latter questions in a hurry leave, in microseconds.
-    reserve: u64,
+    /// A quarter of what the latter saves up, in microseconds: acknowledgements leave three of them, and questions in a hurry two.
+    quarter: u64,
     beacons: Bucket,
 }
 
@@ -36,8 +36,10 @@ pub(super) enum Purpose {
     Asking,
     /// Asking it whether it is there while traffic waits for the answer.
     Urgent,
-    /// Answers to that, and acknowledgements in frames of their own.
+    /// Answers to that.
     Answering,
+    /// Acknowledgements in frames of their own.
+    Acknowledging,
     /// Being found.
     Beacon,
 }
@@ -75,7 +77,7 @@ impl Airtime {
             airtime.budgets = Some(Budgets {
                 handshakes: bucket(share(HANDSHAKES), handshake, SAVED),
                 keeping: bucket(share(KEEPING), keeping, SAVED),
-                reserve: burst(share(KEEPING), keeping, SAVED).as_micros() / 2,
+                quarter: burst(share(KEEPING), keeping, SAVED).as_micros() / 4,
                 beacons: bucket(share(BEACONS), beacon, SAVED_BEACONS),
             });
         }
@@ -115,10 +117,12 @@ impl Airtime {
         let kept = match (purpose, &self.budgets) {
             (Purpose::Asking, _) => self.answering(),
             // Traffic must not keep links from being kept where there is none.
-            (Purpose::Urgent, Some(budgets)) => Duration::from_micros(budgets.reserve),
-            (Purpose::Urgent, None) | (Purpose::Handshake | Purpose::Answering | Purpose::Beacon, _) => {
-                Duration::ZERO
+            (Purpose::Urgent, Some(budgets)) => Duration::from_micros(budgets.quarter.saturating_mul(2)),
+            (Purpose::Acknowledging, Some(budgets)) => {
+                Duration::from_micros(budgets.quarter.saturating_mul(3))
             }
+            (Purpose::Urgent | Purpose::Acknowledging, None)
+            | (Purpose::Handshake | Purpose::Answering | Purpose::Beacon, _) => Duration::ZERO,
         };
         let airtime = self.occupied(bytes).plus(kept).as_micros();
         self.budgets.as_mut().map_or(Instant::BOOT, |budgets| budgets.of(purpose).holds_at(airtime))
@@ -183,7 +187,9 @@ impl Budgets {
     const fn of(&mut self, purpose: Purpose) -> &mut Bucket {
         match purpose {
             Purpose::Handshake => &mut self.handshakes,
-            Purpose::Asking | Purpose::Urgent | Purpose::Answering => &mut self.keeping,
+            Purpose::Asking | Purpose::Urgent | Purpose::Answering | Purpose::Acknowledging => {
+                &mut self.keeping
+            }
             Purpose::Beacon => &mut self.beacons,
         }
     }
