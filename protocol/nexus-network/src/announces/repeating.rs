@@ -1,6 +1,6 @@
 //! Repeating: what is said once over a link that loses frames may be heard by nobody until the next refresh.
 //!
-//! Links of more than 50 kbit/s have bytes to spare: what was said is said again, three times, to all of whom nothing shows that they have it. A neighbour that
+//! Links of more than 60 kbit/s have bytes to spare: what was said is said again, three times, to all of whom nothing shows that they have it. A neighbour that
 //! heard it the first time does no more than compare emission times. Source: spec/network.md#announces.
 
 use alloc::collections::BTreeSet;
