@@ -6,10 +6,12 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
+use nexus_sim::acceptance::MILESTONES;
 use nexus_sim::builder::{self, Kind, Life, Order, Tuning};
 use nexus_sim::capture::Capture;
 use nexus_sim::report;
 use nexus_sim::worldfile::{Driven, Prepared, WorldFile};
+use serde_json::Value;
 
 use crate::capture;
 
@@ -169,6 +171,26 @@ pub(crate) fn run_file(path: &Path, form: Form, pcap: Option<&Path>) -> io::Resu
         Form::Json => writeln!(out, "{}", serde_json::to_string(&report)?)?,
     }
     Ok(if report.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Prints which milestones there are.
+pub(crate) fn milestones(form: Form) -> io::Result<ExitCode> {
+    let mut out = io::stdout().lock();
+    if form == Form::Json {
+        let numbers = MILESTONES.iter().map(|milestone| milestone.number);
+        writeln!(out, "{}", numbers.collect::<Value>())?;
+    } else {
+        for milestone in &MILESTONES {
+            writeln!(
+                out,
+                "{}  {} ({} criteria)",
+                milestone.number,
+                milestone.title,
+                milestone.criteria.len()
+            )?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Reads a world file, or says on standard error why it is none.

@@ -16,7 +16,7 @@ use commands::{CANNOT_RUN, Form, New};
 use nexus_machine::Duration;
 use nexus_network::Mode;
 use nexus_node::Node;
-use nexus_sim::acceptance::{MILESTONES, Milestone, MilestoneVerdict};
+use nexus_sim::acceptance::{Milestone, MilestoneVerdict};
 use nexus_sim::capture::Capture;
 use nexus_sim::errands::Errands;
 use nexus_sim::faults::Kinds;
@@ -26,7 +26,7 @@ use nexus_sim::observation::Observer;
 use nexus_sim::swarm::{self, Order};
 use rendering::Rendering;
 use routing_command::Routes;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Simulates networks of NEXUS nodes, deterministically: a seed reproduces everything.
 #[derive(Parser)]
@@ -125,6 +125,12 @@ struct Output {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+}
+
+impl Output {
+    const fn form(self) -> Form {
+        if self.json { Form::Json } else { Form::Text }
+    }
 }
 
 #[derive(Args)]
@@ -336,7 +342,7 @@ fn named(value: &impl ValueEnum) -> String {
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Milestones(output) => milestones(output),
+        Command::Milestones(output) => commands::milestones(output.form()),
         Command::Acceptance { milestone, output } => acceptance(&milestone, output),
         Command::Swarm(swarm) => run_swarm(&swarm),
         Command::Routes(routes) => routing_command::routes(&routes),
@@ -348,7 +354,7 @@ fn main() -> ExitCode {
             rendering.of_order(&world.order(seed.expect("required unless a file is named")))
         }
         Command::Run { file: Some(file), output, pcap, .. } => {
-            commands::run_file(&file, if output.json { Form::Json } else { Form::Text }, pcap.as_deref())
+            commands::run_file(&file, output.form(), pcap.as_deref())
         }
         Command::Run { file: None, seed, world, verbose, pcap, .. } => {
             let seed = seed.expect("required unless a file is named");
@@ -368,25 +374,6 @@ fn figures(of: FiguresOf) -> io::Result<ExitCode> {
     match of {
         FiguresOf::Links => write!(out, "{}", nexus_sim::figures::all())?,
         FiguresOf::Speed => nexus_sim::speed::figures(&mut out)?,
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn milestones(output: Output) -> io::Result<ExitCode> {
-    let mut out = io::stdout().lock();
-    if output.json {
-        let numbers = MILESTONES.iter().map(|milestone| milestone.number);
-        writeln!(out, "{}", numbers.collect::<Value>())?;
-    } else {
-        for milestone in &MILESTONES {
-            writeln!(
-                out,
-                "{}  {} ({} criteria)",
-                milestone.number,
-                milestone.title,
-                milestone.criteria.len()
-            )?;
-        }
     }
     Ok(ExitCode::SUCCESS)
 }
