@@ -178,6 +178,14 @@ impl Announces {
         Some(told)
     }
 
+    /// The same, for what is to be said with the announce: none if the path is of an older emission than the announce that is known. Its
+    /// cost would be taken for the newer one's, by which this node does not bind itself.
+    pub(super) fn quote_announced(&mut self, now: Instant, destination: &DestinationHash) -> Option<Told> {
+        let offered = self.routes.offer(destination)?.random_hash();
+        let newest = self.known.get(destination)?.random_hash;
+        if offered == newest { self.quote(now, destination) } else { None }
+    }
+
     fn assess(&mut self, now: Instant, destination: &DestinationHash, stance: Stance) {
         let distance = self.known.get(destination).and_then(|known| known.distance);
         let (links, interfaces) = (&self.links, &self.interfaces);
