@@ -132,7 +132,7 @@ pub const MILESTONES: [Milestone; 6] = [
             Planned {
                 id: "reroutes",
                 text: "Removing a node causes re-routing",
-                required: "within 3 minutes, and so when it returns; then no path changes more than twice in ten rounds",
+                required: "what was on its way arrives, within 3 minutes; so when it returns; then no path changes more than twice in ten rounds",
                 measure: Some(routing::reroutes),
             },
             planned("overhead", "Gossip overhead stays within its budget", "at most 10 % on all links"),

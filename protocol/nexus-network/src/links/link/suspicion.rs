@@ -276,10 +276,11 @@ impl Link {
 
     fn timing(&self, now: Instant) -> Timing {
         if self.pace.acknowledged {
-            // Questions that overlap would be in each other's way. On a shared channel round trips are airtime and waiting for it.
+            // On a shared channel round trips are airtime, and waiting for it.
             let answer = if self.pace.is_shared { ANSWER_MIN } else { self.round_trips() };
-            let both = self.pace.announce_airtime.times(2).max(answer);
-            return Timing { next: both, verdict: both };
+            let announce = self.pace.announce_airtime;
+            let next = Duration::from_micros(announce.times(3).as_micros() / 4);
+            return Timing { next: next.max(answer), verdict: announce.times(2).max(answer) };
         }
         // All are asked within a round trip: however many are needed, the verdict is as soon.
         let others = u64::from(self.needed(now).saturating_sub(1)).max(1);
