@@ -238,10 +238,6 @@ impl From<announces::Effect> for Nerve {
 /// How many signals the queue keeps room for between calls: what a burst needed beyond that is given back.
 const RESTING_NERVES: usize = 32;
 
-/// What happens in time may make something due at once in an organ that had its turn: a packet that leaves, a question whether its
-/// neighbour is there. So often it has another turn.
-const AT_ONCE: usize = 4;
-
 /// More nerve signals than this from one input is a loop in the wiring, which is a bug.
 const SETTLE_BOUND: usize = 100_000;
 
@@ -386,16 +382,11 @@ impl Machine for Network {
     }
 
     fn handle_timeout(&mut self, cx: Cx, out: &mut impl Sink<Effect>) {
-        for _ in 0..AT_ONCE {
-            self.organs.media.handle_timeout(cx, &mut self.nerves);
-            self.organs.links.handle_timeout(cx, &mut self.nerves);
-            self.organs.broadcast.handle_timeout(cx, &mut self.nerves);
-            self.organs.announces.handle_timeout(cx, &mut self.nerves);
-            self.settle(cx, out);
-            if self.next_timeout().is_none_or(|due| due > cx.now) {
-                return;
-            }
-        }
+        self.organs.media.handle_timeout(cx, &mut self.nerves);
+        self.organs.links.handle_timeout(cx, &mut self.nerves);
+        self.organs.broadcast.handle_timeout(cx, &mut self.nerves);
+        self.organs.announces.handle_timeout(cx, &mut self.nerves);
+        self.settle(cx, out);
     }
 
     fn next_timeout(&self) -> Option<Instant> {
