@@ -12,6 +12,7 @@
 //! path to its destination. Spec: spec/network.md#announces.
 
 mod asking;
+mod budget;
 mod cache;
 mod costs;
 mod hearing;
@@ -55,7 +56,7 @@ pub use own::{AppData, AppDataTooLong};
 use own::{Emission, OwnAnnounce};
 use passing::{Relay, tell};
 pub use routing::Step;
-use speaking::{CHANNELS, HEARING_WAIT, Speech};
+use speaking::{CHANNELS, HEARING_WAIT, Speech, TELL_OVERHEAD};
 
 /// What the organ is told.
 #[derive(Clone, Debug)]
@@ -89,6 +90,8 @@ pub enum Input {
         /// What a hop over it costs.
         hop: Hop,
     },
+    /// An interface under load carries so many bits per second.
+    Carries(InterfaceId, u64),
     /// How the peer of a link can be told, from here on.
     Hearing {
         /// Which.
@@ -376,7 +379,8 @@ impl Announces {
             Some(_) if is_shared => {}
             Some(emission) => {
                 out.push(tell(link, self.own.destination(), CompactPathCost::ORIGIN, &emission.bytes));
-                let own = self.own.destination();
+                let (own, len) = (self.own.destination(), emission.bytes.len());
+                self.spend_on(cx.now, link, len);
                 self.repeat_later(cx.now, own, 0);
                 self.owe_generation(cx.now, Outlet::Link(link), &own);
             }
@@ -425,8 +429,17 @@ impl Announces {
                 out.push(Effect::Send(frame(*iface, destination, &emission.bytes)));
             }
         }
-        for (link, _) in self.links.iter().filter(|(_, other)| !self.speech.is_on(other.iface)) {
+        for (link, other) in self.links.iter() {
+            if self.speech.is_on(other.iface) {
+                continue;
+            }
             out.push(tell(link, destination, CompactPathCost::ORIGIN, &emission.bytes));
+            // One's own is said also where the share is spent.
+            self.speech.budgets.spend(
+                other.iface,
+                cx.now,
+                emission.bytes.len().saturating_add(TELL_OVERHEAD),
+            );
         }
         out.push(Effect::Announced { emitted_at: emission.emitted_at });
         self.own.published(emission);
@@ -444,7 +457,7 @@ impl Machine for Announces {
             Input::Up(iface, profile) => self.up(cx, iface, &profile, out),
             Input::Down(iface) => {
                 self.interfaces.remove(&iface);
-                self.speech.channels.remove(&iface);
+                self.speech.down(iface);
                 self.deadlines.cancel(Timer::Speak(iface));
                 self.lose_interface(cx, iface, out);
             }
@@ -453,6 +466,7 @@ impl Machine for Announces {
                 self.link_up(cx, link, Neighbouring::new(iface, peer, hop, cx.now), out);
             }
             Input::LinkMeasured { link, hop } => self.measured(cx, link, hop, out),
+            Input::Carries(iface, bps) => self.speech.budgets.carries(iface, bps),
             Input::Hearing { link, hearing } => self.hearing(cx, link, hearing),
             Input::LinkDown(link) => self.link_down(cx, link, out),
             Input::Costs { link, records } => self.heard_costs(cx, link, &records, out),

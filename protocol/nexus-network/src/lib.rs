@@ -40,6 +40,7 @@ extern crate alloc;
 pub mod announces;
 pub mod broadcast;
 pub mod forwarding;
+mod hashing;
 pub mod interface;
 pub mod layer;
 pub mod links;

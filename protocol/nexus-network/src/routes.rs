@@ -13,7 +13,6 @@
 mod choice;
 mod distance;
 mod entry;
-mod hashing;
 pub mod policy;
 mod table;
 

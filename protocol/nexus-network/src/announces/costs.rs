@@ -13,6 +13,7 @@ use nexus_wire::nexus::message::{Body, MessageWriter};
 use nexus_wire::nexus::path_cost::{CompactPathCost, Generation};
 use nexus_wire::reticulum::RandomHash;
 
+use super::budget::Purpose;
 use super::routing::Said;
 use super::{Announces, Effect, Timer, count};
 use crate::interface::InterfaceId;
@@ -141,7 +142,7 @@ impl Announces {
             },
             Outlet::Hearers(iface) => (iface, None),
         };
-        if let Some(busy_until) = self.speech.busy_until(iface, cx.now) {
+        if let Some(busy_until) = self.speech.budgets.busy_until(iface, Purpose::Cost, cx.now) {
             return self.deadlines.set(Timer::Costs(outlet), busy_until);
         }
         let mut records = Vec::new();
