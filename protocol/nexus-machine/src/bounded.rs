@@ -4,6 +4,7 @@
 //! the owner can count it, answer it or pass it on.
 
 use alloc::collections::{BTreeMap, VecDeque};
+use core::ops::Bound;
 
 /// A first-in first-out queue with a bound on its items and on their total weight (usually bytes).
 #[derive(Debug)]
@@ -242,6 +243,13 @@ impl<K: Ord + Clone, V> BoundedMap<K, V> {
     /// All entries, in the order of their keys.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.entries.iter().map(|(key, entry)| (key, &entry.value))
+    }
+
+    /// The entries behind `after`, in the order of their keys; all without.
+    pub fn behind(&self, after: Option<&K>) -> impl Iterator<Item = (&K, &V)> + use<'_, K, V> {
+        let begin = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let entries = self.entries.range::<K, _>((begin, Bound::Unbounded));
+        entries.map(|(key, entry)| (key, &entry.value))
     }
 
     /// How many entries are held.
