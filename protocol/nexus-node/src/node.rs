@@ -230,6 +230,9 @@ impl Body {
                 self.network.handle(cx, N::Undial { iface, to }, signals);
             }
             Input::Command(Command::Policy(policy)) => self.network.handle(cx, N::Policy(policy), signals),
+            Input::Command(Command::Price { iface, price }) => {
+                self.network.handle(cx, N::Price { iface, price }, signals);
+            }
             Input::Command(Command::Send(outgoing)) => self.secure.handle(cx, S::Send(outgoing), signals),
             Input::Command(Command::Prefer(policy)) => self.preferred = policy,
             Input::Command(Command::Forget { through }) => {
