@@ -139,6 +139,7 @@ impl<M: Manner> Actor for Beacon<M> {
                 | Command::Forget { .. }
                 | Command::Send(_),
             )
+            | Input::Command(Command::Prefer(_))
             | Input::Entropy(_) => {}
         }
     }
