@@ -16,7 +16,8 @@ use alloc::vec::Vec;
 use nexus_crypto::exchange::{EphemeralPublic, RecipientPublic, RecipientSecret};
 use nexus_crypto::{DestinationHash, NodeId, NodeIdentity, NodePublic, RatchetId};
 use nexus_machine::{
-    Bucket, Cx, Duration, Gate, Instant, Machine, MemoryBound, Seed, Sink, Snapshot, Stream, TableId, Traces, Write,
+    Bucket, Cx, Duration, Gate, Instant, Machine, MemoryBound, Seed, Sink, Snapshot, Stream, TableId, Traces,
+    Write,
 };
 use nexus_network::{Originated, PathPolicy, Recipient};
 use nexus_wire::nexus::Layout as _;
@@ -357,13 +358,7 @@ impl Correspondence {
     }
 
     /// A trace, or the answer to one.
-    fn trace(
-        &mut self,
-        cx: Cx,
-        packet: &SealedPacket,
-        envelope: &Envelope<'_>,
-        out: &mut impl Sink<Effect>,
-    ) {
+    fn trace(&mut self, cx: Cx, packet: &SealedPacket, envelope: &Envelope<'_>, out: &mut impl Sink<Effect>) {
         let hops = HopCount(packet.hops.get());
         let Some(to) = envelope.reply_to else {
             let answer = TraceAnswer::decode(envelope.body);

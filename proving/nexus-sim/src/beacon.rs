@@ -134,12 +134,12 @@ impl<M: Manner> Actor for Beacon<M> {
                 Command::Start
                 | Command::Dial { .. }
                 | Command::Undial { .. }
+                | Command::Prefer(_)
                 | Command::Policy(_)
                 | Command::Price { .. }
                 | Command::Forget { .. }
                 | Command::Send(_),
             )
-            | Input::Command(Command::Prefer(_))
             | Input::Entropy(_) => {}
         }
     }

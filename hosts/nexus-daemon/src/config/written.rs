@@ -367,9 +367,7 @@ fn price(written: Option<&Spanned<toml::Value>>, mode: Mode) -> Result<u64, Wron
         (Some(_), Mode::Reticulum) => {
             Err(Wrong::new(written, "`price` is for interfaces in nexus mode: stock nodes know no prices"))
         }
-        (None, _) => {
-            Err(Wrong::new(written, "a price is a whole number of µNXS for 1,024 bytes, 0 or more"))
-        }
+        (None, _) => Err(Wrong::new(written, "a price is a whole number of µNXS for 1,024 bytes, 0 or more")),
     }
 }
 

@@ -7,7 +7,8 @@ use nexus_node::{Command, Content, Event, Outgoing, Undelivered};
 use nexus_secure::Authorship;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::{Course, Service, sight};
+use super::sight::{self, Reading};
+use super::{Course, Service};
 use crate::api::{
     Attempt, Code, Delivered, Done, Event as Told, Inbox, Interfaces, Links, MAX_LINE, Message, PathPolicy,
     Paths, Progress, Status, Traced, Verb,
@@ -150,17 +151,15 @@ impl Service {
         let see = move |view: &crate::HostView<'_>| {
             let (mut paths, mut next, mut room) = (Vec::new(), None, LIST_ROOM);
             let mut last = None;
-            sight::paths(view, after.as_ref(), |destination, path| match room.checked_sub(length(&path)) {
-                Some(left) => {
-                    room = left;
-                    last = Some(destination.to_string());
-                    paths.push(path);
-                    true
-                }
-                None => {
+            sight::paths(view, after.as_ref(), |destination, path| {
+                let Some(left) = room.checked_sub(length(&path)) else {
                     next = last.take();
-                    false
-                }
+                    return Reading::Ends;
+                };
+                room = left;
+                last = Some(destination.to_string());
+                paths.push(path);
+                Reading::GoesOn
             });
             Paths { paths, next }
         };
@@ -312,7 +311,7 @@ impl Service {
                         hops_there: traced.there.0,
                         hops_back: traced.back.0,
                         clock_ms: traced.clock_ms,
-                        way_back: traced.way_back.as_ref().map(sight::quote),
+                        way_back: traced.way_back.map(sight::quote),
                     });
                 }
             }

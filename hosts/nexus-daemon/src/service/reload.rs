@@ -99,8 +99,7 @@ impl Service {
     /// Closes and opens what is different; undoes that if something cannot be opened.
     async fn change_interfaces(&mut self, config: &Config) -> Result<Vec<String>, String> {
         let before = self.config.interfaces.clone();
-        let stays =
-            |one: &Interface, among: &[Interface]| among.iter().any(|other| other.stays_open_as(one));
+        let stays = |one: &Interface, among: &[Interface]| among.iter().any(|other| other.stays_open_as(one));
         let closing: Vec<_> =
             before.iter().filter(|interface| !stays(interface, &config.interfaces)).cloned().collect();
         let opening: Vec<_> =

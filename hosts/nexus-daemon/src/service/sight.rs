@@ -16,7 +16,7 @@ use crate::driver::Carrier;
 use crate::drivers::udp;
 use crate::host::{HostView, InterfaceStatus, MediumStatus};
 
-pub(super) use paths::{Names, count as count_paths, paths, policy_of, quote, ways};
+pub(super) use paths::{Names, Reading, count as count_paths, paths, policy_of, quote, ways};
 
 /// The name of an interface; its number if it is gone.
 pub(super) fn interface_name(view: &HostView<'_>, iface: InterfaceId) -> String {

@@ -336,7 +336,8 @@ impl Way {
         let ratchet = recipient.ratchet.as_ref().map(RecipientPublic::Ratchet);
         let (letter, key, author) = match &self.outgoing.content {
             Content::Ping | Content::Trace => {
-                let service = if self.outgoing.content == Content::Ping { Service::PING } else { Service::TRACE };
+                let service =
+                    if self.outgoing.content == Content::Ping { Service::PING } else { Service::TRACE };
                 let letter = self.letter(service, Some(author.node_id()), &nonce);
                 (letter, ratchet.unwrap_or(RecipientPublic::Identity(&identity)), None)
             }

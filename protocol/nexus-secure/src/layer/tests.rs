@@ -4,6 +4,7 @@ mod crashes;
 mod refusals;
 mod sending;
 mod taking;
+mod tracing;
 
 use super::*;
 use alloc::collections::BTreeMap;
@@ -235,8 +236,9 @@ impl World {
     }
 
     fn ends(&self) -> Vec<&Effect> {
-        let is_end =
-            |effect: &&Effect| matches!(effect, Effect::Delivered { .. } | Effect::Traced { .. } | Effect::Undelivered { .. });
+        let is_end = |effect: &&Effect| {
+            matches!(effect, Effect::Delivered { .. } | Effect::Traced { .. } | Effect::Undelivered { .. })
+        };
         self.parties[ANN].events.iter().filter(is_end).collect()
     }
 

@@ -91,7 +91,9 @@ impl Encoder {
             PathPolicy::MostReliable => self.u8(3),
             PathPolicy::Balanced(Weights { cost, latency, unreliability }) => {
                 self.u8(4);
-                [cost, latency, unreliability].into_iter().for_each(|weight| self.u32(weight.into()));
+                for weight in [cost, latency, unreliability] {
+                    self.u32(weight.into());
+                }
             }
         }
     }

@@ -53,16 +53,23 @@ impl<'v, 'h> Names<'v, 'h> {
     }
 }
 
-/// The destinations to which there is a way, by their hashes, those behind `after`, until `take` refuses one.
+/// Whether more is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::service) enum Reading {
+    GoesOn,
+    Ends,
+}
+
+/// The destinations to which there is a way, by their hashes, those behind `after`, as long as `take` wants more.
 pub(in crate::service) fn paths(
     view: &HostView<'_>,
     after: Option<&DestinationHash>,
-    mut take: impl FnMut(&DestinationHash, Path) -> bool,
+    mut take: impl FnMut(&DestinationHash, Path) -> Reading,
 ) {
     let (names, routing) = (Names::of(view), view.node().routing(view.now()));
     for (destination, known) in routing.destinations(after) {
         if let Some(path) = path(view, &names, destination, known)
-            && !take(destination, path)
+            && take(destination, path) == Reading::Ends
         {
             return;
         }
@@ -88,7 +95,7 @@ fn path(
         (Via::Link { .. }, Stage::Last) => None,
         (Via::Link { .. }, Stage::Relay) | (Via::Clear { .. }, _) => names.neighbour(chosen.via),
     };
-    let Quote { unxs_per_kib, worst_latency_ms, bottleneck_bps, hops } = quote(&chosen.total);
+    let Quote { unxs_per_kib, worst_latency_ms, bottleneck_bps, hops } = quote(chosen.total);
     let others = routing.candidates(destination).len().saturating_sub(1);
     Some(Path {
         destination: destination.to_string(),
@@ -113,8 +120,7 @@ pub(in crate::service) fn ways(
     let (names, routing) = (Names::of(view), view.node().routing(view.now()));
     let known = routing.known(destination)?;
     let preferred = view.node().preferred();
-    let named = |named: &PathPolicy| policy_of(*named) == preferred;
-    let policy = policy.or_else(|| PathPolicy::ALL.into_iter().find(named)).unwrap_or_default();
+    let policy = policy.or_else(|| name_of(preferred)).unwrap_or_default();
     let mut candidates = routing.candidates(destination);
     candidates.sort_by_key(|candidate| {
         let mark = candidate.marks.iter().find(|mark| mark.policy == policy_of(policy));
@@ -140,8 +146,8 @@ fn way(names: &Names<'_, '_>, candidate: &Candidate) -> Way {
         via: names.neighbour(candidate.via),
         last: candidate.stage == Stage::Last,
         interface: names.interface(candidate.via),
-        said: quote(&candidate.said),
-        total: quote(&candidate.total),
+        said: quote(candidate.said),
+        total: quote(candidate.total),
         reliability_percent: candidate.reliability.map(percent),
         emission: candidate.edition.emitted_at,
         generation: candidate.edition.generation.get(),
@@ -177,7 +183,7 @@ fn said(least: SaidLeast) -> Said {
 }
 
 /// What a cost says.
-pub(in crate::service) fn quote(cost: &CompactPathCost) -> Quote {
+pub(in crate::service) fn quote(cost: CompactPathCost) -> Quote {
     Quote {
         unxs_per_kib: cost.cumulative_cost.price(),
         worst_latency_ms: cost.worst_latency.0,
