@@ -23,6 +23,7 @@ mod own;
 mod passing;
 mod repeating;
 mod routing;
+mod sight;
 mod speaking;
 mod standing;
 #[cfg(test)]
@@ -57,6 +58,7 @@ pub use own::{AppData, AppDataTooLong};
 use own::{Emission, OwnAnnounce};
 use passing::{Relay, tell};
 pub use routing::Step;
+pub use sight::{Candidate, Routing};
 use speaking::{CHANNELS, HEARING_WAIT, Speech, TELL_OVERHEAD};
 
 /// What the organ is told.
@@ -243,6 +245,9 @@ pub struct Announces {
     repeats: BoundedMap<DestinationHash, u8>,
     /// What is said where one frame is heard by many.
     speech: Speech,
+    /// To whom the chosen way is, or may be, another, for whoever wants to know.
+    rerouted: BoundedMap<DestinationHash, ()>,
+    missed_rerouted: u64,
     deadlines: Deadlines<Timer>,
     random: Stream,
     refusals: Refusals,
@@ -311,6 +316,8 @@ impl Announces {
             relays: BoundedMap::new(limits.relays, MapOverflow::RefuseNew),
             repeats: BoundedMap::new(limits.relays, MapOverflow::RefuseNew),
             speech: Speech::new(limits.relays, limits.known),
+            rerouted: BoundedMap::new(limits.relays, MapOverflow::EvictLeastRecent),
+            missed_rerouted: 0,
             deadlines: Deadlines::default(),
             random: seed.fork("announces"),
             refusals: Refusals::default(),
@@ -523,6 +530,7 @@ impl MemoryBound for Announces {
         const PER_RELAY: usize = nexus_wire::reticulum::MTU + 8 * size_of::<(Timer, Relay, u64)>() + 128;
         const PER_REPEAT: usize = 8 * size_of::<(Timer, DestinationHash, u64)>() + 64;
         const PER_ASKED: usize = 8 * size_of::<(Timer, Asked, u64)>() + 128;
+        const PER_REROUTED: usize = 4 * size_of::<(DestinationHash, u64)>() + 32;
         self.known
             .memory_bound()
             .saturating_add(self.cache.memory_bound())
@@ -533,6 +541,7 @@ impl MemoryBound for Announces {
             .saturating_add(self.relays.capacity().saturating_mul(PER_RELAY.saturating_mul(2)))
             .saturating_add(self.repeats.capacity().saturating_mul(PER_REPEAT))
             .saturating_add(self.speech.memory_bound())
+            .saturating_add(self.rerouted.capacity().saturating_mul(PER_REROUTED))
             .saturating_add(OwnAnnounce::MEMORY_BOUND)
             .saturating_add(256 * 64)
     }

@@ -7,10 +7,10 @@ mod wiring;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use nexus_crypto::{IdentitySeed, NodeId, NodeIdentity, RatchetPublic};
+use nexus_crypto::{DestinationHash, IdentitySeed, NodeId, NodeIdentity, RatchetPublic};
 use nexus_machine::{Cx, Instant, Machine, MemoryBound, Seed, Sink, Snapshot, Write, earliest};
 
-use crate::announces::{self, Announces, AppData, Sighting};
+use crate::announces::{self, Announces, AppData, Routing, Sighting};
 use crate::broadcast::{self, Broadcast};
 use crate::forwarding::{self, Forwarding};
 use crate::interface::{Endpoint, InterfaceId, Profile};
@@ -292,6 +292,17 @@ impl Network {
     #[must_use]
     pub const fn announces(&self) -> &Announces {
         &self.organs.announces
+    }
+
+    /// A view of paths as they stand at `now`.
+    #[must_use]
+    pub const fn routing(&self, now: Instant) -> Routing<'_> {
+        Routing::new(&self.organs.announces, now)
+    }
+
+    /// Takes a destination to which the chosen way is, or may be, another than when it was taken last: for hosts that tell of it.
+    pub fn take_rerouted(&mut self) -> Option<DestinationHash> {
+        self.organs.announces.take_rerouted()
     }
 
     /// Opens or shuts the tap on what links and broadcasts carry. It is shut at first.

@@ -15,6 +15,7 @@ mod choice;
 mod distance;
 mod entry;
 pub mod policy;
+mod sight;
 mod table;
 
 pub use choice::MAX_HOPS;
@@ -22,4 +23,6 @@ pub(crate) use choice::{Approach, Stance, is_more_by_a_quarter};
 pub use distance::{Distance, Edition};
 pub use entry::{Claim, NextHop, RoutingEntry, Stage};
 pub use policy::{PathPolicy, Weights};
+pub(crate) use sight::Seen;
+pub use sight::{Mark, SaidLeast, Standing};
 pub use table::{PATHS, PathName, Put, Table};

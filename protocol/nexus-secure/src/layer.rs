@@ -5,9 +5,10 @@ use alloc::vec::Vec;
 
 use nexus_crypto::{DestinationHash, NodeId, NodeIdentity, RatchetPublic};
 use nexus_machine::{Cx, Duration, Instant, Machine, MemoryBound, Seed, Sink, Snapshot, Write, earliest};
-use nexus_network::{Originated, Recipient};
+use nexus_network::{Originated, PathPolicy, Recipient};
+use nexus_wire::nexus::path_cost::CompactPathCost;
 
-use crate::contract::{Attempt, Message, Outgoing, Undelivered};
+use crate::contract::{Attempt, Message, Outgoing, Traced, Undelivered};
 use crate::correspondence::{self, Correspondence, Limits};
 use crate::ratchets::{self, Ratchets};
 
@@ -49,6 +50,8 @@ pub enum Input {
         token: u64,
         /// Its key and ratchet, if it is known.
         recipient: Option<Recipient>,
+        /// What a packet's way there costs, if there is one.
+        way: Option<CompactPathCost>,
     },
 }
 
@@ -81,6 +84,8 @@ pub enum Effect {
         handle: u64,
         /// The packet.
         packet: Vec<u8>,
+        /// By what its path is chosen; none for the node's own preference.
+        policy: Option<PathPolicy>,
     },
     /// Send this proof back along the way of the packet that it proves.
     Prove(Vec<u8>),
@@ -101,6 +106,17 @@ pub enum Effect {
         attempts: u32,
         /// From the attempt that was answered to the answer.
         round_trip: Duration,
+    },
+    /// A trace was answered.
+    Traced {
+        /// The outgoing's.
+        handle: u64,
+        /// How often it was sent.
+        attempts: u32,
+        /// From the attempt that was answered to the answer.
+        round_trip: Duration,
+        /// What it found.
+        traced: Traced,
     },
     /// Its time is over, or it cannot be sent at all.
     Undelivered {
@@ -222,8 +238,8 @@ impl Organs {
                 out.push(Effect::Write { by: Writer::Correspondence, number, writes });
             }
             Nerve::Correspondence(C::Lookup { node, token }) => out.push(Effect::Lookup { node, token }),
-            Nerve::Correspondence(C::Originate { handle, packet }) => {
-                out.push(Effect::Originate { handle, packet });
+            Nerve::Correspondence(C::Originate { handle, packet, policy }) => {
+                out.push(Effect::Originate { handle, packet, policy });
             }
             Nerve::Correspondence(C::Prove(packet)) => out.push(Effect::Prove(packet)),
             Nerve::Correspondence(C::Arrived(message)) => out.push(Effect::MessageArrived(message)),
@@ -232,6 +248,9 @@ impl Organs {
             }
             Nerve::Correspondence(C::Delivered { handle, attempts, round_trip }) => {
                 out.push(Effect::Delivered { handle, attempts, round_trip });
+            }
+            Nerve::Correspondence(C::Traced { handle, attempts, round_trip, traced }) => {
+                out.push(Effect::Traced { handle, attempts, round_trip, traced });
             }
             Nerve::Correspondence(C::Undelivered { handle, why }) => {
                 out.push(Effect::Undelivered { handle, why });
@@ -270,8 +289,8 @@ impl Machine for Secure {
                 correspondence.handle(cx, C::Originated { handle, outcome }, nerves);
             }
             Input::Reached(destination) => correspondence.handle(cx, C::Reached(destination), nerves),
-            Input::Found { token, recipient } => {
-                correspondence.handle(cx, C::Found { token, recipient }, nerves);
+            Input::Found { token, recipient, way } => {
+                correspondence.handle(cx, C::Found { token, recipient, way }, nerves);
             }
         }
         self.settle(cx, out);

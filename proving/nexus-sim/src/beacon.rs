@@ -134,6 +134,7 @@ impl<M: Manner> Actor for Beacon<M> {
                 Command::Start
                 | Command::Dial { .. }
                 | Command::Undial { .. }
+                | Command::Prefer(_)
                 | Command::Policy(_)
                 | Command::Price { .. }
                 | Command::Forget { .. }

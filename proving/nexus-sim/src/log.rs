@@ -105,6 +105,9 @@ fn event(act: &Act<'_>) -> Option<String> {
             Event::Delivered { handle, attempts, round_trip } => {
                 Some(format!("delivered {handle} after {attempts} attempts, in {round_trip:?}"))
             }
+            Event::Traced { handle, attempts, round_trip, traced } => {
+                Some(format!("traced {handle} after {attempts} attempts, in {round_trip:?}: {traced:?}"))
+            }
             Event::Undelivered { handle, why } => Some(format!("gives {handle} up: {why:?}")),
         },
         Act::Took(Output::Transmit { .. } | Output::Sense { .. } | Output::Persist { .. })

@@ -182,7 +182,7 @@ impl Ledger {
     fn event(&mut self, at: WorldTime, node: NodeIndex, event: &Event) {
         match event {
             Event::MessageArrived(message) => self.shown(at, &message.text),
-            Event::Delivered { handle, .. } => {
+            Event::Delivered { handle, .. } | Event::Traced { handle, .. } => {
                 if let Some((_, flow)) = self.flow(Parcel::of_handle(*handle)) {
                     flow.receipts += 1;
                 }

@@ -302,6 +302,12 @@ impl Encoder {
                 self.u32(*attempts);
                 self.u64(round_trip.as_micros());
             }
+            Event::Traced { handle, attempts, round_trip, traced } => {
+                self.tagged_handle(12, *handle);
+                self.u32(*attempts);
+                self.u64(round_trip.as_micros());
+                self.traced(traced);
+            }
             Event::Undelivered { handle, why } => {
                 self.tagged_handle(11, *handle);
                 self.undelivered(*why);
@@ -334,6 +340,10 @@ impl Encoder {
             Command::Forget { through } => {
                 self.u8(7);
                 self.u64(*through);
+            }
+            Command::Prefer(policy) => {
+                self.u8(9);
+                self.path_policy(*policy);
             }
             Command::Price { iface, price } => {
                 self.tagged_iface(8, *iface);

@@ -398,7 +398,9 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
                 | NodeEvent::MessageArrived(_)
                 | NodeEvent::Attempted { .. },
             ) => {}
-            Output::Event(NodeEvent::Delivered { handle, .. }) => self.came_to_an_end(handle, Fate::Arrived),
+            Output::Event(NodeEvent::Delivered { handle, .. } | NodeEvent::Traced { handle, .. }) => {
+                self.came_to_an_end(handle, Fate::Arrived);
+            }
             Output::Event(NodeEvent::Undelivered { handle, .. }) => self.came_to_an_end(handle, Fate::Lost),
         }
     }

@@ -148,6 +148,7 @@ impl Observer for Seen {
             | Event::MessageArrived(_)
             | Event::Attempted { .. }
             | Event::Delivered { .. }
+            | Event::Traced { .. }
             | Event::Undelivered { .. } => {}
         }
     }

@@ -123,6 +123,7 @@ impl Announces {
         if let Some(forgotten) = self.known.learn(&heard.announce, print, neighbour, cx.now) {
             self.cache.forget(&forgotten);
             self.routes.forget(&forgotten);
+            self.note_rerouted(forgotten);
         }
         self.candidate(cx, &heard.said(), heard.next_hop(), out);
         self.admit_pending(cx, destination, random_hash, out);

@@ -251,6 +251,14 @@ impl KnownDestinations {
         self.entries.iter()
     }
 
+    /// Those whose address is behind `after`, by address; all without.
+    pub(super) fn behind(
+        &self,
+        after: Option<&DestinationHash>,
+    ) -> impl Iterator<Item = (&DestinationHash, &Known)> + use<'_> {
+        self.entries.behind(after)
+    }
+
     pub(super) const fn memory_bound(&self) -> usize {
         // Nodes of an ordered map may be half empty; the order of use is a second map, the order of telling a third.
         const PER_ENTRY: usize = 2

@@ -118,25 +118,29 @@ impl Announces {
 
     fn path_of(&self, entry: &RoutingEntry, now_s: u32) -> Option<Path> {
         let hop = hop_of(&self.links, &self.interfaces, entry.next_hop())?;
-        let via = match entry.next_hop() {
-            NextHop::Link { iface, link } => Via::Link { link, iface },
-            NextHop::Clear(iface) => {
-                let heard = self.known.get(&entry.destination()).map(|known| known.neighbour.via);
-                let transport = heard.and_then(|via| match via {
-                    Via::Clear { transport, .. } => transport,
-                    Via::Link { .. } => None,
-                });
-                Via::Clear { iface, transport }
-            }
-        };
         Some(Path {
-            via,
+            via: self.via(&entry.destination(), entry.next_hop()),
             stage: entry.stage(),
             cost: entry.total(&hop),
             is_usable: entry.is_usable(),
             reliability: entry.reliability(),
             age_s: now_s.saturating_sub(entry.updated_s()),
         })
+    }
+
+    /// How the next hop of a path to `destination` is reached.
+    pub(super) fn via(&self, destination: &DestinationHash, next_hop: NextHop) -> Via {
+        match next_hop {
+            NextHop::Link { iface, link } => Via::Link { link, iface },
+            NextHop::Clear(iface) => {
+                let heard = self.known.get(destination).map(|known| known.neighbour.via);
+                let transport = heard.and_then(|via| match via {
+                    Via::Clear { transport, .. } => transport,
+                    Via::Link { .. } => None,
+                });
+                Via::Clear { iface, transport }
+            }
+        }
     }
 
     pub(super) fn state(&self, destination: &DestinationHash) -> PathState {
@@ -182,7 +186,12 @@ impl Announces {
         let distance = self.known.get(destination).and_then(|known| known.distance);
         let (links, interfaces) = (&self.links, &self.interfaces);
         let approach_of = |next_hop| approach_of(links, interfaces, next_hop);
+        let before = self.routes.winner(destination);
         self.routes.assess(destination, distance, seconds(now), stance, approach_of);
+        // What was the winner may be gone already where a path was lost.
+        if stance == Stance::Open || self.routes.winner(destination) != before {
+            self.note_rerouted(*destination);
+        }
     }
 
     /// A neighbour says what its path costs, of the emission that is known.
@@ -347,7 +356,11 @@ fn approach_of(
 }
 
 /// What a hop to a neighbour costs, if that neighbour is there.
-fn hop_of(links: &Neighbours, interfaces: &BTreeMap<InterfaceId, Medium>, next_hop: NextHop) -> Option<Hop> {
+pub(super) fn hop_of(
+    links: &Neighbours,
+    interfaces: &BTreeMap<InterfaceId, Medium>,
+    next_hop: NextHop,
+) -> Option<Hop> {
     approach_of(links, interfaces, next_hop).map(|approach| approach.hop)
 }
 

@@ -1,6 +1,7 @@
 mod costs;
 mod graphs;
 mod links;
+mod sight;
 mod speaking;
 
 use super::*;

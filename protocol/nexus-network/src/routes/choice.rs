@@ -139,6 +139,12 @@ impl Table {
         rest().min_by_key(value).map(|(entry, _)| entry)
     }
 
+    /// Where packets without other wishes go.
+    pub(crate) fn winner(&self, destination: &DestinationHash) -> Option<NextHop> {
+        let number = PathPolicy::default().number()?;
+        self.paths(destination).find(|entry| entry.wins(number)).map(RoutingEntry::next_hop)
+    }
+
     /// The path that this node offers to others: the cheapest of the newest edition, if its next hop is believed to be there.
     #[must_use]
     pub(crate) fn offer(&self, destination: &DestinationHash) -> Option<&RoutingEntry> {

@@ -230,6 +230,12 @@ impl RoutingEntry {
         self.updated
     }
 
+    /// Seconds since boot from which on it is stale.
+    #[must_use]
+    pub const fn expires_s(&self) -> u32 {
+        self.expires
+    }
+
     /// What the neighbour said.
     #[must_use]
     pub fn said(&self) -> CompactPathCost {

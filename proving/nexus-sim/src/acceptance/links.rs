@@ -273,6 +273,7 @@ impl Observer for Links {
             | Event::MessageArrived(_)
             | Event::Attempted { .. }
             | Event::Delivered { .. }
+            | Event::Traced { .. }
             | Event::Undelivered { .. } => {}
         }
     }

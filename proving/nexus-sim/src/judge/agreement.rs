@@ -92,6 +92,7 @@ impl Node {
             | Event::MessageArrived(_)
             | Event::Attempted { .. }
             | Event::Delivered { .. }
+            | Event::Traced { .. }
             | Event::Undelivered { .. } => Ok(()),
         }
     }

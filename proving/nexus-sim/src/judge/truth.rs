@@ -59,6 +59,7 @@ impl Observer for Truth {
                 | Event::MessageArrived(_)
                 | Event::Attempted { .. }
                 | Event::Delivered { .. }
+                | Event::Traced { .. }
                 | Event::Undelivered { .. },
             )
             | Output::Sense { .. }

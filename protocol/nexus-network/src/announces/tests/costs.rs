@@ -184,12 +184,12 @@ fn what_is_owed_to_a_slow_link_is_told_together_and_within_its_share() {
 // ───────────── helpers ─────────────
 
 impl Bench {
-    fn hear_at(&mut self, link: LinkId, n: u8, price: u64) -> Vec<Effect> {
+    pub(super) fn hear_at(&mut self, link: LinkId, n: u8, price: u64) -> Vec<Effect> {
         let packet = promised(announce_of(n, UNIX));
         self.tell(Input::HeardOnLink { link, cost: cost(price), packet })
     }
 
-    fn say(&mut self, link: LinkId, records: &[CostRecord]) {
+    pub(super) fn say(&mut self, link: LinkId, records: &[CostRecord]) {
         self.tell(Input::Costs { link, records: records.to_vec() });
     }
 
@@ -241,11 +241,11 @@ fn cost(price: u64) -> CompactPathCost {
     }
 }
 
-fn offer(n: u8, generation: u8, price: u64) -> CostRecord {
+pub(super) fn offer(n: u8, generation: u8, price: u64) -> CostRecord {
     record(n, UNIX, generation, price, Standing::Offered)
 }
 
-fn withdrawal(n: u8, generation: u8) -> CostRecord {
+pub(super) fn withdrawal(n: u8, generation: u8) -> CostRecord {
     record(n, UNIX, generation, 0, Standing::Withdrawn)
 }
 

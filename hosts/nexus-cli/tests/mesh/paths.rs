@@ -1,0 +1,180 @@
+//! Two ways to a node, one of them dear: what is shown of them, what a trace says, and what is told when one ends.
+
+use nexus_daemon::api::{Answer, Begin, Event, Reloaded, Verb, Ways};
+use nexus_daemon::client::Client;
+use serde_json::Value;
+
+use crate::nodes::{Node, PATIENCE, tcp_calling, tcp_listening, udp};
+use crate::place::ask;
+use crate::tools::{run, said};
+
+/// S and D, which are no neighbours; A and B between them. S–A and A–D are UDP, S–B and B–D are TCP.
+struct Diamond {
+    s: Node,
+    a: Node,
+    b: Node,
+    d: Node,
+    /// The configuration of A, which is to become dear.
+    config_of_a: String,
+}
+
+impl Diamond {
+    /// Starts all four and waits until S knows both ways to D.
+    async fn start() -> Self {
+        let ends = |name: &str| udp(name, &[], "") + &tcp_listening(&format!("{name}-tcp"));
+        let (s, d) = (Node::with(&ends("s")).await, Node::with(&ends("d")).await);
+        let config_of_a = udp("as", &[&s.at("s")], "") + &udp("ad", &[&d.at("d")], "");
+        let a = Node::with(&config_of_a).await;
+        let config = tcp_calling("bs", &s.at("s-tcp"), "") + &tcp_calling("bd", &d.at("d-tcp"), "");
+        let b = Node::with(&config).await;
+        let diamond = Self { s, a, b, d, config_of_a };
+        for node in [&diamond.s, &diamond.d] {
+            tokio::join!(node.until_linked(&diamond.a), node.until_linked(&diamond.b));
+        }
+        diamond.until("there are two ways", |ways| usable(ways).count() == 2).await;
+        diamond
+    }
+
+    /// What S knows of the ways to D, once it is as it should be.
+    async fn until(&self, what: &str, holds: impl Fn(&Ways) -> bool) -> Ways {
+        let mut client = self.s.client().await;
+        let mut last = None;
+        let waiting = async {
+            loop {
+                let verb = Verb::Path { to: self.d.me.node.clone(), policy: None };
+                let ways = client.call::<Ways>(verb).await;
+                if let Some(ways) = ways.as_ref().ok().filter(|ways| holds(ways)) {
+                    return ways.clone();
+                }
+                last = Some(ways);
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(PATIENCE, waiting).await;
+        in_time
+            .unwrap_or_else(|_late| panic!("it did not come to be that {what}: {last:?}\n{}", self.s.log()))
+    }
+
+    /// A asks a price for carrying packets out to D, without closing anything.
+    async fn a_becomes_dear(&self) {
+        let dear = self.config_of_a.replace("name = \"ad\"\n", "name = \"ad\"\nprice = 1000\n");
+        self.a.place.configure(&dear);
+        let Reloaded { changes, after_restart } = self.a.client().await.call(Verb::Reload).await.unwrap();
+        assert_eq!(changes, ["ad asks 1000 µNXS for 1,024 bytes"]);
+        assert_eq!(after_restart, [""; 0]);
+    }
+}
+
+#[test]
+fn two_ways_are_shown_with_their_prices_and_a_trace_agrees() {
+    ask(async {
+        let diamond = Diamond::start().await;
+        for (name, node) in [("anna", &diamond.a), ("bert", &diamond.b), ("dora", &diamond.d)] {
+            said(&run(&diamond.s, &["contacts", "add", name, &node.me.node]), 0);
+        }
+        diamond.a_becomes_dear().await;
+        let over_b = |ways: &Ways| is_over(ways.ways.first(), &diamond.b) && costs(ways, &diamond.a) > 900;
+        diamond.until("the dear way is left", over_b).await;
+        let text = said(&run(&diamond.s, &["path", "dora"]), 0).replace("\n  ", " ");
+        let text = text.replace("   ", " ");
+        assert!(text.starts_with("dora: 2 ways; it announced itself "), "{text}");
+        assert!(text.contains("* over bert on s-tcp/127.0.0.1:"), "{text}");
+        assert!(text.contains(": 2 hops, free, at most "), "{text}");
+        assert!(text.contains("chosen under balanced (and cheapest"), "{text}");
+        assert!(text.contains("free, where anna's way costs "), "{text}");
+        // What A said when it was free still binds it: its way leads nowhere back, however dear.
+        assert!(
+            text.contains("over anna on s: 2 hops, ") && text.contains("ready to take over at once"),
+            "{text}"
+        );
+        let json: Value =
+            serde_json::from_str(&said(&run(&diamond.s, &["path", "--json", "dora"]), 0)).unwrap();
+        assert_eq!(json["ways"][0]["via"], diamond.b.me.node);
+        assert_eq!(json["ways"].as_array().unwrap().len(), 2);
+
+        let text = said(&run(&diamond.s, &["trace", "dora"]), 0).replace("\n  ", " ");
+        assert!(text.starts_with("from here: over bert on s-tcp/"), "{text}");
+        assert!(text.contains("at dora: the question came over 2 hops, "), "{text}");
+        assert!(
+            text.contains("back: 2 hops by the answer's own count; dora's way here: 2 hops, free, "),
+            "{text}"
+        );
+        assert!(text.contains("clock: dora's is this machine's"), "{text}");
+        let text = said(&run(&diamond.s, &["status", "paths"]), 0);
+        let row = text.lines().find(|line| line.starts_with("dora ")).unwrap_or_else(|| panic!("{text}"));
+        assert!(row.contains("bert") && row.contains("free"), "{row}");
+        for policy in ["cheapest", "fastest", "reliable", "balanced"] {
+            said(&run(&diamond.s, &["ping", "-c", "1", "--policy", policy, "dora"]), 0);
+            said(&run(&diamond.s, &["send", "--policy", policy, "dora", "hello"]), 0);
+        }
+        let text = said(&run(&diamond.a, &["status", "interfaces"]), 0);
+        assert!(text.contains("ad asks 1.0 mNXS/KiB: it is quoted, and nobody is charged yet"), "{text}");
+    });
+}
+
+#[test]
+fn what_becomes_of_paths_is_told_once_and_lost_ones_stand_in_the_log() {
+    ask(async {
+        let diamond = Diamond::start().await;
+        let (d, b) = (diamond.d.me.node.clone(), diamond.b.me.node.clone());
+        diamond.a_becomes_dear().await;
+        let over_b = |ways: &Ways| is_over(ways.ways.first(), &diamond.b) && costs(ways, &diamond.a) > 900;
+        diamond.until("the dear way is left", over_b).await;
+        let mut client = diamond.s.client().await;
+        let watching = client.ask(Verb::Events).await.unwrap();
+        // What was learnt so far is told within the second in which it was learnt.
+        let Diamond { s, a, b: middle, d: _far, .. } = diamond;
+        let place = middle.kill();
+        let (mut changed, mut lost) = (None, None);
+        while changed.is_none() || lost.is_none() {
+            match next(&mut client, watching).await {
+                Event::PathChanged { destination, from, to } if destination == d && is(&from, &b) => {
+                    assert!(changed.replace(to).is_none(), "it is told once");
+                }
+                Event::PathLost { destination, was } if destination == b => {
+                    assert!(lost.replace(was).is_none(), "it is told once");
+                }
+                _other => {}
+            }
+        }
+        assert!(changed.is_some_and(|to| is(&to, &a.me.node)));
+        s.until_logged(&format!("there is no way to {}", &b[..8])).await;
+        let again = Node::start(place).await;
+        loop {
+            if let Event::PathBack { destination, way } = next(&mut client, watching).await
+                && destination == b
+            {
+                assert!(is(&way, &b), "it is a neighbour again: {way:?}");
+                break;
+            }
+        }
+        s.until_logged(&format!("there is a way to {}", &b[..8])).await;
+        drop(again);
+    });
+}
+
+async fn next(client: &mut Client, watching: u64) -> Event {
+    let answer = tokio::time::timeout(PATIENCE, client.answer(watching)).await;
+    match answer.expect("something happens").unwrap() {
+        Answer::Event(event) => event,
+        other => panic!("events have no end: {other:?}"),
+    }
+}
+
+fn is(begin: &Begin, node: &str) -> bool {
+    begin.via.as_deref() == Some(node)
+}
+
+fn usable(ways: &Ways) -> impl Iterator<Item = &nexus_daemon::api::Way> {
+    ways.ways.iter().filter(|way| way.standing == nexus_daemon::api::Standing::Usable)
+}
+
+fn is_over(way: Option<&nexus_daemon::api::Way>, node: &Node) -> bool {
+    way.is_some_and(|way| !way.chosen_by.is_empty() && way.via.as_ref() == Some(&node.me.node))
+}
+
+/// What the way over `node` costs, in µNXS for 1,024 bytes.
+fn costs(ways: &Ways, node: &Node) -> u64 {
+    let way = ways.ways.iter().find(|way| way.via.as_ref() == Some(&node.me.node));
+    way.and_then(|way| way.total.unxs_per_kib).unwrap_or(0)
+}
