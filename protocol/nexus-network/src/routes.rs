@@ -21,5 +21,6 @@ pub use choice::MAX_HOPS;
 pub(crate) use choice::{Stance, is_more_by_a_quarter};
 pub use distance::{Distance, Edition};
 pub use entry::{Claim, NextHop, RoutingEntry, Stage};
-pub use policy::{PathPolicy, Weights};
+pub(crate) use policy::{LargestProspect, score_of_prospect};
+pub use policy::{PathPolicy, Prospect, Weights, ring_distance};
 pub use table::{PATHS, PathName, Put, Table};
