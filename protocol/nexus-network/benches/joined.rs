@@ -36,6 +36,7 @@ pub(crate) fn profile() -> Profile {
         timing: Timing::Rate,
         duty: DutyCycle::UNLIMITED,
         sub_band: None,
+        price: 0,
     }
 }
 

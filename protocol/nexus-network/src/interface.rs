@@ -29,6 +29,8 @@ pub struct Profile {
     pub duty: DutyCycle,
     /// The stretch of spectrum whose rules hold; none on what is no radio, or where the operator alone decides.
     pub sub_band: Option<SubBand>,
+    /// What this node asks for carrying a packet out over a link there, in µNXS for 1,024 bytes; 0 is free.
+    pub price: u64,
 }
 
 /// A stretch of spectrum in which everything that a node transmits counts together. Source: spec/network.md#duty-cycle.
@@ -228,6 +230,7 @@ mod tests {
             timing: Timing::Rate,
             duty: DutyCycle::UNLIMITED,
             sub_band: None,
+            price: 0,
         };
         assert_eq!(cable.airtime(100), Duration::from_millis(100));
         let radio = Profile { timing: Timing::LoRa(modulation), ..cable };

@@ -71,6 +71,13 @@ pub enum Input {
     },
     /// With whom to link from here on; links with others go down.
     Policy(Policy),
+    /// Ask so much for carrying packets out over the links of an interface from here on.
+    Price {
+        /// Which.
+        iface: InterfaceId,
+        /// In µNXS for 1,024 bytes.
+        price: u64,
+    },
     /// Fresh entropy.
     Entropy([u8; 32]),
     /// Wall and monotonic clocks parted: this machine may be running twice.
@@ -357,6 +364,7 @@ impl Machine for Network {
             }
             Input::Undial { iface, to } => organs.links.handle(cx, L::Undial { iface, to }, nerves),
             Input::Policy(policy) => organs.links.handle(cx, L::Policy(policy), nerves),
+            Input::Price { iface, price } => organs.links.handle(cx, L::Price { iface, price }, nerves),
             Input::Entropy(entropy) => {
                 organs.links.handle(cx, L::Entropy(entropy), nerves);
                 organs.broadcast.handle(cx, B::Entropy(entropy), nerves);

@@ -24,6 +24,7 @@ mod opening;
 pub(crate) mod pace;
 mod peer;
 pub mod policy;
+mod pricing;
 pub mod refusals;
 pub(crate) mod replay_window;
 mod sessions;
@@ -119,6 +120,13 @@ pub enum Input {
     },
     /// With whom to link from here on.
     Policy(Policy),
+    /// Ask so much for carrying packets out over the links of an interface from here on.
+    Price {
+        /// Which.
+        iface: InterfaceId,
+        /// In µNXS for 1,024 bytes.
+        price: u64,
+    },
     /// Fresh entropy.
     Entropy([u8; 32]),
     /// Wall and monotonic clocks parted: this machine may be running twice.
@@ -139,7 +147,7 @@ pub enum Effect {
         /// Why.
         why: Down,
     },
-    /// A link's latency was measured, and is another than before.
+    /// What a link adds to a path is another than before: its latency was measured, or its price set.
     Measured {
         /// Which.
         link: LinkId,
@@ -572,6 +580,7 @@ impl Machine for Links {
             Input::Named { link, tag } => self.named(link, tag),
             Input::Heard { link } => self.heard_otherwise(cx, link),
             Input::Policy(policy) => self.set_policy(cx, policy, out),
+            Input::Price { iface, price } => self.set_price(iface, price, out),
             Input::Entropy(entropy) => self.entropy(cx, &entropy),
             Input::ClocksParted => self.clocks_parted(cx, out),
         }

@@ -89,6 +89,14 @@ pub enum Command {
     },
     /// With whom to link from here on; links with others go down.
     Policy(Policy),
+    /// Ask so much for carrying packets out over the links of an interface from here on. It is quoted to neighbours with the costs of
+    /// paths.
+    Price {
+        /// Which.
+        iface: InterfaceId,
+        /// In µNXS for 1,024 bytes.
+        price: u64,
+    },
     /// Send something to a node until its receipt came or its time is over. Answered by [`Event::Delivered`] or
     /// [`Event::Undelivered`], and each attempt by [`Event::Attempted`].
     Send(Outgoing),

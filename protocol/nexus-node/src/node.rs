@@ -210,6 +210,9 @@ impl Body {
                 self.network.handle(cx, N::Undial { iface, to }, signals);
             }
             Input::Command(Command::Policy(policy)) => self.network.handle(cx, N::Policy(policy), signals),
+            Input::Command(Command::Price { iface, price }) => {
+                self.network.handle(cx, N::Price { iface, price }, signals);
+            }
             Input::Command(Command::Send(outgoing)) => self.secure.handle(cx, S::Send(outgoing), signals),
             Input::Command(Command::Forget { through }) => {
                 self.secure.handle(cx, S::Forget { through }, signals);

@@ -135,6 +135,7 @@ impl<M: Manner> Actor for Beacon<M> {
                 | Command::Dial { .. }
                 | Command::Undial { .. }
                 | Command::Policy(_)
+                | Command::Price { .. }
                 | Command::Forget { .. }
                 | Command::Send(_),
             )

@@ -247,6 +247,7 @@ fn cable(a: u32, b: u32) -> MediumPlan {
         timing: Timing::Rate,
         duty: DutyCycle::UNLIMITED,
         sub_band: None,
+        price: 0,
     };
     wired(profile, CABLE_DELAY, vec![NodeIndex(a), NodeIndex(b)])
 }
@@ -261,6 +262,7 @@ fn lan(nodes: std::ops::Range<u32>) -> MediumPlan {
         timing: Timing::Rate,
         duty: DutyCycle::UNLIMITED,
         sub_band: None,
+        price: 0,
     };
     wired(profile, LAN_DELAY, nodes.map(NodeIndex).collect())
 }

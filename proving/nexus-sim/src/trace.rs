@@ -335,6 +335,10 @@ impl Encoder {
                 self.u8(7);
                 self.u64(*through);
             }
+            Command::Price { iface, price } => {
+                self.tagged_iface(8, *iface);
+                self.u64(*price);
+            }
         }
     }
 

@@ -130,6 +130,7 @@ mod tests {
             timing: Timing::Rate,
             duty: DutyCycle::UNLIMITED,
             sub_band: None,
+            price: 0,
         }
     }
 }

@@ -48,6 +48,7 @@ impl Pipe {
             timing: Timing::Rate,
             duty: DutyCycle::UNLIMITED,
             sub_band: None,
+            price: 0,
         }
     }
 }

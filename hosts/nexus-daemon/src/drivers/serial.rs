@@ -52,6 +52,7 @@ impl Serial {
             timing: Timing::Rate,
             duty: DutyCycle::UNLIMITED,
             sub_band: None,
+            price: 0,
         }
     }
 

@@ -267,6 +267,7 @@ mod tests {
                     timing: Timing::Rate,
                     duty: DutyCycle::UNLIMITED,
                     sub_band: None,
+                    price: 0,
                 };
                 let opening = Opening {
                     name: "duplex".into(),

@@ -53,6 +53,7 @@ impl Speech {
             timing: Timing::Rate,
             duty: DutyCycle::UNLIMITED,
             sub_band: None,
+            price: 0,
         }
     }
 }

@@ -46,6 +46,7 @@ const fn profile(mode: Mode, reach: Reach, bandwidth_bps: u64) -> Profile {
         timing: Timing::Rate,
         duty: DutyCycle::UNLIMITED,
         sub_band: None,
+        price: 0,
     }
 }
 

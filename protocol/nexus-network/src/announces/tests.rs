@@ -338,6 +338,7 @@ fn profile(mode: Mode) -> Profile {
         timing: Timing::Rate,
         duty: DutyCycle::UNLIMITED,
         sub_band: None,
+        price: 0,
     }
 }
 

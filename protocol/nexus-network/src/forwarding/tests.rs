@@ -181,6 +181,7 @@ fn a_path_in_clear_carries_nothing() {
         timing: Timing::Rate,
         duty: DutyCycle::UNLIMITED,
         sub_band: None,
+        price: 0,
     };
     node.tell(announces::Input::Up(InterfaceId(1), profile));
     node.tell(announces::Input::Heard { iface: InterfaceId(1), bytes: announce_of(9) });

@@ -224,6 +224,7 @@ mod tests {
             timing: Timing::LoRa(modulation),
             duty,
             sub_band: None,
+            price: 0,
         }
     }
 

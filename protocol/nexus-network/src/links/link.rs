@@ -157,6 +157,11 @@ impl Link {
         self.pace.keepalive = keepalive;
     }
 
+    /// What is asked for carrying packets out over it, in µNXS for 1,024 bytes.
+    pub(super) const fn set_price(&mut self, price: u64) {
+        self.pace.price = price;
+    }
+
     pub(super) fn status(&self, id: LinkId) -> LinkStatus {
         LinkStatus {
             id,

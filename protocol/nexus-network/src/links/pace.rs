@@ -34,6 +34,8 @@ pub(super) struct Pace {
     pub(super) frame_size: u16,
     /// The nominal bandwidth.
     pub(super) bandwidth: BandwidthCode,
+    /// What this node asks for carrying packets out, in µNXS for 1,024 bytes.
+    pub(super) price: u64,
 }
 
 /// Below this rate, in bits per second, a medium counts as slow: keys live a day.
@@ -76,6 +78,7 @@ impl Pace {
             finish_wait,
             frame_size: profile.frame_size,
             bandwidth: BandwidthCode::nearest(bps),
+            price: profile.price,
         }
     }
 

@@ -148,6 +148,7 @@ fn media_obeys_the_laws() {
                         )
                         .unwrap(),
                         sub_band: random.chance(1, 2).then_some(SHARED),
+                        price: 0,
                         ..profile(if random.chance(1, 2) {
                             Access::Direct
                         } else {
@@ -274,6 +275,7 @@ fn profile(access: Access) -> Profile {
         timing: Timing::Rate,
         duty: DutyCycle::UNLIMITED,
         sub_band: None,
+        price: 0,
     }
 }
 

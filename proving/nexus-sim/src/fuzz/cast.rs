@@ -43,6 +43,7 @@ pub(super) const CABLE: Profile = Profile {
     timing: Timing::Rate,
     duty: DutyCycle::UNLIMITED,
     sub_band: None,
+    price: 0,
 };
 
 /// A radio channel whose modems listen, and how its frames are sent.

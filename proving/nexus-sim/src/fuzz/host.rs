@@ -149,7 +149,8 @@ fn told(bench: &mut Bench, act: Act, script: &mut Script<'_>) {
             0 => Input::TxReady { iface },
             1 => Input::ChannelBusy { iface },
             2 => Input::ChannelClear { iface },
-            _ => Input::Command(Command::Start),
+            _ if choice < 128 => Input::Command(Command::Start),
+            _ => Input::Command(Command::Price { iface, price: u64::from(choice) << (choice % 57) }),
         },
         Act::SetPolicy => {
             let some = (0..NODES).filter(|peer| choice >> (2 + peer) & 1 == 1).map(node_id).collect();

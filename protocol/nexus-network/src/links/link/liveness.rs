@@ -268,10 +268,10 @@ impl Link {
         }
     }
 
-    /// What this link adds to a path: its measured latency and nominal bandwidth; nobody charges.
+    /// What this link adds to a path: what this node asks, its measured latency and nominal bandwidth.
     pub(in super::super) fn hop(&self) -> Hop {
         let latency = self.rtt.map_or(LatencyMs::saturating(self.pace.frame_airtime.as_millis()), latency);
-        Hop { price: 0, latency, bandwidth: self.pace.bandwidth }
+        Hop { price: self.pace.price, latency, bandwidth: self.pace.bandwidth }
     }
 
     pub(super) fn acknowledged<S>(&mut self, slot: Slot, message: &Message<'_>, desk: &mut Desk<'_, S>) {

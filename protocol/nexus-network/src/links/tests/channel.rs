@@ -25,6 +25,7 @@ fn radio() -> Profile {
         timing: Timing::LoRa(modulation),
         duty: DutyCycle::UNLIMITED,
         sub_band: None,
+        price: 0,
     }
 }
 

@@ -38,6 +38,23 @@ fn an_idle_link_costs_a_probe_or_its_answer_every_quarter_minute_and_on_slow_med
     assert!(bytes < 3_600, "{bytes} bytes: less than 1 a second each way");
 }
 
+#[test]
+fn what_is_asked_for_carrying_is_part_of_the_hop_and_may_be_set_while_the_link_is_up() {
+    let cable = Profile { price: 500, ..profile(Reach::PointToPoint, 10_000_000) };
+    let mut world = World::new(2, cable, 27);
+    world.up_all();
+    world.run_for(Duration::from_secs(10));
+    let (link, before) = (world.link(0), world.nodes[0].measured);
+    let asked = |world: &World| world.nodes[0].links.hop(link).unwrap().price;
+    assert_eq!(asked(&world), 500);
+    for (price, told) in [(800, 1), (800, 1), (0, 2)] {
+        world.tell(0, crate::links::Input::Price { iface: super::world::IFACE, price });
+        assert_eq!((asked(&world), world.nodes[0].measured - before), (price, told));
+    }
+    world.tell(0, crate::links::Input::Price { iface: crate::interface::InterfaceId(9), price: 7 });
+    assert_eq!(asked(&world), 0, "it was another interface's");
+}
+
 /// What one side sends on an idle link in an hour, rekeys included: frames and bytes.
 fn idle_hour(bandwidth_bps: u64) -> (u64, u64) {
     let mut world = World::new(2, profile(Reach::PointToPoint, bandwidth_bps), 22);

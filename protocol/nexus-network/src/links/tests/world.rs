@@ -78,6 +78,7 @@ pub(super) fn profile(reach: Reach, bandwidth_bps: u64) -> Profile {
         timing: Timing::Rate,
         duty: DutyCycle::UNLIMITED,
         sub_band: None,
+        price: 0,
     }
 }
 
