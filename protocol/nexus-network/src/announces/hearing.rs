@@ -1,11 +1,11 @@
 //! Hearing: the cheap half first, then the signature, then belief.
 
-use nexus_machine::{Cx, Sink};
+use nexus_machine::{Cx, Relaying, Sink};
 use nexus_wire::nexus::path_cost::{CompactPathCost, Generation, HopCount};
 use nexus_wire::reticulum::packet::HEADER_1_LEN;
 use nexus_wire::reticulum::{Announce, Hops, Packet, PacketType};
 
-use super::known::{Judgement, Neighbour, PathState, Via, print_of};
+use super::known::{HeardAs, Judgement, Neighbour, PathState, Via, print_of};
 use super::passing::{Audience, Promise, take_promise};
 use super::routing::Said;
 use super::{Announces, Effect, Motive, Sighting, count};
@@ -41,6 +41,10 @@ impl Heard<'_> {
             cost: self.cost,
         }
     }
+}
+
+fn heard_as(packet: &Packet<'_>) -> HeardAs {
+    if packet.is_path_response() { HeardAs::Answer } else { HeardAs::Announce }
 }
 
 impl Announces {
@@ -95,6 +99,11 @@ impl Announces {
         if announce.destination == self.own.destination() {
             return self.heard_own(cx, &heard, out);
         }
+        if let Some(link) = heard.via.link().filter(|_| packet.is_path_response())
+            && !self.finding.is_asked(announce.destination, link)
+        {
+            return self.finding.count_unasked();
+        }
         match self.known.judge(&announce, self.state(&announce.destination)) {
             Judgement::Repeated => self.repeated(cx, &heard, out),
             Judgement::OtherKey => count(&mut self.refusals.other_key),
@@ -120,7 +129,9 @@ impl Announces {
         }
         let neighbour = Neighbour { via: heard.via, hops: heard.hops };
         let print = print_of(heard.packet.data);
-        if let Some(forgotten) = self.known.learn(&heard.announce, print, neighbour, cx.now) {
+        if let Some(forgotten) =
+            self.known.learn(&heard.announce, print, neighbour, heard_as(&heard.packet), cx.now)
+        {
             self.cache.forget(&forgotten);
             self.routes.forget(&forgotten);
         }
@@ -137,6 +148,7 @@ impl Announces {
             return;
         }
         self.pass_on(cx, &heard.packet, &heard.announce, neighbour, to);
+        self.answer_waiting(cx, &destination, out);
     }
 
     /// Whether the announce verifies, if the neighbour may have it verified at all.
@@ -171,7 +183,22 @@ impl Announces {
             self.speech.sign(destination, heard.announce.claim.random_hash.emitted_at(), link);
         }
         if destination != self.own.destination() {
+            if self.finding.is_wanted(destination) && cx.config.relaying == Relaying::On {
+                // The announce itself was not kept, and somebody asks for it.
+                self.keep_if_missing(&heard.packet, heard.hops);
+            }
             self.candidate(cx, &heard.said(), heard.next_hop(), out);
+            self.pass_on_what_was_an_answer(cx, heard);
+        }
+    }
+
+    /// An emission that came as an answer so far, to this node alone, is announced to everybody.
+    fn pass_on_what_was_an_answer(&mut self, cx: Cx, heard: &Heard<'_>) {
+        let Some(known) = self.known.get_mut(&heard.announce.destination) else { return };
+        if (known.heard_as, heard_as(&heard.packet)) == (HeardAs::Answer, HeardAs::Announce) {
+            known.heard_as = HeardAs::Announce;
+            let from = Neighbour { via: heard.via, hops: heard.hops };
+            self.pass_on(cx, &heard.packet, &heard.announce, from, Audience::Everybody);
         }
     }
 

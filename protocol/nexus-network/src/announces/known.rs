@@ -81,6 +81,16 @@ pub struct Known {
     pub(super) distance: Option<Distance>,
     /// What this node said last.
     pub(super) told: Option<Told>,
+    pub(super) heard_as: HeardAs,
+}
+
+/// How an emission came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HeardAs {
+    /// As an announce, which is passed on.
+    Announce,
+    /// As the answer to a request only: should it come as an announce too, it is passed on then.
+    Answer,
 }
 
 /// The first bytes of the BLAKE3 of an announce, header excluded.
@@ -193,6 +203,7 @@ impl KnownDestinations {
         announce: &Announce<'_>,
         print: Print,
         neighbour: Neighbour,
+        heard_as: HeardAs,
         now: Instant,
     ) -> Option<DestinationHash> {
         let before = self.entries.get(&announce.destination);
@@ -207,6 +218,7 @@ impl KnownDestinations {
             print,
             distance,
             told,
+            heard_as,
         };
         let place = place(announce.destination, &known);
         let displaced = match self.entries.insert(announce.destination, known) {

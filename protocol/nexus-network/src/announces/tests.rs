@@ -1,5 +1,7 @@
 mod costs;
+mod finding;
 mod graphs;
+mod searches;
 mod links;
 mod speaking;
 
@@ -384,6 +386,8 @@ fn sent_frame(effect: Effect) -> Frame {
         | Effect::Recall(_)
         | Effect::Write { .. }
         | Effect::Reached(_)
+        | Effect::PathFound { .. }
+        | Effect::PathNotFound { .. }
         | Effect::Announced { .. } => {
             panic!("sends: {effect:?}")
         }
