@@ -19,6 +19,8 @@ use alloc::vec::Vec;
 
 use nexus_crypto::DestinationHash;
 use nexus_machine::{BoundedMap, Bucket, Duration, Instant, MapOverflow};
+use nexus_wire::nexus::traffic::Class;
+use nexus_wire::reticulum::Hops;
 use nexus_wire::reticulum::path_request::Tag;
 
 use crate::links::LinkId;
@@ -91,6 +93,9 @@ struct Request {
     from: Option<LinkId>,
     /// Who is not to be asked any more: they were, or they asked themselves.
     asked: Vec<LinkId>,
+    /// How many steps it had come when it was here last, and how urgent it is.
+    hops: Hops,
+    class: Class,
     stage: Stage,
     /// Forgotten then.
     until: Instant,
@@ -101,7 +106,7 @@ struct Request {
 enum Stage {
     /// Somebody was asked.
     Walking,
-    /// It was given back to whoever asked: nobody was left.
+    /// It was given back to whoever asked: nobody was left. Should there be a way yet, that one is told.
     GivenBack,
     /// It was answered.
     Answered,
@@ -150,7 +155,9 @@ impl Finding {
 
     /// The requests for `destination`, by tag.
     fn of(&self, destination: DestinationHash) -> impl Iterator<Item = (&RequestKey, &Request)> {
-        self.requests.range((destination, Tag::LEAST)..).take_while(move |((wanted, _), _)| *wanted == destination)
+        self.requests
+            .range((destination, Tag::LEAST)..)
+            .take_while(move |((wanted, _), _)| *wanted == destination)
     }
 
     /// Whether the neighbour behind `link` was asked for `destination`.
@@ -165,7 +172,7 @@ impl Finding {
     /// Whether anybody, here or elsewhere, waits for a way to `destination`.
     pub(super) fn is_wanted(&self, destination: DestinationHash) -> bool {
         self.searches.contains_key(&destination)
-            || self.of(destination).any(|(_, request)| request.stage == Stage::Walking)
+            || self.of(destination).any(|(_, request)| request.stage != Stage::Answered)
     }
 
     /// Remembers a request. At the bound the one that would be forgotten first makes room.
@@ -194,7 +201,8 @@ impl Finding {
             + ASKED_MAX.next_power_of_two() * 2 * size_of::<LinkId>()
             + 4 * size_of::<(super::Timer, Instant)>()
             + 64;
-        const PER_SEARCH: usize = 2 * size_of::<(DestinationHash, Search)>() + 4 * size_of::<(super::Timer, Instant)>() + 64;
+        const PER_SEARCH: usize =
+            2 * size_of::<(DestinationHash, Search)>() + 4 * size_of::<(super::Timer, Instant)>() + 64;
         const PER_REST: usize = 4 * (size_of::<(DestinationHash, Rest, u64)>() + 32);
         self.capacity
             .saturating_mul(PER_REQUEST)

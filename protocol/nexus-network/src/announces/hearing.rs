@@ -43,8 +43,9 @@ impl Heard<'_> {
     }
 }
 
-fn heard_as(packet: &Packet<'_>) -> HeardAs {
-    if packet.is_path_response() { HeardAs::Answer } else { HeardAs::Announce }
+/// Who is to hear an announce: of an answer, only who asked for it.
+fn audience(packet: &Packet<'_>, of_announces: Audience) -> Audience {
+    if packet.is_path_response() { Audience::Askers } else { of_announces }
 }
 
 impl Announces {
@@ -104,12 +105,25 @@ impl Announces {
         {
             return self.finding.count_unasked();
         }
-        match self.known.judge(&announce, self.state(&announce.destination)) {
-            Judgement::Repeated => self.repeated(cx, &heard, out),
+        let (destination, is_response) = (announce.destination, packet.is_path_response());
+        self.take_judged(cx, &heard, out);
+        if let Some(link) = via.link().filter(|_| is_response && self.finding.is_wanted(destination)) {
+            self.walk_past(cx, link, destination, out);
+        }
+    }
+
+    fn take_judged(&mut self, cx: Cx, heard: &Heard<'_>, out: &mut impl Sink<Effect>) {
+        let (packet, announce) = (&heard.packet, &heard.announce);
+        match self.known.judge(announce, self.state(&announce.destination)) {
+            Judgement::Repeated => self.repeated(cx, heard, out),
             Judgement::OtherKey => count(&mut self.refusals.other_key),
-            Judgement::Surpassed => self.surpassed(cx, &heard, out),
-            Judgement::Newer => self.believe(cx, &heard, Audience::Everybody, out),
-            Judgement::Restores => self.believe(cx, &heard, Audience::Links, out),
+            Judgement::Surpassed => self.surpassed(cx, heard, out),
+            Judgement::Newer => self.believe(cx, heard, audience(packet, Audience::Everybody), out),
+            Judgement::Restores => self.believe(cx, heard, audience(packet, Audience::Links), out),
+            Judgement::Forgotten if self.finding.is_wanted(announce.destination) => {
+                self.believe(cx, heard, Audience::Askers, out);
+            }
+            Judgement::Forgotten => count(&mut self.refusals.stale),
         }
     }
 
@@ -120,7 +134,8 @@ impl Announces {
         }
         let destination = heard.announce.destination;
         let random_hash = heard.announce.claim.random_hash;
-        if to == Audience::Everybody {
+        let is_newer = self.known.get(&destination).is_none_or(|known| known.random_hash != random_hash);
+        if is_newer {
             // What still waits is of an older emission.
             out.push(Effect::Recall(destination));
         }
@@ -129,9 +144,8 @@ impl Announces {
         }
         let neighbour = Neighbour { via: heard.via, hops: heard.hops };
         let print = print_of(heard.packet.data);
-        if let Some(forgotten) =
-            self.known.learn(&heard.announce, print, neighbour, heard_as(&heard.packet), cx.now)
-        {
+        let heard_as = if to == Audience::Askers { HeardAs::Answer } else { HeardAs::Announce };
+        if let Some(forgotten) = self.known.learn(&heard.announce, print, neighbour, heard_as, cx.now) {
             self.cache.forget(&forgotten);
             self.routes.forget(&forgotten);
         }
@@ -195,7 +209,7 @@ impl Announces {
     /// An emission that came as an answer so far, to this node alone, is announced to everybody.
     fn pass_on_what_was_an_answer(&mut self, cx: Cx, heard: &Heard<'_>) {
         let Some(known) = self.known.get_mut(&heard.announce.destination) else { return };
-        if (known.heard_as, heard_as(&heard.packet)) == (HeardAs::Answer, HeardAs::Announce) {
+        if known.heard_as == HeardAs::Answer && !heard.packet.is_path_response() {
             known.heard_as = HeardAs::Announce;
             let from = Neighbour { via: heard.via, hops: heard.hops };
             self.pass_on(cx, &heard.packet, &heard.announce, from, Audience::Everybody);

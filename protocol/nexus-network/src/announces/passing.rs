@@ -49,6 +49,8 @@ pub(super) enum Audience {
     Everybody,
     /// This emission was passed on before: links only, whose peers may have lost the same path.
     Links,
+    /// It came as an answer: it is kept for whoever asks.
+    Askers,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,11 +83,9 @@ impl Announces {
         if !announce.is_relayable() {
             return count(&mut self.refusals.too_long);
         }
-        let is_response = packet.is_path_response();
         let packet = passed_on(packet, hops);
         self.cache.keep(destination, packet.clone());
-        if is_response {
-            // It goes to whoever asked, and to nobody else.
+        if to == Audience::Askers {
             return;
         }
         self.speak_later(cx.now, destination, hops.get(), packet.len());

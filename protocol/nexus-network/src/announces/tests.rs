@@ -1,8 +1,8 @@
 mod costs;
 mod finding;
 mod graphs;
-mod searches;
 mod links;
+mod searches;
 mod speaking;
 
 use super::*;

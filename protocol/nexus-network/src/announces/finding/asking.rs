@@ -64,7 +64,9 @@ impl Announces {
     fn take_request(&mut self, cx: Cx, link: LinkId, walk: Walk, out: &mut impl Sink<Effect>) {
         self.finding.tidy(cx.now);
         let until = cx.now.after(self.request_life(link));
-        let request = Request { from: Some(link), asked: Vec::new(), stage: Stage::Walking, until };
+        let Walk { hops, class, .. } = walk;
+        let request =
+            Request { from: Some(link), asked: Vec::new(), hops, class, stage: Stage::Walking, until };
         self.finding.remember(walk.key, request);
         match self.respond(cx, link, walk.key, out) {
             Response::Given | Response::Later => {}
@@ -74,17 +76,39 @@ impl Announces {
 
     fn request_came_again(&mut self, cx: Cx, link: LinkId, walk: Walk, out: &mut impl Sink<Effect>) {
         let Some(request) = self.finding.requests.get_mut(&walk.key) else { return };
-        let is_open = request.stage == Stage::Walking;
-        if request.asked.contains(&link) && is_open {
+        request.hops = request.hops.max(walk.hops);
+        if request.asked.contains(&link) && request.stage == Stage::Walking {
             // Nobody is left behind that neighbour.
             return self.walk_on(cx, walk, out);
         }
-        if request.from == Some(link) || !is_open || request.asked.len() >= ASKED_MAX {
+        if request.from == Some(link) || request.asked.contains(&link) || request.asked.len() >= ASKED_MAX {
             return count(&mut self.finding.counts.repeated);
         }
-        // It came here by two ways: that neighbour has to ask somebody else, and need not be asked.
+        // It came here by two ways. That neighbour need not be asked, and is told what there is to tell.
         request.asked.push(link);
-        self.say_request(cx.now, link, walk, out);
+        match self.respond(cx, link, walk.key, out) {
+            Response::Given => {}
+            Response::Later | Response::None => self.say_request(cx.now, link, walk, out),
+        }
+    }
+
+    /// The peer of `link` answered with a way that may not be used here, since a loop might come of it: others are asked.
+    pub(in super::super) fn walk_past(
+        &mut self,
+        cx: Cx,
+        link: LinkId,
+        destination: DestinationHash,
+        out: &mut impl Sink<Effect>,
+    ) {
+        let unanswered: Vec<Walk> = self
+            .finding
+            .of(destination)
+            .filter(|(_, request)| request.stage == Stage::Walking && request.asked.contains(&link))
+            .map(|(key, request)| Walk { key: *key, hops: request.hops, class: request.class })
+            .collect();
+        for walk in unanswered {
+            self.walk_on(cx, walk, out);
+        }
     }
 
     /// Asks the next neighbour, or gives the request back.
@@ -104,7 +128,12 @@ impl Announces {
     }
 
     /// Asks the best neighbour that was not asked yet; which one, none if nobody is left or may be asked.
-    pub(super) fn ask_next(&mut self, now: Instant, walk: Walk, out: &mut impl Sink<Effect>) -> Option<LinkId> {
+    pub(super) fn ask_next(
+        &mut self,
+        now: Instant,
+        walk: Walk,
+        out: &mut impl Sink<Effect>,
+    ) -> Option<LinkId> {
         let link = self.whom_to_ask(now, walk)?;
         let life = self.request_life(link);
         let request = self.finding.requests.get_mut(&walk.key)?;
@@ -115,12 +144,14 @@ impl Announces {
     }
 
     fn whom_to_ask(&self, now: Instant, walk: Walk) -> Option<LinkId> {
-        let request = self.finding.requests.get(&walk.key).filter(|request| request.asked.len() < ASKED_MAX)?;
+        let request =
+            self.finding.requests.get(&walk.key).filter(|request| request.asked.len() < ASKED_MAX)?;
         let before = request.asked.iter().copied().chain(request.from);
         let peers: Vec<IdentityHash> =
             before.filter_map(|link| self.links.get(link)).map(|other| other.peer).collect();
         let (wanted, _) = walk.key;
         let wanted = u128::from_be_bytes(*wanted.as_bytes());
+        // Whoever is looked for itself is asked first, whatever that costs.
         let rest = || {
             let others = self.links.iter().filter(|(_, other)| !peers.contains(&other.peer));
             let may = others.filter(|(link, other)| {
@@ -129,15 +160,16 @@ impl Announces {
             });
             may.map(|(link, other)| {
                 let ring = ring_distance(other.place, wanted);
-                let prospect =
-                    Prospect { ring, cost: other.hop.price, latency_ms: other.hop.latency.0 };
+                let prospect = Prospect { ring, cost: other.hop.price, latency_ms: other.hop.latency.0 };
                 (link, prospect)
             })
         };
         let policy = PathPolicy::of_class(walk.class);
-        let largest = rest().fold(LargestProspect::default(), |largest, (_, prospect)| largest.with(&prospect));
-        let value =
-            |(link, prospect): &(LinkId, Prospect)| (score_of_prospect(policy, prospect, &largest), prospect.ring, *link);
+        let largest =
+            rest().fold(LargestProspect::default(), |largest, (_, prospect)| largest.with(&prospect));
+        let value = |(link, prospect): &(LinkId, Prospect)| {
+            (prospect.ring > 0, score_of_prospect(policy, prospect, &largest), prospect.ring, *link)
+        };
         rest().min_by_key(value).map(|(link, _)| link)
     }
 
@@ -150,7 +182,8 @@ impl Announces {
         let request = PathRequest { wanted, requester: None, tag };
         let header = Packet { hops: walk.hops, ..request.originating_header() };
         let mut buffer = vec![0; MTU];
-        let packet = request.encode_behind(&header, &mut buffer).expect("a request is shorter than a packet may be");
+        let packet =
+            request.encode_behind(&header, &mut buffer).expect("a request is shorter than a packet may be");
         let body = traffic::Packet { class: walk.class, price: PriceCode::FREE, packet };
         let message = message_of(&body);
         self.spend_saying(link, now, REQUEST_LEN);

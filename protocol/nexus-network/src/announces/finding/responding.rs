@@ -32,7 +32,7 @@ impl Announces {
         let waiting: Vec<(RequestKey, Option<LinkId>)> = self
             .finding
             .of(*destination)
-            .filter(|(_, request)| request.stage == Stage::Walking && request.until > cx.now)
+            .filter(|(_, request)| request.stage != Stage::Answered && request.until > cx.now)
             .map(|(key, request)| (*key, request.from))
             .collect();
         for (key, from) in waiting {
@@ -72,11 +72,12 @@ impl Announces {
         self.spend_saying(link, cx.now, len);
         out.push(tell(link, destination, cost, &packet));
         self.owe_generation(cx.now, Outlet::Link(link), &destination);
-        let is_from_here =
-            self.finding.requests.get(&key).is_some_and(|request| request.asked.is_empty());
-        self.set_stage(&key, Stage::Answered);
+        let Some(request) = self.finding.requests.get_mut(&key) else { return Response::Given };
         let counts = &mut self.finding.counts;
-        count(if is_from_here { &mut counts.answered } else { &mut counts.passed_back });
+        count(if request.asked.is_empty() { &mut counts.answered } else { &mut counts.passed_back });
+        if request.from == Some(link) {
+            request.stage = Stage::Answered;
+        }
         Response::Given
     }
 
@@ -90,7 +91,8 @@ impl Announces {
         }
         let offer = self.routes.offer(destination)?;
         // Packets go over links only, and what is kept is the newest emission.
-        let is_newest = self.known.get(destination).is_some_and(|known| known.random_hash == offer.random_hash());
+        let is_newest =
+            self.known.get(destination).is_some_and(|known| known.random_hash == offer.random_hash());
         offer.next_hop().link().filter(|_| is_newest)?;
         let via = self.offered_over(destination)?;
         if self.links.leads_to_same(via, link) {

@@ -57,7 +57,8 @@ impl Announces {
             search.motive = search.motive.max(motive);
             return;
         }
-        if motive == Motive::Packet && (self.is_resting(cx.now, &destination) || self.wants_generation(&destination))
+        if motive == Motive::Packet
+            && (self.is_resting(cx.now, &destination) || self.wants_generation(&destination))
         {
             // It was looked for of late, or the destination itself is asked for a way already.
             return;
@@ -75,7 +76,12 @@ impl Announces {
     }
 
     /// Begins the next attempt, or gives up.
-    pub(in super::super) fn search_on(&mut self, cx: Cx, destination: DestinationHash, out: &mut impl Sink<Effect>) {
+    pub(in super::super) fn search_on(
+        &mut self,
+        cx: Cx,
+        destination: DestinationHash,
+        out: &mut impl Sink<Effect>,
+    ) {
         let Some(search) = self.finding.searches.get_mut(&destination) else { return };
         let Some(width) = WIDTHS.get(usize::from(search.attempts)).copied() else {
             self.finding.searches.remove(&destination);
@@ -106,9 +112,10 @@ impl Announces {
         let tag = Tag::new(&self.random.bytes::<{ Tag::MAX }>()).expect("that is as long as a tag may be");
         self.finding.tidy(cx.now);
         let until = cx.now.after(REQUEST_LIFE);
-        let request = Request { from: None, asked: Vec::new(), stage: Stage::Walking, until };
+        let (hops, class) = (Hops::ZERO, Class::Interactive);
+        let request = Request { from: None, asked: Vec::new(), hops, class, stage: Stage::Walking, until };
         self.finding.remember((destination, tag), request);
-        let walk = Walk { key: (destination, tag), hops: Hops::ZERO, class: Class::Interactive };
+        let walk = Walk { key: (destination, tag), hops, class };
         let mut asked = Vec::new();
         while asked.len() < width
             && let Some(link) = self.ask_next(cx.now, walk, out)
@@ -123,7 +130,8 @@ impl Announces {
     fn patience(&self, asked: &[LinkId]) -> Duration {
         let speeds = asked.iter().filter_map(|link| self.links.get(*link)?.hop.bandwidth.bps());
         let Some(slowest) = speeds.min().filter(|bps| *bps > 0) else { return PATIENCE };
-        let micros = PATIENCE_ANSWERS.saturating_mul(ANSWER_LEN).saturating_mul(8_000_000).checked_div(slowest);
+        let micros =
+            PATIENCE_ANSWERS.saturating_mul(ANSWER_LEN).saturating_mul(8_000_000).checked_div(slowest);
         PATIENCE.max(Duration::from_micros(micros.unwrap_or(u64::MAX)))
     }
 

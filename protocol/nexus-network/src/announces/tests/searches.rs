@@ -29,7 +29,7 @@ fn where_most_nodes_know_few_others_whoever_is_looked_for_is_found_and_reached()
 
 // ───────────── helpers ─────────────
 
-const FEW: Limits = Limits { known: 6, relays: 32, links: 48, paths: 16, cache_bytes: 1_500 };
+const FEW: Limits = Limits { known: 6, relays: 32, links: 48, paths: 24, cache_bytes: 1_500 };
 
 /// A connected graph of 20 to 32 nodes, all of which announce and none of which has room for more than a few.
 fn forgetful(seed: u64) -> World {
