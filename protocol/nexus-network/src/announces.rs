@@ -14,6 +14,7 @@
 mod asking;
 mod budget;
 mod cache;
+mod choices;
 mod costs;
 mod finding;
 mod hearing;
@@ -51,6 +52,7 @@ use crate::routes::Table;
 
 use asking::Asked;
 use cache::Cache;
+pub use choices::Choice;
 pub use costs::Outlet;
 use costs::Owed;
 use finding::Finding;

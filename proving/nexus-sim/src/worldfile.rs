@@ -5,6 +5,7 @@
 
 mod media;
 mod prepare;
+mod prices;
 mod schedule;
 mod traffic;
 mod written;
@@ -18,7 +19,7 @@ use crate::world::Scenario;
 
 pub use written::{
     Air, Bulk, Cable, Channel, Crash, Cut, Disturb, Driven, Expect, FORMAT, Judged, Messages, Network,
-    NetworkKind, Node, Outage, Partition, Propagation, Radio, RegionName, Shadowing, Speaks, Telemetry,
+    NetworkKind, Node, Outage, Partition, Price, Propagation, Radio, RegionName, Shadowing, Speaks, Telemetry,
     Voice, Waypoint, WorldFile, Written,
 };
 

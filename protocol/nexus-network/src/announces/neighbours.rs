@@ -44,6 +44,8 @@ pub(super) struct Neighbouring {
 
 /// Links slower than this, or of unknown bandwidth, are spoken on less eagerly.
 const FAST_BPS: u64 = 1_000_000;
+/// Slower links are told once: to say everything three times would take too much of them.
+const REPEATING_BPS: u64 = 50_000;
 /// Telling spends at most this share of a link's bandwidth, in percent.
 const SHARE_PERCENT: u64 = 3;
 /// One announce a second in any case: a link that cannot carry that is no link.
@@ -79,6 +81,12 @@ impl Neighbouring {
 
     pub(super) fn is_fast(&self) -> bool {
         self.hop.bandwidth.bps().is_some_and(|bps| bps > FAST_BPS)
+    }
+
+    /// Whether what is said to it is said again: on a cable that loses frames nobody else says it. Where one frame is heard by many others
+    /// see to that.
+    pub(super) fn is_told_again(&self) -> bool {
+        self.hop.bandwidth.bps().is_some_and(|bps| bps > REPEATING_BPS)
     }
 
     /// Whether the peer may have one more announce verified, which is then spent.

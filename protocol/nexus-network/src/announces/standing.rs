@@ -5,10 +5,11 @@
 use nexus_machine::{Cx, Sink};
 use nexus_wire::nexus::path_cost::Hop;
 
+use super::routing::seconds;
 use super::{Announces, Effect};
 use crate::interface::InterfaceId;
 use crate::links::{LinkId, Trust};
-use crate::routes::{NextHop, Stance, is_more_by_a_quarter};
+use crate::routes::{NextHop, RoutingEntry, Stance, is_more_by_a_quarter};
 
 impl Announces {
     /// What a hop over a link costs is another than before.
@@ -56,7 +57,12 @@ impl Announces {
         let lost = NextHop::Link { iface, link };
         let instead = self.links.down(link);
         for destination in self.routes.over(lost) {
-            let _there: bool = match instead {
+            // A link that is younger than what was said may be with a peer that started anew, and knows nothing of what it said.
+            let said_s = self.routes.get(&destination, lost).map_or(0, RoutingEntry::updated_s);
+            let older = instead.filter(|(link, _)| {
+                self.links.get(*link).is_some_and(|other| seconds(other.up_at) < said_s)
+            });
+            let _there: bool = match older {
                 Some((link, iface)) => self.routes.reroute(&destination, lost, NextHop::Link { iface, link }),
                 None => self.routes.remove(&destination, lost),
             };

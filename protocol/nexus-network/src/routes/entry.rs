@@ -310,7 +310,7 @@ impl RoutingEntry {
         self.used
     }
 
-    pub(super) const fn wins(&self, policy: u8) -> bool {
+    pub(crate) const fn wins(&self, policy: u8) -> bool {
         self.flags & (1 << policy) != 0
     }
 

@@ -82,7 +82,7 @@ impl PathPolicy {
     }
 
     /// Under which number its winner is kept; none of weights that somebody chose.
-    pub(super) fn number(self) -> Option<u8> {
+    pub(crate) fn number(self) -> Option<u8> {
         match self {
             Self::Cheapest => Some(0),
             Self::Fastest => Some(1),

@@ -124,6 +124,11 @@ impl Table {
         self.entries.get_mut(index(place))
     }
 
+    /// All paths, in an order that is the same in every run.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &RoutingEntry> {
+        self.entries.iter().filter(|entry| !entry.is_free())
+    }
+
     /// Holds what a neighbour says, for `life_s` seconds. Where a destination has as many paths as it may, the worst goes: what
     /// is of an older edition, then what costs most.
     pub fn put(&mut self, claim: &Claim, now_s: u32, life_s: u32) -> Put {
