@@ -78,7 +78,8 @@ impl Order {
         let seed = swarm::seed(self.seed);
         let layout = drawn::layout(self.size(), &seed.fork_seed("mesh"));
         let has_radio = layout.media.iter().any(crate::layout::MediumPlan::is_radio);
-        let (settles, offers) = if has_radio { (SETTLES_ON_RADIO, OFFERS_ON_RADIO) } else { (SETTLES, OFFERS) };
+        let (settles, offers) =
+            if has_radio { (SETTLES_ON_RADIO, OFFERS_ON_RADIO) } else { (SETTLES, OFFERS) };
         let settled_at = WorldTime::from_start(CALM_AT).after(settles);
         let length = settled_at.after(offers).after(AFTERMATH).since(WorldTime::START);
         let mut scenario = Scenario {

@@ -191,9 +191,10 @@ impl Roads {
 
     /// Whom a node reaches at once: both have to hear each other, or there is no link.
     pub fn from(&mut self, node: NodeIndex) -> &[Road] {
-        let adjacent = self.adjacent.take().unwrap_or_else(|| {
-            (0..self.ends.len()).map(|n| self.roads_from(NodeIndex(index(n)))).collect()
-        });
+        let adjacent = self
+            .adjacent
+            .take()
+            .unwrap_or_else(|| (0..self.ends.len()).map(|n| self.roads_from(NodeIndex(index(n)))).collect());
         &self.adjacent.insert(adjacent)[node.place()]
     }
 
@@ -279,9 +280,8 @@ impl Roads {
                 next.push((taken[here - 1], true));
             }
             if is_free || at_taken.is_none() {
-                let used = |there: NodeIndex| {
-                    at_taken.is_some_and(|here| taken.get(here + 1) == Some(&there))
-                };
+                let used =
+                    |there: NodeIndex| at_taken.is_some_and(|here| taken.get(here + 1) == Some(&there));
                 let beside = self.from(at).iter().map(|road| road.to).filter(|there| !used(*there));
                 next.extend(beside.map(|there| (there, place(there).is_none())));
             }

@@ -104,7 +104,11 @@ pub(crate) fn routes(routes: &Routes) -> io::Result<ExitCode> {
         writeln!(out, "ms in which packets ended nowhere: {}", holes.told())?;
         writeln!(out, "ms without a path where there was a way: {}", pathless.told())?;
         writeln!(out, "circles, in ms: {}", circles.told())?;
-        writeln!(out, "second paths: {} of {} with two nearer neighbours, {} of {} with two ways", nearer[1], nearer[0], ways[1], ways[0])?;
+        writeln!(
+            out,
+            "second paths: {} of {} with two nearer neighbours, {} of {} with two ways",
+            nearer[1], nearer[0], ways[1], ways[0]
+        )?;
         writeln!(out, "letters: {} of {} arrived", letters[1], letters[0])?;
     }
     Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

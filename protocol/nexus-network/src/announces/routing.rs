@@ -112,8 +112,9 @@ impl Announces {
         policy: PathPolicy,
         except: Option<LinkId>,
     ) -> Option<&RoutingEntry> {
-        self.routes
-            .best(destination, policy, except, |next_hop| approach_of(&self.links, &self.interfaces, next_hop))
+        self.routes.best(destination, policy, except, |next_hop| {
+            approach_of(&self.links, &self.interfaces, next_hop)
+        })
     }
 
     fn path_of(&self, entry: &RoutingEntry, now_s: u32) -> Option<Path> {
@@ -342,7 +343,7 @@ impl Announces {
 }
 
 /// How a neighbour is reached, if it is linked.
-fn approach_of(
+pub(super) fn approach_of(
     links: &Neighbours,
     interfaces: &BTreeMap<InterfaceId, Medium>,
     next_hop: NextHop,

@@ -59,9 +59,8 @@ impl Announces {
         for destination in self.routes.over(lost) {
             // A link that is younger than what was said may be with a peer that started anew, and knows nothing of what it said.
             let said_s = self.routes.get(&destination, lost).map_or(0, RoutingEntry::updated_s);
-            let older = instead.filter(|(link, _)| {
-                self.links.get(*link).is_some_and(|other| seconds(other.up_at) < said_s)
-            });
+            let older = instead
+                .filter(|(link, _)| self.links.get(*link).is_some_and(|other| seconds(other.up_at) < said_s));
             let _there: bool = match older {
                 Some((link, iface)) => self.routes.reroute(&destination, lost, NextHop::Link { iface, link }),
                 None => self.routes.remove(&destination, lost),

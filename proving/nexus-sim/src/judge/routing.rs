@@ -155,7 +155,8 @@ impl Routing {
             }
             let late = span.since.max(settled_at).after(gap);
             if span.until > late {
-                self.findings[REACH].fail(late, || format!("{what} from {} until {}", span.since, span.until));
+                self.findings[REACH]
+                    .fail(late, || format!("{what} from {} until {}", span.since, span.until));
             }
         }
     }

@@ -53,7 +53,9 @@ impl Observer for Told {
             {
                 self.offered.insert(outgoing.handle, (observation.at, *node));
             }
-            Act::Took(Output::Event(Event::Delivered { handle, .. })) if self.offered.remove(handle).is_some() => {
+            Act::Took(Output::Event(Event::Delivered { handle, .. }))
+                if self.offered.remove(handle).is_some() =>
+            {
                 self.delivered += 1;
             }
             _ => {}
@@ -90,6 +92,9 @@ impl Spread {
     #[must_use]
     pub fn told(&self) -> String {
         let [median, most, nearly_all, largest] = [500, 900, 990, 1_000].map(|permille| self.at(permille));
-        format!("{} of them, median {median}, 90 % {most}, 99 % {nearly_all}, largest {largest}", self.count())
+        format!(
+            "{} of them, median {median}, 90 % {most}, 99 % {nearly_all}, largest {largest}",
+            self.count()
+        )
     }
 }

@@ -126,7 +126,9 @@ fn carries(bytes: &[u8]) -> Carries {
         match message.kind {
             MessageKind::PACKET | MessageKind::FRAGMENT => return Carries::Packet,
             MessageKind::PING => {
-                return message.parse().map_or(Carries::Neither, |Ping { token, .. }| Carries::Question(token));
+                return message
+                    .parse()
+                    .map_or(Carries::Neither, |Ping { token, .. }| Carries::Question(token));
             }
             _ => {}
         }

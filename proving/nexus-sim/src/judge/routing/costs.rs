@@ -46,7 +46,8 @@ impl Costs {
         let mut costs = Self::default();
         for to in (0..roads.nodes()).map(NodeIndex).filter(|to| !liars.contains(to)) {
             let distances = roads.distances(to);
-            for from in (0..roads.nodes()).map(NodeIndex).filter(|from| *from != to && !liars.contains(from)) {
+            for from in (0..roads.nodes()).map(NodeIndex).filter(|from| *from != to && !liars.contains(from))
+            {
                 if let Some(best) = distances[from.place()] {
                     costs.weigh(from, to, best, &distances, roads, tables, liars);
                     costs.count_ways(from, to, best, &distances, roads, tables);
@@ -67,7 +68,8 @@ impl Costs {
         tables: &Tables,
         liars: &BTreeSet<NodeIndex>,
     ) {
-        let Some(way) = walk(from, to, roads, tables).filter(|way| way.iter().all(|(s, _)| !liars.contains(&s.to)))
+        let Some(way) =
+            walk(from, to, roads, tables).filter(|way| way.iter().all(|(s, _)| !liars.contains(&s.to)))
         else {
             return;
         };
@@ -81,14 +83,19 @@ impl Costs {
         self.stretches.push(Stretch { permille, hops });
         let (first, price) = way[0];
         let by_first = distances[first.to.place()].map_or(u64::MAX, |rest| rest.cost.saturating_add(price));
-        let names: Vec<u32> = std::iter::once(from).chain(way.iter().map(|(s, _)| s.to)).map(|n| n.0).collect();
+        let names: Vec<u32> =
+            std::iter::once(from).chain(way.iter().map(|(s, _)| s.to)).map(|n| n.0).collect();
         if u128::from(by_first) * 1_000 > u128::from(best.cost) * WRONG {
             self.wrong.get_or_insert_with(|| {
-                format!("the first hop of {names:?} leads to a way for {by_first}, and there is one for {}", best.cost)
+                format!(
+                    "the first hop of {names:?} leads to a way for {by_first}, and there is one for {}",
+                    best.cost
+                )
             });
         }
         if u128::from(cost) * 1_000 > allowed(best.cost, hops) {
-            self.wrong.get_or_insert_with(|| format!("{names:?} costs {cost}, and the cheapest way {}", best.cost));
+            self.wrong
+                .get_or_insert_with(|| format!("{names:?} costs {cost}, and the cheapest way {}", best.cost));
         }
     }
 
