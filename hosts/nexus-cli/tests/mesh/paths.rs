@@ -55,12 +55,21 @@ impl Diamond {
             .unwrap_or_else(|_late| panic!("it did not come to be that {what}: {last:?}\n{}", self.s.log()))
     }
 
-    /// A asks a price for carrying packets out to D, without closing anything.
+    /// A asks a price for carrying packets out to D, and twice that to S, without closing anything. So its own way to D stays the
+    /// straight one.
     async fn a_becomes_dear(&self) {
-        let dear = self.config_of_a.replace("name = \"ad\"\n", "name = \"ad\"\nprice = 1000\n");
+        let priced = |config: &str, name: &str, price: u32| {
+            let head = format!("name = \"{name}\"\n");
+            config.replace(&head, &format!("{head}price = {price}\n"))
+        };
+        let dear = priced(&priced(&self.config_of_a, "ad", 1_000), "as", 2_000);
         self.a.place.configure(&dear);
         let Reloaded { changes, after_restart } = self.a.client().await.call(Verb::Reload).await.unwrap();
-        assert_eq!(changes, ["ad asks 1000 µNXS for 1,024 bytes"]);
+        assert_eq!(
+            changes,
+            ["as asks 2000 µNXS for 1,024 bytes", "ad asks 1000 µNXS for 1,024 bytes"],
+            "nothing is closed or opened"
+        );
         assert_eq!(after_restart, [""; 0]);
     }
 }
