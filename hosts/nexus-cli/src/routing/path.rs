@@ -92,7 +92,7 @@ fn as_text(known: &Ways, name: &str, book: &AddressBook) -> String {
     };
     let mut text = wrapped(&harmless(&format!("{name}: {count}; it announced itself {heard} ago")), PAGE);
     for (place, way) in known.ways.iter().enumerate() {
-        let mark = if way.chosen_by.contains(&known.policy) { '*' } else { ' ' };
+        let mark = if way.chosen_by.contains(&known.policy) { '*' } else { '-' };
         let proved =
             way.reliability_percent.map_or_else(String::new, |percent| format!(", {percent} % proved"));
         let facts = format!(

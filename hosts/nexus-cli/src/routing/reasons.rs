@@ -135,7 +135,7 @@ fn differences(one: &Way, other: &Way, name: &str) -> Vec<String> {
         let counted = |hops: u32| if hops == 1 { "1 hop".to_owned() } else { format!("{hops} hops") };
         match this.cmp(&that) {
             std::cmp::Ordering::Less => {
-                all.push(format!("{} shorter than {name}'s way", counted(that - this)))
+                all.push(format!("{} shorter than {name}'s way", counted(that - this)));
             }
             std::cmp::Ordering::Equal => {}
             std::cmp::Ordering::Greater => {

@@ -18,8 +18,8 @@ use crate::terminal::{harmless, print, print_json, print_line, wrapped};
 /// The command.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-Packets say nothing of whence they come, and relays do not make themselves known.
-So a trace tells what this node knows of its way, and what the other end answers:
+Packets do not say whence they come, and relays do not make themselves known. So
+a trace tells what this node knows of its way, and what the other end answers:
 over how many hops the question came, what it knows of its own way here, and its
 clock. All of that is its word. Who lies between is not revealed.
 

@@ -1,5 +1,7 @@
 //! Two ways to a node, one of them dear: what is shown of them, what a trace says, and what is told when one ends.
 
+use std::collections::BTreeMap;
+
 use nexus_daemon::api::{Answer, Begin, Event, Reloaded, Verb, Ways};
 use nexus_daemon::client::Client;
 use serde_json::Value;
@@ -16,18 +18,22 @@ struct Diamond {
     d: Node,
     /// The configuration of A, which is to become dear.
     config_of_a: String,
+    /// What S says of its paths, from its start on.
+    news: News,
 }
 
 impl Diamond {
     /// Starts all four and waits until S knows both ways to D.
     async fn start() -> Self {
         let ends = |name: &str| udp(name, &[], "") + &tcp_listening(&format!("{name}-tcp"));
-        let (s, d) = (Node::with(&ends("s")).await, Node::with(&ends("d")).await);
+        let s = Node::with(&ends("s")).await;
+        let news = News::of(&s).await;
+        let d = Node::with(&ends("d")).await;
         let config_of_a = udp("as", &[&s.at("s")], "") + &udp("ad", &[&d.at("d")], "");
         let a = Node::with(&config_of_a).await;
         let config = tcp_calling("bs", &s.at("s-tcp"), "") + &tcp_calling("bd", &d.at("d-tcp"), "");
         let b = Node::with(&config).await;
-        let diamond = Self { s, a, b, d, config_of_a };
+        let diamond = Self { s, a, b, d, config_of_a, news };
         for node in [&diamond.s, &diamond.d] {
             tokio::join!(node.until_linked(&diamond.a), node.until_linked(&diamond.b));
         }
@@ -55,12 +61,21 @@ impl Diamond {
             .unwrap_or_else(|_late| panic!("it did not come to be that {what}: {last:?}\n{}", self.s.log()))
     }
 
-    /// A asks a price for carrying packets out to D, without closing anything.
+    /// A asks a price for carrying packets out to D, and twice that to S, without closing anything. So its own way to D stays the
+    /// straight one.
     async fn a_becomes_dear(&self) {
-        let dear = self.config_of_a.replace("name = \"ad\"\n", "name = \"ad\"\nprice = 1000\n");
+        let priced = |config: &str, name: &str, price: u32| {
+            let head = format!("name = \"{name}\"\n");
+            config.replace(&head, &format!("{head}price = {price}\n"))
+        };
+        let dear = priced(&priced(&self.config_of_a, "ad", 1_000), "as", 2_000);
         self.a.place.configure(&dear);
         let Reloaded { changes, after_restart } = self.a.client().await.call(Verb::Reload).await.unwrap();
-        assert_eq!(changes, ["ad asks 1000 µNXS for 1,024 bytes"]);
+        assert_eq!(
+            changes,
+            ["as asks 2000 µNXS for 1,024 bytes", "ad asks 1000 µNXS for 1,024 bytes"],
+            "nothing is closed or opened"
+        );
         assert_eq!(after_restart, [""; 0]);
     }
 }
@@ -75,8 +90,8 @@ fn two_ways_are_shown_with_their_prices_and_a_trace_agrees() {
         diamond.a_becomes_dear().await;
         let over_b = |ways: &Ways| is_over(ways.ways.first(), &diamond.b) && costs(ways, &diamond.a) > 900;
         diamond.until("the dear way is left", over_b).await;
-        let text = said(&run(&diamond.s, &["path", "dora"]), 0).replace("\n  ", " ");
-        let text = text.replace("   ", " ");
+        let text = said(&run(&diamond.s, &["path", "dora"]), 0);
+        let text = in_one_line(&text);
         assert!(text.starts_with("dora: 2 ways; it announced itself "), "{text}");
         assert!(text.contains("* over bert on s-tcp/127.0.0.1:"), "{text}");
         assert!(text.contains(": 2 hops, free, at most "), "{text}");
@@ -92,7 +107,7 @@ fn two_ways_are_shown_with_their_prices_and_a_trace_agrees() {
         assert_eq!(json["ways"][0]["via"], diamond.b.me.node);
         assert_eq!(json["ways"].as_array().unwrap().len(), 2);
 
-        let text = said(&run(&diamond.s, &["trace", "dora"]), 0).replace("\n  ", " ");
+        let text = in_one_line(&said(&run(&diamond.s, &["trace", "dora"]), 0));
         assert!(text.starts_with("from here: over bert on s-tcp/"), "{text}");
         assert!(text.contains("at dora: the question came over 2 hops, "), "{text}");
         assert!(
@@ -120,49 +135,92 @@ fn what_becomes_of_paths_is_told_once_and_lost_ones_stand_in_the_log() {
         diamond.a_becomes_dear().await;
         let over_b = |ways: &Ways| is_over(ways.ways.first(), &diamond.b) && costs(ways, &diamond.a) > 900;
         diamond.until("the dear way is left", over_b).await;
-        let mut client = diamond.s.client().await;
-        let watching = client.ask(Verb::Events).await.unwrap();
-        // What was learnt so far is told within the second in which it was learnt.
-        let Diamond { s, a, b: middle, d: _far, .. } = diamond;
+        let Diamond { s, a, b: middle, d: _far, mut news, .. } = diamond;
+        news.until(|begins| via(begins, &d) == Some(b.as_str()) && via(begins, &b) == Some(b.as_str())).await;
         let place = middle.kill();
-        let (mut changed, mut lost) = (None, None);
-        while changed.is_none() || lost.is_none() {
-            match next(&mut client, watching).await {
-                Event::PathChanged { destination, from, to } if destination == d && is(&from, &b) => {
-                    assert!(changed.replace(to).is_none(), "it is told once");
-                }
-                Event::PathLost { destination, was } if destination == b => {
-                    assert!(lost.replace(was).is_none(), "it is told once");
-                }
-                _other => {}
-            }
-        }
-        assert!(changed.is_some_and(|to| is(&to, &a.me.node)));
+        let told = news
+            .until(|begins| via(begins, &d) == Some(a.me.node.as_str()) && via(begins, &b).is_none())
+            .await;
+        let of =
+            |destination: &str| told.iter().filter(|event| is_about(event, destination)).collect::<Vec<_>>();
+        assert!(matches!(of(&d)[..], [Event::PathChanged { .. }]), "the other way takes over: {:?}", of(&d));
+        assert!(matches!(of(&b)[..], [.., Event::PathLost { .. }]), "{:?}", of(&b));
         s.until_logged(&format!("there is no way to {}", &b[..8])).await;
         let again = Node::start(place).await;
-        loop {
-            if let Event::PathBack { destination, way } = next(&mut client, watching).await
-                && destination == b
-            {
-                assert!(is(&way, &b), "it is a neighbour again: {way:?}");
-                break;
-            }
-        }
+        let told = news.until(|begins| via(begins, &b).is_some()).await;
+        let back = told
+            .iter()
+            .any(|event| matches!(event, Event::PathBack { destination, .. } if *destination == b));
+        assert!(back, "{told:?}");
         s.until_logged(&format!("there is a way to {}", &b[..8])).await;
         drop(again);
     });
 }
 
-async fn next(client: &mut Client, watching: u64) -> Event {
-    let answer = tokio::time::timeout(PATIENCE, client.answer(watching)).await;
-    match answer.expect("something happens").unwrap() {
-        Answer::Event(event) => event,
-        other => panic!("events have no end: {other:?}"),
+/// What a node says of its paths, followed.
+struct News {
+    client: Client,
+    watching: u64,
+    /// Where the ways to destinations begin, by what was said.
+    begins: BTreeMap<String, Begin>,
+}
+
+impl News {
+    async fn of(node: &Node) -> Self {
+        let mut client = node.client().await;
+        let watching = client.ask(Verb::Events).await.unwrap();
+        Self { client, watching, begins: BTreeMap::new() }
+    }
+
+    /// Follows what is said until ways begin so; what was said on the way.
+    async fn until(&mut self, holds: impl Fn(&BTreeMap<String, Begin>) -> bool) -> Vec<Event> {
+        let mut told = Vec::new();
+        while !holds(&self.begins) {
+            let event = self.next().await;
+            match &event {
+                Event::PathLearnt { destination, way }
+                | Event::PathBack { destination, way }
+                | Event::PathChanged { destination, to: way, .. } => {
+                    self.begins.insert(destination.clone(), way.clone());
+                }
+                Event::PathLost { destination, was } => {
+                    let before = self.begins.remove(destination);
+                    assert_eq!(before.and_then(|begin| begin.via), was.via, "it was there until then");
+                }
+                _other => {}
+            }
+            told.push(event);
+        }
+        told
+    }
+
+    async fn next(&mut self) -> Event {
+        let answer = tokio::time::timeout(PATIENCE, self.client.answer(self.watching)).await;
+        match answer.unwrap_or_else(|_late| panic!("nothing happens: {:?}", self.begins)).unwrap() {
+            Answer::Event(event) => event,
+            other => panic!("events have no end: {other:?}"),
+        }
     }
 }
 
-fn is(begin: &Begin, node: &str) -> bool {
-    begin.via.as_deref() == Some(node)
+fn via<'b>(begins: &'b BTreeMap<String, Begin>, destination: &str) -> Option<&'b str> {
+    begins.get(destination)?.via.as_deref()
+}
+
+/// Whether it tells of the way to this destination.
+fn is_about(event: &Event, node: &str) -> bool {
+    match event {
+        Event::PathLearnt { destination, .. }
+        | Event::PathBack { destination, .. }
+        | Event::PathLost { destination, .. }
+        | Event::PathChanged { destination, .. } => destination == node,
+        _other => false,
+    }
+}
+
+/// Without line ends and the blanks at their beginnings.
+fn in_one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn usable(ways: &Ways) -> impl Iterator<Item = &nexus_daemon::api::Way> {

@@ -22,8 +22,8 @@ fn every_way_is_shown_and_why_the_chosen_one_won() {
          * over anna on udp0: 2 hops, 40 µNXS/KiB, at most 25 ms a hop, at least 1.0\n\
          \u{20} Mb/s, 97 % proved, said 12 s ago\n\
          \u{20}   chosen under balanced: half the cost of bert's way, 20 ms slower\n\
-         \u{20} over bert on udp0: 2 hops, 80 µNXS/KiB, at most 5 ms a hop, at least 1.0\n\
-         \u{20} Mb/s, 97 % proved, said 12 s ago\n\
+         - over bert on udp0: 2 hops, 80 µNXS/KiB, at most 5 ms a hop, at least 1.0 Mb/s,\n\
+         \u{20} 97 % proved, said 12 s ago\n\
          \u{20}   ready to take over at once: twice the cost of anna's way, 20 ms faster\n"
     );
     node.run(&["path", "--policy", "cheapest", "carl"]);

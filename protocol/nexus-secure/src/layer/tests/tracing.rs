@@ -56,7 +56,7 @@ fn a_trace_ends_once_and_its_proof_and_a_pings_answer_do_not_end_it() {
     }
     assert_eq!(world.ends().len(), 1);
     let refusals = world.refusals(ANN);
-    assert_eq!((refusals.unproved, refusals.malformed), (2, 1), "an answer of 20 bytes is none");
+    assert_eq!((refusals.unproved, refusals.malformed), (3, 1), "one came twice; 20 bytes are none");
 }
 
 #[test]
