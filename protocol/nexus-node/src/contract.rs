@@ -100,6 +100,12 @@ pub enum Command {
     /// Send something to a node until its receipt came or its time is over. Answered by [`Event::Delivered`] or
     /// [`Event::Undelivered`], and each attempt by [`Event::Attempted`].
     Send(Outgoing),
+    /// Look for a way to a destination, whenever it was looked for last. Answered by [`Event::PathFound`] or
+    /// [`Event::PathNotFound`].
+    FindPath {
+        /// Whose.
+        destination: DestinationHash,
+    },
     /// Forget the messages of the inbox up to this number.
     Forget {
         /// The last number.
@@ -148,6 +154,20 @@ pub enum Event {
         hops: u8,
         /// Where it was heard.
         iface: InterfaceId,
+    },
+    /// There is a way to a destination that was looked for, because somebody wished it or a packet could not leave.
+    PathFound {
+        /// Whose.
+        destination: DestinationHash,
+        /// How long the way is.
+        hops: u8,
+        /// How long the search took.
+        after: Duration,
+    },
+    /// A destination was looked for in vain: three attempts, each with more neighbours and twice the time.
+    PathNotFound {
+        /// Whose.
+        destination: DestinationHash,
     },
     /// This node announced itself.
     Announced {

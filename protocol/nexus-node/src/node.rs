@@ -7,7 +7,7 @@ use nexus_crypto::{IdentitySeed, NodeId, NodeIdentity};
 use nexus_machine::{
     Config, Cx, Duration, Instant, Machine, MemoryBound, Seed, Snapshot, Ticket, WallClock, Write, earliest,
 };
-use nexus_network::{AppData, Network, Opened, PathPolicy, Tapping};
+use nexus_network::{AppData, Network, Opened, PathPolicy, SearchMotive, Tapping};
 use nexus_secure::{Ratchets, Secure};
 
 use crate::contract::{Command, Event, Input, Output};
@@ -213,6 +213,10 @@ impl Body {
             Input::Command(Command::Price { iface, price }) => {
                 self.network.handle(cx, N::Price { iface, price }, signals);
             }
+            Input::Command(Command::FindPath { destination }) => {
+                let motive = SearchMotive::Wish;
+                self.network.handle(cx, N::Find { destination, motive }, signals);
+            }
             Input::Command(Command::Send(outgoing)) => self.secure.handle(cx, S::Send(outgoing), signals),
             Input::Command(Command::Forget { through }) => {
                 self.secure.handle(cx, S::Forget { through }, signals);
@@ -290,6 +294,13 @@ impl Body {
                 self.secure.handle(cx, S::Originated { handle, outcome }, signals);
             }
             N::EntropyWanted => outputs.push_back(Output::Event(Event::EntropyWanted)),
+            N::PathFound { destination, hops, after } => {
+                outputs.push_back(Output::Event(Event::PathFound { destination, hops, after }));
+                self.secure.handle(cx, S::Reached(destination), signals);
+            }
+            N::PathNotFound { destination } => {
+                outputs.push_back(Output::Event(Event::PathNotFound { destination }));
+            }
             N::Announced { emitted_at } => outputs.push_back(Output::Event(Event::Announced { emitted_at })),
         }
     }
@@ -312,6 +323,10 @@ impl Body {
             S::Lookup { node, token } => {
                 let recipient = self.network.announces().recipient(&node.into());
                 self.secure.handle(cx, nexus_secure::Input::Found { token, recipient }, signals);
+            }
+            S::Wanted(node) => {
+                let (destination, motive) = (node.into(), SearchMotive::Packet);
+                self.network.handle(cx, N::Find { destination, motive }, signals);
             }
             S::Originate { handle, packet } => {
                 let policy = PathPolicy::default();

@@ -92,6 +92,8 @@ pub enum Effect {
         /// Repeated in the answer.
         token: u64,
     },
+    /// Nothing can be sent to this node for want of its key or of a way: look for it, and say [`Input::Reached`].
+    Wanted(NodeId),
     /// Send this packet.
     Originate {
         /// Repeated in the answer.
@@ -235,11 +237,11 @@ impl Correspondence {
                 let author = &self.identity;
                 self.outbox.write(cx.now, handle, token, recipient, author, &mut self.random, out);
             }
-            Some(Errand::Answer { to, request_id, body }) => {
-                if let Some(recipient) = recipient {
-                    self.answer(&to, request_id, &body, token, &recipient, out);
-                }
-            }
+            Some(Errand::Answer { to, request_id, body }) => match recipient {
+                Some(recipient) => self.answer(&to, request_id, &body, token, &recipient, out),
+                // The next probe may be answered: probes that count for anything come at the rate of answers.
+                None => out.push(Effect::Wanted(to)),
+            },
             Some(Errand::Judge(unjudged)) => self.judge(cx, &unjudged, recipient, out),
         }
     }

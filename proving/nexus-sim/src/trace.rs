@@ -306,6 +306,16 @@ impl Encoder {
                 self.tagged_handle(11, *handle);
                 self.undelivered(*why);
             }
+            Event::PathFound { destination, hops, after } => {
+                self.u8(12);
+                self.blob(destination.as_bytes());
+                self.u8(*hops);
+                self.u64(after.as_micros());
+            }
+            Event::PathNotFound { destination } => {
+                self.u8(13);
+                self.blob(destination.as_bytes());
+            }
         }
     }
 
@@ -334,6 +344,10 @@ impl Encoder {
             Command::Forget { through } => {
                 self.u8(7);
                 self.u64(*through);
+            }
+            Command::FindPath { destination } => {
+                self.u8(9);
+                self.blob(destination.as_bytes());
             }
             Command::Price { iface, price } => {
                 self.tagged_iface(8, *iface);

@@ -132,6 +132,8 @@ impl World {
                 let recipient = self.known.get(&node).copied();
                 self.jobs.push_back((who, Job::Tell(Input::Found { token, recipient })));
             }
+            // Nobody is looked for: whoever is known is known from the start.
+            Effect::Wanted(_) => {}
             Effect::Originate { handle, packet } => {
                 let outcome = match self.path {
                     Path::Open => {
