@@ -318,6 +318,8 @@ enum Timer {
     Search(DestinationHash),
     /// There is airtime for an answer.
     Answer(DestinationHash),
+    /// What was chosen by habit is to be chosen anew.
+    Settle(DestinationHash),
     /// Paths that ended are to be looked for.
     Sweep,
 }
@@ -567,6 +569,7 @@ impl Machine for Announces {
                 Timer::Ask(destination) => self.ask_again(cx, &destination, out),
                 Timer::Search(destination) => self.search_on(cx, destination, out),
                 Timer::Answer(destination) => self.answer_waiting(cx, &destination, out),
+                Timer::Settle(destination) => self.settle(cx, &destination, out),
                 Timer::Sweep => self.sweep(cx, out),
             }
         }
@@ -582,10 +585,12 @@ impl MemoryBound for Announces {
         // An ordered map's nodes may be half empty; a bounded map is two of them, and a timer is two more.
         const PER_RELAY: usize = nexus_wire::reticulum::MTU + 8 * size_of::<(Timer, Relay, u64)>() + 128;
         const PER_REPEAT: usize = 8 * size_of::<(Timer, DestinationHash, u64)>() + 64;
+        const PER_SETTLING: usize = 4 * size_of::<(Timer, Instant)>() + 64;
         const PER_ASKED: usize = 8 * size_of::<(Timer, Asked, u64)>() + 128;
         const PER_REROUTED: usize = 4 * size_of::<(DestinationHash, u64)>() + 32;
         self.known
             .memory_bound()
+            .saturating_add(self.known.capacity().saturating_mul(PER_SETTLING))
             .saturating_add(self.cache.memory_bound())
             .saturating_add(self.routes.memory_bound())
             .saturating_add(self.owed.memory_bound())

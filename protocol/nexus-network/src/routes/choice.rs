@@ -21,6 +21,15 @@ pub(crate) enum Stance {
     Steady,
 }
 
+/// Whether the cheapest path is another than it would be if it were chosen for the first time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Habit {
+    /// It is the best.
+    None,
+    /// It was kept because the best is hardly better.
+    Kept,
+}
+
 /// How a next hop is reached.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Approach {
@@ -62,7 +71,7 @@ impl Table {
         now_s: u32,
         stance: Stance,
         approach_of: impl Fn(NextHop) -> Option<Approach>,
-    ) {
+    ) -> Habit {
         let group = self.group(destination);
         let mut contenders: [Option<Contender>; PATHS] = [None; PATHS];
         for (contender, place) in contenders.iter_mut().zip(group.places()) {
@@ -73,28 +82,23 @@ impl Table {
         }
         let best_league = contenders.iter().flatten().filter_map(|contender| contender.league).min();
         let inside = |contender: &&Contender| contender.league.is_some() && contender.league == best_league;
-        let largest = contenders
-            .iter()
-            .flatten()
-            .filter(inside)
-            .fold(Largest::default(), |largest, contender| largest.with(&contender.merits));
+        let mut habit = Habit::None;
         for (number, policy) in (0_u8..).zip(KEPT_POLICIES) {
-            let value = |contender: &Contender| (score(policy, &contender.merits, &largest), contender.rank);
             let current = contenders
                 .iter()
                 .flatten()
                 .filter(inside)
                 .find(|contender| self.at(contender.place).is_some_and(|entry| entry.wins(number)));
-            let Some(best) =
-                contenders.iter().flatten().filter(inside).min_by_key(|contender| value(contender))
-            else {
+            let Some(decision) = decide(policy, contenders.iter().flatten().filter(inside), current) else {
                 continue;
             };
-            let kept = current.filter(|current| {
-                stance == Stance::Steady
-                    && !is_more_by_a_quarter(value(current).0.into(), value(best).0.into())
-            });
-            let winner = kept.unwrap_or(best).place;
+            let winner = match stance {
+                Stance::Open => decision.best,
+                Stance::Steady => decision.steady,
+            };
+            if policy == PathPolicy::Cheapest && winner != decision.best {
+                habit = Habit::Kept;
+            }
             if let Some(winner) = contenders.iter_mut().flatten().find(|contender| contender.place == winner)
             {
                 winner.wins |= 1 << number;
@@ -110,6 +114,7 @@ impl Table {
                 entry.judge(standing, contender.wins);
             }
         }
+        habit
     }
 
     /// The best path to a destination by a policy of which the winner is kept; by another the best is looked for. None if there is
@@ -131,12 +136,16 @@ impl Table {
             let usable = self.paths(destination).filter(|entry| entry.is_usable() && is_allowed(entry));
             usable.filter_map(|entry| Some((entry, entry.merits(Some(&approach_of(entry.next_hop())?)))))
         };
-        let largest = rest().fold(Largest::default(), |largest, (_, merits)| largest.with(&merits));
+        let league = |entry: &RoutingEntry| (entry.next_hop().link().is_none(), entry.is_doubted());
+        let best_league = rest().map(|(entry, _)| league(entry)).min();
+        let inside = || rest().filter(|(entry, _)| Some(league(entry)) == best_league);
+        let least = inside().map(|(_, merits)| merits.price()).min();
+        let competing = || inside().filter(|(_, merits)| policy.admits(merits, least));
+        let largest = competing().fold(Largest::default(), |largest, (_, merits)| largest.with(&merits));
         let value = |(entry, merits): &(&RoutingEntry, Merits)| {
-            let (is_clear, is_doubted) = (entry.next_hop().link().is_none(), entry.is_doubted());
-            (is_clear, is_doubted, score(policy, merits, &largest), entry.metric(), entry.next_hop())
+            (score(policy, merits, &largest), entry.metric(), entry.next_hop())
         };
-        rest().min_by_key(value).map(|(entry, _)| entry)
+        competing().min_by_key(value).map(|(entry, _)| entry)
     }
 
     /// Where packets without other wishes go.
@@ -192,6 +201,39 @@ impl Contender {
             wins: 0,
         }
     }
+}
+
+/// What a policy makes of the candidates.
+struct Decision {
+    /// The best: its place.
+    best: u32,
+    /// The one that was chosen, unless the best is better by more than a quarter.
+    steady: u32,
+}
+
+/// Decides among candidates of one league, of which `current` was chosen before. For the cheapest, who costs more than the least does
+/// not compete, and latency decides among those who cost about as much: as a share of the dearest that happens to be there it would outweigh
+/// any price.
+fn decide<'c>(
+    policy: PathPolicy,
+    all: impl Iterator<Item = &'c Contender> + Clone,
+    current: Option<&'c Contender>,
+) -> Option<Decision> {
+    let least = all.clone().map(|contender| contender.merits.price()).min();
+    let competing = all.filter(|contender| policy.admits(&contender.merits, least));
+    let largest = competing
+        .clone()
+        .chain(current)
+        .fold(Largest::default(), |largest, contender| largest.with(&contender.merits));
+    let value = |contender: &Contender| (score(policy, &contender.merits, &largest), contender.rank);
+    let best = competing.min_by_key(|contender| value(contender))?;
+    let is_kept = |current: &&Contender| {
+        let is_dear = policy == PathPolicy::Cheapest
+            && least.is_some_and(|least| is_more_by_a_quarter(current.merits.price(), least));
+        !is_dear && !is_more_by_a_quarter(value(current).0.into(), value(best).0.into())
+    };
+    let steady = current.filter(is_kept).map_or(best.place, |current| current.place);
+    Some(Decision { best: best.place, steady })
 }
 
 /// Whether `more` exceeds `less` by more than a quarter of it.

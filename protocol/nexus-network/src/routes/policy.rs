@@ -51,6 +51,9 @@ impl Default for PathPolicy {
     }
 }
 
+/// Prices that differ by no more than this part are about the same: codes are 4.4 % apart.
+const BAND: u64 = 16;
+
 /// For how many policies the winner is kept.
 pub(super) const KEPT: u8 = 4;
 /// Those policies, by their numbers.
@@ -69,6 +72,16 @@ impl PathPolicy {
             Class::RealTime => Self::Fastest,
             Class::Interactive => Self::default(),
             Class::Standard | Class::Bulk => Self::Cheapest,
+        }
+    }
+
+    /// Whether a candidate competes, where the least price is `least`: by all policies but [`PathPolicy::Cheapest`] all do.
+    pub(super) fn admits(self, merits: &Merits, least: Option<u64>) -> bool {
+        match self {
+            Self::Cheapest => {
+                least.is_none_or(|least| merits.price() <= least.saturating_add(least / BAND))
+            }
+            Self::Fastest | Self::MostReliable | Self::Balanced(_) => true,
         }
     }
 
@@ -101,6 +114,13 @@ pub struct Merits {
     pub latency_ms: u16,
     /// How many of 255 packets arrive, unless unknown.
     pub reliability: Option<u8>,
+}
+
+impl Merits {
+    /// The price; what is unknown is as dear as can be.
+    pub(super) fn price(&self) -> u64 {
+        self.cost.unwrap_or(u64::MAX)
+    }
 }
 
 /// The largest of each among a set of candidates.
