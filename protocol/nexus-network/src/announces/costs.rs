@@ -320,9 +320,18 @@ impl Announces {
 
     /// A packet came for `destination` from the peer of `link`, and there is no way: it was told so in vain, or not at all.
     pub fn unreachable(&mut self, cx: Cx, link: LinkId, destination: &DestinationHash) {
+        self.tell_if_withdrawn(cx.now, Some(link), destination);
+    }
+
+    pub(super) fn tell_if_withdrawn(
+        &mut self,
+        now: Instant,
+        link: Option<LinkId>,
+        destination: &DestinationHash,
+    ) {
         let told = self.known.get(destination).and_then(|known| known.told);
         if told.is_some_and(|told| told.standing == Standing::Withdrawn) {
-            self.owe_one(cx.now, Some(link), destination);
+            self.owe_one(now, link, destination);
         }
     }
 }

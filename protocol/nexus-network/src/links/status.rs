@@ -34,6 +34,23 @@ pub struct LinkStatus {
     pub acknowledged: u64,
     /// Those of which it does not say so.
     pub unacknowledged: u64,
+    /// How far its peer is believed to be there.
+    pub trust: Trust,
+    /// How often that was doubted.
+    pub doubts: u32,
+    /// How many of 255 frames are answered; none if nothing is known.
+    pub reliability: Option<u8>,
+}
+
+/// How far the peer of a link is believed to be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Trust {
+    /// It is, or nothing was asked of it.
+    Sure,
+    /// Nothing was heard of it for three rounds.
+    Quiet,
+    /// It did not answer while traffic went to it, or did so until a moment ago.
+    Doubted,
 }
 
 /// Frames and bytes, framing of the medium not counted.

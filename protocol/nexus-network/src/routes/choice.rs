@@ -4,10 +4,10 @@ use nexus_crypto::DestinationHash;
 use nexus_wire::nexus::path_cost::Hop;
 
 use super::distance::Distance;
-use super::entry::{NextHop, RoutingEntry};
+use super::entry::{NextHop, RoutingEntry, Standing};
 use super::policy::{KEPT_POLICIES, Largest, Merits, PathPolicy, score};
 use super::table::{PATHS, Table};
-use crate::links::LinkId;
+use crate::links::{LinkId, Trust};
 
 /// A path is no longer than this, in hops: packets and announces are not carried further.
 pub const MAX_HOPS: u8 = 127;
@@ -21,10 +21,23 @@ pub(crate) enum Stance {
     Steady,
 }
 
-/// What a candidate competes with others in: links before what is in clear, what was said of late before what is stale.
+/// How a next hop is reached.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Approach {
+    /// What the hop adds to a path.
+    pub(crate) hop: Hop,
+    /// How far its peer is believed to be there.
+    pub(crate) trust: Trust,
+    /// How many of 255 frames are answered; none if nothing is known.
+    pub(crate) reliability: Option<u8>,
+}
+
+/// What a candidate competes with others in: links before what is in clear, a peer that is believed to be there before one that is
+/// not, what was said of late before what is stale.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct League {
     clear: bool,
+    doubted: bool,
     stale: bool,
 }
 
@@ -40,7 +53,7 @@ struct Contender {
 }
 
 impl Table {
-    /// Judges the candidates for a destination anew, against what this node said itself. `hop_of` is the hop to a neighbour,
+    /// Judges the candidates for a destination anew, against what this node said itself. `approach_of` is the way to a neighbour,
     /// if it is there.
     pub(crate) fn assess(
         &mut self,
@@ -48,14 +61,14 @@ impl Table {
         distance: Option<Distance>,
         now_s: u32,
         stance: Stance,
-        hop_of: impl Fn(NextHop) -> Option<Hop>,
+        approach_of: impl Fn(NextHop) -> Option<Approach>,
     ) {
         let group = self.group(destination);
         let mut contenders: [Option<Contender>; PATHS] = [None; PATHS];
         for (contender, place) in contenders.iter_mut().zip(group.places()) {
             *contender = self.at(*place).map(|entry| {
-                let hop = hop_of(entry.next_hop());
-                Contender::of(*place, entry, distance, now_s, hop)
+                let approach = approach_of(entry.next_hop());
+                Contender::of(*place, entry, distance, now_s, approach)
             });
         }
         let best_league = contenders.iter().flatten().filter_map(|contender| contender.league).min();
@@ -89,7 +102,12 @@ impl Table {
         }
         for contender in contenders.iter().flatten() {
             if let Some(entry) = self.at_mut(contender.place) {
-                entry.judge(contender.league.is_some(), contender.wins);
+                let standing = match contender.league {
+                    None => Standing::Unusable,
+                    Some(League { doubted: true, .. }) => Standing::Doubted,
+                    Some(League { doubted: false, .. }) => Standing::Usable,
+                };
+                entry.judge(standing, contender.wins);
             }
         }
     }
@@ -101,7 +119,7 @@ impl Table {
         destination: &DestinationHash,
         policy: PathPolicy,
         except: Option<LinkId>,
-        hop_of: impl Fn(NextHop) -> Option<Hop>,
+        approach_of: impl Fn(NextHop) -> Option<Approach>,
     ) -> Option<&RoutingEntry> {
         let number = policy.number();
         let is_allowed = |entry: &RoutingEntry| except.is_none() || entry.next_hop().link() != except;
@@ -111,20 +129,20 @@ impl Table {
         }
         let rest = || {
             let usable = self.paths(destination).filter(|entry| entry.is_usable() && is_allowed(entry));
-            usable.filter_map(|entry| Some((entry, entry.merits(Some(&hop_of(entry.next_hop())?)))))
+            usable.filter_map(|entry| Some((entry, entry.merits(Some(&approach_of(entry.next_hop())?)))))
         };
         let largest = rest().fold(Largest::default(), |largest, (_, merits)| largest.with(&merits));
         let value = |(entry, merits): &(&RoutingEntry, Merits)| {
-            let is_clear = entry.next_hop().link().is_none();
-            (is_clear, score(policy, merits, &largest), entry.metric(), entry.next_hop())
+            let (is_clear, is_doubted) = (entry.next_hop().link().is_none(), entry.is_doubted());
+            (is_clear, is_doubted, score(policy, merits, &largest), entry.metric(), entry.next_hop())
         };
         rest().min_by_key(value).map(|(entry, _)| entry)
     }
 
-    /// The path that this node offers to others: the cheapest of the newest edition.
+    /// The path that this node offers to others: the cheapest of the newest edition, if its next hop is believed to be there.
     #[must_use]
     pub(crate) fn offer(&self, destination: &DestinationHash) -> Option<&RoutingEntry> {
-        let usable = || self.paths(destination).filter(|entry| entry.is_usable());
+        let usable = || self.paths(destination).filter(|entry| entry.is_usable() && !entry.is_doubted());
         let newest = usable().map(RoutingEntry::edition).max()?;
         let of_newest = || usable().filter(|entry| entry.edition() == newest);
         let cheapest = PathPolicy::Cheapest.number();
@@ -150,16 +168,20 @@ impl Contender {
         entry: &RoutingEntry,
         distance: Option<Distance>,
         now_s: u32,
-        hop: Option<Hop>,
+        approach: Option<Approach>,
     ) -> Self {
         let is_feasible = distance.is_none_or(|distance| distance.admits(entry.edition(), entry.least()));
         let (cost, hops) = entry.metric();
         let is_short = hops <= MAX_HOPS;
-        let league = League { clear: entry.next_hop().link().is_none(), stale: entry.is_stale(now_s) };
+        let league = approach.map(|Approach { trust, .. }| League {
+            clear: entry.next_hop().link().is_none(),
+            doubted: trust == Trust::Doubted,
+            stale: entry.is_stale(now_s) || trust == Trust::Quiet,
+        });
         Self {
             place,
-            league: (is_feasible && is_short && hop.is_some()).then_some(league),
-            merits: entry.merits(hop.as_ref()),
+            league: league.filter(|_| is_feasible && is_short),
+            merits: entry.merits(approach.as_ref()),
             rank: (cost, hops, entry.next_hop()),
             wins: 0,
         }

@@ -11,6 +11,8 @@ use nexus_wire::nexus::path_cost::{Hop, LatencyMs};
 
 use super::super::airtime::Purpose;
 use super::super::pace::{Pace, jittered};
+use super::super::share::Share;
+use super::suspicion::Answer;
 use super::{Desk, Effect, Link, Refused, Slot};
 use crate::interface::Endpoint;
 use crate::links::status::Down;
@@ -56,6 +58,13 @@ pub(super) struct Acks {
     pub(super) lost: u64,
 }
 
+/// Whether a frame that waits for its acknowledgement displaced another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Awaited {
+    BesideOthers,
+    InPlaceOfAnother,
+}
+
 /// Frames that may wait for their acknowledgement: what one can tell of.
 const AWAITED: usize = 33;
 
@@ -86,13 +95,15 @@ impl Acks {
         self.owed = false;
     }
 
-    /// A frame with a packet leaves.
-    pub(super) fn await_for(&mut self, counter: u32) {
+    /// A frame with a packet leaves. At the bound the oldest is told of no more, and counts as lost.
+    pub(super) fn await_for(&mut self, counter: u32) -> Awaited {
         self.sent.push_back(counter);
-        if self.sent.len() > AWAITED {
-            self.sent.pop_front();
-            self.lost = self.lost.saturating_add(1);
+        if self.sent.len() <= AWAITED {
+            return Awaited::BesideOthers;
         }
+        self.sent.pop_front();
+        self.lost = self.lost.saturating_add(1);
+        Awaited::InPlaceOfAnother
     }
 
     /// The keys were replaced: what was sent under the others is not told of any more.
@@ -101,14 +112,16 @@ impl Acks {
         self.sent.clear();
     }
 
-    fn take(&mut self, ack: Ack) {
+    fn take(&mut self, ack: Ack, share: &mut Share) {
         let oldest_told = ack.highest.saturating_sub(32);
         self.sent.retain(|counter| {
             if ack.covers(*counter) {
                 self.acknowledged = self.acknowledged.saturating_add(1);
+                share.hit();
                 false
             } else if *counter < oldest_told {
                 self.lost = self.lost.saturating_add(1);
+                share.miss();
                 false
             } else {
                 true
@@ -220,6 +233,7 @@ impl Link {
         let now = desk.cx.now;
         let asking = self.is_asking();
         if asking && self.probe.again_at <= now {
+            self.suspicion.count(Answer::Lost);
             if self.probe.attempts >= PROBES {
                 return Some(Down::Silent);
             }
@@ -250,15 +264,24 @@ impl Link {
         let Ok(Pong { token, .. }) = message.parse() else {
             return desk.refusals.count(Refused::malformed);
         };
-        if token != self.probe.token || self.probe.sent_at == Instant::BOOT {
-            return;
-        }
+        let sample = match self.hurried_answer(token, desk.cx.now) {
+            Some(sample) => sample,
+            None if token == self.probe.token && self.probe.sent_at > Instant::BOOT => {
+                self.suspicion.count(Answer::Came);
+                // The token answers once: a second answer would measure something else.
+                desk.cx.now.since(core::mem::replace(&mut self.probe.sent_at, Instant::BOOT))
+            }
+            None => return,
+        };
         if from == self.endpoint {
             self.moved = None;
         }
-        let sample = desk.cx.now.since(self.probe.sent_at);
-        // The token answers once: a second answer would measure something else.
-        self.probe.sent_at = Instant::BOOT;
+        self.measured(sample, desk);
+        self.tell(desk);
+    }
+
+    /// A round trip took so long.
+    fn measured<S: Sink<Effect>>(&mut self, sample: Duration, desk: &mut Desk<'_, S>) {
         let smoothed =
             self.rtt.map_or(sample, |rtt| Duration::from_micros(rtt.times(7).plus(sample).as_micros() / 8));
         let told_before = self.rtt.map(latency);
@@ -274,9 +297,17 @@ impl Link {
         Hop { price: self.pace.price, latency, bandwidth: self.pace.bandwidth }
     }
 
-    pub(super) fn acknowledged<S>(&mut self, slot: Slot, message: &Message<'_>, desk: &mut Desk<'_, S>) {
+    pub(super) fn acknowledged<S: Sink<Effect>>(
+        &mut self,
+        slot: Slot,
+        message: &Message<'_>,
+        desk: &mut Desk<'_, S>,
+    ) {
         match message.parse::<Ack>() {
-            Ok(ack) if slot == Slot::Current => self.acks.take(ack),
+            Ok(ack) if slot == Slot::Current => {
+                self.acks.take(ack, &mut self.suspicion.acknowledged);
+                self.tell(desk);
+            }
             Ok(_) => {}
             Err(_) => desk.refusals.count(Refused::malformed),
         }

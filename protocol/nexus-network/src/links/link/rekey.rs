@@ -249,6 +249,7 @@ impl Link {
         let replaced = Box::new(core::mem::replace(&mut self.current, keys));
         self.rekeys = self.rekeys.saturating_add(1);
         self.acks.forget();
+        self.suspicion.forget_waiting();
         if let Some(older) = self.previous.replace(Previous { keys: replaced, until: None }) {
             desk.sessions.retire(desk.cx.now, (self.iface, older.keys.at));
         }
