@@ -156,11 +156,11 @@ impl Place {
             package: "util-linux",
             cause,
         })?;
-        printed(output, || format!("{program} {}", arguments.join(" ")))
+        printed(&output, || format!("{program} {}", arguments.join(" ")))
     }
 }
 
-fn printed(output: Output, command: impl FnOnce() -> String) -> Result<String, LabError> {
+fn printed(output: &Output, command: impl FnOnce() -> String) -> Result<String, LabError> {
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         return Err(LabError::Failed { command: command(), said });

@@ -23,10 +23,12 @@ impl Drop for Routers {
 /// babeld on every cable, with these options for each.
 pub(super) fn babeld(net: &Net, options: &str) -> Result<Routers, LabError> {
     start(net, ("babeld", "babeld"), |state, place, command| {
-        let mut config = String::from("redistribute local ip 10.78.0.0/24\nredistribute local deny\n");
-        for cable in net.cables_at(place) {
-            config.push_str(&format!("interface {} type wired {options}\n", cable.end(place).interface));
-        }
+        let interfaces = net.cables_at(place).map(|cable| {
+            let name = &cable.end(place).interface;
+            format!("interface {name} type wired {options}\n")
+        });
+        let config = String::from("redistribute local ip 10.78.0.0/24\nredistribute local deny\n");
+        let config = config + &interfaces.collect::<String>();
         command.arg("-c").arg(state.join("config"));
         command.arg("-S").arg(state.join("babel-state"));
         command.arg("-I").arg(state.join("pid"));

@@ -26,7 +26,9 @@ pub(super) fn render(measured: &[Measured]) -> String {
             each(payload),
             hundredths(idle.frames, idle.cables * idle.seconds),
         ];
-        text.push_str(&format!("| {} |\n", cells.join(" | ")));
+        text.push_str("| ");
+        text.push_str(&cells.join(" | "));
+        text.push_str(" |\n");
     }
     text
 }
