@@ -11,7 +11,7 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde_json::{Value, json};
 
 use crate::daemon::{self, Daemon};
-use crate::gaps::{flows, longest_gap};
+use crate::gaps::{Steady, flows, longest_gap};
 use crate::lab::{LabError, Place};
 
 /// How often a datagram is sent.
@@ -21,10 +21,10 @@ pub const DATAGRAM_EVERY: Duration = Duration::from_millis(10);
 pub const MESSAGE_EVERY: Duration = Duration::from_millis(40);
 /// How long a socket waits before it looks whether it is over.
 const LOOK: Duration = Duration::from_millis(50);
-/// For so long things arrive without a break before they are said to flow.
-const RUN: Duration = Duration::from_secs(1);
-/// A break: so many that are missing in a row, and what a busy machine takes.
-const BREAK: (u32, Duration) = (5, Duration::from_millis(100));
+/// Things flow once they arrive for a second without a break: five in a row that are missing, and what a busy machine takes.
+const STEADY: Steady = Steady { run: Duration::from_secs(1), gap: Duration::from_millis(300) };
+/// The same where two of three are lost on their way: seventeen of a thousand in a row are.
+const THROUGH_LOSS: Steady = Steady { run: Duration::from_secs(6), gap: Duration::from_secs(2) };
 /// The port of datagrams.
 const PORT: u16 = 7_007;
 
@@ -32,6 +32,7 @@ const PORT: u16 = 7_007;
 #[derive(Debug)]
 pub struct Flow {
     every: Duration,
+    steady: Steady,
     heard: Arc<Mutex<Vec<Instant>>>,
     over: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
@@ -90,9 +91,16 @@ impl Flow {
         Ok(flow)
     }
 
+    /// The same on media that lose about a third on each of three cables.
+    #[must_use]
+    pub fn through_loss(mut self) -> Self {
+        self.steady = THROUGH_LOSS;
+        self
+    }
+
     fn new(every: Duration) -> Self {
         let (heard, over) = (Arc::default(), Arc::default());
-        Self { every, heard, over, threads: Vec::new() }
+        Self { every, steady: STEADY, heard, over, threads: Vec::new() }
     }
 
     /// Calls `send` at equal distances, with numbers from 1.
@@ -110,13 +118,12 @@ impl Flow {
         }));
     }
 
-    /// Waits until things arrive for a second without a break, all of it after `since`; at most for `patience`.
+    /// Waits until things arrive without a break for a while, all of it after `since`; at most for `patience`.
     pub fn until_flowing(&self, since: Instant, patience: Duration) -> Result<(), LabError> {
-        let run = (RUN, self.every * BREAK.0 + BREAK.1);
         let deadline = Instant::now() + patience;
         loop {
             let now = Instant::now();
-            if flows(&lock(&self.heard), since, now, run) {
+            if flows(&lock(&self.heard), since, now, self.steady) {
                 return Ok(());
             }
             if now > deadline {

@@ -14,20 +14,22 @@ pub fn longest_gap(arrivals: &[Instant], since: Instant, until: Instant) -> Dura
     between.max().unwrap_or_default()
 }
 
-/// Whether the arrivals after `since` end in a run, up to `now`, that lasts for `long` without a gap longer than `most`.
-pub(crate) fn flows(
-    arrivals: &[Instant],
-    since: Instant,
-    now: Instant,
-    (long, most): (Duration, Duration),
-) -> bool {
+/// What it takes to say that things flow: that they arrive for so long, with no longer gap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Steady {
+    pub(crate) run: Duration,
+    pub(crate) gap: Duration,
+}
+
+/// Whether the arrivals after `since` end in a steady run, up to `now`.
+pub(crate) fn flows(arrivals: &[Instant], since: Instant, now: Instant, steady: Steady) -> bool {
     let mut begun = now;
     for arrival in arrivals.iter().rev().take_while(|arrival| **arrival > since) {
-        if begun.duration_since(*arrival) > most {
+        if begun.duration_since(*arrival) > steady.gap {
             return false;
         }
         begun = *arrival;
-        if now.duration_since(begun) >= long {
+        if now.duration_since(begun) >= steady.run {
             return true;
         }
     }
@@ -57,7 +59,7 @@ mod tests {
     fn traffic_flows_again_only_after_an_unbroken_run() {
         let base = Instant::now();
         let ms = |ms| Duration::from_millis(ms);
-        let run = (ms(100), ms(30));
+        let run = Steady { run: ms(100), gap: ms(30) };
         let flowing = at(base, &[0, 20, 40, 60, 80, 100, 120]);
         assert!(flows(&flowing, base, base + ms(130), run));
         assert!(!flows(&flowing, base + ms(50), base + ms(130), run), "it began after what is asked for");

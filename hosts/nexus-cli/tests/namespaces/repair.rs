@@ -8,6 +8,8 @@ use crate::mesh::{Mesh, PATIENCE};
 
 /// Within so long traffic flows again on links of IP speed.
 const REPAIRED_WITHIN: Duration = Duration::from_secs(1);
+/// The same where three of ten frames are lost on each cable: a fifth of the three minutes that are allowed.
+const LOSSY_WITHIN: Duration = Duration::from_secs(36);
 /// For so long a node that came back is watched.
 const WATCHED: Duration = Duration::from_secs(20);
 
@@ -80,4 +82,13 @@ fn a_node_that_comes_back_makes_no_traffic_swing() {
     println!("{swings} swings in {ways:?}, {gap:?} without traffic, {machine:?} beside it");
     assert!(swings <= 1, "{ways:?}\n{}", mesh.logs());
     assert!(gap < REPAIRED_WITHIN + machine, "{gap:?}, {machine:?}\n{}", mesh.logs());
+}
+
+#[test]
+fn on_cables_that_lose_three_of_ten_frames_a_death_is_over_long_before_three_minutes() {
+    let mesh = Mesh::start_on_bad_cables();
+    let flow = mesh.flow(Spot::D, "probe").through_loss();
+    let (middle, felt) = death(&mesh, &flow, Kind::Silent);
+    println!("{middle:?}: {:?}", felt.longest);
+    assert!(felt.longest < LOSSY_WITHIN, "{:?}\n{}", felt.longest, mesh.logs());
 }
