@@ -14,6 +14,8 @@ use crate::stage::packages;
 pub(crate) enum Subject {
     /// For how long a silent death is felt, and what idle links carry, five routers each. Takes a quarter of an hour.
     Routing,
+    /// How deaths are felt where cables lose three of ten frames, by NEXUS alone. Takes a quarter of an hour.
+    Loss,
     /// What idle links carry in a grid of 25, until every node has said once more who it is. Takes forty minutes.
     Idle,
 }
@@ -38,6 +40,7 @@ pub(crate) fn run(session: &Session, subject: Subject) -> Result<(), Fault> {
     let built = session.target().join("release");
     let request = match subject {
         Subject::Routing => "compare",
+        Subject::Loss => "loss",
         Subject::Idle => "idle",
     };
     let mut compare = Command::new(built.join("nexus-netns"));

@@ -18,6 +18,9 @@ const SETTLE: Duration = Duration::from_secs(100);
 /// After a death has passed, before the next: longer than any contender needs to use that way again.
 const REST: Duration = Duration::from_secs(45);
 
+/// For so long traffic is watched while nothing happens, in seconds.
+const WATCHED_S: u32 = 60;
+
 /// What one contender showed.
 pub(crate) struct Measured {
     name: &'static str,
@@ -62,6 +65,40 @@ pub(crate) fn idle(nexus: &Path, side: usize, during: Duration) -> Result<String
         Ok(Measured { name: contender.name(), probe: contender.probe(), outages: Vec::new(), idle })
     };
     Ok(table::render(&all(measure)?))
+}
+
+/// NEXUS on a diamond whose cables lose three of ten frames each way and take 50 ms: how often traffic changes its way while nothing
+/// happens, and so many deaths; as sentences.
+pub(crate) fn loss(nexus: &Path, deaths: usize) -> Result<String, LabError> {
+    let diamond = Diamond::lay()?;
+    let running = contender::on_bad_cables(&diamond, nexus)?;
+    let flow =
+        || Ok::<_, LabError>(running.flow(diamond.net(), Spot::S.number(), Spot::D.number())?.through_loss());
+    flow()?.until_flowing(Instant::now(), PATIENCE)?;
+    std::thread::sleep(SETTLE);
+    let watched = flow()?;
+    let began = Instant::now();
+    let ways = (0..WATCHED_S).map(|_| diamond.carrying()).collect::<Result<Vec<_>, _>>()?;
+    let swings = ways.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    let calm = watched.longest_gap(began, Instant::now());
+    drop(watched);
+    let mut outages = Vec::new();
+    for _ in 0..deaths {
+        let flow = flow()?;
+        flow.until_flowing(Instant::now(), PATIENCE)?;
+        let middle = diamond.carrying()?;
+        let felt = outage(&flow, PATIENCE, || Death::Silent.befall(&diamond, middle));
+        Death::Silent.pass(&diamond, middle)?;
+        outages.push(felt?.longest.as_millis());
+        eprintln!("a death of {middle:?} was felt for {} ms", outages.last().copied().unwrap_or_default());
+        std::thread::sleep(REST);
+    }
+    outages.sort_unstable();
+    Ok(format!(
+        "Three of ten frames lost each way on each cable, 50 ms: in {WATCHED_S} s without a death traffic changed its way {swings} times \
+         and the longest gap was {} ms; deaths were felt for {outages:?} ms.\n",
+        calm.as_millis()
+    ))
 }
 
 /// All contenders at the same time.

@@ -29,6 +29,15 @@ enum Request {
         #[arg(long, default_value_t = 180)]
         idle_s: u64,
     },
+    /// NEXUS where cables lose three of ten frames each way and take 50 ms.
+    Loss {
+        /// The program `nexus`.
+        #[arg(long)]
+        nexus: PathBuf,
+        /// How many deaths.
+        #[arg(long, default_value_t = 10)]
+        deaths: usize,
+    },
     /// The same contenders on a grid: what links carry while nothing happens.
     Idle {
         /// The program `nexus`.
@@ -48,6 +57,7 @@ fn main() -> ExitCode {
         Request::Compare { nexus, deaths, idle_s } => {
             compare::deaths(&nexus, deaths, Duration::from_secs(idle_s))
         }
+        Request::Loss { nexus, deaths } => compare::loss(&nexus, deaths),
         Request::Idle { nexus, side, idle_s } => compare::idle(&nexus, side, Duration::from_secs(idle_s)),
     };
     match table {

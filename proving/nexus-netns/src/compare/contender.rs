@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use nexus_netns::{Daemon, Flow, LabError, Net};
+use nexus_netns::{Daemon, Diamond, Flow, LabError, Net, Spot};
 use serde_json::json;
 
 use super::PATIENCE;
@@ -95,6 +95,17 @@ fn nodes(net: &Net, program: &Path, config: impl Fn(usize) -> String) -> Result<
         answer["paths"].as_array().is_some_and(|paths| paths.iter().any(|path| path["destination"] == far))
     })?;
     Ok(Running::Nodes { nodes, _states: states })
+}
+
+/// NEXUS where each cable loses three of ten frames each way and takes 50 ms: one end of each is at A or D, which spoils what leaves
+/// and what arrives there.
+pub(super) fn on_bad_cables(diamond: &Diamond, program: &Path) -> Result<Running, LabError> {
+    nodes(diamond.net(), program, |place| {
+        let spoils = [Spot::A, Spot::D].iter().any(|spot| spot.number() == place);
+        let loss = if spoils { 300 } else { 0 };
+        let faults = format!("faults = {{ loss_permille = {loss}, delay_ms = 50, seed = {place} }}\n");
+        named(diamond.net(), place) + &faults
+    })
 }
 
 /// Each cable is called from one end.
