@@ -22,7 +22,7 @@ pub(super) struct Airtime {
 struct Budgets {
     handshakes: Bucket,
     keeping: Bucket,
-    /// What of the latter questions in a hurry leave, in microseconds.
+    /// What of the latter questions in a hurry and acknowledgements leave, in microseconds.
     reserve: u64,
     beacons: Bucket,
 }
@@ -36,8 +36,10 @@ pub(super) enum Purpose {
     Asking,
     /// Asking it whether it is there while traffic waits for the answer.
     Urgent,
-    /// Answers to that, and acknowledgements in frames of their own.
+    /// Answers to that.
     Answering,
+    /// Acknowledgements in frames of their own.
+    Acknowledging,
     /// Being found.
     Beacon,
 }
@@ -115,10 +117,11 @@ impl Airtime {
         let kept = match (purpose, &self.budgets) {
             (Purpose::Asking, _) => self.answering(),
             // Traffic must not keep links from being kept where there is none.
-            (Purpose::Urgent, Some(budgets)) => Duration::from_micros(budgets.reserve),
-            (Purpose::Urgent, None) | (Purpose::Handshake | Purpose::Answering | Purpose::Beacon, _) => {
-                Duration::ZERO
+            (Purpose::Urgent | Purpose::Acknowledging, Some(budgets)) => {
+                Duration::from_micros(budgets.reserve)
             }
+            (Purpose::Urgent | Purpose::Acknowledging, None)
+            | (Purpose::Handshake | Purpose::Answering | Purpose::Beacon, _) => Duration::ZERO,
         };
         let airtime = self.occupied(bytes).plus(kept).as_micros();
         self.budgets.as_mut().map_or(Instant::BOOT, |budgets| budgets.of(purpose).holds_at(airtime))
@@ -183,7 +186,9 @@ impl Budgets {
     const fn of(&mut self, purpose: Purpose) -> &mut Bucket {
         match purpose {
             Purpose::Handshake => &mut self.handshakes,
-            Purpose::Asking | Purpose::Urgent | Purpose::Answering => &mut self.keeping,
+            Purpose::Asking | Purpose::Urgent | Purpose::Answering | Purpose::Acknowledging => {
+                &mut self.keeping
+            }
             Purpose::Beacon => &mut self.beacons,
         }
     }

@@ -125,7 +125,8 @@ impl Link {
         + 2_048
         + size_of::<fragments::Set<SessionId>>()
         + fragments::Set::<SessionId>::MEMORY_BOUND
-        + Acks::MEMORY_BOUND;
+        + Acks::MEMORY_BOUND
+        + Suspicion::MEMORY_BOUND;
 
     /// A link with a peer that was doubted so often of late.
     pub(super) fn new(made: Made, strikes: Strikes, pace: Pace, now: Instant) -> Self {
@@ -392,10 +393,14 @@ impl Link {
     }
 
     /// Sends a frame without messages, if its medium has airtime for it. Whether it left.
-    pub(super) fn say_nothing_within_budget<S: Sink<Effect>>(&self, desk: &mut Desk<'_, S>) -> bool {
+    pub(super) fn say_nothing_within_budget<S: Sink<Effect>>(
+        &self,
+        purpose: Purpose,
+        desk: &mut Desk<'_, S>,
+    ) -> bool {
         let ack = if self.acks.is_owed() { Self::ack_len() } else { 0 };
         let bytes = SEALED_OVERHEAD.saturating_add(ack);
-        let paid = desk.airtime.take(desk.cx.now, Purpose::Answering, bytes);
+        let paid = desk.airtime.take(desk.cx.now, purpose, bytes);
         if paid {
             self.say_nothing(desk);
         }

@@ -49,7 +49,9 @@ pub enum Trust {
     Sure,
     /// Nothing was heard of it for three rounds.
     Quiet,
-    /// It did not answer while traffic went to it, or did so until a moment ago.
+    /// It is heard again after it was doubted, not for long enough yet.
+    Trial,
+    /// It did not answer while traffic went to it, and nothing was heard of it since.
     Doubted,
 }
 

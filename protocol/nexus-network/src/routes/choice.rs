@@ -46,8 +46,28 @@ pub(crate) struct Approach {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct League {
     clear: bool,
-    doubted: bool,
+    doubt: Doubt,
     stale: bool,
+}
+
+/// How much a next hop is doubted, the least first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Doubt {
+    None,
+    /// It is there, and was not a while ago.
+    Trial,
+    /// It may be gone: nobody else is told of the path.
+    Silent,
+}
+
+impl Doubt {
+    const fn of(trust: Trust) -> Self {
+        match trust {
+            Trust::Sure | Trust::Quiet => Self::None,
+            Trust::Trial => Self::Trial,
+            Trust::Doubted => Self::Silent,
+        }
+    }
 }
 
 /// A candidate, and what tells it from the others.
@@ -106,10 +126,10 @@ impl Table {
         }
         for contender in contenders.iter().flatten() {
             if let Some(entry) = self.at_mut(contender.place) {
-                let standing = match contender.league {
+                let standing = match contender.league.map(|league| league.doubt) {
                     None => Standing::Unusable,
-                    Some(League { doubted: true, .. }) => Standing::Doubted,
-                    Some(League { doubted: false, .. }) => Standing::Usable,
+                    Some(Doubt::Silent) => Standing::Doubted,
+                    Some(Doubt::None | Doubt::Trial) => Standing::Usable,
                 };
                 entry.judge(standing, contender.wins);
             }
@@ -134,18 +154,21 @@ impl Table {
         }
         let rest = || {
             let usable = self.paths(destination).filter(|entry| entry.is_usable() && is_allowed(entry));
-            usable.filter_map(|entry| Some((entry, entry.merits(Some(&approach_of(entry.next_hop())?)))))
+            usable.filter_map(|entry| {
+                let approach = approach_of(entry.next_hop())?;
+                Some((entry, entry.merits(Some(&approach)), Doubt::of(approach.trust)))
+            })
         };
-        let league = |entry: &RoutingEntry| (entry.next_hop().link().is_none(), entry.is_doubted());
-        let best_league = rest().map(|(entry, _)| league(entry)).min();
-        let inside = || rest().filter(|(entry, _)| Some(league(entry)) == best_league);
-        let least = inside().map(|(_, merits)| merits.price()).min();
-        let competing = || inside().filter(|(_, merits)| policy.admits(merits, least));
-        let largest = competing().fold(Largest::default(), |largest, (_, merits)| largest.with(&merits));
-        let value = |(entry, merits): &(&RoutingEntry, Merits)| {
+        let league = |entry: &RoutingEntry, doubt| (entry.next_hop().link().is_none(), doubt);
+        let best_league = rest().map(|(entry, _, doubt)| league(entry, doubt)).min();
+        let inside = || rest().filter(|(entry, _, doubt)| Some(league(entry, *doubt)) == best_league);
+        let least = inside().map(|(_, merits, _)| merits.price()).min();
+        let competing = || inside().filter(|(_, merits, _)| policy.admits(merits, least));
+        let largest = competing().fold(Largest::default(), |largest, (_, merits, _)| largest.with(&merits));
+        let value = |(entry, merits, _): &(&RoutingEntry, Merits, Doubt)| {
             (score(policy, merits, &largest), entry.metric(), entry.next_hop())
         };
-        competing().min_by_key(value).map(|(entry, _)| entry)
+        competing().min_by_key(value).map(|(entry, ..)| entry)
     }
 
     /// Where packets without other wishes go.
@@ -190,7 +213,7 @@ impl Contender {
         let is_short = hops <= MAX_HOPS;
         let league = approach.map(|Approach { trust, .. }| League {
             clear: entry.next_hop().link().is_none(),
-            doubted: trust == Trust::Doubted,
+            doubt: Doubt::of(trust),
             stale: entry.is_stale(now_s) || trust == Trust::Quiet,
         });
         Self {

@@ -52,6 +52,8 @@ pub(super) struct Acks {
     /// When a frame must leave for one; never while none is owed, or such a frame waits for its turn.
     due: Instant,
     owed: bool,
+    /// What such a frame is sent for.
+    purpose: Purpose,
     /// Counters of frames with packets that were sent, and not acknowledged yet, oldest first.
     sent: VecDeque<u32>,
     pub(super) acknowledged: u64,
@@ -70,7 +72,14 @@ const AWAITED: usize = 33;
 
 impl Default for Acks {
     fn default() -> Self {
-        Self { due: Instant::NEVER, owed: false, sent: VecDeque::new(), acknowledged: 0, lost: 0 }
+        Self {
+            due: Instant::NEVER,
+            owed: false,
+            purpose: Purpose::Acknowledging,
+            sent: VecDeque::new(),
+            acknowledged: 0,
+            lost: 0,
+        }
     }
 }
 
@@ -93,6 +102,7 @@ impl Acks {
     pub(super) const fn rides(&mut self) {
         self.due = Instant::NEVER;
         self.owed = false;
+        self.purpose = Purpose::Acknowledging;
     }
 
     /// A frame with a packet leaves. At the bound the oldest is told of no more, and counts as lost.
@@ -216,6 +226,11 @@ impl Link {
         self.probe.again_at < Instant::NEVER
     }
 
+    /// When the answer that it waits for is late.
+    pub(super) fn question_due(&self) -> Option<Instant> {
+        Some(self.probe.again_at).filter(|_| self.is_asking())
+    }
+
     /// When the next probe is due.
     pub(super) fn probe_due(&self, own: NodeId) -> Instant {
         // While it is asked, the answer is waited for, and nothing else.
@@ -251,7 +266,8 @@ impl Link {
         let clock_ms = desk.cx.unix_s().unwrap_or(0).saturating_mul(1_000);
         if !self.say(Purpose::Answering, &Pong { token, clock_ms }, desk) {
             // Any frame says that this side lives; how long the way takes, a late one does not tell.
-            self.acks.due = self.acks.due.min(Self::nothing_at(desk));
+            self.acks.purpose = Purpose::Answering;
+            self.acks.due = self.acks.due.min(Self::nothing_at(Purpose::Answering, desk));
         }
     }
 
@@ -322,15 +338,20 @@ impl Link {
         if self.acks.due <= desk.cx.now {
             // It is written as the frame is sealed: what arrived under one pair of keys is not told under another.
             // Without airtime it may ride with what is sent before.
-            let said = self.say_nothing_within_budget(desk);
-            self.acks.due = if said { Instant::NEVER } else { Self::nothing_at(desk) };
+            let purpose = self.acks.purpose;
+            if self.say_nothing_within_budget(purpose, desk) {
+                self.acks.due = Instant::NEVER;
+                self.acks.purpose = Purpose::Acknowledging;
+            } else {
+                self.acks.due = Self::nothing_at(purpose, desk);
+            }
         }
     }
 
     /// When there is airtime for an acknowledgement on its own.
-    fn nothing_at<S>(desk: &mut Desk<'_, S>) -> Instant {
+    fn nothing_at<S>(purpose: Purpose, desk: &mut Desk<'_, S>) -> Instant {
         let bytes = SEALED_OVERHEAD.saturating_add(Self::ack_len());
-        let ready_at = desk.airtime.ready_at(Purpose::Answering, bytes);
+        let ready_at = desk.airtime.ready_at(purpose, bytes);
         ready_at.max(desk.cx.now.after(Duration::from_millis(10)))
     }
 

@@ -242,7 +242,7 @@ impl Link {
         self.answered = None;
         self.replace(*next, desk);
         // Without airtime the other side's probe has its answer later.
-        let _asked_again = self.say_nothing_within_budget(desk);
+        let _asked_again = self.say_nothing_within_budget(Purpose::Answering, desk);
     }
 
     fn replace<S>(&mut self, keys: Keys, desk: &mut Desk<'_, S>) {

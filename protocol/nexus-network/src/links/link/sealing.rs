@@ -39,6 +39,8 @@ pub(in super::super) enum Due {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Carries {
     Packet,
+    /// A piece of a message. What is asked behind it must not come between it and the next.
+    Piece,
     /// A PING with this token.
     Question(u32),
     Neither,
@@ -74,16 +76,26 @@ impl Link {
         let Ok(counter) = self.current.seal(bytes) else { return Sealing::Exhausted };
         self.sent.count(bytes.len());
         let is_due_sooner = match carries {
-            Carries::Packet => {
-                if self.pace.acknowledged && self.acks.await_for(counter) == Awaited::InPlaceOfAnother {
-                    self.suspicion.acknowledged.miss();
-                }
-                self.packet_left(now)
+            Carries::Packet if self.pace.acknowledged => {
+                self.await_acknowledgement(counter);
+                self.is_first_unanswered(now)
             }
+            Carries::Packet => self.begins_silence(now),
+            Carries::Piece if self.pace.acknowledged => {
+                self.await_acknowledgement(counter);
+                false
+            }
+            Carries::Piece => false,
             Carries::Question(token) => self.question_left(token, now),
             Carries::Neither => false,
         };
         Sealing::To(self.endpoint, if is_due_sooner { Due::Sooner } else { Due::Unchanged })
+    }
+
+    fn await_acknowledgement(&mut self, counter: u32) {
+        if self.acks.await_for(counter) == Awaited::InPlaceOfAnother {
+            self.suspicion.acknowledged.miss();
+        }
     }
 
     fn prepend_ack(&mut self, bytes: &mut Vec<u8>) {
@@ -124,7 +136,8 @@ fn carries(bytes: &[u8]) -> Carries {
     let plaintext = bytes.get(HEADER_LEN..).unwrap_or_default();
     for message in Messages::new(plaintext).map_while(Result::ok) {
         match message.kind {
-            MessageKind::PACKET | MessageKind::FRAGMENT => return Carries::Packet,
+            MessageKind::PACKET => return Carries::Packet,
+            MessageKind::FRAGMENT => return Carries::Piece,
             MessageKind::PING => {
                 return message
                     .parse()

@@ -4,6 +4,8 @@
 //! Invariants: nothing is asked but as packets leave; a peer that was doubted is trusted again only after a time that doubles
 //! with each doubt. Spec: spec/network.md#silent-neighbours.
 
+use alloc::boxed::Box;
+
 use nexus_machine::{Duration, Instant, Sink};
 use nexus_wire::nexus::control::Ping;
 
@@ -13,8 +15,10 @@ use super::super::status::{Down, Trust};
 use super::super::trials::Strikes;
 use super::{Desk, Effect, Link};
 
-/// Questions to one silence, at most.
-const QUESTIONS: usize = 8;
+/// Questions to one silence, at most,
+const QUESTIONS: usize = 12;
+/// and where each waits for the one before.
+const QUESTIONS_SLOW: u8 = 8;
 /// A peer that does not answer at once may be waiting for a processor: hosts stand still for some tens of milliseconds.
 const ANSWER_MIN: Duration = Duration::from_millis(200);
 /// So long a peer may be silent while packets go to it before it is asked: replies come sooner where there are any, and at
@@ -35,9 +39,12 @@ const RELIABILITY_CHANGE: u8 = 48;
 #[derive(Debug)]
 pub(super) struct Suspicion {
     state: State,
+    /// A peer that is heard again after it was doubted is on trial until then, and until an answer after that.
+    trial: Option<Instant>,
     /// On links with acknowledgements, when the first packet left of those after which nothing was heard.
     waiting: Option<Instant>,
-    questions: Questions,
+    /// The questions of the last silence. Most links never had one.
+    questions: Option<Box<Questions>>,
     strikes: Strikes,
     is_quiet: bool,
     /// Of questions, how many are answered; of frames with packets, how many are acknowledged.
@@ -53,8 +60,8 @@ enum State {
     Calm,
     /// Something is due then: the next question, or the verdict.
     Asking(Instant),
-    /// It may be gone. Once something was heard again, until when it is not trusted yet.
-    Doubted(Option<Instant>),
+    /// It did not answer, and nothing was heard since.
+    Doubted,
 }
 
 /// The questions to one silence. Their tokens are consecutive.
@@ -67,8 +74,10 @@ struct Questions {
     left: u8,
     /// How many of them count as answered or lost.
     tallied: u8,
-    /// What else went unanswered: packets without acknowledgement, questions that could not leave.
-    others: u8,
+    /// Questions that could not leave because the medium takes nothing.
+    stuck: u8,
+    /// Packets without acknowledgement, each after the time for the one before.
+    packets: u8,
     last: Last,
 }
 
@@ -85,8 +94,12 @@ enum Last {
 }
 
 impl Questions {
-    const fn unanswered(&self) -> u8 {
-        self.left.saturating_add(self.others)
+    /// Whether nothing more has to go unanswered. A peer without airtime answers questions before it acknowledges packets, so of these
+    /// one counts, or as many as there may be questions.
+    fn are_enough(&self, needed: u8) -> bool {
+        let asked = self.left.saturating_add(self.stuck);
+        let all = usize::from(asked.saturating_add(self.packets));
+        asked.saturating_add(self.packets.min(1)) >= needed || all >= usize::from(QUESTIONS_SLOW).max(needed.into())
     }
 
     fn next_token(&self) -> Option<u32> {
@@ -119,13 +132,15 @@ pub(super) enum Answer {
 }
 
 impl Suspicion {
+    pub(super) const MEMORY_BOUND: usize = size_of::<Questions>();
+
     /// Of the peer of a link that comes up at `now`: on trial if its links did not hold before.
     pub(super) fn new(strikes: Strikes, trial: Duration, now: Instant) -> Self {
-        let hold = strikes.hold(trial, now);
         Self {
-            state: hold.map_or(State::Calm, |hold| State::Doubted(Some(now.after(hold)))),
+            state: State::Calm,
+            trial: strikes.hold(trial, now).map(|hold| now.after(hold)),
             waiting: None,
-            questions: Questions::default(),
+            questions: None,
             strikes,
             is_quiet: false,
             answered: Share::default(),
@@ -136,10 +151,11 @@ impl Suspicion {
     }
 
     pub(super) const fn trust(&self) -> Trust {
-        match (self.state, self.is_quiet) {
-            (State::Doubted(_), _) => Trust::Doubted,
-            (State::Calm | State::Asking(_), true) => Trust::Quiet,
-            (State::Calm | State::Asking(_), false) => Trust::Sure,
+        match (self.state, self.trial, self.is_quiet) {
+            (State::Doubted, _, _) => Trust::Doubted,
+            (State::Calm | State::Asking(_), Some(_), _) => Trust::Trial,
+            (State::Calm | State::Asking(_), None, true) => Trust::Quiet,
+            (State::Calm | State::Asking(_), None, false) => Trust::Sure,
         }
     }
 
@@ -152,17 +168,6 @@ impl Suspicion {
         }
     }
 
-    /// How many questions have to be in vain until a living peer is doubted once in a hundred times.
-    fn needed(&self) -> u8 {
-        // So many of 255 are lost at most where 2, 3, … lost ones in a row are rarer than that: 255 · 0.01^(1/n).
-        const LOST: [u8; 6] = [25, 54, 80, 101, 118, 132];
-        let lost = self.reliability().map_or(0, |reliability| u8::MAX ^ reliability);
-        // What is measured moves about what is true.
-        let lost = lost.saturating_add(lost / 4);
-        let fewer = LOST.iter().filter(|bound| **bound < lost).count();
-        u8::try_from(fewer).unwrap_or(0).saturating_add(2)
-    }
-
     /// The keys were replaced: of what was sent under the others nothing is told.
     pub(super) const fn forget_waiting(&mut self) {
         self.waiting = None;
@@ -171,7 +176,7 @@ impl Suspicion {
     /// What its peer is remembered by. One that fell silent without traffic did not hold either.
     pub(super) fn last_strikes(&self, why: Down, now: Instant) -> Strikes {
         let mut strikes = self.strikes;
-        if why == Down::Silent && self.trust() != Trust::Doubted {
+        if why == Down::Silent && self.state != State::Doubted {
             strikes.strike(now);
         }
         strikes
@@ -186,39 +191,54 @@ impl Suspicion {
     }
 
     fn begin(&mut self, now: Instant) {
+        let questions = self.questions.get_or_insert_default();
         // What was asked before and never answered is lost.
-        for _ in self.questions.tallied..self.questions.left {
+        for _ in questions.tallied..questions.left {
             self.answered.miss();
         }
-        self.questions = Questions::default();
+        **questions = Questions::default();
         self.state = State::Asking(now);
     }
 }
 
 impl Link {
-    /// A frame with a packet leaves. Whether something is due sooner for that.
-    pub(super) fn packet_left(&mut self, now: Instant) -> bool {
-        let silence = self.silence();
+    /// How many questions have to be in vain until a living peer is doubted once in a hundred times; where that costs no time, more of a
+    /// peer that was doubted of late.
+    fn needed(&self, now: Instant) -> u8 {
+        // So many of 255 are lost at most where 2, 3, … lost ones in a row are rarer than that: 255 · 0.01^(1/n).
+        const LOST: [u8; 6] = [25, 54, 80, 101, 118, 132];
+        let lost = self.suspicion.reliability().map_or(0, |reliability| u8::MAX ^ reliability);
+        // What is measured moves about what is true.
+        let lost = lost.saturating_add(lost / 4);
+        let fewer = LOST.iter().filter(|bound| **bound < lost).count();
+        let needed = u8::try_from(fewer).unwrap_or(0).saturating_add(2);
+        if self.pace.acknowledged { needed } else { needed.saturating_add(self.suspicion.strikes.count(now).min(4)) }
+    }
+
+    /// A frame that is acknowledged leaves. Whether it is the first after which nothing was heard: it is waited for.
+    pub(super) fn is_first_unanswered(&mut self, now: Instant) -> bool {
         let suspicion = &mut self.suspicion;
-        if self.pace.acknowledged {
-            let is_first = suspicion.waiting.is_none() && suspicion.trust() != Trust::Doubted;
-            if is_first {
-                suspicion.waiting = Some(now);
-            }
-            return is_first;
+        let is_first = suspicion.waiting.is_none() && suspicion.state != State::Doubted;
+        if is_first {
+            suspicion.waiting = Some(now);
         }
-        let begins = suspicion.state == State::Calm && now.since(self.heard_at) >= silence;
+        is_first
+    }
+
+    /// A packet leaves where nothing is acknowledged. Whether the peer was silent for so long that it is asked.
+    pub(super) fn begins_silence(&mut self, now: Instant) -> bool {
+        let begins = self.suspicion.state == State::Calm && now.since(self.heard_at) >= self.silence();
         if begins {
-            suspicion.begin(now);
+            self.suspicion.begin(now);
         }
         begins
     }
 
     /// A question leaves. Whether something is due sooner for that.
     pub(super) fn question_left(&mut self, token: u32, now: Instant) -> bool {
-        let (needed, timing) = (self.suspicion.needed(), self.timing());
+        let (needed, timing) = (self.needed(now), self.timing(now));
         let State::Asking(_) = self.suspicion.state else { return false };
-        let questions = &mut self.suspicion.questions;
+        let Some(questions) = &mut self.suspicion.questions else { return false };
         if questions.next_token() != Some(token) {
             return false;
         }
@@ -227,7 +247,7 @@ impl Link {
         *later = u32::try_from(now.since(first).as_micros()).unwrap_or(u32::MAX);
         questions.left = questions.left.saturating_add(1);
         questions.last = Last::Left;
-        let wait = if questions.unanswered() >= needed { timing.verdict } else { timing.next };
+        let wait = if questions.are_enough(needed) { timing.verdict } else { timing.next };
         self.suspicion.state = State::Asking(now.after(wait));
         true
     }
@@ -248,7 +268,7 @@ impl Link {
         ANSWER_MIN.max(self.rtt.map_or(Duration::from_secs(1), |rtt| rtt.times(4)))
     }
 
-    fn timing(&self) -> Timing {
+    fn timing(&self, now: Instant) -> Timing {
         if self.pace.acknowledged {
             // Questions that overlap would be in each other's way. On a shared channel round trips are airtime and waiting for it.
             let answer = if self.pace.is_shared { ANSWER_MIN } else { self.round_trips() };
@@ -256,7 +276,7 @@ impl Link {
             return Timing { next: both, verdict: both };
         }
         // All are asked within a round trip: however many are needed, the verdict is as soon.
-        let others = u64::from(self.suspicion.needed().saturating_sub(1)).max(1);
+        let others = u64::from(self.needed(now).saturating_sub(1)).max(1);
         let span = SILENCE_MIN.max(self.rtt.unwrap_or(Duration::ZERO));
         let next = Duration::from_micros(span.as_micros().checked_div(others).unwrap_or(0));
         Timing { next, verdict: self.round_trips().plus(self.pace.frame_airtime.times(2)) }
@@ -270,21 +290,28 @@ impl Link {
     pub(super) fn suspicion_due(&self) -> Instant {
         let overdue = |since: Instant| since.after(self.acknowledgement_time());
         let waiting = self.suspicion.waiting.map_or(Instant::NEVER, overdue);
-        let rounds = if self.suspicion.is_quiet { ROUNDS } else { QUIET_ROUNDS };
-        let quiet = self.heard_at.after(self.round().times(rounds));
+        let after = |rounds| self.heard_at.after(self.round().times(rounds));
+        let quiet = match (self.suspicion.is_quiet, self.question_due()) {
+            (false, _) => after(QUIET_ROUNDS),
+            (true, Some(due)) => after(ROUNDS).max(due),
+            // Then it is asked, if it is not sooner.
+            (true, None) => Instant::NEVER,
+        };
         let state = match self.suspicion.state {
             State::Asking(due) => due,
-            State::Doubted(Some(until)) if !self.is_asking() => until,
-            State::Calm | State::Doubted(_) => Instant::NEVER,
+            State::Calm | State::Doubted => Instant::NEVER,
         };
-        state.min(waiting).min(quiet)
+        // Trust is earned by an answer.
+        let trial = self.suspicion.trial.filter(|_| !self.is_asking()).unwrap_or(Instant::NEVER);
+        state.min(waiting).min(quiet).min(trial)
     }
 
     /// Asks, doubts, or gives up.
     pub(super) fn suspect<S: Sink<Effect>>(&mut self, desk: &mut Desk<'_, S>) -> Option<Down> {
         let now = desk.cx.now;
         let silent = now.since(self.heard_at);
-        if silent >= self.round().times(ROUNDS) {
+        // Whoever slept through these rounds itself asks first.
+        if silent >= self.round().times(ROUNDS) && self.question_due().is_some_and(|due| due <= now) {
             return Some(Down::Silent);
         }
         if silent >= self.round().times(QUIET_ROUNDS) {
@@ -296,37 +323,39 @@ impl Link {
         }
         match self.suspicion.state {
             State::Asking(due) if due <= now => self.ask_or_doubt(desk),
-            // Trust is earned by an answer.
-            State::Doubted(Some(until)) if until <= now && !self.is_asking() => self.probe(desk),
-            State::Calm | State::Asking(_) | State::Doubted(_) => {}
+            State::Calm | State::Asking(_) | State::Doubted => {}
+        }
+        if self.suspicion.trial.is_some_and(|until| until <= now) && !self.is_asking() {
+            self.probe(desk);
         }
         self.tell(desk);
         None
     }
 
-    /// A packet was not acknowledged in time: that is as good as a question without an answer.
+    /// A packet was not acknowledged in time.
     fn unacknowledged(&mut self, now: Instant) {
         match self.suspicion.state {
             State::Calm => self.suspicion.begin(now),
             State::Asking(_) => {}
-            State::Doubted(_) => return,
+            State::Doubted => return,
         }
-        let needed = self.suspicion.needed();
-        let questions = &mut self.suspicion.questions;
-        questions.others = questions.others.saturating_add(1);
-        if questions.last == Last::Unpaid && questions.unanswered() >= needed {
+        let needed = self.needed(now);
+        let Some(questions) = &mut self.suspicion.questions else { return };
+        questions.packets = questions.packets.saturating_add(1);
+        if questions.last == Last::Unpaid && questions.are_enough(needed) {
             self.suspicion.state = State::Asking(now);
         }
     }
 
     fn ask_or_doubt<S: Sink<Effect>>(&mut self, desk: &mut Desk<'_, S>) {
-        let needed = self.suspicion.needed();
-        let questions = &mut self.suspicion.questions;
+        let now = desk.cx.now;
+        let needed = self.needed(now);
+        let Some(questions) = &mut self.suspicion.questions else { return };
         // On a shared channel others may be transmitting.
         if questions.last == Last::Queued && !self.pace.is_shared {
-            questions.others = questions.others.saturating_add(1);
+            questions.stuck = questions.stuck.saturating_add(1);
         }
-        if questions.unanswered() >= needed {
+        if questions.are_enough(needed) {
             return self.doubt(desk);
         }
         let first = *questions.first.get_or_insert_with(|| desk.random.next_u32());
@@ -338,14 +367,17 @@ impl Link {
         } else {
             (Last::Unpaid, Self::sayable_at(Purpose::Urgent, &ping, desk))
         };
-        self.suspicion.questions.last = last;
+        if let Some(questions) = &mut self.suspicion.questions {
+            questions.last = last;
+        }
         self.suspicion.state = State::Asking(due);
     }
 
     fn doubt<S: Sink<Effect>>(&mut self, desk: &mut Desk<'_, S>) {
         self.suspicion.strikes.strike(desk.cx.now);
         self.suspicion.doubts = self.suspicion.doubts.saturating_add(1);
-        self.suspicion.state = State::Doubted(None);
+        self.suspicion.state = State::Doubted;
+        self.suspicion.trial = None;
         self.suspicion.waiting = None;
         // It is asked on and on, ever more rarely, until it is given up.
         if !self.is_asking() {
@@ -356,17 +388,18 @@ impl Link {
     /// Something authentic came over the link.
     pub(super) fn heard_of_peer<S: Sink<Effect>>(&mut self, desk: &mut Desk<'_, S>) {
         let now = desk.cx.now;
-        self.suspicion.waiting = None;
-        match self.suspicion.state {
-            State::Calm if !self.suspicion.is_quiet => return,
-            State::Calm | State::Asking(_) => self.suspicion.state = State::Calm,
-            State::Doubted(None) => {
-                let hold = self.suspicion.strikes.hold(self.pace.trial, now);
-                self.suspicion.state = State::Doubted(Some(now.after(hold.unwrap_or(self.pace.trial))));
+        let suspicion = &mut self.suspicion;
+        suspicion.waiting = None;
+        match suspicion.state {
+            State::Calm if suspicion.trial.is_none() && !suspicion.is_quiet => return,
+            State::Calm | State::Asking(_) => {}
+            State::Doubted => {
+                let hold = suspicion.strikes.hold(self.pace.trial, now).unwrap_or(self.pace.trial);
+                suspicion.trial = Some(now.after(hold));
             }
-            State::Doubted(Some(until)) if until <= now => self.suspicion.state = State::Calm,
-            State::Doubted(Some(_)) => {}
         }
+        suspicion.state = State::Calm;
+        suspicion.trial = suspicion.trial.filter(|until| now < *until);
         self.suspicion.is_quiet = false;
         self.tell(desk);
     }
@@ -380,12 +413,14 @@ impl Link {
 
     /// A PONG: how long it took, if it answers a question that was asked in a hurry.
     pub(super) fn hurried_answer(&mut self, token: u32, now: Instant) -> Option<Duration> {
-        let (nth, left_at) = self.suspicion.questions.left_at(token)?;
-        for _ in self.suspicion.questions.tallied..nth {
-            self.suspicion.answered.miss();
+        let Suspicion { questions, answered, .. } = &mut self.suspicion;
+        let questions = questions.as_mut()?;
+        let (nth, left_at) = questions.left_at(token)?;
+        for _ in questions.tallied..nth {
+            answered.miss();
         }
-        self.suspicion.answered.hit();
-        self.suspicion.questions.tallied = nth.saturating_add(1);
+        answered.hit();
+        questions.tallied = nth.saturating_add(1);
         Some(now.since(left_at))
     }
 

@@ -222,7 +222,11 @@ impl World {
             return;
         }
         if let Some(Opened { bytes, end, whole, .. }) = self.inject(to, from, bytes) {
-            self.nodes[to].heard.push(bytes[HEADER_LEN..end].to_vec());
+            // The link's own.
+            let is_question = end == HEADER_LEN + 13 && bytes[HEADER_LEN] == 0x84;
+            if !is_question {
+                self.nodes[to].heard.push(bytes[HEADER_LEN..end].to_vec());
+            }
             self.nodes[to].heard.extend(whole.map(|whole| whole[HEADER_LEN..].to_vec()));
         }
     }
