@@ -45,7 +45,7 @@ pub(super) struct Neighbouring {
 /// Links slower than this, or of unknown bandwidth, are spoken on less eagerly.
 const FAST_BPS: u64 = 1_000_000;
 /// Slower links are told once: to say everything three times would take too much of them.
-const REPEATING_BPS: u64 = 50_000;
+const REPEATING_BPS: u64 = 60_000;
 /// Telling spends at most this share of a link's bandwidth, in percent.
 const SHARE_PERCENT: u64 = 3;
 /// One announce a second in any case: a link that cannot carry that is no link.

@@ -16,7 +16,8 @@ use super::{Announces, Effect, LINK_REFRESH, Medium, REFRESH, Timer};
 use crate::interface::InterfaceId;
 use crate::links::{LinkId, Trust};
 use crate::routes::{
-    Approach, Claim, Distance, Edition, Habit, NextHop, PathName, PathPolicy, Put, RoutingEntry, Stage, Stance,
+    Approach, Claim, Distance, Edition, Habit, NextHop, PathName, PathPolicy, Put, RoutingEntry, Stage,
+    Stance,
 };
 
 /// A path that nobody said again for so many intervals is stale, and one interval later it is forgotten.
@@ -326,7 +327,7 @@ impl Announces {
                     known.told = Some(Told { standing: Standing::Withdrawn, ..told });
                 }
                 self.owe_everybody(cx.now, destination);
-                self.repeat_later(cx.now, *destination, 0);
+                self.repeat_soon(cx.now, *destination);
             }
             // Of another emission it is told with the announce.
             Some(offer) if offer.random_hash() == told.random_hash => {
@@ -334,8 +335,10 @@ impl Announces {
                 let is_back = told.standing == Standing::Withdrawn;
                 if is_newer || is_back || self.has_moved(destination, part) {
                     self.owe_everybody(cx.now, destination);
-                    // Who came meanwhile was told nothing of the destination, and a record alone says nothing to it.
-                    if is_newer || is_back {
+                    if is_back {
+                        // Who came meanwhile was told nothing of the destination, and a record alone says nothing to it.
+                        self.repeat_soon(cx.now, *destination);
+                    } else if is_newer {
                         self.repeat_later(cx.now, *destination, 0);
                     }
                 } else if offer.next_hop() != told.over {

@@ -159,7 +159,7 @@ impl Table {
                 Some((entry, entry.merits(Some(&approach)), Doubt::of(approach.trust)))
             })
         };
-        let league = |entry: &RoutingEntry, doubt| (entry.next_hop().link().is_none(), doubt);
+        let league = |entry: &RoutingEntry, doubt: Doubt| (entry.next_hop().link().is_none(), doubt);
         let best_league = rest().map(|(entry, _, doubt)| league(entry, doubt)).min();
         let inside = || rest().filter(|(entry, _, doubt)| Some(league(entry, *doubt)) == best_league);
         let least = inside().map(|(_, merits, _)| merits.price()).min();
