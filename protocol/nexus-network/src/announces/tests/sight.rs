@@ -9,7 +9,7 @@ use nexus_wire::nexus::path_cost::CostCode;
 #[test]
 fn every_candidate_is_shown_with_what_was_said_its_total_its_scores_and_what_it_wins() {
     let mut node = Bench::with_links();
-    node.tell(Input::LinkMeasured { link: TWO, hop: Hop { price: 500, ..super::links::hop(links::FAST) } });
+    node.tell(Input::LinkMeasured { link: TWO, hop: Hop { price: 500, ..links::hop(links::FAST) } });
     node.hear_at(ONE, 7, 1_000);
     node.hear_at(TWO, 7, 1_000);
     node.now = node.now.after(Duration::from_secs(30));
