@@ -249,6 +249,8 @@ impl Relay {
                 | layer::Effect::Jammed(_)
                 | layer::Effect::Reached(_)
                 | layer::Effect::Announced { .. }
+                | layer::Effect::PathFound { .. }
+                | layer::Effect::PathNotFound { .. }
                 | layer::Effect::LinkUp(_)
                 | layer::Effect::LinkDown { .. }
                 | layer::Effect::Arrived { .. }

@@ -14,6 +14,7 @@
 mod asking;
 mod cache;
 mod costs;
+mod finding;
 mod hearing;
 mod known;
 mod limits;
@@ -38,6 +39,8 @@ use nexus_machine::{
 use nexus_wire::nexus::code::BandwidthCode;
 use nexus_wire::nexus::cost::CostRecord;
 use nexus_wire::nexus::path_cost::{CompactPathCost, Hop, LatencyMs};
+use nexus_wire::nexus::traffic::Class;
+use nexus_wire::reticulum::{Hops, PathRequest};
 
 use crate::interface::{InterfaceId, Mode, Profile, Reach};
 use crate::links::LinkId;
@@ -48,6 +51,8 @@ use asking::Asked;
 use cache::Cache;
 pub use costs::Outlet;
 use costs::Owed;
+use finding::Finding;
+pub use finding::{Motive as SearchMotive, PathRequests};
 use known::KnownDestinations;
 pub use known::{Known, Neighbour, Path, Recipient, Via};
 pub use limits::{Limits, Refusals};
@@ -123,6 +128,25 @@ pub enum Input {
         /// Whose cost is asked for.
         destination: DestinationHash,
     },
+    /// A path request arrived on a link.
+    PathRequested {
+        /// Which.
+        link: LinkId,
+        /// What it asks.
+        request: PathRequest,
+        /// How many steps it came, this one included.
+        hops: Hops,
+        /// How urgent it is.
+        class: Class,
+    },
+    /// Look for a way to a destination. Answered by [`Effect::PathFound`] or [`Effect::PathNotFound`]; for a packet's sake alone
+    /// perhaps not, if it was looked for of late.
+    Find {
+        /// Whose.
+        destination: DestinationHash,
+        /// Why.
+        motive: SearchMotive,
+    },
     /// A ratchet is durable: announce with it from here on.
     Ratchet(RatchetPublic),
     /// Announce with a fresh emission, now.
@@ -186,6 +210,20 @@ pub enum Effect {
         /// Its emission time.
         emitted_at: u64,
     },
+    /// There is a way to a destination that was looked for.
+    PathFound {
+        /// Whose.
+        destination: DestinationHash,
+        /// How long the way is.
+        hops: u8,
+        /// How long the search took.
+        after: Duration,
+    },
+    /// A destination was looked for in vain.
+    PathNotFound {
+        /// Whose.
+        destination: DestinationHash,
+    },
 }
 
 /// A verified announce of another.
@@ -223,6 +261,8 @@ pub struct Announces {
     owed: Owed,
     /// Of whom another generation was asked for.
     asked: BoundedMap<DestinationHash, Asked>,
+    /// Who looks for whom.
+    finding: Finding,
     cache: Cache,
     /// When the own announce was last spoken in clear for no other reason than that it was time.
     in_clear_at: Option<Instant>,
@@ -259,6 +299,10 @@ enum Timer {
     Costs(Outlet),
     /// Another generation is to be asked for again.
     Ask(DestinationHash),
+    /// This node's search is to go on.
+    Search(DestinationHash),
+    /// There is airtime for an answer.
+    Answer(DestinationHash),
     /// Paths that ended are to be looked for.
     Sweep,
 }
@@ -298,6 +342,7 @@ impl Announces {
             routes,
             owed: Owed::new(limits.relays, limits.links.saturating_add(CHANNELS)),
             asked: BoundedMap::new(limits.relays, MapOverflow::EvictLeastRecent),
+            finding: Finding::new(limits.relays),
             cache: Cache::new(limits.known, limits.cache_bytes),
             in_clear_at: None,
             relays: BoundedMap::new(limits.relays, MapOverflow::RefuseNew),
@@ -464,6 +509,10 @@ impl Machine for Announces {
             Input::LinkDown(link) => self.link_down(cx, link, out),
             Input::Costs { link, records } => self.heard_costs(cx, link, &records, out),
             Input::CostRequested { link, destination } => self.asked_by(cx, link, &destination, out),
+            Input::PathRequested { link, request, hops, class } => {
+                self.path_requested(cx, link, &request, hops, class, out);
+            }
+            Input::Find { destination, motive } => self.find(cx, destination, motive, out),
             Input::HeardOnLink { link, cost, packet } => self.heard_on_link(cx, link, cost, packet, out),
             Input::Ratchet(ratchet) => {
                 self.own.set_ratchet(ratchet);
@@ -489,6 +538,8 @@ impl Machine for Announces {
                 Timer::Speak(iface) => self.speak(cx, iface, out),
                 Timer::Costs(outlet) => self.tell_costs(cx, outlet, out),
                 Timer::Ask(destination) => self.ask_again(cx, &destination, out),
+                Timer::Search(destination) => self.search_on(cx, destination, out),
+                Timer::Answer(destination) => self.answer_waiting(cx, &destination, out),
                 Timer::Sweep => self.sweep(cx, out),
             }
         }
@@ -512,6 +563,7 @@ impl MemoryBound for Announces {
             .saturating_add(self.routes.memory_bound())
             .saturating_add(self.owed.memory_bound())
             .saturating_add(self.asked.capacity().saturating_mul(PER_ASKED))
+            .saturating_add(self.finding.memory_bound())
             .saturating_add(self.links.memory_bound())
             .saturating_add(self.relays.capacity().saturating_mul(PER_RELAY.saturating_mul(2)))
             .saturating_add(self.repeats.capacity().saturating_mul(PER_REPEAT))

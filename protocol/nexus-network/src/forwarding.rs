@@ -22,7 +22,7 @@ use nexus_crypto::DestinationHash;
 use nexus_machine::{Cx, MemoryBound, Relaying, Seed};
 use nexus_wire::nexus::traffic::Class;
 use nexus_wire::reticulum::{
-    DestinationType, Flags, HeaderType, Hops, Packet, PacketType, TruncatedPacketHash,
+    DestinationType, Flags, HeaderType, Hops, Packet, PacketType, PathRequest, TruncatedPacketHash,
 };
 use thiserror::Error;
 
@@ -42,6 +42,13 @@ pub enum Decision {
     Forward {
         /// Which.
         link: LinkId,
+    },
+    /// It asks for a path.
+    Ask {
+        /// What it asks.
+        request: PathRequest,
+        /// How many steps it came, this one included.
+        hops: Hops,
     },
     /// It ends here.
     Drop(Cause),
@@ -266,6 +273,11 @@ impl Forwarding {
         }
         if packet.destination_type == DestinationType::Link {
             return Err(Cause::LinkTable);
+        }
+        if packet.destination == DestinationHash::PATH_REQUEST && read.header == HeaderType::One {
+            // By its tag it is known whether it came before: it comes back where nobody is left to be asked.
+            let request = PathRequest::from_packet(packet).map_err(|_| Cause::Malformed)?;
+            return Ok((Decision::Ask { request, hops: read.hops }, packet.flags()));
         }
         let name = self.naming.name(packet.truncated_hash());
         if !packet.context.may_repeat() && self.duplicates.contains(&name) {

@@ -8,9 +8,9 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use nexus_crypto::{DestinationHash, IdentitySeed, NodeId, NodeIdentity, RatchetPublic};
-use nexus_machine::{Cx, Instant, Machine, MemoryBound, Seed, Sink, Snapshot, Write, earliest};
+use nexus_machine::{Cx, Duration, Instant, Machine, MemoryBound, Seed, Sink, Snapshot, Write, earliest};
 
-use crate::announces::{self, Announces, AppData, Routing, Sighting};
+use crate::announces::{self, Announces, AppData, Routing, SearchMotive, Sighting};
 use crate::broadcast::{self, Broadcast};
 use crate::forwarding::{self, Forwarding};
 use crate::interface::{Endpoint, InterfaceId, Profile};
@@ -92,6 +92,14 @@ pub enum Input {
         /// By what its path is chosen.
         policy: PathPolicy,
     },
+    /// Look for a way to a destination. Answered by [`Effect::PathFound`] or [`Effect::PathNotFound`]; for a packet's sake alone
+    /// perhaps not, if it was looked for of late.
+    Find {
+        /// Whose.
+        destination: DestinationHash,
+        /// Why.
+        motive: SearchMotive,
+    },
     /// Send a proof of this node's own back along the way that the proved packet came; without one it is dropped.
     Prove {
         /// The packet.
@@ -123,6 +131,20 @@ pub enum Effect {
     Announced {
         /// Its emission time.
         emitted_at: u64,
+    },
+    /// There is a way to a destination that was looked for.
+    PathFound {
+        /// Whose.
+        destination: DestinationHash,
+        /// How long the way is.
+        hops: u8,
+        /// How long the search took.
+        after: Duration,
+    },
+    /// A destination was looked for in vain.
+    PathNotFound {
+        /// Whose.
+        destination: DestinationHash,
     },
     /// A link came up.
     LinkUp(LinkStatus),
@@ -386,6 +408,9 @@ impl Machine for Network {
             }
             Input::Originate { handle, packet, policy } => {
                 organs.originate(cx, handle, &packet, policy, nerves);
+            }
+            Input::Find { destination, motive } => {
+                organs.announces.handle(cx, A::Find { destination, motive }, nerves);
             }
             Input::Prove { packet } => organs.prove(cx, &packet, nerves),
         }

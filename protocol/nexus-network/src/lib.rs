@@ -51,7 +51,9 @@ pub mod rnode;
 pub mod routes;
 pub mod tap;
 
-pub use announces::{AppData, AppDataTooLong, Candidate, Recipient, Routing, Sighting};
+pub use announces::{
+    AppData, AppDataTooLong, Candidate, PathRequests, Recipient, Routing, SearchMotive, Sighting,
+};
 pub use forwarding::{Decision, Forwarding};
 pub use interface::{
     Access, DutyCycle, Dwell, Endpoint, InterfaceId, Mode, Profile, Reach, SubBand, SubBandId, Timing,

@@ -194,6 +194,8 @@ impl Mesh {
                 | Effect::Broadcast { .. }
                 | Effect::Recall(_)
                 | Effect::Reached(_)
+                | Effect::PathFound { .. }
+                | Effect::PathNotFound { .. }
                 | Effect::Announced { .. } => {}
             }
         }
@@ -269,7 +271,7 @@ impl Mesh {
                 &mut packet,
                 announces,
             ) {
-                Decision::Deliver | Decision::Drop(_) => return (way, packet),
+                Decision::Deliver | Decision::Drop(_) | Decision::Ask { .. } => return (way, packet),
                 Decision::Forward { link: next } => link = next,
             }
         }

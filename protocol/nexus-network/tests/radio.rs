@@ -221,6 +221,8 @@ impl Radio {
                 | Effect::Jammed(_)
                 | Effect::Reached(_)
                 | Effect::Announced { .. }
+                | Effect::PathFound { .. }
+                | Effect::PathNotFound { .. }
                 | Effect::LinkUp(_)
                 | Effect::LinkDown { .. }
                 | Effect::Arrived { .. }

@@ -102,6 +102,12 @@ pub enum Command {
     Send(Outgoing),
     /// By what paths of this node's own packets are chosen from here on, where nobody says otherwise.
     Prefer(PathPolicy),
+    /// Look for a way to a destination, whenever it was looked for last. Answered by [`Event::PathFound`] or
+    /// [`Event::PathNotFound`].
+    FindPath {
+        /// Whose.
+        destination: DestinationHash,
+    },
     /// Forget the messages of the inbox up to this number.
     Forget {
         /// The last number.
@@ -150,6 +156,20 @@ pub enum Event {
         hops: u8,
         /// Where it was heard.
         iface: InterfaceId,
+    },
+    /// There is a way to a destination that was looked for, because somebody wished it or a packet could not leave.
+    PathFound {
+        /// Whose.
+        destination: DestinationHash,
+        /// How long the way is.
+        hops: u8,
+        /// How long the search took.
+        after: Duration,
+    },
+    /// A destination was looked for in vain: three attempts, each with more neighbours and twice the time.
+    PathNotFound {
+        /// Whose.
+        destination: DestinationHash,
     },
     /// This node announced itself.
     Announced {

@@ -7,7 +7,7 @@ use nexus_crypto::{DestinationHash, IdentitySeed, NodeId, NodeIdentity};
 use nexus_machine::{
     Config, Cx, Duration, Instant, Machine, MemoryBound, Seed, Snapshot, Ticket, WallClock, Write, earliest,
 };
-use nexus_network::{AppData, Network, Opened, PathPolicy, Routing, Tapping};
+use nexus_network::{AppData, Network, Opened, PathPolicy, Routing, SearchMotive, Tapping};
 use nexus_secure::{Ratchets, Secure};
 
 use crate::contract::{Command, Event, Input, Output};
@@ -233,6 +233,10 @@ impl Body {
             Input::Command(Command::Price { iface, price }) => {
                 self.network.handle(cx, N::Price { iface, price }, signals);
             }
+            Input::Command(Command::FindPath { destination }) => {
+                let motive = SearchMotive::Wish;
+                self.network.handle(cx, N::Find { destination, motive }, signals);
+            }
             Input::Command(Command::Send(outgoing)) => self.secure.handle(cx, S::Send(outgoing), signals),
             Input::Command(Command::Prefer(policy)) => self.preferred = policy,
             Input::Command(Command::Forget { through }) => {
@@ -311,6 +315,13 @@ impl Body {
                 self.secure.handle(cx, S::Originated { handle, outcome }, signals);
             }
             N::EntropyWanted => outputs.push_back(Output::Event(Event::EntropyWanted)),
+            N::PathFound { destination, hops, after } => {
+                outputs.push_back(Output::Event(Event::PathFound { destination, hops, after }));
+                self.secure.handle(cx, S::Reached(destination), signals);
+            }
+            N::PathNotFound { destination } => {
+                outputs.push_back(Output::Event(Event::PathNotFound { destination }));
+            }
             N::Announced { emitted_at } => outputs.push_back(Output::Event(Event::Announced { emitted_at })),
         }
     }
@@ -335,6 +346,10 @@ impl Body {
                 let recipient = announces.recipient(&destination);
                 let way = announces.way(&destination, self.preferred);
                 self.secure.handle(cx, nexus_secure::Input::Found { token, recipient, way }, signals);
+            }
+            S::Wanted(node) => {
+                let (destination, motive) = (node.into(), SearchMotive::Packet);
+                self.network.handle(cx, N::Find { destination, motive }, signals);
             }
             S::Originate { handle, packet, policy } => {
                 let policy = policy.unwrap_or(self.preferred);

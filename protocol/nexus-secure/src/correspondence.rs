@@ -97,6 +97,8 @@ pub enum Effect {
         /// Repeated in the answer.
         token: u64,
     },
+    /// Nothing can be sent to this node for want of its key or of a way: look for it, and say [`Input::Reached`].
+    Wanted(NodeId),
     /// Send this packet.
     Originate {
         /// Repeated in the answer.
@@ -260,6 +262,8 @@ impl Correspondence {
                 let author = &self.identity;
                 self.outbox.write(cx.now, handle, token, recipient, author, &mut self.random, out);
             }
+            // The next probe may be answered: probes that count for anything come at the rate of answers.
+            Some(Errand::Answer { to, .. }) if recipient.is_none() => out.push(Effect::Wanted(to)),
             Some(Errand::Answer { to, request_id, probe: Probe::Ping { nonce } }) => {
                 if let Some(recipient) = recipient {
                     let letter = Letter { service: Service::PING, reply_to: None, request_id, body: &nonce };

@@ -78,6 +78,8 @@ pub enum Effect {
         /// Repeated in the answer.
         token: u64,
     },
+    /// Nothing can be sent to this node for want of its key or of a way: look for it, and say [`Input::Reached`].
+    Wanted(NodeId),
     /// Send this packet, and say [`Input::Originated`].
     Originate {
         /// Repeated in the answer.
@@ -238,6 +240,7 @@ impl Organs {
                 out.push(Effect::Write { by: Writer::Correspondence, number, writes });
             }
             Nerve::Correspondence(C::Lookup { node, token }) => out.push(Effect::Lookup { node, token }),
+            Nerve::Correspondence(C::Wanted(node)) => out.push(Effect::Wanted(node)),
             Nerve::Correspondence(C::Originate { handle, packet, policy }) => {
                 out.push(Effect::Originate { handle, packet, policy });
             }

@@ -138,6 +138,7 @@ impl<M: Manner> Actor for Beacon<M> {
                 | Command::Policy(_)
                 | Command::Price { .. }
                 | Command::Forget { .. }
+                | Command::FindPath { .. }
                 | Command::Send(_),
             )
             | Input::Entropy(_) => {}

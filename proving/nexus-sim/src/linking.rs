@@ -222,6 +222,8 @@ impl Linking {
             }
             Event::Announced { .. }
             | Event::ChannelJammed { .. }
+            | Event::PathFound { .. }
+            | Event::PathNotFound { .. }
             | Event::ClocksParted { .. }
             | Event::EntropyWanted
             | Event::MessageArrived(_)

@@ -83,6 +83,11 @@ fn event(act: &Act<'_>) -> Option<String> {
                 iface.0
             )),
             Event::Announced { emitted_at } => Some(format!("announces itself (emission {emitted_at})")),
+            Event::PathFound { destination, hops, after } => {
+                let ms = after.as_millis();
+                Some(format!("found a way to {destination} after {ms} ms, hops: {hops}"))
+            }
+            Event::PathNotFound { destination } => Some(format!("looked for {destination} in vain")),
             Event::ChannelJammed { iface } => {
                 Some(format!("gives up a frame: interface {} is jammed", iface.0))
             }

@@ -197,6 +197,8 @@ impl Ledger {
             Event::ChannelJammed { .. } => self.nodes[node.place()].jammed += 1,
             Event::Reached { .. }
             | Event::Announced { .. }
+            | Event::PathFound { .. }
+            | Event::PathNotFound { .. }
             | Event::ClocksParted { .. }
             | Event::EntropyWanted
             | Event::Attempted { .. } => {}

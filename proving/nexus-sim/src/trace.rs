@@ -303,7 +303,7 @@ impl Encoder {
                 self.u64(round_trip.as_micros());
             }
             Event::Traced { handle, attempts, round_trip, traced } => {
-                self.tagged_handle(12, *handle);
+                self.tagged_handle(14, *handle);
                 self.u32(*attempts);
                 self.u64(round_trip.as_micros());
                 self.traced(traced);
@@ -311,6 +311,16 @@ impl Encoder {
             Event::Undelivered { handle, why } => {
                 self.tagged_handle(11, *handle);
                 self.undelivered(*why);
+            }
+            Event::PathFound { destination, hops, after } => {
+                self.u8(12);
+                self.blob(destination.as_bytes());
+                self.u8(*hops);
+                self.u64(after.as_micros());
+            }
+            Event::PathNotFound { destination } => {
+                self.u8(13);
+                self.blob(destination.as_bytes());
             }
         }
     }
@@ -344,6 +354,10 @@ impl Encoder {
             Command::Prefer(policy) => {
                 self.u8(9);
                 self.path_policy(*policy);
+            }
+            Command::FindPath { destination } => {
+                self.u8(10);
+                self.blob(destination.as_bytes());
             }
             Command::Price { iface, price } => {
                 self.tagged_iface(8, *iface);

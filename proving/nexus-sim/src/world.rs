@@ -392,6 +392,8 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
                 NodeEvent::Reached { .. }
                 | NodeEvent::Announced { .. }
                 | NodeEvent::ChannelJammed { .. }
+                | NodeEvent::PathFound { .. }
+                | NodeEvent::PathNotFound { .. }
                 | NodeEvent::ClocksParted { .. }
                 | NodeEvent::LinkUp(_)
                 | NodeEvent::LinkDown { .. }

@@ -145,6 +145,8 @@ impl Observer for Seen {
             | Event::Announced { .. }
             | Event::Reached { .. }
             | Event::ChannelJammed { .. }
+            | Event::PathFound { .. }
+            | Event::PathNotFound { .. }
             | Event::MessageArrived(_)
             | Event::Attempted { .. }
             | Event::Delivered { .. }

@@ -338,6 +338,13 @@ impl Service {
             Event::Reached { destination, hops, .. } => {
                 tracing::debug!("{} can be reached, hops: {hops}", destination);
             }
+            Event::PathFound { destination, hops, after } => {
+                let ms = after.as_millis();
+                tracing::debug!("a way to {destination} was found after {ms} ms, hops: {hops}");
+            }
+            Event::PathNotFound { destination } => {
+                tracing::debug!("{destination} was looked for in vain");
+            }
             Event::ChannelJammed { iface } => {
                 tracing::debug!("the channel of interface {} stays busy", iface.0);
             }
@@ -432,6 +439,8 @@ fn told(view: &crate::HostView<'_>, event: &Event) -> Option<Told> {
         }
         Event::MessageArrived(message) => Told::Message(sight::message(message)),
         Event::Attempted { .. }
+        | Event::PathFound { .. }
+        | Event::PathNotFound { .. }
         | Event::Delivered { .. }
         | Event::Traced { .. }
         | Event::Undelivered { .. }

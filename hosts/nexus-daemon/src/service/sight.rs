@@ -120,6 +120,7 @@ fn occurred<const N: usize>(causes: [(&str, u64); N]) -> BTreeMap<String, u64> {
 pub(super) fn refusals(view: &HostView<'_>) -> BTreeMap<String, u64> {
     let network = view.node().network();
     let announces = network.announces().refusals();
+    let requests = network.announces().path_requests();
     let drops = network.forwarding().drops();
     let messages = view.node().secure().correspondence().refusals();
     let links = network.links().refusals().by_name().filter(|(_, count)| *count > 0);
@@ -136,6 +137,9 @@ pub(super) fn refusals(view: &HostView<'_>) -> BTreeMap<String, u64> {
         ("announce_too_long", announces.too_long),
         ("announce_crowded", announces.crowded),
         ("announce_hasty", announces.hasty),
+        ("request_refused", requests.refused),
+        ("request_repeated", requests.repeated),
+        ("answer_unasked", requests.unasked),
         ("packet_malformed", drops.malformed),
         ("packet_hop_limit", drops.hop_limit),
         ("packet_duplicate", drops.duplicate),

@@ -14,7 +14,7 @@ use nexus_wire::nexus::path_cost::{CompactPathCost, Generation};
 use nexus_wire::reticulum::RandomHash;
 
 use super::routing::Said;
-use super::{Announces, Effect, Timer, count};
+use super::{Announces, Effect, SearchMotive, Timer, count};
 use crate::interface::InterfaceId;
 use crate::links::LinkId;
 use crate::routes::{NextHop, RoutingEntry};
@@ -318,11 +318,24 @@ impl Announces {
         }
     }
 
-    /// A packet came for `destination` from the peer of `link`, and there is no way: it was told so in vain, or not at all.
-    pub fn unreachable(&mut self, cx: Cx, link: LinkId, destination: &DestinationHash) {
-        let told = self.known.get(destination).and_then(|known| known.told);
+    /// A packet came for `destination` from the peer of `link`, and there is no way: it was told so in vain, or not at all. One that
+    /// was forgotten here for want of room is looked for: whoever sends believes that this is the way.
+    pub fn unreachable(
+        &mut self,
+        cx: Cx,
+        link: LinkId,
+        destination: DestinationHash,
+        out: &mut impl Sink<Effect>,
+    ) {
+        let Some(known) = self.known.get(&destination) else {
+            if self.takes_request(cx.now, link) {
+                self.find(cx, destination, SearchMotive::Packet, out);
+            }
+            return;
+        };
+        let told = known.told;
         if told.is_some_and(|told| told.standing == Standing::Withdrawn) {
-            self.owe_one(cx.now, Some(link), destination);
+            self.owe_one(cx.now, Some(link), &destination);
         }
     }
 }

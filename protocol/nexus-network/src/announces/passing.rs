@@ -11,7 +11,7 @@ use nexus_wire::nexus::message::MessageWriter;
 use nexus_wire::nexus::path_cost::{CompactPathCost, CostCode};
 use nexus_wire::nexus::traffic;
 use nexus_wire::reticulum::relay::HEADROOM;
-use nexus_wire::reticulum::{Announce, Context, Packet, PacketMut, Propagation};
+use nexus_wire::reticulum::{Announce, Context, Hops, Packet, PacketMut, Propagation};
 
 use super::costs::Outlet;
 use super::known::{Neighbour, Told, Via};
@@ -49,6 +49,8 @@ pub(super) enum Audience {
     Everybody,
     /// This emission was passed on before: links only, whose peers may have lost the same path.
     Links,
+    /// It came as an answer: it is kept for whoever asks.
+    Askers,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,22 +77,17 @@ impl Announces {
         // The same emission, unless everybody is to hear this one: who was to hear it still is.
         let to = waiting.filter(|_| to == Audience::Links).map_or(to, |waiting| waiting.to);
         let Neighbour { hops, via } = from;
-        let is_response = packet.is_path_response();
-        if cx.config.relaying == Relaying::Off || is_response || hops.counted().is_none() {
+        if cx.config.relaying == Relaying::Off || hops.counted().is_none() {
             return;
         }
         if !announce.is_relayable() {
             return count(&mut self.refusals.too_long);
         }
-        let passed_on = Packet {
-            propagation: Propagation::Transport,
-            hops,
-            transport: None,
-            context: Context::NONE,
-            ..*packet
-        };
-        let packet = on_link(&passed_on);
+        let packet = passed_on(packet, hops);
         self.cache.keep(destination, packet.clone());
+        if to == Audience::Askers {
+            return;
+        }
         self.speak_later(cx.now, destination, hops.get(), packet.len());
         let peer = via.link().and_then(|link| self.links.get(link)).map(|neighbouring| neighbouring.peer);
         let relay = Relay { from: via, peer, to, fast_links: FastLinks::Waiting, packet };
@@ -103,6 +100,13 @@ impl Announces {
             let wait = Duration::from_micros(self.random.below(spread.as_micros()));
             // Never at once: an answer in the same instant would be a loop without time.
             self.deadlines.set(timer, cx.now.after(wait).after(Duration::from_micros(1)));
+        }
+    }
+
+    /// Keeps an announce that verified before, for whoever asks for it.
+    pub(super) fn keep_if_missing(&mut self, packet: &Packet<'_>, hops: Hops) {
+        if !self.cache.holds(&packet.destination) {
+            self.cache.keep(packet.destination, passed_on(packet, hops));
         }
     }
 
@@ -284,6 +288,17 @@ pub(super) fn message_of(cost: CompactPathCost, packet: &[u8]) -> Vec<u8> {
     let room = plaintext.get_mut(HEADER_LEN..).unwrap_or_default();
     MessageWriter::new(room).put_last(&message).expect("the buffer has the message's own length");
     plaintext
+}
+
+/// An announce that came `hops`, as this node passes it on over links.
+fn passed_on(packet: &Packet<'_>, hops: Hops) -> Vec<u8> {
+    on_link(&Packet {
+        propagation: Propagation::Transport,
+        hops,
+        transport: None,
+        context: Context::NONE,
+        ..*packet
+    })
 }
 
 /// `packet`, of whose header the transport id is to be left out, as links carry it: the bit that promises it is set.

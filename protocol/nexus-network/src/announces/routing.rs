@@ -257,6 +257,13 @@ impl Announces {
         out: &mut impl Sink<Effect>,
     ) {
         self.assess(cx.now, destination, stance);
+        self.tell_of_change(cx, destination);
+        self.ask_if_needed(cx, destination, out);
+        self.answer_waiting(cx, destination, out);
+    }
+
+    /// Tells those who have to know what became of the way to `destination`.
+    fn tell_of_change(&mut self, cx: Cx, destination: &DestinationHash) {
         let Some(told) = self.known.get(destination).and_then(|known| known.told) else { return };
         let offer = self.routes.offer(destination).copied();
         let total = |entry: RoutingEntry| {
@@ -290,7 +297,6 @@ impl Announces {
             }
             None | Some(_) => {}
         }
-        self.ask_if_needed(cx, destination, out);
     }
 
     /// Whether only another generation opens a way, or a better one: none is feasible, or one that is not is cheaper by

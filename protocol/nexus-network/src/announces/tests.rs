@@ -1,6 +1,8 @@
 mod costs;
+mod finding;
 mod graphs;
 mod links;
+mod searches;
 mod sight;
 mod speaking;
 
@@ -385,6 +387,8 @@ fn sent_frame(effect: Effect) -> Frame {
         | Effect::Recall(_)
         | Effect::Write { .. }
         | Effect::Reached(_)
+        | Effect::PathFound { .. }
+        | Effect::PathNotFound { .. }
         | Effect::Announced { .. } => {
             panic!("sends: {effect:?}")
         }

@@ -144,6 +144,10 @@ impl Organs {
             }
             A::Reached(sighting) => out.push(Effect::Reached(sighting)),
             A::Announced { emitted_at } => out.push(Effect::Announced { emitted_at }),
+            A::PathFound { destination, hops, after } => {
+                out.push(Effect::PathFound { destination, hops, after });
+            }
+            A::PathNotFound { destination } => out.push(Effect::PathNotFound { destination }),
         }
     }
 
@@ -287,9 +291,13 @@ impl Organs {
                 write_message_head(&mut bytes, class);
                 self.send(cx, link, bytes, None, nerves);
             }
+            Decision::Ask { request, hops } => {
+                let requested = announces::Input::PathRequested { link: from, request, hops, class };
+                self.announces.handle(cx, requested, nerves);
+            }
             Decision::Drop(Cause::NoPath) => {
                 if let Some(destination) = bytes.get(PACKET_AT..).and_then(destination_of) {
-                    self.announces.unreachable(cx, from, &destination);
+                    self.announces.unreachable(cx, from, destination, nerves);
                 }
             }
             Decision::Drop(_) => {}

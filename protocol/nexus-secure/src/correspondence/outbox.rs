@@ -191,8 +191,9 @@ impl Outbox {
         let Some(way) = self.ways.get_mut(&handle) else { return };
         way.standing = Standing::NoPath;
         if way.over_at() <= now {
-            self.give_up(handle, out);
+            return self.give_up(handle, out);
         }
+        out.push(Effect::Wanted(way.outgoing.to));
     }
 
     /// What waits for a way to `destination`, or waited in vain long enough, to be tried at once.

@@ -143,6 +143,8 @@ impl World {
                 let way = self.way_back;
                 self.jobs.push_back((who, Job::Tell(Input::Found { token, recipient, way })));
             }
+            // Nobody is looked for: whoever is known is known from the start.
+            Effect::Wanted(_) => {}
             Effect::Originate { handle, packet, policy } => {
                 self.policies.push(policy);
                 let outcome = match self.path {

@@ -87,6 +87,8 @@ impl Node {
             Event::Announced { .. }
             | Event::Reached { .. }
             | Event::ChannelJammed { .. }
+            | Event::PathFound { .. }
+            | Event::PathNotFound { .. }
             | Event::ClocksParted { .. }
             | Event::EntropyWanted
             | Event::MessageArrived(_)

@@ -52,6 +52,8 @@ impl Observer for Truth {
             }
             Output::Event(
                 Event::ChannelJammed { .. }
+                | Event::PathFound { .. }
+                | Event::PathNotFound { .. }
                 | Event::ClocksParted { .. }
                 | Event::EntropyWanted
                 | Event::LinkUp(_)

@@ -156,7 +156,9 @@ fn whoever_sends_what_cannot_be_carried_on_is_told_again_that_there_is_no_way() 
     node.tell(Input::LinkDown(ONE));
     node.within(300);
     let cx = node.cx();
-    node.organ.unreachable(cx, TWO, &address(7));
+    let mut out: VecDeque<Effect> = VecDeque::new();
+    node.organ.unreachable(cx, TWO, address(7), &mut out);
+    assert_eq!(out, []);
     let told = node.records();
     assert_eq!(
         told.iter().map(|(link, record)| (*link, record.flags.standing)).collect::<Vec<_>>(),

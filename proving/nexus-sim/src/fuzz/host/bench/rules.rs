@@ -44,6 +44,8 @@ impl Bench {
             }
             Event::EntropyWanted
             | Event::ChannelJammed { .. }
+            | Event::PathFound { .. }
+            | Event::PathNotFound { .. }
             | Event::ClocksParted { .. }
             | Event::Attempted { .. }
             | Event::Undelivered { .. } => {}

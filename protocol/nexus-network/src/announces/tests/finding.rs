@@ -1,0 +1,1 @@
+//! Path requests at one node.
