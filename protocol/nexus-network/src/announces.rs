@@ -12,7 +12,9 @@
 //! path to its destination. Spec: spec/network.md#announces.
 
 mod asking;
+mod budget;
 mod cache;
+mod choices;
 mod costs;
 mod finding;
 mod hearing;
@@ -25,6 +27,7 @@ mod repeating;
 mod routing;
 mod sight;
 mod speaking;
+mod standing;
 #[cfg(test)]
 mod tests;
 
@@ -43,12 +46,13 @@ use nexus_wire::nexus::traffic::Class;
 use nexus_wire::reticulum::{Hops, PathRequest};
 
 use crate::interface::{InterfaceId, Mode, Profile, Reach};
-use crate::links::LinkId;
+use crate::links::{LinkId, Trust};
 use crate::media::Frame;
 use crate::routes::Table;
 
 use asking::Asked;
 use cache::Cache;
+pub use choices::Choice;
 pub use costs::Outlet;
 use costs::Owed;
 use finding::Finding;
@@ -62,7 +66,7 @@ use own::{Emission, OwnAnnounce};
 use passing::{Relay, tell};
 pub use routing::Step;
 pub use sight::{Candidate, Routing};
-use speaking::{CHANNELS, HEARING_WAIT, Speech};
+use speaking::{CHANNELS, HEARING_WAIT, Speech, TELL_OVERHEAD};
 
 /// What the organ is told.
 #[derive(Clone, Debug)]
@@ -95,6 +99,17 @@ pub enum Input {
         link: LinkId,
         /// What a hop over it costs.
         hop: Hop,
+    },
+    /// An interface under load carries so many bits per second.
+    Carries(InterfaceId, u64),
+    /// How far a link can be relied on.
+    LinkStands {
+        /// Which.
+        link: LinkId,
+        /// How far its peer is believed to be there.
+        trust: Trust,
+        /// How many of 255 frames are answered; none if nothing is known.
+        reliability: Option<u8>,
     },
     /// How the peer of a link can be told, from here on.
     Hearing {
@@ -303,6 +318,8 @@ enum Timer {
     Search(DestinationHash),
     /// There is airtime for an answer.
     Answer(DestinationHash),
+    /// What was chosen by habit is to be chosen anew.
+    Settle(DestinationHash),
     /// Paths that ended are to be looked for.
     Sweep,
 }
@@ -428,7 +445,8 @@ impl Announces {
             Some(_) if is_shared => {}
             Some(emission) => {
                 out.push(tell(link, self.own.destination(), CompactPathCost::ORIGIN, &emission.bytes));
-                let own = self.own.destination();
+                let (own, len) = (self.own.destination(), emission.bytes.len());
+                self.spend_on(cx.now, link, len);
                 self.repeat_later(cx.now, own, 0);
                 self.owe_generation(cx.now, Outlet::Link(link), &own);
             }
@@ -477,8 +495,17 @@ impl Announces {
                 out.push(Effect::Send(frame(*iface, destination, &emission.bytes)));
             }
         }
-        for (link, _) in self.links.iter().filter(|(_, other)| !self.speech.is_on(other.iface)) {
+        for (link, other) in self.links.iter() {
+            if self.speech.is_on(other.iface) {
+                continue;
+            }
             out.push(tell(link, destination, CompactPathCost::ORIGIN, &emission.bytes));
+            // One's own is said also where the share is spent.
+            self.speech.budgets.spend(
+                other.iface,
+                cx.now,
+                emission.bytes.len().saturating_add(TELL_OVERHEAD),
+            );
         }
         out.push(Effect::Announced { emitted_at: emission.emitted_at });
         self.own.published(emission);
@@ -496,7 +523,7 @@ impl Machine for Announces {
             Input::Up(iface, profile) => self.up(cx, iface, &profile, out),
             Input::Down(iface) => {
                 self.interfaces.remove(&iface);
-                self.speech.channels.remove(&iface);
+                self.speech.down(iface);
                 self.deadlines.cancel(Timer::Speak(iface));
                 self.lose_interface(cx, iface, out);
             }
@@ -505,6 +532,8 @@ impl Machine for Announces {
                 self.link_up(cx, link, Neighbouring::new(iface, peer, hop, cx.now), out);
             }
             Input::LinkMeasured { link, hop } => self.measured(cx, link, hop, out),
+            Input::Carries(iface, bps) => self.speech.budgets.carries(iface, bps),
+            Input::LinkStands { link, trust, reliability } => self.stands(cx, link, trust, reliability, out),
             Input::Hearing { link, hearing } => self.hearing(cx, link, hearing),
             Input::LinkDown(link) => self.link_down(cx, link, out),
             Input::Costs { link, records } => self.heard_costs(cx, link, &records, out),
@@ -540,6 +569,7 @@ impl Machine for Announces {
                 Timer::Ask(destination) => self.ask_again(cx, &destination, out),
                 Timer::Search(destination) => self.search_on(cx, destination, out),
                 Timer::Answer(destination) => self.answer_waiting(cx, &destination, out),
+                Timer::Settle(destination) => self.settle(cx, &destination, out),
                 Timer::Sweep => self.sweep(cx, out),
             }
         }
@@ -555,10 +585,12 @@ impl MemoryBound for Announces {
         // An ordered map's nodes may be half empty; a bounded map is two of them, and a timer is two more.
         const PER_RELAY: usize = nexus_wire::reticulum::MTU + 8 * size_of::<(Timer, Relay, u64)>() + 128;
         const PER_REPEAT: usize = 8 * size_of::<(Timer, DestinationHash, u64)>() + 64;
+        const PER_SETTLING: usize = 4 * size_of::<(Timer, Instant)>() + 64;
         const PER_ASKED: usize = 8 * size_of::<(Timer, Asked, u64)>() + 128;
         const PER_REROUTED: usize = 4 * size_of::<(DestinationHash, u64)>() + 32;
         self.known
             .memory_bound()
+            .saturating_add(self.known.capacity().saturating_mul(PER_SETTLING))
             .saturating_add(self.cache.memory_bound())
             .saturating_add(self.routes.memory_bound())
             .saturating_add(self.owed.memory_bound())

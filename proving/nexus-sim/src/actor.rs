@@ -2,14 +2,19 @@
 
 use nexus_crypto::{DestinationHash, IdentitySeed, NodeIdentity};
 use nexus_machine::{Config, Instant, Seed, Snapshot};
-use nexus_network::{AppData, Limits, Opened, Tapping, announces};
+use nexus_network::announces::{self, Choice};
+use nexus_network::{AppData, Limits, Opened, Tapping};
 use nexus_node::{Input, Node, Output, Setup};
 use nexus_secure::Ratchets;
 use nexus_wire::reticulum::Announce;
 
+use crate::observation::NodeIndex;
+
 /// What a node is given at each of its starts.
 #[derive(Clone, Debug)]
 pub struct Birth {
+    /// Its number in the world.
+    pub node: NodeIndex,
     /// The secret from which its identity follows: the same at every start.
     pub identity: [u8; 32],
     /// What its disk held.
@@ -41,6 +46,8 @@ pub trait Actor {
     fn take_opened(&mut self) -> Option<Opened> {
         None
     }
+    /// Adds all its paths; a machine without a table has none.
+    fn choices(&self, _all: &mut Vec<Choice>) {}
 }
 
 impl Actor for Node {
@@ -91,6 +98,10 @@ impl Actor for Node {
 
     fn take_opened(&mut self) -> Option<Opened> {
         Self::take_opened(self)
+    }
+
+    fn choices(&self, all: &mut Vec<Choice>) {
+        all.extend(self.network().announces().choices());
     }
 }
 

@@ -151,6 +151,7 @@ pub fn build(order: &Order) -> WorldFile {
         radios: Vec::new(),
         cables: Vec::new(),
         networks: Vec::new(),
+        prices: Vec::new(),
         messages: Vec::new(),
         telemetry: Vec::new(),
         voice: Vec::new(),

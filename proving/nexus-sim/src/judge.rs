@@ -15,6 +15,7 @@
 //! | [`delivery`] | what is called delivered is there, shown once, and every errand comes to one end |
 //! | [`agreement`] | both ends of a link know of it, and of no second one |
 //! | [`law`] | no node transmits more, for longer or louder than regulators allow |
+//! | [`routing`] | paths form no circle, lead where they should, cost what they must, and have a second where there is one |
 //! | [`liveness`] | once faults stop, everybody reaches everybody within a stated time |
 
 pub mod agreement;
@@ -27,6 +28,7 @@ pub mod liveness;
 mod mirror;
 pub mod nonces;
 pub mod relay;
+pub mod routing;
 #[cfg(test)]
 mod script;
 pub mod secrecy;
@@ -58,6 +60,12 @@ impl Bench {
         let mut bench = Self::expecting::<A>(scenario, calm_at, within);
         bench.0.push(Box::new(liveness::Liveness::new(scenario.addresses::<A>(), calm_at, within)));
         bench
+    }
+
+    /// Those of safety, and that links stand and messages arrive from `within` after `calm_at` on.
+    #[must_use]
+    pub fn of_calm<A: Actor>(scenario: &Scenario, calm_at: WorldTime, within: Duration) -> Self {
+        Self::expecting::<A>(scenario, calm_at, within)
     }
 
     /// Nobody.

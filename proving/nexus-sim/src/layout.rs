@@ -237,7 +237,7 @@ fn cables(pairs: impl Iterator<Item = (u32, u32)>) -> Vec<MediumPlan> {
     pairs.map(|(a, b)| cable(a, b)).collect()
 }
 
-fn cable(a: u32, b: u32) -> MediumPlan {
+pub(crate) fn cable(a: u32, b: u32) -> MediumPlan {
     let profile = Profile {
         mode: Mode::Reticulum,
         reach: Reach::PointToPoint,
@@ -252,7 +252,7 @@ fn cable(a: u32, b: u32) -> MediumPlan {
     wired(profile, CABLE_DELAY, vec![NodeIndex(a), NodeIndex(b)])
 }
 
-fn lan(nodes: std::ops::Range<u32>) -> MediumPlan {
+pub(crate) fn lan(nodes: impl Iterator<Item = u32>) -> MediumPlan {
     let profile = Profile {
         mode: Mode::Reticulum,
         reach: Reach::Shared,
@@ -270,16 +270,17 @@ fn lan(nodes: std::ops::Range<u32>) -> MediumPlan {
 /// A medium on which each sends at the same rate, and waits until its frame has left.
 fn wired(profile: Profile, delay: Duration, nodes: Vec<NodeIndex>) -> MediumPlan {
     let line = Some(Line::plain(profile.bandwidth_bps));
-    MediumPlan { profile, modems: None, terrain: None, line, delay, nodes, routes: Vec::new() }
+    let (routes, prices) = (Vec::new(), Vec::new());
+    MediumPlan { profile, modems: None, terrain: None, line, delay, nodes, routes, prices }
 }
 
 /// A channel on which all hear all.
 fn radio(profile: Profile, modems: Option<region::Channel>, nodes: Vec<NodeIndex>) -> MediumPlan {
-    let (delay, routes) = (Duration::ZERO, Vec::new());
-    MediumPlan { profile, modems, terrain: None, line: None, delay, nodes, routes }
+    let (delay, routes, prices) = (Duration::ZERO, Vec::new(), Vec::new());
+    MediumPlan { profile, modems, terrain: None, line: None, delay, nodes, routes, prices }
 }
 
-fn fast() -> Modulation {
+pub(crate) fn fast() -> Modulation {
     modulation(FAST_SPREADING_FACTOR)
 }
 
@@ -292,7 +293,7 @@ fn modulation(spreading_factor: u8) -> Modulation {
 }
 
 /// A half-duplex channel of `RNode`s, which all hear each other.
-fn modems(modulation: Modulation, nodes: std::ops::Range<u32>) -> MediumPlan {
+pub(crate) fn modems(modulation: Modulation, nodes: impl Iterator<Item = u32>) -> MediumPlan {
     rnodes_on(european(modulation), nodes)
 }
 
@@ -313,7 +314,7 @@ fn european(modulation: Modulation) -> region::Channel {
     Region::Eu868.channel(&wish).expect("up to 250 kHz fit the sub-band")
 }
 
-fn rnodes_on(channel: region::Channel, nodes: std::ops::Range<u32>) -> MediumPlan {
+fn rnodes_on(channel: region::Channel, nodes: impl Iterator<Item = u32>) -> MediumPlan {
     let settings = Settings { mode: Mode::Reticulum, channel: Some(channel) };
     let profile = settings.profile().expect("a modem with a channel has a profile");
     let nodes = nodes.map(NodeIndex).collect();

@@ -23,8 +23,10 @@
 //! | [`picture`] | a run as pictures: a map, and what radios did over time |
 //! | [`linking`] | links on a radio channel: how long they take, what they cost, the bounds of both |
 //! | [`figures`] | tables of what links on radio cost |
+//! | [`roads`], [`tables`] | which ways there are, and which paths nodes hold |
 //! | [`judge`] | what must be true of every run |
 //! | [`fuzz`](mod@fuzz) | organs and nodes under scripts of any bytes, for fuzzers |
+//! | [`meshes`] | random meshes in which paths are judged |
 //! | [`swarm`] | many seeds, each twice; crashes at every boundary |
 //! | [`acceptance`] | the roadmap's criteria, measured |
 //!
@@ -51,6 +53,7 @@ pub mod linking;
 pub mod log;
 pub mod loud;
 pub mod medium;
+pub mod meshes;
 pub mod modems;
 pub mod neighbour;
 pub mod observation;
@@ -58,9 +61,11 @@ pub mod picture;
 pub mod queue;
 pub mod radios;
 pub mod report;
+pub mod roads;
 pub mod schedule;
 pub mod speed;
 pub mod swarm;
+pub mod tables;
 pub mod trace;
 pub mod traffic;
 pub mod transceivers;

@@ -3,6 +3,7 @@
 
 mod commands;
 mod rendering;
+mod routing_command;
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
@@ -24,6 +25,7 @@ use nexus_sim::log::{Detail, Log};
 use nexus_sim::observation::Observer;
 use nexus_sim::swarm::{self, Order};
 use rendering::Rendering;
+use routing_command::Routes;
 use serde_json::{Value, json};
 
 /// Simulates networks of NEXUS nodes, deterministically: a seed reproduces everything.
@@ -48,6 +50,8 @@ enum Command {
     },
     /// Run many worlds with faults drawn from their seeds, each twice, before all judges.
     Swarm(Swarm),
+    /// Run random meshes and judge their paths.
+    Routes(Routes),
     /// Print figures.
     Figures {
         /// Of what.
@@ -335,6 +339,7 @@ fn main() -> ExitCode {
         Command::Milestones(output) => milestones(output),
         Command::Acceptance { milestone, output } => acceptance(&milestone, output),
         Command::Swarm(swarm) => run_swarm(&swarm),
+        Command::Routes(routes) => routing_command::routes(&routes),
         Command::Figures { of } => figures(of),
         Command::World { command: WorldCommand::New(new) } => commands::new_world(&new),
         Command::Trace { world, output } => trace(&world, output),

@@ -106,7 +106,9 @@ impl Neighbour {
                 links::Effect::Down { last, why } => {
                     self.outputs.push_back(Output::Event(Event::LinkDown { last, why }));
                 }
-                links::Effect::Measured { .. } | links::Effect::Beaconed(_) => {}
+                links::Effect::Measured { .. }
+                | links::Effect::Stands { .. }
+                | links::Effect::Beaconed(_) => {}
                 links::Effect::EntropyWanted => self.outputs.push_back(Output::Event(Event::EntropyWanted)),
             }
         }
@@ -129,6 +131,7 @@ impl Neighbour {
                     self.act(cx, effects);
                 }
                 media::Effect::Sense(iface) => self.outputs.push_back(Output::Sense { iface }),
+                media::Effect::Carries(iface, bps) => self.tell_links(cx, links::Input::Carries(iface, bps)),
                 media::Effect::Write { number, write } => {
                     self.outputs.push_back(Output::Persist { ticket: Ticket(number), writes: vec![write] });
                 }

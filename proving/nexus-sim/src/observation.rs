@@ -2,6 +2,7 @@
 
 use nexus_air::Transmission;
 use nexus_machine::{Duration, Instant, Snapshot, Ticket};
+use nexus_network::announces::Choice;
 use nexus_network::{Opened, Tapping};
 use nexus_node::{Input, Output};
 
@@ -187,6 +188,22 @@ pub trait Observer {
     /// Takes note of what a node's frame says. No observation and not part of the trace: it says nothing that the frame itself
     /// does not.
     fn opened(&mut self, _at: WorldTime, _node: NodeIndex, _opened: &Opened) {}
+    /// Whether it wants to see which paths nodes hold. It is asked at the beginning.
+    fn watches_routes(&self) -> Watching {
+        Watching::Nothing
+    }
+    /// Takes note of all paths that a node holds, after it had an input or woke and its outputs were taken. No observation and not part
+    /// of the trace.
+    fn chose(&mut self, _at: WorldTime, _node: NodeIndex, _all: &[Choice]) {}
+}
+
+/// Whether an observer looks into nodes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Watching {
+    /// It does not.
+    Nothing,
+    /// At the paths that they hold.
+    Routes,
 }
 
 /// An observer that decides whether a run was right.

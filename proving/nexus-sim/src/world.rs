@@ -13,8 +13,9 @@ use std::collections::BTreeSet;
 
 use nexus_crypto::{DestinationHash, IdentitySeed, NodeIdentity, NodePublic};
 use nexus_machine::{Duration, Seed, Stream};
+use nexus_network::announces::Choice;
 use nexus_network::{Endpoint, InterfaceId, Tapping, Timing};
-use nexus_node::{Event as NodeEvent, Input, Output};
+use nexus_node::{Command, Event as NodeEvent, Input, Output};
 
 use crate::actor::Actor;
 use crate::clock::{ClockPlan, WorldTime};
@@ -22,7 +23,9 @@ use crate::disk::Room;
 use crate::layout::Layout;
 use crate::medium::{Medium, Transmission};
 use crate::modems::Said;
-use crate::observation::{Act, Damage, Failure, MediumIndex, NodeIndex, Observation, Observer, What};
+use crate::observation::{
+    Act, Damage, Failure, MediumIndex, NodeIndex, Observation, Observer, Watching, What,
+};
 use crate::queue::EventQueue;
 use crate::schedule::{Action, Direction, LinkFaults, Schedule};
 use crate::trace::{Trace, TraceHash};
@@ -188,6 +191,11 @@ impl Watch<'_, '_> {
         let any = self.observers.iter().any(|observer| observer.wants_opened() == Tapping::Open);
         if any { Tapping::Open } else { Tapping::Shut }
     }
+
+    fn watches_routes(&self) -> Watching {
+        let any = self.observers.iter().any(|observer| observer.watches_routes() == Watching::Routes);
+        if any { Watching::Routes } else { Watching::Nothing }
+    }
 }
 
 struct World<'s, 'w, 'o, A> {
@@ -205,6 +213,9 @@ struct World<'s, 'w, 'o, A> {
     events: u64,
     halted: Option<Failure>,
     watch: Watch<'w, 'o>,
+    watching: Watching,
+    /// Room for what is looked at.
+    choices: Vec<Choice>,
     /// How late hosts are, how long they take, what their entropy is.
     hosts: Stream,
 }
@@ -228,6 +239,7 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
         let modems = |(index, medium): (u64, &Medium)| {
             radio::Channel::of(medium, &scenario.seed.fork_index("medium", index).fork_seed("modems"))
         };
+        let watch = Watch { trace: Trace::default(), observers };
         let mut world = Self {
             scenario,
             now: WorldTime::START,
@@ -241,7 +253,9 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
             frames: 0,
             events: 0,
             halted: None,
-            watch: Watch { trace: Trace::default(), observers },
+            watching: watch.watches_routes(),
+            watch,
+            choices: Vec::new(),
             hosts: scenario.seed.fork("hosts"),
         };
         for (index, (at, _)) in scenario.schedule.iter().enumerate() {
@@ -341,7 +355,12 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
                 self.wake(*node);
                 self.arm(*node);
             }
-            Action::Tell(node, command) => self.give(*node, Input::Command(command.clone())),
+            Action::Tell(node, command) => {
+                if let Command::Price { iface, price } = command {
+                    self.set_price(*node, *iface, *price);
+                }
+                self.give(*node, Input::Command(command.clone()));
+            }
             Action::MoveAddress(medium, node) => self.media[medium.place()].move_address(*node),
             Action::Inject { medium, to, bytes } => self.inject(*medium, *to, bytes),
             Action::Calm => self.calm(),

@@ -5,6 +5,7 @@
 
 mod media;
 mod prepare;
+mod prices;
 mod schedule;
 mod traffic;
 mod written;
@@ -18,8 +19,8 @@ use crate::world::Scenario;
 
 pub use written::{
     Air, Bulk, Cable, Channel, Crash, Cut, Disturb, Driven, Expect, FORMAT, Judged, Messages, Network,
-    NetworkKind, Node, Outage, Partition, Propagation, Radio, RegionName, Shadowing, Speaks, Telemetry,
-    Voice, Waypoint, WorldFile, Written,
+    NetworkKind, Node, Outage, Partition, Price, Propagation, Radio, RegionName, Shadowing, Speaks,
+    Telemetry, Voice, Waypoint, WorldFile, Written,
 };
 
 /// Why a file is no world: one sentence, and the line that it is about.

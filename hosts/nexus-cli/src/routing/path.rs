@@ -1,7 +1,7 @@
 //! `nexus path`: every way to a node, and why the chosen one is taken.
 
 use clap::Args;
-use nexus_daemon::api::{PathPolicy, Standing, Way, Ways};
+use nexus_daemon::api::{PathPolicy, Way, Ways};
 use serde_json::{Value, json};
 
 use super::reasons::reason;
@@ -64,7 +64,7 @@ impl Path {
 
 /// Whether packets may take a way.
 pub(super) const fn is_usable(way: &Way) -> bool {
-    matches!(way.standing, Standing::Usable | Standing::Stale)
+    way.standing.is_usable()
 }
 
 fn as_json(known: &Ways, book: &AddressBook) -> Value {

@@ -10,7 +10,7 @@ use crate::quantities::price;
 pub(super) fn reason(ways: &Ways, place: usize, book: &AddressBook) -> String {
     let Some(way) = ways.ways.get(place) else { return String::new() };
     match way.standing {
-        Standing::Usable | Standing::Stale => {}
+        Standing::Usable | Standing::Stale | Standing::Doubted => {}
         Standing::InClear => {
             return "not usable: it runs in clear, where no packets are sent; it says that the node is there"
                 .to_owned();
@@ -36,6 +36,7 @@ pub(super) fn reason(ways: &Ways, place: usize, book: &AddressBook) -> String {
     }
     let stale = match way.standing {
         Standing::Stale => "stale (nobody said it of late), ",
+        Standing::Doubted => "doubted (its neighbour does not answer), ",
         _usable => "",
     };
     if way.chosen_by.contains(&ways.policy) {
@@ -62,15 +63,19 @@ fn why_chosen(ways: &Ways, chosen: &Way, book: &AddressBook) -> String {
     let others: Vec<&Way> = ways.ways.iter().filter(|way| *way != chosen).collect();
     let also = also_chosen(ways.policy, chosen);
     let head = format!("chosen under {}{also}", ways.policy);
-    let usable = others.iter().filter(|way| matches!(way.standing, Standing::Usable | Standing::Stale));
+    let usable = others.iter().filter(|way| way.standing.is_usable());
     let score = |way: &&&Way| way.scores.get(&ways.policy).copied().unwrap_or(u16::MAX);
     let Some(next) = usable.min_by_key(score) else {
         let only = if others.is_empty() { "the only way" } else { "the only way that may be used" };
         return format!("{head}: {only}");
     };
     let other = called(next.via.as_deref(), book);
-    if next.standing == Standing::Stale && chosen.standing == Standing::Usable {
-        return format!("{head}: {other}'s way is stale");
+    if chosen.standing == Standing::Usable {
+        match next.standing {
+            Standing::Stale => return format!("{head}: {other}'s way is stale"),
+            Standing::Doubted => return format!("{head}: {other} does not answer"),
+            _as_good => {}
+        }
     }
     let differences = differences(chosen, next, &other);
     if differences.is_empty() {

@@ -181,6 +181,8 @@ pub enum Standing {
     Usable,
     /// They may where there is no other: nobody said it of late.
     Stale,
+    /// They may where there is no other: its neighbour does not answer.
+    Doubted,
     /// Not: it runs in clear.
     InClear,
     /// Not: it may lead back here. Its neighbour said `said` where this node said `limit`.
@@ -201,6 +203,14 @@ pub enum Standing {
     /// What this program does not know.
     #[serde(other)]
     Unknown,
+}
+
+impl Standing {
+    /// Whether packets may go that way.
+    #[must_use]
+    pub const fn is_usable(self) -> bool {
+        matches!(self, Self::Usable | Self::Stale | Self::Doubted)
+    }
 }
 
 /// Answers [`Verb::Trace`](super::Verb::Trace).

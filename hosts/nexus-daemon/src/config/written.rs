@@ -121,6 +121,7 @@ struct WrittenFaults {
     duplication_permille: u16,
     reordering_permille: u16,
     corruption_permille: u16,
+    delay_ms: u16,
     seed: u64,
 }
 
@@ -131,6 +132,7 @@ impl Default for WrittenFaults {
             duplication_permille: 0,
             reordering_permille: 0,
             corruption_permille: 0,
+            delay_ms: 0,
             seed: 1,
         }
     }
@@ -397,12 +399,14 @@ fn decorations(
             duplication_permille: duplication,
             reordering_permille: reordering,
             corruption_permille: corruption,
+            delay_ms,
             seed,
         } = *spanned.get_ref();
         if [loss, duplication, reordering, corruption].iter().any(|share| *share > 1_000) {
             return Err(Wrong::new(spanned, "a share of faults is at most 1000 permille"));
         }
-        Ok(Faults { seed, loss, duplication, reordering, corruption })
+        let delay = std::time::Duration::from_millis(delay_ms.into());
+        Ok(Faults { seed, loss, duplication, reordering, corruption, delay })
     });
     Ok(Decorations {
         faults: faults.transpose()?,

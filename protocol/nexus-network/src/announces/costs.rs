@@ -13,6 +13,7 @@ use nexus_wire::nexus::message::{Body, MessageWriter};
 use nexus_wire::nexus::path_cost::{CompactPathCost, Generation};
 use nexus_wire::reticulum::RandomHash;
 
+use super::budget::Purpose;
 use super::routing::Said;
 use super::{Announces, Effect, SearchMotive, Timer, count};
 use crate::interface::InterfaceId;
@@ -141,7 +142,7 @@ impl Announces {
             },
             Outlet::Hearers(iface) => (iface, None),
         };
-        if let Some(busy_until) = self.speech.busy_until(iface, cx.now) {
+        if let Some(busy_until) = self.speech.budgets.busy_until(iface, Purpose::Cost, cx.now) {
             return self.deadlines.set(Timer::Costs(outlet), busy_until);
         }
         let mut records = Vec::new();
@@ -327,15 +328,23 @@ impl Announces {
         destination: DestinationHash,
         out: &mut impl Sink<Effect>,
     ) {
-        let Some(known) = self.known.get(&destination) else {
-            if self.takes_request(cx.now, link) {
-                self.find(cx, destination, SearchMotive::Packet, out);
-            }
-            return;
-        };
-        let told = known.told;
+        if self.known.get(&destination).is_some() {
+            return self.tell_if_withdrawn(cx.now, Some(link), &destination);
+        }
+        if self.takes_request(cx.now, link) {
+            self.find(cx, destination, SearchMotive::Packet, out);
+        }
+    }
+
+    pub(super) fn tell_if_withdrawn(
+        &mut self,
+        now: Instant,
+        link: Option<LinkId>,
+        destination: &DestinationHash,
+    ) {
+        let told = self.known.get(destination).and_then(|known| known.told);
         if told.is_some_and(|told| told.standing == Standing::Withdrawn) {
-            self.owe_one(cx.now, Some(link), &destination);
+            self.owe_one(now, link, destination);
         }
     }
 }

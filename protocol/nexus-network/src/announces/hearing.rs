@@ -8,7 +8,7 @@ use nexus_wire::reticulum::{Announce, Hops, Packet, PacketType};
 use super::known::{HeardAs, Judgement, Neighbour, PathState, Via, print_of};
 use super::passing::{Audience, Promise, take_promise};
 use super::routing::Said;
-use super::{Announces, Effect, Motive, Sighting, count};
+use super::{Announces, Effect, Motive, Sighting, Timer, count};
 use crate::interface::InterfaceId;
 use crate::links::LinkId;
 use crate::routes::NextHop;
@@ -149,6 +149,7 @@ impl Announces {
             self.cache.forget(&forgotten);
             self.routes.forget(&forgotten);
             self.note_rerouted(forgotten);
+            self.deadlines.cancel(Timer::Settle(forgotten));
         }
         self.candidate(cx, &heard.said(), heard.next_hop(), out);
         self.admit_pending(cx, destination, random_hash, out);

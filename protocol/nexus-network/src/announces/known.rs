@@ -110,6 +110,8 @@ pub(super) struct Told {
     /// The path that it was.
     pub(super) over: NextHop,
     pub(super) standing: Standing,
+    /// When.
+    pub(super) at: Instant,
 }
 
 /// Whether a path to a destination is known on which packets can go.
@@ -299,6 +301,10 @@ impl KnownDestinations {
         after: Option<&DestinationHash>,
     ) -> impl Iterator<Item = (&DestinationHash, &Known)> + use<'_> {
         self.entries.behind(after)
+    }
+
+    pub(super) const fn capacity(&self) -> usize {
+        self.entries.capacity()
     }
 
     pub(super) const fn memory_bound(&self) -> usize {

@@ -11,7 +11,7 @@ use super::costs::{PENDING, Pending};
 use super::finding::{TAKEN_AT_ONCE, TAKEN_EVERY};
 use super::known::{Place, Via};
 use crate::interface::InterfaceId;
-use crate::links::LinkId;
+use crate::links::{LinkId, Trust};
 
 /// One link.
 #[derive(Debug)]
@@ -19,6 +19,10 @@ pub(super) struct Neighbouring {
     pub(super) iface: InterfaceId,
     pub(super) peer: IdentityHash,
     pub(super) hop: Hop,
+    /// How far the peer is believed to be there,
+    pub(super) trust: Trust,
+    /// and how many of 255 frames it answers, if that is known.
+    pub(super) reliability: Option<u8>,
     pub(super) up_at: Instant,
     /// How far the peer was told of what was known when the link came up.
     pub(super) told: Option<Place>,
@@ -40,6 +44,8 @@ pub(super) struct Neighbouring {
 
 /// Links slower than this, or of unknown bandwidth, are spoken on less eagerly.
 const FAST_BPS: u64 = 1_000_000;
+/// Slower links are told once: to say everything three times would take too much of them.
+const REPEATING_BPS: u64 = 50_000;
 /// Telling spends at most this share of a link's bandwidth, in percent.
 const SHARE_PERCENT: u64 = 3;
 /// One announce a second in any case: a link that cannot carry that is no link.
@@ -58,6 +64,8 @@ impl Neighbouring {
             iface,
             peer,
             hop,
+            trust: Trust::Sure,
+            reliability: None,
             up_at: now,
             told: None,
             told_again: 0,
@@ -73,6 +81,12 @@ impl Neighbouring {
 
     pub(super) fn is_fast(&self) -> bool {
         self.hop.bandwidth.bps().is_some_and(|bps| bps > FAST_BPS)
+    }
+
+    /// Whether what is said to it is said again: on a cable that loses frames nobody else says it. Where one frame is heard by many others
+    /// see to that.
+    pub(super) fn is_told_again(&self) -> bool {
+        self.hop.bandwidth.bps().is_some_and(|bps| bps > REPEATING_BPS)
     }
 
     /// Whether the peer may have one more announce verified, which is then spent.

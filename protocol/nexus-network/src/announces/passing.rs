@@ -13,9 +13,10 @@ use nexus_wire::nexus::traffic;
 use nexus_wire::reticulum::relay::HEADROOM;
 use nexus_wire::reticulum::{Announce, Context, Hops, Packet, PacketMut, Propagation};
 
+use super::budget::Purpose;
 use super::costs::Outlet;
 use super::known::{Neighbour, Told, Via};
-use super::speaking::Introduced;
+use super::speaking::{Introduced, Leave, TELL_OVERHEAD};
 use super::{Announces, Effect, Timer, count, frame};
 use crate::interface::Reach;
 use crate::links::LinkId;
@@ -120,30 +121,45 @@ impl Announces {
             return;
         }
         // Links would take this node for the next hop: without a path they hear of it when there is one again.
-        let Some(Told { cost, .. }) = self.quote(now, &destination) else { return };
+        let Some(Told { cost, .. }) = self.quote_announced(now, &destination) else { return };
         let Some(relay) = self.relays.get_mut(&destination) else { return };
         relay.fast_links = FastLinks::Told;
+        let mut later = Vec::new();
         for (link, neighbouring) in self.links.iter() {
-            if neighbouring.is_fast()
+            let is_told = neighbouring.is_fast()
                 && !self.speech.is_on(neighbouring.iface)
-                && relay.peer != Some(neighbouring.peer)
-            {
-                out.push(tell(link, destination, cost, &relay.packet));
+                && relay.peer != Some(neighbouring.peer);
+            if is_told {
+                match self.speech.tells(neighbouring.iface, now, relay.packet.len()) {
+                    Leave::Given => out.push(tell(link, destination, cost, &relay.packet)),
+                    Leave::Later => later.push(neighbouring.iface),
+                }
             }
+        }
+        for iface in later {
+            self.speak_when_free(now, iface, destination);
         }
     }
 
     pub(super) fn relay(&mut self, now: Instant, destination: DestinationHash, out: &mut impl Sink<Effect>) {
         self.deadlines.cancel(Timer::FastRelay(destination));
         let Some(relay) = self.relays.remove(&destination) else { return };
-        let quoted = self.quote(now, &destination);
-        for (link, neighbouring) in self.links.iter().filter(|(_, other)| !self.speech.is_on(other.iface)) {
-            let is_told = neighbouring.is_fast() && relay.fast_links == FastLinks::Told;
+        let quoted = self.quote_announced(now, &destination);
+        let mut later = Vec::new();
+        for (link, neighbouring) in self.links.iter() {
+            let is_told = self.speech.is_on(neighbouring.iface)
+                || neighbouring.is_fast() && relay.fast_links == FastLinks::Told;
             if let Some(Told { cost, .. }) =
                 quoted.filter(|_| !is_told && relay.peer != Some(neighbouring.peer))
             {
-                out.push(tell(link, destination, cost, &relay.packet));
+                match self.speech.tells(neighbouring.iface, now, relay.packet.len()) {
+                    Leave::Given => out.push(tell(link, destination, cost, &relay.packet)),
+                    Leave::Later => later.push(neighbouring.iface),
+                }
             }
+        }
+        for iface in later {
+            self.speak_when_free(now, iface, destination);
         }
         if quoted.is_some_and(|told| told.over.link() != relay.from.link()) {
             // Whoever said it first is not on the way any more, and may need it.
@@ -172,6 +188,11 @@ impl Announces {
         if cx.config.relaying == Relaying::Off {
             return;
         }
+        if let Some(busy_until) =
+            self.speech.budgets.busy_until(neighbouring.iface, Purpose::Announce, cx.now)
+        {
+            return self.deadlines.set(Timer::Tell(link), busy_until);
+        }
         for _ in 0..PLACES_AT_ONCE {
             let Some(neighbouring) = self.links.get_mut(link) else { return };
             let Some(place) = self.known.next_place(neighbouring.told) else {
@@ -187,10 +208,11 @@ impl Announces {
             if self.links.leads_to_same(via, link) || !self.cache.holds(&destination) {
                 continue;
             }
-            let Some(Told { cost, .. }) = self.quote(cx.now, &destination) else { continue };
+            let Some(Told { cost, .. }) = self.quote_announced(cx.now, &destination) else { continue };
             let Some(packet) = self.cache.take_up(&destination) else { continue };
             out.push(tell(link, destination, cost, packet));
             let len = packet.len();
+            self.spend_on(cx.now, link, len);
             self.owe_generation(cx.now, Outlet::Link(link), &destination);
             return self.tell_on(cx, link, len);
         }
@@ -202,7 +224,7 @@ impl Announces {
         let Some(neighbouring) = self.links.get(link) else { return };
         let (up_at, iface) = (neighbouring.up_at, neighbouring.iface);
         let is_dense = self.is_dense(iface);
-        if let Some(busy_until) = self.speech.busy_until(iface, cx.now) {
+        if let Some(busy_until) = self.speech.budgets.busy_until(iface, Purpose::Announce, cx.now) {
             return self.deadlines.set(Timer::Tell(link), busy_until);
         }
         if neighbouring.told.is_none()
@@ -250,6 +272,8 @@ impl Announces {
                 && self.links.may_correct(link, destination, cx.now)
             {
                 out.push(tell(link, destination, CompactPathCost::ORIGIN, &own.bytes));
+                let len = own.bytes.len();
+                self.spend_on(cx.now, link, len);
                 self.owe_generation(cx.now, Outlet::Link(link), &destination);
             }
             return;
@@ -260,13 +284,23 @@ impl Announces {
             return;
         }
         // To whom it is about, no cost says anything, and no path leads through this node.
-        let quoted = if is_peers_own { None } else { self.quote(cx.now, &destination).map(|told| told.cost) };
+        let quoted =
+            if is_peers_own { None } else { self.quote_announced(cx.now, &destination).map(|told| told.cost) };
         let Some(cost) = quoted.or(is_peers_own.then_some(UNKNOWN)) else { return };
         if self.links.may_correct(link, destination, cx.now)
             && let Some(packet) = self.cache.take_up(&destination)
         {
             out.push(tell(link, destination, cost, packet));
+            let len = packet.len();
+            self.spend_on(cx.now, link, len);
             self.owe_generation(cx.now, Outlet::Link(link), &destination);
+        }
+    }
+
+    /// An announce of `len` bytes was told to a link.
+    pub(super) fn spend_on(&mut self, now: Instant, link: LinkId, len: usize) {
+        if let Some(other) = self.links.get(link) {
+            self.speech.budgets.spend(other.iface, now, len.saturating_add(TELL_OVERHEAD));
         }
     }
 }

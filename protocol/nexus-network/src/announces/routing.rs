@@ -14,14 +14,21 @@ use super::known::{Path, PathState, Told, Via};
 use super::neighbours::Neighbours;
 use super::{Announces, Effect, LINK_REFRESH, Medium, REFRESH, Timer};
 use crate::interface::InterfaceId;
-use crate::links::LinkId;
+use crate::links::{LinkId, Trust};
 use crate::routes::{
-    Claim, Distance, Edition, NextHop, PathName, PathPolicy, Put, RoutingEntry, Stage, Stance,
-    is_more_by_a_quarter,
+    Approach, Claim, Distance, Edition, Habit, NextHop, PathName, PathPolicy, Put, RoutingEntry, Stage, Stance,
 };
 
 /// A path that nobody said again for so many intervals is stale, and one interval later it is forgotten.
 const INTERVALS: u64 = 3;
+/// What costs more or less by this part is told at once,
+const QUARTER: u64 = 4;
+/// and by this part once it has settled:
+const SIXTEENTH: u64 = 16;
+/// after so long,
+const SETTLES: Duration = Duration::from_secs(10);
+/// and so long after it was told last.
+const SETTLED: Duration = Duration::from_secs(60);
 /// How often a part of the table is searched for paths that ended,
 const SWEEP: Duration = Duration::from_secs(60);
 /// how large a part of it,
@@ -73,6 +80,10 @@ impl Announces {
     ) -> Option<Step> {
         let best = self.best(destination, policy, except)?;
         let (next_hop, stage) = (best.next_hop(), best.stage());
+        if best.is_doubted() {
+            // It goes where it may arrive, there being nothing better; whoever sent it here knows better perhaps.
+            self.tell_if_withdrawn(now, except, destination);
+        }
         let path = self.routes.name(destination, next_hop);
         if let Some(entry) = self.routes.named(path) {
             entry.use_at(seconds(now));
@@ -98,7 +109,7 @@ impl Announces {
         credit(entry);
         if entry.is_to_be_judged() {
             let destination = entry.destination();
-            self.assess(now, &destination, Stance::Steady);
+            let _kept: Habit = self.assess(now, &destination, Stance::Steady);
         }
     }
 
@@ -108,8 +119,9 @@ impl Announces {
         policy: PathPolicy,
         except: Option<LinkId>,
     ) -> Option<&RoutingEntry> {
-        self.routes
-            .best(destination, policy, except, |next_hop| hop_of(&self.links, &self.interfaces, next_hop))
+        self.routes.best(destination, policy, except, |next_hop| {
+            approach_of(&self.links, &self.interfaces, next_hop)
+        })
     }
 
     fn path_of(&self, entry: &RoutingEntry, now_s: u32) -> Option<Path> {
@@ -166,6 +178,7 @@ impl Announces {
             cost,
             over: offer.next_hop(),
             standing: Standing::Offered,
+            at: now,
         };
         known.told = Some(told);
         let distance = known
@@ -173,21 +186,30 @@ impl Announces {
             .map_or_else(|| Distance::new(edition, &cost), |distance| distance.after_saying(edition, &cost));
         if known.distance != Some(distance) {
             known.distance = Some(distance);
-            self.assess(now, destination, Stance::Steady);
+            let _kept: Habit = self.assess(now, destination, Stance::Steady);
         }
         Some(told)
     }
 
-    fn assess(&mut self, now: Instant, destination: &DestinationHash, stance: Stance) {
+    /// The same, beside the announce that is kept: none if what is offered is of an older emission. Its cost would be taken for the newer
+    /// one's, and bind nobody.
+    pub(super) fn quote_announced(&mut self, now: Instant, destination: &DestinationHash) -> Option<Told> {
+        let announced = self.known.get(destination)?.random_hash;
+        let offered = self.routes.offer(destination)?.random_hash();
+        if offered == announced { self.quote(now, destination) } else { None }
+    }
+
+    fn assess(&mut self, now: Instant, destination: &DestinationHash, stance: Stance) -> Habit {
         let distance = self.known.get(destination).and_then(|known| known.distance);
         let (links, interfaces) = (&self.links, &self.interfaces);
-        let hop_of = |next_hop| hop_of(links, interfaces, next_hop);
+        let approach_of = |next_hop| approach_of(links, interfaces, next_hop);
         let before = self.routes.winner(destination);
-        self.routes.assess(destination, distance, seconds(now), stance, hop_of);
+        let habit = self.routes.assess(destination, distance, seconds(now), stance, approach_of);
         // What was the winner may be gone already where a path was lost.
         if stance == Stance::Open || self.routes.winner(destination) != before {
             self.note_rerouted(*destination);
         }
+        habit
     }
 
     /// A neighbour says what its path costs, of the emission that is known.
@@ -222,7 +244,7 @@ impl Announces {
     }
 
     /// What is said, with the hop added and rounded: once for each candidate, not for each packet.
-    fn rounded(
+    pub(super) fn rounded(
         &self,
         said: CompactPathCost,
         hop: &Hop,
@@ -256,21 +278,49 @@ impl Announces {
         stance: Stance,
         out: &mut impl Sink<Effect>,
     ) {
-        self.assess(cx.now, destination, stance);
-        self.tell_of_change(cx, destination);
+        let habit = self.assess(cx.now, destination, stance);
+        self.tell_what_moved(cx, destination, QUARTER);
+        if habit == Habit::Kept || self.has_moved(destination, SIXTEENTH) {
+            self.settle_later(cx.now, destination);
+        }
         self.ask_if_needed(cx, destination, out);
         self.answer_waiting(cx, destination, out);
     }
 
-    /// Tells those who have to know what became of the way to `destination`.
-    fn tell_of_change(&mut self, cx: Cx, destination: &DestinationHash) {
+    /// What moved by less than is told at once is chosen by and told once it has been so for a while: whoever is told late chooses by
+    /// what was, and at each hop a little more.
+    fn settle_later(&mut self, now: Instant, destination: &DestinationHash) {
         let Some(told) = self.known.get(destination).and_then(|known| known.told) else { return };
-        let offer = self.routes.offer(destination).copied();
-        let total = |entry: RoutingEntry| {
-            hop_of(&self.links, &self.interfaces, entry.next_hop())
-                .map(|hop| entry.total(&hop).cumulative_cost)
-        };
-        match offer {
+        if self.deadlines.get(Timer::Settle(*destination)).is_none() {
+            let at = now.after(SETTLES).max(told.at.after(SETTLED));
+            self.deadlines.set(Timer::Settle(*destination), at);
+        }
+    }
+
+    pub(super) fn settle(&mut self, cx: Cx, destination: &DestinationHash, out: &mut impl Sink<Effect>) {
+        let _none: Habit = self.assess(cx.now, destination, Stance::Open);
+        self.tell_what_moved(cx, destination, SIXTEENTH);
+        self.ask_if_needed(cx, destination, out);
+    }
+
+    /// Whether what is offered costs other than was told, by more than a part of it.
+    fn has_moved(&self, destination: &DestinationHash, part: u64) -> bool {
+        let told = self.known.get(destination).and_then(|known| known.told);
+        let offer = self.routes.offer(destination);
+        let (Some(told), Some(offer)) = (told, offer) else { return false };
+        let hop = hop_of(&self.links, &self.interfaces, offer.next_hop());
+        offer.random_hash() == told.random_hash
+            && hop.is_some_and(|hop| {
+                let cost = offer.total(&hop).cumulative_cost;
+                let told = told.cost.cumulative_cost;
+                is_dearer(told, cost, part) || is_dearer(cost, told, part)
+            })
+    }
+
+    /// Tells those who have to know what is lost, back, of a newer generation, or costs other than was told by more than a part of it.
+    fn tell_what_moved(&mut self, cx: Cx, destination: &DestinationHash, part: u64) {
+        let Some(told) = self.known.get(destination).and_then(|known| known.told) else { return };
+        match self.routes.offer(destination).copied() {
             None if told.standing == Standing::Offered => {
                 if let Some(known) = self.known.get_mut(destination) {
                     known.told = Some(Told { standing: Standing::Withdrawn, ..told });
@@ -282,12 +332,10 @@ impl Announces {
             Some(offer) if offer.random_hash() == told.random_hash => {
                 let is_newer = offer.generation() > told.generation;
                 let is_back = told.standing == Standing::Withdrawn;
-                if is_newer
-                    || is_back
-                    || total(offer).is_some_and(|cost| has_moved(told.cost.cumulative_cost, cost))
-                {
+                if is_newer || is_back || self.has_moved(destination, part) {
                     self.owe_everybody(cx.now, destination);
-                    if is_newer {
+                    // Who came meanwhile was told nothing of the destination, and a record alone says nothing to it.
+                    if is_newer || is_back {
                         self.repeat_later(cx.now, *destination, 0);
                     }
                 } else if offer.next_hop() != told.over {
@@ -311,53 +359,9 @@ impl Announces {
             None => true,
             Some(offer) if offer.edition() == infeasible.edition() => {
                 let [Some(dear), Some(cheap)] = [offer, infeasible].map(total) else { return false };
-                is_dearer_by_a_quarter(dear, cheap)
+                is_dearer(dear, cheap, QUARTER)
             }
             Some(_) => false,
-        }
-    }
-
-    /// What a hop over a link costs is another than before.
-    pub(super) fn measured(&mut self, cx: Cx, link: LinkId, hop: Hop, out: &mut impl Sink<Effect>) {
-        let Some(other) = self.links.get_mut(link) else { return };
-        let before = core::mem::replace(&mut other.hop, hop);
-        let [old, new] = [before, hop].map(|hop| u64::from(hop.latency.0));
-        let is_slower_or_faster = is_more_by_a_quarter(old, new) || is_more_by_a_quarter(new, old);
-        if before.price == hop.price && !is_slower_or_faster {
-            return;
-        }
-        for destination in self.routes.over(|next_hop| next_hop.link() == Some(link)) {
-            let next_hop = NextHop::Link {
-                iface: self.links.get(link).map_or(InterfaceId(0), |other| other.iface),
-                link,
-            };
-            let Some(entry) = self.routes.get(&destination, next_hop).copied() else { continue };
-            let cost = self.rounded(entry.said(), &hop, destination, entry.random_hash(), entry.generation());
-            if let Some(entry) = self.routes.get_mut(&destination, next_hop) {
-                entry.set_cost(cost);
-            }
-            self.reconsider(cx, &destination, Stance::Steady, out);
-        }
-    }
-
-    /// A link is no more: its candidates go over another link with the same peer, if there is one, or are dropped.
-    pub(super) fn lose_link(&mut self, cx: Cx, link: LinkId, out: &mut impl Sink<Effect>) {
-        let Some(iface) = self.links.get(link).map(|other| other.iface) else { return };
-        let lost = NextHop::Link { iface, link };
-        let instead = self.links.down(link);
-        for destination in self.routes.over(|next_hop| next_hop == lost) {
-            let _there: bool = match instead {
-                Some((link, iface)) => self.routes.reroute(&destination, lost, NextHop::Link { iface, link }),
-                None => self.routes.remove(&destination, lost),
-            };
-            self.reconsider(cx, &destination, Stance::Open, out);
-        }
-    }
-
-    /// An interface is no more: nothing is heard in clear there.
-    pub(super) fn lose_interface(&mut self, cx: Cx, iface: InterfaceId, out: &mut impl Sink<Effect>) {
-        for destination in self.routes.over(|next_hop| next_hop == NextHop::Clear(iface)) {
-            self.drop_candidate(cx, &destination, NextHop::Clear(iface), out);
         }
     }
 
@@ -381,16 +385,33 @@ impl Announces {
     }
 }
 
+/// How a neighbour is reached, if it is linked.
+pub(super) fn approach_of(
+    links: &Neighbours,
+    interfaces: &BTreeMap<InterfaceId, Medium>,
+    next_hop: NextHop,
+) -> Option<Approach> {
+    match next_hop {
+        NextHop::Link { link, .. } => links.get(link).map(|other| Approach {
+            hop: other.hop,
+            trust: other.trust,
+            reliability: other.reliability,
+        }),
+        NextHop::Clear(iface) => interfaces.get(&iface).map(|medium| Approach {
+            hop: medium.hop,
+            trust: Trust::Sure,
+            reliability: None,
+        }),
+    }
+}
+
 /// What a hop to a neighbour costs, if that neighbour is there.
 pub(super) fn hop_of(
     links: &Neighbours,
     interfaces: &BTreeMap<InterfaceId, Medium>,
     next_hop: NextHop,
 ) -> Option<Hop> {
-    match next_hop {
-        NextHop::Link { link, .. } => links.get(link).map(|other| other.hop),
-        NextHop::Clear(iface) => interfaces.get(&iface).map(|medium| medium.hop),
-    }
+    approach_of(links, interfaces, next_hop).map(|approach| approach.hop)
 }
 
 /// Whole seconds since boot.
@@ -398,14 +419,10 @@ pub(super) fn seconds(now: Instant) -> u32 {
     u32::try_from(now.since(Instant::BOOT).as_secs()).unwrap_or(u32::MAX)
 }
 
-/// Whether two costs differ by more than a quarter.
-fn has_moved(told: CostCode, cost: CostCode) -> bool {
-    is_dearer_by_a_quarter(told, cost) || is_dearer_by_a_quarter(cost, told)
-}
-
-fn is_dearer_by_a_quarter(dear: CostCode, cheap: CostCode) -> bool {
+/// Whether one cost is above another by more than a part of that.
+fn is_dearer(dear: CostCode, cheap: CostCode, part: u64) -> bool {
     match (dear.price(), cheap.price()) {
-        (Some(dear), Some(cheap)) => is_more_by_a_quarter(dear, cheap),
+        (Some(dear), Some(cheap)) => dear > cheap.saturating_add(cheap.checked_div(part).unwrap_or(0)),
         (None, Some(_)) => true,
         (Some(_) | None, None) => false,
     }

@@ -10,7 +10,7 @@ use nexus_machine::{Inserted, Instant};
 use nexus_wire::nexus::path_cost::CompactPathCost;
 
 use super::known::{Known, Via};
-use super::routing::{hop_of, seconds};
+use super::routing::{approach_of, hop_of, seconds};
 use super::{Announces, count};
 use crate::routes::{Edition, Mark, PathPolicy, Seen, Stage, Standing};
 
@@ -78,8 +78,8 @@ impl<'n> Routing<'n> {
     pub fn candidates(&self, destination: &DestinationHash) -> Vec<Candidate> {
         let Announces { routes, known, links, interfaces, .. } = self.announces;
         let distance = known.get(destination).and_then(|known| known.distance);
-        let hop_of = |next_hop| hop_of(links, interfaces, next_hop);
-        let seen = routes.seen(destination, distance, seconds(self.now), hop_of);
+        let approach_of = |next_hop| approach_of(links, interfaces, next_hop);
+        let seen = routes.seen(destination, distance, seconds(self.now), approach_of);
         seen.iter().map(|seen| self.candidate(seen)).collect()
     }
 

@@ -331,7 +331,7 @@ fn organ(snapshot: &Snapshot, seed: &Seed) -> Announces {
     Announces::new(identity(1), AppData::default(), LIMITS, snapshot, seed)
 }
 
-fn profile(mode: Mode) -> Profile {
+pub(super) fn profile(mode: Mode) -> Profile {
     Profile {
         mode,
         reach: Reach::PointToPoint,

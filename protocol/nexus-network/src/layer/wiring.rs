@@ -54,6 +54,10 @@ impl Organs {
             M::Transmit(frame) => self.leave(cx, frame, nerves, out),
             M::Sense(iface) => out.push(Effect::Sense(iface)),
             M::Jammed(iface) => out.push(Effect::Jammed(iface)),
+            M::Carries(iface, bps) => {
+                self.links.handle(cx, links::Input::Carries(iface, bps), nerves);
+                self.announces.handle(cx, announces::Input::Carries(iface, bps), nerves);
+            }
             M::Write { number, write } => out.push(Effect::Write { by: Writer::Media, number, write }),
         }
     }
@@ -89,6 +93,9 @@ impl Organs {
                 out.push(Effect::LinkDown { last, why });
             }
             L::Beaconed(link) => self.broadcast.handle(cx, B::Beaconed(link), nerves),
+            L::Stands { link, trust, reliability } => {
+                self.announces.handle(cx, A::LinkStands { link, trust, reliability }, nerves);
+            }
             L::Measured { link, hop } => self.announces.handle(cx, A::LinkMeasured { link, hop }, nerves),
             L::EntropyWanted => out.push(Effect::EntropyWanted),
         }

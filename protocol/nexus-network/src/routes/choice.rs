@@ -4,10 +4,10 @@ use nexus_crypto::DestinationHash;
 use nexus_wire::nexus::path_cost::Hop;
 
 use super::distance::Distance;
-use super::entry::{NextHop, RoutingEntry};
+use super::entry::{NextHop, RoutingEntry, Standing};
 use super::policy::{KEPT_POLICIES, Largest, Merits, PathPolicy, score};
 use super::table::{PATHS, Table};
-use crate::links::LinkId;
+use crate::links::{LinkId, Trust};
 
 /// A path is no longer than this, in hops: packets and announces are not carried further.
 pub const MAX_HOPS: u8 = 127;
@@ -21,11 +21,53 @@ pub(crate) enum Stance {
     Steady,
 }
 
-/// What a candidate competes with others in: links before what is in clear, what was said of late before what is stale.
+/// Whether the cheapest path is another than it would be if it were chosen for the first time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Habit {
+    /// It is the best.
+    None,
+    /// It was kept because the best is hardly better.
+    Kept,
+}
+
+/// How a next hop is reached.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Approach {
+    /// What the hop adds to a path.
+    pub(crate) hop: Hop,
+    /// How far its peer is believed to be there.
+    pub(crate) trust: Trust,
+    /// How many of 255 frames are answered; none if nothing is known.
+    pub(crate) reliability: Option<u8>,
+}
+
+/// What a candidate competes with others in: links before what is in clear, a peer that is believed to be there before one that is
+/// not, what was said of late before what is stale.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct League {
     clear: bool,
+    doubt: Doubt,
     stale: bool,
+}
+
+/// How much a next hop is doubted, the least first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Doubt {
+    None,
+    /// It is there, and was not a while ago.
+    Trial,
+    /// It may be gone: nobody else is told of the path.
+    Silent,
+}
+
+impl Doubt {
+    const fn of(trust: Trust) -> Self {
+        match trust {
+            Trust::Sure | Trust::Quiet => Self::None,
+            Trust::Trial => Self::Trial,
+            Trust::Doubted => Self::Silent,
+        }
+    }
 }
 
 /// A candidate, and what tells it from the others.
@@ -40,7 +82,7 @@ struct Contender {
 }
 
 impl Table {
-    /// Judges the candidates for a destination anew, against what this node said itself. `hop_of` is the hop to a neighbour,
+    /// Judges the candidates for a destination anew, against what this node said itself. `approach_of` is the way to a neighbour,
     /// if it is there.
     pub(crate) fn assess(
         &mut self,
@@ -48,40 +90,35 @@ impl Table {
         distance: Option<Distance>,
         now_s: u32,
         stance: Stance,
-        hop_of: impl Fn(NextHop) -> Option<Hop>,
-    ) {
+        approach_of: impl Fn(NextHop) -> Option<Approach>,
+    ) -> Habit {
         let group = self.group(destination);
         let mut contenders: [Option<Contender>; PATHS] = [None; PATHS];
         for (contender, place) in contenders.iter_mut().zip(group.places()) {
             *contender = self.at(*place).map(|entry| {
-                let hop = hop_of(entry.next_hop());
-                Contender::of(*place, entry, distance, now_s, hop)
+                let approach = approach_of(entry.next_hop());
+                Contender::of(*place, entry, distance, now_s, approach)
             });
         }
         let best_league = contenders.iter().flatten().filter_map(|contender| contender.league).min();
         let inside = |contender: &&Contender| contender.league.is_some() && contender.league == best_league;
-        let largest = contenders
-            .iter()
-            .flatten()
-            .filter(inside)
-            .fold(Largest::default(), |largest, contender| largest.with(&contender.merits));
+        let mut habit = Habit::None;
         for (number, policy) in (0_u8..).zip(KEPT_POLICIES) {
-            let value = |contender: &Contender| (score(policy, &contender.merits, &largest), contender.rank);
             let current = contenders
                 .iter()
                 .flatten()
                 .filter(inside)
                 .find(|contender| self.at(contender.place).is_some_and(|entry| entry.wins(number)));
-            let Some(best) =
-                contenders.iter().flatten().filter(inside).min_by_key(|contender| value(contender))
-            else {
+            let Some(decision) = decide(policy, contenders.iter().flatten().filter(inside), current) else {
                 continue;
             };
-            let kept = current.filter(|current| {
-                stance == Stance::Steady
-                    && !is_more_by_a_quarter(value(current).0.into(), value(best).0.into())
-            });
-            let winner = kept.unwrap_or(best).place;
+            let winner = match stance {
+                Stance::Open => decision.best,
+                Stance::Steady => decision.steady,
+            };
+            if policy == PathPolicy::Cheapest && winner != decision.best {
+                habit = Habit::Kept;
+            }
             if let Some(winner) = contenders.iter_mut().flatten().find(|contender| contender.place == winner)
             {
                 winner.wins |= 1 << number;
@@ -89,9 +126,15 @@ impl Table {
         }
         for contender in contenders.iter().flatten() {
             if let Some(entry) = self.at_mut(contender.place) {
-                entry.judge(contender.league.is_some(), contender.wins);
+                let standing = match contender.league.map(|league| league.doubt) {
+                    None => Standing::Unusable,
+                    Some(Doubt::Silent) => Standing::Doubted,
+                    Some(Doubt::None | Doubt::Trial) => Standing::Usable,
+                };
+                entry.judge(standing, contender.wins);
             }
         }
+        habit
     }
 
     /// The best path to a destination by a policy of which the winner is kept; by another the best is looked for. None if there is
@@ -101,7 +144,7 @@ impl Table {
         destination: &DestinationHash,
         policy: PathPolicy,
         except: Option<LinkId>,
-        hop_of: impl Fn(NextHop) -> Option<Hop>,
+        approach_of: impl Fn(NextHop) -> Option<Approach>,
     ) -> Option<&RoutingEntry> {
         let number = policy.number();
         let is_allowed = |entry: &RoutingEntry| except.is_none() || entry.next_hop().link() != except;
@@ -111,14 +154,21 @@ impl Table {
         }
         let rest = || {
             let usable = self.paths(destination).filter(|entry| entry.is_usable() && is_allowed(entry));
-            usable.filter_map(|entry| Some((entry, entry.merits(Some(&hop_of(entry.next_hop())?)))))
+            usable.filter_map(|entry| {
+                let approach = approach_of(entry.next_hop())?;
+                Some((entry, entry.merits(Some(&approach)), Doubt::of(approach.trust)))
+            })
         };
-        let largest = rest().fold(Largest::default(), |largest, (_, merits)| largest.with(&merits));
-        let value = |(entry, merits): &(&RoutingEntry, Merits)| {
-            let is_clear = entry.next_hop().link().is_none();
-            (is_clear, score(policy, merits, &largest), entry.metric(), entry.next_hop())
+        let league = |entry: &RoutingEntry, doubt| (entry.next_hop().link().is_none(), doubt);
+        let best_league = rest().map(|(entry, _, doubt)| league(entry, doubt)).min();
+        let inside = || rest().filter(|(entry, _, doubt)| Some(league(entry, *doubt)) == best_league);
+        let least = inside().map(|(_, merits, _)| merits.price()).min();
+        let competing = || inside().filter(|(_, merits, _)| policy.admits(merits, least));
+        let largest = competing().fold(Largest::default(), |largest, (_, merits, _)| largest.with(&merits));
+        let value = |(entry, merits, _): &(&RoutingEntry, Merits, Doubt)| {
+            (score(policy, merits, &largest), entry.metric(), entry.next_hop())
         };
-        rest().min_by_key(value).map(|(entry, _)| entry)
+        competing().min_by_key(value).map(|(entry, ..)| entry)
     }
 
     /// Where packets without other wishes go.
@@ -127,10 +177,10 @@ impl Table {
         self.paths(destination).find(|entry| entry.wins(number)).map(RoutingEntry::next_hop)
     }
 
-    /// The path that this node offers to others: the cheapest of the newest edition.
+    /// The path that this node offers to others: the cheapest of the newest edition, if its next hop is believed to be there.
     #[must_use]
     pub(crate) fn offer(&self, destination: &DestinationHash) -> Option<&RoutingEntry> {
-        let usable = || self.paths(destination).filter(|entry| entry.is_usable());
+        let usable = || self.paths(destination).filter(|entry| entry.is_usable() && !entry.is_doubted());
         let newest = usable().map(RoutingEntry::edition).max()?;
         let of_newest = || usable().filter(|entry| entry.edition() == newest);
         let cheapest = PathPolicy::Cheapest.number();
@@ -156,20 +206,57 @@ impl Contender {
         entry: &RoutingEntry,
         distance: Option<Distance>,
         now_s: u32,
-        hop: Option<Hop>,
+        approach: Option<Approach>,
     ) -> Self {
         let is_feasible = distance.is_none_or(|distance| distance.admits(entry.edition(), entry.least()));
         let (cost, hops) = entry.metric();
         let is_short = hops <= MAX_HOPS;
-        let league = League { clear: entry.next_hop().link().is_none(), stale: entry.is_stale(now_s) };
+        let league = approach.map(|Approach { trust, .. }| League {
+            clear: entry.next_hop().link().is_none(),
+            doubt: Doubt::of(trust),
+            stale: entry.is_stale(now_s) || trust == Trust::Quiet,
+        });
         Self {
             place,
-            league: (is_feasible && is_short && hop.is_some()).then_some(league),
-            merits: entry.merits(hop.as_ref()),
+            league: league.filter(|_| is_feasible && is_short),
+            merits: entry.merits(approach.as_ref()),
             rank: (cost, hops, entry.next_hop()),
             wins: 0,
         }
     }
+}
+
+/// What a policy makes of the candidates.
+struct Decision {
+    /// The best: its place.
+    best: u32,
+    /// The one that was chosen, unless the best is better by more than a quarter.
+    steady: u32,
+}
+
+/// Decides among candidates of one league, of which `current` was chosen before. For the cheapest, who costs more than the least does
+/// not compete, and latency decides among those who cost about as much: as a share of the dearest that happens to be there it would outweigh
+/// any price.
+fn decide<'c>(
+    policy: PathPolicy,
+    all: impl Iterator<Item = &'c Contender> + Clone,
+    current: Option<&'c Contender>,
+) -> Option<Decision> {
+    let least = all.clone().map(|contender| contender.merits.price()).min();
+    let competing = all.filter(|contender| policy.admits(&contender.merits, least));
+    let largest = competing
+        .clone()
+        .chain(current)
+        .fold(Largest::default(), |largest, contender| largest.with(&contender.merits));
+    let value = |contender: &Contender| (score(policy, &contender.merits, &largest), contender.rank);
+    let best = competing.min_by_key(|contender| value(contender))?;
+    let is_kept = |current: &&Contender| {
+        let is_dear = policy == PathPolicy::Cheapest
+            && least.is_some_and(|least| is_more_by_a_quarter(current.merits.price(), least));
+        !is_dear && !is_more_by_a_quarter(value(current).0.into(), value(best).0.into())
+    };
+    let steady = current.filter(is_kept).map_or(best.place, |current| current.place);
+    Some(Decision { best: best.place, steady })
 }
 
 /// Whether `more` exceeds `less` by more than a quarter of it.

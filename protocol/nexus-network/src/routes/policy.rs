@@ -51,6 +51,9 @@ impl Default for PathPolicy {
     }
 }
 
+/// Prices that differ by no more than this part are about the same: codes are 4.4 % apart.
+const BAND: u64 = 16;
+
 /// For how many policies the winner is kept.
 pub(super) const KEPT: u8 = 4;
 /// Those policies, by their numbers.
@@ -72,6 +75,16 @@ impl PathPolicy {
         }
     }
 
+    /// Whether a candidate competes, where the least price is `least`: by all policies but [`PathPolicy::Cheapest`] all do.
+    pub(super) fn admits(self, merits: &Merits, least: Option<u64>) -> bool {
+        match self {
+            Self::Cheapest => {
+                least.is_none_or(|least| merits.price() <= least.saturating_add(least / BAND))
+            }
+            Self::Fastest | Self::MostReliable | Self::Balanced(_) => true,
+        }
+    }
+
     const fn weights(self) -> Weights {
         match self {
             Self::Cheapest => Weights::CHEAPEST,
@@ -82,7 +95,7 @@ impl PathPolicy {
     }
 
     /// Under which number its winner is kept; none of weights that somebody chose.
-    pub(super) fn number(self) -> Option<u8> {
+    pub(crate) fn number(self) -> Option<u8> {
         match self {
             Self::Cheapest => Some(0),
             Self::Fastest => Some(1),
@@ -101,6 +114,13 @@ pub struct Merits {
     pub latency_ms: u16,
     /// How many of 255 packets arrive, unless unknown.
     pub reliability: Option<u8>,
+}
+
+impl Merits {
+    /// The price; what is unknown is as dear as can be.
+    pub(super) fn price(&self) -> u64 {
+        self.cost.unwrap_or(u64::MAX)
+    }
 }
 
 /// The largest of each among a set of candidates.

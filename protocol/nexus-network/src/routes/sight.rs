@@ -5,21 +5,24 @@
 use alloc::vec::Vec;
 
 use nexus_crypto::DestinationHash;
-use nexus_wire::nexus::path_cost::{CostCode, Hop, HopCount};
+use nexus_wire::nexus::path_cost::{CostCode, HopCount};
 
-use super::choice::MAX_HOPS;
+use super::choice::{Approach, MAX_HOPS};
 use super::distance::{Distance, Edition, Metric};
 use super::entry::{NextHop, RoutingEntry};
 use super::policy::{KEPT_POLICIES, Largest, Merits, PathPolicy, score};
 use super::table::Table;
+use crate::links::Trust;
 
 /// Whether packets may take a path, and if not, what stands against it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// They may.
     Usable,
-    /// They may, but nobody said it for so long that it is taken only where there is no other.
+    /// They may, but nobody said it, or its neighbour said nothing at all, for so long that it is taken only where there is no other.
     Stale,
+    /// They may, but its neighbour does not answer: it is taken only where there is no other, and offered to nobody.
+    Doubted,
     /// It is known, but runs in clear: no packet goes there.
     InClear,
     /// It may lead back here: its neighbour said no less of the same edition than this node itself.
@@ -47,7 +50,7 @@ impl Standing {
     #[must_use]
     pub const fn is_usable(self) -> bool {
         match self {
-            Self::Usable | Self::Stale => true,
+            Self::Usable | Self::Stale | Self::Doubted => true,
             Self::InClear
             | Self::Infeasible { .. }
             | Self::Outdated { .. }
@@ -101,10 +104,10 @@ impl Table {
         destination: &DestinationHash,
         distance: Option<Distance>,
         now_s: u32,
-        hop_of: impl Fn(NextHop) -> Option<Hop>,
+        approach_of: impl Fn(NextHop) -> Option<Approach>,
     ) -> Vec<Seen> {
-        let merits = |entry: &RoutingEntry| entry.merits(hop_of(entry.next_hop()).as_ref());
-        let standing = |entry: &RoutingEntry| standing(entry, distance, now_s, hop_of(entry.next_hop()));
+        let merits = |entry: &RoutingEntry| entry.merits(approach_of(entry.next_hop()).as_ref());
+        let standing = |entry: &RoutingEntry| standing(entry, distance, now_s, approach_of(entry.next_hop()));
         // Those compete that stand as the chosen one does: it is of the best league that has anybody.
         let leading = self.paths(destination).find(|entry| is_chosen(entry)).map(&standing);
         let competes = |entry: &&RoutingEntry| Some(standing(entry)) == leading;
@@ -133,10 +136,13 @@ fn marks(entry: &RoutingEntry, merits: Option<Merits>, largest: &Largest) -> [Ma
     })
 }
 
-fn standing(entry: &RoutingEntry, distance: Option<Distance>, now_s: u32, hop: Option<Hop>) -> Standing {
-    if hop.is_none() {
-        return Standing::Gone;
-    }
+fn standing(
+    entry: &RoutingEntry,
+    distance: Option<Distance>,
+    now_s: u32,
+    approach: Option<Approach>,
+) -> Standing {
+    let Some(Approach { trust, .. }) = approach else { return Standing::Gone };
     if let Some(distance) = distance.filter(|distance| !distance.admits(entry.edition(), entry.least())) {
         let (spoken_of, limit) = distance.parts();
         return if entry.edition() < spoken_of {
@@ -152,7 +158,9 @@ fn standing(entry: &RoutingEntry, distance: Option<Distance>, now_s: u32, hop: O
         Standing::InClear
     } else if !entry.is_usable() {
         Standing::Unjudged
-    } else if entry.is_stale(now_s) {
+    } else if trust == Trust::Doubted {
+        Standing::Doubted
+    } else if entry.is_stale(now_s) || trust == Trust::Quiet {
         Standing::Stale
     } else {
         Standing::Usable

@@ -27,6 +27,8 @@ pub struct MediumPlan {
     pub nodes: Vec<NodeIndex>,
     /// Where each of them is and goes, in the same order; none if it does not matter.
     pub routes: Vec<Route>,
+    /// What each of them asks for carrying packets out over it, in µNXS for 1,024 bytes, in the same order; none if all carry for nothing.
+    pub prices: Vec<u64>,
 }
 
 /// Radios in a landscape.
@@ -85,6 +87,12 @@ impl MediumPlan {
     #[must_use]
     pub fn profile_at(&self, port: usize) -> Profile {
         let bandwidth_bps = self.line.as_ref().map_or(self.profile.bandwidth_bps, |line| line.rate_bps(port));
-        Profile { bandwidth_bps, ..self.profile }
+        Profile { bandwidth_bps, price: self.price_at(port), ..self.profile }
+    }
+
+    /// What the node at a port asks.
+    #[must_use]
+    pub fn price_at(&self, port: usize) -> u64 {
+        self.prices.get(port).copied().unwrap_or(0)
     }
 }

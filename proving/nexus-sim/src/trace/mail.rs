@@ -89,9 +89,9 @@ impl Encoder {
             PathPolicy::Cheapest => self.u8(1),
             PathPolicy::Fastest => self.u8(2),
             PathPolicy::MostReliable => self.u8(3),
-            PathPolicy::Balanced(Weights { cost, latency, unreliability }) => {
+            PathPolicy::Balanced(Weights { ring, cost, latency, unreliability }) => {
                 self.u8(4);
-                for weight in [cost, latency, unreliability] {
+                for weight in [ring, cost, latency, unreliability] {
                     self.u32(weight.into());
                 }
             }

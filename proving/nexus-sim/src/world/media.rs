@@ -123,6 +123,15 @@ impl<A: Actor> World<'_, '_, '_, A> {
         }
     }
 
+    /// What a node asks is its host's to know: it asks the same after a restart.
+    pub(super) fn set_price(&mut self, node: NodeIndex, iface: InterfaceId, price: u64) {
+        let Some(medium) = self.node(node).medium_of(iface) else { return };
+        let on = &mut self.media[medium.place()];
+        let port = on.port_of(node).expect("who has an interface on a medium has a port there");
+        on.plan.prices.resize(on.plan.nodes.len(), 0);
+        on.plan.prices[port] = price;
+    }
+
     pub(super) fn come_up(&mut self, node: NodeIndex, iface: InterfaceId) {
         if let Some(medium) = self.node(node).medium_of(iface) {
             let on = &self.media[medium.place()];

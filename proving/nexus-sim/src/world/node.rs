@@ -8,13 +8,14 @@ use super::{Carrier, Event, PATIENCE, Scenario, World};
 use crate::actor::{Actor, Birth};
 use crate::clock::{ClockPlan, Monotonic, WorldTime};
 use crate::disk::{Disk, Image};
-use crate::observation::{Act, MediumIndex, NodeIndex, Provenance, What};
+use crate::observation::{Act, MediumIndex, NodeIndex, Provenance, Watching, What};
 
 /// A node and all that belongs to it.
 #[derive(Debug)]
 pub(super) struct SimNode<A> {
     /// The machine while it runs.
     actor: Option<A>,
+    node: NodeIndex,
     identity: [u8; 32],
     /// How often it was started before.
     pub(super) incarnation: u32,
@@ -69,6 +70,7 @@ impl<A> SimNode<A> {
         let port = |(_, medium)| Port { medium, carrier: Carrier::Up, sending: None };
         Self {
             actor: None,
+            node,
             identity: scenario.identity(node),
             incarnation: 0,
             outputs: 0,
@@ -172,7 +174,8 @@ impl<A> SimNode<A> {
         self.clock = Monotonic::new(now, reading, self.plan.drift_ppm);
         let snapshot = self.disk.recover();
         let seed = self.seed.fork_index("incarnation", self.incarnation.into());
-        self.actor = Some(A::boot(Birth { identity: self.identity, snapshot: snapshot.clone(), seed }));
+        let (node, identity) = (self.node, self.identity);
+        self.actor = Some(A::boot(Birth { node, identity, snapshot: snapshot.clone(), seed }));
         snapshot
     }
 
@@ -347,8 +350,26 @@ impl<A: Actor> World<'_, '_, '_, A> {
         }
     }
 
-    /// Takes outputs until there are none, or until the node crashes between two of them.
+    /// Shows which paths a node holds to whoever wants to see them.
+    fn show_choices(&mut self, node: NodeIndex) {
+        if self.watching == Watching::Nothing {
+            return;
+        }
+        self.choices.clear();
+        if let Some(actor) = &self.nodes[node.place()].actor {
+            actor.choices(&mut self.choices);
+            let observers = self.watch.observers.iter_mut();
+            observers.for_each(|observer| observer.chose(self.now, node, &self.choices));
+        }
+    }
+
     fn drain(&mut self, node: NodeIndex) {
+        self.take_outputs(node);
+        self.show_choices(node);
+    }
+
+    /// Takes outputs until there are none, or until the node crashes between two of them.
+    fn take_outputs(&mut self, node: NodeIndex) {
         self.show(node);
         for _ in 0..PATIENCE {
             let state = &mut self.nodes[node.place()];

@@ -2,8 +2,8 @@
 
 use nexus_air::{Hearing, Transmission};
 use nexus_machine::Seed;
-use nexus_network::Access;
 use nexus_network::rnode::Settings;
+use nexus_network::{Access, Profile};
 use nexus_node::Input;
 
 use super::{Event, World};
@@ -180,7 +180,10 @@ impl<A: Actor> World<'_, '_, '_, A> {
                     self.queue.push(arrival, event);
                 }
             }
-            Said::Up(profile) if alive => self.give(node, Input::Up { iface, profile }),
+            Said::Up(profile) if alive => {
+                let price = self.media[medium.place()].plan.price_at(port);
+                self.give(node, Input::Up { iface, profile: Profile { price, ..profile } });
+            }
             Said::Down if alive => {
                 self.node(node).forget_transmission(iface);
                 self.give(node, Input::Down { iface });

@@ -68,6 +68,7 @@ fn channel(file: &WorldFile, names: &Names, written: &Written<Channel>) -> Resul
         line: None,
         routes: nodes.iter().map(|node| names.route(*node)).collect(),
         nodes,
+        prices: Vec::new(),
     })
 }
 
@@ -199,7 +200,8 @@ fn plan(
     };
     let routes = nodes.iter().map(|node| names.route(*node)).collect();
     let delay = Duration::from_micros(delay_us);
-    Ok(MediumPlan { profile, modems: None, terrain: None, delay, line: Some(line), routes, nodes })
+    let prices = Vec::new();
+    Ok(MediumPlan { profile, modems: None, terrain: None, delay, line: Some(line), routes, nodes, prices })
 }
 
 const fn taking(queue_bytes: Option<u32>) -> Taking {

@@ -7,7 +7,7 @@ use nexus_air::place::{Position, Route, Waypoint};
 use nexus_machine::{Duration, Instant};
 
 use super::written::{FORMAT, Judged, WorldFile};
-use super::{Prepared, Written, media, schedule, traffic};
+use super::{Prepared, Written, media, prices, schedule, traffic};
 use crate::clock::WorldTime;
 use crate::expectation::{Expectation, Reached, Watched};
 use crate::layout::Layout;
@@ -71,9 +71,12 @@ pub(super) fn prepare(file: &WorldFile) -> Result<Prepared, Wrong> {
     bounds(file)?;
     let (names, media_names) = names(file)?;
     let media = media::media(file, &names)?;
-    let layout = Layout { nodes: u32::try_from(file.nodes.len()).expect("bounded before"), media };
+    let mut layout = Layout { nodes: u32::try_from(file.nodes.len()).expect("bounded before"), media };
+    let repriced = prices::prices(file, &names, &mut layout)?;
     let (flows, traffic) = traffic::flows(file, &names)?;
-    let (schedule, calm_at) = schedule::schedule(file, &names, &layout)?;
+    let (mut schedule, calm_at) = schedule::schedule(file, &names, &layout)?;
+    schedule.extend(repriced);
+    schedule.sort_by_key(|(at, _)| *at);
     let length = Duration::from_secs(file.duration_s);
     let scenario = Scenario {
         schedule,

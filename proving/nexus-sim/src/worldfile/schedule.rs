@@ -91,7 +91,7 @@ fn probability(at: &Written<impl Sized>, ppm: u32) -> Result<u32, Wrong> {
 }
 
 /// A node that is on a medium.
-fn on(
+pub(super) fn on(
     at: &Written<impl Sized>,
     names: &Names,
     layout: &Layout,

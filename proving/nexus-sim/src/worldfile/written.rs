@@ -42,6 +42,9 @@ pub struct WorldFile {
     /// Media of many nodes that are no radio channels of modems.
     #[serde(rename = "network", default, skip_serializing_if = "Vec::is_empty")]
     pub networks: Vec<Written<Network>>,
+    /// What nodes ask for carrying packets; nothing where it is not said.
+    #[serde(rename = "price", default, skip_serializing_if = "Vec::is_empty")]
+    pub prices: Vec<Written<Price>>,
     /// Messages between people.
     #[serde(rename = "messages", default, skip_serializing_if = "Vec::is_empty")]
     pub messages: Vec<Written<Messages>>,
@@ -290,6 +293,20 @@ pub enum NetworkKind {
     Switched,
     /// One transmits at a time, and those in range hear it.
     Wireless,
+}
+
+/// What a node asks for carrying packets out over a medium.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Price {
+    /// Who asks.
+    pub node: String,
+    /// Over which medium.
+    pub medium: String,
+    /// From when on; 0 from the start.
+    pub at_s: u64,
+    /// In µNXS for 1,024 bytes.
+    pub per_kib: u64,
 }
 
 /// Messages between people: random pairs, at random moments.

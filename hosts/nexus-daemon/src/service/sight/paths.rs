@@ -167,6 +167,7 @@ fn standing(standing: routes::Standing) -> Standing {
     match standing {
         routes::Standing::Usable => Standing::Usable,
         routes::Standing::Stale => Standing::Stale,
+        routes::Standing::Doubted => Standing::Doubted,
         routes::Standing::InClear => Standing::InClear,
         routes::Standing::Infeasible { said: least, limit } => {
             Standing::Infeasible { said: said(least), limit: said(limit) }

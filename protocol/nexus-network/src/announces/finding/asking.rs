@@ -10,6 +10,7 @@ use nexus_wire::nexus::traffic::{self, Class};
 use nexus_wire::reticulum::path_request::{PathRequest, Tag};
 use nexus_wire::reticulum::{Hops, MTU, Packet, Payload as _};
 
+use super::super::budget::Purpose;
 use super::super::costs::{Outlet, message_of};
 use super::super::{Announces, Effect, count};
 use super::responding::Response;
@@ -198,17 +199,19 @@ impl Announces {
     /// From when on they may be said; none if the link is not up.
     pub(super) fn say_from(&self, link: LinkId, now: Instant, len: usize) -> Option<Instant> {
         let other = self.links.get(link)?;
+        let free_at = self.speech.budgets.free_at(other.iface, Purpose::Cost).max(now);
         if self.speech.is_on(other.iface) {
-            return Some(self.speech.busy_until(other.iface, now).unwrap_or(now));
+            return Some(free_at);
         }
-        Some(other.requests_from(len))
+        Some(free_at.max(other.requests_from(len)))
     }
 
     pub(super) fn spend_saying(&mut self, link: LinkId, now: Instant, len: usize) {
         let Some(iface) = self.links.get(link).map(|other| other.iface) else { return };
-        if self.speech.is_on(iface) {
-            self.speech.spend(iface, now, len);
-        } else if let Some(other) = self.links.get_mut(link) {
+        self.speech.spend(iface, now, len);
+        if !self.speech.is_on(iface)
+            && let Some(other) = self.links.get_mut(link)
+        {
             other.spend_on_request(now, len);
         }
     }
