@@ -303,7 +303,7 @@ impl Encoder {
                 self.u64(round_trip.as_micros());
             }
             Event::Traced { handle, attempts, round_trip, traced } => {
-                self.tagged_handle(12, *handle);
+                self.tagged_handle(14, *handle);
                 self.u32(*attempts);
                 self.u64(round_trip.as_micros());
                 self.traced(traced);

@@ -117,6 +117,15 @@ fn a_mistake_is_one_sentence_with_the_file_and_the_line() {
             "/etc/nexus.toml:1: a modem behind KISS has a `bitrate`",
         ),
         ("[[serial]]\nport = \"/dev/a\"\nspeed = 0", "/etc/nexus.toml:3: a cable has a speed"),
+        ("[[udp]]\nfaults = { loss_permille = 1001 }", "/etc/nexus.toml:2: a share of faults is at most"),
+    ] {
+        is_refused(text, sentence);
+    }
+}
+
+#[test]
+fn a_price_or_a_choice_of_paths_that_cannot_be_is_refused() {
+    for (text, sentence) in [
         (
             "[[udp]]\nprice = -1",
             "/etc/nexus.toml:2: a price is a whole number of µNXS for 1,024 bytes, 0 or more",
@@ -129,12 +138,15 @@ fn a_mistake_is_one_sentence_with_the_file_and_the_line() {
         ),
         ("path_policy = \"shortest\"", "/etc/nexus.toml:1: \"shortest\" is no way to choose paths: say"),
         ("answer_traces = 1", "/etc/nexus.toml:1: invalid type: integer `1`, expected a boolean"),
-        ("[[udp]]\nfaults = { loss_permille = 1001 }", "/etc/nexus.toml:2: a share of faults is at most"),
     ] {
-        let refusal = parse(text).unwrap_err();
-        assert!(refusal.starts_with(sentence), "{text:?} → {refusal}");
-        assert!(!refusal.contains('\n'), "{refusal}");
+        is_refused(text, sentence);
     }
+}
+
+fn is_refused(text: &str, sentence: &str) {
+    let refusal = parse(text).unwrap_err();
+    assert!(refusal.starts_with(sentence), "{text:?} → {refusal}");
+    assert!(!refusal.contains('\n'), "{refusal}");
 }
 
 #[test]
