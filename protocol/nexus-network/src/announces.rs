@@ -14,6 +14,7 @@
 mod asking;
 mod cache;
 mod costs;
+mod doubting;
 mod finding;
 mod hearing;
 mod known;
@@ -30,7 +31,7 @@ mod tests;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
-use nexus_crypto::{DestinationHash, IdentityHash, NodeIdentity, RatchetPublic};
+use nexus_crypto::{DestinationHash, IdentityHash, NodeId, NodeIdentity, RatchetPublic};
 use nexus_machine::{
     BoundedMap, Cx, Deadlines, Duration, Instant, Machine, MapOverflow, MemoryBound, Seed, Sink, Snapshot,
     Stream, TableId, Write,
@@ -50,6 +51,8 @@ use asking::Asked;
 use cache::Cache;
 pub use costs::Outlet;
 use costs::Owed;
+use doubting::Doubting;
+pub use doubting::{Doubts, Trial};
 use finding::Finding;
 pub use finding::{Motive as SearchMotive, PathRequests};
 use known::KnownDestinations;
@@ -145,6 +148,11 @@ pub enum Input {
         /// Why.
         motive: SearchMotive,
     },
+    /// A probe was proved by whom it went to. Answers [`Effect::Probe`].
+    Probed {
+        /// The effect's.
+        number: u64,
+    },
     /// A ratchet is durable: announce with it from here on.
     Ratchet(RatchetPublic),
     /// Announce with a fresh emission, now.
@@ -208,6 +216,15 @@ pub enum Effect {
         /// Its emission time.
         emitted_at: u64,
     },
+    /// Probe a node by the path that [`Announces::trial`] names, and say [`Input::Probed`] if it proves that.
+    Probe {
+        /// Names the probe.
+        number: u64,
+        /// Whom.
+        node: NodeId,
+        /// What is known of it.
+        recipient: Recipient,
+    },
     /// There is a way to a destination that was looked for.
     PathFound {
         /// Whose.
@@ -261,6 +278,8 @@ pub struct Announces {
     asked: BoundedMap<DestinationHash, Asked>,
     /// Who looks for whom.
     finding: Finding,
+    /// Paths that take packets and prove none.
+    doubting: Doubting,
     cache: Cache,
     /// When the own announce was last spoken in clear for no other reason than that it was time.
     in_clear_at: Option<Instant>,
@@ -298,6 +317,8 @@ enum Timer {
     Search(DestinationHash),
     /// There is airtime for an answer.
     Answer(DestinationHash),
+    /// Something is to be done about paths in doubt.
+    Doubt(DestinationHash),
     /// Paths that ended are to be looked for.
     Sweep,
 }
@@ -338,6 +359,7 @@ impl Announces {
             owed: Owed::new(limits.relays, limits.links.saturating_add(CHANNELS)),
             asked: BoundedMap::new(limits.relays, MapOverflow::EvictLeastRecent),
             finding: Finding::new(limits.relays),
+            doubting: Doubting::new(),
             cache: Cache::new(limits.known, limits.cache_bytes),
             in_clear_at: None,
             relays: BoundedMap::new(limits.relays, MapOverflow::RefuseNew),
@@ -505,6 +527,7 @@ impl Machine for Announces {
             Input::PathRequested { link, request, hops, class } => {
                 self.path_requested(cx, link, &request, hops, class, out);
             }
+            Input::Probed { number } => self.probe_proved(cx, number, out),
             Input::Find { destination, motive } => self.find(cx, destination, motive, out),
             Input::HeardOnLink { link, cost, packet } => self.heard_on_link(cx, link, cost, packet, out),
             Input::Ratchet(ratchet) => {
@@ -533,6 +556,7 @@ impl Machine for Announces {
                 Timer::Ask(destination) => self.ask_again(cx, &destination, out),
                 Timer::Search(destination) => self.search_on(cx, destination, out),
                 Timer::Answer(destination) => self.answer_waiting(cx, &destination, out),
+                Timer::Doubt(destination) => self.look_at_doubts(cx, destination, out),
                 Timer::Sweep => self.sweep(cx, out),
             }
         }
@@ -556,6 +580,7 @@ impl MemoryBound for Announces {
             .saturating_add(self.owed.memory_bound())
             .saturating_add(self.asked.capacity().saturating_mul(PER_ASKED))
             .saturating_add(self.finding.memory_bound())
+            .saturating_add(Doubting::MEMORY_BOUND)
             .saturating_add(self.links.memory_bound())
             .saturating_add(self.relays.capacity().saturating_mul(PER_RELAY.saturating_mul(2)))
             .saturating_add(self.repeats.capacity().saturating_mul(PER_REPEAT))

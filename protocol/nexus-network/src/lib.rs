@@ -51,7 +51,7 @@ pub mod rnode;
 pub mod routes;
 pub mod tap;
 
-pub use announces::{AppData, AppDataTooLong, PathRequests, Recipient, SearchMotive, Sighting};
+pub use announces::{AppData, AppDataTooLong, Doubts, PathRequests, Recipient, SearchMotive, Sighting};
 pub use forwarding::{Decision, Forwarding};
 pub use interface::{
     Access, DutyCycle, Dwell, Endpoint, InterfaceId, Mode, Profile, Reach, SubBand, SubBandId, Timing,

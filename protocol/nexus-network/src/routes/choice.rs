@@ -21,9 +21,11 @@ pub(crate) enum Stance {
     Steady,
 }
 
-/// What a candidate competes with others in: links before what is in clear, what was said of late before what is stale.
+/// What a candidate competes with others in: what is trusted before what is not, links before what is in clear, what was said of
+/// late before what is stale.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct League {
+    distrusted: bool,
     clear: bool,
     stale: bool,
 }
@@ -116,15 +118,21 @@ impl Table {
         let largest = rest().fold(Largest::default(), |largest, (_, merits)| largest.with(&merits));
         let value = |(entry, merits): &(&RoutingEntry, Merits)| {
             let is_clear = entry.next_hop().link().is_none();
-            (is_clear, score(policy, merits, &largest), entry.metric(), entry.next_hop())
+            (
+                entry.is_distrusted(),
+                is_clear,
+                score(policy, merits, &largest),
+                entry.metric(),
+                entry.next_hop(),
+            )
         };
         rest().min_by_key(value).map(|(entry, _)| entry)
     }
 
-    /// The path that this node offers to others: the cheapest of the newest edition.
+    /// The path that this node offers to others: the cheapest of the newest edition that is trusted.
     #[must_use]
     pub(crate) fn offer(&self, destination: &DestinationHash) -> Option<&RoutingEntry> {
-        let usable = || self.paths(destination).filter(|entry| entry.is_usable());
+        let usable = || self.paths(destination).filter(|entry| entry.is_usable() && !entry.is_distrusted());
         let newest = usable().map(RoutingEntry::edition).max()?;
         let of_newest = || usable().filter(|entry| entry.edition() == newest);
         let cheapest = PathPolicy::Cheapest.number();
@@ -155,7 +163,9 @@ impl Contender {
         let is_feasible = distance.is_none_or(|distance| distance.admits(entry.edition(), entry.least()));
         let (cost, hops) = entry.metric();
         let is_short = hops <= MAX_HOPS;
-        let league = League { clear: entry.next_hop().link().is_none(), stale: entry.is_stale(now_s) };
+        let distrusted = entry.is_distrusted();
+        let league =
+            League { distrusted, clear: entry.next_hop().link().is_none(), stale: entry.is_stale(now_s) };
         Self {
             place,
             league: (is_feasible && is_short && hop.is_some()).then_some(league),

@@ -133,7 +133,7 @@ impl World {
                 self.jobs.push_back((who, Job::Tell(Input::Found { token, recipient })));
             }
             // Nobody is looked for: whoever is known is known from the start.
-            Effect::Wanted(_) => {}
+            Effect::Wanted(_) | Effect::Try { .. } | Effect::Tried { .. } => {}
             Effect::Originate { handle, packet } => {
                 let outcome = match self.path {
                     Path::Open => {
