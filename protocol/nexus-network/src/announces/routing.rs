@@ -10,6 +10,7 @@ use nexus_wire::nexus::cost::Standing;
 use nexus_wire::nexus::path_cost::{CompactPathCost, CostCode, Draw, Generation, Hop};
 use nexus_wire::reticulum::RandomHash;
 
+use super::doubting::is_suspect;
 use super::known::{Path, PathState, Told, Via};
 use super::neighbours::Neighbours;
 use super::{Announces, Effect, LINK_REFRESH, Medium, REFRESH, Timer};
@@ -108,9 +109,13 @@ impl Announces {
     fn credit(&mut self, now: Instant, path: PathName, credit: impl FnOnce(&mut RoutingEntry)) {
         let Some(entry) = self.routes.named(path) else { return };
         credit(entry);
+        let (destination, link) = (entry.destination(), entry.next_hop().link());
+        let is_suspect = is_suspect(entry);
         if entry.is_to_be_judged() {
-            let destination = entry.destination();
             let _kept: Habit = self.assess(now, &destination, Stance::Steady);
+        }
+        if is_suspect && let Some(link) = link {
+            self.suspect(now, destination, link);
         }
     }
 
@@ -132,6 +137,7 @@ impl Announces {
             stage: entry.stage(),
             cost: entry.total(&hop),
             is_usable: entry.is_usable(),
+            is_distrusted: entry.is_distrusted(),
             reliability: entry.reliability(),
             age_s: now_s.saturating_sub(entry.updated_s()),
         })
@@ -237,6 +243,7 @@ impl Announces {
             Put::Evicted(other) => self.reconsider(cx, &other, Stance::Open, out),
             Put::Refused => return,
         }
+        self.remember_doubt(destination, next_hop);
         if self.deadlines.get(Timer::Sweep).is_none() {
             self.deadlines.set(Timer::Sweep, cx.now.after(SWEEP));
         }
