@@ -184,7 +184,8 @@ impl Table {
     /// believed to be there.
     #[must_use]
     pub(crate) fn offer(&self, destination: &DestinationHash) -> Option<&RoutingEntry> {
-        let may_be = |entry: &&RoutingEntry| entry.is_usable() && !entry.is_doubted() && !entry.is_distrusted();
+        let may_be =
+            |entry: &&RoutingEntry| entry.is_usable() && !entry.is_doubted() && !entry.is_distrusted();
         let usable = || self.paths(destination).filter(may_be);
         let newest = usable().map(RoutingEntry::edition).max()?;
         let of_newest = || usable().filter(|entry| entry.edition() == newest);
