@@ -7,6 +7,7 @@
 //! | `tidy` | the rules of the house that lints cannot see |
 //! | `acceptance` | the simulator's verdict on every milestone |
 //! | `bench` | all benchmarks, as one table |
+//! | `compare` | NEXUS beside what others run |
 //! | `fuzz` | all fuzz targets in turn, for a while each |
 //!
 //! Every failure is a sentence that says what to do; the exit code is 0 only if nothing failed.
@@ -15,6 +16,7 @@ mod acceptance;
 mod bench;
 mod cargo;
 mod check;
+mod compare;
 mod fault;
 mod fuzz;
 mod metadata;
@@ -58,6 +60,12 @@ enum Request {
         /// Only benchmarks whose name contains this; `daemon`: what a daemon costs, and how fast it is.
         filter: Option<String>,
     },
+    /// NEXUS beside what others run, as one table.
+    Compare {
+        /// What is compared.
+        #[command(subcommand)]
+        subject: compare::Subject,
+    },
     /// All fuzz targets in turn, or one.
     Fuzz {
         /// Only this target.
@@ -92,6 +100,7 @@ fn run(request: Request) -> Result<(), Fault> {
             acceptance::run(&mut session, form)
         }
         Request::Bench { filter } => bench::run(&session, filter.as_deref()),
+        Request::Compare { subject } => compare::run(&session, subject),
         Request::Fuzz { target, seconds } => fuzz::run(&session, target.as_deref(), seconds),
     }
 }

@@ -77,6 +77,12 @@ impl AddressBook {
     }
 
     /// The contacts in a file; none if there is no file.
+    /// One without anybody in it.
+    #[cfg(test)]
+    pub(crate) const fn empty() -> Self {
+        Self { path: PathBuf::new(), contacts: BTreeMap::new() }
+    }
+
     fn open(path: PathBuf) -> Result<Self, BookError> {
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,

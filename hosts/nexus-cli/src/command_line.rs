@@ -6,6 +6,7 @@ use std::path::Path;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::messages::{listen, ping, send};
+use crate::routing::{path, trace};
 use crate::{contacts, demo, doctor, keygen, manual, node, status};
 
 /// The network that people use when there is no provider.
@@ -38,6 +39,10 @@ pub(crate) enum Command {
     Status(status::Status),
     /// Ask another node for an answer
     Ping(ping::Ping),
+    /// Show every way to a node, and why one is taken
+    Path(path::Path),
+    /// Ask a node how packets get there and back
+    Trace(trace::Trace),
     /// Send a message
     Send(send::Send),
     /// Print messages as they arrive

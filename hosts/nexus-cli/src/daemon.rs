@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use nexus_daemon::api::{Code, Failure, Links, Paths, Verb};
+use nexus_daemon::api::{Code, Failure, Links, Path, Paths, Verb};
 use nexus_daemon::client::{Client, ClientError};
 
 use crate::address_book::AddressBook;
@@ -48,9 +48,22 @@ pub(crate) async fn find(client: &mut Client, book: &AddressBook, word: &str) ->
     Ok(Named { node, name })
 }
 
+/// All destinations to which there is a way, page by page.
+pub(crate) async fn all_paths(client: &mut Client) -> Result<Vec<Path>, Refusal> {
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let Paths { paths, next } = client.call(Verb::Paths { after }).await?;
+        all.extend(paths);
+        match next {
+            Some(next) => after = Some(next),
+            None => return Ok(all),
+        }
+    }
+}
+
 async fn known(client: &mut Client) -> Result<BTreeSet<String>, Refusal> {
-    let paths: Paths = client.call(Verb::Paths).await?;
+    let paths = all_paths(client).await?;
     let links: Links = client.call(Verb::Links).await?;
-    let nodes = paths.paths.into_iter().filter(|path| path.node).map(|path| path.destination);
+    let nodes = paths.into_iter().filter(|path| path.node).map(|path| path.destination);
     Ok(nodes.chain(links.links.into_iter().map(|link| link.peer)).collect())
 }

@@ -15,6 +15,7 @@ mod paper_key;
 mod passphrase_entry;
 mod place;
 mod quantities;
+mod routing;
 mod status;
 mod table;
 mod terminal;
@@ -30,6 +31,8 @@ fn main() -> ExitCode {
         Command::Keygen(keygen) => exit_code(&keygen.run()),
         Command::Status(status) => wait_for(status.run()),
         Command::Ping(ping) => wait_for(ping.run()),
+        Command::Path(path) => wait_for(path.run()),
+        Command::Trace(trace) => wait_for(trace.run()),
         Command::Send(send) => wait_for(send.run()),
         Command::Listen(listen) => wait_for(listen.run()),
         Command::Contacts(contacts) => exit_code(&contacts.run()),

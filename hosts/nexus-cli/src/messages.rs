@@ -10,7 +10,7 @@ use nexus_daemon::client::ClientError;
 use crate::ending::Refusal;
 
 /// Why something that was tried did not arrive.
-fn not_delivered(refusal: ClientError) -> Result<Failure, Refusal> {
+pub(crate) fn not_delivered(refusal: ClientError) -> Result<Failure, Refusal> {
     match refusal {
         ClientError::Refused(failure)
             if matches!(failure.code, Code::NoPath | Code::NoReceipt | Code::Busy | Code::NotFound) =>
@@ -22,7 +22,7 @@ fn not_delivered(refusal: ClientError) -> Result<Failure, Refusal> {
 }
 
 /// Why, for a person, with what may help.
-fn why(failure: &Failure) -> String {
+pub(crate) fn why(failure: &Failure) -> String {
     let advice = match failure.code {
         Code::NoPath => "; `nexus status paths` shows whom the node knows",
         Code::NoReceipt => "; it may have arrived all the same",

@@ -68,6 +68,25 @@ pub(crate) fn rate(bps: u64) -> String {
     }
 }
 
+/// A price for 1,024 bytes, in units of 1,000 µNXS.
+pub(crate) fn price(unxs_per_kib: Option<u64>) -> String {
+    const LARGER: [&str; 6] = ["mNXS/KiB", "NXS/KiB", "kNXS/KiB", "MNXS/KiB", "GNXS/KiB", "TNXS/KiB"];
+    match unxs_per_kib {
+        None => "of unknown cost".to_owned(),
+        Some(0) => "free".to_owned(),
+        Some(unxs) => scaled(unxs, "µNXS/KiB", &LARGER),
+    }
+}
+
+/// The same in µNXS, for columns.
+pub(crate) fn short_price(unxs_per_kib: Option<u64>) -> String {
+    match unxs_per_kib {
+        None => "?".to_owned(),
+        Some(0) => "free".to_owned(),
+        Some(unxs) => scaled(unxs, "", &["k", "M", "G", "T", "P", "E"]).replace(' ', ""),
+    }
+}
+
 fn scaled(count: u64, unit: &str, larger: &[&str]) -> String {
     let (mut whole, mut rest, mut name) = (count, 0, unit);
     for unit in larger {
@@ -134,6 +153,19 @@ mod tests {
         assert_eq!(
             [7, 1_234, 12_345, 123_456].map(milliseconds),
             ["0.00 ms", "1.23 ms", "12.3 ms", "123 ms"]
+        );
+    }
+
+    #[test]
+    fn prices_are_read_in_the_unit_that_fits() {
+        assert_eq!(
+            [None, Some(0), Some(40), Some(1_234), Some(2_500_000)].map(price),
+            ["of unknown cost", "free", "40 µNXS/KiB", "1.2 mNXS/KiB", "2.5 NXS/KiB"]
+        );
+        assert_eq!(price(Some(u64::MAX)), "18.4 TNXS/KiB");
+        assert_eq!(
+            [None, Some(0), Some(40), Some(1_234), Some(u64::MAX)].map(short_price),
+            ["?", "free", "40", "1.2k", "18.4E"]
         );
     }
 

@@ -4,12 +4,12 @@ mod pages;
 mod watch;
 
 use clap::{Args, ValueEnum};
-use nexus_daemon::api::{self, Interfaces, Links, Paths, Verb};
+use nexus_daemon::api::{self, Interfaces, Links, Path, Verb};
 use nexus_daemon::client::Client;
 use serde_json::{Map, Value, json};
 
 use crate::address_book::AddressBook;
-use crate::daemon::connect;
+use crate::daemon::{all_paths, connect};
 use crate::ending::{Ending, Outcome, Refusal};
 use crate::place::Place;
 use crate::terminal::{print, print_json};
@@ -55,7 +55,7 @@ enum Section {
 #[derive(Debug)]
 struct Snapshot {
     status: api::Status,
-    paths: Paths,
+    paths: Vec<Path>,
 }
 
 impl Status {
@@ -101,7 +101,7 @@ impl Status {
                 Section::Node => client.call(Verb::Status).await?,
                 Section::Interfaces => client.call(Verb::Interfaces).await?,
                 Section::Links => client.call(Verb::Links).await?,
-                Section::Paths => client.call(Verb::Paths).await?,
+                Section::Paths => json!({ "paths": all_paths(client).await? }),
                 Section::Neighbours => {
                     let snapshot = Snapshot::take(client).await?;
                     json!({ "neighbours": pages::neighbours_of(&snapshot) })
@@ -123,7 +123,7 @@ impl Status {
 impl Snapshot {
     async fn take(client: &mut Client) -> Result<Self, Refusal> {
         let mut status: api::Status = client.call(Verb::Status).await?;
-        let paths = client.call(Verb::Paths).await?;
+        let paths = all_paths(client).await?;
         // The glance may leave out what does not fit a line; the lists are asked for by themselves.
         status.interfaces = client.call::<Interfaces>(Verb::Interfaces).await?.interfaces;
         status.links = client.call::<Links>(Verb::Links).await?.links;

@@ -4,6 +4,7 @@
 //! long as there is something to tell, and at the end `ok` or `error`. Node ids and hashes are lower-case hexadecimal.
 //! Spec: spec/control.md.
 
+mod paths;
 mod radio;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use paths::{
+    Begin, Cost, NotAPathPolicy, Path, PathPolicy, Paths, Quote, Said, Standing, Traced, Way, Ways,
+};
 pub use radio::{Radio, RadioChannel, RadioLoad};
 
 /// The protocol's version: the `v` of every line.
@@ -40,14 +44,39 @@ pub enum Verb {
     Interfaces,
     /// [`Links`].
     Links,
-    /// The destinations known and the ways there: [`Paths`].
-    Paths,
+    /// The destinations known and the chosen ways there, as many as fit a line: [`Paths`].
+    Paths {
+        /// Only those whose hashes come later.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<String>,
+    },
+    /// Every way to one destination, and what decides among them: [`Ways`].
+    Path {
+        /// The destination's hash; a node's id.
+        to: String,
+        /// By what the best is chosen; as the node is set, if not said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        policy: Option<PathPolicy>,
+    },
+    /// Asks a node how the question came and how it would send back: [`Traced`], after a [`Progress`] event for each attempt.
+    Trace {
+        /// The node's id.
+        to: String,
+        /// For how long it is tried, in seconds; 0: once.
+        for_s: u64,
+        /// By what the way is chosen here; as the node is set, if not said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        policy: Option<PathPolicy>,
+    },
     /// Asks a node for an answer: [`Delivered`], after an [`Progress`] event for each attempt.
     Ping {
         /// The node's id.
         to: String,
         /// For how long it is tried, in seconds; 0: once.
         for_s: u64,
+        /// By what the way is chosen here; as the node is set, if not said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        policy: Option<PathPolicy>,
     },
     /// Sends a message: [`Delivered`], after a [`Progress`] event for each attempt.
     Send {
@@ -60,6 +89,9 @@ pub enum Verb {
         signed: bool,
         /// For how long it is tried, in seconds; 0: once.
         for_s: u64,
+        /// By what the way is chosen here; as the node is set, if not said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        policy: Option<PathPolicy>,
     },
     /// The messages that arrived: [`Inbox`].
     Inbox {
@@ -223,6 +255,9 @@ pub struct Status {
     pub interfaces: Vec<Interface>,
     /// Its links.
     pub links: Vec<Link>,
+    /// By what the ways of its own packets are chosen, where nobody says otherwise.
+    #[serde(default)]
+    pub path_policy: PathPolicy,
     /// How many destinations it knows.
     pub paths: u64,
     /// How many messages it keeps.
@@ -253,6 +288,9 @@ pub struct Interface {
     pub address: String,
     /// Nominal rate in bits per second; 0 if unknown.
     pub bandwidth_bps: u64,
+    /// What this node asks for carrying packets out there, in µNXS for 1,024 bytes. It is quoted to neighbours; nobody is charged.
+    #[serde(default)]
+    pub price_unxs_per_kib: u64,
     /// What left.
     pub sent: Traffic,
     /// What arrived.
@@ -319,48 +357,6 @@ pub struct Link {
     pub sent: Traffic,
     /// What arrived and was authentic.
     pub received: Traffic,
-}
-
-/// Answers [`Verb::Paths`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Paths {
-    /// Each destination, by its hash.
-    pub paths: Vec<Path>,
-    /// How many more there are than fit one line.
-    pub left_out: u64,
-}
-
-/// A destination and the way there.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Path {
-    /// The destination's hash; a NEXUS node's id.
-    pub destination: String,
-    /// Whether it is a NEXUS node, which can be written to.
-    pub node: bool,
-    /// How many times its announce was received on its way.
-    pub hops: u8,
-    /// The interface's name.
-    pub interface: String,
-    /// The neighbour that carried it: its node id, or its identity hash where it speaks in clear; none if the destination
-    /// is the neighbour.
-    pub via: Option<String>,
-    /// What the way charges and how good it is, where that is known.
-    pub cost: Option<Cost>,
-    /// Its announce's emission, in Unix seconds.
-    pub emission: u64,
-    /// Seconds since it was heard.
-    pub age_s: u64,
-}
-
-/// A path's cost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cost {
-    /// µNXS for 1,024 bytes; none if unknown.
-    pub unxs_per_kib: Option<u64>,
-    /// The largest one-way latency of any hop, in milliseconds.
-    pub worst_latency_ms: u16,
-    /// The smallest bandwidth on the way, in bits per second; 0 if unknown.
-    pub bottleneck_bps: u64,
 }
 
 /// Answers [`Verb::Ping`] and [`Verb::Send`]: the recipient proved that it arrived.
@@ -438,6 +434,36 @@ pub enum Event {
         hops: u8,
         /// The interface's name.
         interface: String,
+    },
+    /// A way to a destination is known, for the first time.
+    PathLearnt {
+        /// Whose.
+        destination: String,
+        /// Where the chosen way begins.
+        way: Begin,
+    },
+    /// No way to a destination is known any more.
+    PathLost {
+        /// Whose.
+        destination: String,
+        /// Where the way began.
+        was: Begin,
+    },
+    /// There is a way to a destination again.
+    PathBack {
+        /// Whose.
+        destination: String,
+        /// Where the chosen way begins.
+        way: Begin,
+    },
+    /// The chosen way to a destination begins elsewhere.
+    PathChanged {
+        /// Whose.
+        destination: String,
+        /// Where it began.
+        from: Begin,
+        /// Where it begins.
+        to: Begin,
     },
     /// An interface came up.
     InterfaceUp {

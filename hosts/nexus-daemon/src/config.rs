@@ -13,12 +13,13 @@ use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use nexus_crypto::NodeId;
-use nexus_machine::Relaying;
+use nexus_crypto::{DestinationHash, NodeId};
+use nexus_machine::{Relaying, Traces};
 use nexus_network::rnode::Condition;
 use nexus_network::{Channel, Mode, Policy};
 use thiserror::Error;
 
+use crate::api::PathPolicy;
 use crate::decorators::Decorations;
 use crate::drivers::serial::Framing;
 use crate::logs::Level;
@@ -55,6 +56,10 @@ pub struct Config {
     pub label: Option<String>,
     /// Where what links carry is recorded in clear, if the operator says so.
     pub pcap_opened: Option<PathBuf>,
+    /// By what the ways of this node's own packets are chosen.
+    pub path_policy: PathPolicy,
+    /// Whether it answers who traces the way to it.
+    pub traces: Traces,
     /// The interfaces, each with a name of its own.
     pub interfaces: Vec<Interface>,
 }
@@ -68,6 +73,8 @@ pub struct Interface {
     pub mode: Mode,
     /// Nominal rate in bits per second, if it is not the medium's own.
     pub bandwidth_bps: Option<u64>,
+    /// What is asked for carrying packets out there, in µNXS for 1,024 bytes.
+    pub price: u64,
     /// What it runs on.
     pub medium: Medium,
     /// What wraps it.
@@ -185,6 +192,8 @@ impl Config {
             relaying: Relaying::On,
             label: None,
             pcap_opened: None,
+            path_policy: PathPolicy::default(),
+            traces: Traces::Answered,
             interfaces: vec![Interface::default_udp()],
         }
     }
@@ -218,11 +227,12 @@ impl Config {
 }
 
 impl Interface {
-    /// Whether the two differ in nothing but in the peers with whom links are kept.
+    /// Whether the two differ in nothing but in what can be changed while they are open: the peers with whom links are kept, and the
+    /// price.
     #[must_use]
-    pub fn same_but_peers(&self, other: &Self) -> bool {
+    pub fn stays_open_as(&self, other: &Self) -> bool {
         let bare = |interface: &Self| {
-            let mut bare = interface.clone();
+            let mut bare = Self { price: 0, ..interface.clone() };
             // In reticulum mode the peer is what the socket is connected to.
             if let (Medium::Udp { peers, .. }, Mode::Nexus) = (&mut bare.medium, bare.mode) {
                 peers.clear();
@@ -232,11 +242,18 @@ impl Interface {
         bare(self) == bare(other)
     }
 
+    /// Whether the two differ in their prices at most.
+    #[must_use]
+    pub fn is_same_but_for_its_price(&self, other: &Self) -> bool {
+        Self { price: 0, ..self.clone() } == Self { price: 0, ..other.clone() }
+    }
+
     fn default_udp() -> Self {
         Self {
             name: "udp0".to_owned(),
             mode: Mode::Nexus,
             bandwidth_bps: None,
+            price: 0,
             medium: Medium::Udp {
                 listen: SocketAddr::from((Ipv6Addr::UNSPECIFIED, PORT)),
                 discovery_v4: Discovery::On,
@@ -252,8 +269,12 @@ impl fmt::Display for Interface {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.name, self.medium)?;
         match self.mode {
-            Mode::Nexus => Ok(()),
-            Mode::Reticulum => f.write_str(", in reticulum mode"),
+            Mode::Nexus => {}
+            Mode::Reticulum => f.write_str(", in reticulum mode")?,
+        }
+        match self.price {
+            0 => Ok(()),
+            price => write!(f, ", asks {price} µNXS for 1,024 bytes (quoted; nobody is charged yet)"),
         }
     }
 }
@@ -307,6 +328,11 @@ pub fn node_id(text: &str) -> Result<NodeId, NotANodeId> {
     }
     let number = u128::from_str_radix(text, 16).map_err(|_| refused())?;
     Ok(NodeId(number.to_be_bytes()))
+}
+
+/// A destination's hash as it is written: like a node id, which is one.
+pub fn destination(text: &str) -> Result<DestinationHash, NotANodeId> {
+    node_id(text).map(DestinationHash::from)
 }
 
 /// What is no node id.

@@ -4,6 +4,7 @@
 //! reports, for what arrives. From the loop to the medium: faults, tracer, recording; so what is traced and recorded is
 //! what the medium really carries.
 
+mod delay;
 pub mod faults;
 pub mod pcap;
 mod tracer;
@@ -41,6 +42,9 @@ impl Decorations {
         let recording = self.pcap.as_ref().map(|pcap| pcap.start(name)).transpose()?;
         let (mut way, mut tasks) = (reports, Vec::new());
         if let Some(faults) = &self.faults {
+            if !faults.delay.is_zero() {
+                way = delay::start(faults.delay, way, &mut tasks);
+            }
             way = relay(faults.start(), way, &mut tasks);
         }
         if let Some(tracer) = &self.tracer {

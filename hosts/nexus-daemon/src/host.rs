@@ -79,6 +79,8 @@ pub struct Host {
     interfaces: Interfaces,
     media: BTreeMap<String, OpenMedium>,
     dials: BTreeMap<(String, Endpoint), Option<NodeId>>,
+    /// What is asked on the interfaces of a medium, by its name.
+    prices: BTreeMap<String, u64>,
     /// What the node asked for and gets at once: readiness, entropy, commands.
     answers: VecDeque<Input>,
     /// For drivers to be opened.
@@ -133,6 +135,7 @@ impl Host {
             interfaces: Interfaces::default(),
             media: BTreeMap::new(),
             dials: BTreeMap::new(),
+            prices: BTreeMap::new(),
             answers: VecDeque::new(),
             reports,
             events,
@@ -267,8 +270,11 @@ impl Host {
         self.settle()
     }
 
-    fn open(&mut self, port: PortId, opening: Opening) {
+    fn open(&mut self, port: PortId, mut opening: Opening) {
         let name = opening.name.clone();
+        if let Some((_, price)) = self.prices.iter().find(|(medium, _)| is_of(&name, medium)) {
+            opening.profile.price = *price;
+        }
         let Some(interface) = self.interfaces.open(port, opening) else {
             tracing::warn!(interface = name, "refused: all 256 interface numbers are taken");
             return;
@@ -372,6 +378,11 @@ impl Host {
     fn now(&self) -> Instant {
         Instant::from_micros(u64::try_from(self.booted.elapsed().as_micros()).unwrap_or(u64::MAX))
     }
+}
+
+/// Whether an interface is of this medium: it is called like it, and connections that a listener accepted after it.
+fn is_of(interface: &str, medium: &str) -> bool {
+    interface.strip_prefix(medium).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 fn record(tape: &mut Tape, opened: &Opened) {

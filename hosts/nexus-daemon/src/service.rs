@@ -3,6 +3,7 @@
 mod answers;
 mod label;
 mod media;
+mod path_news;
 mod refused;
 mod reload;
 mod sight;
@@ -33,6 +34,7 @@ use crate::passphrase::Source;
 use crate::state_dir::{StateDir, StateDirError};
 use crate::store::{Reader, Store, StoreError};
 
+use path_news::PathNews;
 use refused::RefusalLog;
 use reload::Dialling;
 use subscribers::Subscribers;
@@ -106,6 +108,9 @@ struct Service {
     /// Interfaces that frames can pass, by name.
     up: BTreeSet<String>,
     refusals: RefusalLog,
+    path_news: PathNews,
+    /// How much of it the node could not keep, when it was last asked.
+    missed_path_news: u64,
 }
 
 /// Whether the daemon goes on.
@@ -129,7 +134,7 @@ pub async fn run(options: Options) -> Result<(), ServiceError> {
     let public = *NodeIdentity::from_seed(IdentitySeed::from_bytes(*seed.expose())).public();
     let setup = Setup {
         identity: seed,
-        config: nexus_machine::Config { relaying: config.relaying },
+        config: nexus_machine::Config { relaying: config.relaying, traces: config.traces },
         limits: nexus_network::Limits::default(),
         app_data: label::app_data(config.label.as_deref()),
         snapshot,
@@ -141,6 +146,7 @@ pub async fn run(options: Options) -> Result<(), ServiceError> {
     if config.policy != Policy::Anyone {
         host.view().command(Command::Policy(config.policy.clone()));
     }
+    host.view().command(Command::Prefer(sight::policy_of(config.path_policy)));
     if let Some(path) = &config.pcap_opened {
         let path = host.view().record_opened(path)?;
         let path = path.display();
@@ -148,6 +154,7 @@ pub async fn run(options: Options) -> Result<(), ServiceError> {
     }
     for interface in &config.interfaces {
         let medium = media::medium(interface)?;
+        host.view().set_price(&interface.name, interface.price);
         host.view().open(&interface.name, medium.as_ref(), &interface.decorations)?;
         tracing::info!("{interface}");
     }
@@ -166,6 +173,8 @@ pub async fn run(options: Options) -> Result<(), ServiceError> {
         emission: None,
         up: BTreeSet::new(),
         refusals: RefusalLog::default(),
+        path_news: PathNews::default(),
+        missed_path_news: 0,
         options,
     };
     let control = Control::open(&service.options.state)?;
@@ -192,6 +201,8 @@ impl Service {
     ) -> Result<(), ServiceError> {
         let mut signals = Signals::new().map_err(ServiceError::Signals)?;
         let mut changes = self.handle.changes();
+        let mut each_second = tokio::time::interval(std::time::Duration::from_secs(1));
+        each_second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut tick = tokio::time::interval(std::time::Duration::from_millis(500));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         tell_manager(notify::State::Ready);
@@ -208,6 +219,7 @@ impl Service {
                     self.serve_listeners().await;
                     self.log_refusals().await;
                 }
+                _ = each_second.tick() => self.tell_path_news().await,
                 _ = signals.terminate.recv() => break None,
                 _ = signals.interrupt.recv() => break None,
                 _ = signals.hangup.recv() => self.reload_on_signal().await,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use nexus_daemon::api::{
     Answer, Code, Delivered, Done, Event, Inbox, Interfaces, Links, Paths, Reloaded, Reply, Request, Status,
-    Verb,
+    Traced, Verb, Ways,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -33,9 +33,9 @@ fn every_example_of_the_chapter_is_read_and_written_back_as_it_stands() {
             }
         }
     }
-    let every_verb = "announce backup dial events inbox interfaces links listen log_level paths ping reload send status stop undial";
+    let every_verb = "announce backup dial events inbox interfaces links listen log_level path paths ping reload send status stop trace undial";
     assert_eq!(asked.into_iter().collect::<Vec<_>>().join(" "), every_verb);
-    let every_kind = "announced channel_jammed clocks_parted interface_down interface_up link_down link_up message missed progress reached";
+    let every_kind = "announced channel_jammed clocks_parted interface_down interface_up link_down link_up message missed path_back path_changed path_learnt path_lost progress reached";
     assert_eq!(kinds.into_iter().collect::<Vec<_>>().join(" "), every_kind);
 }
 
@@ -79,7 +79,11 @@ fn answered(verb: &Verb, ok: &Value) {
         Verb::Status => drop(back_and_forth::<Status>(ok)),
         Verb::Interfaces => drop(back_and_forth::<Interfaces>(ok)),
         Verb::Links => drop(back_and_forth::<Links>(ok)),
-        Verb::Paths => drop(back_and_forth::<Paths>(ok)),
+        Verb::Paths { .. } => drop(back_and_forth::<Paths>(ok)),
+        Verb::Path { .. } => drop(back_and_forth::<Ways>(ok)),
+        Verb::Trace { .. } => {
+            back_and_forth::<Traced>(ok);
+        }
         Verb::Ping { .. } | Verb::Send { .. } => {
             back_and_forth::<Delivered>(ok);
         }
@@ -103,7 +107,9 @@ fn name(verb: &Verb) -> &'static str {
         Verb::Status => "status",
         Verb::Interfaces => "interfaces",
         Verb::Links => "links",
-        Verb::Paths => "paths",
+        Verb::Paths { .. } => "paths",
+        Verb::Path { .. } => "path",
+        Verb::Trace { .. } => "trace",
         Verb::Ping { .. } => "ping",
         Verb::Send { .. } => "send",
         Verb::Inbox { .. } => "inbox",

@@ -4,6 +4,7 @@
 //! the owner can count it, answer it or pass it on.
 
 use alloc::collections::{BTreeMap, VecDeque};
+use core::ops::Bound;
 
 /// A first-in first-out queue with a bound on its items and on their total weight (usually bytes).
 #[derive(Debug)]
@@ -244,6 +245,13 @@ impl<K: Ord + Clone, V> BoundedMap<K, V> {
         self.entries.iter().map(|(key, entry)| (key, &entry.value))
     }
 
+    /// The entries behind `after`, in the order of their keys; all without.
+    pub fn behind(&self, after: Option<&K>) -> impl Iterator<Item = (&K, &V)> + use<'_, K, V> {
+        let begin = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let entries = self.entries.range::<K, _>((begin, Bound::Unbounded));
+        entries.map(|(key, entry)| (key, &entry.value))
+    }
+
     /// How many entries are held.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -271,6 +279,7 @@ impl<K: Ord + Clone, V> BoundedMap<K, V> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec;
     use alloc::vec::Vec;
 
     #[test]
@@ -282,6 +291,20 @@ mod tests {
         assert_eq!((dropping.push('a', 1), dropping.push('b', 1)), (Pushed::Queued, Pushed::Queued));
         assert_eq!(dropping.push('c', 1), Pushed::Displaced(['a'].into()));
         assert_eq!(dropping.iter().collect::<Vec<_>>(), [&'b', &'c']);
+    }
+
+    #[test]
+    fn a_map_is_walked_from_behind_a_key_that_need_not_be_there() {
+        let mut map = BoundedMap::new(10, MapOverflow::RefuseNew);
+        for key in [1, 3, 5] {
+            assert_eq!(map.insert(key, ()), Inserted::Fresh);
+        }
+        let behind =
+            |after: Option<i32>| map.behind(after.as_ref()).map(|(key, ())| *key).collect::<Vec<_>>();
+        assert_eq!(
+            [None, Some(1), Some(2), Some(5)].map(behind),
+            [vec![1, 3, 5], vec![3, 5], vec![3, 5], vec![]]
+        );
     }
 
     #[test]

@@ -60,6 +60,8 @@ impl WallClock {
 pub struct Config {
     /// Whether this node carries what is not its own.
     pub relaying: Relaying,
+    /// Whether it answers who traces the way to it.
+    pub traces: Traces,
 }
 
 /// Whether a node forwards for others.
@@ -70,6 +72,16 @@ pub enum Relaying {
     On,
     /// A leaf: it speaks and listens for itself only.
     Off,
+}
+
+/// Whether a node says how a trace came to it, and how it would send back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Traces {
+    /// Whoever asks is answered, at a limited rate.
+    #[default]
+    Answered,
+    /// Nobody is.
+    Unanswered,
 }
 
 #[cfg(test)]

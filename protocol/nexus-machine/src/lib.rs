@@ -54,7 +54,7 @@ pub mod time;
 
 pub use bounded::{BoundedMap, BoundedQueue, Inserted, MapOverflow, Pushed, QueueOverflow};
 pub use bucket::Bucket;
-pub use context::{Config, Cx, Relaying, WallClock};
+pub use context::{Config, Cx, Relaying, Traces, WallClock};
 pub use deadlines::Deadlines;
 pub use durable::{Snapshot, TableId, Write};
 pub use gate::{Gate, Ticket};

@@ -249,6 +249,9 @@ impl Relay {
                 | layer::Effect::Jammed(_)
                 | layer::Effect::Reached(_)
                 | layer::Effect::Announced { .. }
+                | layer::Effect::Probe { .. }
+                | layer::Effect::PathFound { .. }
+                | layer::Effect::PathNotFound { .. }
                 | layer::Effect::LinkUp(_)
                 | layer::Effect::LinkDown { .. }
                 | layer::Effect::Arrived { .. }

@@ -12,9 +12,12 @@
 //! path to its destination. Spec: spec/network.md#announces.
 
 mod asking;
+mod budget;
 mod cache;
 mod choices;
 mod costs;
+mod doubting;
+mod finding;
 mod hearing;
 mod known;
 mod limits;
@@ -23,6 +26,7 @@ mod own;
 mod passing;
 mod repeating;
 mod routing;
+mod sight;
 mod speaking;
 mod standing;
 #[cfg(test)]
@@ -31,7 +35,7 @@ mod tests;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
-use nexus_crypto::{DestinationHash, IdentityHash, NodeIdentity, RatchetPublic};
+use nexus_crypto::{DestinationHash, IdentityHash, NodeId, NodeIdentity, RatchetPublic};
 use nexus_machine::{
     BoundedMap, Cx, Deadlines, Duration, Instant, Machine, MapOverflow, MemoryBound, Seed, Sink, Snapshot,
     Stream, TableId, Write,
@@ -39,6 +43,8 @@ use nexus_machine::{
 use nexus_wire::nexus::code::BandwidthCode;
 use nexus_wire::nexus::cost::CostRecord;
 use nexus_wire::nexus::path_cost::{CompactPathCost, Hop, LatencyMs};
+use nexus_wire::nexus::traffic::Class;
+use nexus_wire::reticulum::{Hops, PathRequest};
 
 use crate::interface::{InterfaceId, Mode, Profile, Reach};
 use crate::links::{LinkId, Trust};
@@ -50,6 +56,10 @@ use cache::Cache;
 pub use choices::Choice;
 pub use costs::Outlet;
 use costs::Owed;
+use doubting::Doubting;
+pub use doubting::{Doubts, Trial};
+use finding::Finding;
+pub use finding::{Motive as SearchMotive, PathRequests};
 use known::KnownDestinations;
 pub use known::{Known, Neighbour, Path, Recipient, Via};
 pub use limits::{Limits, Refusals};
@@ -58,7 +68,8 @@ pub use own::{AppData, AppDataTooLong};
 use own::{Emission, OwnAnnounce};
 use passing::{Relay, tell};
 pub use routing::Step;
-use speaking::{CHANNELS, HEARING_WAIT, Speech};
+pub use sight::{Candidate, Routing};
+use speaking::{CHANNELS, HEARING_WAIT, Speech, TELL_OVERHEAD};
 
 /// What the organ is told.
 #[derive(Clone, Debug)]
@@ -92,6 +103,8 @@ pub enum Input {
         /// What a hop over it costs.
         hop: Hop,
     },
+    /// An interface under load carries so many bits per second.
+    Carries(InterfaceId, u64),
     /// How far a link can be relied on.
     LinkStands {
         /// Which.
@@ -132,6 +145,30 @@ pub enum Input {
         link: LinkId,
         /// Whose cost is asked for.
         destination: DestinationHash,
+    },
+    /// A path request arrived on a link.
+    PathRequested {
+        /// Which.
+        link: LinkId,
+        /// What it asks.
+        request: PathRequest,
+        /// How many steps it came, this one included.
+        hops: Hops,
+        /// How urgent it is.
+        class: Class,
+    },
+    /// Look for a way to a destination. Answered by [`Effect::PathFound`] or [`Effect::PathNotFound`]; for a packet's sake alone
+    /// perhaps not, if it was looked for of late.
+    Find {
+        /// Whose.
+        destination: DestinationHash,
+        /// Why.
+        motive: SearchMotive,
+    },
+    /// A probe was proved by whom it went to. Answers [`Effect::Probe`].
+    Probed {
+        /// The effect's.
+        number: u64,
     },
     /// A ratchet is durable: announce with it from here on.
     Ratchet(RatchetPublic),
@@ -196,6 +233,29 @@ pub enum Effect {
         /// Its emission time.
         emitted_at: u64,
     },
+    /// Probe a node by the path that [`Announces::trial`] names, and say [`Input::Probed`] if it proves that.
+    Probe {
+        /// Names the probe.
+        number: u64,
+        /// Whom.
+        node: NodeId,
+        /// What is known of it.
+        recipient: Recipient,
+    },
+    /// There is a way to a destination that was looked for.
+    PathFound {
+        /// Whose.
+        destination: DestinationHash,
+        /// How long the way is.
+        hops: u8,
+        /// How long the search took.
+        after: Duration,
+    },
+    /// A destination was looked for in vain.
+    PathNotFound {
+        /// Whose.
+        destination: DestinationHash,
+    },
 }
 
 /// A verified announce of another.
@@ -233,6 +293,10 @@ pub struct Announces {
     owed: Owed,
     /// Of whom another generation was asked for.
     asked: BoundedMap<DestinationHash, Asked>,
+    /// Who looks for whom.
+    finding: Finding,
+    /// Paths that take packets and prove none.
+    doubting: Doubting,
     cache: Cache,
     /// When the own announce was last spoken in clear for no other reason than that it was time.
     in_clear_at: Option<Instant>,
@@ -242,6 +306,9 @@ pub struct Announces {
     repeats: BoundedMap<DestinationHash, u8>,
     /// What is said where one frame is heard by many.
     speech: Speech,
+    /// To whom the chosen way is, or may be, another, for whoever wants to know.
+    rerouted: BoundedMap<DestinationHash, ()>,
+    missed_rerouted: u64,
     deadlines: Deadlines<Timer>,
     random: Stream,
     refusals: Refusals,
@@ -266,8 +333,14 @@ enum Timer {
     Costs(Outlet),
     /// Another generation is to be asked for again.
     Ask(DestinationHash),
+    /// This node's search is to go on.
+    Search(DestinationHash),
+    /// There is airtime for an answer.
+    Answer(DestinationHash),
     /// What was chosen by habit is to be chosen anew.
     Settle(DestinationHash),
+    /// Something is to be done about paths in doubt.
+    Doubt(DestinationHash),
     /// Paths that ended are to be looked for.
     Sweep,
 }
@@ -307,11 +380,15 @@ impl Announces {
             routes,
             owed: Owed::new(limits.relays, limits.links.saturating_add(CHANNELS)),
             asked: BoundedMap::new(limits.relays, MapOverflow::EvictLeastRecent),
+            finding: Finding::new(limits.relays),
+            doubting: Doubting::new(),
             cache: Cache::new(limits.known, limits.cache_bytes),
             in_clear_at: None,
             relays: BoundedMap::new(limits.relays, MapOverflow::RefuseNew),
             repeats: BoundedMap::new(limits.relays, MapOverflow::RefuseNew),
             speech: Speech::new(limits.relays, limits.known),
+            rerouted: BoundedMap::new(limits.relays, MapOverflow::EvictLeastRecent),
+            missed_rerouted: 0,
             deadlines: Deadlines::default(),
             random: seed.fork("announces"),
             refusals: Refusals::default(),
@@ -390,7 +467,8 @@ impl Announces {
             Some(_) if is_shared => {}
             Some(emission) => {
                 out.push(tell(link, self.own.destination(), CompactPathCost::ORIGIN, &emission.bytes));
-                let own = self.own.destination();
+                let (own, len) = (self.own.destination(), emission.bytes.len());
+                self.spend_on(cx.now, link, len);
                 self.repeat_later(cx.now, own, 0);
                 self.owe_generation(cx.now, Outlet::Link(link), &own);
             }
@@ -439,8 +517,17 @@ impl Announces {
                 out.push(Effect::Send(frame(*iface, destination, &emission.bytes)));
             }
         }
-        for (link, _) in self.links.iter().filter(|(_, other)| !self.speech.is_on(other.iface)) {
+        for (link, other) in self.links.iter() {
+            if self.speech.is_on(other.iface) {
+                continue;
+            }
             out.push(tell(link, destination, CompactPathCost::ORIGIN, &emission.bytes));
+            // One's own is said also where the share is spent.
+            self.speech.budgets.spend(
+                other.iface,
+                cx.now,
+                emission.bytes.len().saturating_add(TELL_OVERHEAD),
+            );
         }
         out.push(Effect::Announced { emitted_at: emission.emitted_at });
         self.own.published(emission);
@@ -458,7 +545,7 @@ impl Machine for Announces {
             Input::Up(iface, profile) => self.up(cx, iface, &profile, out),
             Input::Down(iface) => {
                 self.interfaces.remove(&iface);
-                self.speech.channels.remove(&iface);
+                self.speech.down(iface);
                 self.deadlines.cancel(Timer::Speak(iface));
                 self.lose_interface(cx, iface, out);
             }
@@ -467,11 +554,17 @@ impl Machine for Announces {
                 self.link_up(cx, link, Neighbouring::new(iface, peer, hop, cx.now), out);
             }
             Input::LinkMeasured { link, hop } => self.measured(cx, link, hop, out),
+            Input::Carries(iface, bps) => self.speech.budgets.carries(iface, bps),
             Input::LinkStands { link, trust, reliability } => self.stands(cx, link, trust, reliability, out),
             Input::Hearing { link, hearing } => self.hearing(cx, link, hearing),
             Input::LinkDown(link) => self.link_down(cx, link, out),
             Input::Costs { link, records } => self.heard_costs(cx, link, &records, out),
             Input::CostRequested { link, destination } => self.asked_by(cx, link, &destination, out),
+            Input::PathRequested { link, request, hops, class } => {
+                self.path_requested(cx, link, &request, hops, class, out);
+            }
+            Input::Probed { number } => self.probe_proved(cx, number, out),
+            Input::Find { destination, motive } => self.find(cx, destination, motive, out),
             Input::HeardOnLink { link, cost, packet } => self.heard_on_link(cx, link, cost, packet, out),
             Input::Ratchet(ratchet) => {
                 self.own.set_ratchet(ratchet);
@@ -497,7 +590,10 @@ impl Machine for Announces {
                 Timer::Speak(iface) => self.speak(cx, iface, out),
                 Timer::Costs(outlet) => self.tell_costs(cx, outlet, out),
                 Timer::Ask(destination) => self.ask_again(cx, &destination, out),
+                Timer::Search(destination) => self.search_on(cx, destination, out),
+                Timer::Answer(destination) => self.answer_waiting(cx, &destination, out),
                 Timer::Settle(destination) => self.settle(cx, &destination, out),
+                Timer::Doubt(destination) => self.look_at_doubts(cx, destination, out),
                 Timer::Sweep => self.sweep(cx, out),
             }
         }
@@ -515,6 +611,7 @@ impl MemoryBound for Announces {
         const PER_REPEAT: usize = 8 * size_of::<(Timer, DestinationHash, u64)>() + 64;
         const PER_SETTLING: usize = 4 * size_of::<(Timer, Instant)>() + 64;
         const PER_ASKED: usize = 8 * size_of::<(Timer, Asked, u64)>() + 128;
+        const PER_REROUTED: usize = 4 * size_of::<(DestinationHash, u64)>() + 32;
         self.known
             .memory_bound()
             .saturating_add(self.known.capacity().saturating_mul(PER_SETTLING))
@@ -522,10 +619,13 @@ impl MemoryBound for Announces {
             .saturating_add(self.routes.memory_bound())
             .saturating_add(self.owed.memory_bound())
             .saturating_add(self.asked.capacity().saturating_mul(PER_ASKED))
+            .saturating_add(self.finding.memory_bound())
+            .saturating_add(Doubting::MEMORY_BOUND)
             .saturating_add(self.links.memory_bound())
             .saturating_add(self.relays.capacity().saturating_mul(PER_RELAY.saturating_mul(2)))
             .saturating_add(self.repeats.capacity().saturating_mul(PER_REPEAT))
             .saturating_add(self.speech.memory_bound())
+            .saturating_add(self.rerouted.capacity().saturating_mul(PER_REROUTED))
             .saturating_add(OwnAnnounce::MEMORY_BOUND)
             .saturating_add(256 * 64)
     }

@@ -22,11 +22,11 @@ use nexus_crypto::DestinationHash;
 use nexus_machine::{Cx, MemoryBound, Relaying, Seed};
 use nexus_wire::nexus::traffic::Class;
 use nexus_wire::reticulum::{
-    DestinationType, Flags, HeaderType, Hops, Packet, PacketType, TruncatedPacketHash,
+    DestinationType, Flags, HeaderType, Hops, Packet, PacketType, PathRequest, TruncatedPacketHash,
 };
 use thiserror::Error;
 
-use crate::announces::{Announces, Step};
+use crate::announces::{Announces, Step, Trial};
 use crate::links::LinkId;
 use crate::routes::{PathName, PathPolicy, Stage};
 use duplicates::Duplicates;
@@ -42,6 +42,13 @@ pub enum Decision {
     Forward {
         /// Which.
         link: LinkId,
+    },
+    /// It asks for a path.
+    Ask {
+        /// What it asks.
+        request: PathRequest,
+        /// How many steps it came, this one included.
+        hops: Hops,
     },
     /// It ends here.
     Drop(Cause),
@@ -242,6 +249,24 @@ impl Forwarding {
         Ok(link)
     }
 
+    /// A probe of this node's own is to leave by a path that is in doubt, whatever else is chosen. Rewrites its header for the next
+    /// hop. Its proof counts once somebody looked at it.
+    ///
+    /// # Errors
+    /// [`NoPath`], also if the bytes are not a packet.
+    pub fn probe(&mut self, cx: Cx, trial: Trial, packet: &mut [u8]) -> Result<LinkId, NoPath> {
+        let read = Packet::decode(packet).map_err(|_| NoPath)?;
+        let (flags, hops, name) = (read.flags(), read.hops, self.naming.name(read.truncated_hash()));
+        self.duplicates.insert(&name);
+        let came = Came { from: None, went: Some(trial.link), path: PathName::NONE };
+        self.reverse.insert(&name, came, cx.now);
+        match trial.stage {
+            Stage::Last => {}
+            Stage::Relay => rewrite(packet, flags.in_transport(), hops),
+        }
+        Ok(trial.link)
+    }
+
     /// A proof of this node's own is to leave: back over the link by which the proved packet came, if that is known.
     pub fn prove(&mut self, cx: Cx, packet: &mut [u8]) -> Option<LinkId> {
         let read = Packet::decode(packet).ok()?;
@@ -266,6 +291,11 @@ impl Forwarding {
         }
         if packet.destination_type == DestinationType::Link {
             return Err(Cause::LinkTable);
+        }
+        if packet.destination == DestinationHash::PATH_REQUEST && read.header == HeaderType::One {
+            // By its tag it is known whether it came before: it comes back where nobody is left to be asked.
+            let request = PathRequest::from_packet(packet).map_err(|_| Cause::Malformed)?;
+            return Ok((Decision::Ask { request, hops: read.hops }, packet.flags()));
         }
         let name = self.naming.name(packet.truncated_hash());
         if !packet.context.may_repeat() && self.duplicates.contains(&name) {

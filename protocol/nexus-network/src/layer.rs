@@ -7,10 +7,10 @@ mod wiring;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use nexus_crypto::{IdentitySeed, NodeId, NodeIdentity, RatchetPublic};
-use nexus_machine::{Cx, Instant, Machine, MemoryBound, Seed, Sink, Snapshot, Write, earliest};
+use nexus_crypto::{DestinationHash, IdentitySeed, NodeId, NodeIdentity, RatchetPublic};
+use nexus_machine::{Cx, Duration, Instant, Machine, MemoryBound, Seed, Sink, Snapshot, Write, earliest};
 
-use crate::announces::{self, Announces, AppData, Sighting};
+use crate::announces::{self, Announces, AppData, Recipient, Routing, SearchMotive, Sighting};
 use crate::broadcast::{self, Broadcast};
 use crate::forwarding::{self, Forwarding};
 use crate::interface::{Endpoint, InterfaceId, Profile};
@@ -92,6 +92,26 @@ pub enum Input {
         /// By what its path is chosen.
         policy: PathPolicy,
     },
+    /// Look for a way to a destination. Answered by [`Effect::PathFound`] or [`Effect::PathNotFound`]; for a packet's sake alone
+    /// perhaps not, if it was looked for of late.
+    Find {
+        /// Whose.
+        destination: DestinationHash,
+        /// Why.
+        motive: SearchMotive,
+    },
+    /// Send this probe by the path that it is of. Answers [`Effect::Probe`].
+    Probe {
+        /// The effect's.
+        number: u64,
+        /// The packet, as its originator writes it.
+        packet: Vec<u8>,
+    },
+    /// A probe was proved by whom it went to.
+    Probed {
+        /// Which.
+        number: u64,
+    },
     /// Send a proof of this node's own back along the way that the proved packet came; without one it is dropped.
     Prove {
         /// The packet.
@@ -123,6 +143,29 @@ pub enum Effect {
     Announced {
         /// Its emission time.
         emitted_at: u64,
+    },
+    /// Seal a probe, and say [`Input::Probe`]; should the node prove that it came, [`Input::Probed`].
+    Probe {
+        /// Names the probe.
+        number: u64,
+        /// Whom.
+        node: NodeId,
+        /// What is known of it.
+        recipient: Recipient,
+    },
+    /// There is a way to a destination that was looked for.
+    PathFound {
+        /// Whose.
+        destination: DestinationHash,
+        /// How long the way is.
+        hops: u8,
+        /// How long the search took.
+        after: Duration,
+    },
+    /// A destination was looked for in vain.
+    PathNotFound {
+        /// Whose.
+        destination: DestinationHash,
     },
     /// A link came up.
     LinkUp(LinkStatus),
@@ -294,6 +337,17 @@ impl Network {
         &self.organs.announces
     }
 
+    /// A view of paths as they stand at `now`.
+    #[must_use]
+    pub const fn routing(&self, now: Instant) -> Routing<'_> {
+        Routing::new(&self.organs.announces, now)
+    }
+
+    /// Takes a destination to which the chosen way is, or may be, another than when it was taken last: for hosts that tell of it.
+    pub fn take_rerouted(&mut self) -> Option<DestinationHash> {
+        self.organs.announces.take_rerouted()
+    }
+
     /// Opens or shuts the tap on what links and broadcasts carry. It is shut at first.
     pub fn turn_tap(&mut self, tapping: Tapping) {
         self.organs.links.tap.turn(tapping);
@@ -376,6 +430,11 @@ impl Machine for Network {
             Input::Originate { handle, packet, policy } => {
                 organs.originate(cx, handle, &packet, policy, nerves);
             }
+            Input::Find { destination, motive } => {
+                organs.announces.handle(cx, A::Find { destination, motive }, nerves);
+            }
+            Input::Probe { number, packet } => organs.probe(cx, number, &packet, nerves),
+            Input::Probed { number } => organs.announces.handle(cx, A::Probed { number }, nerves),
             Input::Prove { packet } => organs.prove(cx, &packet, nerves),
         }
         self.settle(cx, out);

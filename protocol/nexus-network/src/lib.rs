@@ -40,6 +40,7 @@ extern crate alloc;
 pub mod announces;
 pub mod broadcast;
 pub mod forwarding;
+mod hashing;
 pub mod interface;
 pub mod layer;
 pub mod links;
@@ -51,7 +52,9 @@ pub mod rnode;
 pub mod routes;
 pub mod tap;
 
-pub use announces::{AppData, AppDataTooLong, Recipient, Sighting};
+pub use announces::{
+    AppData, AppDataTooLong, Candidate, Doubts, PathRequests, Recipient, Routing, SearchMotive, Sighting,
+};
 pub use forwarding::{Decision, Forwarding};
 pub use interface::{
     Access, DutyCycle, Dwell, Endpoint, InterfaceId, Mode, Profile, Reach, SubBand, SubBandId, Timing,

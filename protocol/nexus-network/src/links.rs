@@ -24,13 +24,13 @@ mod opening;
 pub(crate) mod pace;
 mod peer;
 pub mod policy;
-mod pricing;
 pub mod refusals;
 pub(crate) mod replay_window;
 mod sessions;
 mod share;
 pub mod status;
 mod strangers;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod traffic;
@@ -130,6 +130,8 @@ pub enum Input {
         /// In µNXS for 1,024 bytes.
         price: u64,
     },
+    /// An interface under load carries so many bits per second.
+    Carries(InterfaceId, u64),
     /// Fresh entropy.
     Entropy([u8; 32]),
     /// Wall and monotonic clocks parted: this machine may be running twice.
@@ -605,6 +607,7 @@ impl Machine for Links {
             Input::Heard { link } => self.heard_otherwise(cx, link, out),
             Input::Policy(policy) => self.set_policy(cx, policy, out),
             Input::Price { iface, price } => self.set_price(iface, price, out),
+            Input::Carries(iface, bps) => self.set_bandwidth(iface, bps, out),
             Input::Entropy(entropy) => self.entropy(cx, &entropy),
             Input::ClocksParted => self.clocks_parted(cx, out),
         }

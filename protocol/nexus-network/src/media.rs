@@ -7,6 +7,7 @@
 //! gives nothing back. Spec: spec/network.md#medium-access.
 
 mod accounts;
+mod bandwidth;
 mod queue;
 mod tally;
 #[cfg(test)]
@@ -31,6 +32,7 @@ use crate::links::LinkId;
 
 pub use accounts::AIRTIME;
 use accounts::{Accounts, Clearance, Limit};
+use bandwidth::Bandwidth;
 use queue::Queue;
 
 /// What the organ is told.
@@ -65,6 +67,8 @@ pub enum Effect {
     Sense(InterfaceId),
     /// The channel was busy seven times in a row: its frame was dropped.
     Jammed(InterfaceId),
+    /// An interface under load carries so many bits per second, which is another rate than its profile's or than was said before.
+    Carries(InterfaceId, u64),
     /// Make this write durable, then say [`Input::Durable`] with the number.
     Write {
         /// The number.
@@ -155,6 +159,7 @@ struct Interface {
     queue: Queue,
     turn: Turn,
     drops: Drops,
+    bandwidth: Bandwidth,
 }
 
 /// Whose turn it is on an interface.
@@ -162,8 +167,8 @@ struct Interface {
 enum Turn {
     /// Nothing waits; the driver is ready.
     Idle,
-    /// The driver has a frame of so much airtime; it will say when it is ready.
-    Driver { airtime: Duration },
+    /// The driver has a frame of so many bytes and so much airtime; it will say when it is ready.
+    Driver { airtime: Duration, bytes: usize },
     /// The driver was asked whether the channel is free, for the `attempt`th time.
     Sensing { attempt: u8 },
     /// The channel was busy `attempt` times; a deadline is set.
@@ -199,6 +204,12 @@ impl Media {
         self.interfaces.get(&iface).map(|state| &state.profile)
     }
 
+    /// What an interface carries under load, in bits per second; 0 if nothing is known.
+    #[must_use]
+    pub fn bandwidth_bps(&self, iface: InterfaceId) -> Option<u64> {
+        self.interfaces.get(&iface).map(|state| state.bandwidth.bps())
+    }
+
     /// Why frames of an interface did not leave.
     #[must_use]
     pub fn drops(&self, iface: InterfaceId) -> Option<Drops> {
@@ -222,14 +233,16 @@ impl Media {
         if let Some(limit) = limit {
             self.accounts.open(now, &limit);
         }
-        self.interfaces.insert(iface, Interface { profile, limit, queue, turn: Turn::Idle, drops });
+        let bandwidth = Bandwidth::of(&profile);
+        let interface = Interface { profile, limit, queue, turn: Turn::Idle, drops, bandwidth };
+        self.interfaces.insert(iface, interface);
     }
 
     /// Forgets an interface; what waited is counted in the drops that it leaves behind.
     fn close(&mut self, now: Instant, iface: InterfaceId) -> Drops {
         self.backoffs.cancel(iface);
         let Some(closed) = self.interfaces.remove(&iface) else { return Drops::default() };
-        if let (Turn::Driver { airtime }, Some(limit)) = (closed.turn, closed.limit) {
+        if let (Turn::Driver { airtime, .. }, Some(limit)) = (closed.turn, closed.limit) {
             // It may have left.
             self.accounts.end(now, &limit, airtime);
         }
@@ -264,9 +277,9 @@ impl Media {
     /// A frame was sealed on its way to the driver: what it takes of the medium is known.
     fn sealed(&mut self, now: Instant, iface: InterfaceId, len: usize) {
         let Some(state) = self.interfaces.get_mut(&iface) else { return };
-        let Turn::Driver { airtime } = state.turn else { return };
+        let Turn::Driver { airtime, .. } = state.turn else { return };
         let exact = state.profile.airtime(len);
-        state.turn = Turn::Driver { airtime: exact };
+        state.turn = Turn::Driver { airtime: exact, bytes: len };
         if let Some(limit) = state.limit {
             self.accounts.amend(now, &limit, airtime, exact);
         }
@@ -275,9 +288,14 @@ impl Media {
     /// The driver took its frame.
     fn tx_ready(&mut self, now: Instant, iface: InterfaceId, out: &mut impl Sink<Effect>) {
         let Some(state) = self.interfaces.get_mut(&iface) else { return };
-        let Turn::Driver { airtime } = state.turn else { return };
+        let Turn::Driver { airtime, bytes } = state.turn else { return };
         if let Some(limit) = state.limit {
             self.accounts.end(now, &limit, airtime);
+        }
+        if !state.queue.is_empty()
+            && let Some(bps) = state.bandwidth.carried(now, bytes, airtime)
+        {
+            out.push(Effect::Carries(iface, bps));
         }
         self.begin(now, iface, out);
     }
@@ -414,7 +432,8 @@ impl Interface {
         if let Some(limit) = self.limit {
             accounts.begin(now, &limit, airtime);
         }
-        self.turn = Turn::Driver { airtime };
+        self.turn = Turn::Driver { airtime, bytes: frame.len_on_medium() };
+        self.bandwidth.begin(now);
         out.push(Effect::Transmit(frame));
     }
 

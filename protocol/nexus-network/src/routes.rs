@@ -14,13 +14,16 @@ mod chains;
 mod choice;
 mod distance;
 mod entry;
-mod hashing;
 pub mod policy;
+mod sight;
 mod table;
 
 pub use choice::MAX_HOPS;
 pub(crate) use choice::{Approach, Habit, Stance, is_more_by_a_quarter};
 pub use distance::{Distance, Edition};
 pub use entry::{Claim, NextHop, RoutingEntry, Stage};
-pub use policy::{PathPolicy, Weights};
+pub(crate) use policy::{LargestProspect, score_of_prospect};
+pub use policy::{PathPolicy, Prospect, Weights, ring_distance};
+pub(crate) use sight::Seen;
+pub use sight::{Mark, SaidLeast, Standing};
 pub use table::{PATHS, PathName, Put, Table};

@@ -221,6 +221,9 @@ impl Radio {
                 | Effect::Jammed(_)
                 | Effect::Reached(_)
                 | Effect::Announced { .. }
+                | Effect::Probe { .. }
+                | Effect::PathFound { .. }
+                | Effect::PathNotFound { .. }
                 | Effect::LinkUp(_)
                 | Effect::LinkDown { .. }
                 | Effect::Arrived { .. }

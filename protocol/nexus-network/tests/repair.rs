@@ -305,6 +305,9 @@ impl Mesh {
                 | Effect::Announced { .. }
                 | Effect::LinkUp(_)
                 | Effect::LinkDown { .. }
+                | Effect::Probe { .. }
+                | Effect::PathFound { .. }
+                | Effect::PathNotFound { .. }
                 | Effect::Originated { .. } => {}
             }
         }

@@ -4,8 +4,8 @@ use alloc::vec::Vec;
 
 use nexus_crypto::{DestinationHash, NodeId};
 use nexus_machine::{Duration, Ticket, Write};
-use nexus_network::{Down, Endpoint, InterfaceId, LinkStatus, Policy, Profile};
-use nexus_secure::{Attempt, Message, Outgoing, Undelivered};
+use nexus_network::{Down, Endpoint, InterfaceId, LinkStatus, PathPolicy, Policy, Profile};
+use nexus_secure::{Attempt, Message, Outgoing, Traced, Undelivered};
 
 /// What a host tells a node.
 #[derive(Clone, Debug)]
@@ -98,8 +98,16 @@ pub enum Command {
         price: u64,
     },
     /// Send something to a node until its receipt came or its time is over. Answered by [`Event::Delivered`] or
-    /// [`Event::Undelivered`], and each attempt by [`Event::Attempted`].
+    /// [`Event::Undelivered`], a trace that was answered by [`Event::Traced`], and each attempt by [`Event::Attempted`].
     Send(Outgoing),
+    /// By what paths of this node's own packets are chosen from here on, where nobody says otherwise.
+    Prefer(PathPolicy),
+    /// Look for a way to a destination, whenever it was looked for last. Answered by [`Event::PathFound`] or
+    /// [`Event::PathNotFound`].
+    FindPath {
+        /// Whose.
+        destination: DestinationHash,
+    },
     /// Forget the messages of the inbox up to this number.
     Forget {
         /// The last number.
@@ -149,6 +157,20 @@ pub enum Event {
         /// Where it was heard.
         iface: InterfaceId,
     },
+    /// There is a way to a destination that was looked for, because somebody wished it or a packet could not leave.
+    PathFound {
+        /// Whose.
+        destination: DestinationHash,
+        /// How long the way is.
+        hops: u8,
+        /// How long the search took.
+        after: Duration,
+    },
+    /// A destination was looked for in vain: three attempts, each with more neighbours and twice the time.
+    PathNotFound {
+        /// Whose.
+        destination: DestinationHash,
+    },
     /// This node announced itself.
     Announced {
         /// The emission time it carries.
@@ -192,6 +214,17 @@ pub enum Event {
         attempts: u32,
         /// From the attempt that was answered to the answer.
         round_trip: Duration,
+    },
+    /// A trace was answered.
+    Traced {
+        /// The command's.
+        handle: u64,
+        /// How often it was sent.
+        attempts: u32,
+        /// From the attempt that was answered to the answer.
+        round_trip: Duration,
+        /// What it found.
+        traced: Traced,
     },
     /// Its time is over, or it cannot be sent at all.
     Undelivered {

@@ -48,5 +48,5 @@ pub mod node;
 mod tests;
 
 pub use contract::{Command, Event, Input, Output};
-pub use nexus_secure::{Attempt, Authorship, Content, Message, Outgoing, Sender, Undelivered};
+pub use nexus_secure::{Attempt, Authorship, Content, Message, Outgoing, Sender, Traced, Undelivered};
 pub use node::{Node, Setup};

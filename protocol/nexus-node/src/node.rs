@@ -3,11 +3,11 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use nexus_crypto::{IdentitySeed, NodeId, NodeIdentity};
+use nexus_crypto::{DestinationHash, IdentitySeed, NodeId, NodeIdentity};
 use nexus_machine::{
     Config, Cx, Duration, Instant, Machine, MemoryBound, Seed, Snapshot, Ticket, WallClock, Write, earliest,
 };
-use nexus_network::{AppData, Network, Opened, PathPolicy, Tapping};
+use nexus_network::{AppData, Network, Opened, PathPolicy, Routing, SearchMotive, Tapping};
 use nexus_secure::{Ratchets, Secure};
 
 use crate::contract::{Command, Event, Input, Output};
@@ -43,6 +43,8 @@ struct Body {
     secure: Secure,
     tickets: Tickets,
     clock: Clock,
+    /// By what the paths of this node's own packets are chosen.
+    preferred: PathPolicy,
 }
 
 /// What the layers say.
@@ -91,6 +93,7 @@ impl Node {
             network,
             tickets: Tickets::default(),
             clock: Clock::default(),
+            preferred: PathPolicy::default(),
         };
         Self { body, signals: VecDeque::new(), outputs: VecDeque::new(), config, address }
     }
@@ -151,6 +154,23 @@ impl Node {
     #[must_use]
     pub const fn network(&self) -> &Network {
         &self.body.network
+    }
+
+    /// A view of paths as they stand at `now`.
+    #[must_use]
+    pub const fn routing(&self, now: Instant) -> Routing<'_> {
+        self.body.network.routing(now)
+    }
+
+    /// By what the paths of this node's own packets are chosen where nobody says otherwise.
+    #[must_use]
+    pub const fn preferred(&self) -> PathPolicy {
+        self.body.preferred
+    }
+
+    /// Takes a destination to which the chosen way is, or may be, another than when it was taken last: for hosts that tell of it.
+    pub fn take_rerouted(&mut self) -> Option<DestinationHash> {
+        self.body.network.take_rerouted()
     }
 
     /// The messages that arrived and are kept, by number, oldest first.
@@ -222,7 +242,12 @@ impl Body {
             Input::Command(Command::Price { iface, price }) => {
                 self.network.handle(cx, N::Price { iface, price }, signals);
             }
+            Input::Command(Command::FindPath { destination }) => {
+                let motive = SearchMotive::Wish;
+                self.network.handle(cx, N::Find { destination, motive }, signals);
+            }
             Input::Command(Command::Send(outgoing)) => self.secure.handle(cx, S::Send(outgoing), signals),
+            Input::Command(Command::Prefer(policy)) => self.preferred = policy,
             Input::Command(Command::Forget { through }) => {
                 self.secure.handle(cx, S::Forget { through }, signals);
             }
@@ -299,6 +324,16 @@ impl Body {
                 self.secure.handle(cx, S::Originated { handle, outcome }, signals);
             }
             N::EntropyWanted => outputs.push_back(Output::Event(Event::EntropyWanted)),
+            N::Probe { number, node, recipient } => {
+                self.secure.handle(cx, S::Try { number, node, recipient }, signals);
+            }
+            N::PathFound { destination, hops, after } => {
+                outputs.push_back(Output::Event(Event::PathFound { destination, hops, after }));
+                self.secure.handle(cx, S::Reached(destination), signals);
+            }
+            N::PathNotFound { destination } => {
+                outputs.push_back(Output::Event(Event::PathNotFound { destination }));
+            }
             N::Announced { emitted_at } => outputs.push_back(Output::Event(Event::Announced { emitted_at })),
         }
     }
@@ -319,11 +354,19 @@ impl Body {
                 outputs.push_back(self.tickets.issue(Writer::Secure(by), number, writes));
             }
             S::Lookup { node, token } => {
-                let recipient = self.network.announces().recipient(&node.into());
-                self.secure.handle(cx, nexus_secure::Input::Found { token, recipient }, signals);
+                let (announces, destination) = (self.network.announces(), node.into());
+                let recipient = announces.recipient(&destination);
+                let way = announces.way(&destination, self.preferred);
+                self.secure.handle(cx, nexus_secure::Input::Found { token, recipient, way }, signals);
             }
-            S::Originate { handle, packet } => {
-                let policy = PathPolicy::default();
+            S::Try { number, packet } => self.network.handle(cx, N::Probe { number, packet }, signals),
+            S::Tried { number } => self.network.handle(cx, N::Probed { number }, signals),
+            S::Wanted(node) => {
+                let (destination, motive) = (node.into(), SearchMotive::Packet);
+                self.network.handle(cx, N::Find { destination, motive }, signals);
+            }
+            S::Originate { handle, packet, policy } => {
+                let policy = policy.unwrap_or(self.preferred);
                 self.network.handle(cx, N::Originate { handle, packet, policy }, signals);
             }
             S::Prove(packet) => self.network.handle(cx, N::Prove { packet }, signals),
@@ -333,6 +376,9 @@ impl Body {
             }
             S::Delivered { handle, attempts, round_trip } => {
                 outputs.push_back(Output::Event(Event::Delivered { handle, attempts, round_trip }));
+            }
+            S::Traced { handle, attempts, round_trip, traced } => {
+                outputs.push_back(Output::Event(Event::Traced { handle, attempts, round_trip, traced }));
             }
             S::Undelivered { handle, why } => {
                 outputs.push_back(Output::Event(Event::Undelivered { handle, why }));

@@ -5,7 +5,9 @@ use core::fmt;
 
 use nexus_crypto::NodeId;
 use nexus_machine::Duration;
+use nexus_network::PathPolicy;
 use nexus_wire::nexus::end_to_end::Envelope;
+use nexus_wire::nexus::path_cost::{CompactPathCost, HopCount};
 
 use crate::envelope::MAX_PLAINTEXT;
 
@@ -20,6 +22,8 @@ pub struct Outgoing {
     pub content: Content,
     /// For how long it is tried. Zero: one attempt.
     pub lifetime: Duration,
+    /// By what its path is chosen here; none for the node's own preference. Relays choose by its class.
+    pub policy: Option<PathPolicy>,
 }
 
 /// What is sent. Its text is never printed.
@@ -27,6 +31,8 @@ pub struct Outgoing {
 pub enum Content {
     /// A probe, answered by the recipient's node.
     Ping,
+    /// The same, answered with what the recipient's node can tell of the way there and back.
+    Trace,
     /// A message for a person.
     Message {
         /// UTF-8 text, as it will be shown; at most [`Content::MAX_TEXT`] bytes.
@@ -47,6 +53,7 @@ impl fmt::Debug for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ping => f.write_str("Ping"),
+            Self::Trace => f.write_str("Trace"),
             Self::Message { text, authorship } => {
                 write!(f, "Message {{ text: {} bytes, authorship: {authorship:?} }}", text.len())
             }
@@ -104,6 +111,19 @@ pub enum Attempt {
     NoPath,
 }
 
+/// What a trace found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Traced {
+    /// Over how many links the question went, by the word of whoever answered.
+    pub there: HopCount,
+    /// Over how many links the answer came.
+    pub back: HopCount,
+    /// What whoever answered knows of its way here, by its word; none if it knew none.
+    pub way_back: Option<CompactPathCost>,
+    /// Unix time in milliseconds by the clock of whoever answered; none if it has none.
+    pub clock_ms: Option<u64>,
+}
+
 /// Why something was not delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Undelivered {
@@ -130,7 +150,8 @@ mod tests {
         let text = Vec::from(*b"secret");
         let message = Message { number: 1, sender: Sender::Anonymous, unix_s: 2, text: text.clone() };
         let content = Content::Message { text, authorship: Authorship::Signed };
-        let outgoing = Outgoing { handle: 1, to: NodeId([0; 16]), content, lifetime: Duration::ZERO };
+        let (to, lifetime) = (NodeId([0; 16]), Duration::ZERO);
+        let outgoing = Outgoing { handle: 1, to, content, lifetime, policy: None };
         let printed = format!("{message:?} {outgoing:?}");
         assert!(printed.contains("text: 6 bytes"), "{printed}");
         assert!(!printed.contains("secret") && !printed.contains("115, 101"), "{printed}");

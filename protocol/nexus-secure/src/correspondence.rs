@@ -9,6 +9,7 @@ mod inbox;
 mod limits;
 mod memory;
 mod outbox;
+mod trials;
 use alloc::collections::VecDeque;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -16,20 +17,24 @@ use alloc::vec::Vec;
 use nexus_crypto::exchange::{EphemeralPublic, RecipientPublic, RecipientSecret};
 use nexus_crypto::{DestinationHash, NodeId, NodeIdentity, NodePublic, RatchetId};
 use nexus_machine::{
-    Bucket, Cx, Duration, Gate, Instant, Machine, MemoryBound, Seed, Sink, Snapshot, Stream, TableId, Write,
+    Bucket, Cx, Duration, Gate, Instant, Machine, MemoryBound, Seed, Sink, Snapshot, Stream, TableId, Traces,
+    Write,
 };
-use nexus_network::{Originated, Recipient};
+use nexus_network::{Originated, PathPolicy, Recipient};
 use nexus_wire::nexus::Layout as _;
 use nexus_wire::nexus::end_to_end::{Envelope, Service};
+use nexus_wire::nexus::path_cost::{CompactPathCost, HopCount};
+use nexus_wire::nexus::trace::TraceAnswer;
 use nexus_wire::reticulum::{Packet, PacketHash, PacketType, Payload as _, Proof};
 
-use crate::contract::{Attempt, Message, Outgoing, Sender, Undelivered};
+use crate::contract::{Attempt, Message, Outgoing, Sender, Traced, Undelivered};
 use crate::envelope::{self, Letter, MAX_PACKET, MAX_PLAINTEXT, Plaintext, SealedPacket};
-use errands::{Errand, Errands, Unjudged};
+use errands::{Errand, Errands, Probe, Unjudged};
 use inbox::{Inbox, Kept};
 pub use limits::{Limits, Refusals};
 use memory::{Memory, enc_id};
 use outbox::Outbox;
+use trials::Trials;
 
 /// What the organ is told.
 #[derive(Clone, Debug)]
@@ -59,6 +64,8 @@ pub enum Input {
         token: u64,
         /// Its key and ratchet, if it is known.
         recipient: Option<Recipient>,
+        /// What a packet's way there costs, if there is one.
+        way: Option<CompactPathCost>,
     },
     /// What became of [`Effect::Originate`].
     Originated {
@@ -66,6 +73,15 @@ pub enum Input {
         handle: u64,
         /// Whether it left.
         outcome: Originated,
+    },
+    /// Seal a probe of a node, and say [`Effect::Try`]; should the node prove that it came, [`Effect::Tried`].
+    Try {
+        /// Names the probe.
+        number: u64,
+        /// Whom.
+        node: NodeId,
+        /// What is known of it.
+        recipient: Recipient,
     },
     /// There is a way to this destination: what waits for one is tried at once.
     Reached(DestinationHash),
@@ -92,12 +108,28 @@ pub enum Effect {
         /// Repeated in the answer.
         token: u64,
     },
+    /// Nothing can be sent to this node for want of its key or of a way: look for it, and say [`Input::Reached`].
+    Wanted(NodeId),
     /// Send this packet.
     Originate {
         /// Repeated in the answer.
         handle: u64,
         /// The packet.
         packet: Vec<u8>,
+        /// By what its path is chosen; none for the node's own preference.
+        policy: Option<PathPolicy>,
+    },
+    /// Send this probe by the path that it is to try.
+    Try {
+        /// The input's.
+        number: u64,
+        /// The packet.
+        packet: Vec<u8>,
+    },
+    /// The probe of that number was proved by whom it went to.
+    Tried {
+        /// Which.
+        number: u64,
     },
     /// Send this proof back along the way of the packet that it proves.
     Prove(Vec<u8>),
@@ -128,6 +160,17 @@ pub enum Effect {
         /// From the attempt that was answered to the answer.
         round_trip: Duration,
     },
+    /// A trace was answered.
+    Traced {
+        /// The outgoing's.
+        handle: u64,
+        /// How often it was sent.
+        attempts: u32,
+        /// From the attempt that was answered to the answer.
+        round_trip: Duration,
+        /// What it found.
+        traced: Traced,
+    },
     /// Its time is over, or it cannot be sent at all.
     Undelivered {
         /// The outgoing's.
@@ -154,6 +197,7 @@ const ANSWER_BURST: u32 = 20;
 pub struct Correspondence {
     identity: NodeIdentity,
     outbox: Outbox,
+    trials: Trials,
     inbox: Inbox,
     memory: Memory,
     gate: Gate<Then>,
@@ -185,6 +229,7 @@ impl Correspondence {
         Self {
             identity,
             outbox: Outbox::new(limits.outgoing),
+            trials: Trials::default(),
             inbox: Inbox::restore(snapshot, limits.inbox),
             memory: Memory::restore(snapshot, limits.remembered, live),
             gate: Gate::new(WAITING_WRITES),
@@ -228,16 +273,36 @@ impl Correspondence {
         }
     }
 
-    fn found(&mut self, cx: Cx, token: u64, recipient: Option<Recipient>, out: &mut impl Sink<Effect>) {
+    fn found(
+        &mut self,
+        cx: Cx,
+        token: u64,
+        recipient: Option<Recipient>,
+        way: Option<CompactPathCost>,
+        out: &mut impl Sink<Effect>,
+    ) {
         match self.errands.end(token) {
             None => {}
             Some(Errand::Attempt { handle }) => {
                 let author = &self.identity;
                 self.outbox.write(cx.now, handle, token, recipient, author, &mut self.random, out);
             }
-            Some(Errand::Answer { to, request_id, body }) => {
+            // The next probe may be answered: probes that count for anything come at the rate of answers.
+            Some(Errand::Answer { to, .. }) if recipient.is_none() => out.push(Effect::Wanted(to)),
+            Some(Errand::Answer { to, request_id, probe: Probe::Ping { nonce } }) => {
                 if let Some(recipient) = recipient {
-                    self.answer(&to, request_id, &body, token, &recipient, out);
+                    let letter = Letter { service: Service::PING, reply_to: None, request_id, body: &nonce };
+                    self.answer(&to, &letter, token, &recipient, out);
+                }
+            }
+            Some(Errand::Answer { to, request_id, probe: Probe::Trace { nonce, hops } }) => {
+                if let Some(recipient) = recipient {
+                    let clock_ms = cx.unix_s().map_or(0, |unix_s| unix_s.saturating_mul(1_000));
+                    let answer = TraceAnswer { nonce, clock_ms, hops, back: way };
+                    let mut body = [0; TraceAnswer::MAX_LEN];
+                    let body = answer.encode(&mut body).expect("the buffer is as long as the longest answer");
+                    let letter = Letter { service: Service::TRACE, reply_to: None, request_id, body };
+                    self.answer(&to, &letter, token, &recipient, out);
                 }
             }
             Some(Errand::Judge(unjudged)) => self.judge(cx, &unjudged, recipient, out),
@@ -247,10 +312,10 @@ impl Correspondence {
     fn arrived(&mut self, now: Instant, bytes: &[u8], out: &mut impl Sink<Effect>) {
         let Ok(packet) = Packet::decode(bytes) else { return count(&mut self.refusals.malformed) };
         if packet.packet_type == PacketType::Proof {
-            let proved =
-                Proof::from_packet(&packet).ok().and_then(|proof| self.outbox.proved(now, &proof, out));
-            if proved.is_none() {
-                count(&mut self.refusals.unproved);
+            let Ok(proof) = Proof::from_packet(&packet) else { return count(&mut self.refusals.unproved) };
+            if self.outbox.proved(now, &proof, out).is_none() {
+                let tried = self.trials.proved(&proof);
+                self.tried(tried, out);
             }
             return;
         }
@@ -262,12 +327,13 @@ impl Correspondence {
         }
     }
 
-    fn unopened(&mut self, now: Instant, packet: &SealedPacket, out: &mut impl Sink<Effect>) {
+    fn unopened(&mut self, cx: Cx, packet: &SealedPacket, out: &mut impl Sink<Effect>) {
         let identity = RecipientSecret::Identity(self.identity.as_reticulum().exchange());
         let Some(plaintext) = packet.open(identity) else { return count(&mut self.refusals.unopened) };
         let Ok(envelope) = Envelope::decode(&plaintext) else { return count(&mut self.refusals.malformed) };
         match envelope.service {
-            Service::PING => self.ping(now, packet, &envelope, out),
+            Service::PING => self.ping(cx.now, packet, &envelope, out),
+            Service::TRACE => self.trace(cx, packet, &envelope, out),
             Service::MESSAGE => count(&mut self.refusals.unprotected),
             _ => count(&mut self.refusals.unknown),
         }
@@ -284,6 +350,7 @@ impl Correspondence {
         let Ok(envelope) = Envelope::decode(&plaintext) else { return count(&mut self.refusals.malformed) };
         match envelope.service {
             Service::PING => self.ping(cx.now, packet, &envelope, out),
+            Service::TRACE => self.trace(cx, packet, &envelope, out),
             Service::MESSAGE => {
                 let sender = envelope.sender.map(|said| said.sender);
                 let unjudged = Unjudged { with, hash: packet.hash, enc: packet.enc, plaintext };
@@ -312,35 +379,78 @@ impl Correspondence {
         };
         let Some(to) = envelope.reply_to else {
             if self.outbox.answered(now, envelope.request_id, body, out).is_none() {
+                let tried = self.trials.answered(envelope.request_id, body);
+                self.tried(tried, out);
+            }
+            return;
+        };
+        self.begin_answer(now, packet, to, envelope.request_id, Probe::Ping { nonce: body }, out);
+    }
+
+    /// A trace, or the answer to one.
+    fn trace(&mut self, cx: Cx, packet: &SealedPacket, envelope: &Envelope<'_>, out: &mut impl Sink<Effect>) {
+        let hops = HopCount(packet.hops.get());
+        let Some(to) = envelope.reply_to else {
+            let answer = TraceAnswer::decode(envelope.body);
+            let Ok(answer) = answer else { return count(&mut self.refusals.malformed) };
+            if self.outbox.traced(cx.now, envelope.request_id, &answer, hops, out).is_none() {
                 count(&mut self.refusals.unproved);
             }
             return;
         };
+        let Ok(nonce) = <[u8; 8]>::try_from(envelope.body) else {
+            return count(&mut self.refusals.malformed);
+        };
+        match cx.config.traces {
+            Traces::Unanswered => count(&mut self.refusals.unknown),
+            Traces::Answered => {
+                let probe = Probe::Trace { nonce, hops };
+                self.begin_answer(cx.now, packet, to, envelope.request_id, probe, out);
+            }
+        }
+    }
+
+    /// Proves that a probe arrived, and looks up whom to answer.
+    fn begin_answer(
+        &mut self,
+        now: Instant,
+        packet: &SealedPacket,
+        to: NodeId,
+        request_id: u32,
+        probe: Probe,
+        out: &mut impl Sink<Effect>,
+    ) {
         if !self.answers.take(now) {
             return count(&mut self.refusals.busy);
         }
         self.memory.remember_for_a_while(enc_id(&packet.enc));
         self.prove(&packet.hash, out);
-        let token = self.errands.begin(Errand::Answer { to, request_id: envelope.request_id, body });
+        let token = self.errands.begin(Errand::Answer { to, request_id, probe });
         out.push(Effect::Lookup { node: to, token });
+    }
+
+    /// A proof or an answer: of a probe, or of nothing that is on its way.
+    fn tried(&mut self, number: Option<u64>, out: &mut impl Sink<Effect>) {
+        match number {
+            Some(number) => out.push(Effect::Tried { number }),
+            None => count(&mut self.refusals.unproved),
+        }
     }
 
     fn answer(
         &mut self,
         to: &NodeId,
-        request_id: u32,
-        body: &[u8],
+        letter: &Letter<'_>,
         token: u64,
         recipient: &Recipient,
         out: &mut impl Sink<Effect>,
     ) {
         let Some(public) = node_of(recipient, to) else { return };
-        let letter = Letter { service: Service::PING, reply_to: None, request_id, body };
         let identity = public.exchange();
         let key =
             recipient.ratchet.as_ref().map_or(RecipientPublic::Identity(&identity), RecipientPublic::Ratchet);
-        if let Ok(packet) = envelope::seal(&letter, to, key, None, &mut self.random) {
-            out.push(Effect::Originate { handle: token, packet });
+        if let Ok(packet) = envelope::seal(letter, to, key, None, &mut self.random) {
+            out.push(Effect::Originate { handle: token, packet, policy: None });
         }
     }
 
@@ -460,9 +570,12 @@ impl Machine for Correspondence {
             Input::Send(outgoing) => self.send(cx.now, outgoing, out),
             Input::Arrived(bytes) => self.arrived(cx.now, &bytes, out),
             Input::Opened { with, packet, plaintext } => self.opened(cx, with, &packet, plaintext, out),
-            Input::Unopened(packet) => self.unopened(cx.now, &packet, out),
-            Input::Found { token, recipient } => self.found(cx, token, recipient, out),
+            Input::Unopened(packet) => self.unopened(cx, &packet, out),
+            Input::Found { token, recipient, way } => self.found(cx, token, recipient, way, out),
             Input::Originated { handle, outcome } => self.outbox.originated(cx.now, handle, outcome, out),
+            Input::Try { number, node, recipient } => {
+                self.trials.begin(number, node, &recipient, &self.identity, &mut self.random, out);
+            }
             Input::Reached(destination) => {
                 for handle in self.outbox.reached(cx.now, &destination) {
                     self.attempt(cx.now, handle, out);
@@ -494,8 +607,14 @@ impl Machine for Correspondence {
 impl MemoryBound for Correspondence {
     fn memory_bound(&self) -> usize {
         let gate = WAITING_WRITES.saturating_mul(size_of::<(u64, Then)>().saturating_add(MAX_PLAINTEXT));
-        [self.outbox.memory_bound(), self.inbox.memory_bound(), self.memory.memory_bound(), gate]
-            .into_iter()
-            .fold(self.errands.memory_bound(), usize::saturating_add)
+        [
+            Trials::MEMORY_BOUND,
+            self.outbox.memory_bound(),
+            self.inbox.memory_bound(),
+            self.memory.memory_bound(),
+            gate,
+        ]
+        .into_iter()
+        .fold(self.errands.memory_bound(), usize::saturating_add)
     }
 }

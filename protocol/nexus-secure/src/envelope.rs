@@ -16,7 +16,7 @@ use nexus_machine::Stream;
 use nexus_wire::nexus::Layout as _;
 use nexus_wire::nexus::end_to_end::{Envelope, Service, SignedSender};
 use nexus_wire::reticulum::packet::HEADER_1_LEN;
-use nexus_wire::reticulum::{Context, DestinationType, Packet, PacketHash, PacketType};
+use nexus_wire::reticulum::{Context, DestinationType, Hops, Packet, PacketHash, PacketType};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -103,6 +103,8 @@ pub struct SealedPacket {
     pub hash: PacketHash,
     /// The key that it was sealed under.
     pub enc: EphemeralPublic,
+    /// How often it was received on its way, by its header, which no end protects.
+    pub hops: Hops,
     destination: NodeId,
     associated: [u8; 2],
     ciphertext: Vec<u8>,
@@ -127,6 +129,7 @@ impl SealedPacket {
         Some(Self {
             hash: packet.hash(),
             enc: EphemeralPublic(*enc),
+            hops: packet.hops,
             destination: *own,
             associated: associated(packet),
             ciphertext: ciphertext.to_vec(),

@@ -5,9 +5,10 @@ use alloc::vec::Vec;
 
 use nexus_crypto::{DestinationHash, NodeId, NodeIdentity, RatchetPublic};
 use nexus_machine::{Cx, Duration, Instant, Machine, MemoryBound, Seed, Sink, Snapshot, Write, earliest};
-use nexus_network::{Originated, Recipient};
+use nexus_network::{Originated, PathPolicy, Recipient};
+use nexus_wire::nexus::path_cost::CompactPathCost;
 
-use crate::contract::{Attempt, Message, Outgoing, Undelivered};
+use crate::contract::{Attempt, Message, Outgoing, Traced, Undelivered};
 use crate::correspondence::{self, Correspondence, Limits};
 use crate::ratchets::{self, Ratchets};
 
@@ -41,6 +42,15 @@ pub enum Input {
         /// Whether it left.
         outcome: Originated,
     },
+    /// Seal a probe of a node, and say [`Effect::Try`]; should the node prove that it came, [`Effect::Tried`].
+    Try {
+        /// Names the probe.
+        number: u64,
+        /// Whom.
+        node: NodeId,
+        /// What is known of it.
+        recipient: Recipient,
+    },
     /// There is a way to this destination.
     Reached(DestinationHash),
     /// What is known of a node. Answers [`Effect::Lookup`].
@@ -49,6 +59,8 @@ pub enum Input {
         token: u64,
         /// Its key and ratchet, if it is known.
         recipient: Option<Recipient>,
+        /// What a packet's way there costs, if there is one.
+        way: Option<CompactPathCost>,
     },
 }
 
@@ -75,12 +87,28 @@ pub enum Effect {
         /// Repeated in the answer.
         token: u64,
     },
+    /// Nothing can be sent to this node for want of its key or of a way: look for it, and say [`Input::Reached`].
+    Wanted(NodeId),
     /// Send this packet, and say [`Input::Originated`].
     Originate {
         /// Repeated in the answer.
         handle: u64,
         /// The packet.
         packet: Vec<u8>,
+        /// By what its path is chosen; none for the node's own preference.
+        policy: Option<PathPolicy>,
+    },
+    /// Send this probe by the path that it is to try.
+    Try {
+        /// The input's.
+        number: u64,
+        /// The packet.
+        packet: Vec<u8>,
+    },
+    /// The probe of that number was proved by whom it went to.
+    Tried {
+        /// Which.
+        number: u64,
     },
     /// Send this proof back along the way of the packet that it proves.
     Prove(Vec<u8>),
@@ -101,6 +129,17 @@ pub enum Effect {
         attempts: u32,
         /// From the attempt that was answered to the answer.
         round_trip: Duration,
+    },
+    /// A trace was answered.
+    Traced {
+        /// The outgoing's.
+        handle: u64,
+        /// How often it was sent.
+        attempts: u32,
+        /// From the attempt that was answered to the answer.
+        round_trip: Duration,
+        /// What it found.
+        traced: Traced,
     },
     /// Its time is over, or it cannot be sent at all.
     Undelivered {
@@ -222,8 +261,11 @@ impl Organs {
                 out.push(Effect::Write { by: Writer::Correspondence, number, writes });
             }
             Nerve::Correspondence(C::Lookup { node, token }) => out.push(Effect::Lookup { node, token }),
-            Nerve::Correspondence(C::Originate { handle, packet }) => {
-                out.push(Effect::Originate { handle, packet });
+            Nerve::Correspondence(C::Try { number, packet }) => out.push(Effect::Try { number, packet }),
+            Nerve::Correspondence(C::Tried { number }) => out.push(Effect::Tried { number }),
+            Nerve::Correspondence(C::Wanted(node)) => out.push(Effect::Wanted(node)),
+            Nerve::Correspondence(C::Originate { handle, packet, policy }) => {
+                out.push(Effect::Originate { handle, packet, policy });
             }
             Nerve::Correspondence(C::Prove(packet)) => out.push(Effect::Prove(packet)),
             Nerve::Correspondence(C::Arrived(message)) => out.push(Effect::MessageArrived(message)),
@@ -232,6 +274,9 @@ impl Organs {
             }
             Nerve::Correspondence(C::Delivered { handle, attempts, round_trip }) => {
                 out.push(Effect::Delivered { handle, attempts, round_trip });
+            }
+            Nerve::Correspondence(C::Traced { handle, attempts, round_trip, traced }) => {
+                out.push(Effect::Traced { handle, attempts, round_trip, traced });
             }
             Nerve::Correspondence(C::Undelivered { handle, why }) => {
                 out.push(Effect::Undelivered { handle, why });
@@ -269,9 +314,12 @@ impl Machine for Secure {
             Input::Originated { handle, outcome } => {
                 correspondence.handle(cx, C::Originated { handle, outcome }, nerves);
             }
+            Input::Try { number, node, recipient } => {
+                correspondence.handle(cx, C::Try { number, node, recipient }, nerves);
+            }
             Input::Reached(destination) => correspondence.handle(cx, C::Reached(destination), nerves),
-            Input::Found { token, recipient } => {
-                correspondence.handle(cx, C::Found { token, recipient }, nerves);
+            Input::Found { token, recipient, way } => {
+                correspondence.handle(cx, C::Found { token, recipient, way }, nerves);
             }
         }
         self.settle(cx, out);

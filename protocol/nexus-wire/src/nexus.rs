@@ -26,6 +26,7 @@ pub mod key_file;
 pub mod message;
 pub mod path_cost;
 pub mod recording;
+pub mod trace;
 pub mod traffic;
 
 use crate::codec::{DecodeError, EncodeError, Fault, Reader, Writer};

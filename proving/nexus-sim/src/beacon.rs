@@ -134,9 +134,11 @@ impl<M: Manner> Actor for Beacon<M> {
                 Command::Start
                 | Command::Dial { .. }
                 | Command::Undial { .. }
+                | Command::Prefer(_)
                 | Command::Policy(_)
                 | Command::Price { .. }
                 | Command::Forget { .. }
+                | Command::FindPath { .. }
                 | Command::Send(_),
             )
             | Input::Entropy(_) => {}

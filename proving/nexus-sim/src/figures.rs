@@ -200,7 +200,8 @@ impl Sizes {
         let mut scenario: Scenario = channel(modulation, 2, seed(1), SENT_AT.plus(Duration::from_secs(120)));
         let ids: Vec<_> = scenario.identities().iter().map(NodePublic::node_id).collect();
         let content = Content::Message { text: vec![b'x'; 100], authorship: Authorship::Signed };
-        let outgoing = Outgoing { handle: 1, to: ids[1], content, lifetime: Duration::from_secs(100) };
+        let lifetime = Duration::from_secs(100);
+        let outgoing = Outgoing { handle: 1, to: ids[1], content, lifetime, policy: None };
         let send = Action::Tell(NodeIndex(0), Command::Send(outgoing));
         scenario.schedule.push((WorldTime::from_start(SENT_AT), send));
         let mut sizes = Self::default();

@@ -222,11 +222,14 @@ impl Linking {
             }
             Event::Announced { .. }
             | Event::ChannelJammed { .. }
+            | Event::PathFound { .. }
+            | Event::PathNotFound { .. }
             | Event::ClocksParted { .. }
             | Event::EntropyWanted
             | Event::MessageArrived(_)
             | Event::Attempted { .. }
             | Event::Delivered { .. }
+            | Event::Traced { .. }
             | Event::Undelivered { .. } => {}
         }
     }

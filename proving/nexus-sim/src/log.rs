@@ -83,6 +83,11 @@ fn event(act: &Act<'_>) -> Option<String> {
                 iface.0
             )),
             Event::Announced { emitted_at } => Some(format!("announces itself (emission {emitted_at})")),
+            Event::PathFound { destination, hops, after } => {
+                let ms = after.as_millis();
+                Some(format!("found a way to {destination} after {ms} ms, hops: {hops}"))
+            }
+            Event::PathNotFound { destination } => Some(format!("looked for {destination} in vain")),
             Event::ChannelJammed { iface } => {
                 Some(format!("gives up a frame: interface {} is jammed", iface.0))
             }
@@ -104,6 +109,9 @@ fn event(act: &Act<'_>) -> Option<String> {
             Event::Attempted { handle, attempt } => Some(format!("tries {handle}: {attempt:?}")),
             Event::Delivered { handle, attempts, round_trip } => {
                 Some(format!("delivered {handle} after {attempts} attempts, in {round_trip:?}"))
+            }
+            Event::Traced { handle, attempts, round_trip, traced } => {
+                Some(format!("traced {handle} after {attempts} attempts, in {round_trip:?}: {traced:?}"))
             }
             Event::Undelivered { handle, why } => Some(format!("gives {handle} up: {why:?}")),
         },

@@ -111,7 +111,7 @@ impl Loud {
 
     fn act(&mut self, effects: VecDeque<media::Effect>) {
         for effect in effects {
-            self.outputs.push_back(match effect {
+            let output = match effect {
                 media::Effect::Transmit(Frame { iface, to, bytes, .. }) => {
                     Output::Transmit { iface, to, bytes }
                 }
@@ -120,7 +120,10 @@ impl Loud {
                 media::Effect::Write { number, write } => {
                     Output::Persist { ticket: Ticket(number), writes: vec![write] }
                 }
-            });
+                // Nobody chooses paths here.
+                media::Effect::Carries(..) => continue,
+            };
+            self.outputs.push_back(output);
         }
     }
 }

@@ -182,7 +182,7 @@ impl Ledger {
     fn event(&mut self, at: WorldTime, node: NodeIndex, event: &Event) {
         match event {
             Event::MessageArrived(message) => self.shown(at, &message.text),
-            Event::Delivered { handle, .. } => {
+            Event::Delivered { handle, .. } | Event::Traced { handle, .. } => {
                 if let Some((_, flow)) = self.flow(Parcel::of_handle(*handle)) {
                     flow.receipts += 1;
                 }
@@ -197,6 +197,8 @@ impl Ledger {
             Event::ChannelJammed { .. } => self.nodes[node.place()].jammed += 1,
             Event::Reached { .. }
             | Event::Announced { .. }
+            | Event::PathFound { .. }
+            | Event::PathNotFound { .. }
             | Event::ClocksParted { .. }
             | Event::EntropyWanted
             | Event::Attempted { .. } => {}

@@ -302,9 +302,25 @@ impl Encoder {
                 self.u32(*attempts);
                 self.u64(round_trip.as_micros());
             }
+            Event::Traced { handle, attempts, round_trip, traced } => {
+                self.tagged_handle(14, *handle);
+                self.u32(*attempts);
+                self.u64(round_trip.as_micros());
+                self.traced(traced);
+            }
             Event::Undelivered { handle, why } => {
                 self.tagged_handle(11, *handle);
                 self.undelivered(*why);
+            }
+            Event::PathFound { destination, hops, after } => {
+                self.u8(12);
+                self.blob(destination.as_bytes());
+                self.u8(*hops);
+                self.u64(after.as_micros());
+            }
+            Event::PathNotFound { destination } => {
+                self.u8(13);
+                self.blob(destination.as_bytes());
             }
         }
     }
@@ -334,6 +350,14 @@ impl Encoder {
             Command::Forget { through } => {
                 self.u8(7);
                 self.u64(*through);
+            }
+            Command::Prefer(policy) => {
+                self.u8(9);
+                self.path_policy(*policy);
+            }
+            Command::FindPath { destination } => {
+                self.u8(10);
+                self.blob(destination.as_bytes());
             }
             Command::Price { iface, price } => {
                 self.tagged_iface(8, *iface);

@@ -256,7 +256,8 @@ impl Source {
         self.next_number = self.next_number.wrapping_add(1);
         let text = parcel.text(length, &mut self.random);
         let content = Content::Message { text, authorship };
-        Offer { from, command: Command::Send(Outgoing { handle: parcel.handle(), to, content, lifetime }) }
+        let outgoing = Outgoing { handle: parcel.handle(), to, content, lifetime, policy: None };
+        Offer { from, command: Command::Send(outgoing) }
     }
 
     fn pair(&mut self, among: &[NodeIndex]) -> (NodeIndex, NodeIndex) {

@@ -411,13 +411,17 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
                 NodeEvent::Reached { .. }
                 | NodeEvent::Announced { .. }
                 | NodeEvent::ChannelJammed { .. }
+                | NodeEvent::PathFound { .. }
+                | NodeEvent::PathNotFound { .. }
                 | NodeEvent::ClocksParted { .. }
                 | NodeEvent::LinkUp(_)
                 | NodeEvent::LinkDown { .. }
                 | NodeEvent::MessageArrived(_)
                 | NodeEvent::Attempted { .. },
             ) => {}
-            Output::Event(NodeEvent::Delivered { handle, .. }) => self.came_to_an_end(handle, Fate::Arrived),
+            Output::Event(NodeEvent::Delivered { handle, .. } | NodeEvent::Traced { handle, .. }) => {
+                self.came_to_an_end(handle, Fate::Arrived);
+            }
             Output::Event(NodeEvent::Undelivered { handle, .. }) => self.came_to_an_end(handle, Fate::Lost),
         }
     }

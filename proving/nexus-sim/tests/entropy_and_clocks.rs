@@ -145,9 +145,12 @@ impl Observer for Seen {
             | Event::Announced { .. }
             | Event::Reached { .. }
             | Event::ChannelJammed { .. }
+            | Event::PathFound { .. }
+            | Event::PathNotFound { .. }
             | Event::MessageArrived(_)
             | Event::Attempted { .. }
             | Event::Delivered { .. }
+            | Event::Traced { .. }
             | Event::Undelivered { .. } => {}
         }
     }

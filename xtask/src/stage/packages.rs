@@ -8,8 +8,9 @@ use crate::session::Session;
 use crate::stages::Note;
 
 /// Packages, and what for: the bare-metal compiler with the source of its own standard library; the linker, the tools
-/// and the machine for what it builds; the Python that the stock Reticulum package runs on; and what shows recordings.
-const PACKAGES: [&str; 9] = [
+/// and the machine for what it builds; the Python that the stock Reticulum package runs on; what shows recordings;
+/// and what lays cables between network namespaces.
+const PACKAGES: [&str; 10] = [
     "rustc-web",
     "cargo-web",
     "rust-web-src",
@@ -19,6 +20,7 @@ const PACKAGES: [&str; 9] = [
     "python3",
     "python3-venv",
     "tshark",
+    "iproute2",
 ];
 
 /// Installs what is missing: one `apt-get update`, then the packages.
@@ -38,7 +40,8 @@ pub(crate) fn run(_session: &mut Session) -> Result<Note, Fault> {
     Ok(format!("installed {}", missing.join(" ")))
 }
 
-fn is_installed(package: &str) -> bool {
+/// Whether Debian's package of this name is there.
+pub(crate) fn is_installed(package: &str) -> bool {
     let mut query = Command::new("dpkg-query");
     cargo::capture(query.args(["--show", "--showformat=${db:Status-Status}", package]))
         .is_ok_and(|status| status == "installed")

@@ -4,7 +4,7 @@ use crate::metadata::{DependencyKind, Metadata, Package};
 use crate::tidy::Finding;
 
 /// The map, from the ground up. A crate may depend on those before it.
-const MAP: [&str; 22] = [
+const MAP: [&str; 23] = [
     "nexus-machine",
     "nexus-crypto",
     "nexus-wire",
@@ -24,6 +24,7 @@ const MAP: [&str; 22] = [
     "nexus-selfcheck",
     "nexus-plot",
     "nexus-air",
+    "nexus-netns",
     "nexus-sim",
     "nexus-bench",
     "xtask",
@@ -32,8 +33,9 @@ const MAP: [&str; 22] = [
 /// The arrows that point down all the same: the demo's radio medium.
 const EXCEPTIONS: [(&str, &str); 1] = [("nexus-cli", "nexus-air")];
 
-/// What any crate's tests may use: the laws, the digests that targets agree on, and figures of what was measured.
-const TEST_VOCABULARY: [&str; 3] = ["nexus-testkit", "nexus-selfcheck", "nexus-plot"];
+/// What any crate's tests may use: the laws, the digests that targets agree on, figures of what was measured, and networks for
+/// processes.
+const TEST_VOCABULARY: [&str; 4] = ["nexus-testkit", "nexus-selfcheck", "nexus-plot", "nexus-netns"];
 
 /// Findings on every arrow that points down, and on crates that are not in the map.
 pub(crate) fn check(metadata: &Metadata) -> Vec<Finding> {

@@ -130,7 +130,7 @@ impl Town {
         let mut nodes = Vec::new();
         for (index, node) in self.nodes.iter_mut().enumerate() {
             let status = node.ask::<Status>(index, Verb::Status).await?;
-            let paths = node.ask::<Paths>(index, Verb::Paths).await?.paths;
+            let paths = node.ask::<Paths>(index, Verb::Paths { after: None }).await?.paths;
             nodes.push(SeenNode { status, paths, names: names.clone() });
         }
         Ok(Seen { nodes })
@@ -276,7 +276,8 @@ async fn write_to_all(
     let Ok(mut client) = Client::connect(&state).await else { return Vec::new() };
     let mut receipts = Vec::new();
     for (to, address) in others {
-        let verb = Verb::Send { to: address, text: text(from, to, round), signed: true, for_s: 20 };
+        let verb =
+            Verb::Send { to: address, text: text(from, to, round), signed: true, for_s: 20, policy: None };
         let receipt = client.call::<Delivered>(verb).await.ok();
         receipts.push((from, to, receipt.map(|receipt| Duration::from_micros(receipt.round_trip_us))));
     }

@@ -4,6 +4,7 @@ use nexus_daemon::api::Code;
 use nexus_daemon::client::ClientError;
 
 use super::{Case, Finding};
+use crate::quantities::price;
 
 /// It runs and answers.
 pub(super) fn node(case: &Case) -> Vec<Finding> {
@@ -45,8 +46,17 @@ pub(super) fn interfaces(case: &Case) -> Vec<Finding> {
         let sentence = "the node has no interface: nothing can come in or go out".to_owned();
         return vec![Finding::problem(sentence, "nexus node check-config")];
     }
+    let priced =
+        status.interfaces.iter().filter(|interface| interface.price_unxs_per_kib > 0).map(|interface| {
+            let asked = price(Some(interface.price_unxs_per_kib));
+            let sentence = format!(
+                "{} asks {asked}: it is quoted to neighbours, and nobody is charged yet",
+                interface.name
+            );
+            Finding::note(sentence, None)
+        });
     let down = status.interfaces.iter().filter(|interface| !interface.up);
-    down.map(|interface| {
+    let down = down.map(|interface| {
         let fault = interface.fault.as_deref().unwrap_or("no reason is known");
         let sentence = format!("{} ({}) is down: {fault}", interface.name, interface.address);
         let silent = interface.radio.as_ref().is_some_and(|radio| radio.state == "no_channel");
@@ -56,8 +66,8 @@ pub(super) fn interfaces(case: &Case) -> Vec<Finding> {
             "nexus status interfaces"
         };
         Finding::problem(sentence, mend)
-    })
-    .collect()
+    });
+    down.chain(priced).collect()
 }
 
 /// Where a unit may lie.
@@ -94,7 +104,7 @@ pub(super) mod tests {
     use super::*;
     use crate::doctor::Weight;
     use crate::doctor::tests::{case, lay, sentences};
-    use nexus_daemon::api::{Failure, Interface, Status, Traffic};
+    use nexus_daemon::api::{Failure, Interface, PathPolicy, Status, Traffic};
 
     /// What a healthy daemon says.
     pub(in crate::doctor) fn status() -> Status {
@@ -119,6 +129,7 @@ pub(super) mod tests {
                 up: true,
                 address: "[::]:4777".to_owned(),
                 bandwidth_bps: 0,
+                price_unxs_per_kib: 0,
                 sent: Traffic::default(),
                 received: Traffic::default(),
                 drops: BTreeMap::new(),
@@ -127,6 +138,7 @@ pub(super) mod tests {
                 broadcast: None,
             }],
             links: vec![],
+            path_policy: PathPolicy::Balanced,
             paths: 0,
             messages: 0,
             refusals: BTreeMap::new(),
@@ -163,6 +175,11 @@ pub(super) mod tests {
         case.daemon = Ok(status.clone());
         assert!(sentences(&version(&case))[0].contains("is version 0.0.1"));
         assert_eq!(sentences(&interfaces(&case)), ["udp0 ([::]:4777) is down: Address already in use"]);
+        status.interfaces[0].up = true;
+        status.interfaces[0].price_unxs_per_kib = 250;
+        case.daemon = Ok(status.clone());
+        let [asks] = &interfaces(&case)[..] else { panic!("one note") };
+        assert_eq!((asks.weight, asks.sentence.contains("nobody is charged yet")), (Weight::Note, true));
         status.interfaces.clear();
         case.daemon = Ok(status);
         assert!(sentences(&interfaces(&case))[0].contains("no interface"));

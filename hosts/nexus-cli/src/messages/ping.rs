@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use nexus_daemon::api::{Delivered, Verb};
+use nexus_daemon::api::{Delivered, PathPolicy, Verb};
 use serde_json::{Value, json};
 
 use super::not_delivered;
@@ -12,6 +12,7 @@ use crate::daemon::{connect, find};
 use crate::ending::{Ending, Outcome, Refusal};
 use crate::place::Place;
 use crate::quantities::{milliseconds, seconds};
+use crate::routing::policies;
 use crate::terminal::{print_json, print_line};
 
 /// Between two probes.
@@ -36,6 +37,9 @@ pub(crate) struct Ping {
     /// For how long each probe is tried: 10s, 5m; 0 is one attempt
     #[arg(long = "for", value_name = "DURATION", default_value = "5s", value_parser = seconds)]
     for_s: u64,
+    /// By what the way is chosen here, in place of what the node is set to
+    #[arg(long, value_name = "POLICY", value_parser = policies())]
+    policy: Option<PathPolicy>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -51,7 +55,7 @@ impl Ping {
             if number > 1 {
                 tokio::time::sleep(INTERVAL).await;
             }
-            let verb = Verb::Ping { to: node.node.clone(), for_s: self.for_s };
+            let verb = Verb::Ping { to: node.node.clone(), for_s: self.for_s, policy: self.policy };
             tally.sent += 1;
             let said = match client.call::<Delivered>(verb).await {
                 Ok(Delivered { round_trip_us, .. }) => {

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal as _, Read as _};
 
 use clap::Args;
-use nexus_daemon::api::{Attempt, Delivered, Event, Progress, Verb};
+use nexus_daemon::api::{Attempt, Delivered, Event, PathPolicy, Progress, Verb};
 use nexus_secure::Content;
 use serde_json::json;
 
@@ -13,6 +13,7 @@ use crate::daemon::{connect, find};
 use crate::ending::{Ending, Outcome, Refusal};
 use crate::place::Place;
 use crate::quantities::{milliseconds, seconds};
+use crate::routing::policies;
 use crate::terminal::{print_json, print_line};
 
 /// The command.
@@ -37,6 +38,9 @@ pub(crate) struct Send {
     /// For how long it is tried: 30s, 5m, 2h, 1d; 0 is one attempt
     #[arg(long = "for", value_name = "DURATION", default_value = "30s", value_parser = seconds)]
     for_s: u64,
+    /// By what the way is chosen here, in place of what the node is set to
+    #[arg(long, value_name = "POLICY", value_parser = policies())]
+    policy: Option<PathPolicy>,
     /// Do not say who sends it
     #[arg(long)]
     anonymous: bool,
@@ -51,7 +55,8 @@ impl Send {
         let book = AddressBook::of_this_person().map_err(Refusal::cannot)?;
         let mut client = connect(&self.place).await?;
         let to = find(&mut client, &book, &self.to).await?;
-        let verb = Verb::Send { to: to.node.clone(), text, signed: !self.anonymous, for_s: self.for_s };
+        let (for_s, policy) = (self.for_s, self.policy);
+        let verb = Verb::Send { to: to.node.clone(), text, signed: !self.anonymous, for_s, policy };
         let mut pathless = false;
         let impatient = !self.json && io::stderr().is_terminal();
         let told = |event| {

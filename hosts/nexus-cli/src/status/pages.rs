@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::Snapshot;
 use crate::address_book::AddressBook;
-use crate::quantities::{bytes, milliseconds, rate, short, spoken, utc};
+use crate::quantities::{bytes, milliseconds, price, rate, short, short_price, spoken, utc};
 use crate::table::{PAGE, marks, numbers, render, words};
 use crate::terminal::{cut, harmless, wrapped};
 
@@ -27,6 +27,7 @@ pub(super) fn node(snapshot: &Snapshot, _book: &AddressBook) -> String {
     facts.push(("announced", status.emission.map_or_else(|| "not yet".to_owned(), utc)));
     let relaying = if status.relaying { "relays for others" } else { "does not relay" };
     facts.push(("policy", format!("{}; {relaying}", status.policy.replace('_', " "))));
+    facts.push(("paths", format!("chosen under {}", status.path_policy)));
     facts.push(("messages", status.messages.to_string()));
     facts.push(("state", status.state.clone()));
     facts.extend(status.config.clone().map(|config| ("config", config)));
@@ -93,6 +94,10 @@ pub(super) fn interfaces(snapshot: &Snapshot, _book: &AddressBook) -> String {
             );
             text.push_str(&line(&said));
         }
+        if interface.price_unxs_per_kib > 0 {
+            let asked = price(Some(interface.price_unxs_per_kib));
+            text.push_str(&line(&format!("{name} asks {asked}: it is quoted, and nobody is charged yet")));
+        }
         if !interface.drops.is_empty() {
             let drops = counts(&interface.drops);
             text.push_str(&line(&format!("{} dropped: {drops}", harmless(&interface.name))));
@@ -155,7 +160,7 @@ pub(super) fn neighbours_of(snapshot: &Snapshot) -> Vec<Neighbour> {
         });
         neighbour.heard_s = neighbour.heard_s.min(link.heard_s);
     }
-    for path in snapshot.paths.paths.iter().filter(|path| path.via.is_none() && path.hops <= 1) {
+    for path in snapshot.paths.iter().filter(|path| path.via.is_none() && path.hops <= 1) {
         let neighbour = neighbours.entry(&path.destination).or_insert_with(|| Neighbour {
             node: path.destination.clone(),
             interface: path.interface.clone(),
@@ -198,37 +203,43 @@ pub(super) fn neighbours(snapshot: &Snapshot, book: &AddressBook) -> String {
 /// The paths that it knows.
 pub(super) fn paths(snapshot: &Snapshot, book: &AddressBook) -> String {
     let paths = &snapshot.paths;
-    if paths.paths.is_empty() {
+    if paths.is_empty() {
         return "no paths yet: no announce of another was heard; see `nexus doctor`\n".to_owned();
     }
     let table = [
-        words("PATH TO", 16),
-        marks("KIND"),
+        words("PATH TO", 7),
         numbers("HOPS"),
-        words("INTERFACE", 9),
+        words("ON", 4),
         words("VIA", 8),
+        numbers("µNXS"),
         numbers("WORST"),
         numbers("LEAST"),
+        numbers("OK"),
+        numbers("MORE"),
         numbers("HEARD"),
     ];
     let row = |path: &Path| {
         let cost =
             |told: fn(nexus_daemon::api::Cost) -> String| path.cost.map_or_else(|| "?".to_owned(), told);
+        let kind = if path.node { "" } else { "other " };
         [
-            called(&path.destination, book),
-            if path.node { "nexus" } else { "other" }.to_owned(),
+            format!("{kind}{}", called(&path.destination, book)),
             path.hops.to_string(),
             path.interface.clone(),
-            path.via.as_ref().map_or_else(|| "-".to_owned(), |via| cut(via, 12)),
+            path.via.as_ref().map_or_else(|| "-".to_owned(), |via| cut(&called(via, book), 12)),
+            cost(|cost| short_price(cost.unxs_per_kib)),
             cost(|cost| format!("{} ms", cost.worst_latency_ms)),
             cost(|cost| rate(cost.bottleneck_bps)),
+            path.reliability_percent.map_or_else(|| "?".to_owned(), |percent| format!("{percent} %")),
+            path.others.to_string(),
             short(path.age_s),
         ]
     };
-    let mut text = render(&table, &paths.paths.iter().map(row).collect::<Vec<_>>());
-    if paths.left_out > 0 {
-        text.push_str(&line(&format!("and {} more", paths.left_out)));
-    }
+    let policy = snapshot.status.path_policy;
+    let mut text = render(&table, &paths.iter().map(row).collect::<Vec<_>>());
+    text.push_str(&line(&format!(
+        "chosen under {policy}; costs for 1,024 bytes; why, and the other ways: `nexus path NODE`"
+    )));
     text
 }
 

@@ -122,7 +122,7 @@ fn broadcast(status: &Status) -> Broadcast {
 
 /// With which emission a node knows another.
 async fn emission_of(at: &Node, of: &Node) -> Option<u64> {
-    let Paths { paths, .. } = at.client().await.call(Verb::Paths).await.unwrap();
+    let Paths { paths, .. } = at.client().await.call(Verb::Paths { after: None }).await.unwrap();
     paths.iter().find(|path| path.destination == of.me.node).map(|path| path.emission)
 }
 

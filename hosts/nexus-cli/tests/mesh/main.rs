@@ -13,6 +13,7 @@ mod air;
 mod delivery;
 mod discovery;
 mod nodes;
+mod paths;
 mod radio;
 mod refused;
 mod restarts;

@@ -122,7 +122,7 @@ impl Node {
         let mut client = self.client().await;
         let waiting = async {
             loop {
-                let Paths { paths, .. } = client.call(Verb::Paths).await.unwrap();
+                let Paths { paths, .. } = client.call(Verb::Paths { after: None }).await.unwrap();
                 let known =
                     |node: &&Self| paths.iter().any(|path| path.destination == node.me.node && path.node);
                 if others.iter().all(known) {
@@ -147,7 +147,8 @@ impl Node {
         for some in texts.chunks(50) {
             let mut ids = Vec::new();
             for text in some {
-                let verb = Verb::Send { to: to.to_owned(), text: text.clone(), signed: true, for_s };
+                let (to, text) = (to.to_owned(), text.clone());
+                let verb = Verb::Send { to, text, signed: true, for_s, policy: None };
                 ids.push(client.ask(verb).await.unwrap());
             }
             for id in ids {

@@ -93,7 +93,7 @@ fn interface<'a>(status: &'a Status, name: &str) -> &'a Interface {
 
 /// The paths of a node to NEXUS nodes: to whom, with how many hops.
 async fn paths(of: &Node) -> BTreeMap<String, u8> {
-    let Paths { paths, .. } = of.client().await.call(Verb::Paths).await.unwrap();
+    let Paths { paths, .. } = of.client().await.call(Verb::Paths { after: None }).await.unwrap();
     paths.into_iter().filter(|path| path.node).map(|path| (path.destination, path.hops)).collect()
 }
 

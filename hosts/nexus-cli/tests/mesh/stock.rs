@@ -24,7 +24,7 @@ fn on(status: &Status) -> bool {
 }
 
 async fn destinations(of: &Node) -> Vec<String> {
-    let Paths { paths, .. } = of.client().await.call(Verb::Paths).await.unwrap();
+    let Paths { paths, .. } = of.client().await.call(Verb::Paths { after: None }).await.unwrap();
     paths.into_iter().map(|path| path.destination).collect()
 }
 

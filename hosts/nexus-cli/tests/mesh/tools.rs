@@ -15,11 +15,11 @@ fn tool(node: &Node, arguments: &[&str]) -> Command {
     command
 }
 
-fn run(node: &Node, arguments: &[&str]) -> Output {
+pub(crate) fn run(node: &Node, arguments: &[&str]) -> Output {
     tool(node, arguments).output().unwrap()
 }
 
-fn said(output: &Output, code: i32) -> String {
+pub(crate) fn said(output: &Output, code: i32) -> String {
     assert_eq!(output.status.code(), Some(code), "{output:?}");
     String::from_utf8(output.stdout.clone()).unwrap()
 }

@@ -7,8 +7,8 @@ use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
 use nexus_daemon::api::{
-    Answer, Code, Failure, Interface, Interfaces, Link, Links, Path, Paths, Reply, Request, Status, Traffic,
-    VERSION, Verb,
+    Answer, Code, Failure, Interface, Interfaces, Link, Links, Path, PathPolicy, Paths, Reply, Request,
+    Status, Traffic, VERSION, Verb,
 };
 use serde::Serialize;
 
@@ -67,6 +67,14 @@ impl FakeNode {
     }
 }
 
+/// Two destinations at a time: less than there are, as with a daemon that knows many.
+fn page(paths: &[Path], after: Option<&str>) -> Paths {
+    let rest = paths.iter().skip_while(|path| after.is_some_and(|after| path.destination != after));
+    let rest: Vec<Path> = rest.skip(usize::from(after.is_some())).cloned().collect();
+    let next = rest.get(2).and(rest.get(1)).map(|last| last.destination.clone());
+    Paths { paths: rest.into_iter().take(2).collect(), next }
+}
+
 fn serve(stream: UnixStream, world: &World, words: &dyn Fn(&Verb) -> Vec<Answer>) {
     let mut replies = stream.try_clone().unwrap();
     for line in BufReader::new(stream).lines().map_while(Result::ok) {
@@ -76,7 +84,7 @@ fn serve(stream: UnixStream, world: &World, words: &dyn Fn(&Verb) -> Vec<Answer>
             Verb::Status => vec![ok(&world.status)],
             Verb::Interfaces => vec![ok(&Interfaces { interfaces: world.status.interfaces.clone() })],
             Verb::Links => vec![ok(&Links { links: world.status.links.clone() })],
-            Verb::Paths => vec![ok(&world.paths)],
+            Verb::Paths { after } => vec![ok(&page(&world.paths.paths, after.as_deref()))],
             other => words(other),
         };
         for answer in answers {
@@ -120,11 +128,12 @@ impl World {
             emission: Some(1_795_375_233),
             interfaces: vec![],
             links: vec![],
+            path_policy: PathPolicy::Balanced,
             paths: 0,
             messages: 2,
             refusals: BTreeMap::new(),
         };
-        Self { status, paths: Paths { paths: vec![], left_out: 0 } }
+        Self { status, paths: Paths { paths: vec![], next: None } }
     }
 
     /// Anna is a neighbour, Bert lies behind her.
@@ -146,6 +155,7 @@ pub(crate) fn interface(name: &str) -> Interface {
         up: true,
         address: "[::]:4777".to_owned(),
         bandwidth_bps: 10_000_000,
+        price_unxs_per_kib: 0,
         sent: Traffic { frames: 3, bytes: 1_234 },
         received: Traffic { frames: 4, bytes: 2_345_678 },
         drops: BTreeMap::new(),
@@ -177,6 +187,8 @@ pub(crate) fn path(destination: &str, via: Option<String>) -> Path {
         interface: "udp0".to_owned(),
         via,
         cost: None,
+        reliability_percent: None,
+        others: 0,
         emission: 1_795_375_233,
         age_s: 61,
     }

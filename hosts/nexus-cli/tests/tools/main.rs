@@ -6,5 +6,6 @@ mod doctor;
 mod fake_node;
 mod installation;
 mod real_node;
+mod routing;
 mod screen;
 mod status;

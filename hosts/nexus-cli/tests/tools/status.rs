@@ -20,7 +20,7 @@ fn everything_at_a_glance() {
         assert!(text.contains(part), "{part}: {text}");
     }
     for head in ["INTERFACE", "LINK WITH", "NEIGHBOUR", "PATH TO"] {
-        assert_eq!(text.matches(head).count(), 1 + usize::from(head == "INTERFACE") * 3, "{head}: {text}");
+        assert_eq!(text.matches(head).count(), 1 + usize::from(head == "INTERFACE") * 2, "{head}: {text}");
     }
 }
 
@@ -76,7 +76,9 @@ fn no_line_is_wider_than_a_page_whatever_others_are_called() {
     (wild.up_s, wild.heard_s, wild.rtt_us) = (u64::MAX, u64::MAX, Some(u64::MAX));
     world.status.links.push(wild);
     let mut wild = path(&long("世"), Some(long("v")));
-    wild.cost = Some(Cost { unxs_per_kib: None, worst_latency_ms: u16::MAX, bottleneck_bps: u64::MAX });
+    (wild.reliability_percent, wild.others, wild.node) = (Some(100), 3, false);
+    wild.cost =
+        Some(Cost { unxs_per_kib: Some(u64::MAX), worst_latency_ms: u16::MAX, bottleneck_bps: u64::MAX });
     (wild.interface, wild.hops) = (long("i"), u8::MAX);
     world.paths.paths.push(wild);
     let text = shown(world, &["status"]);
@@ -96,9 +98,35 @@ fn json_is_the_daemons_object_and_sections_are_its_parts() {
     let parts = json(&["status", "--json", "links", "paths", "neighbours"]);
     assert_eq!(parts["links"][0]["peer"], ANNA);
     assert_eq!(parts["paths"][1]["destination"], BERT);
-    assert_eq!(parts["left_out"], 0);
     assert_eq!(parts["neighbours"][0]["linked"], true);
     assert_eq!(json(&["status", "--json", "node", "paths"])["node"]["node"], NODE);
+}
+
+#[test]
+fn paths_say_what_they_cost_how_good_they_are_and_how_many_others_there_are() {
+    let mut world = World::small();
+    world.paths.paths[1].cost =
+        Some(Cost { unxs_per_kib: Some(1_234), worst_latency_ms: 20, bottleneck_bps: 1_000_000 });
+    (world.paths.paths[1].reliability_percent, world.paths.paths[1].others) = (Some(97), 2);
+    world.status.interfaces[0].price_unxs_per_kib = 250;
+    let text = shown(world.clone(), &["status", "paths"]);
+    let row = text.lines().find(|line| line.contains("1.2k")).unwrap_or_else(|| panic!("{text}"));
+    for part in ["20 ms", "1.0 Mb/s", "97 %", " 2 ", "1 min"] {
+        assert!(row.contains(part), "{part}: {row}");
+    }
+    assert!(text.contains("chosen under balanced"), "{text}");
+    let text = shown(world, &["status", "interfaces"]);
+    assert!(text.contains("udp0 asks 250 µNXS/KiB: it is quoted, and nobody is charged yet"), "{text}");
+}
+
+#[test]
+fn more_paths_than_fit_a_line_of_the_daemons_are_all_shown() {
+    let mut world = World::small();
+    world.paths.paths = (0..9).map(|n| path(&format!("{n:032x}"), None)).collect();
+    let json: serde_json::Value =
+        serde_json::from_str(&shown(world.clone(), &["status", "--json", "paths"])).unwrap();
+    assert_eq!(json["paths"].as_array().unwrap().len(), 9);
+    assert_eq!(shown(world, &["status", "paths"]).lines().count(), 1 + 9 + 1);
 }
 
 #[test]

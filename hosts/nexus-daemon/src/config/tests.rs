@@ -28,7 +28,8 @@ fn every_line_that_is_commented_out_can_be_used() {
     let names: Vec<_> = config.interfaces.iter().map(|interface| interface.name.as_str()).collect();
     assert_eq!(names, ["udp0", "tcp0", "tcp1", "pipe0", "radio0", "radio1", "serial0"]);
     assert_eq!(config.interfaces[0].medium, Interface::default_udp().medium);
-    assert_eq!(config.interfaces[3].decorations.faults.unwrap().loss, 100);
+    let faults = config.interfaces[3].decorations.faults.unwrap();
+    assert_eq!((faults.loss, faults.delay), (100, std::time::Duration::from_millis(50)));
     assert_eq!(config.label.as_deref(), Some("kitchen"));
     assert_eq!(config.pcap_opened.as_deref(), Some(Path::new("/etc/opened.pcap")));
     assert_eq!(parse("").unwrap().pcap_opened, None, "nothing is recorded in clear unless somebody says so");
@@ -118,10 +119,34 @@ fn a_mistake_is_one_sentence_with_the_file_and_the_line() {
         ("[[serial]]\nport = \"/dev/a\"\nspeed = 0", "/etc/nexus.toml:3: a cable has a speed"),
         ("[[udp]]\nfaults = { loss_permille = 1001 }", "/etc/nexus.toml:2: a share of faults is at most"),
     ] {
-        let refusal = parse(text).unwrap_err();
-        assert!(refusal.starts_with(sentence), "{text:?} → {refusal}");
-        assert!(!refusal.contains('\n'), "{refusal}");
+        is_refused(text, sentence);
     }
+}
+
+#[test]
+fn a_price_or_a_choice_of_paths_that_cannot_be_is_refused() {
+    for (text, sentence) in [
+        (
+            "[[udp]]\nprice = -1",
+            "/etc/nexus.toml:2: a price is a whole number of µNXS for 1,024 bytes, 0 or more",
+        ),
+        ("[[tcp]]\nlisten = \"[::]:1\"\nprice = \"dear\"", "/etc/nexus.toml:3: a price is a whole number"),
+        ("[[serial]]\nport = \"/dev/a\"\nprice = 1.5", "/etc/nexus.toml:3: a price is a whole number"),
+        (
+            "[[tcp]]\nlisten = \"[::]:1\"\nmode = \"reticulum\"\nprice = 5",
+            "/etc/nexus.toml:4: `price` is for interfaces in nexus mode",
+        ),
+        ("path_policy = \"shortest\"", "/etc/nexus.toml:1: \"shortest\" is no way to choose paths: say"),
+        ("answer_traces = 1", "/etc/nexus.toml:1: invalid type: integer `1`, expected a boolean"),
+    ] {
+        is_refused(text, sentence);
+    }
+}
+
+fn is_refused(text: &str, sentence: &str) {
+    let refusal = parse(text).unwrap_err();
+    assert!(refusal.starts_with(sentence), "{text:?} → {refusal}");
+    assert!(!refusal.contains('\n'), "{refusal}");
 }
 
 #[test]
@@ -142,6 +167,35 @@ fn a_radio_has_a_channel_once_region_and_duty_cycle_are_chosen() {
     let own = "frequency = 868300000\nbandwidth = 125000\nspreading_factor = 9\ntx_power = 10";
     let chosen = channel(&format!("region = \"EU868\"\nduty_cycle = \"1 %\"\n{own}"));
     assert_eq!(chosen, Some((868_300_000, 100)));
+}
+
+#[test]
+fn an_interface_of_any_kind_has_a_price_and_says_that_nobody_is_charged() {
+    for kind in [
+        "[[udp]]",
+        "[[tcp]]\nlisten = \"[::]:1\"",
+        "[[tcp]]\nconnect = [\"a:1\"]",
+        "[[pipe]]\ncommand = [\"x\"]",
+        "[[rnode]]\nport = \"/dev/a\"",
+        "[[serial]]\nport = \"/dev/a\"",
+    ] {
+        let asked = |price: &str| parse(&format!("{kind}\n{price}")).unwrap().interfaces.remove(0);
+        let (free, dear) = (asked(""), asked("price = 250"));
+        assert_eq!((free.price, dear.price), (0, 250), "{kind}");
+        assert!(
+            dear.to_string().ends_with(", asks 250 µNXS for 1,024 bytes (quoted; nobody is charged yet)")
+        );
+        assert!(!free.to_string().contains("asks"));
+        assert!(free.stays_open_as(&dear) && free != dear, "it is changed while it is open");
+    }
+}
+
+#[test]
+fn a_path_policy_and_silence_on_traces_are_chosen() {
+    let config = parse("path_policy = \"cheapest\"\nanswer_traces = false").unwrap();
+    assert_eq!((config.path_policy, config.traces), (PathPolicy::Cheapest, Traces::Unanswered));
+    let default = parse("").unwrap();
+    assert_eq!((default.path_policy, default.traces), (PathPolicy::Balanced, Traces::Answered));
 }
 
 #[test]

@@ -8,12 +8,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use nexus_machine::Relaying;
+use nexus_machine::{Relaying, Traces};
 use nexus_network::{Mode, Policy};
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::{Config, Discovery, HostPort, Interface, Medium, Peer, node_ids};
+use crate::api::PathPolicy;
 use crate::decorators::{Decorations, Faults, Pcap, Tracer};
 use crate::logs::Level;
 use crate::passphrase::Source;
@@ -51,6 +52,8 @@ struct Written {
     relaying: Option<bool>,
     label: Option<Spanned<String>>,
     pcap_opened: Option<PathBuf>,
+    path_policy: Option<Spanned<String>>,
+    answer_traces: Option<bool>,
     #[serde(default)]
     udp: Vec<Spanned<WrittenUdp>>,
     #[serde(default)]
@@ -69,6 +72,7 @@ struct WrittenUdp {
     name: Option<String>,
     mode: Option<Spanned<String>>,
     bandwidth_bps: Option<u64>,
+    price: Option<Spanned<toml::Value>>,
     listen: Option<Spanned<String>>,
     discovery_v4: Option<bool>,
     discovery_v6: Option<bool>,
@@ -86,6 +90,7 @@ struct WrittenTcp {
     name: Option<String>,
     mode: Option<Spanned<String>>,
     bandwidth_bps: Option<u64>,
+    price: Option<Spanned<toml::Value>>,
     listen: Option<Spanned<String>>,
     #[serde(default)]
     connect: Vec<Spanned<String>>,
@@ -101,6 +106,7 @@ struct WrittenPipe {
     name: Option<String>,
     mode: Option<Spanned<String>>,
     bandwidth_bps: Option<u64>,
+    price: Option<Spanned<toml::Value>>,
     command: Vec<String>,
     #[serde(default)]
     trace: bool,
@@ -115,6 +121,7 @@ struct WrittenFaults {
     duplication_permille: u16,
     reordering_permille: u16,
     corruption_permille: u16,
+    delay_ms: u16,
     seed: u64,
 }
 
@@ -125,6 +132,7 @@ impl Default for WrittenFaults {
             duplication_permille: 0,
             reordering_permille: 0,
             corruption_permille: 0,
+            delay_ms: 0,
             seed: 1,
         }
     }
@@ -153,6 +161,11 @@ pub(super) fn understand(state: &StateDir, path: &Path, text: &str) -> Result<Co
         },
         label,
         pcap_opened: written.pcap_opened.as_ref().map(|path| base.join(path)),
+        path_policy: parsed::<PathPolicy>(written.path_policy.as_ref())?.unwrap_or(default.path_policy),
+        traces: match written.answer_traces {
+            None | Some(true) => Traces::Answered,
+            Some(false) => Traces::Unanswered,
+        },
         interfaces: if interfaces.is_empty() { default.interfaces } else { interfaces },
     };
     Ok(config)
@@ -270,6 +283,7 @@ impl WrittenUdp {
             name: self.name.clone().unwrap_or_else(|| format!("udp{number}")),
             mode,
             bandwidth_bps: self.bandwidth_bps,
+            price: price(self.price.as_ref(), mode)?,
             medium: Medium::Udp {
                 listen,
                 discovery_v4: discovery(self.discovery_v4),
@@ -304,6 +318,7 @@ fn interfaces_of_tcp(
         return Err(Wrong::new(spanned, "a TCP interface says where to `listen`, or to `connect`"));
     }
     let mode = mode(tcp.mode.as_ref())?;
+    let price = price(tcp.price.as_ref(), mode)?;
     let decorations = decorations(tcp.trace, tcp.pcap.as_deref(), tcp.faults.as_ref(), base)?;
     if let (true, Some(_)) = (media.len() > 1, &decorations.pcap) {
         return Err(Wrong::new(spanned, "a recording is of one interface: give each its own [[tcp]] table"));
@@ -312,6 +327,7 @@ fn interfaces_of_tcp(
         name,
         mode,
         bandwidth_bps: tcp.bandwidth_bps,
+        price,
         medium,
         decorations: decorations.clone(),
     };
@@ -323,10 +339,12 @@ impl WrittenPipe {
         if self.command.first().is_none_or(String::is_empty) {
             return Err(Wrong::new(spanned, "a pipe has a `command`: the program, then its arguments"));
         }
+        let mode = mode(self.mode.as_ref())?;
         Ok(Interface {
             name: self.name.clone().unwrap_or_else(|| format!("pipe{number}")),
-            mode: mode(self.mode.as_ref())?,
+            mode,
             bandwidth_bps: self.bandwidth_bps,
+            price: price(self.price.as_ref(), mode)?,
             medium: Medium::Pipe { command: self.command.clone() },
             decorations: decorations(self.trace, self.pcap.as_deref(), self.faults.as_ref(), base)?,
         })
@@ -339,6 +357,19 @@ fn mode(text: Option<&Spanned<String>>) -> Result<Mode, Wrong> {
         "nexus" => Ok(Mode::Nexus),
         "reticulum" => Ok(Mode::Reticulum),
         other => Err(Wrong::new(text, format!("{other:?} is no mode: say \"nexus\" or \"reticulum\""))),
+    }
+}
+
+/// What is asked on an interface. Where nothing is carried out to neighbours nothing can be asked.
+fn price(written: Option<&Spanned<toml::Value>>, mode: Mode) -> Result<u64, Wrong> {
+    let Some(written) = written else { return Ok(0) };
+    let price = written.get_ref().as_integer().and_then(|price| u64::try_from(price).ok());
+    match (price, mode) {
+        (Some(price), Mode::Nexus) => Ok(price),
+        (Some(_), Mode::Reticulum) => {
+            Err(Wrong::new(written, "`price` is for interfaces in nexus mode: stock nodes know no prices"))
+        }
+        (None, _) => Err(Wrong::new(written, "a price is a whole number of µNXS for 1,024 bytes, 0 or more")),
     }
 }
 
@@ -368,12 +399,14 @@ fn decorations(
             duplication_permille: duplication,
             reordering_permille: reordering,
             corruption_permille: corruption,
+            delay_ms,
             seed,
         } = *spanned.get_ref();
         if [loss, duplication, reordering, corruption].iter().any(|share| *share > 1_000) {
             return Err(Wrong::new(spanned, "a share of faults is at most 1000 permille"));
         }
-        Ok(Faults { seed, loss, duplication, reordering, corruption })
+        let delay = std::time::Duration::from_millis(delay_ms.into());
+        Ok(Faults { seed, loss, duplication, reordering, corruption, delay })
     });
     Ok(Decorations {
         faults: faults.transpose()?,

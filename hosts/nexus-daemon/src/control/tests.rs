@@ -14,11 +14,11 @@ async fn answers_find_their_requests_in_whatever_order_they_come() {
     let (_directory, state) = state();
     let mut control = Control::open(&state).unwrap();
     let mut client = Client::connect(&state).await.unwrap();
-    let ping = client.ask(Verb::Ping { to: "00".to_owned(), for_s: 1 }).await.unwrap();
+    let ping = client.ask(ping_once()).await.unwrap();
     let announce = client.ask(Verb::Announce).await.unwrap();
     let first = control.next().await.unwrap();
     let second = control.next().await.unwrap();
-    assert_eq!((&first.verb, &second.verb), (&Verb::Ping { to: "00".to_owned(), for_s: 1 }, &Verb::Announce));
+    assert_eq!((&first.verb, &second.verb), (&ping_once(), &Verb::Announce));
     second.replier.ok(&Done {});
     first.replier.event(Event::Progress(Progress { attempt: Attempt::Sent }));
     first.replier.ok(&Delivered { attempts: 1, round_trip_us: 5 });
@@ -124,4 +124,8 @@ async fn without_a_daemon_the_sentence_says_how_to_start_one() {
     assert!(sentence.ends_with("(start one with `nexus node start`)"), "{sentence}");
     drop(Control::open(&state).unwrap());
     assert!(!state.socket().exists());
+}
+
+fn ping_once() -> Verb {
+    Verb::Ping { to: "00".to_owned(), for_s: 1, policy: None }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use nexus_machine::{Seed, Stream};
 use nexus_network::{Endpoint, InterfaceId};
@@ -24,6 +25,8 @@ pub struct Faults {
     pub reordering: u16,
     /// Frames of which one bit is flipped.
     pub corruption: u16,
+    /// How much later frames arrive; those that leave do so at once.
+    pub delay: Duration,
 }
 
 impl Faults {
@@ -34,11 +37,12 @@ impl Faults {
 
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seed, loss, duplication, reordering, corruption } = self;
+        let Self { seed, loss, duplication, reordering, corruption, delay } = self;
+        let delay_ms = delay.as_millis();
         write!(
             f,
             "faults (loss {loss}, duplication {duplication}, reordering {reordering}, corruption {corruption} per \
-             mille, seed {seed})"
+             mille, delay {delay_ms} ms, seed {seed})"
         )
     }
 }
@@ -186,7 +190,8 @@ impl Injector {
 mod tests {
     use super::*;
 
-    const ALL: Faults = Faults { seed: 7, loss: 100, duplication: 50, reordering: 80, corruption: 20 };
+    const ALL: Faults =
+        Faults { seed: 7, loss: 100, duplication: 50, reordering: 80, corruption: 20, delay: Duration::ZERO };
 
     #[test]
     fn the_same_seed_does_the_same_and_another_does_not() {

@@ -124,6 +124,10 @@ impl Interfaces {
         self.by_id.get_mut(&id)
     }
 
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut InterfaceStatus> {
+        self.by_id.values_mut().map(|interface| &mut interface.status)
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &InterfaceStatus> {
         self.by_id.values().map(|interface| &interface.status)
     }

@@ -4,14 +4,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-use nexus_crypto::NodeId;
+use nexus_crypto::{DestinationHash, NodeId};
 use nexus_machine::Instant;
 use nexus_network::{Endpoint, InterfaceId, Tapping};
 use nexus_node::{Command, Input, Node};
 use nexus_wire::pcapng::{self, LinkType};
 
 use super::interfaces::InterfaceStatus;
-use super::{Host, OpenMedium};
+use super::{Host, OpenMedium, is_of};
 use crate::decorators::Decorations;
 use crate::driver::{Medium, OpenError, Running};
 use crate::tape::Tape;
@@ -116,8 +116,27 @@ impl<'h> HostView<'h> {
         Ok(path)
     }
 
+    /// Asks `price` µNXS for 1,024 bytes on the interfaces of a medium, those that are there and those that come.
+    pub fn set_price(&mut self, medium: &str, price: u64) {
+        self.host.prices.insert(medium.to_owned(), price);
+        let mut asked = Vec::new();
+        for interface in self.host.interfaces.iter_mut().filter(|interface| is_of(&interface.name, medium)) {
+            interface.profile.price = price;
+            asked.push(interface.id);
+        }
+        for iface in asked {
+            self.command(Command::Price { iface, price });
+        }
+    }
+
+    /// Takes a destination to which the chosen way is, or may be, another than when it was taken last.
+    pub fn take_rerouted(&mut self) -> Option<DestinationHash> {
+        self.host.node.take_rerouted()
+    }
+
     /// Takes a medium out, to be closed: [`HostHandle::close`](super::HostHandle::close) does both.
     pub fn detach(&mut self, name: &str) -> Option<Running> {
+        self.host.prices.remove(name);
         self.host.media.remove(name).map(|medium| medium.running)
     }
 

@@ -7,12 +7,13 @@ use nexus_node::{Command, Content, Event, Outgoing, Undelivered};
 use nexus_secure::Authorship;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::{Course, Service, sight};
+use super::sight::{self, Reading};
+use super::{Course, Service};
 use crate::api::{
-    Attempt, Code, Delivered, Done, Event as Told, Inbox, Interfaces, Links, MAX_LINE, Message, Paths,
-    Progress, Status, Verb,
+    Attempt, Code, Delivered, Done, Event as Told, Inbox, Interfaces, Links, MAX_LINE, Message, PathPolicy,
+    Paths, Progress, Status, Traced, Verb,
 };
-use crate::config::{HostPort, node_id, policy_name};
+use crate::config::{HostPort, destination, node_id, policy_name};
 use crate::control::{Asked, Replier};
 use crate::drivers::udp;
 use crate::logs::Level;
@@ -21,6 +22,13 @@ use crate::logs::Level;
 const MAX_SENDING: usize = 1_024;
 /// Of a line, what a list may take: the rest is for what stands around it.
 const LIST_ROOM: usize = MAX_LINE - 4_096;
+
+/// What is sent for a client, for how long, and by what its way is chosen.
+struct Parcel {
+    content: Content,
+    for_s: u64,
+    policy: Option<PathPolicy>,
+}
 
 /// A refusal: for programs, and for people.
 type Refusal = (Code, String);
@@ -37,12 +45,18 @@ impl Service {
             Verb::Links => {
                 self.see(replier, |view| Links { links: sight::links(view) }).await;
             }
-            Verb::Paths => self.see(replier, |view| fitting_paths(sight::paths(view))).await,
-            Verb::Ping { to, for_s } => self.send(replier, &to, for_s, Content::Ping).await,
-            Verb::Send { to, text, signed, for_s } => {
+            Verb::Paths { after } => self.paths(replier, after.as_deref()).await,
+            Verb::Path { to, policy } => self.path(replier, &to, policy).await,
+            Verb::Ping { to, for_s, policy } => {
+                self.send(replier, &to, Parcel { content: Content::Ping, for_s, policy }).await;
+            }
+            Verb::Trace { to, for_s, policy } => {
+                self.send(replier, &to, Parcel { content: Content::Trace, for_s, policy }).await;
+            }
+            Verb::Send { to, text, signed, for_s, policy } => {
                 let authorship = if signed { Authorship::Signed } else { Authorship::Anonymous };
-                self.send(replier, &to, for_s, Content::Message { text: text.into_bytes(), authorship })
-                    .await;
+                let content = Content::Message { text: text.into_bytes(), authorship };
+                self.send(replier, &to, Parcel { content, for_s, policy }).await;
             }
             Verb::Inbox { since, limit } => self.inbox(replier, since, limit).await,
             Verb::Listen { since } => {
@@ -112,6 +126,7 @@ impl Service {
             emission: self.emission,
             interfaces: Vec::new(),
             links: Vec::new(),
+            path_policy: self.config.path_policy,
             paths: 0,
             messages: 0,
             refusals: std::collections::BTreeMap::new(),
@@ -119,7 +134,7 @@ impl Service {
         let see = move |view: &crate::HostView<'_>| Status {
             interfaces: sight::interfaces(view),
             links: sight::links(view),
-            paths: count(sight::paths(view).len()),
+            paths: sight::count_paths(view),
             messages: count(view.node().inbox().count()),
             refusals: sight::refusals(view),
             ..status
@@ -127,7 +142,48 @@ impl Service {
         self.see(replier, see).await;
     }
 
-    async fn send(&mut self, replier: Replier, to: &str, for_s: u64, content: Content) {
+    /// The destinations behind one, as many as fit a line.
+    async fn paths(&self, replier: Replier, after: Option<&str>) {
+        let after = match after.map(destination).transpose() {
+            Ok(after) => after,
+            Err(cause) => return replier.fail(Code::BadValue, cause.to_string()),
+        };
+        let see = move |view: &crate::HostView<'_>| {
+            let (mut paths, mut next, mut room) = (Vec::new(), None, LIST_ROOM);
+            let mut last = None;
+            sight::paths(view, after.as_ref(), |destination, path| {
+                let Some(left) = room.checked_sub(length(&path)) else {
+                    next = last.take();
+                    return Reading::Ends;
+                };
+                room = left;
+                last = Some(destination.to_string());
+                paths.push(path);
+                Reading::GoesOn
+            });
+            Paths { paths, next }
+        };
+        self.see(replier, see).await;
+    }
+
+    async fn path(&self, replier: Replier, to: &str, policy: Option<PathPolicy>) {
+        let to = match destination(to) {
+            Ok(to) => to,
+            Err(cause) => return replier.fail(Code::BadValue, cause.to_string()),
+        };
+        match self.handle.ask(move |view| sight::ways(view, &to, policy)).await {
+            Ok(Some(ways)) => replier.ok(&ways),
+            Ok(None) if to == self.node.into() => replier.fail(Code::NotFound, "that is this node itself"),
+            Ok(None) => {
+                let sentence = "nothing is known of it: no announce of it was heard";
+                replier.fail(Code::NotFound, sentence);
+            }
+            Err(gone) => replier.fail(Code::Stopping, gone.to_string()),
+        }
+    }
+
+    async fn send(&mut self, replier: Replier, to: &str, parcel: Parcel) {
+        let Parcel { content, for_s, policy } = parcel;
         let to = match node_id(to) {
             Ok(to) => to,
             Err(cause) => return replier.fail(Code::BadValue, cause.to_string()),
@@ -139,7 +195,8 @@ impl Service {
         let handle = self.last_sending;
         let lifetime = nexus_machine::Duration::from_secs(for_s);
         self.sending.insert(handle, replier);
-        let command = Command::Send(Outgoing { handle, to, content, lifetime });
+        let policy = policy.map(sight::policy_of);
+        let command = Command::Send(Outgoing { handle, to, content, lifetime, policy });
         if self.handle.ask(move |view| view.command(command)).await.is_err()
             && let Some(replier) = self.sending.remove(&handle)
         {
@@ -246,6 +303,18 @@ impl Service {
                     replier.ok(&Delivered { attempts: *attempts, round_trip_us: round_trip.as_micros() });
                 }
             }
+            Event::Traced { handle, attempts, round_trip, traced } => {
+                if let Some(replier) = self.sending.remove(handle) {
+                    replier.ok(&Traced {
+                        attempts: *attempts,
+                        round_trip_us: round_trip.as_micros(),
+                        hops_there: traced.there.0,
+                        hops_back: traced.back.0,
+                        clock_ms: traced.clock_ms,
+                        way_back: traced.way_back.map(sight::quote),
+                    });
+                }
+            }
             Event::Undelivered { handle, why } => {
                 if let Some(replier) = self.sending.remove(handle) {
                     let (code, sentence) = undelivered(*why);
@@ -268,6 +337,13 @@ impl Service {
             }
             Event::Reached { destination, hops, .. } => {
                 tracing::debug!("{} can be reached, hops: {hops}", destination);
+            }
+            Event::PathFound { destination, hops, after } => {
+                let ms = after.as_millis();
+                tracing::debug!("a way to {destination} was found after {ms} ms, hops: {hops}");
+            }
+            Event::PathNotFound { destination } => {
+                tracing::debug!("{destination} was looked for in vain");
             }
             Event::ChannelJammed { iface } => {
                 tracing::debug!("the channel of interface {} stays busy", iface.0);
@@ -363,7 +439,10 @@ fn told(view: &crate::HostView<'_>, event: &Event) -> Option<Told> {
         }
         Event::MessageArrived(message) => Told::Message(sight::message(message)),
         Event::Attempted { .. }
+        | Event::PathFound { .. }
+        | Event::PathNotFound { .. }
         | Event::Delivered { .. }
+        | Event::Traced { .. }
         | Event::Undelivered { .. }
         | Event::EntropyWanted => return None,
     })
@@ -380,26 +459,6 @@ fn undelivered(why: Undelivered) -> Refusal {
         }
         Undelivered::Busy => (Code::Busy, "as much as may be on its way is on its way already".to_owned()),
     }
-}
-
-/// As many as fit one line, the newest heard first.
-fn fitting_paths(mut all: Vec<crate::api::Path>) -> Paths {
-    all.sort_by_key(|path| path.age_s);
-    let mut room = LIST_ROOM;
-    let fitting = all
-        .iter()
-        .take_while(|path| match room.checked_sub(length(path)) {
-            Some(left) => {
-                room = left;
-                true
-            }
-            None => false,
-        })
-        .count();
-    let left_out = count(all.len() - fitting);
-    all.truncate(fitting);
-    all.sort_by(|one, other| one.destination.cmp(&other.destination));
-    Paths { paths: all, left_out }
 }
 
 /// What a value takes in a list, in bytes.

@@ -9,7 +9,7 @@ use nexus_network::Endpoint;
 use nexus_node::Command;
 use tokio::task::JoinHandle;
 
-use super::{Service, media};
+use super::{Service, media, sight};
 use crate::api::{Code, Done, Reloaded};
 use crate::backup;
 use crate::config::{Config, Interface, Medium, Peer};
@@ -60,6 +60,11 @@ impl Service {
             self.ask(move |view| view.command(Command::Policy(policy))).await?;
             changes.push("the policy is another".to_owned());
         }
+        if config.path_policy != self.config.path_policy {
+            let policy = sight::policy_of(config.path_policy);
+            self.ask(move |view| view.command(Command::Prefer(policy))).await?;
+            changes.push(format!("the ways of this node's own packets are chosen by {}", config.path_policy));
+        }
         if config.log_level != self.config.log_level {
             self.logs.set_level(config.log_level);
             changes.push("the log says more or less".to_owned());
@@ -70,8 +75,8 @@ impl Service {
         }
         let after_restart = self.after_restart(&config);
         // What waits for a restart stays what it is: a later reload says so again.
-        let Config { identity, passphrase, relaying, label, pcap_opened, .. } = self.config.clone();
-        self.config = Config { identity, passphrase, relaying, label, pcap_opened, ..config };
+        let Config { identity, passphrase, relaying, label, pcap_opened, traces, .. } = self.config.clone();
+        self.config = Config { identity, passphrase, relaying, label, pcap_opened, traces, ..config };
         for change in &changes {
             tracing::info!("reloaded: {change}");
         }
@@ -85,6 +90,7 @@ impl Service {
             (config.label != self.config.label, "the label"),
             (config.pcap_opened != self.config.pcap_opened, "whether what links carry is recorded in clear"),
             (config.relaying != self.config.relaying, "whether others' packets are carried"),
+            (config.traces != self.config.traces, "whether traces are answered"),
         ];
         let sentence = |what| format!("{what} is written differently, which takes effect after a restart");
         differs.into_iter().filter(|(differs, _)| *differs).map(|(_, what)| sentence(what)).collect()
@@ -93,8 +99,7 @@ impl Service {
     /// Closes and opens what is different; undoes that if something cannot be opened.
     async fn change_interfaces(&mut self, config: &Config) -> Result<Vec<String>, String> {
         let before = self.config.interfaces.clone();
-        let stays =
-            |one: &Interface, among: &[Interface]| among.iter().any(|other| other.same_but_peers(one));
+        let stays = |one: &Interface, among: &[Interface]| among.iter().any(|other| other.stays_open_as(one));
         let closing: Vec<_> =
             before.iter().filter(|interface| !stays(interface, &config.interfaces)).cloned().collect();
         let opening: Vec<_> =
@@ -119,8 +124,9 @@ impl Service {
         let mut changes: Vec<String> =
             closing.iter().map(|interface| format!("closed {interface}")).collect();
         changes.extend(opening.iter().map(|interface| format!("opened {interface}")));
+        changes.extend(self.change_prices(&before, config).await?);
         for interface in &config.interfaces {
-            let peers_stay = before.contains(interface);
+            let peers_stay = before.iter().any(|one| one.is_same_but_for_its_price(interface));
             if !peers_stay {
                 self.stop_dialling(&interface.name).await?;
                 self.dial_for(interface);
@@ -132,10 +138,29 @@ impl Service {
         Ok(changes)
     }
 
+    /// Asks other prices on interfaces that stay open.
+    async fn change_prices(&self, before: &[Interface], config: &Config) -> Result<Vec<String>, String> {
+        let mut changes = Vec::new();
+        for interface in &config.interfaces {
+            let is_another = |one: &&Interface| one.stays_open_as(interface) && one.price != interface.price;
+            if before.iter().any(|one| is_another(&one)) {
+                let (name, price) = (interface.name.clone(), interface.price);
+                self.ask(move |view| view.set_price(&name, price)).await?;
+                changes.push(format!("{} asks {price} µNXS for 1,024 bytes", interface.name));
+            }
+        }
+        Ok(changes)
+    }
+
     async fn open(&self, interface: &Interface) -> Result<(), String> {
         let medium = media::medium(interface).map_err(|cause| cause.to_string())?;
         let (name, decorations) = (interface.name.clone(), interface.decorations.clone());
-        let opened = self.ask(move |view| view.open(&name, medium.as_ref(), &decorations)).await?;
+        let price = interface.price;
+        let opened = self.ask(move |view| {
+            view.set_price(&name, price);
+            view.open(&name, medium.as_ref(), &decorations)
+        });
+        let opened = opened.await?;
         opened.map(|_| ()).map_err(|cause| cause.to_string())
     }
 

@@ -1,21 +1,22 @@
 //! What can be seen of a node, in the words of the control protocol.
 
+mod paths;
 mod radio;
 
 use std::collections::BTreeMap;
 
-use nexus_crypto::{DestinationHash, NameHash, NodeId};
+use nexus_crypto::NodeId;
 use nexus_machine::Instant;
-use nexus_network::announces::Via;
 use nexus_network::broadcast::ChannelStatus;
-use nexus_network::routes::Stage;
-use nexus_network::{Down, InterfaceId, LinkId, LinkStatus, Mode};
+use nexus_network::{Down, InterfaceId, LinkStatus, Mode};
 use nexus_node::Sender;
 
-use crate::api::{Broadcast, Cost, Interface, Link, Message, Path, Traffic};
+use crate::api::{Broadcast, Interface, Link, Message, Traffic};
 use crate::driver::Carrier;
 use crate::drivers::udp;
 use crate::host::{HostView, InterfaceStatus, MediumStatus};
+
+pub(super) use paths::{Names, Reading, count as count_paths, paths, policy_of, quote, ways};
 
 /// The name of an interface; its number if it is gone.
 pub(super) fn interface_name(view: &HostView<'_>, iface: InterfaceId) -> String {
@@ -39,6 +40,7 @@ pub(super) fn interfaces(view: &HostView<'_>) -> Vec<Interface> {
             up: false,
             address: medium.address.map(|address| address.to_string()).unwrap_or_default(),
             bandwidth_bps: 0,
+            price_unxs_per_kib: 0,
             sent: Traffic::default(),
             received: Traffic::default(),
             drops: occurred(drops),
@@ -73,6 +75,7 @@ fn interface_of(view: &HostView<'_>, interface: &InterfaceStatus) -> Interface {
         up: interface.carrier == Carrier::Up,
         address: medium.map(place).unwrap_or_default(),
         bandwidth_bps: interface.profile.bandwidth_bps,
+        price_unxs_per_kib: interface.profile.price,
         sent: Traffic { frames: counters.frames_out, bytes: counters.bytes_out },
         received: Traffic { frames: counters.frames_in, bytes: counters.bytes_in },
         drops: occurred(drops),
@@ -117,6 +120,7 @@ fn occurred<const N: usize>(causes: [(&str, u64); N]) -> BTreeMap<String, u64> {
 pub(super) fn refusals(view: &HostView<'_>) -> BTreeMap<String, u64> {
     let network = view.node().network();
     let announces = network.announces().refusals();
+    let requests = network.announces().path_requests();
     let drops = network.forwarding().drops();
     let messages = view.node().secure().correspondence().refusals();
     let links = network.links().refusals().by_name().filter(|(_, count)| *count > 0);
@@ -133,6 +137,9 @@ pub(super) fn refusals(view: &HostView<'_>) -> BTreeMap<String, u64> {
         ("announce_too_long", announces.too_long),
         ("announce_crowded", announces.crowded),
         ("announce_hasty", announces.hasty),
+        ("request_refused", requests.refused),
+        ("request_repeated", requests.repeated),
+        ("answer_unasked", requests.unasked),
         ("packet_malformed", drops.malformed),
         ("packet_hop_limit", drops.hop_limit),
         ("packet_duplicate", drops.duplicate),
@@ -153,36 +160,6 @@ pub(super) fn refusals(view: &HostView<'_>) -> BTreeMap<String, u64> {
         ("message_busy", messages.busy),
     ]));
     all
-}
-
-pub(super) fn paths(view: &HostView<'_>) -> Vec<Path> {
-    let network = view.node().network();
-    let announces = network.announces();
-    let peers: BTreeMap<LinkId, NodeId> =
-        network.links().status().map(|link| (link.id, link.peer.node_id())).collect();
-    let via = |path: &nexus_network::announces::Path| match (path.via, path.stage) {
-        (Via::Clear { transport, .. }, _) => transport.map(|relay| relay.to_string()),
-        (Via::Link { .. }, Stage::Last) => None,
-        (Via::Link { link, .. }, Stage::Relay) => peers.get(&link).map(ToString::to_string),
-    };
-    let alive = announces.known().filter_map(|(destination, known)| {
-        let path = announces.path(destination)?;
-        Some(Path {
-            destination: destination.to_string(),
-            node: DestinationHash::of(NameHash::NEXUS_NODE, known.public.hash()) == *destination,
-            hops: path.cost.hops.0,
-            interface: interface_name(view, path.via.iface()),
-            via: via(&path),
-            cost: Some(Cost {
-                unxs_per_kib: path.cost.cumulative_cost.price(),
-                worst_latency_ms: path.cost.worst_latency.0,
-                bottleneck_bps: path.cost.bottleneck.bps().unwrap_or(0),
-            }),
-            emission: known.emitted_at,
-            age_s: age_s(view.now(), known.heard_at),
-        })
-    });
-    alive.collect()
 }
 
 pub(super) fn links(view: &HostView<'_>) -> Vec<Link> {

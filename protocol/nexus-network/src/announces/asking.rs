@@ -6,19 +6,20 @@ use nexus_machine::{Cx, Duration, Inserted, Instant, Relaying, Sink};
 use nexus_wire::nexus::cost::CostRequest;
 
 use super::costs::{Outlet, message_of};
+use super::neighbours::Neighbouring;
 use super::own::Renewal;
 use super::{Announces, Effect, Motive, Timer, count};
 use crate::links::{LinkId, Trust};
 use crate::routes::PathPolicy;
 
 /// A destination is asked at most once in this time,
-const INTERVAL: Duration = Duration::from_secs(10);
+pub(super) const INTERVAL: Duration = Duration::from_secs(10);
 /// or in this where the question goes out on a radio or a link as slow as one.
-const SLOW_INTERVAL: Duration = Duration::from_secs(300);
+pub(super) const SLOW_INTERVAL: Duration = Duration::from_secs(300);
 /// Such a link, in bits per second.
-const SLOW_BPS: u64 = 100_000;
+pub(super) const SLOW_BPS: u64 = 100_000;
 /// What was asked in vain is asked again after twice the time, up to the longer of these; so often is it doubled.
-const DOUBLINGS: u8 = 5;
+pub(super) const DOUBLINGS: u8 = 5;
 
 /// A question that was asked.
 #[derive(Clone, Copy, Debug)]
@@ -96,9 +97,9 @@ impl Announces {
         best.filter(is_trusted).or_else(|| stale().filter(is_trusted)).or(best).or_else(stale)
     }
 
-    fn asking_interval(&self, link: LinkId) -> Duration {
-        let bps = self.links.get(link).and_then(|other| other.hop.bandwidth.bps());
-        if bps.is_some_and(|bps| bps < SLOW_BPS) { SLOW_INTERVAL } else { INTERVAL }
+    pub(super) fn asking_interval(&self, link: LinkId) -> Duration {
+        let is_slow = self.links.get(link).is_some_and(Neighbouring::is_slow);
+        if is_slow { SLOW_INTERVAL } else { INTERVAL }
     }
 
     /// A neighbour asks for another generation.

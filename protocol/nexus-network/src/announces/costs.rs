@@ -13,8 +13,9 @@ use nexus_wire::nexus::message::{Body, MessageWriter};
 use nexus_wire::nexus::path_cost::{CompactPathCost, Generation};
 use nexus_wire::reticulum::RandomHash;
 
+use super::budget::Purpose;
 use super::routing::Said;
-use super::{Announces, Effect, Timer, count};
+use super::{Announces, Effect, SearchMotive, Timer, count};
 use crate::interface::InterfaceId;
 use crate::links::LinkId;
 use crate::routes::{NextHop, RoutingEntry};
@@ -141,7 +142,7 @@ impl Announces {
             },
             Outlet::Hearers(iface) => (iface, None),
         };
-        if let Some(busy_until) = self.speech.busy_until(iface, cx.now) {
+        if let Some(busy_until) = self.speech.budgets.busy_until(iface, Purpose::Cost, cx.now) {
             return self.deadlines.set(Timer::Costs(outlet), busy_until);
         }
         let mut records = Vec::new();
@@ -318,9 +319,21 @@ impl Announces {
         }
     }
 
-    /// A packet came for `destination` from the peer of `link`, and there is no way: it was told so in vain, or not at all.
-    pub fn unreachable(&mut self, cx: Cx, link: LinkId, destination: &DestinationHash) {
-        self.tell_if_withdrawn(cx.now, Some(link), destination);
+    /// A packet came for `destination` from the peer of `link`, and there is no way: it was told so in vain, or not at all. One that
+    /// was forgotten here for want of room is looked for: whoever sends believes that this is the way.
+    pub fn unreachable(
+        &mut self,
+        cx: Cx,
+        link: LinkId,
+        destination: DestinationHash,
+        out: &mut impl Sink<Effect>,
+    ) {
+        if self.known.get(&destination).is_some() {
+            return self.tell_if_withdrawn(cx.now, Some(link), &destination);
+        }
+        if self.takes_request(cx.now, link) {
+            self.find(cx, destination, SearchMotive::Packet, out);
+        }
     }
 
     pub(super) fn tell_if_withdrawn(

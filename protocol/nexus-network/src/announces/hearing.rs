@@ -1,11 +1,11 @@
 //! Hearing: the cheap half first, then the signature, then belief.
 
-use nexus_machine::{Cx, Sink};
+use nexus_machine::{Cx, Relaying, Sink};
 use nexus_wire::nexus::path_cost::{CompactPathCost, Generation, HopCount};
 use nexus_wire::reticulum::packet::HEADER_1_LEN;
 use nexus_wire::reticulum::{Announce, Hops, Packet, PacketType};
 
-use super::known::{Judgement, Neighbour, PathState, Via, print_of};
+use super::known::{HeardAs, Judgement, Neighbour, PathState, Via, print_of};
 use super::passing::{Audience, Promise, take_promise};
 use super::routing::Said;
 use super::{Announces, Effect, Motive, Sighting, Timer, count};
@@ -41,6 +41,11 @@ impl Heard<'_> {
             cost: self.cost,
         }
     }
+}
+
+/// Who is to hear an announce: of an answer, only who asked for it.
+fn audience(packet: &Packet<'_>, of_announces: Audience) -> Audience {
+    if packet.is_path_response() { Audience::Askers } else { of_announces }
 }
 
 impl Announces {
@@ -95,12 +100,30 @@ impl Announces {
         if announce.destination == self.own.destination() {
             return self.heard_own(cx, &heard, out);
         }
-        match self.known.judge(&announce, self.state(&announce.destination)) {
-            Judgement::Repeated => self.repeated(cx, &heard, out),
+        if let Some(link) = heard.via.link().filter(|_| packet.is_path_response())
+            && !self.finding.is_asked(announce.destination, link)
+        {
+            return self.finding.count_unasked();
+        }
+        let (destination, is_response) = (announce.destination, packet.is_path_response());
+        self.take_judged(cx, &heard, out);
+        if let Some(link) = via.link().filter(|_| is_response && self.finding.is_wanted(destination)) {
+            self.walk_past(cx, link, destination, out);
+        }
+    }
+
+    fn take_judged(&mut self, cx: Cx, heard: &Heard<'_>, out: &mut impl Sink<Effect>) {
+        let (packet, announce) = (&heard.packet, &heard.announce);
+        match self.known.judge(announce, self.state(&announce.destination)) {
+            Judgement::Repeated => self.repeated(cx, heard, out),
             Judgement::OtherKey => count(&mut self.refusals.other_key),
-            Judgement::Surpassed => self.surpassed(cx, &heard, out),
-            Judgement::Newer => self.believe(cx, &heard, Audience::Everybody, out),
-            Judgement::Restores => self.believe(cx, &heard, Audience::Links, out),
+            Judgement::Surpassed => self.surpassed(cx, heard, out),
+            Judgement::Newer => self.believe(cx, heard, audience(packet, Audience::Everybody), out),
+            Judgement::Restores => self.believe(cx, heard, audience(packet, Audience::Links), out),
+            Judgement::Forgotten if self.finding.is_wanted(announce.destination) => {
+                self.believe(cx, heard, Audience::Askers, out);
+            }
+            Judgement::Forgotten => count(&mut self.refusals.stale),
         }
     }
 
@@ -111,7 +134,8 @@ impl Announces {
         }
         let destination = heard.announce.destination;
         let random_hash = heard.announce.claim.random_hash;
-        if to == Audience::Everybody {
+        let is_newer = self.known.get(&destination).is_none_or(|known| known.random_hash != random_hash);
+        if is_newer {
             // What still waits is of an older emission.
             out.push(Effect::Recall(destination));
         }
@@ -120,9 +144,11 @@ impl Announces {
         }
         let neighbour = Neighbour { via: heard.via, hops: heard.hops };
         let print = print_of(heard.packet.data);
-        if let Some(forgotten) = self.known.learn(&heard.announce, print, neighbour, cx.now) {
+        let heard_as = if to == Audience::Askers { HeardAs::Answer } else { HeardAs::Announce };
+        if let Some(forgotten) = self.known.learn(&heard.announce, print, neighbour, heard_as, cx.now) {
             self.cache.forget(&forgotten);
             self.routes.forget(&forgotten);
+            self.note_rerouted(forgotten);
             self.deadlines.cancel(Timer::Settle(forgotten));
         }
         self.candidate(cx, &heard.said(), heard.next_hop(), out);
@@ -138,6 +164,7 @@ impl Announces {
             return;
         }
         self.pass_on(cx, &heard.packet, &heard.announce, neighbour, to);
+        self.answer_waiting(cx, &destination, out);
     }
 
     /// Whether the announce verifies, if the neighbour may have it verified at all.
@@ -172,7 +199,22 @@ impl Announces {
             self.speech.sign(destination, heard.announce.claim.random_hash.emitted_at(), link);
         }
         if destination != self.own.destination() {
+            if self.finding.is_wanted(destination) && cx.config.relaying == Relaying::On {
+                // The announce itself was not kept, and somebody asks for it.
+                self.keep_if_missing(&heard.packet, heard.hops);
+            }
             self.candidate(cx, &heard.said(), heard.next_hop(), out);
+            self.pass_on_what_was_an_answer(cx, heard);
+        }
+    }
+
+    /// An emission that came as an answer so far, to this node alone, is announced to everybody.
+    fn pass_on_what_was_an_answer(&mut self, cx: Cx, heard: &Heard<'_>) {
+        let Some(known) = self.known.get_mut(&heard.announce.destination) else { return };
+        if known.heard_as == HeardAs::Answer && !heard.packet.is_path_response() {
+            known.heard_as = HeardAs::Announce;
+            let from = Neighbour { via: heard.via, hops: heard.hops };
+            self.pass_on(cx, &heard.packet, &heard.announce, from, Audience::Everybody);
         }
     }
 

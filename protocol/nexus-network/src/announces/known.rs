@@ -81,6 +81,16 @@ pub struct Known {
     pub(super) distance: Option<Distance>,
     /// What this node said last.
     pub(super) told: Option<Told>,
+    pub(super) heard_as: HeardAs,
+}
+
+/// How an emission came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HeardAs {
+    /// As an announce, which is passed on.
+    Announce,
+    /// As the answer to a request only: should it come as an announce too, it is passed on then.
+    Answer,
 }
 
 /// The first bytes of the BLAKE3 of an announce, header excluded.
@@ -124,6 +134,8 @@ pub struct Path {
     pub cost: CompactPathCost,
     /// Whether packets may go that way: no loop can come of it.
     pub is_usable: bool,
+    /// Whether probes of it were lost: it is used for want of another only, and nobody is told of it.
+    pub is_distrusted: bool,
     /// How many of 255 packets were proved of late; none if nothing is known.
     pub reliability: Option<u8>,
     /// Seconds since the neighbour said it last.
@@ -150,6 +162,8 @@ pub(super) enum Judgement {
     Repeated,
     /// Older than what is known.
     Surpassed,
+    /// Known once, and forgotten for want of room: not passed on again.
+    Forgotten,
     /// The destination is pinned to another key.
     OtherKey,
 }
@@ -164,19 +178,38 @@ pub(super) struct KnownDestinations {
     entries: BoundedMap<DestinationHash, Known>,
     /// One place for each entry.
     order: BTreeSet<Place>,
-    /// How many were forgotten for want of room.
+    /// What is remembered of those that were forgotten for want of room.
+    forgotten: BoundedMap<DestinationHash, Remnant>,
+    /// How many were.
     evicted: u64,
 }
+
+/// What remains of a destination that was forgotten: by it the same emission is not taken for a newer one, and no loop comes of the
+/// next path.
+#[derive(Clone, Copy, Debug)]
+struct Remnant {
+    emitted_at: u64,
+    distance: Option<Distance>,
+}
+
+/// For each destination that is known, so many that were forgotten are remembered.
+const REMNANTS: usize = 4;
 
 impl KnownDestinations {
     pub(super) const fn new(capacity: usize) -> Self {
         let entries = BoundedMap::new(capacity, MapOverflow::EvictLeastRecent);
-        Self { entries, order: BTreeSet::new(), evicted: 0 }
+        let forgotten = BoundedMap::new(capacity.saturating_mul(REMNANTS), MapOverflow::EvictLeastRecent);
+        Self { entries, order: BTreeSet::new(), forgotten, evicted: 0 }
     }
 
     /// What to make of `announce`, while its destination's path is in `state`.
     pub(super) fn judge(&self, announce: &Announce<'_>, state: PathState) -> Judgement {
-        let Some(known) = self.entries.get(&announce.destination) else { return Judgement::Newer };
+        let Some(known) = self.entries.get(&announce.destination) else {
+            let emitted_at = announce.claim.random_hash.emitted_at();
+            let remnant = self.forgotten.get(&announce.destination);
+            let is_old = remnant.is_some_and(|remnant| remnant.emitted_at >= emitted_at);
+            return if is_old { Judgement::Forgotten } else { Judgement::Newer };
+        };
         if known.public != announce.claim.public {
             return Judgement::OtherKey;
         }
@@ -195,13 +228,20 @@ impl KnownDestinations {
         announce: &Announce<'_>,
         print: Print,
         neighbour: Neighbour,
+        heard_as: HeardAs,
         now: Instant,
     ) -> Option<DestinationHash> {
         let before = self.entries.get(&announce.destination);
-        let (distance, told) = before.map_or((None, None), |known| (known.distance, known.told));
+        let remnant = self.forgotten.remove(&announce.destination);
+        let remembered = remnant.and_then(|remnant| remnant.distance);
+        let (distance, told) = before.map_or((remembered, None), |known| (known.distance, known.told));
+        let emitted_at = announce.claim.random_hash.emitted_at();
+        // What was passed on before it was forgotten is not passed on again.
+        let was_announced = remnant.is_some_and(|remnant| remnant.emitted_at == emitted_at);
+        let heard_as = if was_announced { HeardAs::Announce } else { heard_as };
         let known = Known {
             public: announce.claim.public,
-            emitted_at: announce.claim.random_hash.emitted_at(),
+            emitted_at,
             ratchet: announce.claim.ratchet,
             neighbour,
             heard_at: now,
@@ -209,6 +249,7 @@ impl KnownDestinations {
             print,
             distance,
             told,
+            heard_as,
         };
         let place = place(announce.destination, &known);
         let displaced = match self.entries.insert(announce.destination, known) {
@@ -220,6 +261,9 @@ impl KnownDestinations {
             Inserted::Evicted(destination, old) => {
                 self.evicted = self.evicted.saturating_add(1);
                 self.order.remove(&self::place(destination, &old));
+                let remnant = Remnant { emitted_at: old.emitted_at, distance: old.distance };
+                // The one forgotten longest ago goes for good.
+                let _gone: Inserted<_, _> = self.forgotten.insert(destination, remnant);
                 Some(destination)
             }
             Inserted::Refused(_) => return Some(announce.destination),
@@ -253,6 +297,14 @@ impl KnownDestinations {
         self.entries.iter()
     }
 
+    /// Those whose address is behind `after`, by address; all without.
+    pub(super) fn behind(
+        &self,
+        after: Option<&DestinationHash>,
+    ) -> impl Iterator<Item = (&DestinationHash, &Known)> + use<'_> {
+        self.entries.behind(after)
+    }
+
     pub(super) const fn capacity(&self) -> usize {
         self.entries.capacity()
     }
@@ -264,7 +316,12 @@ impl KnownDestinations {
                 + size_of::<(u64, DestinationHash)>()
                 + size_of::<Place>()
                 + 48);
-        self.entries.capacity().saturating_mul(PER_ENTRY).saturating_add(8_192)
+        const PER_REMNANT: usize = 4 * (size_of::<(DestinationHash, Remnant, u64)>() + 24);
+        self.entries
+            .capacity()
+            .saturating_mul(PER_ENTRY)
+            .saturating_add(self.forgotten.capacity().saturating_mul(PER_REMNANT))
+            .saturating_add(8_192)
     }
 }
 

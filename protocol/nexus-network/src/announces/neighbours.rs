@@ -2,11 +2,13 @@
 
 use alloc::collections::{BTreeMap, VecDeque};
 
-use nexus_crypto::{DestinationHash, IdentityHash};
+use nexus_crypto::{DestinationHash, IdentityHash, NodeId};
 use nexus_machine::{BoundedMap, Bucket, Duration, Inserted, Instant, MapOverflow};
 use nexus_wire::nexus::path_cost::Hop;
 
+use super::asking::SLOW_BPS;
 use super::costs::{PENDING, Pending};
+use super::finding::{TAKEN_AT_ONCE, TAKEN_EVERY};
 use super::known::{Place, Via};
 use crate::interface::InterfaceId;
 use crate::links::{LinkId, Trust};
@@ -32,7 +34,12 @@ pub(super) struct Neighbouring {
     pub(super) own_told: u64,
     /// What it said of emissions that are not known.
     pub(super) pending: VecDeque<Pending>,
+    /// Its address on the ring.
+    pub(super) place: u128,
     verifications: Bucket,
+    requests: Bucket,
+    /// When what was said of paths on request is made good.
+    spent_until: Instant,
 }
 
 /// Links slower than this, or of unknown bandwidth, are spoken on less eagerly.
@@ -45,6 +52,10 @@ const SHARE_PERCENT: u64 = 3;
 const SLOWEST_TELLING: Duration = Duration::from_secs(1);
 /// A peer has this many verified a second, and more: see [`VERIFICATION`].
 const FASTEST_TELLING: Duration = Duration::from_millis(25);
+/// How many requests or answers may be said at once to one neighbour.
+const REQUESTS_AT_ONCE: u64 = 8;
+/// On fast links it is as many as the share of this long has room for.
+const SAVED_AT_LEAST: Duration = Duration::from_millis(100);
 /// The same neighbour is told again of the same destination after this long.
 const CORRECTION_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -63,7 +74,10 @@ impl Neighbouring {
             hears_since: None,
             own_told: 0,
             pending: VecDeque::new(),
+            place: u128::from_be_bytes(*DestinationHash::from(NodeId::of(peer)).as_bytes()),
             verifications,
+            requests: Bucket::new(TAKEN_EVERY, TAKEN_AT_ONCE),
+            spent_until: Instant::BOOT,
         }
     }
 
@@ -82,14 +96,38 @@ impl Neighbouring {
         self.verifications.take(now)
     }
 
-    /// How long to wait after `len` bytes before telling of the next destination.
-    pub(super) fn telling_interval(&self, len: usize) -> Duration {
+    /// Whether it is a radio, or as slow as one.
+    pub(super) fn is_slow(&self) -> bool {
+        self.hop.bandwidth.bps().is_some_and(|bps| bps < SLOW_BPS)
+    }
+
+    /// Whether one more path request of the peer is taken, which is then spent.
+    pub(super) fn may_request(&mut self, now: Instant) -> bool {
+        self.requests.take(now)
+    }
+
+    /// From when on `len` bytes may be said of paths on request; at once if that is past.
+    pub(super) fn requests_from(&self, len: usize) -> Instant {
+        let at_once = self.interval_of_share(len).times(REQUESTS_AT_ONCE).max(SAVED_AT_LEAST);
+        self.spent_until.before(at_once)
+    }
+
+    pub(super) fn spend_on_request(&mut self, now: Instant, len: usize) {
+        self.spent_until = self.spent_until.max(now).after(self.interval_of_share(len));
+    }
+
+    /// How long `len` bytes take in the share of the bandwidth that announces have.
+    fn interval_of_share(&self, len: usize) -> Duration {
         let Some(bps) = self.hop.bandwidth.bps().filter(|bps| *bps > 0) else { return SLOWEST_TELLING };
         let bits = u64::try_from(len).unwrap_or(u64::MAX).saturating_mul(8);
         let hundred_seconds = bits.saturating_mul(100_000_000);
         let budget = bps.saturating_mul(SHARE_PERCENT).max(1);
-        let wait = Duration::from_micros(hundred_seconds.checked_div(budget).unwrap_or(u64::MAX));
-        wait.clamp(FASTEST_TELLING, SLOWEST_TELLING)
+        Duration::from_micros(hundred_seconds.checked_div(budget).unwrap_or(u64::MAX))
+    }
+
+    /// How long to wait after `len` bytes before telling of the next destination.
+    pub(super) fn telling_interval(&self, len: usize) -> Duration {
+        self.interval_of_share(len).clamp(FASTEST_TELLING, SLOWEST_TELLING)
     }
 }
 

@@ -11,11 +11,12 @@ use nexus_wire::nexus::message::MessageWriter;
 use nexus_wire::nexus::path_cost::{CompactPathCost, CostCode};
 use nexus_wire::nexus::traffic;
 use nexus_wire::reticulum::relay::HEADROOM;
-use nexus_wire::reticulum::{Announce, Context, Packet, PacketMut, Propagation};
+use nexus_wire::reticulum::{Announce, Context, Hops, Packet, PacketMut, Propagation};
 
+use super::budget::Purpose;
 use super::costs::Outlet;
 use super::known::{Neighbour, Told, Via};
-use super::speaking::Introduced;
+use super::speaking::{Introduced, Leave, TELL_OVERHEAD};
 use super::{Announces, Effect, Timer, count, frame};
 use crate::interface::Reach;
 use crate::links::LinkId;
@@ -49,6 +50,8 @@ pub(super) enum Audience {
     Everybody,
     /// This emission was passed on before: links only, whose peers may have lost the same path.
     Links,
+    /// It came as an answer: it is kept for whoever asks.
+    Askers,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,22 +78,17 @@ impl Announces {
         // The same emission, unless everybody is to hear this one: who was to hear it still is.
         let to = waiting.filter(|_| to == Audience::Links).map_or(to, |waiting| waiting.to);
         let Neighbour { hops, via } = from;
-        let is_response = packet.is_path_response();
-        if cx.config.relaying == Relaying::Off || is_response || hops.counted().is_none() {
+        if cx.config.relaying == Relaying::Off || hops.counted().is_none() {
             return;
         }
         if !announce.is_relayable() {
             return count(&mut self.refusals.too_long);
         }
-        let passed_on = Packet {
-            propagation: Propagation::Transport,
-            hops,
-            transport: None,
-            context: Context::NONE,
-            ..*packet
-        };
-        let packet = on_link(&passed_on);
+        let packet = passed_on(packet, hops);
         self.cache.keep(destination, packet.clone());
+        if to == Audience::Askers {
+            return;
+        }
         self.speak_later(cx.now, destination, hops.get(), packet.len());
         let peer = via.link().and_then(|link| self.links.get(link)).map(|neighbouring| neighbouring.peer);
         let relay = Relay { from: via, peer, to, fast_links: FastLinks::Waiting, packet };
@@ -103,6 +101,13 @@ impl Announces {
             let wait = Duration::from_micros(self.random.below(spread.as_micros()));
             // Never at once: an answer in the same instant would be a loop without time.
             self.deadlines.set(timer, cx.now.after(wait).after(Duration::from_micros(1)));
+        }
+    }
+
+    /// Keeps an announce that verified before, for whoever asks for it.
+    pub(super) fn keep_if_missing(&mut self, packet: &Packet<'_>, hops: Hops) {
+        if !self.cache.holds(&packet.destination) {
+            self.cache.keep(packet.destination, passed_on(packet, hops));
         }
     }
 
@@ -119,13 +124,20 @@ impl Announces {
         let Some(Told { cost, .. }) = self.quote_announced(now, &destination) else { return };
         let Some(relay) = self.relays.get_mut(&destination) else { return };
         relay.fast_links = FastLinks::Told;
+        let mut later = Vec::new();
         for (link, neighbouring) in self.links.iter() {
-            if neighbouring.is_fast()
+            let is_told = neighbouring.is_fast()
                 && !self.speech.is_on(neighbouring.iface)
-                && relay.peer != Some(neighbouring.peer)
-            {
-                out.push(tell(link, destination, cost, &relay.packet));
+                && relay.peer != Some(neighbouring.peer);
+            if is_told {
+                match self.speech.tells(neighbouring.iface, now, relay.packet.len()) {
+                    Leave::Given => out.push(tell(link, destination, cost, &relay.packet)),
+                    Leave::Later => later.push(neighbouring.iface),
+                }
             }
+        }
+        for iface in later {
+            self.speak_when_free(now, iface, destination);
         }
     }
 
@@ -133,13 +145,21 @@ impl Announces {
         self.deadlines.cancel(Timer::FastRelay(destination));
         let Some(relay) = self.relays.remove(&destination) else { return };
         let quoted = self.quote_announced(now, &destination);
-        for (link, neighbouring) in self.links.iter().filter(|(_, other)| !self.speech.is_on(other.iface)) {
-            let is_told = neighbouring.is_fast() && relay.fast_links == FastLinks::Told;
+        let mut later = Vec::new();
+        for (link, neighbouring) in self.links.iter() {
+            let is_told = self.speech.is_on(neighbouring.iface)
+                || neighbouring.is_fast() && relay.fast_links == FastLinks::Told;
             if let Some(Told { cost, .. }) =
                 quoted.filter(|_| !is_told && relay.peer != Some(neighbouring.peer))
             {
-                out.push(tell(link, destination, cost, &relay.packet));
+                match self.speech.tells(neighbouring.iface, now, relay.packet.len()) {
+                    Leave::Given => out.push(tell(link, destination, cost, &relay.packet)),
+                    Leave::Later => later.push(neighbouring.iface),
+                }
             }
+        }
+        for iface in later {
+            self.speak_when_free(now, iface, destination);
         }
         if quoted.is_some_and(|told| told.over.link() != relay.from.link()) {
             // Whoever said it first is not on the way any more, and may need it.
@@ -168,6 +188,11 @@ impl Announces {
         if cx.config.relaying == Relaying::Off {
             return;
         }
+        if let Some(busy_until) =
+            self.speech.budgets.busy_until(neighbouring.iface, Purpose::Announce, cx.now)
+        {
+            return self.deadlines.set(Timer::Tell(link), busy_until);
+        }
         for _ in 0..PLACES_AT_ONCE {
             let Some(neighbouring) = self.links.get_mut(link) else { return };
             let Some(place) = self.known.next_place(neighbouring.told) else {
@@ -187,6 +212,7 @@ impl Announces {
             let Some(packet) = self.cache.take_up(&destination) else { continue };
             out.push(tell(link, destination, cost, packet));
             let len = packet.len();
+            self.spend_on(cx.now, link, len);
             self.owe_generation(cx.now, Outlet::Link(link), &destination);
             return self.tell_on(cx, link, len);
         }
@@ -198,7 +224,7 @@ impl Announces {
         let Some(neighbouring) = self.links.get(link) else { return };
         let (up_at, iface) = (neighbouring.up_at, neighbouring.iface);
         let is_dense = self.is_dense(iface);
-        if let Some(busy_until) = self.speech.busy_until(iface, cx.now) {
+        if let Some(busy_until) = self.speech.budgets.busy_until(iface, Purpose::Announce, cx.now) {
             return self.deadlines.set(Timer::Tell(link), busy_until);
         }
         if neighbouring.told.is_none()
@@ -246,6 +272,8 @@ impl Announces {
                 && self.links.may_correct(link, destination, cx.now)
             {
                 out.push(tell(link, destination, CompactPathCost::ORIGIN, &own.bytes));
+                let len = own.bytes.len();
+                self.spend_on(cx.now, link, len);
                 self.owe_generation(cx.now, Outlet::Link(link), &destination);
             }
             return;
@@ -266,7 +294,16 @@ impl Announces {
             && let Some(packet) = self.cache.take_up(&destination)
         {
             out.push(tell(link, destination, cost, packet));
+            let len = packet.len();
+            self.spend_on(cx.now, link, len);
             self.owe_generation(cx.now, Outlet::Link(link), &destination);
+        }
+    }
+
+    /// An announce of `len` bytes was told to a link.
+    pub(super) fn spend_on(&mut self, now: Instant, link: LinkId, len: usize) {
+        if let Some(other) = self.links.get(link) {
+            self.speech.budgets.spend(other.iface, now, len.saturating_add(TELL_OVERHEAD));
         }
     }
 }
@@ -288,6 +325,17 @@ pub(super) fn message_of(cost: CompactPathCost, packet: &[u8]) -> Vec<u8> {
     let room = plaintext.get_mut(HEADER_LEN..).unwrap_or_default();
     MessageWriter::new(room).put_last(&message).expect("the buffer has the message's own length");
     plaintext
+}
+
+/// An announce that came `hops`, as this node passes it on over links.
+fn passed_on(packet: &Packet<'_>, hops: Hops) -> Vec<u8> {
+    on_link(&Packet {
+        propagation: Propagation::Transport,
+        hops,
+        transport: None,
+        context: Context::NONE,
+        ..*packet
+    })
 }
 
 /// `packet`, of whose header the transport id is to be left out, as links carry it: the bit that promises it is set.

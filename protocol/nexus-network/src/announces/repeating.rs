@@ -11,6 +11,7 @@ use nexus_machine::{Cx, Duration, Inserted, Instant, Relaying, Sink};
 use nexus_wire::nexus::path_cost::{CompactPathCost, Generation};
 
 use super::passing::tell;
+use super::speaking::{Leave, Speech};
 use super::{Announces, Effect, Timer};
 use crate::links::LinkId;
 
@@ -55,9 +56,12 @@ impl Announces {
             let Some(own) = self.own.current() else { return };
             let links = self.links.iter().filter(|(_, neighbouring)| neighbouring.is_told_again());
             let mut said = BTreeSet::new();
-            for (link, _) in links.filter(|(link, _)| !self.speech.has(&destination, own.emitted_at, *link)) {
-                out.push(tell(link, destination, CompactPathCost::ORIGIN, &own.bytes));
-                said.insert(link);
+            for (link, other) in links {
+                let has = self.speech.has(&destination, own.emitted_at, link);
+                if !has && self.speech.tells(other.iface, cx.now, own.bytes.len()) == Leave::Given {
+                    out.push(tell(link, destination, CompactPathCost::ORIGIN, &own.bytes));
+                    said.insert(link);
+                }
             }
             // Who has it may have it from others, and not know the shortest way.
             let is_first = self.own.generation() == Generation::FIRST;
@@ -81,13 +85,17 @@ impl Announces {
             // That there is no way may have been lost on its way too.
             return self.owe_again(cx.now, &destination, |_| true);
         };
-        let has = |this: &Self, link| this.speech.has(&destination, emitted_at, link);
+        let has = |speech: &Speech, link| speech.has(&destination, emitted_at, link);
         let mut said = BTreeSet::new();
         if told.random_hash.emitted_at() == emitted_at
             && let Some(packet) = self.cache.take_up(&destination).map(<[u8]>::to_vec)
         {
             for (link, neighbouring) in self.links.iter() {
-                if neighbouring.is_told_again() && !has(self, link) && !self.links.leads_to_same(via, link) {
+                let lacks = neighbouring.is_told_again() && !has(&self.speech, link);
+                if lacks
+                    && !self.links.leads_to_same(via, link)
+                    && self.speech.tells(neighbouring.iface, cx.now, packet.len()) == Leave::Given
+                {
                     out.push(tell(link, destination, told.cost, &packet));
                     said.insert(link);
                 }

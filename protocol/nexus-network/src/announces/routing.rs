@@ -10,6 +10,7 @@ use nexus_wire::nexus::cost::Standing;
 use nexus_wire::nexus::path_cost::{CompactPathCost, CostCode, Draw, Generation, Hop};
 use nexus_wire::reticulum::RandomHash;
 
+use super::doubting::is_suspect;
 use super::known::{Path, PathState, Told, Via};
 use super::neighbours::Neighbours;
 use super::{Announces, Effect, LINK_REFRESH, Medium, REFRESH, Timer};
@@ -108,9 +109,13 @@ impl Announces {
     fn credit(&mut self, now: Instant, path: PathName, credit: impl FnOnce(&mut RoutingEntry)) {
         let Some(entry) = self.routes.named(path) else { return };
         credit(entry);
+        let (destination, link) = (entry.destination(), entry.next_hop().link());
+        let is_suspect = is_suspect(entry);
         if entry.is_to_be_judged() {
-            let destination = entry.destination();
             let _kept: Habit = self.assess(now, &destination, Stance::Steady);
+        }
+        if is_suspect && let Some(link) = link {
+            self.suspect(now, destination, link);
         }
     }
 
@@ -127,25 +132,30 @@ impl Announces {
 
     fn path_of(&self, entry: &RoutingEntry, now_s: u32) -> Option<Path> {
         let hop = hop_of(&self.links, &self.interfaces, entry.next_hop())?;
-        let via = match entry.next_hop() {
+        Some(Path {
+            via: self.via(&entry.destination(), entry.next_hop()),
+            stage: entry.stage(),
+            cost: entry.total(&hop),
+            is_usable: entry.is_usable(),
+            is_distrusted: entry.is_distrusted(),
+            reliability: entry.reliability(),
+            age_s: now_s.saturating_sub(entry.updated_s()),
+        })
+    }
+
+    /// How the next hop of a path to `destination` is reached.
+    pub(super) fn via(&self, destination: &DestinationHash, next_hop: NextHop) -> Via {
+        match next_hop {
             NextHop::Link { iface, link } => Via::Link { link, iface },
             NextHop::Clear(iface) => {
-                let heard = self.known.get(&entry.destination()).map(|known| known.neighbour.via);
+                let heard = self.known.get(destination).map(|known| known.neighbour.via);
                 let transport = heard.and_then(|via| match via {
                     Via::Clear { transport, .. } => transport,
                     Via::Link { .. } => None,
                 });
                 Via::Clear { iface, transport }
             }
-        };
-        Some(Path {
-            via,
-            stage: entry.stage(),
-            cost: entry.total(&hop),
-            is_usable: entry.is_usable(),
-            reliability: entry.reliability(),
-            age_s: now_s.saturating_sub(entry.updated_s()),
-        })
+        }
     }
 
     pub(super) fn state(&self, destination: &DestinationHash) -> PathState {
@@ -200,7 +210,13 @@ impl Announces {
         let distance = self.known.get(destination).and_then(|known| known.distance);
         let (links, interfaces) = (&self.links, &self.interfaces);
         let approach_of = |next_hop| approach_of(links, interfaces, next_hop);
-        self.routes.assess(destination, distance, seconds(now), stance, approach_of)
+        let before = self.routes.winner(destination);
+        let habit = self.routes.assess(destination, distance, seconds(now), stance, approach_of);
+        // What was the winner may be gone already where a path was lost.
+        if stance == Stance::Open || self.routes.winner(destination) != before {
+            self.note_rerouted(*destination);
+        }
+        habit
     }
 
     /// A neighbour says what its path costs, of the emission that is known.
@@ -227,6 +243,7 @@ impl Announces {
             Put::Evicted(other) => self.reconsider(cx, &other, Stance::Open, out),
             Put::Refused => return,
         }
+        self.remember_doubt(destination, next_hop);
         if self.deadlines.get(Timer::Sweep).is_none() {
             self.deadlines.set(Timer::Sweep, cx.now.after(SWEEP));
         }
@@ -275,6 +292,7 @@ impl Announces {
             self.settle_later(cx.now, destination);
         }
         self.ask_if_needed(cx, destination, out);
+        self.answer_waiting(cx, destination, out);
     }
 
     /// What moved by less than is told at once is chosen by and told once it has been so for a while: whoever is told late chooses by
@@ -378,7 +396,7 @@ impl Announces {
 }
 
 /// How a neighbour is reached, if it is linked.
-fn approach_of(
+pub(super) fn approach_of(
     links: &Neighbours,
     interfaces: &BTreeMap<InterfaceId, Medium>,
     next_hop: NextHop,
@@ -398,7 +416,11 @@ fn approach_of(
 }
 
 /// What a hop to a neighbour costs, if that neighbour is there.
-fn hop_of(links: &Neighbours, interfaces: &BTreeMap<InterfaceId, Medium>, next_hop: NextHop) -> Option<Hop> {
+pub(super) fn hop_of(
+    links: &Neighbours,
+    interfaces: &BTreeMap<InterfaceId, Medium>,
+    next_hop: NextHop,
+) -> Option<Hop> {
     approach_of(links, interfaces, next_hop).map(|approach| approach.hop)
 }
 

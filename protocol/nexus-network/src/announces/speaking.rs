@@ -12,6 +12,7 @@ use nexus_crypto::DestinationHash;
 use nexus_machine::{BoundedMap, Cx, Duration, Inserted, Instant, MapOverflow, Relaying, Sink};
 use nexus_wire::nexus::path_cost::CompactPathCost;
 
+use super::budget::{Budgets, INTERFACES, Purpose};
 use super::costs::Outlet;
 use super::known::Via;
 use super::passing::{message_of, tell};
@@ -19,12 +20,8 @@ use super::{Announces, Effect, Timer, count};
 use crate::interface::{InterfaceId, Mode, Profile, Reach};
 use crate::links::LinkId;
 
-/// Interfaces on which one frame is heard by many, at most.
-pub(super) const CHANNELS: usize = 16;
-/// Announces take this share of an interface's airtime, in percent.
-const SHARE_PERCENT: u64 = 3;
-/// What of that share may be saved up.
-const SAVED: Duration = Duration::from_secs(300);
+/// Interfaces on which something may wait to be said, at most.
+pub(super) const CHANNELS: usize = INTERFACES;
 /// What passes on waits at random for up to this,
 const SPREAD: Duration = Duration::from_millis(500);
 /// or this where frames take next to no time,
@@ -46,12 +43,10 @@ const AGAIN: Duration = Duration::from_secs(5);
 /// Of how many neighbours it is remembered that they have an announce.
 const SIGNS: usize = 64;
 
-/// An interface on which one frame is heard by many.
+/// An interface on which links run.
 #[derive(Debug)]
 pub(super) struct Channel {
     profile: Profile,
-    /// When the airtime that was spent is made good.
-    spent_until: Instant,
     waiting: BTreeMap<DestinationHash, Waiting>,
 }
 
@@ -87,7 +82,8 @@ pub(super) struct Spoken {
 /// What is said on channels, and what is known of who has it.
 #[derive(Debug)]
 pub(super) struct Speech {
-    pub(super) channels: BTreeMap<InterfaceId, Channel>,
+    channels: BTreeMap<InterfaceId, Channel>,
+    pub(super) budgets: Budgets,
     spoken: BoundedMap<(InterfaceId, DestinationHash), Spoken>,
     signs: BoundedMap<DestinationHash, Signs>,
     /// What may wait on one channel.
@@ -95,9 +91,10 @@ pub(super) struct Speech {
 }
 
 impl Speech {
-    pub(super) const fn new(waiting: usize, known: usize) -> Self {
+    pub(super) fn new(waiting: usize, known: usize) -> Self {
         Self {
             channels: BTreeMap::new(),
+            budgets: Budgets::default(),
             spoken: BoundedMap::new(known, MapOverflow::EvictLeastRecent),
             signs: BoundedMap::new(waiting, MapOverflow::EvictLeastRecent),
             capacity: waiting,
@@ -106,26 +103,35 @@ impl Speech {
 
     pub(super) fn up(&mut self, iface: InterfaceId, profile: &Profile) {
         self.channels.remove(&iface);
-        let is_heard_by_many = match profile.reach {
-            Reach::PointToPoint => false,
-            Reach::Shared | Reach::Addressed => profile.mode == Mode::Nexus,
-        };
-        if is_heard_by_many && self.channels.len() < CHANNELS {
-            let channel = Channel { profile: *profile, spent_until: Instant::BOOT, waiting: BTreeMap::new() };
+        self.budgets.up(iface, profile);
+        if profile.mode == Mode::Nexus && self.channels.len() < CHANNELS {
+            let channel = Channel { profile: *profile, waiting: BTreeMap::new() };
             self.channels.insert(iface, channel);
         }
     }
 
-    /// Takes the airtime of a message from the share of announces, where that is shared.
-    pub(super) fn spend(&mut self, iface: InterfaceId, now: Instant, bytes: usize) {
-        if let Some(channel) = self.channels.get_mut(&iface) {
-            channel.spend(now, bytes.saturating_add(BROADCAST_OVERHEAD));
-        }
+    pub(super) fn down(&mut self, iface: InterfaceId) {
+        self.channels.remove(&iface);
+        self.budgets.down(iface);
     }
 
-    /// Whether what is said to a link on `iface` is said on a channel.
+    /// Takes the time of a message from the share of routing.
+    pub(super) fn spend(&mut self, iface: InterfaceId, now: Instant, bytes: usize) {
+        self.budgets.spend(iface, now, bytes.saturating_add(BROADCAST_OVERHEAD));
+    }
+
+    /// Whether an announce of `len` bytes may be told to a link on `iface`: if so its time is spent.
+    pub(super) fn tells(&mut self, iface: InterfaceId, now: Instant, len: usize) -> Leave {
+        if self.budgets.busy_until(iface, Purpose::Announce, now).is_some() {
+            return Leave::Later;
+        }
+        self.budgets.spend(iface, now, len.saturating_add(TELL_OVERHEAD));
+        Leave::Given
+    }
+
+    /// Whether what is said to a link on `iface` is said on a channel: one frame may be heard by many.
     pub(super) fn is_on(&self, iface: InterfaceId) -> bool {
-        self.channels.contains_key(&iface)
+        self.channels.get(&iface).is_some_and(Channel::is_heard_by_many)
     }
 
     /// Whether neighbours on `iface` hear broadcasts as soon as they hold the key.
@@ -164,11 +170,6 @@ impl Speech {
         spoken.is_some_and(|spoken| spoken.emitted_at == emitted_at && spoken.at >= since)
     }
 
-    /// Until when announces have no airtime on `iface`, if they have none.
-    pub(super) fn busy_until(&self, iface: InterfaceId, now: Instant) -> Option<Instant> {
-        self.channels.get(&iface).map(Channel::free_at).filter(|free_at| *free_at > now)
-    }
-
     /// Of what waits to be said of `destination`, nothing is said.
     pub(super) fn forget(&mut self, destination: &DestinationHash) {
         for channel in self.channels.values_mut() {
@@ -192,15 +193,11 @@ impl Speech {
 }
 
 impl Channel {
-    /// From when on something may be said; at once if that is past.
-    fn free_at(&self) -> Instant {
-        self.spent_until.before(SAVED)
-    }
-
-    /// Takes a frame's airtime from the share of announces.
-    fn spend(&mut self, now: Instant, bytes: usize) {
-        let micros = self.profile.airtime(bytes).as_micros().saturating_mul(100) / SHARE_PERCENT;
-        self.spent_until = self.spent_until.max(now).after(Duration::from_micros(micros));
+    const fn is_heard_by_many(&self) -> bool {
+        match self.profile.reach {
+            Reach::PointToPoint => false,
+            Reach::Shared | Reach::Addressed => true,
+        }
     }
 
     /// How long what is passed on waits at most, among so many neighbours.
@@ -222,6 +219,15 @@ impl Channel {
     fn next_at(&self) -> Option<Instant> {
         self.waiting.values().map(|waiting| waiting.at).min()
     }
+}
+
+/// Whether something may be said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leave {
+    /// It may.
+    Given,
+    /// Announces have spent their share.
+    Later,
 }
 
 /// What became of an introduction.
@@ -258,7 +264,8 @@ impl Announces {
     /// This node's own emission is to be said on every channel, at once.
     pub(super) fn speak_own(&mut self, cx: Cx, out: &mut impl Sink<Effect>) {
         let own = self.own.destination();
-        let interfaces: Vec<InterfaceId> = self.speech.channels.keys().copied().collect();
+        let heard_by_many = self.speech.channels.iter().filter(|(_, channel)| channel.is_heard_by_many());
+        let interfaces: Vec<InterfaceId> = heard_by_many.map(|(iface, _)| *iface).collect();
         for iface in interfaces {
             if let Some(channel) = self.speech.channels.get_mut(&iface) {
                 // There is always room for one's own.
@@ -270,8 +277,8 @@ impl Announces {
 
     /// What was heard of `destination` is to be passed on on every channel, after a random wait.
     pub(super) fn speak_later(&mut self, now: Instant, destination: DestinationHash, hops: u8, len: usize) {
-        let capacity = self.speech.capacity;
-        for (iface, channel) in &mut self.speech.channels {
+        let (capacity, budgets) = (self.speech.capacity, &self.speech.budgets);
+        for (iface, channel) in self.speech.channels.iter_mut().filter(|(_, it)| it.is_heard_by_many()) {
             let neighbours = self.links.iter().filter(|(_, other)| other.iface == *iface).count();
             if neighbours == 0 {
                 continue;
@@ -285,18 +292,31 @@ impl Announces {
             let at = now.after(wait);
             channel.waiting.insert(destination, Waiting { at, hops, saying: Saying::First });
             let timer = Timer::Speak(*iface);
-            let at = at.max(channel.free_at());
+            let at = at.max(budgets.free_at(*iface, Purpose::Announce));
             if self.deadlines.get(timer).is_none_or(|set| at < set) {
                 self.deadlines.set(timer, at);
             }
         }
     }
 
+    /// What was heard of `destination` cannot be said on `iface`, where announces have spent their share: it is said when they may.
+    pub(super) fn speak_when_free(&mut self, now: Instant, iface: InterfaceId, destination: DestinationHash) {
+        let hops = self.known.get(&destination).map_or(0, |known| known.neighbour.hops.get());
+        let capacity = self.speech.capacity;
+        let Some(channel) = self.speech.channels.get_mut(&iface) else { return };
+        if channel.waiting.len() >= capacity && !channel.waiting.contains_key(&destination) {
+            return count(&mut self.refusals.crowded);
+        }
+        channel.waiting.insert(destination, Waiting { at: now, hops, saying: Saying::First });
+        let at = self.speech.budgets.free_at(iface, Purpose::Announce);
+        self.deadlines.set(Timer::Speak(iface), at.max(now.after(Duration::from_micros(1))));
+    }
+
     /// Says what is due on a channel, as far as there is airtime for it.
     pub(super) fn speak(&mut self, cx: Cx, iface: InterfaceId, out: &mut impl Sink<Effect>) {
         let own = self.own.destination();
         while let Some(channel) = self.speech.channels.get_mut(&iface) {
-            let free_at = channel.free_at();
+            let free_at = self.speech.budgets.free_at(iface, Purpose::Announce);
             let due = channel.due(cx.now, own).filter(|_| free_at <= cx.now);
             let Some(destination) = due else {
                 if let Some(at) = channel.next_at() {
@@ -360,7 +380,7 @@ impl Announces {
         let wait = AGAIN.max(channel.profile.airtime(len).times(AGAIN_FRAMES));
         let at = now.after(wait);
         channel.waiting.insert(destination, Waiting { at, hops, saying: Saying::Again });
-        let at = at.max(channel.free_at());
+        let at = at.max(self.speech.budgets.free_at(iface, Purpose::Announce));
         let timer = Timer::Speak(iface);
         if self.deadlines.get(timer).is_none_or(|set| at < set) {
             self.deadlines.set(timer, at);
@@ -416,9 +436,7 @@ impl Announces {
         out: &mut impl Sink<Effect>,
     ) {
         let message = message_of(news.cost, &news.packet);
-        if let Some(channel) = self.speech.channels.get_mut(&iface) {
-            channel.spend(now, message.len().saturating_add(BROADCAST_OVERHEAD));
-        }
+        self.speech.spend(iface, now, message.len());
         let spoken = Spoken { emitted_at: news.emitted_at, at: now };
         // What was said longest ago makes room: it may be said once more than it need be.
         let _displaced: Inserted<_, _> = self.speech.spoken.insert((iface, about), spoken);
@@ -435,9 +453,7 @@ impl Announces {
         news: &News,
         out: &mut impl Sink<Effect>,
     ) {
-        if let Some(channel) = self.speech.channels.get_mut(&iface) {
-            channel.spend(now, news.packet.len().saturating_add(TELL_OVERHEAD));
-        }
+        self.speech.budgets.spend(iface, now, news.packet.len().saturating_add(TELL_OVERHEAD));
         if news.via.is_none()
             && let Some(other) = self.links.get_mut(link)
         {
@@ -508,4 +524,4 @@ impl Announces {
 /// What a broadcast needs beside headroom, message and packet: a length, a signature, a tag.
 const BROADCAST_OVERHEAD: usize = 2 + 65 + 16;
 /// What a sealed ANNOUNCE needs beside the packet: header, kind, cost, tag.
-const TELL_OVERHEAD: usize = 7 + 1 + 8 + 16;
+pub(super) const TELL_OVERHEAD: usize = 7 + 1 + 8 + 16;

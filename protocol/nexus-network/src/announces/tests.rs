@@ -1,6 +1,9 @@
 mod costs;
+mod finding;
 mod graphs;
 mod links;
+mod searches;
+mod sight;
 mod speaking;
 
 use super::*;
@@ -328,7 +331,7 @@ fn organ(snapshot: &Snapshot, seed: &Seed) -> Announces {
     Announces::new(identity(1), AppData::default(), LIMITS, snapshot, seed)
 }
 
-fn profile(mode: Mode) -> Profile {
+pub(super) fn profile(mode: Mode) -> Profile {
     Profile {
         mode,
         reach: Reach::PointToPoint,
@@ -384,6 +387,9 @@ fn sent_frame(effect: Effect) -> Frame {
         | Effect::Recall(_)
         | Effect::Write { .. }
         | Effect::Reached(_)
+        | Effect::Probe { .. }
+        | Effect::PathFound { .. }
+        | Effect::PathNotFound { .. }
         | Effect::Announced { .. } => {
             panic!("sends: {effect:?}")
         }

@@ -1,11 +1,12 @@
 //! Under which numbers the tables of this organ keep a packet.
 
-use nexus_machine::random::chacha20_block;
 use nexus_wire::reticulum::TruncatedPacketHash;
+
+use crate::hashing::HashKey;
 
 /// Makes names. Nobody without the key can look for two packets that are taken for one, or aim at a bucket.
 #[derive(Debug)]
-pub(super) struct Naming([u8; 32]);
+pub(super) struct Naming(HashKey);
 
 /// A packet, by its hash and by two numbers that follow from it: made once for each, since that is what costs.
 #[derive(Clone, Copy, Debug)]
@@ -18,17 +19,13 @@ pub(super) struct Name {
 }
 
 impl Naming {
-    pub(super) const fn new(key: [u8; 32]) -> Self {
-        Self(key)
+    pub(super) fn new(key: [u8; 16]) -> Self {
+        Self(HashKey::new(key))
     }
 
-    /// The cipher's block function, of which the packet's hash is counter and nonce.
+    /// Under which numbers a packet is kept.
     pub(super) fn name(&self, packet: TruncatedPacketHash) -> Name {
-        let [c0, c1, c2, c3, nonce @ ..] = packet.0;
-        let block = chacha20_block(&self.0, u32::from_le_bytes([c0, c1, c2, c3]), &nonce);
-        let [a0, a1, a2, a3, a4, a5, a6, a7, b0, b1, b2, b3, b4, b5, b6, b7, ..] = block;
-        let bucket = u64::from_le_bytes([a0, a1, a2, a3, a4, a5, a6, a7]);
-        let print = u64::from_le_bytes([b0, b1, b2, b3, b4, b5, b6, b7]);
+        let [bucket, print] = self.0.two_hashes(&packet.0);
         Name { packet, bucket, print: print.max(1) }
     }
 }
@@ -44,6 +41,6 @@ impl Name {
 #[cfg(test)]
 impl From<TruncatedPacketHash> for Name {
     fn from(packet: TruncatedPacketHash) -> Self {
-        Naming::new([7; 32]).name(packet)
+        Naming::new([7; 16]).name(packet)
     }
 }

@@ -54,6 +54,10 @@ impl Organs {
             M::Transmit(frame) => self.leave(cx, frame, nerves, out),
             M::Sense(iface) => out.push(Effect::Sense(iface)),
             M::Jammed(iface) => out.push(Effect::Jammed(iface)),
+            M::Carries(iface, bps) => {
+                self.links.handle(cx, links::Input::Carries(iface, bps), nerves);
+                self.announces.handle(cx, announces::Input::Carries(iface, bps), nerves);
+            }
             M::Write { number, write } => out.push(Effect::Write { by: Writer::Media, number, write }),
         }
     }
@@ -147,6 +151,13 @@ impl Organs {
             }
             A::Reached(sighting) => out.push(Effect::Reached(sighting)),
             A::Announced { emitted_at } => out.push(Effect::Announced { emitted_at }),
+            A::Probe { number, node, recipient } => {
+                out.push(Effect::Probe { number, node, recipient });
+            }
+            A::PathFound { destination, hops, after } => {
+                out.push(Effect::PathFound { destination, hops, after });
+            }
+            A::PathNotFound { destination } => out.push(Effect::PathNotFound { destination }),
         }
     }
 
@@ -290,9 +301,13 @@ impl Organs {
                 write_message_head(&mut bytes, class);
                 self.send(cx, link, bytes, None, nerves);
             }
+            Decision::Ask { request, hops } => {
+                let requested = announces::Input::PathRequested { link: from, request, hops, class };
+                self.announces.handle(cx, requested, nerves);
+            }
             Decision::Drop(Cause::NoPath) => {
                 if let Some(destination) = bytes.get(PACKET_AT..).and_then(destination_of) {
-                    self.announces.unreachable(cx, from, &destination);
+                    self.announces.unreachable(cx, from, destination, nerves);
                 }
             }
             Decision::Drop(_) => {}
@@ -325,6 +340,16 @@ impl Organs {
             }
         };
         nerves.push_back(Nerve::Out(Effect::Originated { handle, outcome }));
+    }
+
+    /// A probe of this node's own, by the path that it is of.
+    pub(super) fn probe(&mut self, cx: Cx, number: u64, packet: &[u8], nerves: &mut VecDeque<Nerve>) {
+        let mut bytes = message_of(packet);
+        let Some(trial) = self.announces.trial(number) else { return };
+        let way = bytes.get_mut(PACKET_AT..).map(|packet| self.forwarding.probe(cx, trial, packet));
+        if let Some(Ok(link)) = way {
+            self.send(cx, link, bytes, None, nerves);
+        }
     }
 
     /// A proof of this node's own.

@@ -12,6 +12,7 @@ use alloc::vec::Vec;
 
 use nexus_crypto::{NodeId, NodePublic};
 use nexus_machine::{Cx, Duration, Instant, Sink, Stream};
+use nexus_wire::nexus::code::BandwidthCode;
 use nexus_wire::nexus::frame::{BeaconTag, HEADER_LEN, SEALED_OVERHEAD, SealedHeader, SessionId, TAG_LEN};
 use nexus_wire::nexus::message::{Body, Message, MessageKind, MessageWriter, Messages};
 use nexus_wire::nexus::traffic::Fragment;
@@ -167,6 +168,11 @@ impl Link {
     /// What is asked for carrying packets out over it, in µNXS for 1,024 bytes.
     pub(super) const fn set_price(&mut self, price: u64) {
         self.pace.price = price;
+    }
+
+    /// What its medium was seen to carry.
+    pub(super) const fn set_bandwidth(&mut self, bandwidth: BandwidthCode) {
+        self.pace.bandwidth = bandwidth;
     }
 
     pub(super) fn status(&self, id: LinkId) -> LinkStatus {

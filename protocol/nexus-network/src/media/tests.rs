@@ -245,7 +245,9 @@ impl Bench {
         for effect in effects {
             match effect {
                 Effect::Write { number, write } => self.on_their_way.push_back((number, write)),
-                Effect::Transmit(_) | Effect::Sense(_) | Effect::Jammed(_) => out.push_back(effect),
+                Effect::Transmit(_) | Effect::Sense(_) | Effect::Jammed(_) | Effect::Carries(..) => {
+                    out.push_back(effect);
+                }
             }
         }
         if self.speed == Speed::AtOnce && !self.on_their_way.is_empty() {
@@ -265,7 +267,7 @@ impl Bench {
     }
 }
 
-fn profile(access: Access) -> Profile {
+pub(super) fn profile(access: Access) -> Profile {
     Profile {
         mode: Mode::Reticulum,
         reach: Reach::Shared,

@@ -45,6 +45,11 @@ impl Distance {
         }
     }
 
+    /// The edition, and the least that was said of it.
+    pub(super) const fn parts(self) -> (Edition, Metric) {
+        (self.edition, self.metric)
+    }
+
     /// Whether a neighbour that said `least` of `edition` cannot have this node on its way.
     pub(super) fn admits(self, edition: Edition, least: Metric) -> bool {
         match edition.cmp(&self.edition) {

@@ -1,8 +1,9 @@
 //! What is best: cost, latency and reliability, weighed in fixed point, the same on every target.
 //!
 //! `score = β·cost + γ·latency + δ·(1 − reliability)`, each on its decoded value as a share of the largest among the candidates; the
-//! least wins. The distance on the ring is the same for all candidates for a known destination and drops out.
-//! Source: spec/network.md#routes.
+//! least wins. The distance on the ring is the same for all candidates for a known destination and drops out; for an unknown one it
+//! says whom to ask: `α·ring distance + β·cost + γ·latency` of each neighbour.
+//! Source: spec/network.md#routes, spec/network.md#path-requests.
 
 use nexus_wire::nexus::traffic::Class;
 
@@ -22,6 +23,8 @@ pub enum PathPolicy {
 /// Weights as shares of 65,536.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Weights {
+    /// α: of the distance on the ring from a neighbour to a destination to which no path is known.
+    pub ring: u16,
     /// β: of the cost.
     pub cost: u16,
     /// γ: of the worst latency of any hop.
@@ -35,10 +38,11 @@ const EIGHT_TENTHS: u16 = 52_429;
 
 impl Weights {
     /// What [`PathPolicy::Balanced`] means if nobody says otherwise: four, three and three tenths.
-    pub const DEFAULT: Self = Self { cost: 26_214, latency: 19_661, unreliability: 19_661 };
-    const CHEAPEST: Self = Self { cost: EIGHT_TENTHS, latency: TENTH, unreliability: 0 };
-    const FASTEST: Self = Self { cost: TENTH, latency: EIGHT_TENTHS, unreliability: 0 };
-    const MOST_RELIABLE: Self = Self { cost: TENTH, latency: TENTH, unreliability: EIGHT_TENTHS };
+    pub const DEFAULT: Self = Self { ring: TENTH, cost: 26_214, latency: 19_661, unreliability: 19_661 };
+    const CHEAPEST: Self = Self { ring: TENTH, cost: EIGHT_TENTHS, latency: TENTH, unreliability: 0 };
+    const FASTEST: Self = Self { ring: TENTH, cost: TENTH, latency: EIGHT_TENTHS, unreliability: 0 };
+    const MOST_RELIABLE: Self =
+        Self { ring: TENTH, cost: TENTH, latency: TENTH, unreliability: EIGHT_TENTHS };
 }
 
 impl Default for PathPolicy {
@@ -145,17 +149,73 @@ fn share(part: u64, whole: u64) -> u64 {
 
 /// The score of a candidate in Q0.16: the least is best.
 pub(super) fn score(policy: PathPolicy, merits: &Merits, largest: &Largest) -> u32 {
-    let Weights { cost, latency, unreliability } = policy.weights();
+    let Weights { ring: _, cost, latency, unreliability } = policy.weights();
     // What is not known may be as dear as the dearest, and as likely to arrive as not.
     let cost_share = merits.cost.map_or(ONE, |price| share(price, largest.cost));
     let latency_share = share(merits.latency_ms.into(), largest.latency_ms.into());
     let lacking =
         merits.reliability.map_or(ONE / 2, |reliability| share((u8::MAX ^ reliability).into(), 255));
-    let weighed = [(cost, cost_share), (latency, latency_share), (unreliability, lacking)];
-    let sum = weighed
+    weigh([(cost, cost_share), (latency, latency_share), (unreliability, lacking)])
+}
+
+/// The sum of shares by their weights, in Q0.16.
+fn weigh(shares: [(u16, u64); 3]) -> u32 {
+    let sum = shares
         .into_iter()
         .fold(0_u64, |sum, (weight, share)| sum.saturating_add(u64::from(weight).saturating_mul(share)));
     u32::try_from(sum >> 16).unwrap_or(u32::MAX)
+}
+
+/// What a neighbour is judged by who is to be asked for a destination that is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prospect {
+    /// From its address to the destination, see [`ring_distance`].
+    pub ring: u128,
+    /// What this node charges for the hop, in µNXS per 1,024 bytes.
+    pub cost: u64,
+    /// The hop's one-way latency.
+    pub latency_ms: u16,
+}
+
+/// From one address to another on the ring of all 2¹²⁸, the shorter way round.
+#[must_use]
+pub const fn ring_distance(one: u128, other: u128) -> u128 {
+    let way = one.wrapping_sub(other);
+    let back = way.wrapping_neg();
+    if way < back { way } else { back }
+}
+
+/// The largest of each among the neighbours that might be asked.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct LargestProspect {
+    ring: u64,
+    cost: u64,
+    latency_ms: u16,
+}
+
+impl LargestProspect {
+    pub(crate) fn with(self, prospect: &Prospect) -> Self {
+        Self {
+            ring: self.ring.max(upper_half(prospect.ring)),
+            cost: self.cost.max(prospect.cost),
+            latency_ms: self.latency_ms.max(prospect.latency_ms),
+        }
+    }
+}
+
+/// Distances that differ below this half tell nobody apart: sixteen bits of a share are left.
+fn upper_half(ring: u128) -> u64 {
+    u64::try_from(ring >> 64).unwrap_or(u64::MAX)
+}
+
+/// The score of a neighbour in Q0.16: the least is asked first.
+pub(crate) fn score_of_prospect(policy: PathPolicy, prospect: &Prospect, largest: &LargestProspect) -> u32 {
+    let Weights { ring, cost, latency, unreliability: _ } = policy.weights();
+    weigh([
+        (ring, share(upper_half(prospect.ring), largest.ring)),
+        (cost, share(prospect.cost, largest.cost)),
+        (latency, share(prospect.latency_ms.into(), largest.latency_ms.into())),
+    ])
 }
 
 #[cfg(test)]
@@ -195,6 +255,33 @@ mod tests {
     fn where_all_is_free_the_cost_says_nothing() {
         let free = merits(0, 5, None);
         assert_eq!(score(PathPolicy::Cheapest, &free, &Largest::default().with(&free)), 6_554);
+    }
+
+    #[test]
+    fn the_ring_is_measured_the_shorter_way_round() {
+        assert_eq!(ring_distance(5, 3), 2);
+        assert_eq!(ring_distance(3, 5), 2);
+        assert_eq!(ring_distance(u128::MAX, 1), 2, "across zero");
+        assert_eq!(ring_distance(0, 1 << 127), 1 << 127, "the far side");
+    }
+
+    #[test]
+    fn for_an_unknown_destination_the_nearest_on_the_ring_is_asked_among_equals() {
+        let prospect = |ring: u128, cost, latency_ms| Prospect { ring: ring << 100, cost, latency_ms };
+        let best = |policy, all: [Prospect; 3]| {
+            let largest = all.iter().fold(LargestProspect::default(), LargestProspect::with);
+            (0..3).min_by_key(|n| score_of_prospect(policy, &all[*n], &largest)).unwrap()
+        };
+        let alike = [prospect(900, 0, 20), prospect(40, 0, 20), prospect(500, 0, 20)];
+        for policy in KEPT_POLICIES {
+            assert_eq!(best(policy, alike), 1);
+        }
+        let unlike = [prospect(40, 1_000, 20), prospect(60, 10, 20), prospect(50, 1_000, 400)];
+        assert_eq!(best(PathPolicy::Cheapest, unlike), 1, "but the cost counts for more");
+        let near = prospect(1 << 27, 500, 100);
+        let largest = LargestProspect::default().with(&near);
+        // 0.1 + 0.1 + 0.8, each of the largest.
+        assert_eq!(score_of_prospect(PathPolicy::Fastest, &near, &largest), 65_537);
     }
 
     fn merits(cost: u64, latency_ms: u16, reliability: Option<u8>) -> Merits {

@@ -12,7 +12,7 @@ use nexus_machine::Stream;
 
 use super::chains::Chains;
 use super::entry::{Claim, NextHop, RoutingEntry};
-use super::hashing::HashKey;
+use crate::hashing::HashKey;
 
 /// Paths of one destination, at most.
 pub const PATHS: usize = 4;
@@ -278,7 +278,7 @@ impl Table {
 
     fn bucket(&self, destination: &DestinationHash) -> usize {
         let mask = u64::try_from(self.heads.len()).unwrap_or(0).saturating_sub(1);
-        usize::try_from(self.key.hash(destination) & mask).unwrap_or(0)
+        usize::try_from(self.key.hash(destination.as_bytes()) & mask).unwrap_or(0)
     }
 
     /// Puts a fresh entry behind `first`, which has the same destination, or at the head of its bucket.

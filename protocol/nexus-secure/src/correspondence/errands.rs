@@ -3,6 +3,8 @@
 use nexus_crypto::{NodeId, RatchetId};
 use nexus_machine::{BoundedMap, Inserted, MapOverflow, MemoryBound};
 
+use nexus_wire::nexus::path_cost::HopCount;
+
 use super::{EphemeralPublic, MAX_PLAINTEXT, PacketHash, Plaintext};
 
 /// What goes on when a node was looked up.
@@ -11,9 +13,16 @@ pub(super) enum Errand {
     /// An attempt is sealed.
     Attempt { handle: u64 },
     /// A probe is answered.
-    Answer { to: NodeId, request_id: u32, body: [u8; 8] },
+    Answer { to: NodeId, request_id: u32, probe: Probe },
     /// A signature is verified.
     Judge(Unjudged),
+}
+
+/// What is answered.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Probe {
+    Ping { nonce: [u8; 8] },
+    Trace { nonce: [u8; 8], hops: HopCount },
 }
 
 /// A message whose sender is not settled.

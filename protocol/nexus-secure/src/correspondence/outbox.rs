@@ -12,11 +12,13 @@ use nexus_machine::{
 };
 use nexus_network::{Originated, Recipient};
 use nexus_wire::nexus::end_to_end::Service;
+use nexus_wire::nexus::path_cost::HopCount;
+use nexus_wire::nexus::trace::TraceAnswer;
 use nexus_wire::reticulum::proof::Proved;
 use nexus_wire::reticulum::{Packet, PacketHash, Proof};
 
 use super::{Effect, node_of};
-use crate::contract::{Attempt, Authorship, Content, Outgoing, Undelivered};
+use crate::contract::{Attempt, Authorship, Content, Outgoing, Traced, Undelivered};
 use crate::envelope::{self, Letter};
 
 /// The shortest patience with an attempt, and the longest.
@@ -156,7 +158,7 @@ impl Outbox {
         let due = self.deadlines.get(handle).unwrap_or(Instant::NEVER);
         // The last attempt of a lifetime is given its time too.
         self.deadlines.set(handle, if due >= way.until { way.over_at() } else { due });
-        out.push(Effect::Originate { handle: token, packet });
+        out.push(Effect::Originate { handle: token, packet, policy: way.outgoing.policy });
     }
 
     pub(super) fn originated(
@@ -189,8 +191,9 @@ impl Outbox {
         let Some(way) = self.ways.get_mut(&handle) else { return };
         way.standing = Standing::NoPath;
         if way.over_at() <= now {
-            self.give_up(handle, out);
+            return self.give_up(handle, out);
         }
+        out.push(Effect::Wanted(way.outgoing.to));
     }
 
     /// What waits for a way to `destination`, or waited in vain long enough, to be tried at once.
@@ -246,7 +249,7 @@ impl Outbox {
         match awaited {
             Content::Message { .. } => self.deliver(now, handle, at, out),
             // That a probe arrived is not its answer.
-            Content::Ping => {}
+            Content::Ping | Content::Trace => {}
         }
         Some(())
     }
@@ -259,24 +262,53 @@ impl Outbox {
         body: [u8; 8],
         out: &mut impl Sink<Effect>,
     ) -> Option<()> {
-        let (handle, at) = self.ways.iter().find_map(|(handle, way)| {
-            let asked = way.outgoing.content == Content::Ping && way.request_id == request_id;
-            let sent = way.sent.iter().find(|sent| asked && sent.nonce == body)?;
-            Some((*handle, sent.at))
-        })?;
+        let (handle, at) = self.asked(&Content::Ping, request_id, body)?;
         self.deliver(now, handle, at, out);
         Some(())
     }
 
+    /// The answer to a trace, which came over `back` links. Nothing if it answers nothing that is on its way.
+    pub(super) fn traced(
+        &mut self,
+        now: Instant,
+        request_id: u32,
+        answer: &TraceAnswer,
+        back: HopCount,
+        out: &mut impl Sink<Effect>,
+    ) -> Option<()> {
+        let (handle, at) = self.asked(&Content::Trace, request_id, answer.nonce)?;
+        let (attempts, round_trip) = self.end(now, handle, at)?;
+        let TraceAnswer { nonce: _, clock_ms, hops: there, back: way_back } = *answer;
+        let clock_ms = (clock_ms > 0).then_some(clock_ms);
+        let traced = Traced { there, back, way_back, clock_ms };
+        out.push(Effect::Traced { handle, attempts, round_trip, traced });
+        Some(())
+    }
+
+    /// The probe that an answer answers, and when the attempt began that it names.
+    fn asked(&self, content: &Content, request_id: u32, nonce: [u8; 8]) -> Option<(u64, Instant)> {
+        self.ways.iter().find_map(|(handle, way)| {
+            let asked = way.outgoing.content == *content && way.request_id == request_id;
+            let sent = way.sent.iter().find(|sent| asked && sent.nonce == nonce)?;
+            Some((*handle, sent.at))
+        })
+    }
+
     fn deliver(&mut self, now: Instant, handle: u64, at: Instant, out: &mut impl Sink<Effect>) {
-        let Some(way) = self.ways.remove(&handle) else { return };
+        let Some((attempts, round_trip)) = self.end(now, handle, at) else { return };
+        out.push(Effect::Delivered { handle, attempts, round_trip });
+    }
+
+    /// It is on its way no more: how often it was sent, and how long after the attempt `at` that was.
+    fn end(&mut self, now: Instant, handle: u64, at: Instant) -> Option<(u32, Duration)> {
+        let way = self.ways.remove(&handle)?;
         self.deadlines.cancel(handle);
         let round_trip = now.since(at);
         match self.round_trips.insert(way.outgoing.to, round_trip) {
             // A guess for the next time, which may be lost.
             Inserted::Fresh | Inserted::Replaced(_) | Inserted::Evicted(..) | Inserted::Refused(_) => {}
         }
-        out.push(Effect::Delivered { handle, attempts: way.attempts.max(1), round_trip });
+        Some((way.attempts.max(1), round_trip))
     }
 }
 
@@ -304,8 +336,10 @@ impl Way {
         let (identity, nonce) = (public.exchange(), random.bytes());
         let ratchet = recipient.ratchet.as_ref().map(RecipientPublic::Ratchet);
         let (letter, key, author) = match &self.outgoing.content {
-            Content::Ping => {
-                let letter = self.letter(Service::PING, Some(author.node_id()), &nonce);
+            Content::Ping | Content::Trace => {
+                let service =
+                    if self.outgoing.content == Content::Ping { Service::PING } else { Service::TRACE };
+                let letter = self.letter(service, Some(author.node_id()), &nonce);
                 (letter, ratchet.unwrap_or(RecipientPublic::Identity(&identity)), None)
             }
             Content::Message { text, authorship } => {

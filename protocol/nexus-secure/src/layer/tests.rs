@@ -4,13 +4,14 @@ mod crashes;
 mod refusals;
 mod sending;
 mod taking;
+mod tracing;
 
 use super::*;
 use alloc::collections::BTreeMap;
 use alloc::vec;
 use nexus_crypto::IdentitySeed;
 use nexus_crypto::exchange::RecipientPublic;
-use nexus_machine::{Slab, WallClock};
+use nexus_machine::{Config, Slab, Traces, WallClock};
 use nexus_network::LinkId;
 use nexus_wire::nexus::end_to_end::Service;
 
@@ -35,6 +36,11 @@ struct World {
     path: Path,
     /// After how many more jobs of Bob's he loses power.
     crash_in: Option<u32>,
+    /// What everybody knows of every way.
+    way_back: Option<CompactPathCost>,
+    /// By what everything was sent.
+    policies: Vec<Option<PathPolicy>>,
+    traces: Traces,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -75,6 +81,9 @@ impl World {
             limits,
             path: Path::Open,
             crash_in: None,
+            way_back: None,
+            policies: Vec::new(),
+            traces: Traces::Answered,
         };
         world.tell(ANN, Input::Start);
         world.tell(BOB, Input::Start);
@@ -83,7 +92,8 @@ impl World {
 
     fn cx(&self) -> Cx {
         let wall = WallClock { unix_s: UNIX, error_s: 0, read_at: Instant::BOOT };
-        Cx { wall: Some(wall), ..Cx::at(self.now) }
+        let config = Config { traces: self.traces, ..Config::default() };
+        Cx { wall: Some(wall), config, ..Cx::at(self.now) }
     }
 
     /// Tells a party something, and serves both until nothing is left to do but to carry packets.
@@ -130,9 +140,13 @@ impl World {
             }
             Effect::Lookup { node, token } => {
                 let recipient = self.known.get(&node).copied();
-                self.jobs.push_back((who, Job::Tell(Input::Found { token, recipient })));
+                let way = self.way_back;
+                self.jobs.push_back((who, Job::Tell(Input::Found { token, recipient, way })));
             }
-            Effect::Originate { handle, packet } => {
+            // Nobody is looked for: whoever is known is known from the start.
+            Effect::Wanted(_) | Effect::Try { .. } | Effect::Tried { .. } => {}
+            Effect::Originate { handle, packet, policy } => {
+                self.policies.push(policy);
                 let outcome = match self.path {
                     Path::Open => {
                         self.air.push_back((1 - who, packet));
@@ -146,6 +160,7 @@ impl World {
             Effect::MessageArrived(_)
             | Effect::Attempted { .. }
             | Effect::Delivered { .. }
+            | Effect::Traced { .. }
             | Effect::Undelivered { .. } => self.parties[who].events.push(effect),
         }
     }
@@ -201,12 +216,17 @@ impl World {
     fn send(&mut self, handle: u64, text: &[u8], authorship: Authorship) {
         let content = Content::Message { text: text.to_vec(), authorship };
         let lifetime = Duration::from_secs(600);
-        self.tell(ANN, Input::Send(Outgoing { handle, to: node(BOB), content, lifetime }));
+        let to = node(BOB);
+        self.tell(ANN, Input::Send(Outgoing { handle, to, content, lifetime, policy: None }));
     }
 
     fn probe(&mut self, handle: u64) {
-        let lifetime = Duration::from_secs(600);
-        self.tell(ANN, Input::Send(Outgoing { handle, to: node(BOB), content: Content::Ping, lifetime }));
+        self.probe_with(handle, Content::Ping, None);
+    }
+
+    fn probe_with(&mut self, handle: u64, content: Content, policy: Option<PathPolicy>) {
+        let (to, lifetime) = (node(BOB), Duration::from_secs(600));
+        self.tell(ANN, Input::Send(Outgoing { handle, to, content, lifetime, policy }));
     }
 
     fn texts(&self, who: usize) -> Vec<&[u8]> {
@@ -218,8 +238,9 @@ impl World {
     }
 
     fn ends(&self) -> Vec<&Effect> {
-        let is_end =
-            |effect: &&Effect| matches!(effect, Effect::Delivered { .. } | Effect::Undelivered { .. });
+        let is_end = |effect: &&Effect| {
+            matches!(effect, Effect::Delivered { .. } | Effect::Traced { .. } | Effect::Undelivered { .. })
+        };
         self.parties[ANN].events.iter().filter(is_end).collect()
     }
 

@@ -15,7 +15,7 @@ impl Service {
     pub const PING: Self = Self(1);
     /// A message for a person.
     pub const MESSAGE: Self = Self(2);
-    /// An answer from every hop.
+    /// An answer that says how the question came, and how it would send back: [`super::trace::TraceAnswer`].
     pub const TRACE: Self = Self(3);
     /// A tunnelled IP packet.
     pub const TUN: Self = Self(4);

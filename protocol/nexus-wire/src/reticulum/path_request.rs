@@ -28,6 +28,8 @@ pub struct Tag {
 impl Tag {
     /// The longest tag, in bytes: as long as stock nodes make all of theirs.
     pub const MAX: usize = 16;
+    /// The first of all tags, in their order.
+    pub const LEAST: Self = Self { bytes: [0; Self::MAX], len: 1 };
 
     /// A tag of these bytes, if they are one to sixteen.
     #[must_use]

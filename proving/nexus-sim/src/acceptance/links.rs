@@ -268,11 +268,14 @@ impl Observer for Links {
             Event::Announced { .. }
             | Event::Reached { .. }
             | Event::ChannelJammed { .. }
+            | Event::PathFound { .. }
+            | Event::PathNotFound { .. }
             | Event::ClocksParted { .. }
             | Event::EntropyWanted
             | Event::MessageArrived(_)
             | Event::Attempted { .. }
             | Event::Delivered { .. }
+            | Event::Traced { .. }
             | Event::Undelivered { .. } => {}
         }
     }

@@ -135,7 +135,10 @@ fn told(bench: &mut Bench, act: Act, script: &mut Script<'_>) {
             let authorship = if choice & 1 == 0 { Authorship::Signed } else { Authorship::Anonymous };
             return bench.write(node, usize::from(choice >> 1), authorship, script.span(), script.byte());
         }
-        Act::Ping => return bench.send(node, usize::from(choice), Content::Ping, Duration::from_secs(30)),
+        Act::Ping => {
+            let content = if choice < 128 { Content::Ping } else { Content::Trace };
+            return bench.send(node, usize::from(choice), content, Duration::from_secs(30));
+        }
         Act::Announce => Input::Command(Command::Announce),
         Act::Forget => Input::Command(Command::Forget { through: choice.into() }),
         Act::Up => Input::Up { iface, profile: profile(choice) },

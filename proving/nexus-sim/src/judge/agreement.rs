@@ -87,11 +87,14 @@ impl Node {
             Event::Announced { .. }
             | Event::Reached { .. }
             | Event::ChannelJammed { .. }
+            | Event::PathFound { .. }
+            | Event::PathNotFound { .. }
             | Event::ClocksParted { .. }
             | Event::EntropyWanted
             | Event::MessageArrived(_)
             | Event::Attempted { .. }
             | Event::Delivered { .. }
+            | Event::Traced { .. }
             | Event::Undelivered { .. } => Ok(()),
         }
     }

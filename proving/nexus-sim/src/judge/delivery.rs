@@ -217,11 +217,13 @@ impl Delivery {
                 Some(_) => Err(format!("tries {handle} after its end")),
                 None => Err(format!("tries {handle}, which it was not given")),
             },
-            Event::Delivered { handle, .. } => self.delivered(errand(handle)),
+            Event::Delivered { handle, .. } | Event::Traced { handle, .. } => self.delivered(errand(handle)),
             Event::Undelivered { handle, why } => self.undelivered(at, errand(handle), *why),
             Event::Announced { .. }
             | Event::Reached { .. }
             | Event::ChannelJammed { .. }
+            | Event::PathFound { .. }
+            | Event::PathNotFound { .. }
             | Event::ClocksParted { .. }
             | Event::EntropyWanted
             | Event::LinkUp(_)

@@ -138,5 +138,6 @@ pub(super) fn says(handle: u64, to: u32, text: &[u8]) -> Input {
         to: identity(to).node_id(),
         content: Content::Message { text: text.to_vec(), authorship: Authorship::Signed },
         lifetime: Duration::from_secs(600),
+        policy: None,
     }))
 }

@@ -52,6 +52,8 @@ impl Observer for Truth {
             }
             Output::Event(
                 Event::ChannelJammed { .. }
+                | Event::PathFound { .. }
+                | Event::PathNotFound { .. }
                 | Event::ClocksParted { .. }
                 | Event::EntropyWanted
                 | Event::LinkUp(_)
@@ -59,6 +61,7 @@ impl Observer for Truth {
                 | Event::MessageArrived(_)
                 | Event::Attempted { .. }
                 | Event::Delivered { .. }
+                | Event::Traced { .. }
                 | Event::Undelivered { .. },
             )
             | Output::Sense { .. }

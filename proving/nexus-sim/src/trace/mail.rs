@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use nexus_crypto::NodeId;
 use nexus_network::links::Traffic;
-use nexus_network::{Down, LinkStatus, Policy};
+use nexus_network::{Down, LinkStatus, PathPolicy, Policy, Weights};
 use nexus_secure::contract::Authorship;
-use nexus_secure::{Attempt, Content, Message, Outgoing, Sender, Undelivered};
+use nexus_secure::{Attempt, Content, Message, Outgoing, Sender, Traced, Undelivered};
 
 use super::Encoder;
 
@@ -66,8 +66,13 @@ impl Encoder {
         self.u64(outgoing.handle);
         self.blob(outgoing.to.as_bytes());
         self.u64(outgoing.lifetime.as_micros());
+        self.u8(outgoing.policy.is_some().into());
+        if let Some(policy) = outgoing.policy {
+            self.path_policy(policy);
+        }
         match &outgoing.content {
             Content::Ping => self.u8(1),
+            Content::Trace => self.u8(3),
             Content::Message { text, authorship } => {
                 self.u8(2);
                 self.blob(text);
@@ -76,6 +81,33 @@ impl Encoder {
                     Authorship::Anonymous => 2,
                 });
             }
+        }
+    }
+
+    pub(super) fn path_policy(&mut self, policy: PathPolicy) {
+        match policy {
+            PathPolicy::Cheapest => self.u8(1),
+            PathPolicy::Fastest => self.u8(2),
+            PathPolicy::MostReliable => self.u8(3),
+            PathPolicy::Balanced(Weights { ring, cost, latency, unreliability }) => {
+                self.u8(4);
+                for weight in [ring, cost, latency, unreliability] {
+                    self.u32(weight.into());
+                }
+            }
+        }
+    }
+
+    pub(super) fn traced(&mut self, traced: &Traced) {
+        self.u8(traced.there.0);
+        self.u8(traced.back.0);
+        self.u64(traced.clock_ms.unwrap_or(0));
+        self.u8(traced.way_back.is_some().into());
+        if let Some(cost) = traced.way_back {
+            self.u32(cost.cumulative_cost.to_wire().into());
+            self.u32(cost.worst_latency.0.into());
+            self.u8(cost.bottleneck.0);
+            self.u8(cost.hops.0);
         }
     }
 

@@ -23,6 +23,7 @@ use nexus_wire::nexus::key_file::{KeyFile, Lock, LockedSeed};
 use nexus_wire::nexus::message::{MessageWriter, Messages};
 use nexus_wire::nexus::path_cost::{CompactPathCost, CostCode, Generation, HopCount, LatencyMs};
 use nexus_wire::nexus::recording::{Direction, RecordedFrame, RecordedMessages};
+use nexus_wire::nexus::trace::TraceAnswer;
 use nexus_wire::nexus::traffic::{Announce, Class, Fragment, FragmentPlace, Packet};
 use nexus_wire::nexus::{Layout, announce};
 
@@ -82,6 +83,7 @@ pub static ALL: &[Format] = &[
     format!(Done, || vec![bytes(&Done { store: StoreId::KEYS, state_hash: STATE })], |len| len == 17),
     format!(Congestion, congestions, |len| len == 3),
     format!(Envelope, envelopes, |len| len >= 7),
+    format!(TraceAnswer, trace_answers, |len| len == 17 || len == 23),
     format!(RecordedFrame, recorded_frames, |len| len >= 4),
     format!(RecordedMessages, recorded_messages, |len| len >= 26),
 ];
@@ -337,6 +339,13 @@ fn envelopes() -> Vec<Vec<u8>> {
         bytes(&Envelope { service: Service::MESSAGE, reply_to: Some(NODE), sender, body: b"hello", ..bare }),
         bytes(&Envelope { service: Service(0x1000), sender, ..bare }),
     ]
+}
+
+fn trace_answers() -> Vec<Vec<u8>> {
+    let pathless =
+        TraceAnswer { nonce: [0x71; 8], clock_ms: 1_700_000_000_123, hops: HopCount(3), back: None };
+    let back = path_cost_values().first().copied();
+    vec![bytes(&pathless), bytes(&TraceAnswer { clock_ms: 0, back, ..pathless })]
 }
 
 fn recorded_frames() -> Vec<Vec<u8>> {

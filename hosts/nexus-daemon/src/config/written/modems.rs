@@ -8,7 +8,7 @@ use serde::Deserialize;
 use thiserror::Error;
 use toml::Spanned;
 
-use super::{WrittenFaults, Wrong, decorations, mode, parsed};
+use super::{WrittenFaults, Wrong, decorations, mode, parsed, price};
 use crate::config::{HostPort, Interface, Medium, Port};
 use crate::drivers::rnode;
 use crate::drivers::serial::Framing;
@@ -18,6 +18,7 @@ use crate::drivers::serial::Framing;
 pub(super) struct WrittenRnode {
     name: Option<String>,
     mode: Option<Spanned<String>>,
+    price: Option<Spanned<toml::Value>>,
     port: Option<Spanned<String>>,
     region: Option<Spanned<String>>,
     duty_cycle: Option<Spanned<String>>,
@@ -37,6 +38,7 @@ pub(super) struct WrittenRnode {
 pub(super) struct WrittenSerial {
     name: Option<String>,
     mode: Option<Spanned<String>>,
+    price: Option<Spanned<toml::Value>>,
     port: Option<Spanned<String>>,
     speed: Option<Spanned<u32>>,
     framing: Option<Spanned<String>>,
@@ -58,10 +60,12 @@ impl WrittenRnode {
         base: &Path,
     ) -> Result<Interface, Wrong> {
         let port = port(spanned, self.port.as_ref(), "an RNode")?;
+        let mode = mode(self.mode.as_ref())?;
         Ok(Interface {
             name: self.name.clone().unwrap_or_else(|| format!("radio{number}")),
-            mode: mode(self.mode.as_ref())?,
+            mode,
             bandwidth_bps: None,
+            price: price(self.price.as_ref(), mode)?,
             medium: Medium::Rnode { port, channel: self.channel(spanned)? },
             decorations: decorations(self.trace, self.pcap.as_deref(), self.faults.as_ref(), base)?,
         })
@@ -119,9 +123,11 @@ impl WrittenSerial {
         {
             return Err(Wrong::new(written, "a bitrate is at least one bit a second"));
         }
+        let mode = mode(self.mode.as_ref())?;
         Ok(Interface {
             name: self.name.clone().unwrap_or_else(|| format!("serial{number}")),
-            mode: mode(self.mode.as_ref())?,
+            mode,
+            price: price(self.price.as_ref(), mode)?,
             bandwidth_bps: self.bitrate.as_ref().map(|bitrate| *bitrate.get_ref()),
             medium: Medium::Serial {
                 port,

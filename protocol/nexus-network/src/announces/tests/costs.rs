@@ -249,7 +249,9 @@ fn whoever_sends_what_cannot_be_carried_on_is_told_again_that_there_is_no_way() 
     node.tell(Input::LinkDown(ONE));
     node.within(300);
     let cx = node.cx();
-    node.organ.unreachable(cx, TWO, &address(7));
+    let mut out: VecDeque<Effect> = VecDeque::new();
+    node.organ.unreachable(cx, TWO, address(7), &mut out);
+    assert_eq!(out, []);
     let told = node.records();
     assert_eq!(
         told.iter().map(|(link, record)| (*link, record.flags.standing)).collect::<Vec<_>>(),
@@ -277,12 +279,12 @@ fn what_is_owed_to_a_slow_link_is_told_together_and_within_its_share() {
 // ───────────── helpers ─────────────
 
 impl Bench {
-    fn hear_at(&mut self, link: LinkId, n: u8, price: u64) -> Vec<Effect> {
+    pub(super) fn hear_at(&mut self, link: LinkId, n: u8, price: u64) -> Vec<Effect> {
         let packet = promised(announce_of(n, UNIX));
         self.tell(Input::HeardOnLink { link, cost: cost(price), packet })
     }
 
-    fn say(&mut self, link: LinkId, records: &[CostRecord]) {
+    pub(super) fn say(&mut self, link: LinkId, records: &[CostRecord]) {
         self.tell(Input::Costs { link, records: records.to_vec() });
     }
 
@@ -334,11 +336,11 @@ fn cost(price: u64) -> CompactPathCost {
     }
 }
 
-fn offer(n: u8, generation: u8, price: u64) -> CostRecord {
+pub(super) fn offer(n: u8, generation: u8, price: u64) -> CostRecord {
     record(n, UNIX, generation, price, Standing::Offered)
 }
 
-fn withdrawal(n: u8, generation: u8) -> CostRecord {
+pub(super) fn withdrawal(n: u8, generation: u8) -> CostRecord {
     record(n, UNIX, generation, 0, Standing::Withdrawn)
 }
 

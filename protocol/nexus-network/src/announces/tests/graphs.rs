@@ -14,6 +14,7 @@ use nexus_wire::nexus::frame::HEADER_LEN;
 use nexus_wire::nexus::message::{MessageKind, Messages};
 use nexus_wire::nexus::path_cost::CostCode;
 use nexus_wire::nexus::traffic;
+use nexus_wire::reticulum::PathRequest;
 
 use crate::routes::PathPolicy;
 
@@ -124,11 +125,11 @@ fn a_neighbour_that_lies_about_its_costs_changes_only_what_goes_through_it() {
 
 // ───────────── helpers ─────────────
 
-const NEVER: u64 = u64::MAX;
+pub(super) const NEVER: u64 = u64::MAX;
 const GRAPH_LIMITS: Limits = Limits { known: 16, relays: 32, links: 48, paths: 64, cache_bytes: 20_000 };
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Prices {
+pub(super) enum Prices {
     None,
     Some,
 }
@@ -154,27 +155,33 @@ enum Event {
     Lost(usize, usize),
 }
 
-struct World {
-    nodes: Vec<Announces>,
+pub(super) struct World {
+    pub(super) nodes: Vec<Announces>,
     targets: Vec<usize>,
     edges: Vec<Edge>,
     events: BTreeMap<(Instant, u64), Event>,
     count: u64,
-    now: Instant,
-    random: Stream,
+    pub(super) now: Instant,
+    pub(super) random: Stream,
     seed: u64,
-    loses_percent: u64,
+    pub(super) loses_percent: u64,
     liar: Option<usize>,
     is_judged_at_every_step: bool,
+    /// Nodes have no room for all they hear of: a distance that is forgotten holds nobody back.
+    forgets: bool,
+    /// Who found a way, of how many hops, after how long.
+    pub(super) found: Vec<(usize, u8, Duration)>,
+    /// Who looked for one in vain.
+    pub(super) in_vain: Vec<usize>,
 }
 
 impl World {
-    fn of(nodes: usize, edges: &[(usize, usize)], targets: &[usize]) -> Self {
+    pub(super) fn of(nodes: usize, edges: &[(usize, usize)], targets: &[usize]) -> Self {
         Self::new(0, nodes, edges, targets, Prices::None)
     }
 
     /// A ring's worth of random trees and chords: connected, of 5 to 40 nodes.
-    fn random(seed: u64, prices: Prices) -> Self {
+    pub(super) fn random(seed: u64, prices: Prices) -> Self {
         let mut random = Seed::new([7; 32]).fork_index("graph", seed).fork("shape");
         let nodes = pick_below(&mut random, if seed.is_multiple_of(15) { 36 } else { 8 }) + 5;
         let mut edges = BTreeSet::new();
@@ -192,10 +199,21 @@ impl World {
     }
 
     fn new(seed: u64, nodes: usize, edges: &[(usize, usize)], targets: &[usize], prices: Prices) -> Self {
+        Self::with_limits(seed, nodes, edges, targets, prices, GRAPH_LIMITS)
+    }
+
+    pub(super) fn with_limits(
+        seed: u64,
+        nodes: usize,
+        edges: &[(usize, usize)],
+        targets: &[usize],
+        prices: Prices,
+        limits: Limits,
+    ) -> Self {
         let random = Seed::new([7; 32]).fork_index("graph", seed).fork("run");
         let organs = (0..nodes).map(|n| {
             let own = Seed::new([u8::try_from(n).unwrap(); 32]).fork_seed("node");
-            Announces::new(identity_of(n), AppData::default(), GRAPH_LIMITS, &Snapshot::empty(), &own)
+            Announces::new(identity_of(n), AppData::default(), limits, &Snapshot::empty(), &own)
         });
         let mut world = Self {
             nodes: organs.collect(),
@@ -209,6 +227,9 @@ impl World {
             loses_percent: 0,
             liar: None,
             is_judged_at_every_step: false,
+            forgets: limits.known < targets.len(),
+            found: Vec::new(),
+            in_vain: Vec::new(),
         };
         for target in targets {
             world.tell(*target, Input::Ratchet(ratchet()));
@@ -247,7 +268,7 @@ impl World {
     }
 
     /// Frames do not pass any more; each end notices within `noticed`.
-    fn down(&mut self, at: usize, noticed: Duration) {
+    pub(super) fn down(&mut self, at: usize, noticed: Duration) {
         let edge = &mut self.edges[at];
         if !edge.is_up {
             return;
@@ -281,7 +302,7 @@ impl World {
         }
     }
 
-    fn tell(&mut self, n: usize, input: Input) {
+    pub(super) fn tell(&mut self, n: usize, input: Input) {
         let mut out: VecDeque<Effect> = VecDeque::new();
         self.nodes[n].handle(Cx::at(self.now), input, &mut out);
         self.follow(n, out);
@@ -296,6 +317,9 @@ impl World {
                 Effect::Say { to: Outlet::Hearers(_), .. } | Effect::Send(_) | Effect::Broadcast { .. } => {
                     panic!("links only")
                 }
+                Effect::PathFound { hops, after, .. } => self.found.push((n, hops, after)),
+                Effect::PathNotFound { .. } => self.in_vain.push(n),
+                Effect::Probe { .. } => {}
                 Effect::Recall(_) | Effect::Reached(_) | Effect::Announced { .. } => {}
             }
         }
@@ -318,7 +342,7 @@ impl World {
         self.later(wait, Event::Carried(at, generation, to, heard(link, bytes, is_lie)));
     }
 
-    fn run(&mut self, span: Duration) {
+    pub(super) fn run(&mut self, span: Duration) {
         let until = self.now.after(span);
         loop {
             let due = self.nodes.iter().enumerate();
@@ -337,7 +361,9 @@ impl World {
             }
         }
         self.now = until;
-        self.assert_no_loops();
+        if !self.forgets {
+            self.assert_no_loops();
+        }
     }
 
     fn happen(&mut self, event: Event) {
@@ -389,7 +415,7 @@ impl World {
         self.run(Duration::from_secs(120));
     }
 
-    fn address(target: usize) -> DestinationHash {
+    pub(super) fn address(target: usize) -> DestinationHash {
         identity_of(target).node_id().into()
     }
 
@@ -408,7 +434,7 @@ impl World {
         step.next_hop.link().map(|link| self.other_end(n, link))
     }
 
-    fn other_end(&self, n: usize, link: LinkId) -> usize {
+    pub(super) fn other_end(&self, n: usize, link: LinkId) -> usize {
         let [one, other] = self.edges[usize::from(link.0.slot)].ends;
         if one == n { other } else { one }
     }
@@ -418,7 +444,7 @@ impl World {
         self.edges.iter().position(is_it)
     }
 
-    fn neighbours(&self, n: usize) -> impl Iterator<Item = (usize, u64)> {
+    pub(super) fn neighbours(&self, n: usize) -> impl Iterator<Item = (usize, u64)> {
         let up = self.edges.iter().filter(move |edge| edge.is_up && edge.ends.contains(&n));
         up.map(
             move |edge| {
@@ -447,7 +473,7 @@ impl World {
         }
     }
 
-    fn walk(&mut self, from: usize, target: usize, policy: PathPolicy) -> Vec<usize> {
+    pub(super) fn walk(&mut self, from: usize, target: usize, policy: PathPolicy) -> Vec<usize> {
         let (mut at, mut way) = (from, vec![from]);
         while at != target && way.len() <= self.nodes.len() {
             let Some(next) = self.next(at, target, policy) else { break };
@@ -458,6 +484,16 @@ impl World {
             at = next;
         }
         way
+    }
+
+    /// A packet for `destination` that went that way ended there, for want of a path.
+    pub(super) fn lost_at(&mut self, way: &[usize], destination: DestinationHash) {
+        let [.., before, last] = *way else { return };
+        let edge = self.edge_between(before, last).expect("it was walked");
+        let (link, cx) = (self.link(edge), Cx::at(self.now));
+        let mut out: VecDeque<Effect> = VecDeque::new();
+        self.nodes[last].unreachable(cx, link, destination, &mut out);
+        self.follow(last, out);
     }
 
     fn assert_all_reachable(&mut self) {
@@ -496,7 +532,7 @@ impl World {
     }
 
     /// What the way to `target` costs from everywhere, by Dijkstra's algorithm.
-    fn distances(&self, target: usize, cost: impl Fn(usize, u64) -> u64) -> Vec<u64> {
+    pub(super) fn distances(&self, target: usize, cost: impl Fn(usize, u64) -> u64) -> Vec<u64> {
         let mut best = vec![NEVER; self.nodes.len()];
         let mut open = BTreeSet::from([(0, target)]);
         best[target] = 0;
@@ -548,16 +584,21 @@ fn heard(link: LinkId, bytes: &[u8], is_lie: bool) -> Input {
     } else if message.kind == MessageKind::COST_REQUEST {
         let CostRequest { destination } = message.parse().unwrap();
         Input::CostRequested { link, destination }
+    } else if message.kind == MessageKind::PACKET {
+        let traffic::Packet { class, packet, .. } = message.parse().unwrap();
+        let packet = Packet::decode(packet).unwrap();
+        let request = PathRequest::from_packet(&packet).unwrap();
+        Input::PathRequested { link, request, hops: packet.hops.counted().unwrap(), class }
     } else {
         let traffic::Announce { cost, packet } = message.parse().unwrap();
         Input::HeardOnLink { link, cost: if is_lie { lie } else { cost }, packet: packet.to_vec() }
     }
 }
 
-fn identity_of(n: usize) -> NodeIdentity {
+pub(super) fn identity_of(n: usize) -> NodeIdentity {
     identity(u8::try_from(n + 100).unwrap())
 }
 
-fn pick_below(random: &mut Stream, bound: usize) -> usize {
+pub(super) fn pick_below(random: &mut Stream, bound: usize) -> usize {
     usize::try_from(random.below(u64::try_from(bound).unwrap())).unwrap()
 }

@@ -285,6 +285,46 @@ fn only_announces_of_links_that_are_up_are_believed() {
 }
 
 #[test]
+fn on_a_slow_cable_announces_take_three_percent_and_the_nearest_wait_the_shortest() {
+    let (cable, fast) = (InterfaceId(7), InterfaceId(8));
+    let mut node = Bench::without_interfaces(&Snapshot::empty());
+    let limits = Limits { known: 200, relays: 200, links: 4, paths: 400, cache_bytes: 100_000 };
+    let (nothing, seed) = (Snapshot::empty(), Seed::new([5; 32]));
+    node.organ = Announces::new(identity(1), AppData::default(), limits, &nothing, &seed);
+    node.tell(Input::Up(cable, Profile { bandwidth_bps: 9_600, ..profile(Mode::Nexus) }));
+    node.tell(Input::Up(fast, Profile { bandwidth_bps: 100_000_000, ..profile(Mode::Nexus) }));
+    let peer = |n| identity(n).public().hash();
+    node.tell(Input::LinkUp { link: FOUR, iface: cable, peer: peer(6), hop: hop(9_600) });
+    node.tell(Input::LinkUp { link: FIVE, iface: fast, peer: peer(5), hop: hop(100_000_000) });
+    node.told_within(Duration::from_secs(1));
+    for n in 30..130 {
+        let mut packet = promised(announce_of(n, UNIX));
+        // The later it is heard, the nearer it is.
+        packet[1] = 130 - n;
+        node.hear_on(FIVE, packet);
+    }
+    let mut all = Vec::new();
+    for minute in 0..30_u64 {
+        let begin = node.now;
+        for effect in node.effects_within(Duration::from_secs(60)) {
+            if matches!(&effect, Effect::Tell { link, .. } if *link == FOUR) {
+                let Told { packet, .. } = told(&effect);
+                all.push((minute, packet[1], packet.len()));
+            }
+        }
+        assert!(node.now > begin);
+    }
+    let in_first = all.iter().filter(|(minute, ..)| *minute == 0).count();
+    assert!((25..60).contains(&in_first), "what was saved up: {in_first}");
+    assert_eq!(all.len(), 100, "and in the end all of them");
+    let later: Vec<_> = all.iter().filter(|(minute, ..)| *minute > 0).collect();
+    let bytes: usize = later.iter().map(|(.., len)| len + 32).sum();
+    let minutes = usize::try_from(later.last().unwrap().0).unwrap();
+    assert!(bytes <= (minutes + 1) * 60 * 36, "{bytes} bytes in {minutes} minutes");
+    assert!(later.is_sorted_by_key(|(_, hops, _)| *hops), "the nearest first: {later:?}");
+}
+
+#[test]
 fn with_links_the_announce_is_refreshed_half_hourly_but_hourly_in_clear() {
     let mut node = Bench::start(&Snapshot::empty());
     node.tell(Input::Ratchet(ratchet()));
@@ -346,6 +386,18 @@ impl Bench {
         }
         self.now = until;
         all
+    }
+
+    /// Lets that much time pass: what was done.
+    fn effects_within(&mut self, time: Duration) -> Vec<Effect> {
+        let mut out: VecDeque<Effect> = VecDeque::new();
+        let until = self.now.after(time);
+        while let Some(deadline) = self.organ.next_timeout().filter(|deadline| *deadline <= until) {
+            self.now = deadline;
+            self.organ.handle_timeout(self.cx(), &mut out);
+        }
+        self.now = until;
+        out.into()
     }
 
     /// Lets ten seconds pass, and stops at the last moment at which something was done. What was done, costs alone excluded.

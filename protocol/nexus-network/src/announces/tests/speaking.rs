@@ -318,6 +318,9 @@ fn said_of(effect: &Effect) -> Option<Said> {
         | Effect::Recall(_)
         | Effect::Write { .. }
         | Effect::Reached(_)
+        | Effect::Probe { .. }
+        | Effect::PathFound { .. }
+        | Effect::PathNotFound { .. }
         | Effect::Announced { .. } => return None,
     };
     let message = Messages::new(&bytes[HEADER_LEN..]).next().unwrap().unwrap();

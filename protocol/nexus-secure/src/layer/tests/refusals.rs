@@ -150,7 +150,7 @@ fn input(random: &mut nexus_machine::Stream, genuine: &[Vec<u8>], of_ann: Recipi
         3 => Input::Forget { through: random.below(40) },
         4 | 5 => {
             let token = random.below(80);
-            Input::Found { token, recipient: random.chance(3, 4).then_some(of_ann) }
+            Input::Found { token, recipient: random.chance(3, 4).then_some(of_ann), way: None }
         }
         6 => Input::Originated { handle: random.below(80), outcome: Originated::NoPath },
         7 => Input::Reached(node(ANN).into()),
@@ -162,7 +162,7 @@ fn input(random: &mut nexus_machine::Stream, genuine: &[Vec<u8>], of_ann: Recipi
                 Content::Message { text, authorship: Authorship::Signed }
             };
             let lifetime = Duration::from_secs(random.below(100));
-            Input::Send(Outgoing { handle: random.below(20), to: node(ANN), content, lifetime })
+            Input::Send(Outgoing { handle: random.below(20), to: node(ANN), content, lifetime, policy: None })
         }
         _ => {
             let pick = usize::try_from(random.below(u64::try_from(genuine.len()).unwrap())).unwrap();

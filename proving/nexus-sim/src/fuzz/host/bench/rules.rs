@@ -34,7 +34,7 @@ impl Bench {
                 self.reached.believed += 1;
             }
             Event::MessageArrived(message) => self.shown(node, &message),
-            Event::Delivered { handle, .. } => {
+            Event::Delivered { handle, .. } | Event::Traced { handle, .. } => {
                 let letter = usize::try_from(handle).ok().and_then(|number| self.letters.get(number));
                 assert!(letter.is_none_or(|letter| letter.shown && letter.from == node), "it never arrived");
             }
@@ -44,6 +44,8 @@ impl Bench {
             }
             Event::EntropyWanted
             | Event::ChannelJammed { .. }
+            | Event::PathFound { .. }
+            | Event::PathNotFound { .. }
             | Event::ClocksParted { .. }
             | Event::Attempted { .. }
             | Event::Undelivered { .. } => {}

@@ -1,9 +1,11 @@
-//! What this node asks for carrying packets out over its links.
+//! What a hop over this node's links costs, as far as it does not depend on the peer: the price, and the bandwidth of the medium.
 
 use alloc::vec::Vec;
 
 use nexus_machine::Sink;
+use nexus_wire::nexus::code::BandwidthCode;
 
+use super::link::Link;
 use super::{Effect, LinkId, Links};
 use crate::interface::InterfaceId;
 
@@ -17,11 +19,23 @@ impl Links {
         };
         interface.pace.price = price;
         interface.profile.price = price;
+        self.amend(iface, |link| link.set_price(price), out);
+    }
+
+    /// An interface was seen to carry so many bits per second. Times and sizes of its links stay those of the nominal rate.
+    pub(super) fn set_bandwidth(&mut self, iface: InterfaceId, bps: u64, out: &mut impl Sink<Effect>) {
+        let bandwidth = BandwidthCode::nearest(bps);
+        let Some(interface) = self.interfaces.get_mut(&iface) else { return };
+        interface.pace.bandwidth = bandwidth;
+        self.amend(iface, |link| link.set_bandwidth(bandwidth), out);
+    }
+
+    fn amend(&mut self, iface: InterfaceId, change: impl Fn(&mut Link), out: &mut impl Sink<Effect>) {
         let there: Vec<_> =
             self.links.iter().filter(|(_, link)| link.iface == iface).map(|(key, _)| key).collect();
         for key in there {
             if let Some(link) = self.links.get_mut(key) {
-                link.set_price(price);
+                change(link);
                 out.push(Effect::Measured { link: LinkId(key), hop: link.hop() });
             }
         }

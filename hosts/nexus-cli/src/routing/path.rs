@@ -1,0 +1,112 @@
+//! `nexus path`: every way to a node, and why the chosen one is taken.
+
+use clap::Args;
+use nexus_daemon::api::{PathPolicy, Way, Ways};
+use serde_json::{Value, json};
+
+use super::reasons::reason;
+use super::{beginning, described, policies, ways};
+use crate::address_book::AddressBook;
+use crate::daemon::{connect, find};
+use crate::ending::{Ending, Outcome, Refusal};
+use crate::place::Place;
+use crate::quantities::spoken;
+use crate::table::PAGE;
+use crate::terminal::{harmless, print, print_json, print_line, wrapped};
+
+/// The command.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Every way to the node that this node knows, the chosen one first, each with what
+it costs, how good it is, and why it is taken or not. Costs are what nodes ask
+for carrying 1,024 bytes (KiB); they are quoted, and nobody is charged yet.
+
+Exit code 1 means that there is no way. Without a node: `nexus status paths`.
+
+Examples:
+  nexus path anna
+  nexus path --policy cheapest anna
+  nexus path --json 3f1c0d")]
+pub(crate) struct Path {
+    /// Whither
+    node: String,
+    #[command(flatten)]
+    place: Place,
+    /// By what the best way is chosen, in place of what the node is set to
+    #[arg(long, value_name = "POLICY", value_parser = policies())]
+    policy: Option<PathPolicy>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Path {
+    pub(crate) async fn run(self) -> Ending {
+        let book = AddressBook::of_this_person().map_err(Refusal::cannot)?;
+        let mut client = connect(&self.place).await?;
+        let to = find(&mut client, &book, &self.node).await?;
+        let found = ways(&mut client, &to, self.policy).await?;
+        let outcome = match &found {
+            Ok(known) if known.ways.iter().any(is_usable) => Outcome::Done,
+            Ok(_) | Err(_) => Outcome::NotDone,
+        };
+        match found {
+            Ok(known) if self.json => print_json(&as_json(&known, &book)),
+            Ok(known) => print(&as_text(&known, &to.name, &book)),
+            Err(sentence) if self.json => {
+                print_json(&json!({ "destination": to.node, "ways": [], "why": sentence }));
+            }
+            Err(sentence) => print_line(&sentence),
+        }
+        Ok(outcome)
+    }
+}
+
+/// Whether packets may take a way.
+pub(super) const fn is_usable(way: &Way) -> bool {
+    way.standing.is_usable()
+}
+
+fn as_json(known: &Ways, book: &AddressBook) -> Value {
+    let mut object = serde_json::to_value(known).expect("plain data has a JSON form");
+    if let Some(list) = object.get_mut("ways").and_then(Value::as_array_mut) {
+        for (place, way) in list.iter_mut().enumerate() {
+            way["reason"] = reason(known, place, book).into();
+        }
+    }
+    object
+}
+
+fn as_text(known: &Ways, name: &str, book: &AddressBook) -> String {
+    let heard = spoken(known.age_s);
+    let count = match known.ways.len() {
+        0 => {
+            let sentence = format!(
+                "{name} is known, and no way there: it was heard {heard} ago, and whoever knew a way is gone or took \
+                 it back; `nexus ping --for 5m {name}` tries until there is one"
+            );
+            return wrapped(&harmless(&sentence), PAGE);
+        }
+        1 => "1 way".to_owned(),
+        several => format!("{several} ways"),
+    };
+    let mut text = wrapped(&harmless(&format!("{name}: {count}; it announced itself {heard} ago")), PAGE);
+    for (place, way) in known.ways.iter().enumerate() {
+        let mark = if way.chosen_by.contains(&known.policy) { '*' } else { '-' };
+        let proved =
+            way.reliability_percent.map_or_else(String::new, |percent| format!(", {percent} % proved"));
+        let facts = format!(
+            "{mark} {}: {}{proved}, said {} ago",
+            beginning(way, book),
+            described(&way.total),
+            spoken(way.age_s)
+        );
+        text.push_str(&wrapped(&harmless(&facts), PAGE));
+        for line in wrapped(&harmless(&reason(known, place, book)), PAGE - 4).lines() {
+            text.push_str("    ");
+            text.push_str(line);
+            text.push('\n');
+        }
+    }
+    text
+}
