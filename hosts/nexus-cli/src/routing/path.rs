@@ -1,14 +1,18 @@
 //! `nexus path`: every way to a node, and why the chosen one is taken.
 
+use std::io::{self, IsTerminal as _};
+
 use clap::Args;
-use nexus_daemon::api::{PathPolicy, Way, Ways};
+use nexus_daemon::api::{Found, PathPolicy, Verb, Way, Ways};
+use nexus_daemon::client::Client;
 use serde_json::{Value, json};
 
 use super::reasons::reason;
 use super::{beginning, described, policies, ways};
 use crate::address_book::AddressBook;
-use crate::daemon::{connect, find};
+use crate::daemon::{Named, connect, find};
 use crate::ending::{Ending, Outcome, Refusal};
+use crate::messages::not_delivered;
 use crate::place::Place;
 use crate::quantities::spoken;
 use crate::table::PAGE;
@@ -26,6 +30,7 @@ Exit code 1 means that there is no way. Without a node: `nexus status paths`.
 Examples:
   nexus path anna
   nexus path --policy cheapest anna
+  nexus path --wait 0123456789abcdef0123456789abcdef
   nexus path --json 3f1c0d")]
 pub(crate) struct Path {
     /// Whither
@@ -35,6 +40,9 @@ pub(crate) struct Path {
     /// By what the best way is chosen, in place of what the node is set to
     #[arg(long, value_name = "POLICY", value_parser = policies())]
     policy: Option<PathPolicy>,
+    /// If no way is known, let others be asked for one, and wait for the answer
+    #[arg(long)]
+    wait: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -45,7 +53,13 @@ impl Path {
         let book = AddressBook::of_this_person().map_err(Refusal::cannot)?;
         let mut client = connect(&self.place).await?;
         let to = find(&mut client, &book, &self.node).await?;
-        let found = ways(&mut client, &to, self.policy).await?;
+        let mut found = ways(&mut client, &to, self.policy).await?;
+        if self.wait && !found.as_ref().is_ok_and(|known| known.ways.iter().any(is_usable)) {
+            found = match self.look_for(&mut client, &to).await? {
+                Ok(Found { .. }) => ways(&mut client, &to, self.policy).await?,
+                Err(sentence) => Err(format!("{}: {sentence}", to.name)),
+            };
+        }
         let outcome = match &found {
             Ok(known) if known.ways.iter().any(is_usable) => Outcome::Done,
             Ok(_) | Err(_) => Outcome::NotDone,
@@ -59,6 +73,19 @@ impl Path {
             Err(sentence) => print_line(&sentence),
         }
         Ok(outcome)
+    }
+}
+
+impl Path {
+    /// Lets others be asked for a way; why there is none, if they know none.
+    async fn look_for(&self, client: &mut Client, to: &Named) -> Result<Result<Found, String>, Refusal> {
+        if !self.json && io::stderr().is_terminal() {
+            eprintln!("no way to {} is known: others are asked", to.name);
+        }
+        match client.call::<Found>(Verb::FindPath { to: to.node.clone() }).await {
+            Ok(found) => Ok(Ok(found)),
+            Err(refusal) => not_delivered(refusal).map(|failure| Err(failure.sentence)),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use nexus_daemon::api::{
-    Answer, Attempt, Code, Event, PathPolicy, Progress, Quote, Standing, Traced, Verb, Way, Ways,
+    Answer, Attempt, Code, Event, Found, PathPolicy, Progress, Quote, Standing, Traced, Verb, Way, Ways,
 };
 
 use crate::fake_node::{ANNA, BERT, FakeNode, World, ok, refusal, said};
@@ -66,6 +66,37 @@ fn where_no_way_is_it_says_what_to_do_and_fails() {
         let json: serde_json::Value =
             serde_json::from_slice(&node.run(&[command, "--json", CARL]).stdout).unwrap();
         assert!(json["why"].as_str().unwrap().contains("nothing is known of it"), "{json}");
+    }
+}
+
+#[test]
+fn with_patience_others_are_asked_where_no_way_is_known_and_not_where_one_is() {
+    for found in [true, false] {
+        let asked = Arc::new(Mutex::new(vec![]));
+        let heard = Arc::clone(&asked);
+        let node = with_contacts(FakeNode::start(World::small(), move |verb| {
+            let mut heard = heard.lock().unwrap();
+            heard.push(verb.clone());
+            let was_found = found && heard.iter().any(|verb| matches!(verb, Verb::FindPath { .. }));
+            vec![match verb {
+                Verb::FindPath { .. } if found => ok(&Found { hops: 2, after_ms: 40 }),
+                Verb::FindPath { .. } => refusal(Code::NoPath, "it was looked for in vain"),
+                _ways if was_found => ok(&to_carl(vec![chosen(way(ANNA, 40, 25))])),
+                _ways => refusal(Code::NotFound, "nothing is known of it"),
+            }]
+        }));
+        let output = node.run(&["path", "--wait", "carl"]);
+        let text = said(&output.stdout);
+        if found {
+            assert_eq!(output.status.code(), Some(0), "{output:?}");
+            assert!(text.contains("* over anna on udp0"), "{text}");
+            node.run(&["path", "--wait", "carl"]);
+            let searches =
+                asked.lock().unwrap().iter().filter(|verb| matches!(verb, Verb::FindPath { .. })).count();
+            assert_eq!(searches, 1, "the second time a way is known");
+        } else {
+            assert_eq!((output.status.code(), text.as_str()), (Some(1), "carl: it was looked for in vain\n"));
+        }
     }
 }
 
