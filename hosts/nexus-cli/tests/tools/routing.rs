@@ -36,6 +36,20 @@ fn every_way_is_shown_and_why_the_chosen_one_won() {
 }
 
 #[test]
+fn without_a_node_the_ways_to_every_node_are_shown() {
+    let (node, asked) = knowing(vec![chosen(way(ANNA, 40, 25))]);
+    let output = node.run(&["path"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let text = said(&output.stdout);
+    assert!(text.starts_with("anna: 1 way; ") && text.contains("\nbert: 1 way; "), "{text}");
+    let to = |node: &str| Verb::Path { to: node.to_owned(), policy: None };
+    assert_eq!(*asked.lock().unwrap(), [to(ANNA), to(BERT)]);
+    assert_eq!(said(&node.run(&["path", "--json"]).stdout).lines().count(), 2, "an object a line");
+    let nobody = FakeNode::start(World::empty(), |_| vec![]);
+    assert!(said(&nobody.run(&["path"]).stdout).contains("no paths yet"));
+}
+
+#[test]
 fn as_json_each_way_has_its_reason() {
     let (node, _) =
         knowing(vec![chosen(way(ANNA, 40, 25)), Way { standing: Standing::Gone, ..way(BERT, 0, 1) }]);
