@@ -249,6 +249,7 @@ impl Relay {
                 | layer::Effect::Jammed(_)
                 | layer::Effect::Reached(_)
                 | layer::Effect::Announced { .. }
+                | layer::Effect::Probe { .. }
                 | layer::Effect::PathFound { .. }
                 | layer::Effect::PathNotFound { .. }
                 | layer::Effect::LinkUp(_)

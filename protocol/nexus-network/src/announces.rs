@@ -16,6 +16,7 @@ mod budget;
 mod cache;
 mod choices;
 mod costs;
+mod doubting;
 mod finding;
 mod hearing;
 mod known;
@@ -34,7 +35,7 @@ mod tests;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
-use nexus_crypto::{DestinationHash, IdentityHash, NodeIdentity, RatchetPublic};
+use nexus_crypto::{DestinationHash, IdentityHash, NodeId, NodeIdentity, RatchetPublic};
 use nexus_machine::{
     BoundedMap, Cx, Deadlines, Duration, Instant, Machine, MapOverflow, MemoryBound, Seed, Sink, Snapshot,
     Stream, TableId, Write,
@@ -55,6 +56,8 @@ use cache::Cache;
 pub use choices::Choice;
 pub use costs::Outlet;
 use costs::Owed;
+use doubting::Doubting;
+pub use doubting::{Doubts, Trial};
 use finding::Finding;
 pub use finding::{Motive as SearchMotive, PathRequests};
 use known::KnownDestinations;
@@ -162,6 +165,11 @@ pub enum Input {
         /// Why.
         motive: SearchMotive,
     },
+    /// A probe was proved by whom it went to. Answers [`Effect::Probe`].
+    Probed {
+        /// The effect's.
+        number: u64,
+    },
     /// A ratchet is durable: announce with it from here on.
     Ratchet(RatchetPublic),
     /// Announce with a fresh emission, now.
@@ -225,6 +233,15 @@ pub enum Effect {
         /// Its emission time.
         emitted_at: u64,
     },
+    /// Probe a node by the path that [`Announces::trial`] names, and say [`Input::Probed`] if it proves that.
+    Probe {
+        /// Names the probe.
+        number: u64,
+        /// Whom.
+        node: NodeId,
+        /// What is known of it.
+        recipient: Recipient,
+    },
     /// There is a way to a destination that was looked for.
     PathFound {
         /// Whose.
@@ -278,6 +295,8 @@ pub struct Announces {
     asked: BoundedMap<DestinationHash, Asked>,
     /// Who looks for whom.
     finding: Finding,
+    /// Paths that take packets and prove none.
+    doubting: Doubting,
     cache: Cache,
     /// When the own announce was last spoken in clear for no other reason than that it was time.
     in_clear_at: Option<Instant>,
@@ -320,6 +339,8 @@ enum Timer {
     Answer(DestinationHash),
     /// What was chosen by habit is to be chosen anew.
     Settle(DestinationHash),
+    /// Something is to be done about paths in doubt.
+    Doubt(DestinationHash),
     /// Paths that ended are to be looked for.
     Sweep,
 }
@@ -360,6 +381,7 @@ impl Announces {
             owed: Owed::new(limits.relays, limits.links.saturating_add(CHANNELS)),
             asked: BoundedMap::new(limits.relays, MapOverflow::EvictLeastRecent),
             finding: Finding::new(limits.relays),
+            doubting: Doubting::new(),
             cache: Cache::new(limits.known, limits.cache_bytes),
             in_clear_at: None,
             relays: BoundedMap::new(limits.relays, MapOverflow::RefuseNew),
@@ -541,6 +563,7 @@ impl Machine for Announces {
             Input::PathRequested { link, request, hops, class } => {
                 self.path_requested(cx, link, &request, hops, class, out);
             }
+            Input::Probed { number } => self.probe_proved(cx, number, out),
             Input::Find { destination, motive } => self.find(cx, destination, motive, out),
             Input::HeardOnLink { link, cost, packet } => self.heard_on_link(cx, link, cost, packet, out),
             Input::Ratchet(ratchet) => {
@@ -570,6 +593,7 @@ impl Machine for Announces {
                 Timer::Search(destination) => self.search_on(cx, destination, out),
                 Timer::Answer(destination) => self.answer_waiting(cx, &destination, out),
                 Timer::Settle(destination) => self.settle(cx, &destination, out),
+                Timer::Doubt(destination) => self.look_at_doubts(cx, destination, out),
                 Timer::Sweep => self.sweep(cx, out),
             }
         }
@@ -596,6 +620,7 @@ impl MemoryBound for Announces {
             .saturating_add(self.owed.memory_bound())
             .saturating_add(self.asked.capacity().saturating_mul(PER_ASKED))
             .saturating_add(self.finding.memory_bound())
+            .saturating_add(Doubting::MEMORY_BOUND)
             .saturating_add(self.links.memory_bound())
             .saturating_add(self.relays.capacity().saturating_mul(PER_RELAY.saturating_mul(2)))
             .saturating_add(self.repeats.capacity().saturating_mul(PER_REPEAT))

@@ -26,7 +26,7 @@ use nexus_wire::reticulum::{
 };
 use thiserror::Error;
 
-use crate::announces::{Announces, Step};
+use crate::announces::{Announces, Step, Trial};
 use crate::links::LinkId;
 use crate::routes::{PathName, PathPolicy, Stage};
 use duplicates::Duplicates;
@@ -247,6 +247,24 @@ impl Forwarding {
             Stage::Relay => rewrite(packet, flags.in_transport(), hops),
         }
         Ok(link)
+    }
+
+    /// A probe of this node's own is to leave by a path that is in doubt, whatever else is chosen. Rewrites its header for the next
+    /// hop. Its proof counts once somebody looked at it.
+    ///
+    /// # Errors
+    /// [`NoPath`], also if the bytes are not a packet.
+    pub fn probe(&mut self, cx: Cx, trial: Trial, packet: &mut [u8]) -> Result<LinkId, NoPath> {
+        let read = Packet::decode(packet).map_err(|_| NoPath)?;
+        let (flags, hops, name) = (read.flags(), read.hops, self.naming.name(read.truncated_hash()));
+        self.duplicates.insert(&name);
+        let came = Came { from: None, went: Some(trial.link), path: PathName::NONE };
+        self.reverse.insert(&name, came, cx.now);
+        match trial.stage {
+            Stage::Last => {}
+            Stage::Relay => rewrite(packet, flags.in_transport(), hops),
+        }
+        Ok(trial.link)
     }
 
     /// A proof of this node's own is to leave: back over the link by which the proved packet came, if that is known.

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use nexus_crypto::{DestinationHash, IdentitySeed, NodeId, NodeIdentity, RatchetPublic};
 use nexus_machine::{Cx, Duration, Instant, Machine, MemoryBound, Seed, Sink, Snapshot, Write, earliest};
 
-use crate::announces::{self, Announces, AppData, Routing, SearchMotive, Sighting};
+use crate::announces::{self, Announces, AppData, Recipient, Routing, SearchMotive, Sighting};
 use crate::broadcast::{self, Broadcast};
 use crate::forwarding::{self, Forwarding};
 use crate::interface::{Endpoint, InterfaceId, Profile};
@@ -100,6 +100,18 @@ pub enum Input {
         /// Why.
         motive: SearchMotive,
     },
+    /// Send this probe by the path that it is of. Answers [`Effect::Probe`].
+    Probe {
+        /// The effect's.
+        number: u64,
+        /// The packet, as its originator writes it.
+        packet: Vec<u8>,
+    },
+    /// A probe was proved by whom it went to.
+    Probed {
+        /// Which.
+        number: u64,
+    },
     /// Send a proof of this node's own back along the way that the proved packet came; without one it is dropped.
     Prove {
         /// The packet.
@@ -131,6 +143,15 @@ pub enum Effect {
     Announced {
         /// Its emission time.
         emitted_at: u64,
+    },
+    /// Seal a probe, and say [`Input::Probe`]; should the node prove that it came, [`Input::Probed`].
+    Probe {
+        /// Names the probe.
+        number: u64,
+        /// Whom.
+        node: NodeId,
+        /// What is known of it.
+        recipient: Recipient,
     },
     /// There is a way to a destination that was looked for.
     PathFound {
@@ -412,6 +433,8 @@ impl Machine for Network {
             Input::Find { destination, motive } => {
                 organs.announces.handle(cx, A::Find { destination, motive }, nerves);
             }
+            Input::Probe { number, packet } => organs.probe(cx, number, &packet, nerves),
+            Input::Probed { number } => organs.announces.handle(cx, A::Probed { number }, nerves),
             Input::Prove { packet } => organs.prove(cx, &packet, nerves),
         }
         self.settle(cx, out);

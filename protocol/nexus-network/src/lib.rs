@@ -53,7 +53,7 @@ pub mod routes;
 pub mod tap;
 
 pub use announces::{
-    AppData, AppDataTooLong, Candidate, PathRequests, Recipient, Routing, SearchMotive, Sighting,
+    AppData, AppDataTooLong, Candidate, Doubts, PathRequests, Recipient, Routing, SearchMotive, Sighting,
 };
 pub use forwarding::{Decision, Forwarding};
 pub use interface::{

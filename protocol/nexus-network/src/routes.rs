@@ -19,7 +19,7 @@ mod sight;
 mod table;
 
 pub use choice::MAX_HOPS;
-pub(crate) use choice::{Habit, Approach, Stance, is_more_by_a_quarter};
+pub(crate) use choice::{Approach, Habit, Stance, is_more_by_a_quarter};
 pub use distance::{Distance, Edition};
 pub use entry::{Claim, NextHop, RoutingEntry, Stage};
 pub(crate) use policy::{LargestProspect, score_of_prospect};

@@ -8,10 +8,10 @@ use nexus_network::announces::{self, Announces, Effect, Input, Outlet};
 use nexus_network::forwarding::{self, Decision, Forwarding};
 use nexus_network::{AppData, InterfaceId, LinkId, PathPolicy};
 use nexus_wire::nexus::code::BandwidthCode;
-use nexus_wire::nexus::cost::{CostList, CostRequest};
+use nexus_wire::nexus::cost::{CostList, CostRecord, CostRequest};
 use nexus_wire::nexus::frame::HEADER_LEN;
 use nexus_wire::nexus::message::{MessageKind, Messages};
-use nexus_wire::nexus::path_cost::{Hop, HopCount, LatencyMs};
+use nexus_wire::nexus::path_cost::{CompactPathCost, Hop, HopCount, LatencyMs};
 use nexus_wire::nexus::traffic;
 use nexus_wire::reticulum::{Context, DestinationType, MTU, Packet, PacketType};
 
@@ -105,6 +105,78 @@ fn a_node_whose_disk_and_clock_went_back_is_believed_again_at_once() {
     assert!(mesh.nodes[1].announces.path(&mesh.address(0)).is_some());
 }
 
+#[test]
+fn whoever_promises_a_way_for_nothing_and_swallows_what_comes_is_passed_by_within_fifteen_seconds() {
+    // The liar is 1: of everybody it says that it is there already, at no cost.
+    let mut mesh = Mesh::new(5);
+    mesh.liar = Some(1);
+    for (one, other) in [(4, 0), (0, 1), (1, 3), (0, 2), (2, 3)] {
+        mesh.link(one, other);
+    }
+    mesh.run(Duration::from_secs(5));
+    assert_eq!(mesh.deliver_one(4, 3, 0), [0, 1], "the liar's promise is believed");
+    let began = mesh.now;
+    let mut n = 1;
+    while mesh.deliver_one(4, 3, n).last() != Some(&3) {
+        mesh.run(Duration::from_secs(2));
+        n += 1;
+        assert!(mesh.now.since(began) < Duration::from_secs(15), "after {n} packets");
+    }
+    assert_eq!(mesh.deliver_one(4, 3, 100), [0, 2, 3]);
+    let liars = mesh.nodes[0].announces.paths(&mesh.address(3), mesh.now).find(|path| path.is_distrusted);
+    assert!(liars.is_some_and(|path| path.is_usable), "for want of another it would be used");
+    mesh.run(Duration::from_secs(20));
+    assert!(
+        mesh.nodes[4].announces.paths(&mesh.address(3), mesh.now).all(|path| !path.is_distrusted),
+        "whoever is before the cause finds that the way works again"
+    );
+    // What is the liar's own goes on as before.
+    assert_eq!(mesh.deliver_one(1, 3, 200), [3]);
+    assert_eq!(mesh.deliver_one(4, 1, 201), [0, 1]);
+    // It does not get better by being asked again, and is asked ever more rarely.
+    mesh.run(Duration::from_secs(3_000));
+    let doubts = *mesh.nodes[0].announces.doubts();
+    assert!((3..=6).contains(&doubts.distrusted) && doubts.probes <= 6 * 6, "{doubts:?}");
+    assert_eq!(mesh.deliver_one(4, 3, 300), [0, 2, 3]);
+}
+
+#[test]
+fn a_way_whose_packets_prove_nothing_but_whose_probes_do_is_left_alone() {
+    let mut mesh = Mesh::new(4);
+    for (one, other) in [(0, 1), (1, 3), (0, 2), (2, 3)] {
+        mesh.link(one, other);
+    }
+    mesh.run(Duration::from_secs(5));
+    let first = mesh.send(0, &packet(PacketType::Data, mesh.address(3), &[0])).0;
+    for n in 1..60 {
+        mesh.send(0, &packet(PacketType::Data, mesh.address(3), &[n]));
+        mesh.run(Duration::from_secs(1));
+    }
+    let doubts = *mesh.nodes[0].announces.doubts();
+    assert!(doubts.suspected >= 1 && doubts.proved == doubts.probes, "{doubts:?}");
+    assert!(doubts.probes <= 2 && doubts.distrusted == 0, "{doubts:?}");
+    assert!(mesh.nodes[0].announces.paths(&mesh.address(3), mesh.now).all(|path| !path.is_distrusted));
+    assert_eq!(first.len(), 2);
+}
+
+#[test]
+fn a_way_that_was_distrusted_and_works_again_is_trusted_after_its_hold() {
+    let mut mesh = Mesh::new(4);
+    mesh.liar = Some(1);
+    for (one, other) in [(0, 1), (1, 3), (0, 2), (2, 3)] {
+        mesh.link(one, other);
+    }
+    mesh.run(Duration::from_secs(5));
+    for n in 0..10 {
+        mesh.deliver_one(0, 3, n);
+        mesh.run(Duration::from_secs(2));
+    }
+    assert_eq!(mesh.nodes[0].announces.doubts().distrusted, 1);
+    mesh.liar = None;
+    mesh.run(Duration::from_secs(70));
+    assert!(mesh.nodes[0].announces.paths(&mesh.address(3), mesh.now).all(|path| !path.is_distrusted));
+}
+
 // ───────────── helpers ─────────────
 
 const PRICE: u64 = 1_000;
@@ -132,13 +204,24 @@ struct Mesh {
     now: Instant,
     /// How often each emission was told: by whom, on which link, whose, of when.
     told: BTreeMap<(usize, LinkId, DestinationHash, u64), u32>,
+    /// Says of everybody that it is there at no cost, and swallows what it is to carry on.
+    liar: Option<usize>,
+    /// Probes that are to be sent: by whom, their number, to whom.
+    probes: VecDeque<(usize, u64, DestinationHash)>,
 }
 
 impl Mesh {
     fn new(count: u8) -> Self {
         let nodes = (0..count).map(Node::new).collect();
-        let mut mesh =
-            Self { nodes, links: BTreeMap::new(), next: 0, now: Instant::BOOT, told: BTreeMap::new() };
+        let mut mesh = Self {
+            nodes,
+            links: BTreeMap::new(),
+            next: 0,
+            now: Instant::BOOT,
+            told: BTreeMap::new(),
+            liar: None,
+            probes: VecDeque::new(),
+        };
         for n in 0..usize::from(count) {
             mesh.tell(n, Input::Ratchet(RatchetPublic([1; 32])));
         }
@@ -186,9 +269,11 @@ impl Mesh {
                 Effect::Tell { link, plaintext, .. } => inputs.extend(self.deliver(n, link, &plaintext)),
                 Effect::Say { to: Outlet::Link(link), message } => {
                     let to = self.other_end(n, link);
-                    inputs.extend(to.map(|to| (to, costs(link, &message))));
+                    let is_lie = self.liar == Some(n);
+                    inputs.extend(to.map(|to| (to, costs(link, &message, is_lie))));
                 }
                 Effect::Say { to: Outlet::Hearers(_), .. } => panic!("nobody hears broadcasts"),
+                Effect::Probe { number, node, .. } => self.probes.push_back((n, number, node.into())),
                 Effect::Write { number, .. } => inputs.push((n, Input::Durable(number))),
                 Effect::Send(_)
                 | Effect::Broadcast { .. }
@@ -212,6 +297,7 @@ impl Mesh {
         let announce = nexus_wire::reticulum::Announce::from_packet(&read).expect("an announce");
         let emission = (from, link, announce.destination, announce.claim.random_hash.emitted_at());
         *self.told.entry(emission).or_default() += 1;
+        let cost = if self.liar == Some(from) { CompactPathCost::ORIGIN } else { cost };
         Some((to, Input::HeardOnLink { link, cost, packet: packet.to_vec() }))
     }
 
@@ -231,6 +317,9 @@ impl Mesh {
             self.nodes[n].announces.handle_timeout(Cx::at(at), &mut out);
             for (to, input) in self.follow(n, out) {
                 self.tell(to, input);
+            }
+            while let Some((n, number, to)) = self.probes.pop_front() {
+                self.probe(n, number, to);
             }
         }
         self.now = until;
@@ -258,11 +347,58 @@ impl Mesh {
         self.carry(n, link, packet)
     }
 
+    /// Sends a packet that its recipient proves: who had it.
+    fn deliver_one(&mut self, from: usize, to: usize, n: u32) -> Vec<usize> {
+        let sent = packet(PacketType::Data, self.address(to), &n.to_le_bytes());
+        let mut leaving = sent.clone();
+        let link = self.originate(from, &mut leaving);
+        self.carry_and_prove(from, link, leaving, &sent).0
+    }
+
+    /// Who had it, and who had the proof; that of a packet that did not arrive nobody.
+    fn carry_and_prove(
+        &mut self,
+        from: usize,
+        link: LinkId,
+        leaving: Vec<u8>,
+        sent: &[u8],
+    ) -> (Vec<usize>, Vec<usize>) {
+        let to = Packet::decode(sent).expect("a packet").destination;
+        let (way, _) = self.carry(from, link, leaving);
+        let last = *way.last().expect("it went somewhere");
+        if self.address(last) != to {
+            return (way, Vec::new());
+        }
+        let proved = Packet::decode(sent).expect("a packet").truncated_hash();
+        let mut proof = packet(PacketType::Proof, proved.into(), b"signature");
+        let link =
+            self.nodes[last].forwarding.prove(Cx::at(self.now), &mut proof).expect("it came by a link");
+        let (back, _) = self.carry(last, link, proof);
+        (way, back)
+    }
+
+    /// What the layer above does: the probe is sent by the path that it is of, and its proof is looked at.
+    fn probe(&mut self, n: usize, number: u64, to: DestinationHash) {
+        let sent = packet(PacketType::Data, to, &[&b"probe"[..], &number.to_le_bytes(), &[n as u8]].concat());
+        let mut leaving = sent.clone();
+        let Node { announces, forwarding } = &mut self.nodes[n];
+        let Some(trial) = announces.trial(number) else { return };
+        let link = forwarding.probe(Cx::at(self.now), trial, &mut leaving).expect("a packet");
+        let (_, back) = self.carry_and_prove(n, link, leaving, &sent);
+        if back.last() == Some(&n) {
+            self.tell(n, Input::Probed { number });
+        }
+    }
+
     fn carry(&mut self, from: usize, link: LinkId, mut packet: Vec<u8>) -> (Vec<usize>, Vec<u8>) {
         let (mut at, mut link, mut way) = (from, link, Vec::new());
         loop {
             at = self.other_end(at, link).expect("the link is up");
             way.push(at);
+            let is_to_be_carried_on = packet[0] & 0x40 != 0 && packet[2..18] != *self.address(at).as_bytes();
+            if self.liar == Some(at) && is_to_be_carried_on {
+                return (way, packet);
+            }
             let Node { announces, forwarding } = &mut self.nodes[at];
             match forwarding.from_link(
                 Cx::at(self.now),
@@ -279,11 +415,13 @@ impl Mesh {
 }
 
 /// What a COST or a `COST_REQUEST` says to whoever gets it.
-fn costs(link: LinkId, message: &[u8]) -> Input {
+fn costs(link: LinkId, message: &[u8], is_lie: bool) -> Input {
     let message = Messages::new(&message[HEADER_LEN..]).next().expect("one").expect("a message");
     if message.kind == MessageKind::COST {
         let list: CostList<'_> = message.parse().expect("records");
-        return Input::Costs { link, records: list.records().collect() };
+        let cost = |record: CostRecord| if is_lie { CompactPathCost::ORIGIN } else { record.cost };
+        let records = list.records().map(|record| CostRecord { cost: cost(record), ..record });
+        return Input::Costs { link, records: records.collect() };
     }
     let CostRequest { destination } = message.parse().expect("a request");
     Input::CostRequested { link, destination }

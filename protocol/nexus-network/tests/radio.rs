@@ -221,6 +221,7 @@ impl Radio {
                 | Effect::Jammed(_)
                 | Effect::Reached(_)
                 | Effect::Announced { .. }
+                | Effect::Probe { .. }
                 | Effect::PathFound { .. }
                 | Effect::PathNotFound { .. }
                 | Effect::LinkUp(_)

@@ -315,6 +315,9 @@ impl Body {
                 self.secure.handle(cx, S::Originated { handle, outcome }, signals);
             }
             N::EntropyWanted => outputs.push_back(Output::Event(Event::EntropyWanted)),
+            N::Probe { number, node, recipient } => {
+                self.secure.handle(cx, S::Try { number, node, recipient }, signals);
+            }
             N::PathFound { destination, hops, after } => {
                 outputs.push_back(Output::Event(Event::PathFound { destination, hops, after }));
                 self.secure.handle(cx, S::Reached(destination), signals);
@@ -347,6 +350,8 @@ impl Body {
                 let way = announces.way(&destination, self.preferred);
                 self.secure.handle(cx, nexus_secure::Input::Found { token, recipient, way }, signals);
             }
+            S::Try { number, packet } => self.network.handle(cx, N::Probe { number, packet }, signals),
+            S::Tried { number } => self.network.handle(cx, N::Probed { number }, signals),
             S::Wanted(node) => {
                 let (destination, motive) = (node.into(), SearchMotive::Packet);
                 self.network.handle(cx, N::Find { destination, motive }, signals);

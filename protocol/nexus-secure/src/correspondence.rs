@@ -10,6 +10,7 @@ mod limits;
 mod memory;
 mod outbox;
 mod probes;
+mod trials;
 use alloc::collections::VecDeque;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -17,8 +18,7 @@ use alloc::vec::Vec;
 use nexus_crypto::exchange::{EphemeralPublic, RecipientSecret};
 use nexus_crypto::{DestinationHash, NodeId, NodeIdentity, NodePublic, RatchetId};
 use nexus_machine::{
-    Bucket, Cx, Duration, Gate, Instant, Machine, MemoryBound, Seed, Sink, Snapshot, Stream, TableId, Traces,
-    Write,
+    Bucket, Cx, Duration, Gate, Instant, Machine, MemoryBound, Seed, Sink, Snapshot, Stream, TableId, Write,
 };
 use nexus_network::{Originated, PathPolicy, Recipient};
 use nexus_wire::nexus::Layout as _;
@@ -34,6 +34,7 @@ pub use limits::{Limits, Refusals};
 use memory::{Memory, enc_id};
 use outbox::Outbox;
 use probes::Asked;
+use trials::Trials;
 
 /// What the organ is told.
 #[derive(Clone, Debug)]
@@ -73,6 +74,15 @@ pub enum Input {
         /// Whether it left.
         outcome: Originated,
     },
+    /// Seal a probe of a node, and say [`Effect::Try`]; should the node prove that it came, [`Effect::Tried`].
+    Try {
+        /// Names the probe.
+        number: u64,
+        /// Whom.
+        node: NodeId,
+        /// What is known of it.
+        recipient: Recipient,
+    },
     /// There is a way to this destination: what waits for one is tried at once.
     Reached(DestinationHash),
     /// The write with this number, and all before it, are durable.
@@ -108,6 +118,18 @@ pub enum Effect {
         packet: Vec<u8>,
         /// By what its path is chosen; none for the node's own preference.
         policy: Option<PathPolicy>,
+    },
+    /// Send this probe by the path that it is to try.
+    Try {
+        /// The input's.
+        number: u64,
+        /// The packet.
+        packet: Vec<u8>,
+    },
+    /// The probe of that number was proved by whom it went to.
+    Tried {
+        /// Which.
+        number: u64,
     },
     /// Send this proof back along the way of the packet that it proves.
     Prove(Vec<u8>),
@@ -175,6 +197,7 @@ const ANSWER_BURST: u32 = 20;
 pub struct Correspondence {
     identity: NodeIdentity,
     outbox: Outbox,
+    trials: Trials,
     inbox: Inbox,
     memory: Memory,
     gate: Gate<Then>,
@@ -206,6 +229,7 @@ impl Correspondence {
         Self {
             identity,
             outbox: Outbox::new(limits.outgoing),
+            trials: Trials::default(),
             inbox: Inbox::restore(snapshot, limits.inbox),
             memory: Memory::restore(snapshot, limits.remembered, live),
             gate: Gate::new(WAITING_WRITES),
@@ -278,10 +302,10 @@ impl Correspondence {
     fn arrived(&mut self, now: Instant, bytes: &[u8], out: &mut impl Sink<Effect>) {
         let Ok(packet) = Packet::decode(bytes) else { return count(&mut self.refusals.malformed) };
         if packet.packet_type == PacketType::Proof {
-            let proved =
-                Proof::from_packet(&packet).ok().and_then(|proof| self.outbox.proved(now, &proof, out));
-            if proved.is_none() {
-                count(&mut self.refusals.unproved);
+            let Ok(proof) = Proof::from_packet(&packet) else { return count(&mut self.refusals.unproved) };
+            if self.outbox.proved(now, &proof, out).is_none() {
+                let tried = self.trials.proved(&proof);
+                self.tried(tried, out);
             }
             return;
         }
@@ -451,6 +475,9 @@ impl Machine for Correspondence {
             Input::Unopened(packet) => self.unopened(cx, &packet, out),
             Input::Found { token, recipient, way } => self.found(cx, token, recipient, way, out),
             Input::Originated { handle, outcome } => self.outbox.originated(cx.now, handle, outcome, out),
+            Input::Try { number, node, recipient } => {
+                self.trials.begin(number, node, &recipient, &self.identity, &mut self.random, out);
+            }
             Input::Reached(destination) => {
                 for handle in self.outbox.reached(cx.now, &destination) {
                     self.attempt(cx.now, handle, out);
@@ -482,8 +509,14 @@ impl Machine for Correspondence {
 impl MemoryBound for Correspondence {
     fn memory_bound(&self) -> usize {
         let gate = WAITING_WRITES.saturating_mul(size_of::<(u64, Then)>().saturating_add(MAX_PLAINTEXT));
-        [self.outbox.memory_bound(), self.inbox.memory_bound(), self.memory.memory_bound(), gate]
-            .into_iter()
-            .fold(self.errands.memory_bound(), usize::saturating_add)
+        [
+            Trials::MEMORY_BOUND,
+            self.outbox.memory_bound(),
+            self.inbox.memory_bound(),
+            self.memory.memory_bound(),
+            gate,
+        ]
+        .into_iter()
+        .fold(self.errands.memory_bound(), usize::saturating_add)
     }
 }

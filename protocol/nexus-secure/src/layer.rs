@@ -42,6 +42,15 @@ pub enum Input {
         /// Whether it left.
         outcome: Originated,
     },
+    /// Seal a probe of a node, and say [`Effect::Try`]; should the node prove that it came, [`Effect::Tried`].
+    Try {
+        /// Names the probe.
+        number: u64,
+        /// Whom.
+        node: NodeId,
+        /// What is known of it.
+        recipient: Recipient,
+    },
     /// There is a way to this destination.
     Reached(DestinationHash),
     /// What is known of a node. Answers [`Effect::Lookup`].
@@ -88,6 +97,18 @@ pub enum Effect {
         packet: Vec<u8>,
         /// By what its path is chosen; none for the node's own preference.
         policy: Option<PathPolicy>,
+    },
+    /// Send this probe by the path that it is to try.
+    Try {
+        /// The input's.
+        number: u64,
+        /// The packet.
+        packet: Vec<u8>,
+    },
+    /// The probe of that number was proved by whom it went to.
+    Tried {
+        /// Which.
+        number: u64,
     },
     /// Send this proof back along the way of the packet that it proves.
     Prove(Vec<u8>),
@@ -240,6 +261,8 @@ impl Organs {
                 out.push(Effect::Write { by: Writer::Correspondence, number, writes });
             }
             Nerve::Correspondence(C::Lookup { node, token }) => out.push(Effect::Lookup { node, token }),
+            Nerve::Correspondence(C::Try { number, packet }) => out.push(Effect::Try { number, packet }),
+            Nerve::Correspondence(C::Tried { number }) => out.push(Effect::Tried { number }),
             Nerve::Correspondence(C::Wanted(node)) => out.push(Effect::Wanted(node)),
             Nerve::Correspondence(C::Originate { handle, packet, policy }) => {
                 out.push(Effect::Originate { handle, packet, policy });
@@ -290,6 +313,9 @@ impl Machine for Secure {
             Input::Arrived(packet) => correspondence.handle(cx, C::Arrived(packet), nerves),
             Input::Originated { handle, outcome } => {
                 correspondence.handle(cx, C::Originated { handle, outcome }, nerves);
+            }
+            Input::Try { number, node, recipient } => {
+                correspondence.handle(cx, C::Try { number, node, recipient }, nerves);
             }
             Input::Reached(destination) => correspondence.handle(cx, C::Reached(destination), nerves),
             Input::Found { token, recipient, way } => {

@@ -14,7 +14,7 @@ pub fn longest_gap(arrivals: &[Instant], since: Instant, until: Instant) -> Dura
     between.max().unwrap_or_default()
 }
 
-/// What it takes to say that things flow: that they arrive for so long, with no longer gap.
+/// What it takes to say that things flow: that they arrive for so long, without a longer gap than this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Steady {
     pub(crate) run: Duration,

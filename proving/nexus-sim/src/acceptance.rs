@@ -6,6 +6,7 @@
 mod announces;
 mod links;
 mod radio;
+mod routing;
 
 use serde::Serialize;
 
@@ -116,13 +117,24 @@ pub const MILESTONES: [Milestone; 6] = [
         number: "1.2",
         title: "Routing + Gossip",
         criteria: &[
-            planned(
-                "converges",
-                "A 5-node mesh (mixed LoRa + WiFi) converges routing tables",
-                "within 3 gossip rounds",
-            ),
-            planned("optimal", "Packets are forwarded via cost-optimal paths", "all of them"),
-            planned("reroutes", "Removing a node causes re-routing", "within 3 minutes"),
+            Planned {
+                id: "converges",
+                text: "A 5-node mesh (mixed LoRa + WiFi) converges routing tables",
+                required: "within 3 gossip rounds of 60 s, from the start and from a change of cost",
+                measure: Some(routing::converges),
+            },
+            Planned {
+                id: "optimal",
+                text: "Packets are forwarded via cost-optimal paths",
+                required: "no next hop whose way costs more than 1.5 of the cheapest, no path more than 1.25 × 1.045^hops of it",
+                measure: Some(routing::optimal),
+            },
+            Planned {
+                id: "reroutes",
+                text: "Removing a node causes re-routing",
+                required: "within 3 minutes, and so when it returns; then no path changes more than twice in ten rounds",
+                measure: Some(routing::reroutes),
+            },
             planned("overhead", "Gossip overhead stays within its budget", "at most 10 % on all links"),
         ],
     },

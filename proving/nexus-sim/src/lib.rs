@@ -7,7 +7,7 @@
 //! | module | what it offers |
 //! |---|---|
 //! | [`world`] | the engine: drives nodes by their contract, crashes them between any two outputs |
-//! | [`actor`] | what a world is populated with: [`nexus_node::Node`], a [`beacon`], or a [`neighbour`] |
+//! | [`actor`] | what a world is populated with: [`nexus_node::Node`], a [`beacon`], a [`neighbour`], or a [`liar`] |
 //! | [`clock`], [`queue`] | world time, drifting clocks; what happens next |
 //! | [`layout`], [`medium`], [`line`](mod@line) | who hears whom; rates, queues, collisions, damage |
 //! | [`worldfile`], [`builder`] | a world as one file, and builders of such files |
@@ -48,6 +48,7 @@ pub mod figures;
 pub mod fuzz;
 pub mod judge;
 pub mod layout;
+pub mod liar;
 pub mod line;
 pub mod linking;
 pub mod log;

@@ -7,7 +7,7 @@ mod told;
 
 use nexus_crypto::{NodeId, NodePublic};
 use nexus_machine::{Duration, Stream};
-use nexus_node::Node;
+use nexus_node::{Command, Node};
 
 use crate::clock::WorldTime;
 use crate::errands;
@@ -26,7 +26,7 @@ pub use told::{Spread, Told};
 /// When faults stop.
 const CALM_AT: Duration = Duration::from_secs(600);
 /// How long after that everybody reaches everybody: what links take to be made again, and what is told over them.
-const SETTLES: Duration = Duration::from_secs(180);
+const SETTLES: Duration = Duration::from_secs(360);
 /// The same where there is a radio channel: handshakes there wait for airtime.
 const SETTLES_ON_RADIO: Duration = Duration::from_secs(1_200);
 /// For how long messages are offered after that: each pair one, of many pairs some.
@@ -35,9 +35,13 @@ const OFFERS_ON_RADIO: Duration = Duration::from_secs(600);
 /// The most pairs that write.
 const PAIRS: u64 = 150;
 const PAIRS_ON_RADIO: u64 = 40;
-/// For how long each is tried, and how long the world lasts after the last.
+/// For how long each is tried.
 const LIFETIME: Duration = Duration::from_secs(120);
+/// Then all announce anew, as they would within half an hour, and at the end of the world costs are what they should be.
 const AFTERMATH: Duration = Duration::from_secs(250);
+const AFTERMATH_ON_RADIO: Duration = Duration::from_secs(1_500);
+/// The announces are spread over so much.
+const ANNOUNCES: Duration = Duration::from_secs(30);
 
 /// What a mesh is to be like; what is left open, its seed decides.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -78,10 +82,14 @@ impl Order {
         let seed = swarm::seed(self.seed);
         let layout = drawn::layout(self.size(), &seed.fork_seed("mesh"));
         let has_radio = layout.media.iter().any(crate::layout::MediumPlan::is_radio);
-        let (settles, offers) =
-            if has_radio { (SETTLES_ON_RADIO, OFFERS_ON_RADIO) } else { (SETTLES, OFFERS) };
+        let (settles, offers, aftermath) = if has_radio {
+            (SETTLES_ON_RADIO, OFFERS_ON_RADIO, AFTERMATH_ON_RADIO)
+        } else {
+            (SETTLES, OFFERS, AFTERMATH)
+        };
         let settled_at = WorldTime::from_start(CALM_AT).after(settles);
-        let length = settled_at.after(offers).after(AFTERMATH).since(WorldTime::START);
+        let offered_at = settled_at.after(offers);
+        let length = offered_at.after(aftermath).since(WorldTime::START);
         let mut scenario = Scenario {
             clocks: faults::clocks(Kinds::Usual, layout.nodes, &seed),
             schedule: drawn::faults(&layout, CALM_AT, &seed.fork_seed("faults")),
@@ -91,6 +99,7 @@ impl Order {
         };
         let letters = letters(&scenario, settled_at, offers, if has_radio { PAIRS_ON_RADIO } else { PAIRS });
         scenario.schedule.extend(letters);
+        scenario.schedule.extend(announces(&scenario, offered_at));
         Mesh { scenario, settled_at, has_radio }
     }
 
@@ -112,7 +121,7 @@ impl Mesh {
             hole: if self.has_radio { HOLE_ON_RADIO } else { HOLE },
             settled_at: self.settled_at,
             gap: Duration::ZERO,
-            looks: vec![self.settled_at],
+            looks: Vec::new(),
             liars: std::collections::BTreeSet::new(),
         }
     }
@@ -195,6 +204,18 @@ fn letters(scenario: &Scenario, settled_at: WorldTime, offers: Duration, most: u
         (at, Action::Tell(from, command))
     };
     let mut schedule: Schedule = (0..).zip(pairs).map(&mut letter).collect();
+    schedule.sort_by_key(|(at, _)| *at);
+    schedule
+}
+
+/// Each node announces anew, at a moment of its own.
+fn announces(scenario: &Scenario, from: WorldTime) -> Schedule {
+    let mut random = scenario.seed.fork("announces");
+    let mut announce = |node: NodeIndex| {
+        let at = from.after(Duration::from_micros(random.below(ANNOUNCES.as_micros())));
+        (at, Action::Tell(node, Command::Announce))
+    };
+    let mut schedule: Schedule = scenario.layout.node_indices().map(&mut announce).collect();
     schedule.sort_by_key(|(at, _)| *at);
     schedule
 }

@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 
 use nexus_crypto::{DestinationHash, IdentitySeed, NodeIdentity};
 use nexus_machine::{Cx, Instant, Machine as _, Snapshot, Ticket, earliest};
-use nexus_network::Policy;
-use nexus_network::links::{self, Links};
+use nexus_network::links::{self, Links, Opened};
 use nexus_network::media::{self, Media};
+use nexus_network::{Endpoint, InterfaceId, LinkId, Policy};
 use nexus_node::{Event, Input, Output};
 use nexus_wire::reticulum::Announce;
 
@@ -44,9 +44,7 @@ impl Actor for Neighbour {
         let cx = Cx::at(now);
         match input {
             Input::Frame { iface, from, bytes } => {
-                let mut effects = VecDeque::new();
-                self.links.receive(cx, iface, from, bytes, &mut effects);
-                self.act(cx, effects);
+                self.hear(cx, iface, from, bytes);
             }
             Input::Up { iface, profile } => {
                 self.tell_media(cx, media::Input::Up(iface, profile));
@@ -86,6 +84,31 @@ impl Actor for Neighbour {
 }
 
 impl Neighbour {
+    /// Takes a frame; what it had for others than the links.
+    pub(crate) fn hear(
+        &mut self,
+        cx: Cx,
+        iface: InterfaceId,
+        from: Option<Endpoint>,
+        bytes: Vec<u8>,
+    ) -> Option<Opened> {
+        let mut effects = VecDeque::new();
+        let opened = self.links.receive(cx, iface, from, bytes, &mut effects);
+        self.act(cx, effects);
+        opened
+    }
+
+    /// The links that are up.
+    pub(crate) fn linked(&self) -> Vec<LinkId> {
+        self.links.status().map(|status| status.id).collect()
+    }
+
+    /// Says a message without a length, behind headroom, to the peer of a link.
+    pub(crate) fn say(&mut self, cx: Cx, link: LinkId, message: Vec<u8>) {
+        let frames: Vec<_> = self.links.frames(link, message).collect();
+        frames.into_iter().for_each(|frame| self.tell_media(cx, media::Input::Send(frame)));
+    }
+
     fn tell_links(&mut self, cx: Cx, input: links::Input) {
         let mut effects = VecDeque::new();
         self.links.handle(cx, input, &mut effects);

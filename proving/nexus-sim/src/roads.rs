@@ -321,3 +321,119 @@ impl Medium {
 fn index(place: usize) -> u32 {
     u32::try_from(place).expect("a world has fewer than 2³² nodes")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::WorldTime;
+    use crate::layout::{Shape, Speech};
+    use crate::observation::Provenance;
+    use nexus_machine::{Duration, Seed, Snapshot};
+
+    #[test]
+    fn the_cheapest_way_is_found_and_follows_prices_cuts_partitions_and_deaths() {
+        let (layout, mut roads) = ring(5, &[10, 10, 10, 10, 100]);
+        assert_eq!(cost(&mut roads, 0, 2), Some((20, 2)));
+        assert_eq!(cost(&mut roads, 0, 4), Some((40, 4)), "the direct cable asks a hundred");
+        tell(&mut roads, 0, Input::Command(Command::Price { iface: interface(&layout, 0, 4), price: 39 }));
+        assert_eq!(cost(&mut roads, 0, 4), Some((39, 1)));
+        assert_eq!(cost(&mut roads, 4, 0), Some((40, 4)), "the other end asks as before");
+        act(
+            &mut roads,
+            Action::Cut(Direction { medium: MediumIndex(4), from: NodeIndex(0), to: NodeIndex(4) }),
+        );
+        assert_eq!(cost(&mut roads, 0, 4), Some((40, 4)), "who is heard by one side only has no link");
+        crash(&mut roads, 2);
+        assert_eq!((cost(&mut roads, 0, 4), cost(&mut roads, 0, 1)), (None, Some((10, 1))));
+        act(&mut roads, Action::Calm);
+        assert_eq!(cost(&mut roads, 0, 4), Some((39, 1)));
+        act(&mut roads, Action::Partition(vec![0, 0, 0, 1, 1]));
+        assert_eq!(cost(&mut roads, 0, 4), None);
+    }
+
+    #[test]
+    fn two_ways_are_told_from_one_that_all_share() {
+        let (_, mut roads) = ring(6, &[1; 6]);
+        assert!(
+            roads.has_two_ways(NodeIndex(0), NodeIndex(3)) && roads.has_two_ways(NodeIndex(0), NodeIndex(1))
+        );
+        crash(&mut roads, 5);
+        assert!(!roads.has_two_ways(NodeIndex(0), NodeIndex(3)));
+        // A first way straight through the middle has to be given up in part for a second: 0-1-4-5, beside 0-2-4 and 1-3-5.
+        let edges = [(0, 1), (0, 2), (1, 4), (2, 4), (1, 3), (3, 5), (4, 5)];
+        let mut layout =
+            Shape::Line.layout(6, &Seed::new([0; 32])).speaking(Speech::NEXUS, &Seed::new([0; 32]));
+        let cable = layout.media[0].clone();
+        layout.media = edges
+            .iter()
+            .map(|(a, b)| MediumPlan { nodes: vec![NodeIndex(*a), NodeIndex(*b)], ..cable.clone() })
+            .collect();
+        let mut roads = running(&layout);
+        assert!(roads.has_two_ways(NodeIndex(0), NodeIndex(5)));
+    }
+
+    #[test]
+    fn a_link_outlives_neither_its_peer_nor_the_peers_interface() {
+        let (layout, mut roads) = ring(3, &[1; 3]);
+        let iface = interface(&layout, 0, 1);
+        let before = roads.epoch(NodeIndex(0), iface, NodeIndex(1));
+        crash(&mut roads, 1);
+        let crashed = roads.epoch(NodeIndex(0), iface, NodeIndex(1));
+        assert!(before.is_some() && before != crashed);
+        tell(&mut roads, 1, Input::Down { iface: interface(&layout, 1, 0) });
+        assert_ne!(crashed, roads.epoch(NodeIndex(0), iface, NodeIndex(1)));
+    }
+
+    /// Cables round a circle, the n-th from node n - 1 to node n and the last back to 0, at both ends at its price.
+    fn ring(nodes: u32, prices: &[u64]) -> (Layout, Roads) {
+        let seed = Seed::new([0; 32]);
+        let mut layout = Shape::Ring.layout(nodes, &seed).speaking(Speech::NEXUS, &seed);
+        for (medium, price) in layout.media.iter_mut().zip(prices) {
+            medium.prices = vec![*price; 2];
+        }
+        let roads = running(&layout);
+        (layout, roads)
+    }
+
+    fn running(layout: &Layout) -> Roads {
+        let mut roads = Roads::new(layout);
+        for node in layout.node_indices() {
+            let snapshot = Snapshot::empty();
+            let booted = Act::Booted { snapshot: &snapshot, disk: Provenance::Kept };
+            see(&mut roads, What::Node { node, incarnation: 0, act: booted });
+            for (iface, medium) in layout.interfaces(node) {
+                let plan = &layout.media[medium.place()];
+                let port = plan.nodes.iter().position(|there| *there == node).unwrap();
+                tell(&mut roads, node.0, Input::Up { iface, profile: plan.profile_at(port) });
+            }
+        }
+        roads
+    }
+
+    fn interface(layout: &Layout, node: u32, peer: u32) -> InterfaceId {
+        let shared = |medium: MediumIndex| layout.media[medium.place()].nodes.contains(&NodeIndex(peer));
+        layout.interfaces(NodeIndex(node)).find(|(_, medium)| shared(*medium)).unwrap().0
+    }
+
+    fn cost(roads: &mut Roads, from: u32, to: u32) -> Option<(u64, u32)> {
+        let distances = roads.distances(NodeIndex(to));
+        distances[NodeIndex(from).place()].map(|distance| (distance.cost, distance.hops))
+    }
+
+    fn tell(roads: &mut Roads, node: u32, input: Input) {
+        let act = Act::Given { now: Instant::BOOT, input: &input };
+        see(roads, What::Node { node: NodeIndex(node), incarnation: 0, act });
+    }
+
+    fn crash(roads: &mut Roads, node: u32) {
+        see(roads, What::Node { node: NodeIndex(node), incarnation: 0, act: Act::Crashed });
+    }
+
+    fn act(roads: &mut Roads, action: Action) {
+        see(roads, What::Scheduled(&action));
+    }
+
+    fn see(roads: &mut Roads, what: What<'_>) {
+        roads.observe(&Observation { at: WorldTime::from_start(Duration::from_secs(1)), what });
+    }
+}

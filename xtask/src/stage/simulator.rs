@@ -14,6 +14,8 @@ use crate::stages::Note;
 const SEEDS: &str = "20";
 /// Worlds whose radios speak open packets, as stock nodes do.
 const OPEN_SEEDS: &str = "6";
+/// Random meshes whose paths are judged.
+const MESHES: &str = "20";
 const NODES: &str = "20";
 const DAYS: &str = "1";
 
@@ -49,12 +51,15 @@ pub(crate) fn run(session: &mut Session) -> Result<Note, Fault> {
         swarm.args(["swarm", "--seeds", seeds, "--nodes", NODES, "--days", DAYS, "--radio", radio, "--json"]);
         judged(&cargo::capture(&mut swarm)?)?;
     }
+    let mut routes = Command::new(&release);
+    routes.args(["routes", "--seeds", MESHES, "--json"]);
+    judged(&cargo::capture(&mut routes)?)?;
     for seed in TRACED_SEEDS {
         agree(&trace(&debug, seed)?, &trace(&release, seed)?)?;
     }
     let traced = TRACED_SEEDS.len();
     Ok(format!(
-        "{SEEDS} seeds of {NODES} nodes for {DAYS} virtual day, {OPEN_SEEDS} with open radios; {traced} traces equal in debug \
+        "{SEEDS} seeds of {NODES} nodes for {DAYS} virtual day, {OPEN_SEEDS} with open radios; {MESHES} meshes; {traced} traces equal in debug \
          and release"
     ))
 }

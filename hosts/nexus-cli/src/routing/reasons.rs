@@ -10,7 +10,7 @@ use crate::quantities::price;
 pub(super) fn reason(ways: &Ways, place: usize, book: &AddressBook) -> String {
     let Some(way) = ways.ways.get(place) else { return String::new() };
     match way.standing {
-        Standing::Usable | Standing::Stale | Standing::Doubted => {}
+        Standing::Usable | Standing::Stale | Standing::Doubted | Standing::Distrusted => {}
         Standing::InClear => {
             return "not usable: it runs in clear, where no packets are sent; it says that the node is there"
                 .to_owned();
@@ -37,6 +37,7 @@ pub(super) fn reason(ways: &Ways, place: usize, book: &AddressBook) -> String {
     let stale = match way.standing {
         Standing::Stale => "stale (nobody said it of late), ",
         Standing::Doubted => "doubted (its neighbour does not answer), ",
+        Standing::Distrusted => "distrusted (nothing that went that way was proved), ",
         _usable => "",
     };
     if way.chosen_by.contains(&ways.policy) {
@@ -74,6 +75,7 @@ fn why_chosen(ways: &Ways, chosen: &Way, book: &AddressBook) -> String {
         match next.standing {
             Standing::Stale => return format!("{head}: {other}'s way is stale"),
             Standing::Doubted => return format!("{head}: {other} does not answer"),
+            Standing::Distrusted => return format!("{head}: nothing that went by {other} was proved"),
             _as_good => {}
         }
     }

@@ -183,6 +183,8 @@ pub enum Standing {
     Stale,
     /// They may where there is no other: its neighbour does not answer.
     Doubted,
+    /// They may where there is no other: packets and probes that went that way were not proved.
+    Distrusted,
     /// Not: it runs in clear.
     InClear,
     /// Not: it may lead back here. Its neighbour said `said` where this node said `limit`.
@@ -209,7 +211,7 @@ impl Standing {
     /// Whether packets may go that way.
     #[must_use]
     pub const fn is_usable(self) -> bool {
-        matches!(self, Self::Usable | Self::Stale | Self::Doubted)
+        matches!(self, Self::Usable | Self::Stale | Self::Doubted | Self::Distrusted)
     }
 }
 

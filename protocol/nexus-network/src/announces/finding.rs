@@ -165,6 +165,11 @@ impl Finding {
         self.of(destination).any(|(_, request)| request.asked.contains(&link))
     }
 
+    #[cfg(test)]
+    pub(super) fn requests_held(&self) -> usize {
+        self.requests.len()
+    }
+
     pub(super) const fn count_unasked(&mut self) {
         self.counts.unasked = self.counts.unasked.saturating_add(1);
     }

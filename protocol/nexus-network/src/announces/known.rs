@@ -134,6 +134,8 @@ pub struct Path {
     pub cost: CompactPathCost,
     /// Whether packets may go that way: no loop can come of it.
     pub is_usable: bool,
+    /// Whether probes of it were lost: it is used for want of another only, and nobody is told of it.
+    pub is_distrusted: bool,
     /// How many of 255 packets were proved of late; none if nothing is known.
     pub reliability: Option<u8>,
     /// Seconds since the neighbour said it last.

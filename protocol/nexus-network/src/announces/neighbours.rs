@@ -45,7 +45,7 @@ pub(super) struct Neighbouring {
 /// Links slower than this, or of unknown bandwidth, are spoken on less eagerly.
 const FAST_BPS: u64 = 1_000_000;
 /// Slower links are told once: to say everything three times would take too much of them.
-const REPEATING_BPS: u64 = 50_000;
+const REPEATING_BPS: u64 = 60_000;
 /// Telling spends at most this share of a link's bandwidth, in percent.
 const SHARE_PERCENT: u64 = 3;
 /// One announce a second in any case: a link that cannot carry that is no link.
@@ -54,6 +54,8 @@ const SLOWEST_TELLING: Duration = Duration::from_secs(1);
 const FASTEST_TELLING: Duration = Duration::from_millis(25);
 /// How many requests or answers may be said at once to one neighbour.
 const REQUESTS_AT_ONCE: u64 = 8;
+/// On fast links it is as many as the share of this long has room for.
+const SAVED_AT_LEAST: Duration = Duration::from_millis(100);
 /// The same neighbour is told again of the same destination after this long.
 const CORRECTION_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -106,7 +108,8 @@ impl Neighbouring {
 
     /// From when on `len` bytes may be said of paths on request; at once if that is past.
     pub(super) fn requests_from(&self, len: usize) -> Instant {
-        self.spent_until.before(self.interval_of_share(len).times(REQUESTS_AT_ONCE))
+        let at_once = self.interval_of_share(len).times(REQUESTS_AT_ONCE).max(SAVED_AT_LEAST);
+        self.spent_until.before(at_once)
     }
 
     pub(super) fn spend_on_request(&mut self, now: Instant, len: usize) {

@@ -10,13 +10,15 @@ use nexus_wire::nexus::cost::Standing;
 use nexus_wire::nexus::path_cost::{CompactPathCost, CostCode, Draw, Generation, Hop};
 use nexus_wire::reticulum::RandomHash;
 
+use super::doubting::is_suspect;
 use super::known::{Path, PathState, Told, Via};
 use super::neighbours::Neighbours;
 use super::{Announces, Effect, LINK_REFRESH, Medium, REFRESH, Timer};
 use crate::interface::InterfaceId;
 use crate::links::{LinkId, Trust};
 use crate::routes::{
-    Approach, Claim, Distance, Edition, Habit, NextHop, PathName, PathPolicy, Put, RoutingEntry, Stage, Stance,
+    Approach, Claim, Distance, Edition, Habit, NextHop, PathName, PathPolicy, Put, RoutingEntry, Stage,
+    Stance,
 };
 
 /// A path that nobody said again for so many intervals is stale, and one interval later it is forgotten.
@@ -107,9 +109,13 @@ impl Announces {
     fn credit(&mut self, now: Instant, path: PathName, credit: impl FnOnce(&mut RoutingEntry)) {
         let Some(entry) = self.routes.named(path) else { return };
         credit(entry);
+        let (destination, link) = (entry.destination(), entry.next_hop().link());
+        let is_suspect = is_suspect(entry);
         if entry.is_to_be_judged() {
-            let destination = entry.destination();
             let _kept: Habit = self.assess(now, &destination, Stance::Steady);
+        }
+        if is_suspect && let Some(link) = link {
+            self.suspect(now, destination, link);
         }
     }
 
@@ -131,6 +137,7 @@ impl Announces {
             stage: entry.stage(),
             cost: entry.total(&hop),
             is_usable: entry.is_usable(),
+            is_distrusted: entry.is_distrusted(),
             reliability: entry.reliability(),
             age_s: now_s.saturating_sub(entry.updated_s()),
         })
@@ -236,6 +243,7 @@ impl Announces {
             Put::Evicted(other) => self.reconsider(cx, &other, Stance::Open, out),
             Put::Refused => return,
         }
+        self.remember_doubt(destination, next_hop);
         if self.deadlines.get(Timer::Sweep).is_none() {
             self.deadlines.set(Timer::Sweep, cx.now.after(SWEEP));
         }
@@ -326,7 +334,7 @@ impl Announces {
                     known.told = Some(Told { standing: Standing::Withdrawn, ..told });
                 }
                 self.owe_everybody(cx.now, destination);
-                self.repeat_later(cx.now, *destination, 0);
+                self.repeat_soon(cx.now, *destination);
             }
             // Of another emission it is told with the announce.
             Some(offer) if offer.random_hash() == told.random_hash => {
@@ -334,8 +342,10 @@ impl Announces {
                 let is_back = told.standing == Standing::Withdrawn;
                 if is_newer || is_back || self.has_moved(destination, part) {
                     self.owe_everybody(cx.now, destination);
-                    // Who came meanwhile was told nothing of the destination, and a record alone says nothing to it.
-                    if is_newer || is_back {
+                    if is_back {
+                        // Who came meanwhile was told nothing of the destination, and a record alone says nothing to it.
+                        self.repeat_soon(cx.now, *destination);
+                    } else if is_newer {
                         self.repeat_later(cx.now, *destination, 0);
                     }
                 } else if offer.next_hop() != told.over {

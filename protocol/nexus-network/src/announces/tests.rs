@@ -387,6 +387,7 @@ fn sent_frame(effect: Effect) -> Frame {
         | Effect::Recall(_)
         | Effect::Write { .. }
         | Effect::Reached(_)
+        | Effect::Probe { .. }
         | Effect::PathFound { .. }
         | Effect::PathNotFound { .. }
         | Effect::Announced { .. } => {

@@ -203,6 +203,11 @@ fn no_packet_makes_the_organ_allocate_and_it_holds_what_it_declares() {
     assert!(usize::try_from(held).unwrap() <= node.memory_bound());
     let mut bench = Bench::new();
     let mut packets: Vec<Vec<u8>> = (0..2_000).map(|n| in_transport(data(FAR, n))).collect();
+    // That the path proves nothing is noted, once.
+    for n in 5_000..5_010 {
+        let packet = &mut in_transport(data(FAR, n));
+        node.from_link(Cx::at(Instant::BOOT), LEFT, Class::Standard, packet, &mut bench.announces);
+    }
     let mut proofs: Vec<Vec<u8>> = (0..2_000).map(|n| proof_of(&data(FAR, n), n)).collect();
     let (taken, peak) = heap::peak_of(|| {
         let mut take = |from, packet: &mut Vec<u8>| {

@@ -105,6 +105,7 @@ fn announce_of(n: u8) -> Vec<u8> {
         | Effect::Write { .. }
         | Effect::Reached(_)
         | Effect::Announced { .. }
+        | Effect::Probe { .. }
         | Effect::PathFound { .. }
         | Effect::PathNotFound { .. }
         | Effect::LinkUp(_)

@@ -151,6 +151,9 @@ impl Organs {
             }
             A::Reached(sighting) => out.push(Effect::Reached(sighting)),
             A::Announced { emitted_at } => out.push(Effect::Announced { emitted_at }),
+            A::Probe { number, node, recipient } => {
+                out.push(Effect::Probe { number, node, recipient });
+            }
             A::PathFound { destination, hops, after } => {
                 out.push(Effect::PathFound { destination, hops, after });
             }
@@ -337,6 +340,16 @@ impl Organs {
             }
         };
         nerves.push_back(Nerve::Out(Effect::Originated { handle, outcome }));
+    }
+
+    /// A probe of this node's own, by the path that it is of.
+    pub(super) fn probe(&mut self, cx: Cx, number: u64, packet: &[u8], nerves: &mut VecDeque<Nerve>) {
+        let mut bytes = message_of(packet);
+        let Some(trial) = self.announces.trial(number) else { return };
+        let way = bytes.get_mut(PACKET_AT..).map(|packet| self.forwarding.probe(cx, trial, packet));
+        if let Some(Ok(link)) = way {
+            self.send(cx, link, bytes, None, nerves);
+        }
     }
 
     /// A proof of this node's own.

@@ -41,10 +41,11 @@ pub(crate) struct Approach {
     pub(crate) reliability: Option<u8>,
 }
 
-/// What a candidate competes with others in: links before what is in clear, a peer that is believed to be there before one that is
+/// What a candidate competes with others in: what is trusted before what is not, links before what is in clear, a peer that is believed to be there before one that is
 /// not, what was said of late before what is stale.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct League {
+    distrusted: bool,
     clear: bool,
     doubt: Doubt,
     stale: bool,
@@ -159,7 +160,9 @@ impl Table {
                 Some((entry, entry.merits(Some(&approach)), Doubt::of(approach.trust)))
             })
         };
-        let league = |entry: &RoutingEntry, doubt| (entry.next_hop().link().is_none(), doubt);
+        let league = |entry: &RoutingEntry, doubt: Doubt| {
+            (entry.is_distrusted(), entry.next_hop().link().is_none(), doubt)
+        };
         let best_league = rest().map(|(entry, _, doubt)| league(entry, doubt)).min();
         let inside = || rest().filter(|(entry, _, doubt)| Some(league(entry, *doubt)) == best_league);
         let least = inside().map(|(_, merits, _)| merits.price()).min();
@@ -177,10 +180,13 @@ impl Table {
         self.paths(destination).find(|entry| entry.wins(number)).map(RoutingEntry::next_hop)
     }
 
-    /// The path that this node offers to others: the cheapest of the newest edition, if its next hop is believed to be there.
+    /// The path that this node offers to others: the cheapest of the newest edition that is trusted, if its next hop is
+    /// believed to be there.
     #[must_use]
     pub(crate) fn offer(&self, destination: &DestinationHash) -> Option<&RoutingEntry> {
-        let usable = || self.paths(destination).filter(|entry| entry.is_usable() && !entry.is_doubted());
+        let may_be =
+            |entry: &&RoutingEntry| entry.is_usable() && !entry.is_doubted() && !entry.is_distrusted();
+        let usable = || self.paths(destination).filter(may_be);
         let newest = usable().map(RoutingEntry::edition).max()?;
         let of_newest = || usable().filter(|entry| entry.edition() == newest);
         let cheapest = PathPolicy::Cheapest.number();
@@ -212,6 +218,7 @@ impl Contender {
         let (cost, hops) = entry.metric();
         let is_short = hops <= MAX_HOPS;
         let league = approach.map(|Approach { trust, .. }| League {
+            distrusted: entry.is_distrusted(),
             clear: entry.next_hop().link().is_none(),
             doubt: Doubt::of(trust),
             stale: entry.is_stale(now_s) || trust == Trust::Quiet,

@@ -105,6 +105,8 @@ pub struct RoutingEntry {
     /// The same when the candidates were judged last.
     judged: u8,
     flags: u8,
+    /// How many packets went since the last proof, and what came of that.
+    proofs: u8,
     updated: u32,
     expires: u32,
     used: u32,
@@ -120,6 +122,13 @@ const USABLE: u8 = 1 << 4;
 const LAST: u8 = 1 << 5;
 const FREE: u8 = 1 << 6;
 const DOUBTED: u8 = 1 << 7;
+
+/// Of `proofs`: so many packets are counted,
+const UNPROVED: u8 = 0x3f;
+/// whether one was ever proved,
+const PROVED: u8 = 1 << 6;
+/// and whether probes were not.
+const DISTRUSTED: u8 = 1 << 7;
 
 /// Each packet counts so much, of 256.
 const RELIABILITY_STEP: u16 = 16;
@@ -148,6 +157,7 @@ impl RoutingEntry {
                 Stage::Last => LAST,
                 Stage::Relay => 0,
             },
+            proofs: 0,
             updated: now_s,
             expires: now_s.saturating_add(life_s),
             used: now_s,
@@ -160,8 +170,18 @@ impl RoutingEntry {
         let least =
             if self.edition() == later.edition() { self.least().min(later.least()) } else { later.least() };
         let flags = (self.flags & (WINS | USABLE | DOUBTED)) | (later.flags & LAST);
-        let (reliability, judged, used, next) = (self.reliability, self.judged, self.used, self.next);
-        Self { least_cost: least.0, least_hops: least.1, flags, reliability, judged, used, next, ..later }
+        let Self { reliability, judged, proofs, used, next, .. } = self;
+        Self {
+            least_cost: least.0,
+            least_hops: least.1,
+            flags,
+            reliability,
+            judged,
+            proofs,
+            used,
+            next,
+            ..later
+        }
     }
 
     /// Where it leads.
@@ -289,12 +309,45 @@ impl RoutingEntry {
         let before = if self.reliability == 0 { 128 } else { u16::from(self.reliability) };
         let after = before.saturating_sub(before.saturating_mul(RELIABILITY_STEP) / 256);
         self.reliability = u8::try_from(after).unwrap_or(u8::MAX).max(1);
+        if self.unproved() < UNPROVED {
+            self.proofs = self.proofs.saturating_add(1);
+        }
     }
 
     /// The proof of a packet came back.
     pub(crate) fn proved(&mut self) {
         let after = u16::from(self.reliability).saturating_add(RELIABILITY_STEP);
         self.reliability = u8::try_from(after).unwrap_or(u8::MAX);
+        self.proofs = (self.proofs & DISTRUSTED) | PROVED;
+    }
+
+    /// How many packets went that way since the last proof; 63 if more did.
+    pub(crate) const fn unproved(&self) -> u8 {
+        self.proofs & UNPROVED
+    }
+
+    /// Whether a packet that went that way was ever proved.
+    pub(crate) const fn was_proved(&self) -> bool {
+        self.proofs & PROVED != 0
+    }
+
+    /// Packets that were not proved so far do not count.
+    pub(crate) const fn forgive(&mut self) {
+        self.proofs &= !UNPROVED;
+    }
+
+    /// Whether probes of it were lost: nothing goes that way while there is another.
+    #[must_use]
+    pub const fn is_distrusted(&self) -> bool {
+        self.proofs & DISTRUSTED != 0
+    }
+
+    pub(crate) const fn distrust(&mut self) {
+        self.proofs |= DISTRUSTED;
+    }
+
+    pub(crate) const fn trust(&mut self) {
+        self.proofs &= !DISTRUSTED;
     }
 
     /// Whether it became so much more or less reliable that the candidates are to be judged anew.

@@ -78,9 +78,7 @@ impl PathPolicy {
     /// Whether a candidate competes, where the least price is `least`: by all policies but [`PathPolicy::Cheapest`] all do.
     pub(super) fn admits(self, merits: &Merits, least: Option<u64>) -> bool {
         match self {
-            Self::Cheapest => {
-                least.is_none_or(|least| merits.price() <= least.saturating_add(least / BAND))
-            }
+            Self::Cheapest => least.is_none_or(|least| merits.price() <= least.saturating_add(least / BAND)),
             Self::Fastest | Self::MostReliable | Self::Balanced(_) => true,
         }
     }

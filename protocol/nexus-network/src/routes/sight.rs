@@ -23,6 +23,9 @@ pub enum Standing {
     Stale,
     /// They may, but its neighbour does not answer: it is taken only where there is no other, and offered to nobody.
     Doubted,
+    /// They may, but packets and probes that went that way were not proved: it is taken only where there is no other, and offered to
+    /// nobody.
+    Distrusted,
     /// It is known, but runs in clear: no packet goes there.
     InClear,
     /// It may lead back here: its neighbour said no less of the same edition than this node itself.
@@ -50,7 +53,7 @@ impl Standing {
     #[must_use]
     pub const fn is_usable(self) -> bool {
         match self {
-            Self::Usable | Self::Stale | Self::Doubted => true,
+            Self::Usable | Self::Stale | Self::Doubted | Self::Distrusted => true,
             Self::InClear
             | Self::Infeasible { .. }
             | Self::Outdated { .. }
@@ -158,6 +161,8 @@ fn standing(
         Standing::InClear
     } else if !entry.is_usable() {
         Standing::Unjudged
+    } else if entry.is_distrusted() {
+        Standing::Distrusted
     } else if trust == Trust::Doubted {
         Standing::Doubted
     } else if entry.is_stale(now_s) || trust == Trust::Quiet {

@@ -38,7 +38,8 @@ impl Correspondence {
         };
         let Some(to) = envelope.reply_to else {
             if self.outbox.answered(now, envelope.request_id, body, out).is_none() {
-                count(&mut self.refusals.unproved);
+                let tried = self.trials.answered(envelope.request_id, body);
+                self.tried(tried, out);
             }
             return;
         };
@@ -91,6 +92,14 @@ impl Correspondence {
         self.prove(&packet.hash, out);
         let token = self.errands.begin(Errand::Answer { to, request_id, probe });
         out.push(Effect::Lookup { node: to, token });
+    }
+
+    /// A proof or an answer: of a probe, or of nothing that is on its way.
+    pub(super) fn tried(&mut self, number: Option<u64>, out: &mut impl Sink<Effect>) {
+        match number {
+            Some(number) => out.push(Effect::Tried { number }),
+            None => count(&mut self.refusals.unproved),
+        }
     }
 
     /// Answers a probe, now that it is known how.

@@ -144,7 +144,7 @@ impl World {
                 self.jobs.push_back((who, Job::Tell(Input::Found { token, recipient, way })));
             }
             // Nobody is looked for: whoever is known is known from the start.
-            Effect::Wanted(_) => {}
+            Effect::Wanted(_) | Effect::Try { .. } | Effect::Tried { .. } => {}
             Effect::Originate { handle, packet, policy } => {
                 self.policies.push(policy);
                 let outcome = match self.path {

@@ -55,16 +55,15 @@ pub struct Routing {
     /// When something changed that ways were not compared with yet.
     changed_at: Option<WorldTime>,
     compared_at: WorldTime,
-    findings: [Finding; 5],
+    findings: [Finding; 4],
 }
 
 /// What each finding is about.
-const NAMES: [&str; 5] = ["circles", "holes", "reach", "costs", "seconds"];
+const NAMES: [&str; 4] = ["circles", "holes", "reach", "costs"];
 const CIRCLES: usize = 0;
 const HOLES: usize = 1;
 const REACH: usize = 2;
 const COSTS: usize = 3;
-const SECONDS: usize = 4;
 
 /// Ways are followed at most so often.
 const TICK: Duration = Duration::from_millis(50);
@@ -172,9 +171,6 @@ impl Routing {
         let costs = Costs::of(&mut self.roads, &self.tables, &self.bounds.liars);
         if let Some(reason) = &costs.wrong {
             self.findings[COSTS].fail(at, || reason.clone());
-        }
-        if let Some(reason) = &costs.starved {
-            self.findings[SECONDS].fail(at, || reason.clone());
         }
         self.costs.push((at, costs));
         self.flips.clear();

@@ -168,6 +168,7 @@ fn standing(standing: routes::Standing) -> Standing {
         routes::Standing::Usable => Standing::Usable,
         routes::Standing::Stale => Standing::Stale,
         routes::Standing::Doubted => Standing::Doubted,
+        routes::Standing::Distrusted => Standing::Distrusted,
         routes::Standing::InClear => Standing::InClear,
         routes::Standing::Infeasible { said: least, limit } => {
             Standing::Infeasible { said: said(least), limit: said(limit) }

@@ -1,12 +1,14 @@
 //! COST records and requests: what is told between announces, and what comes of it.
 
-use super::links::{ONE, THREE, TWO, address, promised, up};
+use super::links::{FOUR, ONE, THREE, TWO, address, promised, up};
 use super::*;
 use nexus_wire::nexus::code::PriceCode;
 use nexus_wire::nexus::cost::{CostFlags, CostList, CostRequest, Segments, Standing};
 use nexus_wire::nexus::frame::HEADER_LEN;
 use nexus_wire::nexus::message::{MessageKind, Messages};
 use nexus_wire::nexus::path_cost::{CostCode, Generation, HopCount};
+
+use crate::routes::PathPolicy;
 
 #[test]
 fn a_cost_that_moved_by_more_than_a_quarter_is_told_and_a_smaller_change_is_not() {
@@ -27,6 +29,96 @@ fn a_cost_that_moved_by_more_than_a_quarter_is_told_and_a_smaller_change_is_not(
 }
 
 #[test]
+fn what_moved_by_less_is_told_once_it_has_settled() {
+    let mut node = Bench::with_links();
+    node.hear_at(ONE, 7, 1_000);
+    node.within(200);
+    node.say(ONE, &[offer(7, 0, 1_200)]);
+    assert_eq!(node.records(), [], "not at once");
+    let told: Vec<_> = node.within(12).iter().flat_map(records_of).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].1.cost.cumulative_cost.price().unwrap().abs_diff(1_200) < 60);
+    node.say(ONE, &[offer(7, 0, 1_000)]);
+    let early: Vec<_> = node.within(45).iter().flat_map(records_of).collect();
+    assert_eq!(early, [], "at most once a minute");
+    assert_eq!(node.within(20).iter().flat_map(records_of).count(), 2);
+}
+
+#[test]
+fn a_path_that_was_kept_by_habit_gives_way_once_the_other_has_been_better_for_a_while() {
+    let mut node = Bench::with_links();
+    node.hear_at(ONE, 7, 1_000);
+    node.hear_at(TWO, 7, 1_200);
+    node.within(200);
+    let chosen = |node: &Bench| {
+        let mut all = node.organ.choices().filter(|choice| choice.is_chosen_by(PathPolicy::Cheapest));
+        all.next().unwrap().next_hop
+    };
+    let [one, two] = [ONE, TWO].map(|link| node.organ.links.get(link).map(|other| other.peer));
+    node.say(TWO, &[offer(7, 0, 850)]);
+    assert_eq!(chosen(&node), one, "hardly better");
+    node.within(90);
+    assert_eq!(chosen(&node), two);
+}
+
+#[test]
+fn an_announce_is_not_passed_on_with_the_cost_of_an_older_emission() {
+    let mut node = Bench::with_links();
+    node.hear_at(ONE, 7, 1_000);
+    node.hear_at(TWO, 7, 1_000);
+    // Not told to anybody yet, so that both remain usable whatever is said.
+    let newer = promised(announce_of(7, UNIX + 60));
+    node.tell(Input::HeardOnLink { link: ONE, cost: cost(1_000), packet: newer.clone() });
+    node.tell(Input::LinkDown(ONE));
+    assert!(node.organ.path(&address(7)).is_some(), "by the other, of the older emission");
+    let said = node.within(400);
+    let newer_said = said.iter().filter(|effect| match effect {
+        Effect::Tell { plaintext, .. } => plaintext.ends_with(&newer[2..]),
+        _ => false,
+    });
+    assert_eq!(newer_said.count(), 0, "whoever hears it would take that cost for the newer emission's");
+}
+
+#[test]
+fn what_is_back_is_announced_again_to_those_who_came_meanwhile() {
+    let mut node = Bench::with_links();
+    node.hear_at(ONE, 7, 1_000);
+    node.within(500);
+    node.say(ONE, &[withdrawal(7, 0)]);
+    node.within(10);
+    node.tell(up(FOUR, 6, 1_000_000_000));
+    node.within(400);
+    node.say(ONE, &[offer(7, 0, 1_000)]);
+    let told = node.within(20).into_iter().filter(
+        |effect| matches!(effect, Effect::Tell { link, about, .. } if *link == FOUR && *about == address(7)),
+    );
+    assert!(told.count() > 0);
+}
+
+#[test]
+fn a_link_that_is_younger_than_what_a_peer_said_does_not_inherit_its_paths() {
+    let reached = |second_link_at: u64| {
+        let mut node = Bench::with_links();
+        let peer = identity(2).public().hash();
+        let hop = node.organ.links.get(ONE).unwrap().hop;
+        node.within(second_link_at);
+        if second_link_at < 10 {
+            node.tell(Input::LinkUp { link: FOUR, iface: NEXUS, peer, hop });
+        }
+        node.within(20);
+        node.hear_at(ONE, 7, 1_000);
+        node.within(20);
+        if second_link_at >= 10 {
+            node.tell(Input::LinkUp { link: FOUR, iface: NEXUS, peer, hop });
+        }
+        node.tell(Input::LinkDown(ONE));
+        node.organ.path(&address(7)).is_some()
+    };
+    assert!(reached(1), "it is the same peer by another way");
+    assert!(!reached(10), "it may have started anew, and know nothing of what it said");
+}
+
+#[test]
 fn a_second_path_takes_over_at_once_and_without_one_the_path_is_withdrawn() {
     let mut node = Bench::with_links();
     node.hear_at(ONE, 7, 1_000);
@@ -40,7 +132,8 @@ fn a_second_path_takes_over_at_once_and_without_one_the_path_is_withdrawn() {
     let told = node.records();
     assert_eq!(
         told.iter().map(|(link, record)| (*link, record.flags.standing)).collect::<Vec<_>>(),
-        [(THREE, Standing::Withdrawn)]
+        [(THREE, Standing::Withdrawn); 2],
+        "and once more a quarter of a second later"
     );
 }
 

@@ -317,6 +317,7 @@ impl World {
                 }
                 Effect::PathFound { hops, after, .. } => self.found.push((n, hops, after)),
                 Effect::PathNotFound { .. } => self.in_vain.push(n),
+                Effect::Probe { .. } => {}
                 Effect::Recall(_) | Effect::Reached(_) | Effect::Announced { .. } => {}
             }
         }

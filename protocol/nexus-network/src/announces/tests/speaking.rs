@@ -318,6 +318,7 @@ fn said_of(effect: &Effect) -> Option<Said> {
         | Effect::Recall(_)
         | Effect::Write { .. }
         | Effect::Reached(_)
+        | Effect::Probe { .. }
         | Effect::PathFound { .. }
         | Effect::PathNotFound { .. }
         | Effect::Announced { .. } => return None,

@@ -156,6 +156,29 @@ fn a_path_in_clear_is_used_only_without_one_over_a_link_and_a_stale_one_only_wit
 }
 
 #[test]
+fn the_cheapest_is_chosen_by_its_cost_whatever_the_dearest_costs_and_latency_decides_among_equals() {
+    let cheapest = |paths: &[(u16, u64, u16)]| {
+        let mut table = table(16);
+        for (link, price, latency) in paths {
+            table.put(&slow(1, *link, *price, *latency), 0, 100);
+        }
+        table.assess(&address(1), None, 0, Stance::Open, |_| Some(HOP));
+        table.best(&address(1), PathPolicy::Cheapest, None, |_| Some(HOP)).map(slot)
+    };
+    assert_eq!(cheapest(&[(0, 600, 900), (1, 2_500, 2), (2, 26_000, 300)]), Some(0));
+    assert_eq!(cheapest(&[(0, 1_000, 900), (1, 1_040, 2), (2, 26_000, 300)]), Some(1), "about the same");
+    assert_eq!(cheapest(&[(0, 0, 900), (1, 0, 2)]), Some(1), "all free");
+    let mut table = table(16);
+    for (link, price, latency) in [(0, 600, 900), (1, 2_500, 2), (2, 26_000, 300), (3, 100, 5)] {
+        table.put(&slow(1, link, price, latency), 0, 100);
+    }
+    table.assess(&address(1), None, 0, Stance::Open, |_| Some(HOP));
+    let except = Some(LinkId(key(3)));
+    let second = table.best(&address(1), PathPolicy::Cheapest, except, |_| Some(HOP)).map(slot);
+    assert_eq!(second, Some(0), "also where the best leads back");
+}
+
+#[test]
 fn paths_move_to_another_link_and_are_found_by_the_link_that_they_take() {
     let mut table = table(16);
     for (n, link) in [(1, 0), (1, 1), (2, 0), (3, 1)] {

@@ -42,7 +42,9 @@ pub struct Costs {
 }
 
 impl Costs {
-    pub(super) fn of(roads: &mut Roads, tables: &Tables, liars: &BTreeSet<NodeIndex>) -> Self {
+    /// Compares what nodes hold with what is true.
+    #[must_use]
+    pub fn of(roads: &mut Roads, tables: &Tables, liars: &BTreeSet<NodeIndex>) -> Self {
         let mut costs = Self::default();
         for to in (0..roads.nodes()).map(NodeIndex).filter(|to| !liars.contains(to)) {
             let distances = roads.distances(to);
