@@ -266,6 +266,14 @@ impl CheckConfig {
                 nexus_machine::Relaying::Off => "no",
             }
         );
+        println!("chooses the ways of its own packets: {}", config.path_policy);
+        println!(
+            "answers traces: {}",
+            match config.traces {
+                nexus_machine::Traces::Answered => "yes",
+                nexus_machine::Traces::Unanswered => "no",
+            }
+        );
         if let Some(path) = &config.pcap_opened {
             println!("CAUTION: what links carry is recorded in clear: {}", path.display());
         }

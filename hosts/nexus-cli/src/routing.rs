@@ -29,7 +29,7 @@ async fn ways(
         Ok(ways) => Ok(Ok(ways)),
         Err(ClientError::Refused(Failure { code: Code::NotFound, sentence })) => Ok(Err(format!(
             "{}: {sentence}; if it runs and is linked with others, it is known within seconds: \
-             `nexus status links` shows whether this node is",
+             `nexus status links` shows whether this node is; `nexus path --wait` lets others be asked",
             to.name
         ))),
         Err(refusal) => Err(refusal.into()),

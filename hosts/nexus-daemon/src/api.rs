@@ -4,6 +4,7 @@
 //! long as there is something to tell, and at the end `ok` or `error`. Node ids and hashes are lower-case hexadecimal.
 //! Spec: spec/control.md.
 
+mod events;
 mod paths;
 mod radio;
 
@@ -12,8 +13,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use events::{Attempt, Event, Progress};
 pub use paths::{
-    Begin, Cost, NotAPathPolicy, Path, PathPolicy, Paths, Quote, Said, Standing, Traced, Way, Ways,
+    Begin, Cost, Found, NotAPathPolicy, Path, PathPolicy, Paths, Quote, Said, Standing, Traced, Way, Ways,
 };
 pub use radio::{Radio, RadioChannel, RadioLoad};
 
@@ -57,6 +59,11 @@ pub enum Verb {
         /// By what the best is chosen; as the node is set, if not said.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         policy: Option<PathPolicy>,
+    },
+    /// Looks for a way to a destination by asking others: [`Found`].
+    FindPath {
+        /// The destination's hash; a node's id.
+        to: String,
     },
     /// Asks a node how the question came and how it would send back: [`Traced`], after a [`Progress`] event for each attempt.
     Trace {
@@ -262,6 +269,9 @@ pub struct Status {
     pub paths: u64,
     /// How many messages it keeps.
     pub messages: u64,
+    /// What became of requests for ways, by name; what did not occur may be left out.
+    #[serde(default)]
+    pub path_requests: BTreeMap<String, u64>,
     /// What was heard and not believed, by cause; causes that did not occur may be left out.
     pub refusals: BTreeMap<String, u64>,
 }
@@ -399,115 +409,4 @@ pub struct Reloaded {
     pub changes: Vec<String>,
     /// What is written differently and takes effect only after a restart, a sentence each.
     pub after_restart: Vec<String>,
-}
-
-/// What happens.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Event {
-    /// An attempt at what this request sends.
-    Progress(Progress),
-    /// A message arrived.
-    Message(Message),
-    /// A link came up.
-    LinkUp {
-        /// The link.
-        link: Link,
-    },
-    /// A link is no more.
-    LinkDown {
-        /// As it last stood.
-        link: Link,
-        /// Why: `interface`, `silent`, `replaced`, `policy`, `key_expired`, `clocks_parted` or `dropped`.
-        why: String,
-    },
-    /// This node announced itself.
-    Announced {
-        /// Its emission, in Unix seconds.
-        emission: u64,
-    },
-    /// Another's announce was verified.
-    Reached {
-        /// Whose.
-        destination: String,
-        /// How many times it was received on its way.
-        hops: u8,
-        /// The interface's name.
-        interface: String,
-    },
-    /// A way to a destination is known, for the first time.
-    PathLearnt {
-        /// Whose.
-        destination: String,
-        /// Where the chosen way begins.
-        way: Begin,
-    },
-    /// No way to a destination is known any more.
-    PathLost {
-        /// Whose.
-        destination: String,
-        /// Where the way began.
-        was: Begin,
-    },
-    /// There is a way to a destination again.
-    PathBack {
-        /// Whose.
-        destination: String,
-        /// Where the chosen way begins.
-        way: Begin,
-    },
-    /// The chosen way to a destination begins elsewhere.
-    PathChanged {
-        /// Whose.
-        destination: String,
-        /// Where it began.
-        from: Begin,
-        /// Where it begins.
-        to: Begin,
-    },
-    /// An interface came up.
-    InterfaceUp {
-        /// Its name.
-        interface: String,
-    },
-    /// An interface went down.
-    InterfaceDown {
-        /// Its name.
-        interface: String,
-    },
-    /// A frame was dropped because the channel stayed busy.
-    ChannelJammed {
-        /// The interface's name.
-        interface: String,
-    },
-    /// The clocks parted: this machine was suspended, or runs twice.
-    ClocksParted {
-        /// By how much, in milliseconds.
-        by_ms: u64,
-    },
-    /// So many events were left out because this client did not read.
-    Missed {
-        /// How many.
-        events: u64,
-    },
-    /// What this program does not know.
-    #[serde(other)]
-    Unknown,
-}
-
-/// An attempt at what is to be sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Progress {
-    /// What became of it.
-    pub attempt: Attempt,
-}
-
-/// What became of an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Attempt {
-    /// It left towards the recipient.
-    Sent,
-    /// Nothing is known of a way to the recipient.
-    NoPath,
 }

@@ -8,13 +8,14 @@ mod refused;
 mod reload;
 mod sight;
 mod subscribers;
+mod ways;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use nexus_crypto::{IdentityHash, IdentitySeed, NodeId, NodeIdentity};
+use nexus_crypto::{DestinationHash, IdentityHash, IdentitySeed, NodeId, NodeIdentity};
 use nexus_network::Policy;
 use nexus_node::{Command, Event, Setup};
 use thiserror::Error;
@@ -100,6 +101,8 @@ struct Service {
     sending: BTreeMap<u64, Replier>,
     last_sending: u64,
     subscribers: Subscribers,
+    /// Who waits for a way to a destination.
+    finding: BTreeMap<DestinationHash, Vec<Replier>>,
     /// Who looks up the peers of an interface, by its name.
     dialling: BTreeMap<String, Dialling>,
     /// Reads what is durable.
@@ -168,6 +171,7 @@ pub async fn run(options: Options) -> Result<(), ServiceError> {
         sending: BTreeMap::new(),
         last_sending: 0,
         subscribers: Subscribers::default(),
+        finding: BTreeMap::new(),
         dialling: BTreeMap::new(),
         store: reader,
         emission: None,

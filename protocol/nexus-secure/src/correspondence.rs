@@ -9,31 +9,31 @@ mod inbox;
 mod limits;
 mod memory;
 mod outbox;
+mod probes;
 mod trials;
 use alloc::collections::VecDeque;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use nexus_crypto::exchange::{EphemeralPublic, RecipientPublic, RecipientSecret};
+use nexus_crypto::exchange::{EphemeralPublic, RecipientSecret};
 use nexus_crypto::{DestinationHash, NodeId, NodeIdentity, NodePublic, RatchetId};
 use nexus_machine::{
-    Bucket, Cx, Duration, Gate, Instant, Machine, MemoryBound, Seed, Sink, Snapshot, Stream, TableId, Traces,
-    Write,
+    Bucket, Cx, Duration, Gate, Instant, Machine, MemoryBound, Seed, Sink, Snapshot, Stream, TableId, Write,
 };
 use nexus_network::{Originated, PathPolicy, Recipient};
 use nexus_wire::nexus::Layout as _;
 use nexus_wire::nexus::end_to_end::{Envelope, Service};
-use nexus_wire::nexus::path_cost::{CompactPathCost, HopCount};
-use nexus_wire::nexus::trace::TraceAnswer;
+use nexus_wire::nexus::path_cost::CompactPathCost;
 use nexus_wire::reticulum::{Packet, PacketHash, PacketType, Payload as _, Proof};
 
 use crate::contract::{Attempt, Message, Outgoing, Sender, Traced, Undelivered};
-use crate::envelope::{self, Letter, MAX_PACKET, MAX_PLAINTEXT, Plaintext, SealedPacket};
-use errands::{Errand, Errands, Probe, Unjudged};
+use crate::envelope::{self, MAX_PACKET, MAX_PLAINTEXT, Plaintext, SealedPacket};
+use errands::{Errand, Errands, Unjudged};
 use inbox::{Inbox, Kept};
 pub use limits::{Limits, Refusals};
 use memory::{Memory, enc_id};
 use outbox::Outbox;
+use probes::Asked;
 use trials::Trials;
 
 /// What the organ is told.
@@ -287,24 +287,14 @@ impl Correspondence {
                 let author = &self.identity;
                 self.outbox.write(cx.now, handle, token, recipient, author, &mut self.random, out);
             }
-            // The next probe may be answered: probes that count for anything come at the rate of answers.
-            Some(Errand::Answer { to, .. }) if recipient.is_none() => out.push(Effect::Wanted(to)),
-            Some(Errand::Answer { to, request_id, probe: Probe::Ping { nonce } }) => {
-                if let Some(recipient) = recipient {
-                    let letter = Letter { service: Service::PING, reply_to: None, request_id, body: &nonce };
-                    self.answer(&to, &letter, token, &recipient, out);
+            Some(Errand::Answer { to, request_id, probe }) => match recipient {
+                Some(recipient) => {
+                    let asked = Asked { to, request_id, probe, way };
+                    self.answer(cx, &asked, token, &recipient, out);
                 }
-            }
-            Some(Errand::Answer { to, request_id, probe: Probe::Trace { nonce, hops } }) => {
-                if let Some(recipient) = recipient {
-                    let clock_ms = cx.unix_s().map_or(0, |unix_s| unix_s.saturating_mul(1_000));
-                    let answer = TraceAnswer { nonce, clock_ms, hops, back: way };
-                    let mut body = [0; TraceAnswer::MAX_LEN];
-                    let body = answer.encode(&mut body).expect("the buffer is as long as the longest answer");
-                    let letter = Letter { service: Service::TRACE, reply_to: None, request_id, body };
-                    self.answer(&to, &letter, token, &recipient, out);
-                }
-            }
+                // The next probe may be answered: probes that count for anything come at the rate of answers.
+                None => out.push(Effect::Wanted(to)),
+            },
             Some(Errand::Judge(unjudged)) => self.judge(cx, &unjudged, recipient, out),
         }
     }
@@ -363,94 +353,6 @@ impl Correspondence {
                 }
             }
             _ => count(&mut self.refusals.unknown),
-        }
-    }
-
-    /// A probe, or the answer to one.
-    fn ping(
-        &mut self,
-        now: Instant,
-        packet: &SealedPacket,
-        envelope: &Envelope<'_>,
-        out: &mut impl Sink<Effect>,
-    ) {
-        let Ok(body) = <[u8; 8]>::try_from(envelope.body) else {
-            return count(&mut self.refusals.malformed);
-        };
-        let Some(to) = envelope.reply_to else {
-            if self.outbox.answered(now, envelope.request_id, body, out).is_none() {
-                let tried = self.trials.answered(envelope.request_id, body);
-                self.tried(tried, out);
-            }
-            return;
-        };
-        self.begin_answer(now, packet, to, envelope.request_id, Probe::Ping { nonce: body }, out);
-    }
-
-    /// A trace, or the answer to one.
-    fn trace(&mut self, cx: Cx, packet: &SealedPacket, envelope: &Envelope<'_>, out: &mut impl Sink<Effect>) {
-        let hops = HopCount(packet.hops.get());
-        let Some(to) = envelope.reply_to else {
-            let answer = TraceAnswer::decode(envelope.body);
-            let Ok(answer) = answer else { return count(&mut self.refusals.malformed) };
-            if self.outbox.traced(cx.now, envelope.request_id, &answer, hops, out).is_none() {
-                count(&mut self.refusals.unproved);
-            }
-            return;
-        };
-        let Ok(nonce) = <[u8; 8]>::try_from(envelope.body) else {
-            return count(&mut self.refusals.malformed);
-        };
-        match cx.config.traces {
-            Traces::Unanswered => count(&mut self.refusals.unknown),
-            Traces::Answered => {
-                let probe = Probe::Trace { nonce, hops };
-                self.begin_answer(cx.now, packet, to, envelope.request_id, probe, out);
-            }
-        }
-    }
-
-    /// Proves that a probe arrived, and looks up whom to answer.
-    fn begin_answer(
-        &mut self,
-        now: Instant,
-        packet: &SealedPacket,
-        to: NodeId,
-        request_id: u32,
-        probe: Probe,
-        out: &mut impl Sink<Effect>,
-    ) {
-        if !self.answers.take(now) {
-            return count(&mut self.refusals.busy);
-        }
-        self.memory.remember_for_a_while(enc_id(&packet.enc));
-        self.prove(&packet.hash, out);
-        let token = self.errands.begin(Errand::Answer { to, request_id, probe });
-        out.push(Effect::Lookup { node: to, token });
-    }
-
-    /// A proof or an answer: of a probe, or of nothing that is on its way.
-    fn tried(&mut self, number: Option<u64>, out: &mut impl Sink<Effect>) {
-        match number {
-            Some(number) => out.push(Effect::Tried { number }),
-            None => count(&mut self.refusals.unproved),
-        }
-    }
-
-    fn answer(
-        &mut self,
-        to: &NodeId,
-        letter: &Letter<'_>,
-        token: u64,
-        recipient: &Recipient,
-        out: &mut impl Sink<Effect>,
-    ) {
-        let Some(public) = node_of(recipient, to) else { return };
-        let identity = public.exchange();
-        let key =
-            recipient.ratchet.as_ref().map_or(RecipientPublic::Identity(&identity), RecipientPublic::Ratchet);
-        if let Ok(packet) = envelope::seal(letter, to, key, None, &mut self.random) {
-            out.push(Effect::Originate { handle: token, packet, policy: None });
         }
     }
 

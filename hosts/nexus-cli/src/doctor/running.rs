@@ -141,6 +141,7 @@ pub(super) mod tests {
             path_policy: PathPolicy::Balanced,
             paths: 0,
             messages: 0,
+            path_requests: BTreeMap::new(),
             refusals: BTreeMap::new(),
         }
     }

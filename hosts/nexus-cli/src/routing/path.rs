@@ -1,14 +1,18 @@
 //! `nexus path`: every way to a node, and why the chosen one is taken.
 
+use std::io::{self, IsTerminal as _};
+
 use clap::Args;
-use nexus_daemon::api::{PathPolicy, Way, Ways};
+use nexus_daemon::api::{Found, PathPolicy, Verb, Way, Ways};
+use nexus_daemon::client::Client;
 use serde_json::{Value, json};
 
 use super::reasons::reason;
 use super::{beginning, described, policies, ways};
 use crate::address_book::AddressBook;
-use crate::daemon::{connect, find};
+use crate::daemon::{Named, all_paths, connect, find};
 use crate::ending::{Ending, Outcome, Refusal};
+use crate::messages::not_delivered;
 use crate::place::Place;
 use crate::quantities::spoken;
 use crate::table::PAGE;
@@ -17,25 +21,31 @@ use crate::terminal::{harmless, print, print_json, print_line, wrapped};
 /// The command.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-Every way to the node that this node knows, the chosen one first, each with what
+Every way to a node that this node knows, the chosen one first, each with what
 it costs, how good it is, and why it is taken or not. Costs are what nodes ask
 for carrying 1,024 bytes (KiB); they are quoted, and nobody is charged yet.
 
-Exit code 1 means that there is no way. Without a node: `nexus status paths`.
+Exit code 1 means that there is no way to the node. `nexus status paths` has a
+line for each node.
 
 Examples:
+  nexus path
   nexus path anna
   nexus path --policy cheapest anna
+  nexus path --wait 0123456789abcdef0123456789abcdef
   nexus path --json 3f1c0d")]
 pub(crate) struct Path {
-    /// Whither
-    node: String,
+    /// Whither; every node that is known, if none is named
+    node: Option<String>,
     #[command(flatten)]
     place: Place,
     /// By what the best way is chosen, in place of what the node is set to
     #[arg(long, value_name = "POLICY", value_parser = policies())]
     policy: Option<PathPolicy>,
-    /// Print one JSON object
+    /// Have others asked for a way if none is known
+    #[arg(long)]
+    wait: bool,
+    /// Print one JSON object for each node
     #[arg(long)]
     json: bool,
 }
@@ -44,21 +54,58 @@ impl Path {
     pub(crate) async fn run(self) -> Ending {
         let book = AddressBook::of_this_person().map_err(Refusal::cannot)?;
         let mut client = connect(&self.place).await?;
-        let to = find(&mut client, &book, &self.node).await?;
-        let found = ways(&mut client, &to, self.policy).await?;
+        let Some(word) = &self.node else {
+            return self.show_all(&mut client, &book).await;
+        };
+        let to = find(&mut client, &book, word).await?;
+        self.show(&mut client, &to, &book).await
+    }
+
+    /// Shows the ways to every node to which there is one.
+    async fn show_all(&self, client: &mut Client, book: &AddressBook) -> Ending {
+        let all = all_paths(client).await?;
+        if all.is_empty() && !self.json {
+            print_line("no paths yet: no announce of another was heard; see `nexus doctor`");
+        }
+        for path in all {
+            let name = book.name_of(&path.destination).unwrap_or(&path.destination).to_owned();
+            self.show(client, &Named { node: path.destination, name }, book).await?;
+        }
+        Ok(Outcome::Done)
+    }
+
+    async fn show(&self, client: &mut Client, to: &Named, book: &AddressBook) -> Ending {
+        let mut found = ways(client, to, self.policy).await?;
+        if self.wait && !found.as_ref().is_ok_and(|known| known.ways.iter().any(is_usable)) {
+            found = match self.look_for(client, to).await? {
+                Ok(Found { .. }) => ways(client, to, self.policy).await?,
+                Err(sentence) => Err(format!("{}: {sentence}", to.name)),
+            };
+        }
         let outcome = match &found {
             Ok(known) if known.ways.iter().any(is_usable) => Outcome::Done,
             Ok(_) | Err(_) => Outcome::NotDone,
         };
         match found {
-            Ok(known) if self.json => print_json(&as_json(&known, &book)),
-            Ok(known) => print(&as_text(&known, &to.name, &book)),
+            Ok(known) if self.json => print_json(&as_json(&known, book)),
+            Ok(known) => print(&as_text(&known, &to.name, book)),
             Err(sentence) if self.json => {
                 print_json(&json!({ "destination": to.node, "ways": [], "why": sentence }));
             }
             Err(sentence) => print_line(&sentence),
         }
         Ok(outcome)
+    }
+
+    /// Lets others be asked for a way; why there is none, if they know none.
+    async fn look_for(&self, client: &mut Client, to: &Named) -> Result<Result<Found, String>, Refusal> {
+        if !self.json && io::stderr().is_terminal() {
+            eprintln!("no way to {} is known: others are asked", to.name);
+        }
+        match client.call::<Found>(Verb::FindPath { to: to.node.clone() }).await {
+            Ok(found) => Ok(Ok(found)),
+            Err(refusal) => not_delivered(refusal).map(|failure| Err(failure.sentence)),
+        }
     }
 }
 

@@ -237,9 +237,7 @@ pub(super) fn paths(snapshot: &Snapshot, book: &AddressBook) -> String {
     };
     let policy = snapshot.status.path_policy;
     let mut text = render(&table, &paths.iter().map(row).collect::<Vec<_>>());
-    text.push_str(&line(&format!(
-        "chosen under {policy}; costs for 1,024 bytes; why, and the other ways: `nexus path NODE`"
-    )));
+    text.push_str(&line(&format!("chosen under {policy}, at µNXS for 1,024 bytes; why: `nexus path NODE`")));
     text
 }
 

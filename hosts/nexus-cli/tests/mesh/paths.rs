@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use nexus_daemon::api::{Answer, Begin, Event, Reloaded, Verb, Ways};
+use nexus_daemon::api::{Answer, Begin, Event, Found, Reloaded, Verb, Ways};
 use nexus_daemon::client::Client;
 use serde_json::Value;
 
@@ -126,6 +126,10 @@ fn two_ways_are_shown_with_their_prices_and_a_trace_agrees() {
             said(&run(&diamond.s, &["ping", "-c", "1", "--policy", policy, "dora"]), 0);
             said(&run(&diamond.s, &["send", "--policy", policy, "dora", "hello"]), 0);
         }
+        // A way that is known need not be looked for.
+        let verb = Verb::FindPath { to: diamond.d.me.node.clone() };
+        let found: Found = diamond.s.client().await.call(verb).await.unwrap();
+        assert_eq!(found, Found { hops: 2, after_ms: 0 });
         let text = said(&run(&diamond.a, &["status", "interfaces"]), 0);
         assert!(text.contains("ad asks 1.0 mNXS/KiB: it is quoted, and nobody is charged yet"), "{text}");
     });

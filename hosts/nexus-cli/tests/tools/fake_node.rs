@@ -131,6 +131,7 @@ impl World {
             path_policy: PathPolicy::Balanced,
             paths: 0,
             messages: 2,
+            path_requests: BTreeMap::new(),
             refusals: BTreeMap::new(),
         };
         Self { status, paths: Paths { paths: vec![], next: None } }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use nexus_daemon::api::{
-    Answer, Attempt, Code, Event, PathPolicy, Progress, Quote, Standing, Traced, Verb, Way, Ways,
+    Answer, Attempt, Code, Event, Found, PathPolicy, Progress, Quote, Standing, Traced, Verb, Way, Ways,
 };
 
 use crate::fake_node::{ANNA, BERT, FakeNode, World, ok, refusal, said};
@@ -33,6 +33,20 @@ fn every_way_is_shown_and_why_the_chosen_one_won() {
     let output = node.run(&["path", "--policy", "shortest", "carl"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(said(&output.stderr).contains("cheapest, fastest, reliable, balanced"), "{output:?}");
+}
+
+#[test]
+fn without_a_node_the_ways_to_every_node_are_shown() {
+    let (node, asked) = knowing(vec![chosen(way(ANNA, 40, 25))]);
+    let output = node.run(&["path"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let text = said(&output.stdout);
+    assert!(text.starts_with("anna: 1 way; ") && text.contains("\nbert: 1 way; "), "{text}");
+    let to = |node: &str| Verb::Path { to: node.to_owned(), policy: None };
+    assert_eq!(*asked.lock().unwrap(), [to(ANNA), to(BERT)]);
+    assert_eq!(said(&node.run(&["path", "--json"]).stdout).lines().count(), 2, "an object a line");
+    let nobody = FakeNode::start(World::empty(), |_| vec![]);
+    assert!(said(&nobody.run(&["path"]).stdout).contains("no paths yet"));
 }
 
 #[test]
@@ -66,6 +80,37 @@ fn where_no_way_is_it_says_what_to_do_and_fails() {
         let json: serde_json::Value =
             serde_json::from_slice(&node.run(&[command, "--json", CARL]).stdout).unwrap();
         assert!(json["why"].as_str().unwrap().contains("nothing is known of it"), "{json}");
+    }
+}
+
+#[test]
+fn with_patience_others_are_asked_where_no_way_is_known_and_not_where_one_is() {
+    for found in [true, false] {
+        let asked = Arc::new(Mutex::new(vec![]));
+        let heard = Arc::clone(&asked);
+        let node = with_contacts(FakeNode::start(World::small(), move |verb| {
+            let mut heard = heard.lock().unwrap();
+            heard.push(verb.clone());
+            let was_found = found && heard.iter().any(|verb| matches!(verb, Verb::FindPath { .. }));
+            vec![match verb {
+                Verb::FindPath { .. } if found => ok(&Found { hops: 2, after_ms: 40 }),
+                Verb::FindPath { .. } => refusal(Code::NoPath, "it was looked for in vain"),
+                _ways if was_found => ok(&to_carl(vec![chosen(way(ANNA, 40, 25))])),
+                _ways => refusal(Code::NotFound, "nothing is known of it"),
+            }]
+        }));
+        let output = node.run(&["path", "--wait", "carl"]);
+        let text = said(&output.stdout);
+        if found {
+            assert_eq!(output.status.code(), Some(0), "{output:?}");
+            assert!(text.contains("* over anna on udp0"), "{text}");
+            node.run(&["path", "--wait", "carl"]);
+            let searches =
+                asked.lock().unwrap().iter().filter(|verb| matches!(verb, Verb::FindPath { .. })).count();
+            assert_eq!(searches, 1, "the second time a way is known");
+        } else {
+            assert_eq!((output.status.code(), text.as_str()), (Some(1), "carl: it was looked for in vain\n"));
+        }
     }
 }
 

@@ -215,6 +215,15 @@ impl Standing {
     }
 }
 
+/// Answers [`Verb::FindPath`](super::Verb::FindPath): there is a way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// How many hops it is.
+    pub hops: u8,
+    /// How long it was looked for, in milliseconds; 0 if it was known.
+    pub after_ms: u64,
+}
+
 /// Answers [`Verb::Trace`](super::Verb::Trace).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Traced {

@@ -7,13 +7,12 @@ use nexus_node::{Command, Content, Event, Outgoing, Undelivered};
 use nexus_secure::Authorship;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::sight::{self, Reading};
-use super::{Course, Service};
+use super::{Course, Service, sight};
 use crate::api::{
-    Attempt, Code, Delivered, Done, Event as Told, Inbox, Interfaces, Links, MAX_LINE, Message, PathPolicy,
-    Paths, Progress, Status, Traced, Verb,
+    Attempt, Code, Delivered, Done, Event as Told, Found, Inbox, Interfaces, Links, MAX_LINE, Message,
+    PathPolicy, Progress, Status, Traced, Verb,
 };
-use crate::config::{HostPort, destination, node_id, policy_name};
+use crate::config::{HostPort, node_id, policy_name};
 use crate::control::{Asked, Replier};
 use crate::drivers::udp;
 use crate::logs::Level;
@@ -21,7 +20,7 @@ use crate::logs::Level;
 /// What is sent at once, at most.
 const MAX_SENDING: usize = 1_024;
 /// Of a line, what a list may take: the rest is for what stands around it.
-const LIST_ROOM: usize = MAX_LINE - 4_096;
+pub(super) const LIST_ROOM: usize = MAX_LINE - 4_096;
 
 /// What is sent for a client, for how long, and by what its way is chosen.
 struct Parcel {
@@ -47,6 +46,7 @@ impl Service {
             }
             Verb::Paths { after } => self.paths(replier, after.as_deref()).await,
             Verb::Path { to, policy } => self.path(replier, &to, policy).await,
+            Verb::FindPath { to } => self.find_path(replier, &to).await,
             Verb::Ping { to, for_s, policy } => {
                 self.send(replier, &to, Parcel { content: Content::Ping, for_s, policy }).await;
             }
@@ -91,7 +91,7 @@ impl Service {
     }
 
     /// Answers with what can be seen between two inputs of the node.
-    async fn see<T, F>(&self, replier: Replier, see: F)
+    pub(super) async fn see<T, F>(&self, replier: Replier, see: F)
     where
         T: serde::Serialize + Send + 'static,
         F: FnOnce(&crate::HostView<'_>) -> T + Send + 'static,
@@ -129,6 +129,7 @@ impl Service {
             path_policy: self.config.path_policy,
             paths: 0,
             messages: 0,
+            path_requests: std::collections::BTreeMap::new(),
             refusals: std::collections::BTreeMap::new(),
         };
         let see = move |view: &crate::HostView<'_>| Status {
@@ -136,50 +137,11 @@ impl Service {
             links: sight::links(view),
             paths: sight::count_paths(view),
             messages: count(view.node().inbox().count()),
+            path_requests: sight::path_requests(view),
             refusals: sight::refusals(view),
             ..status
         };
         self.see(replier, see).await;
-    }
-
-    /// The destinations behind one, as many as fit a line.
-    async fn paths(&self, replier: Replier, after: Option<&str>) {
-        let after = match after.map(destination).transpose() {
-            Ok(after) => after,
-            Err(cause) => return replier.fail(Code::BadValue, cause.to_string()),
-        };
-        let see = move |view: &crate::HostView<'_>| {
-            let (mut paths, mut next, mut room) = (Vec::new(), None, LIST_ROOM);
-            let mut last = None;
-            sight::paths(view, after.as_ref(), |destination, path| {
-                let Some(left) = room.checked_sub(length(&path)) else {
-                    next = last.take();
-                    return Reading::Ends;
-                };
-                room = left;
-                last = Some(destination.to_string());
-                paths.push(path);
-                Reading::GoesOn
-            });
-            Paths { paths, next }
-        };
-        self.see(replier, see).await;
-    }
-
-    async fn path(&self, replier: Replier, to: &str, policy: Option<PathPolicy>) {
-        let to = match destination(to) {
-            Ok(to) => to,
-            Err(cause) => return replier.fail(Code::BadValue, cause.to_string()),
-        };
-        match self.handle.ask(move |view| sight::ways(view, &to, policy)).await {
-            Ok(Some(ways)) => replier.ok(&ways),
-            Ok(None) if to == self.node.into() => replier.fail(Code::NotFound, "that is this node itself"),
-            Ok(None) => {
-                let sentence = "nothing is known of it: no announce of it was heard";
-                replier.fail(Code::NotFound, sentence);
-            }
-            Err(gone) => replier.fail(Code::Stopping, gone.to_string()),
-        }
     }
 
     async fn send(&mut self, replier: Replier, to: &str, parcel: Parcel) {
@@ -341,9 +303,15 @@ impl Service {
             Event::PathFound { destination, hops, after } => {
                 let ms = after.as_millis();
                 tracing::debug!("a way to {destination} was found after {ms} ms, hops: {hops}");
+                for replier in self.finding.remove(destination).unwrap_or_default() {
+                    replier.ok(&Found { hops: *hops, after_ms: ms });
+                }
             }
             Event::PathNotFound { destination } => {
                 tracing::debug!("{destination} was looked for in vain");
+                for replier in self.finding.remove(destination).unwrap_or_default() {
+                    replier.fail(Code::NoPath, "it was looked for in vain: nobody who was asked knows a way");
+                }
             }
             Event::ChannelJammed { iface } => {
                 tracing::debug!("the channel of interface {} stays busy", iface.0);
@@ -382,7 +350,8 @@ impl Service {
 
     /// Nobody gets an answer from a daemon that is gone.
     pub(super) fn end_requests(&mut self) {
-        for replier in std::mem::take(&mut self.sending).into_values() {
+        let finding = std::mem::take(&mut self.finding).into_values().flatten();
+        for replier in std::mem::take(&mut self.sending).into_values().chain(finding) {
             replier.fail(Code::Stopping, "the daemon ends");
         }
     }
@@ -462,7 +431,7 @@ fn undelivered(why: Undelivered) -> Refusal {
 }
 
 /// What a value takes in a list, in bytes.
-fn length(value: &impl serde::Serialize) -> usize {
+pub(super) fn length(value: &impl serde::Serialize) -> usize {
     serde_json::to_vec(value).map_or(0, |json| json.len() + 1)
 }
 

@@ -106,6 +106,10 @@ fn changes(view: &mut HostView<'_>) -> (Vec<(DestinationHash, Stands)>, u64) {
     while let Some(destination) = view.take_rerouted() {
         rerouted.push(destination);
     }
+    let missed = view.node().network().announces().missed_rerouted();
+    if rerouted.is_empty() {
+        return (Vec::new(), missed);
+    }
     let (names, node) = (Names::of(view), view.node());
     let routing = node.routing(view.now());
     let stands = |destination: &DestinationHash| match routing.chosen(destination, node.preferred()) {
@@ -114,7 +118,7 @@ fn changes(view: &mut HostView<'_>) -> (Vec<(DestinationHash, Stands)>, u64) {
         None => Stands::Forgotten,
     };
     let changes = rerouted.iter().map(|destination| (*destination, stands(destination))).collect();
-    (changes, node.network().announces().missed_rerouted())
+    (changes, missed)
 }
 
 /// What an operator wants to read later: ways that are gone, and those that are back.

@@ -116,6 +116,23 @@ fn occurred<const N: usize>(causes: [(&str, u64); N]) -> BTreeMap<String, u64> {
         .collect()
 }
 
+/// What became of requests for ways.
+pub(super) fn path_requests(view: &HostView<'_>) -> BTreeMap<String, u64> {
+    let requests = view.node().network().announces().path_requests();
+    occurred([
+        ("asked", requests.asked),
+        ("widened", requests.widened),
+        ("answered", requests.answered),
+        ("passed_on", requests.passed_on),
+        ("passed_back", requests.passed_back),
+        ("dead_ends", requests.dead_ends),
+        ("timed_out", requests.timed_out),
+        ("found", requests.found),
+        ("found_hops", requests.found_hops),
+        ("found_ms", requests.found_ms),
+    ])
+}
+
 /// What was heard and not believed.
 pub(super) fn refusals(view: &HostView<'_>) -> BTreeMap<String, u64> {
     let network = view.node().network();

@@ -3,6 +3,7 @@
 
 use alloc::collections::VecDeque;
 
+use nexus_crypto::exchange::RecipientPublic;
 use nexus_crypto::{NodeId, NodeIdentity, VerifyingKey};
 use nexus_machine::{Sink, Stream};
 use nexus_network::Recipient;
@@ -10,7 +11,7 @@ use nexus_wire::nexus::end_to_end::Service;
 use nexus_wire::reticulum::proof::Proved;
 use nexus_wire::reticulum::{Packet, PacketHash, Proof};
 
-use super::{Effect, RecipientPublic, node_of};
+use super::{Effect, node_of};
 use crate::envelope::{self, Letter};
 
 /// Of so many probes it is remembered what would prove them. Beyond that the oldest counts as lost.
