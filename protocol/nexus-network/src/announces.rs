@@ -315,8 +315,8 @@ enum Timer {
     Ask(DestinationHash),
     /// This node's search is to go on.
     Search(DestinationHash),
-    /// There is airtime for an answer.
-    Answer(DestinationHash),
+    /// There is airtime for answers.
+    Answers,
     /// Something is to be done about paths in doubt.
     Doubt(DestinationHash),
     /// Paths that ended are to be looked for.
@@ -555,7 +555,7 @@ impl Machine for Announces {
                 Timer::Costs(outlet) => self.tell_costs(cx, outlet, out),
                 Timer::Ask(destination) => self.ask_again(cx, &destination, out),
                 Timer::Search(destination) => self.search_on(cx, destination, out),
-                Timer::Answer(destination) => self.answer_waiting(cx, &destination, out),
+                Timer::Answers => self.answer_all(cx, out),
                 Timer::Doubt(destination) => self.look_at_doubts(cx, destination, out),
                 Timer::Sweep => self.sweep(cx, out),
             }
