@@ -87,7 +87,7 @@ impl Neighbour {
                 }
                 Effect::Up(status) => self.link = Some(status.id),
                 Effect::Down { .. } => self.link = None,
-                Effect::Measured { .. } | Effect::Beaconed(_) => {}
+                Effect::Measured { .. } | Effect::Stands { .. } | Effect::Beaconed(_) => {}
                 Effect::EntropyWanted => self.links.handle(cx, Input::Entropy([7; 32]), &mut effects),
             }
         }

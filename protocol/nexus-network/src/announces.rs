@@ -25,6 +25,7 @@ mod passing;
 mod repeating;
 mod routing;
 mod speaking;
+mod standing;
 #[cfg(test)]
 mod tests;
 
@@ -43,7 +44,7 @@ use nexus_wire::nexus::traffic::Class;
 use nexus_wire::reticulum::{Hops, PathRequest};
 
 use crate::interface::{InterfaceId, Mode, Profile, Reach};
-use crate::links::LinkId;
+use crate::links::{LinkId, Trust};
 use crate::media::Frame;
 use crate::routes::Table;
 
@@ -96,6 +97,15 @@ pub enum Input {
         link: LinkId,
         /// What a hop over it costs.
         hop: Hop,
+    },
+    /// How far a link can be relied on.
+    LinkStands {
+        /// Which.
+        link: LinkId,
+        /// How far its peer is believed to be there.
+        trust: Trust,
+        /// How many of 255 frames are answered; none if nothing is known.
+        reliability: Option<u8>,
     },
     /// How the peer of a link can be told, from here on.
     Hearing {
@@ -520,6 +530,7 @@ impl Machine for Announces {
                 self.link_up(cx, link, Neighbouring::new(iface, peer, hop, cx.now), out);
             }
             Input::LinkMeasured { link, hop } => self.measured(cx, link, hop, out),
+            Input::LinkStands { link, trust, reliability } => self.stands(cx, link, trust, reliability, out),
             Input::Hearing { link, hearing } => self.hearing(cx, link, hearing),
             Input::LinkDown(link) => self.link_down(cx, link, out),
             Input::Costs { link, records } => self.heard_costs(cx, link, &records, out),

@@ -57,7 +57,7 @@ pub use interface::{
     Access, DutyCycle, Dwell, Endpoint, InterfaceId, Mode, Profile, Reach, SubBand, SubBandId, Timing,
 };
 pub use layer::{Effect, Input, Limits, Network, Originated, Writer};
-pub use links::{Down, LinkId, LinkStatus, Policy};
+pub use links::{Down, LinkId, LinkStatus, Policy, Trust};
 pub use media::{Frame, Seal};
 pub use region::{Channel, Region};
 pub use routes::{PathPolicy, Weights};

@@ -28,11 +28,13 @@ mod pricing;
 pub mod refusals;
 pub(crate) mod replay_window;
 mod sessions;
+mod share;
 pub mod status;
 mod strangers;
 #[cfg(test)]
 mod tests;
 mod traffic;
+mod trials;
 mod waiting;
 
 use alloc::collections::BTreeMap;
@@ -63,9 +65,10 @@ pub use policy::Policy;
 pub use refusals::Refusals;
 use refusals::Refused;
 use sessions::{Owner, Place, Sessions};
-pub use status::{Down, LinkStatus, Traffic};
+pub use status::{Down, LinkStatus, Traffic, Trust};
 use strangers::Strangers;
 pub use traffic::{Opened, Withheld};
+use trials::Strikes;
 use waiting::Waiting;
 
 /// Names one link for as long as it is up.
@@ -154,6 +157,15 @@ pub enum Effect {
         /// What it adds to a path.
         hop: Hop,
     },
+    /// The peer of a link is believed to be there more or less than before, or answers more or less often.
+    Stands {
+        /// Which.
+        link: LinkId,
+        /// How far.
+        trust: Trust,
+        /// How many of 255 frames are answered; none if nothing is known.
+        reliability: Option<u8>,
+    },
     /// The beacon of a link's peer was heard.
     Beaconed(LinkId),
     /// Fresh entropy: keys are about to be made, or were made since the last.
@@ -164,6 +176,8 @@ pub enum Effect {
 const VERSION: u8 = LinkVersion::ONE.0;
 /// Beacon tags remembered.
 const TAGS: usize = 1_024;
+/// Peers remembered whose last link did not hold.
+const STRUCK: usize = 256;
 /// Keys may be made for so long after fresh entropy before more is asked for.
 const ENTROPY_AGE: Duration = Duration::from_secs(60);
 
@@ -184,6 +198,8 @@ pub struct Links {
     dials: BTreeMap<DialPlace, Dial>,
     /// Whose beacons carry which tag.
     tags: BoundedMap<(InterfaceId, BeaconTag), NodeId>,
+    /// Peers whose last link did not hold.
+    struck: BoundedMap<(InterfaceId, NodeId), Strikes>,
     deadlines: Deadlines<Timer>,
     random: Stream,
     entropy: Entropy,
@@ -267,6 +283,7 @@ impl Links {
             by_first: BTreeMap::new(),
             dials: BTreeMap::new(),
             tags: BoundedMap::new(TAGS, MapOverflow::EvictLeastRecent),
+            struck: BoundedMap::new(STRUCK, MapOverflow::EvictLeastRecent),
             deadlines: Deadlines::default(),
             random: seed.fork("links"),
             entropy: Entropy::Fresh,
@@ -379,7 +396,8 @@ impl Links {
         if let Some(old) = self.by_peer.get(&(iface, peer)).copied() {
             self.end(cx, old, Down::Replaced, out);
         }
-        let Ok(key) = self.links.insert(Link::new(made, pace, cx.now)) else {
+        let strikes = self.struck.remove(&(iface, peer)).unwrap_or(Strikes::NONE);
+        let Ok(key) = self.links.insert(Link::new(made, strikes, pace, cx.now)) else {
             self.refusals.count(Refused::crowded);
             self.sessions.retire(cx.now, (iface, session));
             return None;
@@ -395,6 +413,7 @@ impl Links {
             self.linked(met);
         }
         out.push(Effect::Up(self.links.get(key)?.status(id)));
+        self.at_desk(cx, id, out, Link::tell);
         self.schedule(id);
         self.space_probes(iface);
         Some(id)
@@ -408,6 +427,11 @@ impl Links {
             self.sessions.retire(cx.now, (link.iface, session));
         }
         let peer = (link.iface, link.peer.node_id());
+        let strikes = link.last_strikes(why, cx.now);
+        if strikes.count(cx.now) > 0 {
+            // At the bound whoever was struck longest ago is forgotten.
+            let _forgotten = self.struck.insert(peer, strikes);
+        }
         let place = (link.iface, link.endpoint, BeaconTag::ANYBODY);
         let shown = link.lives_at().map(|_| place);
         if self.by_peer.get(&peer) == Some(&id) {
@@ -578,7 +602,7 @@ impl Machine for Links {
             Input::Undial { iface, to } => self.undial((iface, Some(to), BeaconTag::ANYBODY)),
             Input::Retag(iface, tag) => self.retag(cx, iface, tag),
             Input::Named { link, tag } => self.named(link, tag),
-            Input::Heard { link } => self.heard_otherwise(cx, link),
+            Input::Heard { link } => self.heard_otherwise(cx, link, out),
             Input::Policy(policy) => self.set_policy(cx, policy, out),
             Input::Price { iface, price } => self.set_price(iface, price, out),
             Input::Entropy(entropy) => self.entropy(cx, &entropy),

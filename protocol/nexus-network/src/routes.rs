@@ -10,6 +10,7 @@
 //! Parts of the organ of announces, which owns what was verified and knows the links: no organ of their own.
 //! Spec: spec/network.md#routes.
 
+mod chains;
 mod choice;
 mod distance;
 mod entry;
@@ -18,7 +19,7 @@ pub mod policy;
 mod table;
 
 pub use choice::MAX_HOPS;
-pub(crate) use choice::{Stance, is_more_by_a_quarter};
+pub(crate) use choice::{Approach, Stance, is_more_by_a_quarter};
 pub use distance::{Distance, Edition};
 pub use entry::{Claim, NextHop, RoutingEntry, Stage};
 pub(crate) use policy::{LargestProspect, score_of_prospect};

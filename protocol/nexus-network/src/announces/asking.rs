@@ -9,7 +9,7 @@ use super::costs::{Outlet, message_of};
 use super::neighbours::Neighbouring;
 use super::own::Renewal;
 use super::{Announces, Effect, Motive, Timer, count};
-use crate::links::LinkId;
+use crate::links::{LinkId, Trust};
 use crate::routes::PathPolicy;
 
 /// A destination is asked at most once in this time,
@@ -86,12 +86,15 @@ impl Announces {
 
     fn towards(&self, destination: &DestinationHash, from: Option<LinkId>) -> Option<LinkId> {
         let is_back = |link: &LinkId| from == Some(*link);
-        let path = self.best(destination, PathPolicy::Cheapest, from).and_then(|best| best.next_hop().link());
+        let is_trusted =
+            |link: &LinkId| self.links.get(*link).is_some_and(|other| other.trust != Trust::Doubted);
+        let best = self.best(destination, PathPolicy::Cheapest, from).and_then(|best| best.next_hop().link());
         let stale = || {
             let infeasible = self.routes.cheapest_infeasible(destination)?;
             infeasible.next_hop().link().filter(|link| !is_back(link) && self.links.get(*link).is_some())
         };
-        path.or_else(stale)
+        // Whoever may be gone is asked for want of anybody else.
+        best.filter(is_trusted).or_else(|| stale().filter(is_trusted)).or(best).or_else(stale)
     }
 
     pub(super) fn asking_interval(&self, link: LinkId) -> Duration {

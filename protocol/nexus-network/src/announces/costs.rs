@@ -327,15 +327,23 @@ impl Announces {
         destination: DestinationHash,
         out: &mut impl Sink<Effect>,
     ) {
-        let Some(known) = self.known.get(&destination) else {
-            if self.takes_request(cx.now, link) {
-                self.find(cx, destination, SearchMotive::Packet, out);
-            }
-            return;
-        };
-        let told = known.told;
+        if self.known.get(&destination).is_some() {
+            return self.tell_if_withdrawn(cx.now, Some(link), &destination);
+        }
+        if self.takes_request(cx.now, link) {
+            self.find(cx, destination, SearchMotive::Packet, out);
+        }
+    }
+
+    pub(super) fn tell_if_withdrawn(
+        &mut self,
+        now: Instant,
+        link: Option<LinkId>,
+        destination: &DestinationHash,
+    ) {
+        let told = self.known.get(destination).and_then(|known| known.told);
         if told.is_some_and(|told| told.standing == Standing::Withdrawn) {
-            self.owe_one(cx.now, Some(link), &destination);
+            self.owe_one(now, link, destination);
         }
     }
 }

@@ -11,7 +11,7 @@ use super::costs::{PENDING, Pending};
 use super::finding::{TAKEN_AT_ONCE, TAKEN_EVERY};
 use super::known::{Place, Via};
 use crate::interface::InterfaceId;
-use crate::links::LinkId;
+use crate::links::{LinkId, Trust};
 
 /// One link.
 #[derive(Debug)]
@@ -19,6 +19,10 @@ pub(super) struct Neighbouring {
     pub(super) iface: InterfaceId,
     pub(super) peer: IdentityHash,
     pub(super) hop: Hop,
+    /// How far the peer is believed to be there,
+    pub(super) trust: Trust,
+    /// and how many of 255 frames it answers, if that is known.
+    pub(super) reliability: Option<u8>,
     pub(super) up_at: Instant,
     /// How far the peer was told of what was known when the link came up.
     pub(super) told: Option<Place>,
@@ -60,6 +64,8 @@ impl Neighbouring {
             iface,
             peer,
             hop,
+            trust: Trust::Sure,
+            reliability: None,
             up_at: now,
             told: None,
             told_again: 0,

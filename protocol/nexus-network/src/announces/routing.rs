@@ -15,9 +15,9 @@ use super::known::{Path, PathState, Told, Via};
 use super::neighbours::Neighbours;
 use super::{Announces, Effect, LINK_REFRESH, Medium, REFRESH, Timer};
 use crate::interface::InterfaceId;
-use crate::links::LinkId;
+use crate::links::{LinkId, Trust};
 use crate::routes::{
-    Claim, Distance, Edition, NextHop, PathName, PathPolicy, Put, RoutingEntry, Stage, Stance,
+    Approach, Claim, Distance, Edition, NextHop, PathName, PathPolicy, Put, RoutingEntry, Stage, Stance,
     is_more_by_a_quarter,
 };
 
@@ -74,6 +74,10 @@ impl Announces {
     ) -> Option<Step> {
         let best = self.best(destination, policy, except)?;
         let (next_hop, stage) = (best.next_hop(), best.stage());
+        if best.is_doubted() {
+            // It goes where it may arrive, there being nothing better; whoever sent it here knows better perhaps.
+            self.tell_if_withdrawn(now, except, destination);
+        }
         let path = self.routes.name(destination, next_hop);
         if let Some(entry) = self.routes.named(path) {
             entry.use_at(seconds(now));
@@ -113,8 +117,9 @@ impl Announces {
         policy: PathPolicy,
         except: Option<LinkId>,
     ) -> Option<&RoutingEntry> {
-        self.routes
-            .best(destination, policy, except, |next_hop| hop_of(&self.links, &self.interfaces, next_hop))
+        self.routes.best(destination, policy, except, |next_hop| {
+            approach_of(&self.links, &self.interfaces, next_hop)
+        })
     }
 
     fn path_of(&self, entry: &RoutingEntry, now_s: u32) -> Option<Path> {
@@ -180,11 +185,19 @@ impl Announces {
         Some(told)
     }
 
+    /// The same, for what is to be said with the announce: none if the path is of an older emission than the announce that is known. Its
+    /// cost would be taken for the newer one's, by which this node does not bind itself.
+    pub(super) fn quote_announced(&mut self, now: Instant, destination: &DestinationHash) -> Option<Told> {
+        let offered = self.routes.offer(destination)?.random_hash();
+        let newest = self.known.get(destination)?.random_hash;
+        if offered == newest { self.quote(now, destination) } else { None }
+    }
+
     fn assess(&mut self, now: Instant, destination: &DestinationHash, stance: Stance) {
         let distance = self.known.get(destination).and_then(|known| known.distance);
         let (links, interfaces) = (&self.links, &self.interfaces);
-        let hop_of = |next_hop| hop_of(links, interfaces, next_hop);
-        self.routes.assess(destination, distance, seconds(now), stance, hop_of);
+        let approach_of = |next_hop| approach_of(links, interfaces, next_hop);
+        self.routes.assess(destination, distance, seconds(now), stance, approach_of);
     }
 
     /// A neighbour says what its path costs, of the emission that is known.
@@ -220,7 +233,7 @@ impl Announces {
     }
 
     /// What is said, with the hop added and rounded: once for each candidate, not for each packet.
-    fn rounded(
+    pub(super) fn rounded(
         &self,
         said: CompactPathCost,
         hop: &Hop,
@@ -274,7 +287,7 @@ impl Announces {
                     known.told = Some(Told { standing: Standing::Withdrawn, ..told });
                 }
                 self.owe_everybody(cx.now, destination);
-                self.repeat_later(cx.now, *destination, 0);
+                self.repeat_soon(cx.now, *destination);
             }
             // Of another emission it is told with the announce.
             Some(offer) if offer.random_hash() == told.random_hash => {
@@ -285,7 +298,9 @@ impl Announces {
                     || total(offer).is_some_and(|cost| has_moved(told.cost.cumulative_cost, cost))
                 {
                     self.owe_everybody(cx.now, destination);
-                    if is_newer {
+                    if is_back {
+                        self.repeat_soon(cx.now, *destination);
+                    } else if is_newer {
                         self.repeat_later(cx.now, *destination, 0);
                     }
                 } else if offer.next_hop() != told.over {
@@ -315,50 +330,6 @@ impl Announces {
         }
     }
 
-    /// What a hop over a link costs is another than before.
-    pub(super) fn measured(&mut self, cx: Cx, link: LinkId, hop: Hop, out: &mut impl Sink<Effect>) {
-        let Some(other) = self.links.get_mut(link) else { return };
-        let before = core::mem::replace(&mut other.hop, hop);
-        let [old, new] = [before, hop].map(|hop| u64::from(hop.latency.0));
-        let is_slower_or_faster = is_more_by_a_quarter(old, new) || is_more_by_a_quarter(new, old);
-        if before.price == hop.price && !is_slower_or_faster {
-            return;
-        }
-        for destination in self.routes.over(|next_hop| next_hop.link() == Some(link)) {
-            let next_hop = NextHop::Link {
-                iface: self.links.get(link).map_or(InterfaceId(0), |other| other.iface),
-                link,
-            };
-            let Some(entry) = self.routes.get(&destination, next_hop).copied() else { continue };
-            let cost = self.rounded(entry.said(), &hop, destination, entry.random_hash(), entry.generation());
-            if let Some(entry) = self.routes.get_mut(&destination, next_hop) {
-                entry.set_cost(cost);
-            }
-            self.reconsider(cx, &destination, Stance::Steady, out);
-        }
-    }
-
-    /// A link is no more: its candidates go over another link with the same peer, if there is one, or are dropped.
-    pub(super) fn lose_link(&mut self, cx: Cx, link: LinkId, out: &mut impl Sink<Effect>) {
-        let Some(iface) = self.links.get(link).map(|other| other.iface) else { return };
-        let lost = NextHop::Link { iface, link };
-        let instead = self.links.down(link);
-        for destination in self.routes.over(|next_hop| next_hop == lost) {
-            let _there: bool = match instead {
-                Some((link, iface)) => self.routes.reroute(&destination, lost, NextHop::Link { iface, link }),
-                None => self.routes.remove(&destination, lost),
-            };
-            self.reconsider(cx, &destination, Stance::Open, out);
-        }
-    }
-
-    /// An interface is no more: nothing is heard in clear there.
-    pub(super) fn lose_interface(&mut self, cx: Cx, iface: InterfaceId, out: &mut impl Sink<Effect>) {
-        for destination in self.routes.over(|next_hop| next_hop == NextHop::Clear(iface)) {
-            self.drop_candidate(cx, &destination, NextHop::Clear(iface), out);
-        }
-    }
-
     /// Forgets what nobody said for too long, in a part of the table.
     pub(super) fn sweep(&mut self, cx: Cx, out: &mut impl Sink<Effect>) {
         let now_s = seconds(cx.now);
@@ -379,12 +350,29 @@ impl Announces {
     }
 }
 
+/// How a neighbour is reached, if it is linked.
+fn approach_of(
+    links: &Neighbours,
+    interfaces: &BTreeMap<InterfaceId, Medium>,
+    next_hop: NextHop,
+) -> Option<Approach> {
+    match next_hop {
+        NextHop::Link { link, .. } => links.get(link).map(|other| Approach {
+            hop: other.hop,
+            trust: other.trust,
+            reliability: other.reliability,
+        }),
+        NextHop::Clear(iface) => interfaces.get(&iface).map(|medium| Approach {
+            hop: medium.hop,
+            trust: Trust::Sure,
+            reliability: None,
+        }),
+    }
+}
+
 /// What a hop to a neighbour costs, if that neighbour is there.
 fn hop_of(links: &Neighbours, interfaces: &BTreeMap<InterfaceId, Medium>, next_hop: NextHop) -> Option<Hop> {
-    match next_hop {
-        NextHop::Link { link, .. } => links.get(link).map(|other| other.hop),
-        NextHop::Clear(iface) => interfaces.get(&iface).map(|medium| medium.hop),
-    }
+    approach_of(links, interfaces, next_hop).map(|approach| approach.hop)
 }
 
 /// Whole seconds since boot.

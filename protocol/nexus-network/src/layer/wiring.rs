@@ -89,6 +89,9 @@ impl Organs {
                 out.push(Effect::LinkDown { last, why });
             }
             L::Beaconed(link) => self.broadcast.handle(cx, B::Beaconed(link), nerves),
+            L::Stands { link, trust, reliability } => {
+                self.announces.handle(cx, A::LinkStands { link, trust, reliability }, nerves);
+            }
             L::Measured { link, hop } => self.announces.handle(cx, A::LinkMeasured { link, hop }, nerves),
             L::EntropyWanted => out.push(Effect::EntropyWanted),
         }

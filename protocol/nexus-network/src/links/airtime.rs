@@ -22,6 +22,8 @@ pub(super) struct Airtime {
 struct Budgets {
     handshakes: Bucket,
     keeping: Bucket,
+    /// A quarter of what the latter saves up, in microseconds: acknowledgements leave three of them, and questions in a hurry two.
+    quarter: u64,
     beacons: Bucket,
 }
 
@@ -32,8 +34,12 @@ pub(super) enum Purpose {
     Handshake,
     /// Asking a peer for something: whether it is there, another key.
     Asking,
-    /// Answers to that, and acknowledgements in frames of their own.
+    /// Asking it whether it is there while traffic waits for the answer.
+    Urgent,
+    /// Answers to that.
     Answering,
+    /// Acknowledgements in frames of their own.
+    Acknowledging,
     /// Being found.
     Beacon,
 }
@@ -71,6 +77,7 @@ impl Airtime {
             airtime.budgets = Some(Budgets {
                 handshakes: bucket(share(HANDSHAKES), handshake, SAVED),
                 keeping: bucket(share(KEEPING), keeping, SAVED),
+                quarter: burst(share(KEEPING), keeping, SAVED).as_micros() / 4,
                 beacons: bucket(share(BEACONS), beacon, SAVED_BEACONS),
             });
         }
@@ -107,9 +114,15 @@ impl Airtime {
     /// When a frame of `bytes` can be sent. Whoever asks keeps enough for the longest answer: else the many who ask would leave
     /// nothing for those who answer, and ask in vain.
     pub(super) fn ready_at(&mut self, purpose: Purpose, bytes: usize) -> Instant {
-        let kept = match purpose {
-            Purpose::Asking => self.answering(),
-            Purpose::Handshake | Purpose::Answering | Purpose::Beacon => Duration::ZERO,
+        let kept = match (purpose, &self.budgets) {
+            (Purpose::Asking, _) => self.answering(),
+            // Traffic must not keep links from being kept where there is none.
+            (Purpose::Urgent, Some(budgets)) => Duration::from_micros(budgets.quarter.saturating_mul(2)),
+            (Purpose::Acknowledging, Some(budgets)) => {
+                Duration::from_micros(budgets.quarter.saturating_mul(3))
+            }
+            (Purpose::Urgent | Purpose::Acknowledging, None)
+            | (Purpose::Handshake | Purpose::Answering | Purpose::Beacon, _) => Duration::ZERO,
         };
         let airtime = self.occupied(bytes).plus(kept).as_micros();
         self.budgets.as_mut().map_or(Instant::BOOT, |budgets| budgets.of(purpose).holds_at(airtime))
@@ -174,7 +187,9 @@ impl Budgets {
     const fn of(&mut self, purpose: Purpose) -> &mut Bucket {
         match purpose {
             Purpose::Handshake => &mut self.handshakes,
-            Purpose::Asking | Purpose::Answering => &mut self.keeping,
+            Purpose::Asking | Purpose::Urgent | Purpose::Answering | Purpose::Acknowledging => {
+                &mut self.keeping
+            }
             Purpose::Beacon => &mut self.beacons,
         }
     }
@@ -183,11 +198,17 @@ impl Budgets {
 /// A bucket of airtime, in microseconds, of which no hour sees more than `hourly`: what is saved up and what comes in an hour
 /// together. At least one `unit` can be saved up, however little `hourly` is, and at most `saved`.
 fn bucket(hourly: Duration, unit: Duration, saved: u64, spread: Duration) -> Bucket {
+    let burst = burst(hourly, unit, saved);
     let quarter = Duration::from_micros(hourly.as_micros() / 4);
-    let burst = quarter.min(unit.times(saved)).max(unit).max(Duration::from_micros(1));
     let steady = hourly.minus(burst).max(quarter).as_micros().max(1);
     let every = Duration::from_micros(spread.as_micros().div_ceil(steady));
     Bucket::new(every, u32::try_from(burst.as_micros()).unwrap_or(u32::MAX))
+}
+
+/// What such a bucket saves up.
+fn burst(hourly: Duration, unit: Duration, saved: u64) -> Duration {
+    let quarter = Duration::from_micros(hourly.as_micros() / 4);
+    quarter.min(unit.times(saved)).max(unit).max(Duration::from_micros(1))
 }
 
 /// A PING or PONG, sealed.

@@ -9,6 +9,7 @@ use nexus_wire::nexus::Layout as _;
 use nexus_wire::nexus::frame::{BeaconTag, Cookie, Finish, First, Reply, SessionId};
 use nexus_wire::nexus::handshake::{LinkPayload, ReplyPayload, prologue};
 
+use super::airtime::Purpose;
 use super::keys::Keys;
 use super::link::{Link, Made};
 use super::opening::cause;
@@ -275,7 +276,7 @@ impl Links {
     /// The answer to message 3 was lost, and it comes again.
     fn finish_again(&mut self, cx: Cx, id: LinkId, name: [u8; 16], out: &mut impl Sink<Effect>) {
         if self.links.get(id.0).is_some_and(|link| link.finish == Some(name)) {
-            self.at_desk(cx, id, out, |link, desk| link.say_nothing_within_budget(desk));
+            self.at_desk(cx, id, out, |link, desk| link.say_nothing_within_budget(Purpose::Answering, desk));
         } else {
             self.refusals.count(Refused::replayed);
         }

@@ -9,7 +9,7 @@ use super::opening::Opening;
 use super::sessions::Sessions;
 use super::strangers::Strangers;
 use super::waiting::Waiting;
-use super::{Interface, Links, TAGS, Timer};
+use super::{Interface, Links, STRUCK, TAGS, Timer};
 
 /// How much the organ may hold.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +58,7 @@ impl MemoryBound for Links {
             .saturating_add(dials.saturating_mul(PER_DIAL))
             .saturating_add(interfaces.saturating_mul(PER_INTERFACE))
             .saturating_add(TAGS.saturating_mul(256))
+            .saturating_add(STRUCK.saturating_mul(320))
             .saturating_add(timers)
             .saturating_add(Sessions::memory_bound(sessions, interfaces))
             .saturating_add(self.tap.memory_bound())

@@ -5,6 +5,7 @@
 mod liveness;
 mod rekey;
 mod sealing;
+mod suspicion;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -21,7 +22,8 @@ use super::keys::{CannotOpen, Keys};
 use super::pace::Pace;
 use super::refusals::{Refusals, Refused};
 use super::sessions::Sessions;
-use super::status::{LinkStatus, Traffic};
+use super::status::{Down, LinkStatus, Traffic};
+use super::trials::Strikes;
 use super::{Effect, LinkId};
 use crate::interface::{Endpoint, InterfaceId};
 use crate::media::{Frame, Seal};
@@ -29,7 +31,8 @@ use crate::media::{Frame, Seal};
 use liveness::{Acks, Moved, Probe};
 pub(super) use rekey::Wish;
 use rekey::{Answered, Offer};
-pub(super) use sealing::Sealing;
+pub(super) use sealing::{Due, Sealing};
+use suspicion::Suspicion;
 
 /// A link that is up.
 #[derive(Debug)]
@@ -59,6 +62,7 @@ pub(super) struct Link {
     /// No offer and no renewal before: an earlier one was in vain.
     rekey_not_before: Instant,
     probe: Probe,
+    suspicion: Suspicion,
     acks: Acks,
     moved: Option<Moved>,
     rtt: Option<Duration>,
@@ -120,9 +124,11 @@ impl Link {
         + 2_048
         + size_of::<fragments::Set<SessionId>>()
         + fragments::Set::<SessionId>::MEMORY_BOUND
-        + Acks::MEMORY_BOUND;
+        + Acks::MEMORY_BOUND
+        + Suspicion::MEMORY_BOUND;
 
-    pub(super) fn new(made: Made, pace: Pace, now: Instant) -> Self {
+    /// A link with a peer that was doubted so often of late.
+    pub(super) fn new(made: Made, strikes: Strikes, pace: Pace, now: Instant) -> Self {
         let Made { iface, endpoint, peer, keys, peer_max_frame, finish, unshown } = made;
         Self {
             iface,
@@ -143,6 +149,7 @@ impl Link {
             rekeys: 0,
             rekey_not_before: now,
             probe: Probe::default(),
+            suspicion: Suspicion::new(strikes, pace.trial, now),
             acks: Acks::default(),
             moved: unshown.map(Moved::new),
             rtt: None,
@@ -176,7 +183,15 @@ impl Link {
             received: self.received,
             acknowledged: self.acks.acknowledged,
             unacknowledged: self.acks.lost,
+            trust: self.suspicion.trust(),
+            doubts: self.suspicion.doubts,
+            reliability: self.suspicion.reliability(),
         }
+    }
+
+    /// What its peer is remembered by once it is down.
+    pub(super) fn last_strikes(&self, why: Down, now: Instant) -> Strikes {
+        self.suspicion.last_strikes(why, now)
     }
 
     /// Where the peer was shown to receive.
@@ -259,6 +274,7 @@ impl Link {
     ) -> Slot {
         let now = desk.cx.now;
         self.heard_at = now;
+        self.heard_of_peer(desk);
         let slot = match slot {
             Slot::Previous => return Slot::Previous,
             Slot::Next => {
@@ -362,15 +378,23 @@ impl Link {
 
     /// When a question of this length can be asked.
     fn askable_at<'b, S>(body: &impl Body<'b>, desk: &mut Desk<'_, S>) -> Instant {
+        Self::sayable_at(Purpose::Asking, body, desk)
+    }
+
+    fn sayable_at<'b, S>(purpose: Purpose, body: &impl Body<'b>, desk: &mut Desk<'_, S>) -> Instant {
         let bytes = MessageWriter::len_of(body).saturating_add(SEALED_OVERHEAD);
-        desk.airtime.ready_at(Purpose::Asking, bytes).max(desk.cx.now.after(Duration::from_micros(1)))
+        desk.airtime.ready_at(purpose, bytes).max(desk.cx.now.after(Duration::from_micros(1)))
     }
 
     /// Sends a frame without messages, if its medium has airtime for it. Whether it left.
-    pub(super) fn say_nothing_within_budget<S: Sink<Effect>>(&self, desk: &mut Desk<'_, S>) -> bool {
+    pub(super) fn say_nothing_within_budget<S: Sink<Effect>>(
+        &self,
+        purpose: Purpose,
+        desk: &mut Desk<'_, S>,
+    ) -> bool {
         let ack = if self.acks.is_owed() { Self::ack_len() } else { 0 };
         let bytes = SEALED_OVERHEAD.saturating_add(ack);
-        let paid = desk.airtime.take(desk.cx.now, Purpose::Answering, bytes);
+        let paid = desk.airtime.take(desk.cx.now, purpose, bytes);
         if paid {
             self.say_nothing(desk);
         }

@@ -1,10 +1,11 @@
 //! What broadcasts tell the links: what this node and its peers call themselves in beacons, and who was heard.
 
 use nexus_crypto::NodeId;
-use nexus_machine::{Cx, Duration, Instant};
+use nexus_machine::{Cx, Duration, Instant, Sink};
 use nexus_wire::nexus::frame::BeaconTag;
 
-use super::{Interface, LinkId, Links};
+use super::link::Link;
+use super::{Effect, Interface, LinkId, Links};
 use crate::interface::InterfaceId;
 
 /// For so long this node answers to what it was called before.
@@ -42,10 +43,8 @@ impl Links {
 
     /// The peer of a link was heard by another way, authentically: it need not be asked so soon. That it is there says nothing of its
     /// end of the link, so a question that was asked is still to be answered.
-    pub(super) fn heard_otherwise(&mut self, cx: Cx, id: LinkId) {
-        if let Some(link) = self.links.get_mut(id.0) {
-            link.heard_at = cx.now;
-        }
+    pub(super) fn heard_otherwise(&mut self, cx: Cx, id: LinkId, out: &mut impl Sink<Effect>) {
+        self.at_desk(cx, id, out, Link::heard_otherwise);
         self.schedule(id);
     }
 

@@ -24,6 +24,10 @@ pub(super) struct Pace {
     pub(super) acknowledged: bool,
     /// The airtime of the longest frame.
     pub(super) frame_airtime: Duration,
+    /// The airtime of a node's announce, sealed.
+    pub(super) announce_airtime: Duration,
+    /// How long a peer that was doubted for the first time is not trusted, once it is heard again.
+    pub(super) trial: Duration,
     /// The airtime of a message 2: what the back-off of handshakes counts in.
     pub(super) reply_airtime: Duration,
     /// From a message 1 to its repetition,
@@ -42,6 +46,10 @@ pub(super) struct Pace {
 const SLOW_BPS: u64 = 10_000;
 /// Below this rate packets are acknowledged.
 const ACKNOWLEDGED_BPS: u64 = 1_000_000;
+/// An announce without data of its node's own with cost and seal, in bytes.
+const ANNOUNCE: usize = 233;
+/// A peer that is heard again after it was doubted is not trusted for so long, or for four of the longest frames.
+const TRIAL: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3_600);
 const MEGABYTE: u64 = 1_000_000;
 
@@ -73,6 +81,8 @@ impl Pace {
             is_shared: radio,
             acknowledged: radio || below(ACKNOWLEDGED_BPS),
             frame_airtime,
+            announce_airtime: profile.airtime(ANNOUNCE),
+            trial: TRIAL.max(frame_airtime.times(4)),
             reply_airtime,
             first_wait,
             finish_wait,

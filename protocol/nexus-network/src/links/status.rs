@@ -34,6 +34,25 @@ pub struct LinkStatus {
     pub acknowledged: u64,
     /// Those of which it does not say so.
     pub unacknowledged: u64,
+    /// How far its peer is believed to be there.
+    pub trust: Trust,
+    /// How often that was doubted.
+    pub doubts: u32,
+    /// How many of 255 frames are answered; none if nothing is known.
+    pub reliability: Option<u8>,
+}
+
+/// How far the peer of a link is believed to be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Trust {
+    /// It is, or nothing was asked of it.
+    Sure,
+    /// Nothing was heard of it for three rounds.
+    Quiet,
+    /// It is heard again after it was doubted, not for long enough yet.
+    Trial,
+    /// It did not answer while traffic went to it, and nothing was heard of it since.
+    Doubted,
 }
 
 /// Frames and bytes, framing of the medium not counted.

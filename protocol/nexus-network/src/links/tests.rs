@@ -11,5 +11,6 @@ mod hostile;
 mod lawful;
 mod refused;
 mod rekeys;
+mod suspicion;
 mod upkeep;
 mod world;

@@ -9,7 +9,7 @@ use nexus_wire::nexus::frame::{
 };
 use nexus_wire::nexus::recording::Direction;
 
-use super::link::{Received, Sealing};
+use super::link::{Due, Received, Sealing};
 use super::refusals::Refused;
 use super::sessions::Owner;
 use super::status::Down;
@@ -134,10 +134,10 @@ impl Links {
             self.withhold();
             return Err(Withheld);
         };
-        match link.seal(&mut frame.bytes, &mut self.tap) {
-            Sealing::To(endpoint) => {
+        match link.seal(cx.now, &mut frame.bytes, &mut self.tap) {
+            Sealing::To(endpoint, due) => {
                 frame.to = endpoint;
-                if link.is_used_up() {
+                if due == Due::Sooner || link.is_used_up() {
                     self.schedule(id);
                 }
                 Ok(())

@@ -4,10 +4,10 @@ use nexus_crypto::DestinationHash;
 use nexus_wire::nexus::path_cost::Hop;
 
 use super::distance::Distance;
-use super::entry::{NextHop, RoutingEntry};
+use super::entry::{NextHop, RoutingEntry, Standing};
 use super::policy::{KEPT_POLICIES, Largest, Merits, PathPolicy, score};
 use super::table::{PATHS, Table};
-use crate::links::LinkId;
+use crate::links::{LinkId, Trust};
 
 /// A path is no longer than this, in hops: packets and announces are not carried further.
 pub const MAX_HOPS: u8 = 127;
@@ -21,13 +21,45 @@ pub(crate) enum Stance {
     Steady,
 }
 
-/// What a candidate competes with others in: what is trusted before what is not, links before what is in clear, what was said of
-/// late before what is stale.
+/// How a next hop is reached.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Approach {
+    /// What the hop adds to a path.
+    pub(crate) hop: Hop,
+    /// How far its peer is believed to be there.
+    pub(crate) trust: Trust,
+    /// How many of 255 frames are answered; none if nothing is known.
+    pub(crate) reliability: Option<u8>,
+}
+
+/// What a candidate competes with others in: a path whose packets are proved before one that swallows them, links before what is in
+/// clear, a peer that is believed to be there before one that is not, what was said of late before what is stale.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct League {
     distrusted: bool,
     clear: bool,
+    doubt: Doubt,
     stale: bool,
+}
+
+/// How much a next hop is doubted, the least first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Doubt {
+    None,
+    /// It is there, and was not a while ago.
+    Trial,
+    /// It may be gone: nobody else is told of the path.
+    Silent,
+}
+
+impl Doubt {
+    const fn of(trust: Trust) -> Self {
+        match trust {
+            Trust::Sure | Trust::Quiet => Self::None,
+            Trust::Trial => Self::Trial,
+            Trust::Doubted => Self::Silent,
+        }
+    }
 }
 
 /// A candidate, and what tells it from the others.
@@ -42,7 +74,7 @@ struct Contender {
 }
 
 impl Table {
-    /// Judges the candidates for a destination anew, against what this node said itself. `hop_of` is the hop to a neighbour,
+    /// Judges the candidates for a destination anew, against what this node said itself. `approach_of` is the way to a neighbour,
     /// if it is there.
     pub(crate) fn assess(
         &mut self,
@@ -50,14 +82,14 @@ impl Table {
         distance: Option<Distance>,
         now_s: u32,
         stance: Stance,
-        hop_of: impl Fn(NextHop) -> Option<Hop>,
+        approach_of: impl Fn(NextHop) -> Option<Approach>,
     ) {
         let group = self.group(destination);
         let mut contenders: [Option<Contender>; PATHS] = [None; PATHS];
         for (contender, place) in contenders.iter_mut().zip(group.places()) {
             *contender = self.at(*place).map(|entry| {
-                let hop = hop_of(entry.next_hop());
-                Contender::of(*place, entry, distance, now_s, hop)
+                let approach = approach_of(entry.next_hop());
+                Contender::of(*place, entry, distance, now_s, approach)
             });
         }
         let best_league = contenders.iter().flatten().filter_map(|contender| contender.league).min();
@@ -91,7 +123,12 @@ impl Table {
         }
         for contender in contenders.iter().flatten() {
             if let Some(entry) = self.at_mut(contender.place) {
-                entry.judge(contender.league.is_some(), contender.wins);
+                let standing = match contender.league.map(|league| league.doubt) {
+                    None => Standing::Unusable,
+                    Some(Doubt::Silent) => Standing::Doubted,
+                    Some(Doubt::None | Doubt::Trial) => Standing::Usable,
+                };
+                entry.judge(standing, contender.wins);
             }
         }
     }
@@ -103,7 +140,7 @@ impl Table {
         destination: &DestinationHash,
         policy: PathPolicy,
         except: Option<LinkId>,
-        hop_of: impl Fn(NextHop) -> Option<Hop>,
+        approach_of: impl Fn(NextHop) -> Option<Approach>,
     ) -> Option<&RoutingEntry> {
         let number = policy.number();
         let is_allowed = |entry: &RoutingEntry| except.is_none() || entry.next_hop().link() != except;
@@ -113,26 +150,27 @@ impl Table {
         }
         let rest = || {
             let usable = self.paths(destination).filter(|entry| entry.is_usable() && is_allowed(entry));
-            usable.filter_map(|entry| Some((entry, entry.merits(Some(&hop_of(entry.next_hop())?)))))
+            usable.filter_map(|entry| {
+                let approach = approach_of(entry.next_hop())?;
+                Some((entry, entry.merits(Some(&approach)), Doubt::of(approach.trust)))
+            })
         };
-        let largest = rest().fold(Largest::default(), |largest, (_, merits)| largest.with(&merits));
-        let value = |(entry, merits): &(&RoutingEntry, Merits)| {
+        let largest = rest().fold(Largest::default(), |largest, (_, merits, _)| largest.with(&merits));
+        let value = |(entry, merits, doubt): &(&RoutingEntry, Merits, Doubt)| {
             let is_clear = entry.next_hop().link().is_none();
-            (
-                entry.is_distrusted(),
-                is_clear,
-                score(policy, merits, &largest),
-                entry.metric(),
-                entry.next_hop(),
-            )
+            let is_distrusted = entry.is_distrusted();
+            let score = score(policy, merits, &largest);
+            (is_distrusted, is_clear, *doubt, score, entry.metric(), entry.next_hop())
         };
-        rest().min_by_key(value).map(|(entry, _)| entry)
+        rest().min_by_key(value).map(|(entry, ..)| entry)
     }
 
-    /// The path that this node offers to others: the cheapest of the newest edition that is trusted.
+    /// The path that this node offers to others: the cheapest of the newest edition, if its next hop is believed to be there and to
+    /// carry packets on.
     #[must_use]
     pub(crate) fn offer(&self, destination: &DestinationHash) -> Option<&RoutingEntry> {
-        let usable = || self.paths(destination).filter(|entry| entry.is_usable() && !entry.is_distrusted());
+        let is_sure = |entry: &RoutingEntry| !entry.is_doubted() && !entry.is_distrusted();
+        let usable = || self.paths(destination).filter(|entry| entry.is_usable() && is_sure(entry));
         let newest = usable().map(RoutingEntry::edition).max()?;
         let of_newest = || usable().filter(|entry| entry.edition() == newest);
         let cheapest = PathPolicy::Cheapest.number();
@@ -158,18 +196,21 @@ impl Contender {
         entry: &RoutingEntry,
         distance: Option<Distance>,
         now_s: u32,
-        hop: Option<Hop>,
+        approach: Option<Approach>,
     ) -> Self {
         let is_feasible = distance.is_none_or(|distance| distance.admits(entry.edition(), entry.least()));
         let (cost, hops) = entry.metric();
         let is_short = hops <= MAX_HOPS;
-        let distrusted = entry.is_distrusted();
-        let league =
-            League { distrusted, clear: entry.next_hop().link().is_none(), stale: entry.is_stale(now_s) };
+        let league = approach.map(|Approach { trust, .. }| League {
+            distrusted: entry.is_distrusted(),
+            clear: entry.next_hop().link().is_none(),
+            doubt: Doubt::of(trust),
+            stale: entry.is_stale(now_s) || trust == Trust::Quiet,
+        });
         Self {
             place,
-            league: (is_feasible && is_short && hop.is_some()).then_some(league),
-            merits: entry.merits(hop.as_ref()),
+            league: league.filter(|_| is_feasible && is_short),
+            merits: entry.merits(approach.as_ref()),
             rank: (cost, hops, entry.next_hop()),
             wins: 0,
         }

@@ -5,6 +5,7 @@ use nexus_wire::nexus::code::BandwidthCode;
 use nexus_wire::nexus::path_cost::{CompactPathCost, CostCode, Generation, Hop, HopCount, LatencyMs};
 use nexus_wire::reticulum::RandomHash;
 
+use super::choice::Approach;
 use super::distance::{Edition, Metric, metric};
 use super::policy::{KEPT, Merits};
 use super::table::NOWHERE;
@@ -72,6 +73,17 @@ pub enum Stage {
     Relay,
 }
 
+/// Whether packets may go by a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// A loop might come of it, or there is no next hop.
+    Unusable,
+    /// They may.
+    Usable,
+    /// They may, and nobody is told of it: its next hop may not be there.
+    Doubted,
+}
+
 /// One path to a destination. Times are seconds since boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RoutingEntry {
@@ -109,6 +121,7 @@ const WINS: u8 = (1 << KEPT) - 1;
 const USABLE: u8 = 1 << 4;
 const LAST: u8 = 1 << 5;
 const FREE: u8 = 1 << 6;
+const DOUBTED: u8 = 1 << 7;
 
 /// Of `proofs`: so many packets are counted,
 const UNPROVED: u8 = 0x3f;
@@ -156,7 +169,7 @@ impl RoutingEntry {
     pub(super) fn renewed(self, later: Self) -> Self {
         let least =
             if self.edition() == later.edition() { self.least().min(later.least()) } else { later.least() };
-        let flags = (self.flags & (WINS | USABLE)) | (later.flags & LAST);
+        let flags = (self.flags & (WINS | USABLE | DOUBTED)) | (later.flags & LAST);
         let Self { reliability, judged, proofs, used, next, .. } = self;
         Self {
             least_cost: least.0,
@@ -219,6 +232,12 @@ impl RoutingEntry {
         self.flags & USABLE != 0
     }
 
+    /// Whether its next hop may not be there: nothing but such paths is withdrawn, and used all the same.
+    #[must_use]
+    pub const fn is_doubted(&self) -> bool {
+        self.flags & DOUBTED != 0
+    }
+
     /// Whether nobody said it for so long that it is kept for want of better only.
     #[must_use]
     pub const fn is_stale(&self, now_s: u32) -> bool {
@@ -263,11 +282,12 @@ impl RoutingEntry {
         (self.cost, self.said_hops.saturating_add(1))
     }
 
-    /// What it is judged by; without a hop to the neighbour, by what that one said.
-    pub(super) fn merits(&self, hop: Option<&Hop>) -> Merits {
+    /// What it is judged by; without a way to the neighbour, by what that one said.
+    pub(super) fn merits(&self, approach: Option<&Approach>) -> Merits {
         let cost = code(self.cost).price();
-        let latency_ms = self.said_latency.max(hop.map_or(0, |hop| hop.latency.0));
-        Merits { cost, latency_ms, reliability: self.reliability() }
+        let latency_ms = self.said_latency.max(approach.map_or(0, |approach| approach.hop.latency.0));
+        let first_hop = approach.and_then(|approach| approach.reliability);
+        Merits { cost, latency_ms, reliability: no_more_than(self.reliability(), first_hop) }
     }
 
     pub(crate) const fn set_cost(&mut self, cost: CostCode) {
@@ -342,9 +362,13 @@ impl RoutingEntry {
     }
 
     /// Sets whether it is usable, and of which policies it is the best.
-    pub(super) const fn judge(&mut self, usable: bool, wins: u8) {
-        let usable = if usable { USABLE } else { 0 };
-        self.flags = (self.flags & !(USABLE | WINS)) | usable | (wins & WINS);
+    pub(super) const fn judge(&mut self, standing: Standing, wins: u8) {
+        let standing = match standing {
+            Standing::Unusable => 0,
+            Standing::Usable => USABLE,
+            Standing::Doubted => USABLE | DOUBTED,
+        };
+        self.flags = (self.flags & !(USABLE | DOUBTED | WINS)) | standing | (wins & WINS);
         self.judged = self.reliability;
     }
 
@@ -355,6 +379,15 @@ impl RoutingEntry {
 
     pub(super) const fn is_free(&self) -> bool {
         self.flags & FREE != 0
+    }
+}
+
+/// A path is not more reliable than its first hop. Of what lies behind that nothing is known before a proof: half of it.
+fn no_more_than(path: Option<u8>, first_hop: Option<u8>) -> Option<u8> {
+    match (path, first_hop) {
+        (Some(path), Some(first_hop)) => Some(path.min(first_hop)),
+        (None, Some(first_hop)) => Some((first_hop / 2).saturating_add(first_hop & 1).max(1)),
+        (path, None) => path,
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Each bucket is a chain through the slab in which the paths of one destination lie next to each other: a look-up is a hash and,
 //! on the average, fewer than two steps. The slab and its buckets grow with what they hold, up to the capacity that the host gave.
+//! What is reached by one next hop is a second chain, so that the loss of a link costs what went over it, and no more.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -9,6 +10,7 @@ use alloc::vec::Vec;
 use nexus_crypto::DestinationHash;
 use nexus_machine::Stream;
 
+use super::chains::Chains;
 use super::entry::{Claim, NextHop, RoutingEntry};
 use super::hashing::HashKey;
 
@@ -27,6 +29,8 @@ pub struct Table {
     entries: Vec<RoutingEntry>,
     /// The first entry of each bucket. Their number is a power of two.
     heads: Vec<u32>,
+    /// What is reached by the same next hop.
+    chains: Chains,
     /// The first entry that was freed.
     free: u32,
     len: usize,
@@ -82,7 +86,16 @@ impl Table {
     pub fn new(capacity: usize, random: &mut Stream) -> Self {
         let key = HashKey::new(random.bytes());
         let capacity = capacity.min(index(NOWHERE).saturating_sub(1));
-        Self { entries: Vec::new(), heads: Vec::new(), free: NOWHERE, len: 0, capacity, key, hands: [0; 2] }
+        Self {
+            entries: Vec::new(),
+            heads: Vec::new(),
+            chains: Chains::default(),
+            free: NOWHERE,
+            len: 0,
+            capacity,
+            key,
+            hands: [0; 2],
+        }
     }
 
     /// How many paths are held.
@@ -145,14 +158,16 @@ impl Table {
             (core::cmp::Reverse(edition), entry.metric(), entry.next_hop())
         };
         let places = group.places().iter().copied();
-        let worst = places.max_by_key(|place| self.at(*place).map(value));
-        let Some(held) = worst.and_then(|place| self.at_mut(place)) else { return Put::Refused };
+        let Some(worst) = places.max_by_key(|place| self.at(*place).map(value)) else { return Put::Refused };
+        let Some(held) = self.at_mut(worst) else { return Put::Refused };
         if value(&entry) >= value(held) {
             return Put::Refused;
         }
-        let next = held.next;
+        let (before, next) = (held.next_hop(), held.next);
         *held = entry;
         held.next = next;
+        self.chains.leave(before, worst);
+        self.chains.join(entry.next_hop(), worst);
         Put::Held
     }
 
@@ -208,18 +223,17 @@ impl Table {
         if self.get(destination, to).is_some() {
             return self.remove(destination, from);
         }
-        let found = self.get_mut(destination, from);
-        let was_there = found.is_some();
-        if let Some(entry) = found {
-            entry.set_next_hop(to);
-        }
-        was_there
+        let PathName(place) = self.name(destination, from);
+        let Some(entry) = self.at_mut(place) else { return false };
+        entry.set_next_hop(to);
+        self.chains.leave(from, place);
+        self.chains.join(to, place);
+        true
     }
 
-    /// Whatever is reached by certain next hops, in an order that is the same in every run. Looks at the whole table.
-    pub(crate) fn over(&self, is_meant: impl Fn(NextHop) -> bool) -> Vec<DestinationHash> {
-        let held = self.entries.iter().filter(|entry| !entry.is_free());
-        held.filter(|entry| is_meant(entry.next_hop())).map(RoutingEntry::destination).collect()
+    /// Whatever is reached by a next hop, in an order that is the same in every run.
+    pub(crate) fn over(&self, next_hop: NextHop) -> Vec<DestinationHash> {
+        self.chains.over(next_hop).filter_map(|place| self.at(place)).map(RoutingEntry::destination).collect()
     }
 
     /// Looks at the next `count` places for paths that ended: forgets them, and returns whose they were.
@@ -283,6 +297,7 @@ impl Table {
             }
             None => self.entries.push(entry),
         }
+        self.chains.join(entry.next_hop(), place);
         self.len = self.len.saturating_add(1);
     }
 
@@ -304,6 +319,7 @@ impl Table {
                 break;
             }
         }
+        self.chains.leave(entry.next_hop(), place);
         let free = self.free;
         if let Some(entry) = self.at_mut(place) {
             entry.free(free);
@@ -317,6 +333,7 @@ impl Table {
         let room = self.heads.len().saturating_mul(2).max(BUCKETS_MIN);
         let wanted = room.min(self.capacity);
         self.entries.reserve_exact(wanted.saturating_sub(self.entries.len()));
+        self.chains.reserve(wanted);
         let mut old = core::mem::replace(&mut self.heads, vec![NOWHERE; room]);
         for head in &mut old {
             self.deal(core::mem::replace(head, NOWHERE));
@@ -366,11 +383,13 @@ impl Table {
     pub fn memory_bound(&self) -> usize {
         let buckets = self.capacity.next_power_of_two().max(BUCKETS_MIN);
         let entries = self.capacity.saturating_mul(size_of::<RoutingEntry>());
-        entries.saturating_add(buckets.saturating_mul(size_of::<u32>()))
+        entries
+            .saturating_add(buckets.saturating_mul(size_of::<u32>()))
+            .saturating_add(Chains::memory_bound(self.capacity))
     }
 }
 
-fn index(place: u32) -> usize {
+pub(super) fn index(place: u32) -> usize {
     usize::try_from(place).unwrap_or(usize::MAX)
 }
 

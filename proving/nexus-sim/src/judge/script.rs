@@ -3,7 +3,7 @@
 use nexus_crypto::{IdentitySeed, NodeIdentity};
 use nexus_machine::{Duration, Instant, Key, Snapshot, Ticket};
 use nexus_network::links::Traffic;
-use nexus_network::{Down, Endpoint, InterfaceId, LinkId, LinkStatus, Mode};
+use nexus_network::{Down, Endpoint, InterfaceId, LinkId, LinkStatus, Mode, Trust};
 use nexus_node::{Command, Event, Input, Output};
 use nexus_secure::contract::Authorship;
 use nexus_secure::{Content, Outgoing};
@@ -109,6 +109,9 @@ pub(super) fn link(number: u16, peer: u32) -> LinkStatus {
         rtt: None,
         acknowledged: 0,
         unacknowledged: 0,
+        trust: Trust::Sure,
+        doubts: 0,
+        reliability: None,
         rekeys: 0,
         sent: Traffic::default(),
         received: Traffic::default(),

@@ -11,6 +11,8 @@ use nexus_wire::nexus::path_cost::{Hop, LatencyMs};
 
 use super::super::airtime::Purpose;
 use super::super::pace::{Pace, jittered};
+use super::super::share::Share;
+use super::suspicion::Answer;
 use super::{Desk, Effect, Link, Refused, Slot};
 use crate::interface::Endpoint;
 use crate::links::status::Down;
@@ -50,10 +52,19 @@ pub(super) struct Acks {
     /// When a frame must leave for one; never while none is owed, or such a frame waits for its turn.
     due: Instant,
     owed: bool,
+    /// What such a frame is sent for.
+    purpose: Purpose,
     /// Counters of frames with packets that were sent, and not acknowledged yet, oldest first.
     sent: VecDeque<u32>,
     pub(super) acknowledged: u64,
     pub(super) lost: u64,
+}
+
+/// Whether a frame that waits for its acknowledgement displaced another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Awaited {
+    BesideOthers,
+    InPlaceOfAnother,
 }
 
 /// Frames that may wait for their acknowledgement: what one can tell of.
@@ -61,7 +72,14 @@ const AWAITED: usize = 33;
 
 impl Default for Acks {
     fn default() -> Self {
-        Self { due: Instant::NEVER, owed: false, sent: VecDeque::new(), acknowledged: 0, lost: 0 }
+        Self {
+            due: Instant::NEVER,
+            owed: false,
+            purpose: Purpose::Acknowledging,
+            sent: VecDeque::new(),
+            acknowledged: 0,
+            lost: 0,
+        }
     }
 }
 
@@ -84,15 +102,18 @@ impl Acks {
     pub(super) const fn rides(&mut self) {
         self.due = Instant::NEVER;
         self.owed = false;
+        self.purpose = Purpose::Acknowledging;
     }
 
-    /// A frame with a packet leaves.
-    pub(super) fn await_for(&mut self, counter: u32) {
+    /// A frame with a packet leaves. At the bound the oldest is told of no more, and counts as lost.
+    pub(super) fn await_for(&mut self, counter: u32) -> Awaited {
         self.sent.push_back(counter);
-        if self.sent.len() > AWAITED {
-            self.sent.pop_front();
-            self.lost = self.lost.saturating_add(1);
+        if self.sent.len() <= AWAITED {
+            return Awaited::BesideOthers;
         }
+        self.sent.pop_front();
+        self.lost = self.lost.saturating_add(1);
+        Awaited::InPlaceOfAnother
     }
 
     /// The keys were replaced: what was sent under the others is not told of any more.
@@ -101,14 +122,16 @@ impl Acks {
         self.sent.clear();
     }
 
-    fn take(&mut self, ack: Ack) {
+    fn take(&mut self, ack: Ack, share: &mut Share) {
         let oldest_told = ack.highest.saturating_sub(32);
         self.sent.retain(|counter| {
             if ack.covers(*counter) {
                 self.acknowledged = self.acknowledged.saturating_add(1);
+                share.hit();
                 false
             } else if *counter < oldest_told {
                 self.lost = self.lost.saturating_add(1);
+                share.miss();
                 false
             } else {
                 true
@@ -203,6 +226,11 @@ impl Link {
         self.probe.again_at < Instant::NEVER
     }
 
+    /// When the answer that it waits for is late.
+    pub(super) fn question_due(&self) -> Option<Instant> {
+        Some(self.probe.again_at).filter(|_| self.is_asking())
+    }
+
     /// When the next probe is due.
     pub(super) fn probe_due(&self, own: NodeId) -> Instant {
         // While it is asked, the answer is waited for, and nothing else.
@@ -220,6 +248,7 @@ impl Link {
         let now = desk.cx.now;
         let asking = self.is_asking();
         if asking && self.probe.again_at <= now {
+            self.suspicion.count(Answer::Lost);
             if self.probe.attempts >= PROBES {
                 return Some(Down::Silent);
             }
@@ -237,7 +266,8 @@ impl Link {
         let clock_ms = desk.cx.unix_s().unwrap_or(0).saturating_mul(1_000);
         if !self.say(Purpose::Answering, &Pong { token, clock_ms }, desk) {
             // Any frame says that this side lives; how long the way takes, a late one does not tell.
-            self.acks.due = self.acks.due.min(Self::nothing_at(desk));
+            self.acks.purpose = Purpose::Answering;
+            self.acks.due = self.acks.due.min(Self::nothing_at(Purpose::Answering, desk));
         }
     }
 
@@ -250,15 +280,24 @@ impl Link {
         let Ok(Pong { token, .. }) = message.parse() else {
             return desk.refusals.count(Refused::malformed);
         };
-        if token != self.probe.token || self.probe.sent_at == Instant::BOOT {
-            return;
-        }
+        let sample = match self.hurried_answer(token, desk.cx.now) {
+            Some(sample) => sample,
+            None if token == self.probe.token && self.probe.sent_at > Instant::BOOT => {
+                self.suspicion.count(Answer::Came);
+                // The token answers once: a second answer would measure something else.
+                desk.cx.now.since(core::mem::replace(&mut self.probe.sent_at, Instant::BOOT))
+            }
+            None => return,
+        };
         if from == self.endpoint {
             self.moved = None;
         }
-        let sample = desk.cx.now.since(self.probe.sent_at);
-        // The token answers once: a second answer would measure something else.
-        self.probe.sent_at = Instant::BOOT;
+        self.measured(sample, desk);
+        self.tell(desk);
+    }
+
+    /// A round trip took so long.
+    fn measured<S: Sink<Effect>>(&mut self, sample: Duration, desk: &mut Desk<'_, S>) {
         let smoothed =
             self.rtt.map_or(sample, |rtt| Duration::from_micros(rtt.times(7).plus(sample).as_micros() / 8));
         let told_before = self.rtt.map(latency);
@@ -274,9 +313,17 @@ impl Link {
         Hop { price: self.pace.price, latency, bandwidth: self.pace.bandwidth }
     }
 
-    pub(super) fn acknowledged<S>(&mut self, slot: Slot, message: &Message<'_>, desk: &mut Desk<'_, S>) {
+    pub(super) fn acknowledged<S: Sink<Effect>>(
+        &mut self,
+        slot: Slot,
+        message: &Message<'_>,
+        desk: &mut Desk<'_, S>,
+    ) {
         match message.parse::<Ack>() {
-            Ok(ack) if slot == Slot::Current => self.acks.take(ack),
+            Ok(ack) if slot == Slot::Current => {
+                self.acks.take(ack, &mut self.suspicion.acknowledged);
+                self.tell(desk);
+            }
             Ok(_) => {}
             Err(_) => desk.refusals.count(Refused::malformed),
         }
@@ -291,15 +338,20 @@ impl Link {
         if self.acks.due <= desk.cx.now {
             // It is written as the frame is sealed: what arrived under one pair of keys is not told under another.
             // Without airtime it may ride with what is sent before.
-            let said = self.say_nothing_within_budget(desk);
-            self.acks.due = if said { Instant::NEVER } else { Self::nothing_at(desk) };
+            let purpose = self.acks.purpose;
+            if self.say_nothing_within_budget(purpose, desk) {
+                self.acks.due = Instant::NEVER;
+                self.acks.purpose = Purpose::Acknowledging;
+            } else {
+                self.acks.due = Self::nothing_at(purpose, desk);
+            }
         }
     }
 
     /// When there is airtime for an acknowledgement on its own.
-    fn nothing_at<S>(desk: &mut Desk<'_, S>) -> Instant {
+    fn nothing_at<S>(purpose: Purpose, desk: &mut Desk<'_, S>) -> Instant {
         let bytes = SEALED_OVERHEAD.saturating_add(Self::ack_len());
-        let ready_at = desk.airtime.ready_at(Purpose::Answering, bytes);
+        let ready_at = desk.airtime.ready_at(purpose, bytes);
         ready_at.max(desk.cx.now.after(Duration::from_millis(10)))
     }
 

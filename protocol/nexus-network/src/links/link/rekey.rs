@@ -242,13 +242,14 @@ impl Link {
         self.answered = None;
         self.replace(*next, desk);
         // Without airtime the other side's probe has its answer later.
-        let _asked_again = self.say_nothing_within_budget(desk);
+        let _asked_again = self.say_nothing_within_budget(Purpose::Answering, desk);
     }
 
     fn replace<S>(&mut self, keys: Keys, desk: &mut Desk<'_, S>) {
         let replaced = Box::new(core::mem::replace(&mut self.current, keys));
         self.rekeys = self.rekeys.saturating_add(1);
         self.acks.forget();
+        self.suspicion.forget_waiting();
         if let Some(older) = self.previous.replace(Previous { keys: replaced, until: None }) {
             desk.sessions.retire(desk.cx.now, (self.iface, older.keys.at));
         }

@@ -3,10 +3,12 @@
 use alloc::vec::Vec;
 
 use nexus_machine::{Instant, Sink};
+use nexus_wire::nexus::control::Ping;
 use nexus_wire::nexus::frame::{HEADER_LEN, TAG_LEN};
 use nexus_wire::nexus::message::{MessageKind, MessageWriter, Messages};
 use nexus_wire::nexus::recording::Direction;
 
+use super::liveness::Awaited;
 use super::rekey::Wish;
 use super::{Desk, Effect, Link};
 use crate::interface::Endpoint;
@@ -15,13 +17,33 @@ use crate::tap::Tap;
 /// What became of a frame that was to be sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Sealing {
-    /// It goes there.
-    To(Option<Endpoint>),
+    /// It goes there,
+    To(Option<Endpoint>, Due),
     /// The address that the peer moved to has not answered yet: it gets no more than a few times what came from it. Or it is an
     /// offer of keys that was answered while its repetition waited.
     Withheld,
     /// No counter is left.
     Exhausted,
+}
+
+/// Whether a frame that leaves makes something due sooner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Due {
+    /// It does.
+    Sooner,
+    /// It does not.
+    Unchanged,
+}
+
+/// What a frame has that is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Carries {
+    Packet,
+    /// A piece of a message. What is asked behind it must not come between it and the next.
+    Piece,
+    /// A PING with this token.
+    Question(u32),
+    Neither,
 }
 
 impl Link {
@@ -36,7 +58,7 @@ impl Link {
     }
 
     /// Seals a plaintext behind headroom, in place. An acknowledgement that is owed rides along if there is room.
-    pub(in super::super) fn seal(&mut self, bytes: &mut Vec<u8>, tap: &mut Tap) -> Sealing {
+    pub(in super::super) fn seal(&mut self, now: Instant, bytes: &mut Vec<u8>, tap: &mut Tap) -> Sealing {
         let sealed_len = bytes.len().saturating_add(TAG_LEN);
         if self.moved.as_mut().is_some_and(|moved| !moved.allows(sealed_len)) {
             return Sealing::Withheld;
@@ -47,16 +69,33 @@ impl Link {
         if self.acks.is_owed() && self.fits(bytes.len().saturating_add(Self::ack_len())) {
             self.prepend_ack(bytes);
         }
-        let awaits_ack = self.pace.acknowledged && carries_packet(bytes);
+        let carries = carries(bytes);
         let Some(header) = self.current.next_header() else { return Sealing::Exhausted };
         let plaintext = bytes.get(HEADER_LEN..).unwrap_or_default();
         tap.note(self.iface, Direction::Sent, Some(self.peer.node_id()), header, plaintext);
         let Ok(counter) = self.current.seal(bytes) else { return Sealing::Exhausted };
-        if awaits_ack {
-            self.acks.await_for(counter);
-        }
         self.sent.count(bytes.len());
-        Sealing::To(self.endpoint)
+        let is_due_sooner = match carries {
+            Carries::Packet if self.pace.acknowledged => {
+                self.await_acknowledgement(counter);
+                self.is_first_unanswered(now)
+            }
+            Carries::Packet => self.begins_silence(now),
+            Carries::Piece if self.pace.acknowledged => {
+                self.await_acknowledgement(counter);
+                false
+            }
+            Carries::Piece => false,
+            Carries::Question(token) => self.question_left(token, now),
+            Carries::Neither => false,
+        };
+        Sealing::To(self.endpoint, if is_due_sooner { Due::Sooner } else { Due::Unchanged })
+    }
+
+    fn await_acknowledgement(&mut self, counter: u32) {
+        if self.acks.await_for(counter) == Awaited::InPlaceOfAnother {
+            self.suspicion.acknowledged.miss();
+        }
     }
 
     fn prepend_ack(&mut self, bytes: &mut Vec<u8>) {
@@ -72,10 +111,9 @@ impl Link {
     /// When something is due.
     pub(in super::super) fn deadline(&self, own: nexus_crypto::NodeId) -> Instant {
         let set = self.set.as_ref().map_or(Instant::NEVER, |set| set.until);
-        [self.probe_due(own), self.acks_due(), self.rekey_due(own), self.death(), self.previous_until(), set]
-            .into_iter()
-            .min()
-            .unwrap_or(Instant::NEVER)
+        let keys = self.rekey_due(own).min(self.death()).min(self.previous_until());
+        let peer = self.probe_due(own).min(self.suspicion_due());
+        keys.min(peer).min(self.acks_due()).min(set)
     }
 
     /// Does what is due.
@@ -86,16 +124,27 @@ impl Link {
             self.set = None;
         }
         self.acknowledge(desk);
-        if let Some(down) = self.probe_or_give_up(desk) {
+        if let Some(down) = self.suspect(desk).or_else(|| self.probe_or_give_up(desk)) {
             return Wish::End(down);
         }
         self.rekey_if_due(desk)
     }
 }
 
-/// Whether the frame is to be acknowledged: its first message tells, since packets stand alone or behind acknowledgements.
-fn carries_packet(bytes: &[u8]) -> bool {
+/// What of a frame is answered: its first messages tell, since packets and questions stand alone or behind acknowledgements.
+fn carries(bytes: &[u8]) -> Carries {
     let plaintext = bytes.get(HEADER_LEN..).unwrap_or_default();
-    let mut kinds = Messages::new(plaintext).map_while(Result::ok).map(|message| message.kind);
-    kinds.any(|kind| kind == MessageKind::PACKET || kind == MessageKind::FRAGMENT)
+    for message in Messages::new(plaintext).map_while(Result::ok) {
+        match message.kind {
+            MessageKind::PACKET => return Carries::Packet,
+            MessageKind::FRAGMENT => return Carries::Piece,
+            MessageKind::PING => {
+                return message
+                    .parse()
+                    .map_or(Carries::Neither, |Ping { token, .. }| Carries::Question(token));
+            }
+            _ => {}
+        }
+    }
+    Carries::Neither
 }

@@ -72,6 +72,7 @@ fn says(links: &mut Links, until: Instant) -> Vec<Vec<u8>> {
             Effect::Up(_)
             | Effect::Down { .. }
             | Effect::Measured { .. }
+            | Effect::Stands { .. }
             | Effect::Beaconed(_)
             | Effect::EntropyWanted => None,
         }));

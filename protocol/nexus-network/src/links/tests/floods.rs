@@ -41,6 +41,7 @@ fn count(effects: &VecDeque<Effect>, kind: FrameKind) -> u64 {
         Effect::Up(_)
         | Effect::Down { .. }
         | Effect::Measured { .. }
+        | Effect::Stands { .. }
         | Effect::Beaconed(_)
         | Effect::EntropyWanted => false,
     };
@@ -73,6 +74,7 @@ fn memory_and_answers_stay_within_their_limits_on_every_medium() {
             Effect::Up(_)
             | Effect::Down { .. }
             | Effect::Measured { .. }
+            | Effect::Stands { .. }
             | Effect::Beaconed(_)
             | Effect::EntropyWanted => None,
         });

@@ -10,7 +10,7 @@ use nexus_wire::nexus::Layout as _;
 use nexus_wire::nexus::frame::{HEADER_LEN, Sealed, SealedHeader};
 
 use crate::interface::{Access, DutyCycle, Endpoint, InterfaceId, Mode, Profile, Reach, Timing};
-use crate::links::{Down, Effect, Input, Limits, LinkId, Links, Opened, Policy};
+use crate::links::{Down, Effect, Input, Limits, LinkId, Links, Opened, Policy, Trust};
 use crate::media::Frame;
 
 /// The only interface of every node.
@@ -59,6 +59,10 @@ pub(super) struct Node {
     pub(super) links: Links,
     pub(super) up: BTreeMap<LinkId, NodeId>,
     pub(super) downs: Vec<Down>,
+    /// What is thought of the peers of links,
+    pub(super) trust: BTreeMap<LinkId, Trust>,
+    /// and when that became another.
+    pub(super) turns: Vec<(Instant, Trust)>,
     /// What came over links for others than the link.
     pub(super) heard: Vec<Vec<u8>>,
     pub(super) measured: u32,
@@ -218,7 +222,11 @@ impl World {
             return;
         }
         if let Some(Opened { bytes, end, whole, .. }) = self.inject(to, from, bytes) {
-            self.nodes[to].heard.push(bytes[HEADER_LEN..end].to_vec());
+            // The link's own.
+            let is_question = end == HEADER_LEN + 13 && bytes[HEADER_LEN] == 0x84;
+            if !is_question {
+                self.nodes[to].heard.push(bytes[HEADER_LEN..end].to_vec());
+            }
             self.nodes[to].heard.extend(whole.map(|whole| whole[HEADER_LEN..].to_vec()));
         }
     }
@@ -262,6 +270,12 @@ impl World {
                     self.nodes[node].downs.push(why);
                 }
                 Effect::Measured { .. } => self.nodes[node].measured += 1,
+                Effect::Stands { link, trust, .. } => {
+                    let before = self.nodes[node].trust.insert(link, trust);
+                    if trust != before.unwrap_or(Trust::Sure) {
+                        self.nodes[node].turns.push((self.now, trust));
+                    }
+                }
                 Effect::Beaconed(_) => {}
                 Effect::EntropyWanted => {
                     self.nodes[node].entropy_wanted += 1;
@@ -353,6 +367,8 @@ impl Node {
             links,
             up: BTreeMap::new(),
             downs: vec![],
+            trust: BTreeMap::new(),
+            turns: vec![],
             heard: vec![],
             measured: 0,
             entropy_wanted: 0,

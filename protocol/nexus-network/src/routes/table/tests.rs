@@ -1,9 +1,9 @@
-use super::super::choice::Stance;
+use super::super::choice::{Approach, Stance};
 use super::super::distance::Distance;
 use super::super::entry::Stage;
 use super::super::policy::PathPolicy;
 use super::*;
-use crate::links::LinkId;
+use crate::links::{LinkId, Trust};
 use nexus_machine::{Key, Seed};
 use nexus_testkit::heap;
 use nexus_wire::nexus::code::{BandwidthCode, PriceCode};
@@ -161,10 +161,48 @@ fn paths_move_to_another_link_and_are_found_by_the_link_that_they_take() {
     for (n, link) in [(1, 0), (1, 1), (2, 0), (3, 1)] {
         table.put(&claim(n, link, 10), 0, 100);
     }
-    assert_eq!(table.over(|hop| hop == over(0)), [address(1), address(2)]);
+    assert_eq!(table.over(over(0)), [address(2), address(1)], "the newest first");
     assert!(table.reroute(&address(1), over(0), over(1)) && table.reroute(&address(2), over(0), over(1)));
     assert!(!table.reroute(&address(3), over(0), over(1)));
-    assert_eq!((table.over(|hop| hop == over(0)).len(), table.over(|hop| hop == over(1)).len()), (0, 3));
+    assert_eq!((table.over(over(0)).len(), table.over(over(1)).len()), (0, 3));
+}
+
+#[test]
+fn what_is_reached_by_a_next_hop_is_what_a_search_of_the_whole_table_finds() {
+    let mut table = table(300);
+    let mut random = Seed::new([8; 32]).fork("next hops");
+    let mut pick = |below: u64| u32::try_from(random.below(below)).unwrap();
+    for step in 0..20_000 {
+        let (n, link, price) = (pick(150), u16::try_from(pick(7)).unwrap(), pick(1_000).into());
+        let to = u16::try_from(pick(7)).unwrap();
+        match pick(8) {
+            0 => {
+                table.remove(&address(n), over(link));
+            }
+            1 => {
+                table.reroute(&address(n), over(link), over(to));
+            }
+            2 => table.forget(&address(n)),
+            3 if step % 50 == 0 => {
+                table.sweep(40, |entry| entry.is_stale(step));
+            }
+            _ => {
+                table.put(&claim(n, link, price), step, 2_000);
+            }
+        }
+        if step % 100 == 0 {
+            for link in 0..7 {
+                let held = table.entries.iter().filter(|entry| !entry.is_free());
+                let meant = held.filter(|entry| entry.next_hop() == over(link));
+                let mut searched: Vec<_> = meant.map(RoutingEntry::destination).collect();
+                let mut found = table.over(over(link));
+                searched.sort_unstable();
+                found.sort_unstable();
+                assert_eq!(found, searched, "step {step}");
+            }
+        }
+    }
+    assert!(table.len() > 200);
 }
 
 #[test]
@@ -179,7 +217,11 @@ fn a_sweep_goes_round_the_whole_table_piece_by_piece() {
 
 // ───────────── helpers ─────────────
 
-const HOP: Hop = Hop { price: 0, latency: LatencyMs(1), bandwidth: BandwidthCode::UNKNOWN };
+const HOP: Approach = Approach {
+    hop: Hop { price: 0, latency: LatencyMs(1), bandwidth: BandwidthCode::UNKNOWN },
+    trust: Trust::Sure,
+    reliability: None,
+};
 
 pub(in super::super) fn claim(n: u32, link: u16, price: u64) -> Claim {
     let cost = CostCode::Known(PriceCode::nearest(price));

@@ -273,6 +273,7 @@ impl Bench {
             Effect::Send(_)
             | Effect::Down { .. }
             | Effect::Measured { .. }
+            | Effect::Stands { .. }
             | Effect::Beaconed(_)
             | Effect::EntropyWanted => None,
         }));
@@ -360,8 +361,8 @@ impl Bench {
                     assert!(self.organs[node].up.remove(&last.id).is_some(), "what is down was up");
                     self.reached.links_down += 1;
                 }
-                Effect::Measured { link, .. } => {
-                    assert!(self.organs[node].up.contains_key(&link), "measured without being up");
+                Effect::Measured { link, .. } | Effect::Stands { link, .. } => {
+                    assert!(self.organs[node].up.contains_key(&link), "measured or judged without being up");
                 }
                 Effect::Beaconed(link) => {
                     assert!(self.organs[node].up.contains_key(&link), "beaconed without being up");

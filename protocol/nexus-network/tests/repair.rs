@@ -1,0 +1,496 @@
+//! Whole network layers over cables and radio: a node dies silently while packets go through it, and they find another way.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use nexus_crypto::{DestinationHash, IdentitySeed, NodeIdentity, RatchetPublic};
+use nexus_machine::{Cx, Duration, Instant, Machine as _, Seed, Snapshot, Stream, WallClock};
+use nexus_network::announces::Via;
+use nexus_network::lora::Modulation;
+use nexus_network::{
+    Access, AppData, DutyCycle, Effect, Input, InterfaceId, Limits, LinkId, Mode, Network, PathPolicy,
+    Profile, Reach, Timing, Trust,
+};
+use nexus_wire::reticulum::{Context, DestinationType, MTU, Packet, PacketType};
+
+/// Sender, one who has two ways, the two in the middle, and who is written to.
+const DIAMOND: &[(usize, usize)] = &[(0, 1), (1, 2), (1, 3), (2, 4), (3, 4)];
+/// The same, but whoever is next to one of those in the middle has no other way.
+const LONG_DIAMOND: &[(usize, usize)] = &[(0, 1), (1, 2), (2, 3), (1, 4), (4, 5), (3, 6), (5, 6)];
+const EVERY: Duration = Duration::from_millis(50);
+const HOUR: Duration = Duration::from_secs(3_600);
+
+#[test]
+fn with_a_second_path_traffic_flows_again_within_a_second() {
+    for (rtt_ms, proving) in
+        [1, 20, 100].into_iter().flat_map(|rtt| [(rtt, Proving::On), (rtt, Proving::Off)])
+    {
+        let mut worst = Duration::ZERO;
+        for seed in 0..4 {
+            let mut mesh = Mesh::of_cables(DIAMOND, rtt_ms, seed);
+            mesh.proving = proving;
+            mesh.send_for(Duration::from_secs(20), EVERY, 4);
+            let (_, dead) = mesh.way(4);
+            mesh.dead.insert(dead);
+            mesh.send_for(Duration::from_secs(5), EVERY, 4);
+            assert!(mesh.way(4).1 != dead, "the other of the two in the middle");
+            worst = worst.max(mesh.longest_gap());
+        }
+        println!("5-node diamond, RTT {rtt_ms} ms, {proving:?}: outage {} ms at most", worst.as_millis());
+        assert!(worst < Duration::from_secs(1), "{rtt_ms} ms, {proving:?}: {worst:?}");
+    }
+}
+
+#[test]
+fn where_the_neighbour_of_the_dead_has_no_second_path_it_says_so_and_those_before_it_switch() {
+    for rtt_ms in [1, 20, 100] {
+        let mut worst = Duration::ZERO;
+        for seed in 0..4 {
+            let mut mesh = Mesh::of_cables(LONG_DIAMOND, rtt_ms, seed);
+            mesh.send_for(Duration::from_secs(20), EVERY, 6);
+            let (way, _) = mesh.way(6);
+            mesh.dead.insert(way[2]);
+            mesh.send_for(Duration::from_secs(5), EVERY, 6);
+            assert!(mesh.way(6).0[1] != way[1]);
+            worst = worst.max(mesh.longest_gap());
+        }
+        println!("two hops behind the branch, RTT {rtt_ms} ms: outage {} ms at most", worst.as_millis());
+        assert!(worst < Duration::from_secs(1), "{rtt_ms} ms: {worst:?}");
+    }
+}
+
+#[test]
+fn with_three_frames_in_ten_lost_the_way_changes_within_a_second_too() {
+    for (edges, to, nth) in [(DIAMOND, 4, 1), (LONG_DIAMOND, 6, 2)] {
+        let mut all = Vec::new();
+        for (rtt_ms, seed) in [1, 20, 100].into_iter().flat_map(|rtt| (0..5).map(move |seed| (rtt, seed))) {
+            let mut mesh = Mesh::of_cables(edges, rtt_ms, seed);
+            mesh.send_for(Duration::from_secs(20), EVERY, to);
+            mesh.loss = 300;
+            mesh.send_for(Duration::from_secs(30), EVERY, to);
+            let dead = mesh.way(to).0[nth];
+            let died = mesh.now;
+            mesh.dead.insert(dead);
+            let end = mesh.now.after(Duration::from_secs(10));
+            let leads_there = |mesh: &Mesh| {
+                let way = mesh.way(to).0;
+                way.last() == Some(&to) && !way.contains(&dead)
+            };
+            while mesh.now < end && !leads_there(&mesh) {
+                mesh.send_for(Duration::from_millis(10), EVERY, to);
+            }
+            if mesh.now >= end {
+                mesh.describe(to);
+            }
+            all.push(mesh.now.since(died).as_millis());
+        }
+        all.sort_unstable();
+        // Whoever has to be told may miss it, and is told again as packets come.
+        let late = all.iter().filter(|millis| **millis >= 1_000).count();
+        println!("30 % lost each way, to {to}: the way changes within {all:?} ms");
+        assert!(late * 5 <= all.len() && all.iter().all(|millis| *millis < 2_500), "{all:?}");
+    }
+}
+
+#[test]
+fn a_link_that_loses_three_frames_in_ten_flips_paths_seldom() {
+    let mut most = 0;
+    for seed in 0..2 {
+        let mut mesh = Mesh::of_cables(DIAMOND, 20, seed);
+        mesh.proving = Proving::Off;
+        mesh.send_for(Duration::from_secs(20), EVERY, 4);
+        mesh.loss = 300;
+        mesh.send_for(Duration::from_secs(300), EVERY, 4);
+        most = most.max(mesh.flips);
+        let mut sure = mesh.trust_of(1);
+        sure.retain(|trust| *trust == Trust::Doubted);
+        assert!(sure.len() < 3, "whoever answers is not doubted for long");
+    }
+    println!(
+        "30 % lost each way on all links, 20 packets a second: {most} changes of the way in five minutes"
+    );
+    assert!(most <= 30, "{most}");
+}
+
+#[test]
+fn a_node_that_comes_back_does_not_make_paths_oscillate() {
+    let mut mesh = Mesh::of_cables(DIAMOND, 20, 1);
+    mesh.send_for(Duration::from_secs(20), EVERY, 4);
+    let (_, dying) = mesh.way(4);
+    // It dies and returns twelve times within half an hour.
+    for _ in 0..12 {
+        mesh.dead.insert(dying);
+        mesh.send_for(Duration::from_secs(90), EVERY, 4);
+        mesh.dead.remove(&dying);
+        mesh.restart(dying);
+        mesh.send_for(Duration::from_secs(60), EVERY, 4);
+    }
+    println!("a node that dies and returns twelve times: {} changes of the way", mesh.flips);
+    assert!(mesh.flips <= 24, "once for each death, and once back at most: {}", mesh.flips);
+    assert!(mesh.longest_gap() < Duration::from_secs(1), "{:?}", mesh.longest_gap());
+}
+
+#[test]
+fn an_interface_that_goes_down_is_left_in_the_same_instant() {
+    let mut mesh = Mesh::of_cables(DIAMOND, 20, 2);
+    mesh.send_for(Duration::from_secs(20), EVERY, 4);
+    let (_, first) = mesh.way(4);
+    let edge = DIAMOND.iter().position(|edge| *edge == (1, first)).unwrap();
+    mesh.tell(1, Input::Down(iface_of(edge)));
+    assert!(mesh.way(4).1 != first, "at once");
+}
+
+#[test]
+fn on_radio_traffic_flows_again_within_three_announces_of_the_deadline() {
+    for spreading_factor in [7, 9] {
+        let profile = radio(spreading_factor);
+        let announce = profile.airtime(233);
+        let deadline = profile.airtime(508).times(3).plus(Duration::from_millis(200));
+        let mut worst = Duration::ZERO;
+        for seed in 0..3 {
+            let mut mesh = Mesh::on_air(DIAMOND, profile, seed);
+            let every = deadline.plus(announce.times(2));
+            mesh.run(HOUR.times(2));
+            assert!(mesh.knows_way(4), "SF{spreading_factor}, seed {seed}");
+            mesh.send_for(every.times(4), every, 4);
+            let (_, dead) = mesh.way(4);
+            mesh.dead.insert(dead);
+            mesh.send_for(Duration::from_micros(1), every, 4);
+            let left = mesh.now;
+            let end = mesh.now.after(deadline.plus(announce.times(4)));
+            while mesh.way(4).1 == dead && mesh.now < end {
+                mesh.run(Duration::from_millis(10));
+            }
+            if mesh.now >= end {
+                mesh.describe(4);
+            }
+            worst = worst.max(mesh.now.since(left));
+        }
+        let behind = worst.minus(deadline);
+        println!(
+            "SF{spreading_factor}/125: another way {} ms after the packet, {} ms after the deadline for its acknowledgement: {} % of an announce",
+            worst.as_millis(),
+            behind.as_millis(),
+            behind.as_millis() * 100 / announce.as_millis()
+        );
+        assert!(behind <= announce.times(3), "SF{spreading_factor}: {behind:?}");
+    }
+}
+
+// ───────────── helpers ─────────────
+
+/// Whether who is written to proves what arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Proving {
+    On,
+    Off,
+}
+
+enum Ground {
+    /// A cable for each edge, its number that of its interfaces.
+    Cables,
+    /// One channel: those are in range of each other who share an edge.
+    Air,
+}
+
+struct Mesh {
+    nodes: Vec<Network>,
+    edges: &'static [(usize, usize)],
+    ground: Ground,
+    profile: Profile,
+    now: Instant,
+    one_way: Duration,
+    /// Lost frames, per mille.
+    loss: u64,
+    dead: BTreeSet<usize>,
+    proving: Proving,
+    flying: BTreeMap<(Instant, u64), (usize, Input)>,
+    count: u64,
+    random: Stream,
+    /// When packets arrived.
+    arrivals: Vec<Instant>,
+    next_packet_at: Instant,
+    /// How often the second node chose another way.
+    flips: usize,
+    chosen: Option<LinkId>,
+}
+
+impl Mesh {
+    fn of_cables(edges: &'static [(usize, usize)], rtt_ms: u64, seed: u64) -> Self {
+        Self::new(edges, Ground::Cables, cable(), Duration::from_micros(rtt_ms * 500), seed)
+    }
+
+    fn on_air(edges: &'static [(usize, usize)], profile: Profile, seed: u64) -> Self {
+        Self::new(edges, Ground::Air, profile, Duration::ZERO, seed)
+    }
+
+    fn new(
+        edges: &'static [(usize, usize)],
+        ground: Ground,
+        profile: Profile,
+        one_way: Duration,
+        seed: u64,
+    ) -> Self {
+        let count = edges.iter().map(|(one, other)| one.max(other) + 1).max().unwrap();
+        let random = Seed::new([6; 32]).fork_index("repair", seed).fork("run");
+        let mut mesh = Self {
+            nodes: (0..count).map(|n| layer(n, seed)).collect(),
+            edges,
+            ground,
+            profile,
+            now: Instant::BOOT,
+            one_way,
+            loss: 0,
+            dead: BTreeSet::new(),
+            proving: Proving::On,
+            flying: BTreeMap::new(),
+            count: 0,
+            random,
+            arrivals: Vec::new(),
+            next_packet_at: Instant::BOOT,
+            flips: 0,
+            chosen: None,
+        };
+        (0..count).for_each(|node| mesh.start(node));
+        mesh.run(Duration::from_secs(20));
+        mesh
+    }
+
+    fn start(&mut self, node: usize) {
+        let ifaces: Vec<InterfaceId> = match self.ground {
+            Ground::Air => vec![InterfaceId(0)],
+            Ground::Cables => {
+                let at = |(_, (one, other)): &(usize, &(usize, usize))| *one == node || *other == node;
+                self.edges.iter().enumerate().filter(at).map(|(edge, _)| iface_of(edge)).collect()
+            }
+        };
+        for iface in ifaces {
+            self.tell(node, Input::Up(iface, self.profile));
+        }
+        self.tell(node, Input::Ratchet(RatchetPublic([1; 32])));
+    }
+
+    fn restart(&mut self, node: usize) {
+        self.count += 1;
+        self.nodes[node] = layer(node, 1_000 + self.count);
+        self.start(node);
+    }
+
+    fn cx(&self) -> Cx {
+        let wall = WallClock { unix_s: 1_800_000_000, error_s: 1, read_at: Instant::BOOT };
+        Cx { wall: Some(wall), ..Cx::at(self.now) }
+    }
+
+    fn tell(&mut self, node: usize, input: Input) {
+        let mut out: VecDeque<Effect> = VecDeque::new();
+        let cx = self.cx();
+        self.nodes[node].handle(cx, input, &mut out);
+        self.follow(node, out);
+    }
+
+    fn follow(&mut self, node: usize, effects: VecDeque<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Transmit(frame) => self.transmit(node, frame.iface, &frame.bytes),
+                Effect::Write { by, number: through, .. } => {
+                    self.later(Duration::ZERO, node, Input::Durable { by, through });
+                }
+                Effect::EntropyWanted => {
+                    let entropy = self.random.bytes();
+                    self.later(Duration::ZERO, node, Input::Entropy(entropy));
+                }
+                Effect::Arrived { packet } => self.arrived(node, &packet),
+                Effect::Sense(_)
+                | Effect::Jammed(_)
+                | Effect::Reached(_)
+                | Effect::Announced { .. }
+                | Effect::LinkUp(_)
+                | Effect::LinkDown { .. }
+                | Effect::Originated { .. } => {}
+            }
+        }
+        if node == 1 {
+            let chosen = self.first_step(1, self.nodes.len() - 1);
+            self.flips += usize::from(chosen != self.chosen && self.chosen.is_some() && chosen.is_some());
+            self.chosen = chosen.or(self.chosen);
+        }
+    }
+
+    fn arrived(&mut self, node: usize, packet: &[u8]) {
+        let read = Packet::decode(packet).unwrap();
+        if read.packet_type != PacketType::Data {
+            return;
+        }
+        self.arrivals.push(self.now);
+        if self.proving == Proving::On {
+            let proof = packet_of(PacketType::Proof, read.truncated_hash().into(), b"signature");
+            self.later(Duration::ZERO, node, Input::Prove { packet: proof });
+        }
+    }
+
+    fn transmit(&mut self, node: usize, iface: InterfaceId, bytes: &[u8]) {
+        let airtime = match self.ground {
+            Ground::Air => self.profile.airtime(bytes.len()),
+            Ground::Cables => Duration::from_micros(1),
+        };
+        self.later(airtime, node, Input::TxReady(iface));
+        for (edge, (one, other)) in self.edges.iter().enumerate() {
+            let on_it = match self.ground {
+                Ground::Air => true,
+                Ground::Cables => iface_of(edge) == iface,
+            };
+            let to = if *one == node { *other } else { *one };
+            if !on_it || (*one != node && *other != node) || self.random.below(1_000) < self.loss {
+                continue;
+            }
+            let jitter = Duration::from_micros(self.random.below(self.one_way.as_micros() / 20 + 1));
+            let input = Input::Frame { iface, from: None, bytes: bytes.to_vec() };
+            self.later(airtime.plus(self.one_way).plus(jitter), to, input);
+        }
+    }
+
+    fn later(&mut self, wait: Duration, node: usize, input: Input) {
+        self.count += 1;
+        self.flying.insert((self.now.after(wait), self.count), (node, input));
+    }
+
+    fn run(&mut self, span: Duration) {
+        let until = self.now.after(span);
+        loop {
+            let awake = (0..self.nodes.len()).filter(|node| !self.dead.contains(node));
+            let wake = awake.filter_map(|node| Some((self.nodes[node].next_timeout()?, node))).min();
+            let landing = self.flying.keys().next().map(|(at, _)| *at);
+            let next = [wake.map(|(at, _)| at), landing].into_iter().flatten().min();
+            let Some(next) = next.filter(|next| *next <= until) else { break };
+            self.now = self.now.max(next);
+            if landing == Some(next) {
+                let Some((_, (node, input))) = self.flying.pop_first() else { continue };
+                if !self.dead.contains(&node) {
+                    self.tell(node, input);
+                }
+            } else if let Some((_, node)) = wake {
+                let mut out: VecDeque<Effect> = VecDeque::new();
+                let cx = self.cx();
+                self.nodes[node].handle_timeout(cx, &mut out);
+                self.follow(node, out);
+            }
+        }
+        self.now = until;
+    }
+
+    /// The first node sends packets to `to`.
+    fn send_for(&mut self, span: Duration, every: Duration, to: usize) {
+        let end = self.now.after(span);
+        while self.now < end {
+            if self.next_packet_at <= self.now {
+                self.next_packet_at = self.now.after(every);
+                self.count += 1;
+                let packet = packet_of(PacketType::Data, address(to), &self.count.to_be_bytes());
+                let policy = PathPolicy::default();
+                self.tell(0, Input::Originate { handle: self.count, packet, policy });
+            }
+            let next = self.next_packet_at.min(end);
+            self.run(next.since(self.now));
+        }
+    }
+
+    fn first_step(&self, node: usize, to: usize) -> Option<LinkId> {
+        self.nodes[node].announces().path(&address(to)).and_then(|path| match path.via {
+            Via::Link { link, .. } => Some(link),
+            Via::Clear { .. } => None,
+        })
+    }
+
+    fn step(&self, node: usize, to: usize) -> Option<usize> {
+        let link = self.first_step(node, to)?;
+        let peer = self.nodes[node].links().status().find(|status| status.id == link)?.peer;
+        (0..self.nodes.len()).find(|other| identity(*other).public().hash() == peer.hash())
+    }
+
+    fn knows_way(&self, to: usize) -> bool {
+        self.step(0, to).is_some() && self.step(1, to).is_some()
+    }
+
+    /// Who is on the way from the first to `to`, as each would send on; and who comes after the second node.
+    fn way(&self, to: usize) -> (Vec<usize>, usize) {
+        let mut way = Vec::new();
+        let mut at = 0;
+        while at != to && way.len() < self.nodes.len() {
+            let Some(next) = self.step(at, to) else { break };
+            way.push(next);
+            at = next;
+        }
+        (way.clone(), way.get(1).copied().unwrap_or(usize::MAX))
+    }
+
+    /// What each node thinks of its ways and of its neighbours, for whoever reads why a test failed.
+    fn describe(&self, to: usize) {
+        println!("dead: {:?}", self.dead);
+        for (n, node) in self.nodes.iter().enumerate() {
+            let paths: Vec<_> = node.announces().paths(&address(to), self.now).collect();
+            let links: Vec<_> = node
+                .links()
+                .status()
+                .map(|link| (link.id, link.trust, link.doubts, link.reliability))
+                .collect();
+            println!("node {n}: {paths:#?}\n{links:?}");
+        }
+    }
+
+    fn trust_of(&self, node: usize) -> Vec<Trust> {
+        self.nodes[node].links().status().map(|status| status.trust).collect()
+    }
+
+    fn longest_gap(&self) -> Duration {
+        let gaps = self.arrivals.windows(2).map(|pair| pair[1].since(pair[0]));
+        gaps.max().unwrap_or(Duration::from_secs(1_000))
+    }
+}
+
+fn cable() -> Profile {
+    Profile {
+        mode: Mode::Nexus,
+        reach: Reach::PointToPoint,
+        access: Access::Direct,
+        bandwidth_bps: 100_000_000,
+        frame_size: 1_064,
+        timing: Timing::Rate,
+        duty: DutyCycle::UNLIMITED,
+        sub_band: None,
+        price: 0,
+    }
+}
+
+fn radio(spreading_factor: u8) -> Profile {
+    let modulation = Modulation::new(125_000, spreading_factor, 5).expect("a channel");
+    Profile {
+        reach: Reach::Shared,
+        bandwidth_bps: modulation.bitrate_bps(),
+        frame_size: 508,
+        timing: Timing::LoRa(modulation),
+        ..cable()
+    }
+}
+
+fn iface_of(edge: usize) -> InterfaceId {
+    InterfaceId(u8::try_from(edge).expect("few edges"))
+}
+
+fn layer(n: usize, seed: u64) -> Network {
+    let seed = Seed::new([3; 32]).fork_index("seed", seed).fork_seed(&format!("node {n}"));
+    let identity = IdentitySeed::from_bytes([u8::try_from(n).expect("few nodes") + 1; 32]);
+    Network::new(&identity, AppData::default(), Limits::default(), &Snapshot::empty(), &seed)
+}
+
+fn identity(n: usize) -> NodeIdentity {
+    NodeIdentity::from_seed(IdentitySeed::from_bytes([u8::try_from(n).expect("few nodes") + 1; 32]))
+}
+
+fn address(n: usize) -> DestinationHash {
+    identity(n).node_id().into()
+}
+
+/// A packet as its originator writes it.
+fn packet_of(packet_type: PacketType, to: DestinationHash, data: &[u8]) -> Vec<u8> {
+    let header = Packet::originating(packet_type, DestinationType::Single, to, Context::NONE);
+    Packet { data, ..header }.encode(&mut [0; MTU]).expect("it is short").to_vec()
+}
