@@ -335,8 +335,8 @@ enum Timer {
     Ask(DestinationHash),
     /// This node's search is to go on.
     Search(DestinationHash),
-    /// There is airtime for an answer.
-    Answer(DestinationHash),
+    /// There is airtime for answers.
+    Answers,
     /// What was chosen by habit is to be chosen anew.
     Settle(DestinationHash),
     /// Something is to be done about paths in doubt.
@@ -591,7 +591,7 @@ impl Machine for Announces {
                 Timer::Costs(outlet) => self.tell_costs(cx, outlet, out),
                 Timer::Ask(destination) => self.ask_again(cx, &destination, out),
                 Timer::Search(destination) => self.search_on(cx, destination, out),
-                Timer::Answer(destination) => self.answer_waiting(cx, &destination, out),
+                Timer::Answers => self.answer_all(cx, out),
                 Timer::Settle(destination) => self.settle(cx, &destination, out),
                 Timer::Doubt(destination) => self.look_at_doubts(cx, destination, out),
                 Timer::Sweep => self.sweep(cx, out),

@@ -303,6 +303,9 @@ impl Mesh {
                 | Effect::Jammed(_)
                 | Effect::Reached(_)
                 | Effect::Announced { .. }
+                | Effect::Probe { .. }
+                | Effect::PathFound { .. }
+                | Effect::PathNotFound { .. }
                 | Effect::LinkUp(_)
                 | Effect::LinkDown { .. }
                 | Effect::Probe { .. }

@@ -252,7 +252,7 @@ fn announces_obey_the_laws() {
         |seed| laws::Organ::new(organ(&Snapshot::empty(), seed)),
         |random, _| {
             let iface = InterfaceId(u8::try_from(random.below(3)).unwrap());
-            match random.below(16) {
+            match random.below(19) {
                 0 if random.chance(1, 4) => Input::Up(iface, profile(Mode::Nexus)),
                 0 => Input::Up(iface, profile(Mode::Reticulum)),
                 1 if random.chance(1, 3) => Input::Up(InterfaceId(0), speaking::radio(Reach::Shared)),
@@ -263,6 +263,7 @@ fn announces_obey_the_laws() {
                 4 => Input::Durable(random.below(40)),
                 5 => Input::Heard { iface, bytes: mangled(random, &genuine) },
                 6..=11 => links::input(random, &genuine),
+                12..=14 => finding::input(random, &genuine),
                 _ => Input::Heard { iface, bytes: pick(random, &genuine).clone() },
             }
         },

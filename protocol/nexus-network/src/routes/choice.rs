@@ -41,8 +41,8 @@ pub(crate) struct Approach {
     pub(crate) reliability: Option<u8>,
 }
 
-/// What a candidate competes with others in: what is trusted before what is not, links before what is in clear, a peer that is believed to be there before one that is
-/// not, what was said of late before what is stale.
+/// What a candidate competes with others in: a path whose packets are proved before one that swallows them, links before what is in
+/// clear, a peer that is believed to be there before one that is not, what was said of late before what is stale.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct League {
     distrusted: bool,

@@ -1,5 +1,6 @@
 //! Answers: a known announce, or this node's own, to whoever asked for it and to nobody else.
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use nexus_crypto::DestinationHash;
@@ -18,6 +19,15 @@ use crate::links::LinkId;
 const OVERHEAD: usize = 7 + 1 + 8 + 16;
 
 impl Announces {
+    /// There is airtime for answers that wait for it, perhaps.
+    pub(in super::super) fn answer_all(&mut self, cx: Cx, out: &mut impl Sink<Effect>) {
+        let wanted: BTreeSet<DestinationHash> =
+            self.finding.requests.keys().map(|(destination, _)| *destination).collect();
+        for destination in wanted {
+            self.answer_waiting(cx, &destination, out);
+        }
+    }
+
     /// Tells whoever waits for a way to `destination`, as far as there is one.
     pub(in super::super) fn answer_waiting(
         &mut self,
@@ -57,7 +67,8 @@ impl Announces {
             None => return Response::None,
             Some(from) if from > cx.now => {
                 // There is no airtime for it yet.
-                self.deadlines.set(Timer::Answer(destination), from);
+                let due = self.deadlines.get(Timer::Answers).map_or(from, |due| due.min(from));
+                self.deadlines.set(Timer::Answers, due);
                 return Response::Later;
             }
             Some(_) => {}

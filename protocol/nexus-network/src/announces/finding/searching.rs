@@ -51,7 +51,11 @@ impl Announces {
             return;
         }
         if let Some(hops) = self.hops_of_way(&destination) {
-            return out.push(Effect::PathFound { destination, hops, after: Duration::ZERO });
+            // Whatever keeps a packet back, it is not that; its sender would only try again at once.
+            if motive == Motive::Wish {
+                out.push(Effect::PathFound { destination, hops, after: Duration::ZERO });
+            }
+            return;
         }
         if let Some(search) = self.finding.searches.get_mut(&destination) {
             search.motive = search.motive.max(motive);

@@ -164,6 +164,19 @@ fn a_search_asks_one_neighbour_then_two_then_all_and_ends_in_vain() {
 }
 
 #[test]
+fn what_has_a_way_already_is_not_looked_for_and_said_only_to_whoever_wishes_to_know() {
+    let mut node = Bench::with_links();
+    node.hear_on(ONE, promised(announce_of(7, UNIX)));
+    node.wait();
+    let find = |motive| Input::Find { destination: address(7), motive };
+    // Its recipient may have no key that a message can be sealed to: an answer would bring the next attempt, without end.
+    assert_eq!(node.tell(find(SearchMotive::Packet)), []);
+    let found = Effect::PathFound { destination: address(7), hops: 3, after: Duration::ZERO };
+    assert_eq!(node.tell(find(SearchMotive::Wish)), [found]);
+    assert_eq!(node.organ.searches(), 0);
+}
+
+#[test]
 fn a_search_on_a_slow_link_takes_longer_and_is_not_begun_again_within_five_minutes() {
     let mut node = Bench::without_interfaces(&Snapshot::empty());
     node.tell(up(ONE, 2, 5_470));
@@ -237,6 +250,32 @@ impl Bench {
             self.organ.handle_timeout(self.cx(), &mut out);
         }
         (out.into(), self.now.since(begin))
+    }
+}
+
+/// Anything that may be asked, answered or probed.
+pub(super) fn input(random: &mut Stream, genuine: &[Vec<u8>]) -> Input {
+    let link = [ONE, TWO, THREE][usize::try_from(random.below(3)).unwrap()];
+    let wanted = match random.below(3) {
+        0 => address(u8::try_from(30 + random.below(12)).unwrap()),
+        1 => address(1),
+        _ => made_up(u16::try_from(random.below(500)).unwrap()),
+    };
+    match random.below(6) {
+        0..=2 => {
+            let tag = u16::try_from(random.below(20)).unwrap();
+            request_on(link, request_for(wanted, tag), u8::try_from(random.below(127)).unwrap())
+        }
+        3 => {
+            let motive = if random.chance(1, 2) { SearchMotive::Wish } else { SearchMotive::Packet };
+            Input::Find { destination: wanted, motive }
+        }
+        4 => Input::Probed { number: random.below(40) },
+        _ => {
+            let mut packet = promised(pick(random, genuine).clone());
+            packet[18] = Context::PATH_RESPONSE.0;
+            Input::HeardOnLink { link, cost: CompactPathCost::ORIGIN, packet }
+        }
     }
 }
 

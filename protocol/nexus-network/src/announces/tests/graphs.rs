@@ -319,8 +319,7 @@ impl World {
                 }
                 Effect::PathFound { hops, after, .. } => self.found.push((n, hops, after)),
                 Effect::PathNotFound { .. } => self.in_vain.push(n),
-                Effect::Probe { .. } => {}
-                Effect::Recall(_) | Effect::Reached(_) | Effect::Announced { .. } => {}
+                Effect::Probe { .. } | Effect::Recall(_) | Effect::Reached(_) | Effect::Announced { .. } => {}
             }
         }
         if self.is_judged_at_every_step {
