@@ -116,7 +116,7 @@ impl Announces {
             return;
         }
         // Links would take this node for the next hop: without a path they hear of it when there is one again.
-        let Some(Told { cost, .. }) = self.quote(now, &destination) else { return };
+        let Some(Told { cost, .. }) = self.quote_announced(now, &destination) else { return };
         let Some(relay) = self.relays.get_mut(&destination) else { return };
         relay.fast_links = FastLinks::Told;
         for (link, neighbouring) in self.links.iter() {
@@ -132,7 +132,7 @@ impl Announces {
     pub(super) fn relay(&mut self, now: Instant, destination: DestinationHash, out: &mut impl Sink<Effect>) {
         self.deadlines.cancel(Timer::FastRelay(destination));
         let Some(relay) = self.relays.remove(&destination) else { return };
-        let quoted = self.quote(now, &destination);
+        let quoted = self.quote_announced(now, &destination);
         for (link, neighbouring) in self.links.iter().filter(|(_, other)| !self.speech.is_on(other.iface)) {
             let is_told = neighbouring.is_fast() && relay.fast_links == FastLinks::Told;
             if let Some(Told { cost, .. }) =
@@ -183,7 +183,7 @@ impl Announces {
             if self.links.leads_to_same(via, link) || !self.cache.holds(&destination) {
                 continue;
             }
-            let Some(Told { cost, .. }) = self.quote(cx.now, &destination) else { continue };
+            let Some(Told { cost, .. }) = self.quote_announced(cx.now, &destination) else { continue };
             let Some(packet) = self.cache.take_up(&destination) else { continue };
             out.push(tell(link, destination, cost, packet));
             let len = packet.len();
@@ -256,7 +256,7 @@ impl Announces {
             return;
         }
         // To whom it is about, no cost says anything, and no path leads through this node.
-        let quoted = if is_peers_own { None } else { self.quote(cx.now, &destination).map(|told| told.cost) };
+        let quoted = if is_peers_own { None } else { self.quote_announced(cx.now, &destination).map(|told| told.cost) };
         let Some(cost) = quoted.or(is_peers_own.then_some(UNKNOWN)) else { return };
         if self.links.may_correct(link, destination, cx.now)
             && let Some(packet) = self.cache.take_up(&destination)

@@ -16,15 +16,32 @@ use crate::links::LinkId;
 
 /// The waits before each repetition. With two, a refresh of a full table stays within 3 % of the slowest fast link.
 const WAITS: [Duration; 2] = [Duration::from_secs(15), Duration::from_secs(60)];
+/// That a path is gone or is back is said again once before those.
+const SOON: Duration = Duration::from_millis(250);
+/// The number of that repetition: the one after it is the first.
+const BEFORE_THE_FIRST: u8 = u8::MAX;
 
 impl Announces {
     /// Sees to it that what was said of `destination`, and said again `repeated` times, is said again.
     pub(super) fn repeat_later(&mut self, now: Instant, destination: DestinationHash, repeated: u8) {
-        let any_fast = self.links.iter().any(|(_, neighbouring)| neighbouring.is_fast());
-        let Some(wait) = WAITS.get(usize::from(repeated)).filter(|_| any_fast) else { return };
+        if let Some(wait) = WAITS.get(usize::from(repeated)) {
+            self.repeat_in(now, *wait, destination, repeated);
+        }
+    }
+
+    /// Sees to it that it is said again soon that the path to `destination` is gone, or is back: whoever missed it would send packets
+    /// where they end, or have a path less.
+    pub(super) fn repeat_soon(&mut self, now: Instant, destination: DestinationHash) {
+        self.repeat_in(now, SOON, destination, BEFORE_THE_FIRST);
+    }
+
+    fn repeat_in(&mut self, now: Instant, wait: Duration, destination: DestinationHash, repeated: u8) {
+        if !self.links.iter().any(|(_, neighbouring)| neighbouring.is_fast()) {
+            return;
+        }
         match self.repeats.insert(destination, repeated) {
             Inserted::Fresh | Inserted::Replaced(_) | Inserted::Evicted(..) => {
-                self.deadlines.set(Timer::Repeat(destination), now.after(*wait));
+                self.deadlines.set(Timer::Repeat(destination), now.after(wait));
             }
             // With so many at once it is said once.
             Inserted::Refused(_) => {}
@@ -47,7 +64,7 @@ impl Announces {
         } else {
             self.repeat_of_another(cx, destination, out);
         }
-        self.repeat_later(cx.now, destination, repeated.saturating_add(1));
+        self.repeat_later(cx.now, destination, repeated.wrapping_add(1));
     }
 
     /// Whoever is not known to have the announce is told it again, and everybody else what it costs here: a cost that was lost on

@@ -178,6 +178,14 @@ impl Announces {
         Some(told)
     }
 
+    /// The same, for what is to be said with the announce: none if the path is of an older emission than the announce that is known. Its
+    /// cost would be taken for the newer one's, by which this node does not bind itself.
+    pub(super) fn quote_announced(&mut self, now: Instant, destination: &DestinationHash) -> Option<Told> {
+        let offered = self.routes.offer(destination)?.random_hash();
+        let newest = self.known.get(destination)?.random_hash;
+        if offered == newest { self.quote(now, destination) } else { None }
+    }
+
     fn assess(&mut self, now: Instant, destination: &DestinationHash, stance: Stance) {
         let distance = self.known.get(destination).and_then(|known| known.distance);
         let (links, interfaces) = (&self.links, &self.interfaces);
@@ -264,7 +272,7 @@ impl Announces {
                     known.told = Some(Told { standing: Standing::Withdrawn, ..told });
                 }
                 self.owe_everybody(cx.now, destination);
-                self.repeat_later(cx.now, *destination, 0);
+                self.repeat_soon(cx.now, *destination);
             }
             // Of another emission it is told with the announce.
             Some(offer) if offer.random_hash() == told.random_hash => {
@@ -275,7 +283,9 @@ impl Announces {
                     || total(offer).is_some_and(|cost| has_moved(told.cost.cumulative_cost, cost))
                 {
                     self.owe_everybody(cx.now, destination);
-                    if is_newer {
+                    if is_back {
+                        self.repeat_soon(cx.now, *destination);
+                    } else if is_newer {
                         self.repeat_later(cx.now, *destination, 0);
                     }
                 } else if offer.next_hop() != told.over {

@@ -403,7 +403,7 @@ impl Announces {
         let via = Some(self.offered_over(&destination)?);
         let packet =
             self.cache.take_up(&destination).filter(|_| cx.config.relaying == Relaying::On)?.to_vec();
-        let cost = self.quote(cx.now, &destination)?.cost;
+        let cost = self.quote_announced(cx.now, &destination)?.cost;
         Some(News { emitted_at, cost, via, packet })
     }
 

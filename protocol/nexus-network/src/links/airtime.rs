@@ -22,8 +22,8 @@ pub(super) struct Airtime {
 struct Budgets {
     handshakes: Bucket,
     keeping: Bucket,
-    /// What of the latter questions in a hurry and acknowledgements leave, in microseconds.
-    reserve: u64,
+    /// A quarter of what the latter saves up, in microseconds: acknowledgements leave three of them, and questions in a hurry two.
+    quarter: u64,
     beacons: Bucket,
 }
 
@@ -77,7 +77,7 @@ impl Airtime {
             airtime.budgets = Some(Budgets {
                 handshakes: bucket(share(HANDSHAKES), handshake, SAVED),
                 keeping: bucket(share(KEEPING), keeping, SAVED),
-                reserve: burst(share(KEEPING), keeping, SAVED).as_micros() / 2,
+                quarter: burst(share(KEEPING), keeping, SAVED).as_micros() / 4,
                 beacons: bucket(share(BEACONS), beacon, SAVED_BEACONS),
             });
         }
@@ -117,8 +117,9 @@ impl Airtime {
         let kept = match (purpose, &self.budgets) {
             (Purpose::Asking, _) => self.answering(),
             // Traffic must not keep links from being kept where there is none.
-            (Purpose::Urgent | Purpose::Acknowledging, Some(budgets)) => {
-                Duration::from_micros(budgets.reserve)
+            (Purpose::Urgent, Some(budgets)) => Duration::from_micros(budgets.quarter.saturating_mul(2)),
+            (Purpose::Acknowledging, Some(budgets)) => {
+                Duration::from_micros(budgets.quarter.saturating_mul(3))
             }
             (Purpose::Urgent | Purpose::Acknowledging, None)
             | (Purpose::Handshake | Purpose::Answering | Purpose::Beacon, _) => Duration::ZERO,

@@ -40,7 +40,8 @@ fn a_second_path_takes_over_at_once_and_without_one_the_path_is_withdrawn() {
     let told = node.records();
     assert_eq!(
         told.iter().map(|(link, record)| (*link, record.flags.standing)).collect::<Vec<_>>(),
-        [(THREE, Standing::Withdrawn)]
+        [(THREE, Standing::Withdrawn); 2],
+        "and once more, lest it be lost"
     );
 }
 

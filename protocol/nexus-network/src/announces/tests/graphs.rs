@@ -1,6 +1,8 @@
 //! Random graphs of organs over links that delay, reorder and lose what is said, go down and come up, and change their prices.
 //! Whatever happens, next hops form no loop; when it stops, whoever is connected has a path.
 
+mod doubts;
+
 use super::*;
 use alloc::collections::BTreeSet;
 use alloc::format;

@@ -368,7 +368,13 @@ const fn is_announce(effect: &Effect) -> bool {
 pub(super) fn input(random: &mut Stream, genuine: &[Vec<u8>]) -> Input {
     let link = [ONE, TWO, THREE, FOUR, FIVE][usize::try_from(random.below(5)).unwrap()];
     let hop = hop(random.below(200_000_000));
-    match random.below(13) {
+    match random.below(14) {
+        13 => {
+            let trust = [Trust::Sure, Trust::Quiet, Trust::Trial, Trust::Doubted];
+            let trust = trust[usize::try_from(random.below(4)).unwrap()];
+            let reliability = random.chance(1, 2).then(|| u8::try_from(1 + random.below(255)).unwrap());
+            Input::LinkStands { link, trust, reliability }
+        }
         10 => Input::CostRequested { link, destination: address(pick_number(random)) },
         11 | 12 => {
             let records = (0..random.below(3)).map(|_| any_record(random, pick_number));

@@ -254,7 +254,7 @@ impl Link {
 
     /// So long it may be silent while packets leave, where nothing is acknowledged.
     fn silence(&self) -> Duration {
-        SILENCE_MIN.max(self.rtt.map_or(Duration::ZERO, |rtt| rtt.times(2)))
+        SILENCE_MIN.max(self.rtt.map_or(Duration::ZERO, |rtt| Duration::from_micros(rtt.times(3).as_micros() / 2)))
     }
 
     /// So long an acknowledgement may take from when the packet leaves: the packet's airtime, the time that the peer may wait
@@ -270,10 +270,11 @@ impl Link {
 
     fn timing(&self, now: Instant) -> Timing {
         if self.pace.acknowledged {
-            // Questions that overlap would be in each other's way. On a shared channel round trips are airtime and waiting for it.
+            // On a shared channel round trips are airtime, and waiting for it.
             let answer = if self.pace.is_shared { ANSWER_MIN } else { self.round_trips() };
-            let both = self.pace.announce_airtime.times(2).max(answer);
-            return Timing { next: both, verdict: both };
+            let announce = self.pace.announce_airtime;
+            let next = Duration::from_micros(announce.times(3).as_micros() / 4);
+            return Timing { next: next.max(answer), verdict: announce.times(2).max(answer) };
         }
         // All are asked within a round trip: however many are needed, the verdict is as soon.
         let others = u64::from(self.needed(now).saturating_sub(1)).max(1);

@@ -168,6 +168,44 @@ fn paths_move_to_another_link_and_are_found_by_the_link_that_they_take() {
 }
 
 #[test]
+fn what_is_reached_by_a_next_hop_is_what_a_search_of_the_whole_table_finds() {
+    let mut table = table(300);
+    let mut random = Seed::new([8; 32]).fork("next hops");
+    let mut pick = |below: u64| u32::try_from(random.below(below)).unwrap();
+    for step in 0..20_000 {
+        let (n, link, price) = (pick(150), u16::try_from(pick(7)).unwrap(), pick(1_000).into());
+        let to = u16::try_from(pick(7)).unwrap();
+        match pick(8) {
+            0 => {
+                table.remove(&address(n), over(link));
+            }
+            1 => {
+                table.reroute(&address(n), over(link), over(to));
+            }
+            2 => table.forget(&address(n)),
+            3 if step % 50 == 0 => {
+                table.sweep(40, |entry| entry.is_stale(step));
+            }
+            _ => {
+                table.put(&claim(n, link, price), step, 2_000);
+            }
+        }
+        if step % 100 == 0 {
+            for link in 0..7 {
+                let held = table.entries.iter().filter(|entry| !entry.is_free());
+                let meant = held.filter(|entry| entry.next_hop() == over(link));
+                let mut searched: Vec<_> = meant.map(RoutingEntry::destination).collect();
+                let mut found = table.over(over(link));
+                searched.sort_unstable();
+                found.sort_unstable();
+                assert_eq!(found, searched, "step {step}");
+            }
+        }
+    }
+    assert!(table.len() > 200);
+}
+
+#[test]
 fn a_sweep_goes_round_the_whole_table_piece_by_piece() {
     let mut table = table(1_000);
     for n in 0..1_000 {
