@@ -65,8 +65,11 @@ pub fn outage(
     flow.until_flowing(Instant::now(), patience)?;
     let at = Instant::now();
     befall()?;
-    flow.until_flowing(Instant::now(), patience)?;
+    let befallen = Instant::now();
+    flow.until_flowing(befallen, patience)?;
     std::thread::sleep(AFTER);
+    // A relapse is measured to its end.
+    flow.until_flowing(befallen, patience)?;
     let until = Instant::now();
     Ok(Outage { longest: flow.longest_gap(at, until), at, until })
 }
