@@ -308,9 +308,6 @@ impl Mesh {
                 | Effect::PathNotFound { .. }
                 | Effect::LinkUp(_)
                 | Effect::LinkDown { .. }
-                | Effect::Probe { .. }
-                | Effect::PathFound { .. }
-                | Effect::PathNotFound { .. }
                 | Effect::Originated { .. } => {}
             }
         }
