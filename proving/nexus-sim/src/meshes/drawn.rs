@@ -18,6 +18,8 @@ const RATES: [u64; 6] = [64_000, 256_000, 1_000_000, 10_000_000, 100_000_000, 1_
 const LONGEST_US: u64 = 150_000;
 /// What wireless networks send, in bits per second.
 const WIRELESS_BPS: u64 = 50_000_000;
+/// The most nodes of a mesh with a radio channel: it lasts an hour, so that what all have to say finds airtime.
+const MOST_WITH_RADIO: u32 = 25;
 /// The most nodes on the radio channel.
 const RADIOS: usize = 5;
 
@@ -26,7 +28,8 @@ const RADIOS: usize = 5;
 pub(super) fn layout(nodes: u32, seed: &Seed) -> Layout {
     let mut random = seed.fork("media");
     let mut networks: Vec<BTreeSet<u32>> = (0..random.below(3)).map(|_| BTreeSet::new()).collect();
-    let mut radio: Option<BTreeSet<u32>> = random.chance(1, 4).then(BTreeSet::new);
+    let has_radio = random.chance(1, 4) && nodes <= MOST_WITH_RADIO;
+    let mut radio: Option<BTreeSet<u32>> = has_radio.then(BTreeSet::new);
     let mut cables: BTreeSet<(u32, u32)> = BTreeSet::new();
     for node in 1..nodes {
         let earlier = u32::try_from(random.below(node.into())).expect("below a u32");
