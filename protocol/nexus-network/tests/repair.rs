@@ -7,8 +7,8 @@ use nexus_machine::{Cx, Duration, Instant, Machine as _, Seed, Snapshot, Stream,
 use nexus_network::announces::Via;
 use nexus_network::lora::Modulation;
 use nexus_network::{
-    Access, AppData, DutyCycle, Effect, Input, InterfaceId, Limits, LinkId, Mode, Network, PathPolicy, Profile,
-    Reach, Timing, Trust,
+    Access, AppData, DutyCycle, Effect, Input, InterfaceId, Limits, LinkId, Mode, Network, PathPolicy,
+    Profile, Reach, Timing, Trust,
 };
 use nexus_wire::reticulum::{Context, DestinationType, MTU, Packet, PacketType};
 
@@ -21,7 +21,9 @@ const HOUR: Duration = Duration::from_secs(3_600);
 
 #[test]
 fn with_a_second_path_traffic_flows_again_within_a_second() {
-    for (rtt_ms, proving) in [1, 20, 100].into_iter().flat_map(|rtt| [(rtt, Proving::On), (rtt, Proving::Off)]) {
+    for (rtt_ms, proving) in
+        [1, 20, 100].into_iter().flat_map(|rtt| [(rtt, Proving::On), (rtt, Proving::Off)])
+    {
         let mut worst = Duration::ZERO;
         for seed in 0..4 {
             let mut mesh = Mesh::of_cables(DIAMOND, rtt_ms, seed);
@@ -60,7 +62,7 @@ fn where_the_neighbour_of_the_dead_has_no_second_path_it_says_so_and_those_befor
 fn with_three_frames_in_ten_lost_the_way_changes_within_a_second_too() {
     for (edges, to, nth) in [(DIAMOND, 4, 1), (LONG_DIAMOND, 6, 2)] {
         let mut all = Vec::new();
-        for (rtt_ms, seed) in [1, 20, 100].into_iter().flat_map(|rtt| (0..5).map(move |seed| (rtt, seed))) {
+        for (rtt_ms, seed) in [1, 20, 100].into_iter().flat_map(|rtt| (0..4).map(move |seed| (rtt, seed))) {
             let mut mesh = Mesh::of_cables(edges, rtt_ms, seed);
             mesh.send_for(Duration::from_secs(20), EVERY, to);
             mesh.loss = 300;
@@ -91,20 +93,18 @@ fn with_three_frames_in_ten_lost_the_way_changes_within_a_second_too() {
 
 #[test]
 fn a_link_that_loses_three_frames_in_ten_flips_paths_seldom() {
-    let mut most = 0;
-    for seed in 0..2 {
-        let mut mesh = Mesh::of_cables(DIAMOND, 20, seed);
-        mesh.proving = Proving::Off;
-        mesh.send_for(Duration::from_secs(20), EVERY, 4);
-        mesh.loss = 300;
-        mesh.send_for(Duration::from_secs(300), EVERY, 4);
-        most = most.max(mesh.flips);
-        let mut sure = mesh.trust_of(1);
-        sure.retain(|trust| *trust == Trust::Doubted);
-        assert!(sure.len() < 3, "whoever answers is not doubted for long");
-    }
-    println!("30 % lost each way on all links, 20 packets a second: {most} changes of the way in five minutes");
-    assert!(most <= 30, "{most}");
+    let mut mesh = Mesh::of_cables(DIAMOND, 20, 0);
+    mesh.proving = Proving::Off;
+    mesh.send_for(Duration::from_secs(20), EVERY, 4);
+    mesh.loss = 300;
+    mesh.send_for(Duration::from_secs(300), EVERY, 4);
+    println!(
+        "30 % lost each way on all links, 20 packets a second: {} changes of the way in five minutes",
+        mesh.flips
+    );
+    assert!(mesh.flips <= 30, "{}", mesh.flips);
+    let doubted = mesh.trust_of(1).into_iter().filter(|trust| *trust == Trust::Doubted);
+    assert!(doubted.count() < 3, "whoever answers is not doubted for long");
 }
 
 #[test]
@@ -112,16 +112,16 @@ fn a_node_that_comes_back_does_not_make_paths_oscillate() {
     let mut mesh = Mesh::of_cables(DIAMOND, 20, 1);
     mesh.send_for(Duration::from_secs(20), EVERY, 4);
     let (_, dying) = mesh.way(4);
-    // It dies and returns twelve times within half an hour.
-    for _ in 0..12 {
+    // It dies and returns six times within a quarter of an hour.
+    for _ in 0..6 {
         mesh.dead.insert(dying);
         mesh.send_for(Duration::from_secs(90), EVERY, 4);
         mesh.dead.remove(&dying);
         mesh.restart(dying);
         mesh.send_for(Duration::from_secs(60), EVERY, 4);
     }
-    println!("a node that dies and returns twelve times: {} changes of the way", mesh.flips);
-    assert!(mesh.flips <= 24, "once for each death, and once back at most: {}", mesh.flips);
+    println!("a node that dies and returns six times: {} changes of the way", mesh.flips);
+    assert!(mesh.flips <= 12, "once for each death, and once back at most: {}", mesh.flips);
     assert!(mesh.longest_gap() < Duration::from_secs(1), "{:?}", mesh.longest_gap());
 }
 
@@ -423,8 +423,11 @@ impl Mesh {
         println!("dead: {:?}", self.dead);
         for (n, node) in self.nodes.iter().enumerate() {
             let paths: Vec<_> = node.announces().paths(&address(to), self.now).collect();
-            let links: Vec<_> =
-                node.links().status().map(|link| (link.id, link.trust, link.doubts, link.reliability)).collect();
+            let links: Vec<_> = node
+                .links()
+                .status()
+                .map(|link| (link.id, link.trust, link.doubts, link.reliability))
+                .collect();
             println!("node {n}: {paths:#?}\n{links:?}");
         }
     }

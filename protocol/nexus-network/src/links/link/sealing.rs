@@ -139,7 +139,9 @@ fn carries(bytes: &[u8]) -> Carries {
             MessageKind::PACKET => return Carries::Packet,
             MessageKind::FRAGMENT => return Carries::Piece,
             MessageKind::PING => {
-                return message.parse().map_or(Carries::Neither, |Ping { token, .. }| Carries::Question(token));
+                return message
+                    .parse()
+                    .map_or(Carries::Neither, |Ping { token, .. }| Carries::Question(token));
             }
             _ => {}
         }
