@@ -62,7 +62,7 @@ fn where_the_neighbour_of_the_dead_has_no_second_path_it_says_so_and_those_befor
 fn with_three_frames_in_ten_lost_the_way_changes_within_a_second_too() {
     for (edges, to, nth) in [(DIAMOND, 4, 1), (LONG_DIAMOND, 6, 2)] {
         let mut all = Vec::new();
-        for (rtt_ms, seed) in [1, 20, 100].into_iter().flat_map(|rtt| (0..5).map(move |seed| (rtt, seed))) {
+        for (rtt_ms, seed) in [1, 20, 100].into_iter().flat_map(|rtt| (0..4).map(move |seed| (rtt, seed))) {
             let mut mesh = Mesh::of_cables(edges, rtt_ms, seed);
             mesh.send_for(Duration::from_secs(20), EVERY, to);
             mesh.loss = 300;
@@ -93,22 +93,18 @@ fn with_three_frames_in_ten_lost_the_way_changes_within_a_second_too() {
 
 #[test]
 fn a_link_that_loses_three_frames_in_ten_flips_paths_seldom() {
-    let mut most = 0;
-    for seed in 0..2 {
-        let mut mesh = Mesh::of_cables(DIAMOND, 20, seed);
-        mesh.proving = Proving::Off;
-        mesh.send_for(Duration::from_secs(20), EVERY, 4);
-        mesh.loss = 300;
-        mesh.send_for(Duration::from_secs(300), EVERY, 4);
-        most = most.max(mesh.flips);
-        let mut sure = mesh.trust_of(1);
-        sure.retain(|trust| *trust == Trust::Doubted);
-        assert!(sure.len() < 3, "whoever answers is not doubted for long");
-    }
+    let mut mesh = Mesh::of_cables(DIAMOND, 20, 0);
+    mesh.proving = Proving::Off;
+    mesh.send_for(Duration::from_secs(20), EVERY, 4);
+    mesh.loss = 300;
+    mesh.send_for(Duration::from_secs(300), EVERY, 4);
     println!(
-        "30 % lost each way on all links, 20 packets a second: {most} changes of the way in five minutes"
+        "30 % lost each way on all links, 20 packets a second: {} changes of the way in five minutes",
+        mesh.flips
     );
-    assert!(most <= 30, "{most}");
+    assert!(mesh.flips <= 30, "{}", mesh.flips);
+    let doubted = mesh.trust_of(1).into_iter().filter(|trust| *trust == Trust::Doubted);
+    assert!(doubted.count() < 3, "whoever answers is not doubted for long");
 }
 
 #[test]
@@ -116,16 +112,16 @@ fn a_node_that_comes_back_does_not_make_paths_oscillate() {
     let mut mesh = Mesh::of_cables(DIAMOND, 20, 1);
     mesh.send_for(Duration::from_secs(20), EVERY, 4);
     let (_, dying) = mesh.way(4);
-    // It dies and returns twelve times within half an hour.
-    for _ in 0..12 {
+    // It dies and returns six times within a quarter of an hour.
+    for _ in 0..6 {
         mesh.dead.insert(dying);
         mesh.send_for(Duration::from_secs(90), EVERY, 4);
         mesh.dead.remove(&dying);
         mesh.restart(dying);
         mesh.send_for(Duration::from_secs(60), EVERY, 4);
     }
-    println!("a node that dies and returns twelve times: {} changes of the way", mesh.flips);
-    assert!(mesh.flips <= 24, "once for each death, and once back at most: {}", mesh.flips);
+    println!("a node that dies and returns six times: {} changes of the way", mesh.flips);
+    assert!(mesh.flips <= 12, "once for each death, and once back at most: {}", mesh.flips);
     assert!(mesh.longest_gap() < Duration::from_secs(1), "{:?}", mesh.longest_gap());
 }
 
