@@ -152,7 +152,6 @@ impl Announces {
             before.filter_map(|link| self.links.get(link)).map(|other| other.peer).collect();
         let (wanted, _) = walk.key;
         let wanted = u128::from_be_bytes(*wanted.as_bytes());
-        // Whoever is looked for itself is asked first, whatever that costs.
         let rest = || {
             let others = self.links.iter().filter(|(_, other)| !peers.contains(&other.peer));
             let may = others.filter(|(link, other)| {
@@ -168,6 +167,7 @@ impl Announces {
         let policy = PathPolicy::of_class(walk.class);
         let largest =
             rest().fold(LargestProspect::default(), |largest, (_, prospect)| largest.with(&prospect));
+        // Whoever is looked for itself is asked first, whatever that costs.
         let value = |(link, prospect): &(LinkId, Prospect)| {
             (prospect.ring > 0, score_of_prospect(policy, prospect, &largest), prospect.ring, *link)
         };
