@@ -41,32 +41,31 @@ pub(crate) struct Approach {
     pub(crate) reliability: Option<u8>,
 }
 
-/// What a candidate competes with others in: a path whose packets are proved before one that swallows them, links before what is in
-/// clear, a peer that is believed to be there before one that is not, what was said of late before what is stale.
+/// What a candidate competes with others in: links before what is in clear, where no packet goes; a peer that may be there before one that
+/// is silent; a path whose packets are proved before one that swallows them; a peer that was there all the time before one that was not;
+/// what was said of late before what is stale.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct League {
-    distrusted: bool,
     clear: bool,
-    doubt: Doubt,
+    silent: bool,
+    distrusted: bool,
+    trial: bool,
     stale: bool,
 }
 
-/// How much a next hop is doubted, the least first.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Doubt {
-    None,
-    /// It is there, and was not a while ago.
-    Trial,
-    /// It may be gone: nobody else is told of the path.
-    Silent,
-}
+impl League {
+    fn of(entry: &RoutingEntry, trust: Trust, now_s: u32) -> Self {
+        let ageless = Self::whatever_its_age(entry, trust);
+        Self { stale: ageless.stale || entry.is_stale(now_s), ..ageless }
+    }
 
-impl Doubt {
-    const fn of(trust: Trust) -> Self {
-        match trust {
-            Trust::Sure | Trust::Quiet => Self::None,
-            Trust::Trial => Self::Trial,
-            Trust::Doubted => Self::Silent,
+    fn whatever_its_age(entry: &RoutingEntry, trust: Trust) -> Self {
+        Self {
+            clear: entry.next_hop().link().is_none(),
+            silent: trust == Trust::Doubted,
+            distrusted: entry.is_distrusted(),
+            trial: trust == Trust::Trial,
+            stale: trust == Trust::Quiet,
         }
     }
 }
@@ -127,10 +126,10 @@ impl Table {
         }
         for contender in contenders.iter().flatten() {
             if let Some(entry) = self.at_mut(contender.place) {
-                let standing = match contender.league.map(|league| league.doubt) {
+                let standing = match contender.league.map(|league| league.silent) {
                     None => Standing::Unusable,
-                    Some(Doubt::Silent) => Standing::Doubted,
-                    Some(Doubt::None | Doubt::Trial) => Standing::Usable,
+                    Some(true) => Standing::Doubted,
+                    Some(false) => Standing::Usable,
                 };
                 entry.judge(standing, contender.wins);
             }
@@ -157,18 +156,16 @@ impl Table {
             let usable = self.paths(destination).filter(|entry| entry.is_usable() && is_allowed(entry));
             usable.filter_map(|entry| {
                 let approach = approach_of(entry.next_hop())?;
-                Some((entry, entry.merits(Some(&approach)), Doubt::of(approach.trust)))
+                let league = League::whatever_its_age(entry, approach.trust);
+                Some((entry, entry.merits(Some(&approach)), league))
             })
         };
-        let league = |entry: &RoutingEntry, doubt: Doubt| {
-            (entry.is_distrusted(), entry.next_hop().link().is_none(), doubt)
-        };
-        let best_league = rest().map(|(entry, _, doubt)| league(entry, doubt)).min();
-        let inside = || rest().filter(|(entry, _, doubt)| Some(league(entry, *doubt)) == best_league);
+        let best_league = rest().map(|(.., league)| league).min();
+        let inside = || rest().filter(|(.., league)| Some(*league) == best_league);
         let least = inside().map(|(_, merits, _)| merits.price()).min();
         let competing = || inside().filter(|(_, merits, _)| policy.admits(merits, least));
         let largest = competing().fold(Largest::default(), |largest, (_, merits, _)| largest.with(&merits));
-        let value = |(entry, merits, _): &(&RoutingEntry, Merits, Doubt)| {
+        let value = |(entry, merits, _): &(&RoutingEntry, Merits, League)| {
             (score(policy, merits, &largest), entry.metric(), entry.next_hop())
         };
         competing().min_by_key(value).map(|(entry, ..)| entry)
@@ -217,12 +214,7 @@ impl Contender {
         let is_feasible = distance.is_none_or(|distance| distance.admits(entry.edition(), entry.least()));
         let (cost, hops) = entry.metric();
         let is_short = hops <= MAX_HOPS;
-        let league = approach.map(|Approach { trust, .. }| League {
-            distrusted: entry.is_distrusted(),
-            clear: entry.next_hop().link().is_none(),
-            doubt: Doubt::of(trust),
-            stale: entry.is_stale(now_s) || trust == Trust::Quiet,
-        });
+        let league = approach.map(|Approach { trust, .. }| League::of(entry, trust, now_s));
         Self {
             place,
             league: league.filter(|_| is_feasible && is_short),
