@@ -120,7 +120,7 @@ impl Mesh {
             circle: Duration::ZERO,
             hole: if self.has_radio { HOLE_ON_RADIO } else { HOLE },
             settled_at: self.settled_at,
-            gap: Duration::ZERO,
+            gap: GAP,
             looks: Vec::new(),
             liars: std::collections::BTreeSet::new(),
         }
@@ -154,6 +154,9 @@ impl Mesh {
 const HOLE: Duration = Duration::from_secs(240);
 /// and on radio, where they are asked whether they are there after ten minutes.
 const HOLE_ON_RADIO: Duration = Duration::from_secs(1_800);
+
+/// While something is said anew, some know it already and others do not.
+const GAP: Duration = Duration::from_secs(2);
 
 /// What came of a mesh.
 #[derive(Debug)]

@@ -14,8 +14,9 @@ use crate::stages::Note;
 const SEEDS: &str = "20";
 /// Worlds whose radios speak open packets, as stock nodes do.
 const OPEN_SEEDS: &str = "6";
-/// Random meshes whose paths are judged.
+/// Random meshes whose paths are judged, and their nodes.
 const MESHES: &str = "20";
+const MESH_NODES: &str = "10";
 const NODES: &str = "20";
 const DAYS: &str = "1";
 
@@ -52,7 +53,7 @@ pub(crate) fn run(session: &mut Session) -> Result<Note, Fault> {
         judged(&cargo::capture(&mut swarm)?)?;
     }
     let mut routes = Command::new(&release);
-    routes.args(["routes", "--seeds", MESHES, "--json"]);
+    routes.args(["routes", "--seeds", MESHES, "--nodes", MESH_NODES, "--json"]);
     judged(&cargo::capture(&mut routes)?)?;
     for seed in TRACED_SEEDS {
         agree(&trace(&debug, seed)?, &trace(&release, seed)?)?;
