@@ -322,9 +322,9 @@ impl Mesh {
 
     /// What the layer above does: the probe is sent by the path that it is of, and its proof is looked at.
     fn probe(&mut self, node: usize, number: u64, to: DestinationHash) {
-        let data = [PROBE, &[u8::try_from(node).unwrap()], &number.to_le_bytes()].concat();
+        let data = [PROBE, &[u8::try_from(node).expect("few nodes")], &number.to_le_bytes()].concat();
         let packet = packet_of(PacketType::Data, to, &data);
-        let hash = Packet::decode(&packet).unwrap().truncated_hash();
+        let hash = Packet::decode(&packet).expect("it was made as one").truncated_hash();
         self.probes.insert((node, hash.into()), number);
         self.later(Duration::ZERO, node, Input::Probe { number, packet });
     }
