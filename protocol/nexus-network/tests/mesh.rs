@@ -400,7 +400,11 @@ impl Mesh {
 
     /// What the layer above does: the probe is sent by the path that it is of, and its proof is looked at.
     fn probe(&mut self, n: usize, number: u64, to: DestinationHash) {
-        let sent = packet(PacketType::Data, to, &[&b"probe"[..], &number.to_le_bytes(), &[n as u8]].concat());
+        let sent = packet(
+            PacketType::Data,
+            to,
+            &[&b"probe"[..], &number.to_le_bytes(), &[u8::try_from(n).expect("few nodes")]].concat(),
+        );
         let mut leaving = sent.clone();
         let Node { announces, forwarding } = &mut self.nodes[n];
         let Some(trial) = announces.trial(number) else { return };

@@ -188,6 +188,9 @@ enum Ground {
     Air,
 }
 
+/// How the data of a probe begins.
+const PROBE: &[u8] = b"probe";
+
 struct Mesh {
     nodes: Vec<Network>,
     edges: &'static [(usize, usize)],
@@ -199,6 +202,8 @@ struct Mesh {
     loss: u64,
     dead: BTreeSet<usize>,
     proving: Proving,
+    /// Probes on their way, by whom they are of and how their proofs are addressed.
+    probes: BTreeMap<(usize, DestinationHash), u64>,
     flying: BTreeMap<(Instant, u64), (usize, Input)>,
     count: u64,
     random: Stream,
@@ -238,6 +243,7 @@ impl Mesh {
             loss: 0,
             dead: BTreeSet::new(),
             proving: Proving::On,
+            probes: BTreeMap::new(),
             flying: BTreeMap::new(),
             count: 0,
             random,
@@ -295,11 +301,11 @@ impl Mesh {
                     self.later(Duration::ZERO, node, Input::Entropy(entropy));
                 }
                 Effect::Arrived { packet } => self.arrived(node, &packet),
+                Effect::Probe { number, node: to, .. } => self.probe(node, number, to.into()),
                 Effect::Sense(_)
                 | Effect::Jammed(_)
                 | Effect::Reached(_)
                 | Effect::Announced { .. }
-                | Effect::Probe { .. }
                 | Effect::PathFound { .. }
                 | Effect::PathNotFound { .. }
                 | Effect::LinkUp(_)
@@ -314,13 +320,29 @@ impl Mesh {
         }
     }
 
+    /// What the layer above does: the probe is sent by the path that it is of, and its proof is looked at.
+    fn probe(&mut self, node: usize, number: u64, to: DestinationHash) {
+        let data = [PROBE, &[u8::try_from(node).expect("few nodes")], &number.to_le_bytes()].concat();
+        let packet = packet_of(PacketType::Data, to, &data);
+        let hash = Packet::decode(&packet).expect("it was made as one").truncated_hash();
+        self.probes.insert((node, hash.into()), number);
+        self.later(Duration::ZERO, node, Input::Probe { number, packet });
+    }
+
     fn arrived(&mut self, node: usize, packet: &[u8]) {
         let read = Packet::decode(packet).unwrap();
         if read.packet_type != PacketType::Data {
+            if let Some(number) = self.probes.remove(&(node, read.destination)) {
+                self.later(Duration::ZERO, node, Input::Probed { number });
+            }
             return;
         }
-        self.arrivals.push(self.now);
-        if self.proving == Proving::On {
+        let is_probe = read.data.starts_with(PROBE);
+        if !is_probe {
+            self.arrivals.push(self.now);
+        }
+        // Whatever applications do, a node proves what probes it.
+        if is_probe || self.proving == Proving::On {
             let proof = packet_of(PacketType::Proof, read.truncated_hash().into(), b"signature");
             self.later(Duration::ZERO, node, Input::Prove { packet: proof });
         }

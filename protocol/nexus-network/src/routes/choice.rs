@@ -181,16 +181,19 @@ impl Table {
     /// believed to be there.
     #[must_use]
     pub(crate) fn offer(&self, destination: &DestinationHash) -> Option<&RoutingEntry> {
-        let may_be =
-            |entry: &&RoutingEntry| entry.is_usable() && !entry.is_doubted() && !entry.is_distrusted();
-        let usable = || self.paths(destination).filter(may_be);
+        // What was proved before may only lose much: others find that out for themselves, and it may be all that there is.
+        let is_told = |entry: &RoutingEntry| !entry.is_distrusted() || entry.was_proved();
+        let is_sure = |entry: &RoutingEntry| !entry.is_doubted() && is_told(entry);
+        let usable = || self.paths(destination).filter(|entry| entry.is_usable() && is_sure(entry));
         let newest = usable().map(RoutingEntry::edition).max()?;
         let of_newest = || usable().filter(|entry| entry.edition() == newest);
         let cheapest = PathPolicy::Cheapest.number();
         let winner = of_newest().find(|entry| cheapest.is_some_and(|number| entry.wins(number)));
         winner.or_else(|| {
-            of_newest()
-                .min_by_key(|entry| (entry.next_hop().link().is_none(), entry.metric(), entry.next_hop()))
+            of_newest().min_by_key(|entry| {
+                let is_clear = entry.next_hop().link().is_none();
+                (entry.is_distrusted(), is_clear, entry.metric(), entry.next_hop())
+            })
         })
     }
 

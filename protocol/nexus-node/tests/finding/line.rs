@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use nexus_crypto::{DestinationHash, IdentitySeed};
-use nexus_machine::{Config, Duration, Instant, Seed, Snapshot, Write};
+use nexus_machine::{Config, Duration, Instant, Seed, Snapshot};
 use nexus_network::{
     Access, AppData, DutyCycle, InterfaceId, Limits, Mode, Profile, Reach, Timing, announces,
 };
@@ -95,7 +95,9 @@ impl Line {
                 }
                 Output::Sense { iface } => self.later(Duration::ZERO, n, Input::ChannelClear { iface }),
                 Output::Persist { ticket, writes } => {
-                    writes.into_iter().for_each(|write: Write| self.stores[n].apply(write));
+                    for write in writes {
+                        self.stores[n].apply(write);
+                    }
                     self.later(Duration::from_micros(1), n, Input::Persisted { through: ticket });
                 }
                 Output::Event(Event::EntropyWanted) => {
