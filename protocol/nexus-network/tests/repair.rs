@@ -1,5 +1,7 @@
 //! Whole network layers over cables and radio: a node dies silently while packets go through it, and they find another way.
 
+#![allow(clippy::disallowed_macros, reason = "what was measured is for the specification")]
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use nexus_crypto::{DestinationHash, IdentitySeed, NodeIdentity, RatchetPublic};
