@@ -1,5 +1,7 @@
 //! Peers that fall silent while traffic goes to them: when they are doubted, what that costs, and when they are trusted again.
 
+#![allow(clippy::disallowed_macros, reason = "what was measured is for the specification")]
+
 extern crate std;
 
 use std::println;
