@@ -106,7 +106,9 @@ impl Neighbour {
                 links::Effect::Down { last, why } => {
                     self.outputs.push_back(Output::Event(Event::LinkDown { last, why }));
                 }
-                links::Effect::Measured { .. } | links::Effect::Stands { .. } | links::Effect::Beaconed(_) => {}
+                links::Effect::Measured { .. }
+                | links::Effect::Stands { .. }
+                | links::Effect::Beaconed(_) => {}
                 links::Effect::EntropyWanted => self.outputs.push_back(Output::Event(Event::EntropyWanted)),
             }
         }

@@ -256,7 +256,11 @@ impl Announces {
             return;
         }
         // To whom it is about, no cost says anything, and no path leads through this node.
-        let quoted = if is_peers_own { None } else { self.quote_announced(cx.now, &destination).map(|told| told.cost) };
+        let quoted = if is_peers_own {
+            None
+        } else {
+            self.quote_announced(cx.now, &destination).map(|told| told.cost)
+        };
         let Some(cost) = quoted.or(is_peers_own.then_some(UNKNOWN)) else { return };
         if self.links.may_correct(link, destination, cx.now)
             && let Some(packet) = self.cache.take_up(&destination)

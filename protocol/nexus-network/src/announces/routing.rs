@@ -112,8 +112,9 @@ impl Announces {
         policy: PathPolicy,
         except: Option<LinkId>,
     ) -> Option<&RoutingEntry> {
-        self.routes
-            .best(destination, policy, except, |next_hop| approach_of(&self.links, &self.interfaces, next_hop))
+        self.routes.best(destination, policy, except, |next_hop| {
+            approach_of(&self.links, &self.interfaces, next_hop)
+        })
     }
 
     fn path_of(&self, entry: &RoutingEntry, now_s: u32) -> Option<Path> {

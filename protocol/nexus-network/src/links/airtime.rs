@@ -21,9 +21,11 @@ pub(super) struct Airtime {
 #[derive(Debug)]
 struct Budgets {
     handshakes: Bucket,
+    /// Of this, what acknowledgements leave.
+    handshakes_kept: Duration,
     keeping: Bucket,
-    /// A quarter of what the latter saves up, in microseconds: acknowledgements leave three of them, and questions in a hurry two.
-    quarter: u64,
+    /// Of this, what questions in a hurry leave.
+    keeping_kept: Duration,
     beacons: Bucket,
 }
 
@@ -77,7 +79,8 @@ impl Airtime {
             airtime.budgets = Some(Budgets {
                 handshakes: bucket(share(HANDSHAKES), handshake, SAVED),
                 keeping: bucket(share(KEEPING), keeping, SAVED),
-                quarter: burst(share(KEEPING), keeping, SAVED).as_micros() / 4,
+                handshakes_kept: half(burst(share(HANDSHAKES), handshake, SAVED)),
+                keeping_kept: half(burst(share(KEEPING), keeping, SAVED)),
                 beacons: bucket(share(BEACONS), beacon, SAVED_BEACONS),
             });
         }
@@ -117,10 +120,9 @@ impl Airtime {
         let kept = match (purpose, &self.budgets) {
             (Purpose::Asking, _) => self.answering(),
             // Traffic must not keep links from being kept where there is none.
-            (Purpose::Urgent, Some(budgets)) => Duration::from_micros(budgets.quarter.saturating_mul(2)),
-            (Purpose::Acknowledging, Some(budgets)) => {
-                Duration::from_micros(budgets.quarter.saturating_mul(3))
-            }
+            (Purpose::Urgent, Some(budgets)) => budgets.keeping_kept,
+            // While many handshakes are made there is little to acknowledge, and the other way round.
+            (Purpose::Acknowledging, Some(budgets)) => budgets.handshakes_kept,
             (Purpose::Urgent | Purpose::Acknowledging, None)
             | (Purpose::Handshake | Purpose::Answering | Purpose::Beacon, _) => Duration::ZERO,
         };
@@ -186,10 +188,8 @@ impl Airtime {
 impl Budgets {
     const fn of(&mut self, purpose: Purpose) -> &mut Bucket {
         match purpose {
-            Purpose::Handshake => &mut self.handshakes,
-            Purpose::Asking | Purpose::Urgent | Purpose::Answering | Purpose::Acknowledging => {
-                &mut self.keeping
-            }
+            Purpose::Handshake | Purpose::Acknowledging => &mut self.handshakes,
+            Purpose::Asking | Purpose::Urgent | Purpose::Answering => &mut self.keeping,
             Purpose::Beacon => &mut self.beacons,
         }
     }
@@ -203,6 +203,10 @@ fn bucket(hourly: Duration, unit: Duration, saved: u64, spread: Duration) -> Buc
     let steady = hourly.minus(burst).max(quarter).as_micros().max(1);
     let every = Duration::from_micros(spread.as_micros().div_ceil(steady));
     Bucket::new(every, u32::try_from(burst.as_micros()).unwrap_or(u32::MAX))
+}
+
+fn half(all: Duration) -> Duration {
+    Duration::from_micros(all.as_micros() / 2)
 }
 
 /// What such a bucket saves up.

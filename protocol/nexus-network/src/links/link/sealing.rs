@@ -85,9 +85,8 @@ impl Link {
                 self.await_acknowledgement(counter);
                 false
             }
-            Carries::Piece => false,
             Carries::Question(token) => self.question_left(token, now),
-            Carries::Neither => false,
+            Carries::Piece | Carries::Neither => false,
         };
         Sealing::To(self.endpoint, if is_due_sooner { Due::Sooner } else { Due::Unchanged })
     }
@@ -139,7 +138,9 @@ fn carries(bytes: &[u8]) -> Carries {
             MessageKind::PACKET => return Carries::Packet,
             MessageKind::FRAGMENT => return Carries::Piece,
             MessageKind::PING => {
-                return message.parse().map_or(Carries::Neither, |Ping { token, .. }| Carries::Question(token));
+                return message
+                    .parse()
+                    .map_or(Carries::Neither, |Ping { token, .. }| Carries::Question(token));
             }
             _ => {}
         }

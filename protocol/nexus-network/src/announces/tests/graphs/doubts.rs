@@ -2,7 +2,6 @@
 
 use super::*;
 
-
 #[test]
 fn a_doubted_link_loses_in_the_same_instant_and_wins_again_only_if_it_is_much_better() {
     let mut world = World::of(4, &[(0, 1), (0, 2), (1, 3), (2, 3)], &[3]);
@@ -16,7 +15,11 @@ fn a_doubted_link_loses_in_the_same_instant_and_wins_again_only_if_it_is_much_be
     world.stands(first - 1, 0, Trust::Sure);
     assert_eq!(world.next(0, 3, PathPolicy::Cheapest), Some(other), "it is no better");
     world.stands(other - 1, 0, Trust::Quiet);
-    assert_eq!(world.next(0, 3, PathPolicy::Cheapest), Some(first), "of that one nothing was heard for rounds");
+    assert_eq!(
+        world.next(0, 3, PathPolicy::Cheapest),
+        Some(first),
+        "of that one nothing was heard for rounds"
+    );
 }
 
 #[test]
@@ -43,7 +46,11 @@ fn what_only_a_doubted_link_leads_to_is_withdrawn_asked_for_elsewhere_and_used_a
     world.run(Duration::from_millis(200));
     assert!(!world.usable(2, 0).contains(&1), "whoever was told of it is told that it is gone");
     world.run(Duration::from_secs(3));
-    assert_eq!(world.next(1, 0, PathPolicy::Cheapest), Some(2), "the destination was asked the other way round");
+    assert_eq!(
+        world.next(1, 0, PathPolicy::Cheapest),
+        Some(2),
+        "the destination was asked the other way round"
+    );
 }
 
 #[test]
