@@ -19,9 +19,12 @@ use crate::routes::{NextHop, RoutingEntry, Stage, Stance};
 const UNPROVED_AT_FIRST: u8 = 3;
 /// and one that did after so many.
 const UNPROVED: u8 = 8;
-/// Such a path is distrusted after so many lost probes, by the same distinction.
+/// Such a path is distrusted after so many lost probes at least, by the same distinction,
 const LOST_AT_FIRST: u8 = 6;
 const LOST: u8 = 12;
+/// and after as many as a path that works loses once in a hundred times, if all its hops lose as much as its first; where that is more than
+/// this, nothing can be told.
+const LOST_MOST: u8 = 48;
 /// Their proofs are waited for as long as this for each hop that the path is said to have, so that whoever is nearest to the cause
 /// looks first,
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -173,7 +176,10 @@ impl Announces {
             }
             DoubtStage::Suspected if !self.can_be_probed(&key.0) => self.leave_alone(cx.now, key),
             DoubtStage::Suspected | DoubtStage::Distrusted => {
-                let of = if entry.was_proved() { LOST } else { LOST_AT_FIRST };
+                let least = if entry.was_proved() { LOST } else { LOST_AT_FIRST };
+                let Some(of) = self.telling(&entry).map(|telling| telling.max(least)) else {
+                    return self.leave_alone(cx.now, key);
+                };
                 let first = self.doubting.next_number;
                 // The numbers of its probes are nobody else's.
                 self.doubting.next_number = first.saturating_add(of.into());
@@ -190,6 +196,13 @@ impl Announces {
                 }
             }
         }
+    }
+
+    /// How many probes in a row a path that works loses once in a hundred times at most; none if that is too many.
+    fn telling(&self, entry: &RoutingEntry) -> Option<u8> {
+        let link = entry.next_hop().link().and_then(|link| self.links.get(link));
+        let answered = link.and_then(|link| link.reliability).unwrap_or(u8::MAX);
+        lost_once_in_a_hundred(answered, entry.said().hops.next().0)
     }
 
     /// Sends the next probe of a path, as soon as one may be sent.
@@ -324,6 +337,26 @@ impl Neighbouring {
     }
 }
 
+/// How many in a row are lost once in a hundred times at most where `answered` of 255 come there and back on each of so many hops; none if
+/// that is more than [`LOST_MOST`].
+fn lost_once_in_a_hundred(answered: u8, hops: u8) -> Option<u8> {
+    const ONE: u32 = 1 << 16;
+    let part = |whole: u32, of: u32| whole.saturating_mul(of) / 255;
+    let answered = u32::from(answered);
+    let back = (0..hops).fold(ONE, |back, _| part(back, answered));
+    let mut all_lost = ONE;
+    for count in 1..=LOST_MOST {
+        all_lost = u32::try_from(
+            u64::from(all_lost).saturating_mul(ONE.saturating_sub(back).into()) / u64::from(ONE),
+        )
+        .unwrap_or(ONE);
+        if all_lost.saturating_mul(100) <= ONE {
+            return Some(count);
+        }
+    }
+    None
+}
+
 /// After how many packets without a proof a path is looked at.
 const fn threshold(entry: &RoutingEntry) -> u8 {
     if entry.was_proved() { UNPROVED } else { UNPROVED_AT_FIRST }
@@ -332,4 +365,18 @@ const fn threshold(entry: &RoutingEntry) -> u8 {
 /// Whether the packet that just went makes it so many.
 pub(super) const fn is_suspect(entry: &RoutingEntry) -> bool {
     entry.unproved() == threshold(entry) && !entry.is_distrusted()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_more_a_path_loses_the_more_probes_tell_until_none_do() {
+        assert_eq!(lost_once_in_a_hundred(255, 20), Some(1), "nothing is lost");
+        // 30 % each way: 0.49 come back over one hop. ln 0.01 / ln 0.51 = 6.8.
+        let all = [1, 2, 3, 4].map(|hops| lost_once_in_a_hundred(125, hops));
+        assert_eq!(all, [Some(7), Some(17), Some(37), None]);
+        assert_eq!(lost_once_in_a_hundred(0, 1), None);
+    }
 }
