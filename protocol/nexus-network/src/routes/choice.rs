@@ -32,12 +32,14 @@ pub(crate) struct Approach {
     pub(crate) reliability: Option<u8>,
 }
 
-/// What a candidate competes with others in: a path whose packets are proved before one that swallows them, links before what is in
-/// clear, a peer that is believed to be there before one that is not, what was said of late before what is stale.
+/// What a candidate competes with others in: links before what is in clear, a peer that is there before one that may be gone, a path
+/// that carries packets before one that seems to swallow them, a peer that was always there before one that was not, what was said of
+/// late before what is stale.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct League {
-    distrusted: bool,
     clear: bool,
+    silent: bool,
+    distrusted: bool,
     doubt: Doubt,
     stale: bool,
 }
@@ -160,7 +162,8 @@ impl Table {
             let is_clear = entry.next_hop().link().is_none();
             let is_distrusted = entry.is_distrusted();
             let score = score(policy, merits, &largest);
-            (is_distrusted, is_clear, *doubt, score, entry.metric(), entry.next_hop())
+            let is_silent = *doubt == Doubt::Silent;
+            (is_clear, is_silent, is_distrusted, *doubt, score, entry.metric(), entry.next_hop())
         };
         rest().min_by_key(value).map(|(entry, ..)| entry)
     }
@@ -206,6 +209,7 @@ impl Contender {
         let (cost, hops) = entry.metric();
         let is_short = hops <= MAX_HOPS;
         let league = approach.map(|Approach { trust, .. }| League {
+            silent: Doubt::of(trust) == Doubt::Silent,
             distrusted: entry.is_distrusted(),
             clear: entry.next_hop().link().is_none(),
             doubt: Doubt::of(trust),
