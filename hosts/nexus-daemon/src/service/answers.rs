@@ -9,8 +9,8 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::{Course, Service, sight};
 use crate::api::{
-    Attempt, Code, Delivered, Done, Event as Told, Found, Inbox, Interfaces, Links, MAX_LINE, Message,
-    PathPolicy, Progress, Status, Traced, Verb,
+    Attempt, Code, Delivered, Done, Event as Told, Inbox, Interfaces, Links, MAX_LINE, Message, PathPolicy,
+    Progress, Status, Traced, Verb,
 };
 use crate::config::{HostPort, node_id, policy_name};
 use crate::control::{Asked, Replier};
@@ -301,18 +301,9 @@ impl Service {
                 tracing::debug!("{} can be reached, hops: {hops}", destination);
             }
             Event::PathFound { destination, hops, after } => {
-                let ms = after.as_millis();
-                tracing::debug!("a way to {destination} was found after {ms} ms, hops: {hops}");
-                for replier in self.finding.remove(destination).unwrap_or_default() {
-                    replier.ok(&Found { hops: *hops, after_ms: ms });
-                }
+                self.path_found(destination, *hops, after.as_millis());
             }
-            Event::PathNotFound { destination } => {
-                tracing::debug!("{destination} was looked for in vain");
-                for replier in self.finding.remove(destination).unwrap_or_default() {
-                    replier.fail(Code::NoPath, "it was looked for in vain: nobody who was asked knows a way");
-                }
-            }
+            Event::PathNotFound { destination } => self.path_not_found(destination),
             Event::ChannelJammed { iface } => {
                 tracing::debug!("the channel of interface {} stays busy", iface.0);
             }

@@ -1,11 +1,12 @@
 //! What the daemon answers of ways.
 
+use nexus_crypto::DestinationHash;
 use nexus_node::Command;
 
 use super::Service;
 use super::answers::{LIST_ROOM, length};
 use super::sight::{self, Reading};
-use crate::api::{Code, PathPolicy, Paths};
+use crate::api::{Code, Found, PathPolicy, Paths};
 use crate::config::destination;
 use crate::control::Replier;
 
@@ -69,6 +70,22 @@ impl Service {
             for replier in self.finding.remove(&to).unwrap_or_default() {
                 replier.fail(Code::Stopping, "the daemon ends");
             }
+        }
+    }
+
+    /// There is a way: whoever waits for it is told.
+    pub(super) fn path_found(&mut self, destination: &DestinationHash, hops: u8, after_ms: u64) {
+        tracing::debug!("a way to {destination} was found after {after_ms} ms, hops: {hops}");
+        for replier in self.finding.remove(destination).unwrap_or_default() {
+            replier.ok(&Found { hops, after_ms });
+        }
+    }
+
+    /// Nobody who was asked knows a way.
+    pub(super) fn path_not_found(&mut self, destination: &DestinationHash) {
+        tracing::debug!("{destination} was looked for in vain");
+        for replier in self.finding.remove(destination).unwrap_or_default() {
+            replier.fail(Code::NoPath, "it was looked for in vain: nobody who was asked knows a way");
         }
     }
 }
