@@ -193,7 +193,9 @@ impl Routing {
     /// Circles that were there may be gone.
     fn look_again(&mut self, at: WorldTime) {
         let known: Vec<_> = self.circles.iter().map(|(to, (_, circle))| (circle[0], *to)).collect();
-        known.into_iter().for_each(|(node, destination)| self.look_for_circles(at, node, destination));
+        for (node, destination) in known {
+            self.look_for_circles(at, node, destination);
+        }
     }
 
     fn look_for_circles(&mut self, at: WorldTime, node: NodeIndex, destination: NodeIndex) {

@@ -85,9 +85,8 @@ impl Link {
                 self.await_acknowledgement(counter);
                 false
             }
-            Carries::Piece => false,
             Carries::Question(token) => self.question_left(token, now),
-            Carries::Neither => false,
+            Carries::Piece | Carries::Neither => false,
         };
         Sealing::To(self.endpoint, if is_due_sooner { Due::Sooner } else { Due::Unchanged })
     }
