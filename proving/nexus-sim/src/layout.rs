@@ -98,7 +98,7 @@ impl Shape {
             Self::Segment => vec![modems(fast(), 0..nodes)],
             Self::Bridge => {
                 let middle = nodes / 2;
-                vec![modems(fast(), 0..middle + 1), transceivers(slow(), middle..nodes)]
+                vec![modems(fast(), 0..=middle), transceivers(slow(), middle..nodes)]
             }
             Self::Mixed => mixed(nodes),
         };

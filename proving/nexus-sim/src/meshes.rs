@@ -150,7 +150,7 @@ impl Mesh {
     }
 }
 
-/// A path that leads nowhere is used no longer than a silent neighbour is believed, and the news of it takes: where links are fast,
+/// A path that leads nowhere is used as long as a silent neighbour is believed, and as the news of it takes: where links are fast,
 const HOLE: Duration = Duration::from_secs(240);
 /// and on radio, where they are asked whether they are there after ten minutes.
 const HOLE_ON_RADIO: Duration = Duration::from_secs(1_800);

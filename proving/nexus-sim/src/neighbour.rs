@@ -106,7 +106,9 @@ impl Neighbour {
     /// Says a message without a length, behind headroom, to the peer of a link.
     pub(crate) fn say(&mut self, cx: Cx, link: LinkId, message: Vec<u8>) {
         let frames: Vec<_> = self.links.frames(link, message).collect();
-        frames.into_iter().for_each(|frame| self.tell_media(cx, media::Input::Send(frame)));
+        for frame in frames {
+            self.tell_media(cx, media::Input::Send(frame));
+        }
     }
 
     fn tell_links(&mut self, cx: Cx, input: links::Input) {

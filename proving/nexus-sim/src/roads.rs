@@ -335,19 +335,19 @@ mod tests {
         let (layout, mut roads) = ring(5, &[10, 10, 10, 10, 100]);
         assert_eq!(cost(&mut roads, 0, 2), Some((20, 2)));
         assert_eq!(cost(&mut roads, 0, 4), Some((40, 4)), "the direct cable asks a hundred");
-        tell(&mut roads, 0, Input::Command(Command::Price { iface: interface(&layout, 0, 4), price: 39 }));
+        tell(&mut roads, 0, &Input::Command(Command::Price { iface: interface(&layout, 0, 4), price: 39 }));
         assert_eq!(cost(&mut roads, 0, 4), Some((39, 1)));
         assert_eq!(cost(&mut roads, 4, 0), Some((40, 4)), "the other end asks as before");
         act(
             &mut roads,
-            Action::Cut(Direction { medium: MediumIndex(4), from: NodeIndex(0), to: NodeIndex(4) }),
+            &Action::Cut(Direction { medium: MediumIndex(4), from: NodeIndex(0), to: NodeIndex(4) }),
         );
         assert_eq!(cost(&mut roads, 0, 4), Some((40, 4)), "who is heard by one side only has no link");
         crash(&mut roads, 2);
         assert_eq!((cost(&mut roads, 0, 4), cost(&mut roads, 0, 1)), (None, Some((10, 1))));
-        act(&mut roads, Action::Calm);
+        act(&mut roads, &Action::Calm);
         assert_eq!(cost(&mut roads, 0, 4), Some((39, 1)));
-        act(&mut roads, Action::Partition(vec![0, 0, 0, 1, 1]));
+        act(&mut roads, &Action::Partition(vec![0, 0, 0, 1, 1]));
         assert_eq!(cost(&mut roads, 0, 4), None);
     }
 
@@ -380,7 +380,7 @@ mod tests {
         crash(&mut roads, 1);
         let crashed = roads.epoch(NodeIndex(0), iface, NodeIndex(1));
         assert!(before.is_some() && before != crashed);
-        tell(&mut roads, 1, Input::Down { iface: interface(&layout, 1, 0) });
+        tell(&mut roads, 1, &Input::Down { iface: interface(&layout, 1, 0) });
         assert_ne!(crashed, roads.epoch(NodeIndex(0), iface, NodeIndex(1)));
     }
 
@@ -404,7 +404,7 @@ mod tests {
             for (iface, medium) in layout.interfaces(node) {
                 let plan = &layout.media[medium.place()];
                 let port = plan.nodes.iter().position(|there| *there == node).unwrap();
-                tell(&mut roads, node.0, Input::Up { iface, profile: plan.profile_at(port) });
+                tell(&mut roads, node.0, &Input::Up { iface, profile: plan.profile_at(port) });
             }
         }
         roads
@@ -420,8 +420,8 @@ mod tests {
         distances[NodeIndex(from).place()].map(|distance| (distance.cost, distance.hops))
     }
 
-    fn tell(roads: &mut Roads, node: u32, input: Input) {
-        let act = Act::Given { now: Instant::BOOT, input: &input };
+    fn tell(roads: &mut Roads, node: u32, input: &Input) {
+        let act = Act::Given { now: Instant::BOOT, input };
         see(roads, What::Node { node: NodeIndex(node), incarnation: 0, act });
     }
 
@@ -429,8 +429,8 @@ mod tests {
         see(roads, What::Node { node: NodeIndex(node), incarnation: 0, act: Act::Crashed });
     }
 
-    fn act(roads: &mut Roads, action: Action) {
-        see(roads, What::Scheduled(&action));
+    fn act(roads: &mut Roads, action: &Action) {
+        see(roads, What::Scheduled(action));
     }
 
     fn see(roads: &mut Roads, what: What<'_>) {

@@ -23,9 +23,9 @@ pub use ways::{Span, Ways};
 /// What is asked of paths.
 #[derive(Clone, Debug)]
 pub struct Bounds {
-    /// A circle of hops that may be used lasts no longer.
+    /// A circle of hops that may be used lasts at most so long.
     pub circle: Duration,
-    /// A path that leads nowhere, where there is a way, is used no longer.
+    /// A path that leads nowhere, where there is a way, is used for at most so long.
     pub hole: Duration,
     /// From when on everybody who can be reached is reached by everybody.
     pub settled_at: WorldTime,
@@ -193,7 +193,9 @@ impl Routing {
     /// Circles that were there may be gone.
     fn look_again(&mut self, at: WorldTime) {
         let known: Vec<_> = self.circles.iter().map(|(to, (_, circle))| (circle[0], *to)).collect();
-        known.into_iter().for_each(|(node, destination)| self.look_for_circles(at, node, destination));
+        for (node, destination) in known {
+            self.look_for_circles(at, node, destination);
+        }
     }
 
     fn look_for_circles(&mut self, at: WorldTime, node: NodeIndex, destination: NodeIndex) {

@@ -53,8 +53,8 @@ pub(super) fn layout(nodes: u32, seed: &Seed) -> Layout {
         }
     }
     let mut media: Vec<MediumPlan> = cables.into_iter().map(|ends| cable(ends, &mut random)).collect();
-    media.extend(networks.iter().filter(|there| there.len() > 1).map(|there| network(there)));
-    media.extend(radio.iter().filter(|there| there.len() > 1).map(|there| channel(there)));
+    media.extend(networks.iter().filter(|there| there.len() > 1).map(network));
+    media.extend(radio.iter().filter(|there| there.len() > 1).map(channel));
     let mut random = seed.fork("prices");
     if !random.chance(1, 5) {
         for medium in &mut media {
