@@ -74,17 +74,12 @@ fn the_judge_of_reach_wants_everybody_reached_from_the_moment_that_is_stated() {
 }
 
 #[test]
-fn a_neighbour_that_lies_harms_only_what_goes_through_it() {
+fn of_a_neighbour_that_lies_come_no_circles_no_lasting_holes_and_no_dear_paths_but_through_it() {
     let scenario = grid(9, |_| 1_000);
     let bounds = Bounds { liars: BTreeSet::from([NodeIndex(8)]), ..calm_bounds() };
     let routing = watched_among::<Among<8, 0>>(&scenario, bounds);
-    let names: Vec<_> = routing.failures().iter().map(|(name, _)| *name).collect();
-    assert!(
-        !names.contains(&"circles") && !names.contains(&"holes") && !names.contains(&"reach"),
-        "{names:?}"
-    );
-    let (_, costs) = routing.costs().last().unwrap();
-    assert!(costs.stretches.len() >= 36, "{} of 56 pairs keep clear of it", costs.stretches.len());
+    let wrong: Vec<_> = routing.failures().into_iter().filter(|(name, _)| *name != "reach").collect();
+    assert_eq!(wrong, []);
 }
 
 fn watched(scenario: &Scenario, bounds: Bounds) -> Routing {
