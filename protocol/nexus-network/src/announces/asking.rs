@@ -21,13 +21,29 @@ pub(super) const SLOW_BPS: u64 = 100_000;
 /// What was asked in vain is asked again after twice the time, up to the longer of these; so often is it doubled.
 pub(super) const DOUBLINGS: u8 = 5;
 
+/// Where nothing but an answer opens a way the question is said again after the first of these, and once more after the second: one that is
+/// lost is packets lost. Links as slow as a radio have acknowledgements for that, and no room.
+const SOON: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];
+
 /// A question that was asked.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked {
-    /// Not asked again before.
+    /// When it was said last.
+    at: Instant,
+    /// Not said again before,
     until: Instant,
-    /// How often in vain.
+    /// and how often it was said since it was said for the first time, or after a whole interval.
+    soon: u8,
+    /// Such intervals in vain.
     times: u8,
+}
+
+impl Asked {
+    /// From when on another's question of the same kind is passed on: what is said again may come sooner behind another than it left.
+    fn passes_from(&self) -> Instant {
+        let wait = self.until.since(self.at);
+        self.at.after(Duration::from_micros(wait.as_micros() / 2))
+    }
 }
 
 impl Announces {
@@ -41,7 +57,7 @@ impl Announces {
         if self.wants_generation(destination) {
             self.ask(cx, destination, None, out);
         } else if let Some(asked) = self.asked.get_mut(destination) {
-            asked.times = 0;
+            (asked.soon, asked.times) = (0, 0);
         }
     }
 
@@ -63,17 +79,19 @@ impl Announces {
         out: &mut impl Sink<Effect>,
     ) {
         let asked = self.asked.get(destination).copied();
-        if let Some(asked) = asked.filter(|asked| cx.now < asked.until) {
-            if from.is_none() {
-                self.deadlines.set(Timer::Ask(*destination), asked.until);
+        if let Some(asked) = asked {
+            if from.is_none() && cx.now < asked.until {
+                return self.deadlines.set(Timer::Ask(*destination), asked.until);
             }
-            return;
+            if from.is_some() && cx.now < asked.passes_from() {
+                return;
+            }
         }
         let Some(link) = self.towards(destination, from) else { return };
-        let times = asked.map_or(0, |asked| asked.times.saturating_add(1));
-        let wait = self.asking_interval(link).times(1_u64.wrapping_shl(times.min(DOUBLINGS).into()));
-        let until = cx.now.after(wait.min(SLOW_INTERVAL));
-        match self.asked.insert(*destination, Asked { until, times }) {
+        let asked = self.asked_once_more(cx.now, destination, link, asked);
+        // Who only passes on for others remembers it for an interval, and does not ask by itself.
+        let until = if from.is_none() { asked.until } else { cx.now.after(self.asking_interval(link)) };
+        match self.asked.insert(*destination, asked) {
             Inserted::Fresh | Inserted::Replaced(_) => {}
             // It is asked again when its paths change, or with its next emission.
             Inserted::Evicted(other, _) => self.deadlines.cancel(Timer::Ask(other)),
@@ -82,6 +100,30 @@ impl Announces {
         self.deadlines.set(Timer::Ask(*destination), until);
         let message = message_of(&CostRequest { destination: *destination });
         out.push(Effect::Say { to: Outlet::Link(link), message });
+    }
+
+    fn asked_once_more(
+        &self,
+        now: Instant,
+        destination: &DestinationHash,
+        link: LinkId,
+        before: Option<Asked>,
+    ) -> Asked {
+        let interval = self.asking_interval(link);
+        let (soon, times) = match before {
+            None => (0, 0),
+            Some(before) if usize::from(before.soon) < SOON.len() => {
+                (before.soon.saturating_add(1), before.times)
+            }
+            Some(before) => (0, before.times.saturating_add(1)),
+        };
+        let is_lost = interval < SLOW_INTERVAL && self.routes.offer(destination).is_none();
+        if let Some(wait) = SOON.get(usize::from(soon)).filter(|_| is_lost) {
+            return Asked { at: now, until: now.after(*wait), soon, times };
+        }
+        let wait = interval.times(1_u64.wrapping_shl(times.min(DOUBLINGS).into())).min(SLOW_INTERVAL);
+        let soon = u8::try_from(SOON.len()).unwrap_or(u8::MAX);
+        Asked { at: now, until: now.after(wait), soon, times }
     }
 
     fn towards(&self, destination: &DestinationHash, from: Option<LinkId>) -> Option<LinkId> {

@@ -344,13 +344,10 @@ fn lost_once_in_a_hundred(answered: u8, hops: u8) -> Option<u8> {
     let part = |whole: u32, of: u32| whole.saturating_mul(of) / 255;
     let answered = u32::from(answered);
     let back = (0..hops).fold(ONE, |back, _| part(back, answered));
-    let mut all_lost = ONE;
+    let mut all_lost = u64::from(ONE);
     for count in 1..=LOST_MOST {
-        all_lost = u32::try_from(
-            u64::from(all_lost).saturating_mul(ONE.saturating_sub(back).into()) / u64::from(ONE),
-        )
-        .unwrap_or(ONE);
-        if all_lost.saturating_mul(100) <= ONE {
+        all_lost = all_lost.saturating_mul(ONE.saturating_sub(back).into()) >> 16;
+        if all_lost.saturating_mul(100) <= u64::from(ONE) {
             return Some(count);
         }
     }

@@ -45,6 +45,7 @@ pub(crate) struct Approach {
 /// is silent; a path whose packets are proved before one that swallows them; a peer that was there all the time before one that was not;
 /// what was said of late before what is stale.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(clippy::struct_excessive_bools, reason = "it is an order of questions with yes and no for an answer")]
 struct League {
     clear: bool,
     silent: bool,

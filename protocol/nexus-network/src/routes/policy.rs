@@ -137,6 +137,8 @@ impl Largest {
     }
 }
 
+/// A latency counts as a share of this at least: what differs by less is the same machine on another day, and is not told on either.
+const TELLING_MS: u16 = 5;
 /// One, in Q0.16.
 const ONE: u64 = 1 << 16;
 
@@ -152,7 +154,7 @@ pub(super) fn score(policy: PathPolicy, merits: &Merits, largest: &Largest) -> u
     let Weights { ring: _, cost, latency, unreliability } = policy.weights();
     // What is not known may be as dear as the dearest, and as likely to arrive as not.
     let cost_share = merits.cost.map_or(ONE, |price| share(price, largest.cost));
-    let latency_share = share(merits.latency_ms.into(), largest.latency_ms.into());
+    let latency_share = share(merits.latency_ms.into(), largest.latency_ms.max(TELLING_MS).into());
     let lacking =
         merits.reliability.map_or(ONE / 2, |reliability| share((u8::MAX ^ reliability).into(), 255));
     weigh([(cost, cost_share), (latency, latency_share), (unreliability, lacking)])
