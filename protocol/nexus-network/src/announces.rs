@@ -24,6 +24,7 @@ mod limits;
 mod neighbours;
 mod own;
 mod passing;
+mod reminding;
 mod repeating;
 mod routing;
 mod sight;
@@ -331,6 +332,8 @@ enum Timer {
     Speak(InterfaceId),
     /// What is owed of costs is to be told.
     Costs(Outlet),
+    /// What was said once is to be said again, as costs.
+    Remind(Outlet),
     /// Another generation is to be asked for again.
     Ask(DestinationHash),
     /// This node's search is to go on.
@@ -491,6 +494,7 @@ impl Announces {
         self.lose_link(cx, link, out);
         self.deadlines.cancel(Timer::Tell(link));
         self.deadlines.cancel(Timer::Costs(Outlet::Link(link)));
+        self.deadlines.cancel(Timer::Remind(Outlet::Link(link)));
         self.owed.forget(Outlet::Link(link));
     }
 
@@ -589,6 +593,7 @@ impl Machine for Announces {
                 Timer::Tell(link) => self.tell_next(cx, link, out),
                 Timer::Speak(iface) => self.speak(cx, iface, out),
                 Timer::Costs(outlet) => self.tell_costs(cx, outlet, out),
+                Timer::Remind(outlet) => self.remind(cx.now, outlet),
                 Timer::Ask(destination) => self.ask_again(cx, &destination, out),
                 Timer::Search(destination) => self.search_on(cx, destination, out),
                 Timer::Answers => self.answer_all(cx, out),

@@ -9,8 +9,8 @@ use nexus_machine::{Cx, Duration, Instant, Machine as _, Seed, Snapshot, Stream,
 use nexus_network::announces::Via;
 use nexus_network::lora::Modulation;
 use nexus_network::{
-    Access, AppData, DutyCycle, Effect, Input, InterfaceId, Limits, LinkId, Mode, Network, PathPolicy,
-    Profile, Reach, Timing, Trust,
+    Access, AppData, DutyCycle, Effect, Input, InterfaceId, Limits, LinkId, Mode, Network, Originated,
+    PathPolicy, Profile, Reach, SearchMotive, Timing, Trust,
 };
 use nexus_wire::reticulum::{Context, DestinationType, MTU, Packet, PacketType};
 
@@ -72,7 +72,7 @@ fn with_three_frames_in_ten_lost_the_way_changes_within_a_second_too() {
             let dead = mesh.way(to).0[nth];
             let died = mesh.now;
             mesh.dead.insert(dead);
-            let end = mesh.now.after(Duration::from_secs(15));
+            let end = mesh.now.after(Duration::from_secs(60));
             let leads_there = |mesh: &Mesh| {
                 let way = mesh.way(to).0;
                 way.last() == Some(&to) && !way.contains(&dead)
@@ -86,11 +86,11 @@ fn with_three_frames_in_ten_lost_the_way_changes_within_a_second_too() {
             all.push(mesh.now.since(died).as_millis());
         }
         all.sort_unstable();
-        // Where others have to be told, or to be asked for another generation, word of it may be lost: that is asked for every ten seconds.
+        // Where others have to be told, to be asked for another generation, or for any way at all, word of it may be lost several times.
         let late = all.iter().filter(|millis| **millis >= 1_000).count();
         println!("30 % lost each way, to {to}: the way changes within {all:?} ms");
         let may_be_late = if to == 4 { 0 } else { all.len() / 4 };
-        assert!(late <= may_be_late && all.iter().all(|millis| *millis < 15_000), "{all:?}");
+        assert!(late <= may_be_late && all.iter().all(|millis| *millis < 60_000), "{all:?}");
     }
 }
 
@@ -305,6 +305,12 @@ impl Mesh {
                 }
                 Effect::Arrived { packet } => self.arrived(node, &packet),
                 Effect::Probe { number, node: to, .. } => self.probe(node, number, to.into()),
+                // As a node does.
+                Effect::Originated { outcome: Originated::NoPath, .. } => {
+                    let destination = address(self.nodes.len() - 1);
+                    let motive = SearchMotive::Packet;
+                    self.later(Duration::ZERO, node, Input::Find { destination, motive });
+                }
                 Effect::Sense(_)
                 | Effect::Jammed(_)
                 | Effect::Reached(_)

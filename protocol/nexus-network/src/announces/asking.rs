@@ -38,11 +38,20 @@ pub(super) struct Asked {
     times: u8,
 }
 
+/// What an answer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Urgency {
+    /// There is no way without it.
+    Lost,
+    /// There is a cheaper one.
+    Dear,
+}
+
 impl Asked {
     /// From when on another's question of the same kind is passed on: what is said again may come sooner behind another than it left.
     fn passes_from(&self) -> Instant {
-        let wait = self.until.since(self.at);
-        self.at.after(Duration::from_micros(wait.as_micros() / 2))
+        let half = Duration::from_micros(self.until.since(self.at).as_micros() / 2);
+        self.until.before(half.min(Duration::from_secs(1)))
     }
 }
 
@@ -88,7 +97,10 @@ impl Announces {
             }
         }
         let Some(link) = self.towards(destination, from) else { return };
-        let asked = self.asked_once_more(cx.now, destination, link, asked);
+        // Whoever asks in its stead may have no way at all.
+        let is_urgent = from.is_some() || self.routes.offer(destination).is_none();
+        let urgency = if is_urgent { Urgency::Lost } else { Urgency::Dear };
+        let asked = self.asked_once_more(cx.now, urgency, link, asked);
         // Who only passes on for others remembers it for an interval, and does not ask by itself.
         let until = if from.is_none() { asked.until } else { cx.now.after(self.asking_interval(link)) };
         match self.asked.insert(*destination, asked) {
@@ -102,13 +114,7 @@ impl Announces {
         out.push(Effect::Say { to: Outlet::Link(link), message });
     }
 
-    fn asked_once_more(
-        &self,
-        now: Instant,
-        destination: &DestinationHash,
-        link: LinkId,
-        before: Option<Asked>,
-    ) -> Asked {
+    fn asked_once_more(&self, now: Instant, urgency: Urgency, link: LinkId, before: Option<Asked>) -> Asked {
         let interval = self.asking_interval(link);
         let (soon, times) = match before {
             None => (0, 0),
@@ -117,7 +123,7 @@ impl Announces {
             }
             Some(before) => (0, before.times.saturating_add(1)),
         };
-        let is_lost = interval < SLOW_INTERVAL && self.routes.offer(destination).is_none();
+        let is_lost = interval < SLOW_INTERVAL && urgency == Urgency::Lost;
         if let Some(wait) = SOON.get(usize::from(soon)).filter(|_| is_lost) {
             return Asked { at: now, until: now.after(*wait), soon, times };
         }

@@ -41,10 +41,21 @@ pub enum Outlet {
 /// What is to be told, by outlet: of which destinations.
 #[derive(Debug)]
 pub(super) struct Owed {
-    by_outlet: BTreeMap<Outlet, BTreeSet<DestinationHash>>,
+    by_outlet: BTreeMap<Outlet, BTreeMap<DestinationHash, Telling>>,
+    /// What is to be said again later.
+    reminders: BTreeMap<Outlet, BTreeSet<DestinationHash>>,
     /// Of how many destinations an outlet may be owed.
     capacity: usize,
     outlets: usize,
+}
+
+/// Whether what is owed is said for the first time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Telling {
+    /// It is: where nothing is repeated it is said again later.
+    First,
+    /// It was said before.
+    Again,
 }
 
 /// A record that came before its announce.
@@ -56,16 +67,34 @@ pub(super) struct Pending {
 
 impl Owed {
     pub(super) const fn new(capacity: usize, outlets: usize) -> Self {
-        Self { by_outlet: BTreeMap::new(), capacity, outlets }
+        Self { by_outlet: BTreeMap::new(), reminders: BTreeMap::new(), capacity, outlets }
     }
 
     /// False if there is no room for it: the next announce tells.
-    fn owe(&mut self, outlet: Outlet, destination: DestinationHash) -> bool {
+    fn owe(&mut self, outlet: Outlet, destination: DestinationHash, telling: Telling) -> bool {
         let owed = self.by_outlet.entry(outlet).or_default();
-        owed.contains(&destination) || (owed.len() < self.capacity && owed.insert(destination))
+        let room = owed.len() < self.capacity || owed.contains_key(&destination);
+        if room && (telling == Telling::First || !owed.contains_key(&destination)) {
+            owed.insert(destination, telling);
+        }
+        room
     }
 
-    fn take(&mut self, outlet: Outlet) -> Option<DestinationHash> {
+    /// Sees to it that what was said is said again. False if there is no room for it.
+    pub(super) fn remind(&mut self, outlet: Outlet, destination: DestinationHash) -> bool {
+        let reminders = self.reminders.entry(outlet).or_default();
+        let room = reminders.len() < self.capacity || reminders.contains(&destination);
+        if room {
+            reminders.insert(destination);
+        }
+        room
+    }
+
+    pub(super) fn take_reminders(&mut self, outlet: Outlet) -> BTreeSet<DestinationHash> {
+        self.reminders.remove(&outlet).unwrap_or_default()
+    }
+
+    fn take(&mut self, outlet: Outlet) -> Option<(DestinationHash, Telling)> {
         let owed = self.by_outlet.get_mut(&outlet)?;
         let first = owed.pop_first();
         if owed.is_empty() {
@@ -76,12 +105,13 @@ impl Owed {
 
     pub(super) fn forget(&mut self, outlet: Outlet) {
         self.by_outlet.remove(&outlet);
+        self.reminders.remove(&outlet);
     }
 
     pub(super) const fn memory_bound(&self) -> usize {
         // Nodes of ordered sets may be half empty.
-        const PER_DESTINATION: usize = 2 * (size_of::<DestinationHash>() + 8);
-        const PER_OUTLET: usize = 512 + 4 * size_of::<(Outlet, Timer, Instant)>();
+        const PER_DESTINATION: usize = 4 * (size_of::<DestinationHash>() + 9);
+        const PER_OUTLET: usize = 1_024 + 8 * size_of::<(Outlet, Timer, Instant)>();
         let per_outlet = self.capacity.saturating_mul(PER_DESTINATION).saturating_add(PER_OUTLET);
         self.outlets.saturating_mul(per_outlet)
     }
@@ -110,7 +140,16 @@ impl Announces {
     }
 
     fn owe(&mut self, now: Instant, outlet: Outlet, destination: &DestinationHash) {
-        if !self.owed.owe(outlet, *destination) {
+        self.owe_as(now, outlet, destination, Telling::First);
+    }
+
+    /// The same for what was said before, and is said for the last time.
+    pub(super) fn owe_last(&mut self, now: Instant, outlet: Outlet, destination: &DestinationHash) {
+        self.owe_as(now, outlet, destination, Telling::Again);
+    }
+
+    fn owe_as(&mut self, now: Instant, outlet: Outlet, destination: &DestinationHash, telling: Telling) {
+        if !self.owed.owe(outlet, *destination, telling) {
             return count(&mut self.refusals.crowded);
         }
         let timer = Timer::Costs(outlet);
@@ -147,9 +186,13 @@ impl Announces {
         }
         let mut records = Vec::new();
         while records.len() < TOGETHER
-            && let Some(destination) = self.owed.take(outlet)
+            && let Some((destination, telling)) = self.owed.take(outlet)
         {
-            records.extend(self.record_of(cx, &destination, link));
+            let Some(record) = self.record_of(cx, &destination, link) else { continue };
+            records.push(record);
+            if telling == Telling::First {
+                self.remind_later(cx.now, outlet, &destination);
+            }
         }
         let mut next_in = Duration::from_micros(1);
         if !records.is_empty() {
@@ -320,7 +363,7 @@ impl Announces {
     }
 
     /// A packet came for `destination` from the peer of `link`, and there is no way: it was told so in vain, or not at all. One that
-    /// was forgotten here for want of room is looked for: whoever sends believes that this is the way.
+    /// was forgotten here for want of room, or to which nothing leads any more, is looked for: whoever sends believes that this is the way.
     pub fn unreachable(
         &mut self,
         cx: Cx,
@@ -328,10 +371,10 @@ impl Announces {
         destination: DestinationHash,
         out: &mut impl Sink<Effect>,
     ) {
-        if self.known.get(&destination).is_some() {
-            return self.tell_if_withdrawn(cx.now, Some(link), &destination);
-        }
-        if self.takes_request(cx.now, link) {
+        self.tell_if_withdrawn(cx.now, Some(link), &destination);
+        // Where a way is known that may not be used, the destination is asked for another generation instead.
+        let is_forgotten = self.routes.paths(&destination).next().is_none();
+        if is_forgotten && self.takes_request(cx.now, link) {
             self.find(cx, destination, SearchMotive::Packet, out);
         }
     }

@@ -182,11 +182,19 @@ impl Announces {
                 };
                 let first = self.doubting.next_number;
                 // The numbers of its probes are nobody else's.
-                self.doubting.next_number = first.saturating_add(of.into());
+                self.doubting.next_number = first.saturating_add(LOST_MOST.into());
                 let stage = DoubtStage::Probed { first, sent: 0, of };
                 self.probe(cx, key, Doubt { stage, ..doubt }, out);
             }
-            DoubtStage::Probed { sent, of, .. } if sent >= of => self.distrust(cx, key, doubt, out),
+            DoubtStage::Probed { first, sent, of } if sent >= of => match self.telling(&entry) {
+                // It turned out meanwhile that more is lost there than seemed.
+                None => self.leave_alone(cx.now, key),
+                Some(telling) if telling > of => {
+                    let stage = DoubtStage::Probed { first, sent, of: telling };
+                    self.probe(cx, key, Doubt { stage, ..doubt }, out);
+                }
+                Some(_) => self.distrust(cx, key, doubt, out),
+            },
             DoubtStage::Probed { .. } => self.probe(cx, key, doubt, out),
             DoubtStage::LeftAlone => {
                 self.doubting.doubts.remove(&key);
@@ -252,8 +260,12 @@ impl Announces {
         let due = cx.now.after(hold.times(1_u64.wrapping_shl(doubt.times.min(DOUBLINGS).into())));
         let times = doubt.times.saturating_add(1);
         self.set_doubt(key, Doubt { stage: DoubtStage::Distrusted, due, times });
+        let is_lossy = matches!(doubt.stage, DoubtStage::Probed { of, .. } if of > LOST_AT_FIRST);
         if let Some(entry) = self.doubted_mut(key) {
             entry.distrust();
+            if is_lossy {
+                entry.excuse();
+            }
         }
         self.reconsider(cx, &key.0, Stance::Open, out);
     }

@@ -145,7 +145,7 @@ impl Announces {
         self.deadlines.cancel(Timer::FastRelay(destination));
         let Some(relay) = self.relays.remove(&destination) else { return };
         let quoted = self.quote_announced(now, &destination);
-        let mut later = Vec::new();
+        let (mut later, mut told) = (Vec::new(), Vec::new());
         for (link, neighbouring) in self.links.iter() {
             let is_told = self.speech.is_on(neighbouring.iface)
                 || neighbouring.is_fast() && relay.fast_links == FastLinks::Told;
@@ -153,13 +153,19 @@ impl Announces {
                 quoted.filter(|_| !is_told && relay.peer != Some(neighbouring.peer))
             {
                 match self.speech.tells(neighbouring.iface, now, relay.packet.len()) {
-                    Leave::Given => out.push(tell(link, destination, cost, &relay.packet)),
+                    Leave::Given => {
+                        out.push(tell(link, destination, cost, &relay.packet));
+                        told.push(link);
+                    }
                     Leave::Later => later.push(neighbouring.iface),
                 }
             }
         }
         for iface in later {
             self.speak_when_free(now, iface, destination);
+        }
+        for link in told {
+            self.remind_later(now, Outlet::Link(link), &destination);
         }
         if quoted.is_some_and(|told| told.over.link() != relay.from.link()) {
             // Whoever said it first is not on the way any more, and may need it.

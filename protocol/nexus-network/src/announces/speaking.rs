@@ -134,6 +134,11 @@ impl Speech {
         self.channels.get(&iface).is_some_and(Channel::is_heard_by_many)
     }
 
+    /// How long the longest frame occupies an interface on which links run.
+    pub(super) fn frame_airtime(&self, iface: InterfaceId) -> Option<Duration> {
+        self.channels.get(&iface).map(|channel| channel.profile.airtime(channel.profile.frame_size.into()))
+    }
+
     /// Whether neighbours on `iface` hear broadcasts as soon as they hold the key.
     pub(super) fn is_shared(&self, iface: InterfaceId) -> bool {
         self.channels.get(&iface).is_some_and(|channel| channel.profile.reach == Reach::Shared)
@@ -442,6 +447,7 @@ impl Announces {
         let _displaced: Inserted<_, _> = self.speech.spoken.insert((iface, about), spoken);
         out.push(Effect::Broadcast { iface, about, message });
         self.owe_generation(now, Outlet::Hearers(iface), &about);
+        self.remind_later(now, Outlet::Hearers(iface), &about);
     }
 
     fn tell_on_channel(
@@ -461,6 +467,7 @@ impl Announces {
         }
         out.push(tell(link, about, news.cost, &news.packet));
         self.owe_generation(now, Outlet::Link(link), &about);
+        self.remind_later(now, Outlet::Link(link), &about);
     }
 
     /// The neighbour behind `link`, which came up of late, is told of `destination`, if it lacks it: by a broadcast if others

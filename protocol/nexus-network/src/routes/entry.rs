@@ -346,6 +346,11 @@ impl RoutingEntry {
         self.proofs |= DISTRUSTED;
     }
 
+    /// It loses so much that nothing need have been proved of it: it is treated as if something was.
+    pub(crate) const fn excuse(&mut self) {
+        self.proofs |= PROVED;
+    }
+
     pub(crate) const fn trust(&mut self) {
         self.proofs &= !DISTRUSTED;
     }

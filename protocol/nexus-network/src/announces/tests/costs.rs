@@ -185,7 +185,7 @@ fn a_newer_generation_is_passed_on_once_like_an_emission() {
 }
 
 #[test]
-fn who_has_only_infeasible_paths_asks_along_them_and_not_again_for_ten_seconds() {
+fn who_has_only_infeasible_paths_asks_along_them_three_times_in_three_seconds_and_then_every_ten() {
     let mut node = Bench::with_links();
     node.hear_at(ONE, 7, 1_000);
     node.wait_briefly_for_all();
@@ -193,8 +193,11 @@ fn who_has_only_infeasible_paths_asks_along_them_and_not_again_for_ten_seconds()
     let lost = node.tell(Input::LinkDown(ONE));
     assert_eq!(asked(&lost), [(TWO, address(7))]);
     assert_eq!(node.organ.path(&address(7)), None, "it may lead back here");
+    assert_eq!(asked(&node.within(3)), [(TWO, address(7)); 2], "it may have been lost");
     assert_eq!(asked(&node.within(9)), []);
-    assert_eq!(asked(&node.within(2)), [(TWO, address(7))], "it may have been lost");
+    assert_eq!(asked(&node.within(4)), [(TWO, address(7)); 3], "and again");
+    assert_eq!(asked(&node.within(14)), [], "but in vain it is asked less often");
+    assert_eq!(asked(&node.within(10)), [(TWO, address(7)); 3]);
     node.say(TWO, &[offer(7, 1, 5_000)]);
     assert_eq!(node.organ.path(&address(7)).unwrap().via.link(), Some(TWO));
     assert_eq!(asked(&node.within(60)), []);
@@ -209,6 +212,12 @@ fn a_request_is_passed_on_along_the_path_but_not_back_and_rarely() {
     assert_eq!(ask(&mut node, ONE), [], "it came from where it would go");
     assert_eq!(ask(&mut node, TWO), [(ONE, address(7))]);
     assert_eq!(ask(&mut node, THREE), [], "it was asked of late");
+    let mut passed_on = 0;
+    for _ in 0..100 {
+        node.now = node.now.after(Duration::from_millis(100));
+        passed_on += ask(&mut node, THREE).len();
+    }
+    assert!((2..=3).contains(&passed_on), "as often as one asks: {passed_on}");
     node.now = node.now.after(Duration::from_secs(10));
     assert_eq!(ask(&mut node, THREE), [(ONE, address(7))]);
 }
@@ -251,7 +260,7 @@ fn whoever_sends_what_cannot_be_carried_on_is_told_again_that_there_is_no_way() 
     let cx = node.cx();
     let mut out: VecDeque<Effect> = VecDeque::new();
     node.organ.unreachable(cx, TWO, address(7), &mut out);
-    assert_eq!(out, []);
+    assert_eq!(node.organ.searches(), 1, "nothing leads there any more: it is looked for");
     let told = node.records();
     assert_eq!(
         told.iter().map(|(link, record)| (*link, record.flags.standing)).collect::<Vec<_>>(),

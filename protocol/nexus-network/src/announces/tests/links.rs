@@ -389,7 +389,7 @@ impl Bench {
     }
 
     /// Lets that much time pass: what was done.
-    fn effects_within(&mut self, time: Duration) -> Vec<Effect> {
+    pub(super) fn effects_within(&mut self, time: Duration) -> Vec<Effect> {
         let mut out: VecDeque<Effect> = VecDeque::new();
         let until = self.now.after(time);
         while let Some(deadline) = self.organ.next_timeout().filter(|deadline| *deadline <= until) {

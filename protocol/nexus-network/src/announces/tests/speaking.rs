@@ -3,8 +3,9 @@
 use super::*;
 use nexus_machine::Key;
 use nexus_wire::nexus::code::BandwidthCode;
+use nexus_wire::nexus::cost::CostList;
 use nexus_wire::nexus::frame::HEADER_LEN;
-use nexus_wire::nexus::message::Messages;
+use nexus_wire::nexus::message::{MessageKind, Messages};
 use nexus_wire::nexus::path_cost::{Hop, LatencyMs};
 use nexus_wire::nexus::traffic;
 
@@ -34,6 +35,28 @@ fn what_one_neighbour_said_is_passed_on_to_all_others_in_one_broadcast() {
     let mut node = Bench::hearing(5);
     node.hear_from(0, announce_of(20, UNIX));
     assert_eq!(node.said_within(12), [Said::ToAll(address(20))]);
+}
+
+#[test]
+fn what_was_said_on_radio_is_followed_once_by_what_it_costs_within_two_minutes() {
+    let mut node = Bench::hearing(5);
+    node.effects_within(Duration::from_secs(300));
+    node.hear_from(0, announce_of(20, UNIX));
+    let begin = node.now;
+    let mut followed = Vec::new();
+    for _ in 0..600 {
+        for effect in node.effects_within(Duration::from_secs(1)) {
+            let Effect::Say { to, message } = effect else { continue };
+            let message = Messages::new(&message[HEADER_LEN..]).next().unwrap().unwrap();
+            if message.kind == MessageKind::COST {
+                let list: CostList<'_> = message.parse().unwrap();
+                followed.extend(list.records().map(|record| (to, record.destination, node.now.since(begin))));
+            }
+        }
+    }
+    let [(to, about, after)] = followed[..] else { panic!("once, and no more: {followed:?}") };
+    assert_eq!((to, about), (Outlet::Hearers(NEXUS), address(20)));
+    assert!((15..=125).contains(&after.as_secs()), "{after:?}");
 }
 
 #[test]
