@@ -55,8 +55,8 @@ pub(crate) fn place_of(name: &str) -> Place {
         "recorded-frame" => Place::Recorded(|bytes| (LinkType::FRAMES, bytes.to_vec())),
         "recorded-messages" => Place::Recorded(|bytes| (LinkType::MESSAGES, bytes.to_vec())),
         // In Noise's payloads, in envelopes, between a host and its modem, behind access codes, on a disk.
-        "link-payload" | "reply-payload" | "end-to-end" | "rnode-to-device" | "rnode-from-device"
-        | "ifac-frame" | "key-file" => Place::Never,
+        "link-payload" | "reply-payload" | "end-to-end" | "trace-answer" | "rnode-to-device"
+        | "rnode-from-device" | "ifac-frame" | "key-file" => Place::Never,
         unknown => panic!("where {unknown} stands in a recording is not said"),
     }
 }
