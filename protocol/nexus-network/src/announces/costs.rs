@@ -43,19 +43,22 @@ pub enum Outlet {
 pub(super) struct Owed {
     by_outlet: BTreeMap<Outlet, BTreeMap<DestinationHash, Telling>>,
     /// What is to be said again later.
-    reminders: BTreeMap<Outlet, BTreeSet<DestinationHash>>,
+    reminders: BTreeMap<Outlet, BTreeMap<DestinationHash, Telling>>,
     /// Of how many destinations an outlet may be owed.
     capacity: usize,
     outlets: usize,
 }
 
-/// Whether what is owed is said for the first time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Telling {
-    /// It is: where nothing is repeated it is said again later.
-    First,
-    /// It was said before.
-    Again,
+/// How often what is owed was said before: where nothing is repeated it is said again later, a few times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Telling(pub(super) u8);
+
+impl Telling {
+    pub(super) const FIRST: Self = Self(0);
+
+    pub(super) const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
 }
 
 /// A record that came before its announce.
@@ -74,23 +77,23 @@ impl Owed {
     fn owe(&mut self, outlet: Outlet, destination: DestinationHash, telling: Telling) -> bool {
         let owed = self.by_outlet.entry(outlet).or_default();
         let room = owed.len() < self.capacity || owed.contains_key(&destination);
-        if room && (telling == Telling::First || !owed.contains_key(&destination)) {
-            owed.insert(destination, telling);
+        if room {
+            owed.entry(destination).and_modify(|owed| *owed = telling.min(*owed)).or_insert(telling);
         }
         room
     }
 
     /// Sees to it that what was said is said again. False if there is no room for it.
-    pub(super) fn remind(&mut self, outlet: Outlet, destination: DestinationHash) -> bool {
+    pub(super) fn remind(&mut self, outlet: Outlet, destination: DestinationHash, telling: Telling) -> bool {
         let reminders = self.reminders.entry(outlet).or_default();
-        let room = reminders.len() < self.capacity || reminders.contains(&destination);
+        let room = reminders.len() < self.capacity || reminders.contains_key(&destination);
         if room {
-            reminders.insert(destination);
+            reminders.insert(destination, telling);
         }
         room
     }
 
-    pub(super) fn take_reminders(&mut self, outlet: Outlet) -> BTreeSet<DestinationHash> {
+    pub(super) fn take_reminders(&mut self, outlet: Outlet) -> BTreeMap<DestinationHash, Telling> {
         self.reminders.remove(&outlet).unwrap_or_default()
     }
 
@@ -140,15 +143,17 @@ impl Announces {
     }
 
     fn owe(&mut self, now: Instant, outlet: Outlet, destination: &DestinationHash) {
-        self.owe_as(now, outlet, destination, Telling::First);
+        self.owe_as(now, outlet, destination, Telling::FIRST);
     }
 
-    /// The same for what was said before, and is said for the last time.
-    pub(super) fn owe_last(&mut self, now: Instant, outlet: Outlet, destination: &DestinationHash) {
-        self.owe_as(now, outlet, destination, Telling::Again);
-    }
-
-    fn owe_as(&mut self, now: Instant, outlet: Outlet, destination: &DestinationHash, telling: Telling) {
+    /// The same for what was said so often before.
+    pub(super) fn owe_as(
+        &mut self,
+        now: Instant,
+        outlet: Outlet,
+        destination: &DestinationHash,
+        telling: Telling,
+    ) {
         if !self.owed.owe(outlet, *destination, telling) {
             return count(&mut self.refusals.crowded);
         }
@@ -190,9 +195,7 @@ impl Announces {
         {
             let Some(record) = self.record_of(cx, &destination, link) else { continue };
             records.push(record);
-            if telling == Telling::First {
-                self.remind_later(cx.now, outlet, &destination);
-            }
+            self.remind_later(cx.now, outlet, &destination, telling);
         }
         let mut next_in = Duration::from_micros(1);
         if !records.is_empty() {

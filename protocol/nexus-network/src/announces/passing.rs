@@ -14,7 +14,7 @@ use nexus_wire::reticulum::relay::HEADROOM;
 use nexus_wire::reticulum::{Announce, Context, Hops, Packet, PacketMut, Propagation};
 
 use super::budget::Purpose;
-use super::costs::Outlet;
+use super::costs::{Outlet, Telling};
 use super::known::{Neighbour, Told, Via};
 use super::speaking::{Introduced, Leave, TELL_OVERHEAD};
 use super::{Announces, Effect, Timer, count, frame};
@@ -165,7 +165,7 @@ impl Announces {
             self.speak_when_free(now, iface, destination);
         }
         for link in told {
-            self.remind_later(now, Outlet::Link(link), &destination);
+            self.remind_later(now, Outlet::Link(link), &destination, Telling::FIRST);
         }
         if quoted.is_some_and(|told| told.over.link() != relay.from.link()) {
             // Whoever said it first is not on the way any more, and may need it.

@@ -1,4 +1,4 @@
-//! Reminding: what was said once on a slow medium, and may have been lost, is followed by what it costs.
+//! Reminding: what was said once on a slow medium, and may have been lost, is followed by what it costs, twice.
 //!
 //! An announce or a record that collides is a path less, or a dear one, until the next refresh. A record takes a tenth of an announce, and
 //! ten of them one frame. Source: spec/network.md#cost-records.
@@ -6,7 +6,7 @@
 use nexus_crypto::DestinationHash;
 use nexus_machine::{Duration, Instant};
 
-use super::costs::Outlet;
+use super::costs::{Outlet, Telling};
 use super::{Announces, Timer, count};
 
 /// What was said is followed after so many times the airtime of the longest frame: what is said meanwhile goes with it,
@@ -14,13 +14,24 @@ const FRAMES: u64 = 64;
 /// but not sooner than this,
 const WAIT: Duration = Duration::from_secs(15);
 /// nor much later: a mesh is to agree within three minutes.
-const WAIT_MOST: Duration = Duration::from_secs(60);
+const WAIT_MOST: Duration = Duration::from_secs(40);
+/// So often: where one frame in twelve is lost, three are once in two thousand times.
+const REMINDERS: u8 = 2;
 
 impl Announces {
-    /// Something was said of `destination` to whoever is behind `outlet`. If it was said once only, it is followed.
-    pub(super) fn remind_later(&mut self, now: Instant, outlet: Outlet, destination: &DestinationHash) {
+    /// Something was said of `destination` to whoever is behind `outlet`, and so often before. Where nothing is repeated, it is followed.
+    pub(super) fn remind_later(
+        &mut self,
+        now: Instant,
+        outlet: Outlet,
+        destination: &DestinationHash,
+        telling: Telling,
+    ) {
+        if telling >= Telling(REMINDERS) {
+            return;
+        }
         let Some(wait) = self.reminding_wait(outlet) else { return };
-        if !self.owed.remind(outlet, *destination) {
+        if !self.owed.remind(outlet, *destination, telling.next()) {
             return count(&mut self.refusals.crowded);
         }
         let timer = Timer::Remind(outlet);
@@ -32,8 +43,8 @@ impl Announces {
 
     /// It is time: what was said is said again, as costs.
     pub(super) fn remind(&mut self, now: Instant, outlet: Outlet) {
-        for destination in self.owed.take_reminders(outlet) {
-            self.owe_last(now, outlet, &destination);
+        for (destination, telling) in self.owed.take_reminders(outlet) {
+            self.owe_as(now, outlet, &destination, telling);
         }
     }
 

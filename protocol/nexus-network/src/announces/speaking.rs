@@ -13,7 +13,7 @@ use nexus_machine::{BoundedMap, Cx, Duration, Inserted, Instant, MapOverflow, Re
 use nexus_wire::nexus::path_cost::CompactPathCost;
 
 use super::budget::{Budgets, INTERFACES, Purpose};
-use super::costs::Outlet;
+use super::costs::{Outlet, Telling};
 use super::known::Via;
 use super::passing::{message_of, tell};
 use super::{Announces, Effect, Timer, count};
@@ -447,7 +447,7 @@ impl Announces {
         let _displaced: Inserted<_, _> = self.speech.spoken.insert((iface, about), spoken);
         out.push(Effect::Broadcast { iface, about, message });
         self.owe_generation(now, Outlet::Hearers(iface), &about);
-        self.remind_later(now, Outlet::Hearers(iface), &about);
+        self.remind_later(now, Outlet::Hearers(iface), &about, Telling::FIRST);
     }
 
     fn tell_on_channel(
@@ -467,7 +467,7 @@ impl Announces {
         }
         out.push(tell(link, about, news.cost, &news.packet));
         self.owe_generation(now, Outlet::Link(link), &about);
-        self.remind_later(now, Outlet::Link(link), &about);
+        self.remind_later(now, Outlet::Link(link), &about, Telling::FIRST);
     }
 
     /// The neighbour behind `link`, which came up of late, is told of `destination`, if it lacks it: by a broadcast if others

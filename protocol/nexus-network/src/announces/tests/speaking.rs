@@ -38,7 +38,7 @@ fn what_one_neighbour_said_is_passed_on_to_all_others_in_one_broadcast() {
 }
 
 #[test]
-fn what_was_said_on_radio_is_followed_once_by_what_it_costs_within_two_minutes() {
+fn what_was_said_on_radio_is_followed_twice_by_what_it_costs_within_three_minutes() {
     let mut node = Bench::hearing(5);
     node.effects_within(Duration::from_secs(300));
     node.hear_from(0, announce_of(20, UNIX));
@@ -54,9 +54,11 @@ fn what_was_said_on_radio_is_followed_once_by_what_it_costs_within_two_minutes()
             }
         }
     }
-    let [(to, about, after)] = followed[..] else { panic!("once, and no more: {followed:?}") };
-    assert_eq!((to, about), (Outlet::Hearers(NEXUS), address(20)));
-    assert!((15..=125).contains(&after.as_secs()), "{after:?}");
+    assert_eq!(followed.len(), 2, "and no more: {followed:?}");
+    for (to, about, after) in followed {
+        assert_eq!((to, about), (Outlet::Hearers(NEXUS), address(20)));
+        assert!((15..=180).contains(&after.as_secs()), "{after:?}");
+    }
 }
 
 #[test]
@@ -153,7 +155,8 @@ fn announces_take_three_percent_of_the_airtime_ones_own_and_the_nearest_first() 
     // Each is said, and then again: nobody was heard to pass it on.
     assert_eq!(at_once + rest.len(), 80);
     let spacing = node.last_said_at.since(begin).as_secs() / u64::try_from(rest.len()).unwrap();
-    assert!((9..16).contains(&spacing), "{spacing} s from one to the next");
+    // What follows each as costs takes its part.
+    assert!((9..20).contains(&spacing), "{spacing} s from one to the next");
     let hops = |said: &Said| {
         let about = match said {
             Said::ToAll(about) | Said::Told(_, about) => *about,
