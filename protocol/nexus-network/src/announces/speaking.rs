@@ -345,6 +345,10 @@ impl Announces {
     ) {
         let Some(news) = self.news_of(cx, destination) else { return };
         let Audience { hearers, others, said, copies } = self.audience(iface, destination, &news);
+        if saying == Saying::First && said > 0 {
+            // Who has it may have it by a dearer way, or by one alone.
+            self.remind_later(cx.now, Outlet::Hearers(iface), &destination, Telling::FIRST);
+        }
         match saying {
             Saying::First if hearers.is_empty() && others.is_empty() => {}
             Saying::First => self.say_again_later(cx.now, iface, destination, news.packet.len()),
@@ -484,7 +488,16 @@ impl Announces {
         let Some(news) = self.news_of(cx, destination) else { return Introduced::NoNeed };
         let spoken = |since| self.speech.was_spoken(iface, destination, news.emitted_at, since);
         let has_own = news.via.is_none() && own_told == news.emitted_at;
-        if has_own || since.is_some_and(spoken) || self.speech.has(&destination, news.emitted_at, link) {
+        if has_own || since.is_some_and(spoken) {
+            return Introduced::NoNeed;
+        }
+        if self.speech.has(&destination, news.emitted_at, link) {
+            // It has it from others: what it does not have is the way over this link, to this node itself above all.
+            if news.via.is_none() {
+                self.owe_one(cx.now, Some(link), &destination);
+            } else {
+                self.remind_later(cx.now, Outlet::Link(link), &destination, Telling::FIRST);
+            }
             return Introduced::NoNeed;
         }
         let place = self.known.place_of(&destination);
