@@ -6,8 +6,11 @@
 use nexus_crypto::DestinationHash;
 use nexus_machine::{Duration, Instant};
 
+use super::budget::Purpose;
 use super::costs::{Outlet, Telling};
 use super::{Announces, Timer, count};
+use crate::interface::InterfaceId;
+use crate::links::LinkId;
 
 /// What was said is followed after so many times the airtime of the longest frame: what is said meanwhile goes with it,
 const FRAMES: u64 = 64;
@@ -43,6 +46,13 @@ impl Announces {
 
     /// It is time: what was said is said again, as costs.
     pub(super) fn remind(&mut self, now: Instant, outlet: Outlet) {
+        // Who knows nothing of a destination comes before who knows it by one way.
+        let iface = self.iface_of(outlet);
+        let busy_until =
+            iface.and_then(|iface| self.speech.budgets.busy_until(iface, Purpose::Announce, now));
+        if let Some(busy_until) = busy_until {
+            return self.deadlines.set(Timer::Remind(outlet), busy_until);
+        }
         for (destination, telling) in self.owed.take_reminders(outlet) {
             self.owe_as(now, outlet, &destination, telling);
         }
@@ -50,17 +60,25 @@ impl Announces {
 
     /// How long to wait; none where things are repeated in another way, or nobody is there.
     fn reminding_wait(&self, outlet: Outlet) -> Option<Duration> {
-        let iface = match outlet {
-            Outlet::Link(link) => self.links.get(link).filter(|other| !other.is_told_again())?.iface,
-            Outlet::Hearers(iface) => {
-                let there = || self.links.iter().filter(|(_, other)| other.iface == iface);
-                if there().all(|(_, other)| other.is_told_again()) {
-                    return None;
-                }
-                iface
-            }
+        let iface = self.iface_of(outlet)?;
+        let is_meant = |link: LinkId| match outlet {
+            Outlet::Link(meant) => link == meant,
+            Outlet::Hearers(_) => true,
         };
+        let there = self.links.iter().filter(|(link, other)| other.iface == iface && is_meant(*link));
+        let is_repeated = there.into_iter().all(|(_, other)| other.is_told_again());
+        // Where many hear each other what one loses another says, and there is no room for it twice.
+        if is_repeated || self.is_dense(iface) {
+            return None;
+        }
         let airtime = self.speech.frame_airtime(iface)?;
         Some(airtime.times(FRAMES).clamp(WAIT, WAIT_MOST))
+    }
+
+    fn iface_of(&self, outlet: Outlet) -> Option<InterfaceId> {
+        match outlet {
+            Outlet::Link(link) => self.links.get(link).map(|other| other.iface),
+            Outlet::Hearers(iface) => Some(iface),
+        }
     }
 }
