@@ -102,7 +102,8 @@ impl Announces {
         let urgency = if is_urgent { Urgency::Lost } else { Urgency::Dear };
         let asked = self.asked_once_more(cx.now, urgency, link, asked);
         // Who only passes on for others remembers it for an interval, and does not ask by itself.
-        let until = if from.is_none() { asked.until } else { cx.now.after(self.asking_interval(link)) };
+        let is_own = from.is_none() || self.wants_generation(destination);
+        let until = if is_own { asked.until } else { cx.now.after(self.asking_interval(link)) };
         match self.asked.insert(*destination, asked) {
             Inserted::Fresh | Inserted::Replaced(_) => {}
             // It is asked again when its paths change, or with its next emission.
