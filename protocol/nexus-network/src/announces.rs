@@ -49,7 +49,7 @@ use nexus_wire::reticulum::{Hops, PathRequest};
 
 use crate::interface::{InterfaceId, Mode, Profile, Reach};
 use crate::links::{LinkId, Trust};
-use crate::media::Frame;
+use crate::media::{Frame, Load};
 use crate::routes::Table;
 
 use asking::Asked;
@@ -637,7 +637,7 @@ impl MemoryBound for Announces {
 }
 
 fn frame(iface: InterfaceId, about: DestinationHash, bytes: &[u8]) -> Frame {
-    Frame { iface, to: None, bytes: bytes.to_vec(), about: Some(about), under: None }
+    Frame { iface, to: None, bytes: bytes.to_vec(), about: Some(about), load: Load::Announces, under: None }
 }
 
 fn count(counter: &mut u64) {

@@ -61,7 +61,7 @@ pub use interface::{
 };
 pub use layer::{Effect, Input, Limits, Network, Originated, Writer};
 pub use links::{Down, LinkId, LinkStatus, Policy, Trust};
-pub use media::{Frame, Seal};
+pub use media::{Frame, Load, Seal, Tier};
 pub use region::{Channel, Region};
 pub use routes::{PathPolicy, Weights};
 pub use tap::{Opened, Tapping};

@@ -89,8 +89,36 @@ pub struct Frame {
     pub bytes: Vec<u8>,
     /// Whose news it carries: it can be recalled by that name while it waits.
     pub about: Option<DestinationHash>,
+    /// What it is on the medium for.
+    pub load: Load,
     /// Under whose key it is sealed as it leaves; none if it leaves as it is.
     pub under: Option<Seal>,
+}
+
+/// What a frame is on the medium for: what is metered and bounded apart. Source: spec/network.md#budget.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Load {
+    /// Packets, of this node or passed on.
+    Traffic,
+    /// What links need: handshakes, beacons, keys, pings, acknowledgements.
+    Links,
+    /// Announces, costs, withdrawals, and what asks for paths.
+    Announces,
+    /// Replicated state of a tier.
+    Gossip(Tier),
+}
+
+/// How much a replicated store matters: a tier leaves to the next what it does not use of its share. Source: spec/network.md#budget.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Tier {
+    /// By which packets find their way.
+    Routing,
+    /// By which relays are paid.
+    Payment,
+    /// What nodes offer each other.
+    Services,
+    /// What people tell each other.
+    Social,
 }
 
 /// Under whose key a frame is sealed.

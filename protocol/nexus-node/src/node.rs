@@ -305,7 +305,7 @@ impl Body {
         use nexus_network::{Effect as N, Frame, Sighting};
         use nexus_secure::Input as S;
         match effect {
-            N::Transmit(Frame { iface, to, bytes, about: _, under: _ }) => {
+            N::Transmit(Frame { iface, to, bytes, about: _, load: _, under: _ }) => {
                 outputs.push_back(Output::Transmit { iface, to, bytes });
             }
             N::Sense(iface) => outputs.push_back(Output::Sense { iface }),

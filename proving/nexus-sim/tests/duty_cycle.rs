@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::path::Path;
 
 use nexus_machine::{Cx, Duration, Instant, Machine as _, Seed, Snapshot};
-use nexus_network::media::{Effect, Frame, Input, Limits, Media};
+use nexus_network::media::{Effect, Frame, Input, Limits, Load, Media};
 use nexus_network::region::{Region, Wish};
 use nexus_network::rnode::Settings;
 use nexus_network::{DutyCycle, InterfaceId, Mode, Profile};
@@ -80,7 +80,14 @@ fn take(
 }
 
 fn another(bytes: usize) -> Input {
-    Input::Send(Frame { iface: IFACE, to: None, bytes: vec![7; bytes], about: None, under: None })
+    Input::Send(Frame {
+        iface: IFACE,
+        to: None,
+        bytes: vec![7; bytes],
+        about: None,
+        load: Load::Traffic,
+        under: None,
+    })
 }
 
 #[test]

@@ -21,7 +21,7 @@ use super::{Broadcast, Effect};
 use crate::interface::InterfaceId;
 use crate::links::LinkId;
 use crate::links::fragments::{self, Ends, Put};
-use crate::media::{Frame, Seal};
+use crate::media::{Frame, Load, Seal};
 
 /// A broadcast that its sender signed.
 struct Signed {
@@ -57,7 +57,7 @@ impl Broadcast {
         };
         for bytes in plaintexts {
             let under = Some(Seal::Broadcast);
-            out.push(Effect::Send(Frame { iface, to: None, bytes, about, under }));
+            out.push(Effect::Send(Frame { iface, to: None, bytes, about, load: Load::Announces, under }));
         }
     }
 

@@ -22,7 +22,7 @@ use crate::broadcast::{self, GivenKey};
 use crate::forwarding::{Cause, Decision};
 use crate::interface::{Endpoint, InterfaceId};
 use crate::links::{self, LinkId, Opened, Withheld};
-use crate::media::{self, Frame, Seal};
+use crate::media::{self, Frame, Load, Seal};
 use crate::routes::PathPolicy;
 
 impl Organs {
@@ -106,7 +106,9 @@ impl Organs {
         use broadcast::Effect as B;
         use links::Input as L;
         match effect {
-            B::Tell { link, plaintext } => self.send(cx, link, plaintext.into_bytes(), None, nerves),
+            B::Tell { link, plaintext } => {
+                self.send(cx, link, plaintext.into_bytes(), Load::Links, nerves);
+            }
             B::Send(frame) => self.media.handle(cx, media::Input::Send(frame), nerves),
             B::Retag(iface, tag) => self.links.handle(cx, L::Retag(iface, tag), nerves),
             B::Tagged { link, tag } => self.links.handle(cx, L::Named { link, tag }, nerves),
@@ -135,12 +137,14 @@ impl Organs {
         use announces::{Effect as A, Outlet};
         match effect {
             A::Send(frame) => self.media.handle(cx, media::Input::Send(frame), nerves),
-            A::Tell { link, about, plaintext } => self.send(cx, link, plaintext, Some(about), nerves),
+            A::Tell { link, about, plaintext } => self.tell(cx, link, plaintext, about, nerves),
             A::Broadcast { iface, about, message } => {
                 let said = broadcast::Input::Say { iface, about: Some(about), message };
                 self.broadcast.handle(cx, said, nerves);
             }
-            A::Say { to: Outlet::Link(link), message } => self.send(cx, link, message, None, nerves),
+            A::Say { to: Outlet::Link(link), message } => {
+                self.send(cx, link, message, Load::Announces, nerves)
+            }
             A::Say { to: Outlet::Hearers(iface), message } => {
                 let said = broadcast::Input::Say { iface, about: None, message };
                 self.broadcast.handle(cx, said, nerves);
@@ -179,12 +183,29 @@ impl Organs {
     }
 
     /// Queues a message (without a length, behind headroom) for a link.
-    fn send(
+    fn send(&mut self, cx: Cx, link: LinkId, message: Vec<u8>, load: Load, nerves: &mut VecDeque<Nerve>) {
+        self.queue(cx, link, message, |frame| Frame { load, ..frame }, nerves);
+    }
+
+    /// Queues news of a destination for a link.
+    fn tell(
         &mut self,
         cx: Cx,
         link: LinkId,
         message: Vec<u8>,
-        about: Option<DestinationHash>,
+        about: DestinationHash,
+        nerves: &mut VecDeque<Nerve>,
+    ) {
+        let news = |frame| Frame { about: Some(about), load: Load::Announces, ..frame };
+        self.queue(cx, link, message, news, nerves);
+    }
+
+    fn queue(
+        &mut self,
+        cx: Cx,
+        link: LinkId,
+        message: Vec<u8>,
+        labelled: impl Fn(Frame) -> Frame,
         nerves: &mut VecDeque<Nerve>,
     ) {
         let mut frames = self.links.frames(link, message).peekable();
@@ -193,7 +214,7 @@ impl Organs {
             return self.links.withhold();
         }
         for frame in frames {
-            self.media.handle(cx, media::Input::Send(Frame { about, ..frame }), nerves);
+            self.media.handle(cx, media::Input::Send(labelled(frame)), nerves);
         }
     }
 
@@ -299,7 +320,7 @@ impl Organs {
             Decision::Forward { link } => {
                 // What the sender pays is for this node: the next hop is offered what this node pays, nothing.
                 write_message_head(&mut bytes, class);
-                self.send(cx, link, bytes, None, nerves);
+                self.send(cx, link, bytes, Load::Traffic, nerves);
             }
             Decision::Ask { request, hops } => {
                 let requested = announces::Input::PathRequested { link: from, request, hops, class };
@@ -333,7 +354,7 @@ impl Organs {
                 .filter(|link| self.links.is_up(*link));
             match way {
                 Some(link) => {
-                    self.send(cx, link, bytes, None, nerves);
+                    self.send(cx, link, bytes, Load::Traffic, nerves);
                     Originated::Left(link)
                 }
                 None => Originated::NoPath,
@@ -348,7 +369,7 @@ impl Organs {
         let Some(trial) = self.announces.trial(number) else { return };
         let way = bytes.get_mut(PACKET_AT..).map(|packet| self.forwarding.probe(cx, trial, packet));
         if let Some(Ok(link)) = way {
-            self.send(cx, link, bytes, None, nerves);
+            self.send(cx, link, bytes, Load::Traffic, nerves);
         }
     }
 
@@ -357,7 +378,7 @@ impl Organs {
         let mut bytes = message_of(packet);
         let Some(packet) = bytes.get_mut(PACKET_AT..) else { return };
         if let Some(link) = self.forwarding.prove(cx, packet) {
-            self.send(cx, link, bytes, None, nerves);
+            self.send(cx, link, bytes, Load::Traffic, nerves);
         }
     }
 }

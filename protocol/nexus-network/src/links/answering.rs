@@ -17,7 +17,7 @@ use super::refusals::Refused;
 use super::sessions::{Owner, Place};
 use super::{Effect, Interface, LinkId, Links, Timer};
 use crate::interface::{Endpoint, InterfaceId, Profile, Reach};
-use crate::media::Frame;
+use crate::media::{Frame, Load};
 
 /// What names a message 1: a hash of its 39 bytes.
 pub(super) type FirstHash = [u8; 16];
@@ -142,7 +142,14 @@ impl Links {
         }
         if let Some(reply) = reply {
             let bytes = reply.to_vec();
-            out.push(Effect::Send(Frame { iface, to: from, bytes, about: None, under: None }));
+            out.push(Effect::Send(Frame {
+                iface,
+                to: from,
+                bytes,
+                about: None,
+                load: Load::Links,
+                under: None,
+            }));
             self.called(cx, iface);
         }
     }
@@ -173,7 +180,14 @@ impl Links {
             let message = Cookie { session: first.session, cookie: &cookie };
             message.encode(&mut bytes).expect("the buffer has the message's own length");
             let bytes = bytes.to_vec();
-            out.push(Effect::Send(Frame { iface, to: from, bytes, about: None, under: None }));
+            out.push(Effect::Send(Frame {
+                iface,
+                to: from,
+                bytes,
+                about: None,
+                load: Load::Links,
+                under: None,
+            }));
         }
         false
     }

@@ -27,7 +27,7 @@ use super::status::{Down, LinkStatus, Traffic};
 use super::trials::Strikes;
 use super::{Effect, LinkId};
 use crate::interface::{Endpoint, InterfaceId};
-use crate::media::{Frame, Seal};
+use crate::media::{Frame, Load, Seal};
 
 use liveness::{Acks, Moved, Probe};
 pub(super) use rekey::Wish;
@@ -416,7 +416,14 @@ impl Link {
 
     /// A frame of this plaintext, which stands behind headroom.
     pub(super) const fn frame(&self, id: LinkId, bytes: Vec<u8>) -> Frame {
-        Frame { iface: self.iface, to: None, bytes, about: None, under: Some(Seal::Link(id)) }
+        Frame {
+            iface: self.iface,
+            to: None,
+            bytes,
+            about: None,
+            load: Load::Links,
+            under: Some(Seal::Link(id)),
+        }
     }
 }
 

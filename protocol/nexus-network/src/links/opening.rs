@@ -18,7 +18,7 @@ use super::refusals::Refused;
 use super::sessions::{Owner, Place};
 use super::{DialPlace, Effect, LinkId, Links, Timer};
 use crate::interface::{Endpoint, InterfaceId};
-use crate::media::Frame;
+use crate::media::{Frame, Load};
 
 /// A handshake that this node began.
 #[derive(Debug)]
@@ -141,7 +141,14 @@ impl Links {
         let is_paid = airtime == Airtime::Taken
             || interface.is_none_or(|on| on.airtime.take(cx.now, Purpose::Handshake, bytes.len()));
         if is_paid {
-            out.push(Effect::Send(Frame { iface: place.0, to: course.to, bytes, about: None, under: None }));
+            out.push(Effect::Send(Frame {
+                iface: place.0,
+                to: course.to,
+                bytes,
+                about: None,
+                load: Load::Links,
+                under: None,
+            }));
         }
         let again = cx.now.after(jittered(course.wait, &mut self.random)).after(Duration::from_micros(1));
         course.wait = course.wait.times(2);

@@ -98,6 +98,7 @@ fn news_among<'f>(frames: impl IntoIterator<Item = &'f Frame>) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Load;
     use super::*;
     use crate::interface::InterfaceId;
 
@@ -113,8 +114,14 @@ mod tests {
                 0..=2 => {
                     let len = usize::try_from(random.below(50)).expect("small");
                     let bytes = alloc::vec![0; len];
-                    let _counted_elsewhere =
-                        queue.push(Frame { iface: InterfaceId(0), to: None, bytes, about, under: None });
+                    let _counted_elsewhere = queue.push(Frame {
+                        iface: InterfaceId(0),
+                        to: None,
+                        bytes,
+                        about,
+                        load: Load::Traffic,
+                        under: None,
+                    });
                 }
                 3 => {
                     let front = queue.front().cloned();

@@ -162,6 +162,7 @@ fn media_obeys_the_laws() {
                     to: None,
                     bytes: vec![7; usize::try_from(random.below(520)).unwrap()],
                     about: random.chance(1, 2).then(|| about(u8::try_from(random.below(3)).unwrap())),
+                    load: Load::Traffic,
                     under: None,
                 }),
                 5 if random.chance(1, 2) => Input::Recall(about(u8::try_from(random.below(3)).unwrap())),
@@ -286,7 +287,14 @@ fn limited(access: Access) -> Profile {
 }
 
 fn frame(n: u8) -> Frame {
-    Frame { iface: LEFT, to: None, bytes: vec![n; 20], about: Some(about(n)), under: None }
+    Frame {
+        iface: LEFT,
+        to: None,
+        bytes: vec![n; 20],
+        about: Some(about(n)),
+        load: Load::Announces,
+        under: None,
+    }
 }
 
 fn about(n: u8) -> DestinationHash {

@@ -17,7 +17,7 @@ use nexus_wire::nexus::traffic;
 use crate::broadcast::{Broadcast, Departure, Effect, GivenKey, Input, Limits};
 use crate::interface::{Access, DutyCycle, InterfaceId, Mode, Profile, Reach, Timing};
 use crate::links::LinkId;
-use crate::media::{Frame, Seal};
+use crate::media::{Frame, Load, Seal};
 
 /// The only interface of every node.
 pub(super) const IFACE: InterfaceId = InterfaceId(0);
@@ -194,7 +194,14 @@ impl World {
     /// Seals a plaintext under a node's key as if the node said so, signed by it.
     pub(super) fn sealed(&mut self, node: usize, plaintext: &[u8]) -> Vec<u8> {
         let bytes = [&[0; HEADER_LEN][..], plaintext].concat();
-        let mut frame = Frame { iface: IFACE, to: None, bytes, about: None, under: Some(Seal::Broadcast) };
+        let mut frame = Frame {
+            iface: IFACE,
+            to: None,
+            bytes,
+            about: None,
+            load: Load::Announces,
+            under: Some(Seal::Broadcast),
+        };
         let mut out: VecDeque<Effect> = VecDeque::new();
         self.nodes[node].organ.seal(Cx::at(self.now), &mut frame, &mut out).expect("a key is in use");
         frame.bytes
