@@ -10,7 +10,7 @@ use nexus_machine::{Cx, Machine as _, Sink};
 use nexus_wire::nexus::Layout as _;
 use nexus_wire::nexus::code::PriceCode;
 use nexus_wire::nexus::control::BroadcastKeyAck;
-use nexus_wire::nexus::cost::{CostList, CostRequest};
+use nexus_wire::nexus::cost::{CostAcks, CostList, CostRequest};
 use nexus_wire::nexus::frame::{FrameKind, HEADER_LEN, Head, LinkVersion, TAG_LEN};
 use nexus_wire::nexus::message::{Message, MessageKind, MessageWriter, Messages};
 use nexus_wire::nexus::traffic::{self, Class};
@@ -258,7 +258,9 @@ impl Organs {
                     self.packet(cx, link, alone, nerves);
                 }
                 MessageKind::ANNOUNCE => self.announce(cx, link, &message, nerves),
-                MessageKind::COST | MessageKind::COST_REQUEST => self.costs(cx, link, &message, nerves),
+                MessageKind::COST | MessageKind::COST_REQUEST | MessageKind::COST_ACK => {
+                    self.costs(cx, link, &message, nerves);
+                }
                 MessageKind::BROADCAST_KEY | MessageKind::BROADCAST_KEY_ACK => {
                     self.broadcast_key(cx, link, &message, nerves);
                 }
@@ -281,10 +283,14 @@ impl Organs {
 
     fn costs(&mut self, cx: Cx, link: LinkId, message: &Message<'_>, nerves: &mut VecDeque<Nerve>) {
         use announces::Input as A;
-        let input = if message.kind == MessageKind::COST {
-            message.parse::<CostList<'_>>().map(|list| A::Costs { link, records: list.records().collect() })
-        } else {
-            message.parse().map(|CostRequest { destination }| A::CostRequested { link, destination })
+        let input = match message.kind {
+            MessageKind::COST => message
+                .parse::<CostList<'_>>()
+                .map(|list| A::Costs { link, records: list.records().collect() }),
+            MessageKind::COST_ACK => message
+                .parse::<CostAcks<'_>>()
+                .map(|acks| A::CostsHeard { link, lines: acks.lines().collect() }),
+            _ => message.parse().map(|CostRequest { destination }| A::CostRequested { link, destination }),
         };
         match input {
             Ok(input) => self.announces.handle(cx, input, nerves),
