@@ -42,7 +42,7 @@ pub struct Table {
 
 /// Where a path is held: names it until it is forgotten, and then perhaps another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PathName(u32);
+pub struct PathName(pub(super) u32);
 
 impl PathName {
     /// No path.
