@@ -14,7 +14,7 @@ pub const MAX_HOPS: u8 = 127;
 
 /// How readily the choice is changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stance {
+pub enum Stance {
     /// A path was learnt or lost: the best is chosen.
     Open,
     /// What is known of a path changed: only what is better by more than a quarter is chosen instead.
@@ -23,7 +23,7 @@ pub(crate) enum Stance {
 
 /// Whether the cheapest path is another than it would be if it were chosen for the first time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Habit {
+pub enum Habit {
     /// It is the best.
     None,
     /// It was kept because the best is hardly better.
@@ -32,13 +32,13 @@ pub(crate) enum Habit {
 
 /// How a next hop is reached.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Approach {
+pub struct Approach {
     /// What the hop adds to a path.
-    pub(crate) hop: Hop,
+    pub hop: Hop,
     /// How far its peer is believed to be there.
-    pub(crate) trust: Trust,
+    pub trust: Trust,
     /// How many of 255 frames are answered; none if nothing is known.
-    pub(crate) reliability: Option<u8>,
+    pub reliability: Option<u8>,
 }
 
 /// What a candidate competes with others in: links before what is in clear, where no packet goes; a peer that may be there before one that
@@ -85,7 +85,7 @@ struct Contender {
 impl Table {
     /// Judges the candidates for a destination anew, against what this node said itself. `approach_of` is the way to a neighbour,
     /// if it is there.
-    pub(crate) fn assess(
+    pub fn assess(
         &mut self,
         destination: &DestinationHash,
         distance: Option<Distance>,
@@ -140,7 +140,7 @@ impl Table {
 
     /// The best path to a destination by a policy of which the winner is kept; by another the best is looked for. None if there is
     /// none, or only one back over `except`.
-    pub(crate) fn best(
+    pub fn best(
         &self,
         destination: &DestinationHash,
         policy: PathPolicy,
