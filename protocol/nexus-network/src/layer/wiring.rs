@@ -149,7 +149,7 @@ impl Organs {
                 self.broadcast.handle(cx, said, nerves);
             }
             A::Say { to: Outlet::Link(link), message } => {
-                self.send(cx, link, message, Load::Announces, nerves)
+                self.send(cx, link, message, Load::Announces, nerves);
             }
             A::Say { to: Outlet::Hearers(iface), message } => {
                 let said = broadcast::Input::Say { iface, about: None, message };
@@ -225,7 +225,7 @@ impl Organs {
             return self.links.withhold();
         }
         for frame in frames {
-            self.media.send(cx.now, Frame { load, about, ..frame }, nerves);
+            self.media.send(cx.now, Frame { about, load, ..frame }, nerves);
         }
     }
 

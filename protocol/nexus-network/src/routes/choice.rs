@@ -140,6 +140,7 @@ impl Table {
 
     /// The best path to a destination by a policy of which the winner is kept; by another the best is looked for. None if there is
     /// none, or only one back over `except`.
+    #[must_use]
     pub fn best(
         &self,
         destination: &DestinationHash,

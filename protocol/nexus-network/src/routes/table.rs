@@ -237,6 +237,7 @@ impl Table {
     }
 
     /// Whatever is reached by a next hop, in an order that is the same in every run.
+    #[must_use]
     pub fn over(&self, next_hop: NextHop) -> Vec<DestinationHash> {
         self.chains.over(next_hop).filter_map(|place| self.at(place)).map(RoutingEntry::destination).collect()
     }
