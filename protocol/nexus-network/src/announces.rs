@@ -34,6 +34,7 @@ mod standing;
 #[cfg(test)]
 mod tests;
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
@@ -250,7 +251,7 @@ pub enum Effect {
         /// Whom.
         node: NodeId,
         /// What is known of it.
-        recipient: Recipient,
+        recipient: Box<Recipient>,
     },
     /// There is a way to a destination that was looked for.
     PathFound {

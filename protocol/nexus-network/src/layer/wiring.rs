@@ -25,6 +25,12 @@ use crate::links::{self, LinkId, Opened, Withheld};
 use crate::media::{self, Frame, Load, Seal};
 use crate::routes::PathPolicy;
 
+/// What is written on the frames of a message.
+struct Label {
+    load: Load,
+    about: Option<DestinationHash>,
+}
+
 impl Organs {
     pub(super) fn wire(
         &mut self,
@@ -143,7 +149,7 @@ impl Organs {
                 self.broadcast.handle(cx, said, nerves);
             }
             A::Say { to: Outlet::Link(link), message } => {
-                self.send(cx, link, message, Load::Announces, nerves)
+                self.send(cx, link, message, Load::Announces, nerves);
             }
             A::Say { to: Outlet::Hearers(iface), message } => {
                 let said = broadcast::Input::Say { iface, about: None, message };
@@ -184,7 +190,7 @@ impl Organs {
 
     /// Queues a message (without a length, behind headroom) for a link.
     fn send(&mut self, cx: Cx, link: LinkId, message: Vec<u8>, load: Load, nerves: &mut VecDeque<Nerve>) {
-        self.queue(cx, link, message, |frame| Frame { load, ..frame }, nerves);
+        self.queue(cx, link, message, Label { load, about: None }, nerves);
     }
 
     /// Queues news of a destination for a link.
@@ -196,7 +202,7 @@ impl Organs {
         about: DestinationHash,
         nerves: &mut VecDeque<Nerve>,
     ) {
-        let news = |frame| Frame { about: Some(about), load: Load::Announces, ..frame };
+        let news = Label { load: Load::Announces, about: Some(about) };
         self.queue(cx, link, message, news, nerves);
     }
 
@@ -205,16 +211,21 @@ impl Organs {
         cx: Cx,
         link: LinkId,
         message: Vec<u8>,
-        labelled: impl Fn(Frame) -> Frame,
+        Label { load, about }: Label,
         nerves: &mut VecDeque<Nerve>,
     ) {
+        if let Some(iface) = self.links.carries_whole(link, message.len()) {
+            let under = Some(Seal::Link(link));
+            let frame = Frame { iface, to: None, bytes: message, about, load, under };
+            return self.media.send(cx.now, frame, nerves);
+        }
         let mut frames = self.links.frames(link, message).peekable();
         if frames.peek().is_none() {
             drop(frames);
             return self.links.withhold();
         }
         for frame in frames {
-            self.media.handle(cx, media::Input::Send(labelled(frame)), nerves);
+            self.media.send(cx.now, Frame { about, load, ..frame }, nerves);
         }
     }
 
