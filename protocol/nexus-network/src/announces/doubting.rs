@@ -39,8 +39,9 @@ const PROBE_EVERY: Duration = Duration::from_secs(2);
 const PROBES_AT_ONCE: u32 = 12;
 /// A path that is distrusted is probed again after this long, doubled each time that this is in vain,
 const HOLD: Duration = Duration::from_secs(60);
-/// so often.
+/// so often; one that ever proved something, and may have lost its probes as it loses packets, less often.
 const DOUBLINGS: u8 = 6;
+const DOUBLINGS_PROVED: u8 = 2;
 /// A path whose probes were proved, or cannot be, is left alone for so long.
 const PEACE: Duration = Duration::from_secs(600);
 /// Paths in doubt. At the bound no other is looked at.
@@ -258,7 +259,9 @@ impl Announces {
     fn distrust(&mut self, cx: Cx, key: PathKey, doubt: Doubt, out: &mut impl Sink<Effect>) {
         count(&mut self.doubting.counts.distrusted);
         let hold = HOLD.max(self.spacing_of(key).times(4));
-        let due = cx.now.after(hold.times(1_u64.wrapping_shl(doubt.times.min(DOUBLINGS).into())));
+        let was_proved = self.doubted(key).is_some_and(|entry| entry.was_proved());
+        let doublings = if was_proved { DOUBLINGS_PROVED } else { DOUBLINGS };
+        let due = cx.now.after(hold.times(1_u64.wrapping_shl(doubt.times.min(doublings).into())));
         let times = doubt.times.saturating_add(1);
         self.set_doubt(key, Doubt { stage: DoubtStage::Distrusted, due, times });
         let is_lossy = matches!(doubt.stage, DoubtStage::Probed { of, .. } if of > LOST_AT_FIRST);
