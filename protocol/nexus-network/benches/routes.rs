@@ -121,10 +121,10 @@ fn of_four_each(size: u32) -> Table {
     table
 }
 
-/// All next hops are as good, so that the lowest wins.
-fn reached(_: NextHop) -> Option<Approach> {
+/// All links are as good, so that the lowest wins.
+fn reached(next_hop: NextHop) -> Option<Approach> {
     let hop = Hop { price: 0, latency: LatencyMs(1), bandwidth: BandwidthCode::UNKNOWN };
-    Some(Approach { hop, trust: Trust::Sure, reliability: None })
+    next_hop.link().map(|_| Approach { hop, trust: Trust::Sure, reliability: None })
 }
 
 fn over_link(slot: u16) -> NextHop {

@@ -161,12 +161,13 @@ impl Table {
     ) -> Option<(PathName, &RoutingEntry)> {
         let number = policy.number();
         let is_allowed = |entry: &RoutingEntry| except.is_none() || entry.next_hop().link() != except;
+        let winner =
+            self.walk(destination).find(|(_, entry)| number.is_some_and(|number| entry.wins(number)));
+        if let Some((place, winner)) = winner.filter(|(_, entry)| is_allowed(entry)) {
+            return Some((PathName(place), winner));
+        }
         let group = self.group(destination);
         let paths = || group.places().iter().filter_map(|place| Some((PathName(*place), self.at(*place)?)));
-        let winner = paths().find(|(_, entry)| number.is_some_and(|number| entry.wins(number)));
-        if let Some(winner) = winner.filter(|(_, entry)| is_allowed(entry)) {
-            return Some(winner);
-        }
         let rest = || {
             let usable = paths().filter(|(_, entry)| entry.is_usable() && is_allowed(entry));
             usable.filter_map(|(name, entry)| {
