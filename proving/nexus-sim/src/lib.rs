@@ -19,6 +19,7 @@
 //! | [`schedule`], [`faults`] | what is done from outside, and mixes of it drawn from a seed |
 //! | [`errands`] | what people ask of nodes: messages and probes |
 //! | [`observation`], [`trace`], [`log`] | what can be seen, its hash, and its text |
+//! | [`meter`] | what media carry for what, counted by the media |
 //! | [`capture`] | a run as a recording for capture tools |
 //! | [`picture`] | a run as pictures: a map, and what radios did over time |
 //! | [`linking`] | links on a radio channel: how long they take, what they cost, the bounds of both |
@@ -55,6 +56,7 @@ pub mod log;
 pub mod loud;
 pub mod medium;
 pub mod meshes;
+pub mod meter;
 pub mod modems;
 pub mod neighbour;
 pub mod observation;
