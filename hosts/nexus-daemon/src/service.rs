@@ -6,7 +6,7 @@ mod media;
 mod path_news;
 mod refused;
 mod reload;
-mod sight;
+pub(crate) mod sight;
 mod subscribers;
 mod ways;
 
@@ -30,6 +30,7 @@ use crate::host::{Host, HostError, HostHandle};
 use crate::key_store::{self, Found, KeyStoreError};
 use crate::lock::{Lock, LockError};
 use crate::logs::{Level, Logs};
+use crate::metrics::{CannotListen, Metrics};
 use crate::notify;
 use crate::passphrase::Source;
 use crate::state_dir::{StateDir, StateDirError};
@@ -82,6 +83,9 @@ pub enum ServiceError {
     /// The control socket.
     #[error(transparent)]
     Control(#[from] ControlError),
+    /// The metrics' listener.
+    #[error(transparent)]
+    Metrics(#[from] CannotListen),
     /// Signals.
     #[error("the system's signals cannot be received: {0}")]
     Signals(std::io::Error),
@@ -182,6 +186,13 @@ pub async fn run(options: Options) -> Result<(), ServiceError> {
         options,
     };
     let control = Control::open(&service.options.state)?;
+    let metrics = match service.config.metrics {
+        None => None,
+        Some(address) => Some(Metrics::open(address, service.handle.clone()).await?),
+    };
+    if let Some(metrics) = &metrics {
+        tracing::info!("metrics are told at http://{}/metrics, to this machine alone", metrics.address());
+    }
     let running = tokio::spawn(host.run());
     match found {
         Found::Before => tracing::info!("node {} starts", public.node_id()),
@@ -191,6 +202,7 @@ pub async fn run(options: Options) -> Result<(), ServiceError> {
     }
     service.dial_all();
     let ended = service.serve(control, running, events).await;
+    drop(metrics);
     drop(lock);
     ended
 }
