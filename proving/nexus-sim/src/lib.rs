@@ -24,6 +24,7 @@
 //! | [`picture`] | a run as pictures: a map, and what radios did over time |
 //! | [`linking`] | links on a radio channel: how long they take, what they cost, the bounds of both |
 //! | [`figures`] | tables of what links on radio cost |
+//! | [`upkeep`] | what a network costs that has nothing to say |
 //! | [`roads`], [`tables`] | which ways there are, and which paths nodes hold |
 //! | [`judge`] | what must be true of every run |
 //! | [`fuzz`](mod@fuzz) | organs and nodes under scripts of any bytes, for fuzzers |
@@ -72,5 +73,6 @@ pub mod tables;
 pub mod trace;
 pub mod traffic;
 pub mod transceivers;
+pub mod upkeep;
 pub mod world;
 pub mod worldfile;

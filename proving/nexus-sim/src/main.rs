@@ -119,6 +119,8 @@ enum FiguresOf {
     Links,
     /// How fast worlds run on this machine, and where the time goes.
     Speed,
+    /// What networks cost that have nothing to say.
+    Upkeep,
 }
 
 #[derive(Args, Clone, Copy)]
@@ -375,6 +377,7 @@ fn figures(of: FiguresOf) -> io::Result<ExitCode> {
     match of {
         FiguresOf::Links => write!(out, "{}", nexus_sim::figures::all())?,
         FiguresOf::Speed => nexus_sim::speed::figures(&mut out)?,
+        FiguresOf::Upkeep => nexus_sim::upkeep::figures(&mut out)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -482,10 +485,10 @@ fn run(seed: u64, world: &Shaped, detail: Detail, pcap: Option<&Path>) -> io::Re
     failures.extend(budget.failure());
     failures.extend(outcome.halted.map(|failure| ("rest", failure)));
     let mut out = io::stdout().lock();
-    writeln!(out, "trace {}", outcome.trace)?;
     for fullest in budget.meter().worst() {
         writeln!(out, "fullest  {}", budget::told(&fullest))?;
     }
+    writeln!(out, "trace {}", outcome.trace)?;
     for (judge, failure) in &failures {
         writeln!(out, "{judge} failed at {}: {}", failure.at, failure.reason)?;
     }

@@ -81,6 +81,8 @@ impl Scope {
 #[derive(Clone, Debug, Default)]
 pub struct Gauge {
     loads: BTreeMap<Load, Account>,
+    /// Frames, and halves of frames.
+    frames: u64,
     /// Of what is budgeted: the fullest of both windows.
     peaks: [Peak; 2],
 }
@@ -124,6 +126,7 @@ fn ppm(busy_ns: u64, window: usize) -> u64 {
 
 impl Gauge {
     fn add(&mut self, at: WorldTime, makeup: &Makeup, bytes: u64, busy_ns: u64) {
+        self.frames += 1;
         for ((load, bytes), (_, busy_ns)) in makeup.divide(bytes).into_iter().zip(makeup.divide(busy_ns)) {
             let account = self.loads.entry(load).or_default();
             account.bytes += bytes;
@@ -148,6 +151,12 @@ impl Gauge {
                 *peak = Peak { at: Some(at), busy_ns, parts };
             }
         }
+    }
+
+    /// How many frames there were; the halves of one are two.
+    #[must_use]
+    pub const fn frames(&self) -> u64 {
+        self.frames
     }
 
     /// The accounts, by load.
@@ -238,6 +247,8 @@ impl Metered {
 #[derive(Debug)]
 pub struct Meter {
     media: Vec<Metered>,
+    /// What was over before that does not count.
+    from: WorldTime,
     /// By node and interface: medium, and port there.
     ports: BTreeMap<(NodeIndex, InterfaceId), (MediumIndex, usize)>,
     /// What taps showed of frames that leave in the same moment.
@@ -269,6 +280,12 @@ impl Meter {
     /// That of a world.
     #[must_use]
     pub fn new(layout: &Layout) -> Self {
+        Self::from(layout, WorldTime::START)
+    }
+
+    /// One that counts what is over at a moment, or later.
+    #[must_use]
+    pub fn from(layout: &Layout, from: WorldTime) -> Self {
         let media: Vec<Metered> = layout.media.iter().map(Metered::of).collect();
         let mut ports = BTreeMap::new();
         for node in layout.node_indices() {
@@ -278,7 +295,7 @@ impl Meter {
                 }
             }
         }
-        Self { media, ports, opened: BTreeMap::new(), sets: BTreeMap::new() }
+        Self { media, from, ports, opened: BTreeMap::new(), sets: BTreeMap::new() }
     }
 
     /// What kind of medium this is.
@@ -367,6 +384,9 @@ impl Observer for Meter {
         let metered = &mut self.media[medium.place()];
         let Some(port) = metered.port_of(sender) else { return };
         let makeup = metered.passes(port, bytes);
+        if at < self.from {
+            return;
+        }
         let length = u64::try_from(bytes.len()).expect("a length fits u64");
         metered.senders[port].add(at, &makeup, length, busy_ns);
         for place in &mut metered.places {
@@ -382,6 +402,9 @@ impl Observer for Meter {
         let busy_ns = airtime.as_micros().saturating_mul(1_000);
         // The modem's header counts, and tells nothing.
         let makeup = metered.passes(port, transmission.bytes.get(1..).unwrap_or_default());
+        if landing.at < self.from {
+            return;
+        }
         let length = u64::try_from(transmission.bytes.len()).expect("a length fits u64");
         metered.senders[port].add(landing.at, &makeup, length, busy_ns);
         metered.places[port].add(landing.at, &makeup, length, busy_ns);
