@@ -186,20 +186,9 @@ pub async fn run(options: Options) -> Result<(), ServiceError> {
         options,
     };
     let control = Control::open(&service.options.state)?;
-    let metrics = match service.config.metrics {
-        None => None,
-        Some(address) => Some(Metrics::open(address, service.handle.clone()).await?),
-    };
-    if let Some(metrics) = &metrics {
-        tracing::info!("metrics are told at http://{}/metrics, to this machine alone", metrics.address());
-    }
+    let metrics = service.metrics().await?;
     let running = tokio::spawn(host.run());
-    match found {
-        Found::Before => tracing::info!("node {} starts", public.node_id()),
-        Found::MadeNow => {
-            tracing::info!("node {} starts for the first time: its identity was made", public.node_id());
-        }
-    }
+    tell_start(public.node_id(), found);
     service.dial_all();
     let ended = service.serve(control, running, events).await;
     drop(metrics);
@@ -208,6 +197,14 @@ pub async fn run(options: Options) -> Result<(), ServiceError> {
 }
 
 impl Service {
+    /// Metrics are told, if the configuration says where.
+    async fn metrics(&self) -> Result<Option<Metrics>, CannotListen> {
+        let Some(address) = self.config.metrics else { return Ok(None) };
+        let metrics = Metrics::open(address, self.handle.clone()).await?;
+        tracing::info!("metrics are told at http://{}/metrics, to this machine alone", metrics.address());
+        Ok(Some(metrics))
+    }
+
     /// Until somebody says stop, or the host cannot go on.
     async fn serve(
         &mut self,
@@ -265,6 +262,13 @@ impl Service {
             }
             Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
         }
+    }
+}
+
+fn tell_start(node: NodeId, found: Found) {
+    match found {
+        Found::Before => tracing::info!("node {node} starts"),
+        Found::MadeNow => tracing::info!("node {node} starts for the first time: its identity was made"),
     }
 }
 

@@ -75,9 +75,8 @@ impl Profile {
     pub fn bytes_on_medium(&self, frame: usize) -> usize {
         let overhead = usize::from(self.overhead);
         let headers = match self.timing {
-            Timing::Rate => overhead,
             Timing::LoRa(_) if frame > lora::SINGLE_MAX => overhead.saturating_mul(2),
-            Timing::LoRa(_) => overhead,
+            Timing::LoRa(_) | Timing::Rate => overhead,
         };
         frame.saturating_add(headers)
     }

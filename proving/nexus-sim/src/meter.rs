@@ -243,6 +243,13 @@ impl Metered {
     }
 }
 
+/// What a sealed frame says.
+#[derive(Debug)]
+struct Sealed {
+    header: SealedHeader,
+    plaintext: Vec<u8>,
+}
+
 /// The meter of a world: one at each medium.
 #[derive(Debug)]
 pub struct Meter {
@@ -252,7 +259,7 @@ pub struct Meter {
     /// By node and interface: medium, and port there.
     ports: BTreeMap<(NodeIndex, InterfaceId), (MediumIndex, usize)>,
     /// What taps showed of frames that leave in the same moment.
-    opened: BTreeMap<(NodeIndex, InterfaceId, [u8; HEADER_LEN]), (SealedHeader, Vec<u8>)>,
+    opened: BTreeMap<(NodeIndex, InterfaceId, [u8; HEADER_LEN]), Sealed>,
     /// Of which message pieces are, by who sends them.
     sets: BTreeMap<(NodeIndex, InterfaceId), Sets>,
 }
@@ -341,7 +348,7 @@ impl Meter {
         let header = bytes.first_chunk::<HEADER_LEN>().copied();
         let opened = header.and_then(|header| self.opened.remove(&(node, iface, header)));
         let makeup = match opened {
-            Some((header, plaintext)) => {
+            Some(Sealed { header, plaintext }) => {
                 self.sets.entry((node, iface)).or_default().of_sealed(header, &plaintext, bytes.len())
             }
             None => Makeup::of_clear(bytes),
@@ -376,7 +383,8 @@ impl Observer for Meter {
 
     fn opened(&mut self, _at: WorldTime, node: NodeIndex, opened: &Opened) {
         let Opened { iface, direction: Direction::Sent, header, plaintext, .. } = opened else { return };
-        self.opened.insert((node, *iface, header.to_bytes()), (*header, plaintext.clone()));
+        let sealed = Sealed { header: *header, plaintext: plaintext.clone() };
+        self.opened.insert((node, *iface, header.to_bytes()), sealed);
     }
 
     fn crossed(&mut self, crossing: &Crossing<'_>) {

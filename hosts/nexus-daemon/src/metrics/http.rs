@@ -209,7 +209,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_head_without_end_is_read_no_further_than_its_bound() {
-        let mut endless: &[u8] = &[&b"GET /metrics HTTP/1.1\r\nX: "[..], &[b'x'; 3 * MAX_HEAD]].concat();
+        let mut endless: &[u8] = &[&b"GET /metrics HTTP/1.1\r\nX: "[..], &vec![b'x'; 3 * MAX_HEAD]].concat();
         let before = endless.len();
         assert_eq!(read(&mut endless).await.unwrap(), Err(Refused::TooLong));
         assert_eq!(before - endless.len(), MAX_HEAD);

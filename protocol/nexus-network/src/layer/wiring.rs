@@ -143,7 +143,7 @@ impl Organs {
                 self.broadcast.handle(cx, said, nerves);
             }
             A::Say { to: Outlet::Link(link), message } => {
-                self.send(cx, link, message, Load::Announces, nerves)
+                self.send(cx, link, message, Load::Announces, nerves);
             }
             A::Say { to: Outlet::Hearers(iface), message } => {
                 let said = broadcast::Input::Say { iface, about: None, message };
