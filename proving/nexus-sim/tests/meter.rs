@@ -18,7 +18,7 @@ struct Air {
 impl Observer for Air {
     fn observe(&mut self, observation: &Observation<'_>) {
         if let What::Aired { airtime, bytes, .. } = observation.what {
-            self.bytes += u64::try_from(bytes.len()).unwrap();
+            self.bytes += u64::try_from(bytes.len()).expect("a length fits u64");
             self.airtime = self.airtime.plus(airtime);
         }
     }
