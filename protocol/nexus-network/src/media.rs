@@ -323,19 +323,25 @@ impl Media {
         Drops { went_down: closed.drops.went_down.saturating_add(waiting), ..closed.drops }
     }
 
-    fn send(&mut self, now: Instant, frame: Frame, out: &mut impl Sink<Effect>) {
+    /// The same as [`Input::Send`]: a frame is moved as seldom as can be.
+    pub(crate) fn send(&mut self, now: Instant, frame: Frame, out: &mut impl Sink<Effect>) {
         let Some(state) = self.interfaces.get_mut(&frame.iface) else {
             self.refused = self.refused.saturating_add(1);
             return;
         };
         let len = frame.len_on_medium();
-        let airtime = state.airtime_at_most(&frame);
-        let too_long_at_once = state.limit.is_some_and(|limit| !limit.has_room_for(airtime));
+        let too_long_at_once =
+            state.limit.is_some_and(|limit| !limit.has_room_for(state.airtime_at_most(&frame)));
         if len > usize::from(state.profile.frame_size) || too_long_at_once {
             state.drops.too_long = state.drops.too_long.saturating_add(1);
             return;
         }
         let iface = frame.iface;
+        let may_pass =
+            state.turn == Turn::Idle && state.limit.is_none() && state.profile.access == Access::Direct;
+        if may_pass && state.queue.lets_pass(&frame) {
+            return state.hand_over(now, frame, &mut self.accounts, out);
+        }
         let lost = match state.queue.push(frame) {
             Pushed::Queued => 0,
             Pushed::Displaced(older) => u64::try_from(older.len()).unwrap_or(u64::MAX),
@@ -343,7 +349,7 @@ impl Media {
         };
         state.drops.displaced = state.drops.displaced.saturating_add(lost);
         if state.turn == Turn::Idle {
-            self.begin(now, iface, out);
+            state.begin(now, iface, &mut self.accounts, &mut self.backoffs, out);
         }
     }
 
@@ -373,19 +379,13 @@ impl Media {
         {
             out.push(Effect::Carries(iface, bps));
         }
-        self.begin(now, iface, out);
+        state.begin(now, iface, &mut self.accounts, &mut self.backoffs, out);
     }
 
     /// Starts with the next frame of an interface whose driver is ready.
     fn begin(&mut self, now: Instant, iface: InterfaceId, out: &mut impl Sink<Effect>) {
-        let Some(state) = self.interfaces.get_mut(&iface) else { return };
-        if state.queue.is_empty() {
-            state.turn = Turn::Idle;
-        } else if state.is_cleared(now, iface, &mut self.accounts, &mut self.backoffs, out) {
-            match state.profile.access {
-                Access::Direct => state.transmit(now, &mut self.accounts, out),
-                Access::ListenBeforeTalk { .. } => state.sense(iface, 1, out),
-            }
+        if let Some(state) = self.interfaces.get_mut(&iface) {
+            state.begin(now, iface, &mut self.accounts, &mut self.backoffs, out);
         }
     }
 
@@ -472,6 +472,25 @@ impl Frame {
 }
 
 impl Interface {
+    /// Starts with the next frame. The driver is ready.
+    fn begin(
+        &mut self,
+        now: Instant,
+        iface: InterfaceId,
+        accounts: &mut Accounts,
+        deadlines: &mut Deadlines<InterfaceId>,
+        out: &mut impl Sink<Effect>,
+    ) {
+        if self.queue.is_empty() {
+            self.turn = Turn::Idle;
+        } else if self.is_cleared(now, iface, accounts, deadlines, out) {
+            match self.profile.access {
+                Access::Direct => self.transmit(now, accounts, out),
+                Access::ListenBeforeTalk { .. } => self.sense(iface, 1, out),
+            }
+        }
+    }
+
     /// Whether the next frame may leave by the rules of its spectrum. If not, the interface waits until it may.
     fn is_cleared(
         &mut self,
@@ -500,10 +519,19 @@ impl Interface {
     }
 
     fn transmit(&mut self, now: Instant, accounts: &mut Accounts, out: &mut impl Sink<Effect>) {
-        let Some(frame) = self.queue.pop() else {
-            self.turn = Turn::Idle;
-            return;
-        };
+        match self.queue.pop() {
+            Some(frame) => self.hand_over(now, frame, accounts, out),
+            None => self.turn = Turn::Idle,
+        }
+    }
+
+    fn hand_over(
+        &mut self,
+        now: Instant,
+        frame: Frame,
+        accounts: &mut Accounts,
+        out: &mut impl Sink<Effect>,
+    ) {
         let airtime = self.airtime_at_most(&frame);
         if let Some(limit) = self.limit {
             accounts.begin(now, &limit, airtime);

@@ -4,6 +4,7 @@
 //! the destination's node proves with its key, and which go by the path that is doubted whatever else is chosen.
 //! Source: spec/network.md#paths-in-doubt.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
@@ -221,7 +222,7 @@ impl Announces {
         if !self.doubting.probes.take(cx.now) {
             return self.set_doubt(key, Doubt { due: cx.now.after(PROBE_EVERY), ..doubt });
         }
-        let recipient = Recipient { public: known.public, ratchet: known.ratchet };
+        let recipient = Box::new(Recipient { public: known.public, ratchet: known.ratchet });
         let number = first.saturating_add(sent.into());
         count(&mut self.doubting.counts.probes);
         let stage = DoubtStage::Probed { first, sent: sent.saturating_add(1), of };

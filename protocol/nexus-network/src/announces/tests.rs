@@ -1,3 +1,4 @@
+mod acknowledging;
 mod costs;
 mod finding;
 mod graphs;

@@ -42,7 +42,7 @@ pub struct Table {
 
 /// Where a path is held: names it until it is forgotten, and then perhaps another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PathName(u32);
+pub struct PathName(pub(super) u32);
 
 impl PathName {
     /// No path.
@@ -237,7 +237,8 @@ impl Table {
     }
 
     /// Whatever is reached by a next hop, in an order that is the same in every run.
-    pub(crate) fn over(&self, next_hop: NextHop) -> Vec<DestinationHash> {
+    #[must_use]
+    pub fn over(&self, next_hop: NextHop) -> Vec<DestinationHash> {
         self.chains.over(next_hop).filter_map(|place| self.at(place)).map(RoutingEntry::destination).collect()
     }
 
