@@ -21,7 +21,7 @@ pub enum Load {
     Announces,
     /// What brings this store together.
     Gossip(StoreId),
-    /// A sealed frame that nobody opened to the meter.
+    /// A sealed frame that nobody opened to the meter, or a message of a kind that it does not know.
     Unopened,
 }
 
@@ -154,12 +154,22 @@ impl Sets {
 fn of_kind(kind: MessageKind, body: &[u8]) -> Load {
     match kind {
         MessageKind::PACKET => body.get(2..).map_or(Load::Traffic, of_packet),
-        MessageKind::ANNOUNCE | MessageKind::COST | MessageKind::COST_REQUEST => Load::Announces,
+        MessageKind::ANNOUNCE | MessageKind::COST | MessageKind::COST_ACK | MessageKind::COST_REQUEST => {
+            Load::Announces
+        }
         MessageKind::SUMMARY | MessageKind::REQUEST | MessageKind::ITEMS | MessageKind::DONE => {
             Load::Gossip(StoreId(body.first().copied().unwrap_or_default()))
         }
-        // The link's own, and kinds that nobody sends yet.
-        _ => Load::Links,
+        MessageKind::PING
+        | MessageKind::PONG
+        | MessageKind::REKEY
+        | MessageKind::REKEY_ACK
+        | MessageKind::BROADCAST_KEY
+        | MessageKind::BROADCAST_KEY_ACK
+        | MessageKind::ACK
+        | MessageKind::CONGESTION => Load::Links,
+        // A kind that the meter does not know is not taken for harmless.
+        _ => Load::Unopened,
     }
 }
 
@@ -239,6 +249,7 @@ mod tests {
         }
         assert_eq!(of(&last(MessageKind::PING, &[0; 12])), whole(Load::Links, 13));
         assert_eq!(of(&[]), whole(Load::Links, 0));
+        assert_eq!(of(&last(MessageKind::new(0x7e).unwrap(), &[3; 9])), whole(Load::Unopened, 10));
     }
 
     #[test]
