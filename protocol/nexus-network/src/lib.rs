@@ -12,6 +12,7 @@
 //! | [`announces`] | the organ that makes this node known, hears of others, passes their announces on |
 //! | [`routes`] | which ways lead to a destination, which are safe, which is best |
 //! | [`forwarding`] | the organ that says where a packet goes: here, over a link, or nowhere |
+//! | [`gossip`] | how neighbours bring their stores together |
 //! | [`tap`] | a look into what links and broadcasts carry, for whoever looks for faults |
 //! | [`layer`] | [`Network`]: the organs and the wires between them |
 //!
@@ -40,6 +41,7 @@ extern crate alloc;
 pub mod announces;
 pub mod broadcast;
 pub mod forwarding;
+pub mod gossip;
 mod hashing;
 pub mod interface;
 pub mod layer;

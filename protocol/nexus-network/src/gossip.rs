@@ -1,0 +1,3 @@
+//! Gossip: how neighbours bring their stores together. Spec: spec/network.md#gossip.
+
+pub mod summary;
