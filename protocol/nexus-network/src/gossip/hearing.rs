@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use nexus_machine::{Cx, Sink};
 use nexus_wire::nexus::Layout as _;
-use nexus_wire::nexus::gossip::{Done, ItemId, Items, Request, StateHash, StoreId, Summary};
+use nexus_wire::nexus::gossip::{Done, ItemId, Items, Request, Slice, StateHash, StoreId, Summary};
 use nexus_wire::nexus::message::MessageKind;
 
 use super::index::Shelf;
@@ -53,7 +53,9 @@ impl Gossip {
         }
         let Neighbour { talks, owed, sent, .. } = neighbour;
         let talk = talks.entry(store).or_default();
-        owed.forget(store);
+        if summary.slice == Slice::WHOLE {
+            owed.forget(store);
+        }
         let most = self.limits.owed;
         let may_send = |id: &ItemId| match summary.state_hash {
             // It lets go of items again: each is told once.

@@ -126,13 +126,14 @@ impl Gossip {
         if talk.is_rare(round) {
             return Turn::Silence;
         }
-        let news = talk.basis.map(|basis| {
-            let unknown = shelf.since(basis).filter(|(_, id)| !sent.is_held(id));
-            unknown.take(NEWS.saturating_add(1)).count()
-        });
+        let unknown = |basis| shelf.since(basis).filter(|(_, id)| !sent.is_held(id));
+        let news = talk.basis.map(|basis| unknown(basis).take(NEWS.saturating_add(1)).count());
+        let on_its_way = |basis| !unknown(basis).any(|(_, id)| sent.may_send(now, pace.round(), id));
         match news {
             Some(0) if said.is_none() => Turn::State,
-            Some(1..=NEWS) if talk.pushes < PUSHES => Turn::News,
+            Some(1..=NEWS) if talk.pushes < PUSHES => {
+                if said.is_some() && talk.basis.is_some_and(on_its_way) { Turn::Silence } else { Turn::News }
+            }
             Some(_) | None if talk.theirs.is_none() => talk.repeat_state(),
             Some(_) | None => Turn::Summary,
         }
