@@ -77,7 +77,7 @@ fn fields_of(format: &str) -> &'static [Fields] {
         "cost-request" => &[&[("destination", 16)]],
         "cost-acks" => &[&[("line", 20), ("line", 20)], &[("line", 20)]],
         "signature" => &[&[("signature", 64)]],
-        "summary" => &[&SUMMARY],
+        "summary" => &[&SUMMARY, &SUMMARY, &SUMMARY_SKETCH],
         "request" => &[&[("store", 1), ("n", 1), ("id", 32), ("id", 32)]],
         "items" => &[&[("store", 1), ("len", 2), ("item", 10), ("len", 2), ("item", 6)]],
         "done" => &[&[("store", 1), ("state_hash", 16)]],
@@ -144,8 +144,20 @@ const SUMMARY: [(&str, usize); 8] = [
     ("count", 4),
     ("salt", 4),
     ("slice", 1),
-    ("slices", 1),
+    ("form and slices", 1),
     ("filter", REST),
+];
+const SUMMARY_SKETCH: [(&str, usize); 10] = [
+    ("store", 1),
+    ("round", 4),
+    ("state_hash", 16),
+    ("count", 4),
+    ("salt", 4),
+    ("slice", 1),
+    ("form and slices", 1),
+    ("start", 2),
+    ("symbol", 8),
+    ("symbol", 8),
 ];
 
 /// The bytes cut into their fields, in the order of the wire. Panics unless they are used up.

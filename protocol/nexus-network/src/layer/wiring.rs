@@ -5,7 +5,7 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use nexus_crypto::DestinationHash;
+use nexus_crypto::{DestinationHash, NodeId};
 use nexus_machine::{Cx, Machine as _, Sink};
 use nexus_wire::nexus::Layout as _;
 use nexus_wire::nexus::code::PriceCode;
@@ -20,7 +20,9 @@ use super::{Effect, Nerve, Organs, Originated, Writer};
 use crate::announces;
 use crate::broadcast::{self, GivenKey};
 use crate::forwarding::{Cause, Decision};
+use crate::gossip;
 use crate::interface::{Endpoint, InterfaceId};
+use crate::keys;
 use crate::links::{self, LinkId, Opened, Withheld};
 use crate::media::{self, Frame, Load, Seal};
 use crate::routes::PathPolicy;
@@ -44,6 +46,8 @@ impl Organs {
             Nerve::Links(effect) => self.wire_links(cx, effect, nerves, out),
             Nerve::Broadcast(effect) => self.wire_broadcast(cx, effect, nerves),
             Nerve::Announces(effect) => self.wire_announces(cx, effect, nerves, out),
+            Nerve::Gossip(effect) => self.wire_gossip(cx, effect, nerves),
+            Nerve::Keys(effect) => self.wire_keys(cx, effect, nerves),
             Nerve::Out(effect) => out.push(effect),
         }
     }
@@ -63,6 +67,7 @@ impl Organs {
             M::Carries(iface, bps) => {
                 self.links.handle(cx, links::Input::Carries(iface, bps), nerves);
                 self.announces.handle(cx, announces::Input::Carries(iface, bps), nerves);
+                self.gossip.handle(cx, gossip::Input::Carries(iface, bps), nerves);
             }
             M::Write { number, write } => out.push(Effect::Write { by: Writer::Media, number, write }),
         }
@@ -91,11 +96,13 @@ impl Organs {
                     let peer = public;
                     self.broadcast.handle(cx, B::LinkUp { link, iface, peer, max_frame }, nerves);
                 }
+                self.gossip_with(cx, link, iface, public, nerves);
             }
             L::Down { last, why } => {
                 let (link, departure) = (last.id, why.departure());
                 self.broadcast.handle(cx, B::LinkDown { link, departure }, nerves);
                 self.announces.handle(cx, A::LinkDown(link), nerves);
+                self.gossip_without(cx, link, nerves);
                 out.push(Effect::LinkDown { last, why });
             }
             L::Beaconed(link) => self.broadcast.handle(cx, B::Beaconed(link), nerves),
@@ -159,7 +166,11 @@ impl Organs {
             A::Write { number, write } => {
                 out.push(Effect::Write { by: Writer::Announces, number, write });
             }
-            A::Reached(sighting) => out.push(Effect::Reached(sighting)),
+            A::Reached(sighting) => {
+                let named = keys::Input::Named(NodeId(sighting.destination.0));
+                self.keys.handle(cx, named, nerves);
+                out.push(Effect::Reached(sighting));
+            }
             A::Announced { emitted_at } => out.push(Effect::Announced { emitted_at }),
             A::Probe { number, node, recipient } => {
                 out.push(Effect::Probe { number, node, recipient });
@@ -182,6 +193,7 @@ impl Organs {
         match sealed {
             Ok(()) => {
                 self.media.handle(cx, media::Input::Sealed(frame.iface, frame.bytes.len()), nerves);
+                self.account_for(cx, &frame, nerves);
                 out.push(Effect::Transmit(frame));
             }
             Err(Withheld) => self.media.handle(cx, media::Input::TxReady(frame.iface), nerves),
@@ -189,7 +201,14 @@ impl Organs {
     }
 
     /// Queues a message (without a length, behind headroom) for a link.
-    fn send(&mut self, cx: Cx, link: LinkId, message: Vec<u8>, load: Load, nerves: &mut VecDeque<Nerve>) {
+    pub(super) fn send(
+        &mut self,
+        cx: Cx,
+        link: LinkId,
+        message: Vec<u8>,
+        load: Load,
+        nerves: &mut VecDeque<Nerve>,
+    ) {
         self.queue(cx, link, message, Label { load, about: None }, nerves);
     }
 
@@ -274,6 +293,9 @@ impl Organs {
                 }
                 MessageKind::BROADCAST_KEY | MessageKind::BROADCAST_KEY_ACK => {
                     self.broadcast_key(cx, link, &message, nerves);
+                }
+                MessageKind::SUMMARY | MessageKind::REQUEST | MessageKind::ITEMS | MessageKind::DONE => {
+                    self.gossip_heard(cx, link, &message, nerves);
                 }
                 // The link's own, or of a kind that is not known here.
                 _ => {}

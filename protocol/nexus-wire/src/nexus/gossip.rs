@@ -48,10 +48,38 @@ pub struct Summary<'a> {
     pub count: u32,
     /// The filter's salt, so that what one round hides another shows.
     pub salt: u32,
+    /// What the filter is.
+    pub form: Form,
     /// Which slice of the item space the filter covers.
     pub slice: Slice,
-    /// The Bloom filter. All zero, or empty: a newcomer, who knows nothing.
+    /// The Bloom filter, or the symbols of a sketch behind the place of the first. A Bloom filter all zero, or empty: a
+    /// newcomer, who knows nothing.
     pub filter: &'a [u8],
+}
+
+/// What says which items there are. Bit 7 of the number of slices. Source: spec/network.md#summaries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// A Bloom filter.
+    Bloom,
+    /// `start u16 ‖ symbol[8]*`: symbols of a rateless sketch.
+    Sketch,
+}
+
+impl Form {
+    const SKETCH: u8 = 0x80;
+
+    const fn split(wire: u8) -> (Self, u8) {
+        let form = if wire & Self::SKETCH == 0 { Self::Bloom } else { Self::Sketch };
+        (form, wire & !Self::SKETCH)
+    }
+
+    const fn with(self, slices: u8) -> u8 {
+        match self {
+            Self::Bloom => slices,
+            Self::Sketch => slices | Self::SKETCH,
+        }
+    }
 }
 
 /// Which slice, of how many.
@@ -64,11 +92,13 @@ pub struct Slice {
 impl Slice {
     /// The whole item space.
     pub const WHOLE: Self = Self { index: 0, count: 1 };
+    /// How many slices there may be.
+    pub const MAX_COUNT: u8 = 127;
 
     /// The slice `index`, from 0, of `count`, if there is one.
     #[must_use]
     pub const fn new(index: u8, count: u8) -> Option<Self> {
-        if index < count { Some(Self { index, count }) } else { None }
+        if index < count && count <= Self::MAX_COUNT { Some(Self { index, count }) } else { None }
     }
 
     /// Which slice, from 0.
@@ -93,16 +123,15 @@ impl<'a> Layout<'a> for Summary<'a> {
     const NAME: &'static str = "summary";
 
     fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        Ok(Self {
-            store: StoreId(reader.u8("store")?),
-            round: reader.u32_le("round")?,
-            state_hash: StateHash(reader.array("state_hash")?),
-            count: reader.u32_le("count")?,
-            salt: reader.u32_le("salt")?,
-            slice: Slice::new(reader.u8("slice")?, reader.u8("slices")?)
-                .ok_or(reader.error("slice", Fault::Value))?,
-            filter: take_rest(reader, "filter")?,
-        })
+        let store = StoreId(reader.u8("store")?);
+        let round = reader.u32_le("round")?;
+        let state_hash = StateHash(reader.array("state_hash")?);
+        let count = reader.u32_le("count")?;
+        let salt = reader.u32_le("salt")?;
+        let index = reader.u8("slice")?;
+        let (form, slices) = Form::split(reader.u8("slices")?);
+        let slice = Slice::new(index, slices).ok_or(reader.error("slice", Fault::Value))?;
+        Ok(Self { store, round, state_hash, count, salt, form, slice, filter: take_rest(reader, "filter")? })
     }
 
     fn write(&self, out: &mut Writer<'_>) -> Result<(), EncodeError> {
@@ -112,7 +141,7 @@ impl<'a> Layout<'a> for Summary<'a> {
         out.u32_le(self.count)?;
         out.u32_le(self.salt)?;
         out.u8(self.slice.index)?;
-        out.u8(self.slice.count)?;
+        out.u8(self.form.with(self.slice.count))?;
         out.put(self.filter)
     }
 

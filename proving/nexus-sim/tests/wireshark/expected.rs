@@ -12,7 +12,7 @@ use nexus_wire::nexus::control::{
 };
 use nexus_wire::nexus::cost::{CostAcks, CostList, CostRequest};
 use nexus_wire::nexus::frame::{Frame, Head, KeyName, SealedHeader};
-use nexus_wire::nexus::gossip::{Done, Items, Request, Summary};
+use nexus_wire::nexus::gossip::{Done, Form, Items, Request, Summary};
 use nexus_wire::nexus::message::{Delimited, Message, MessageKind, Messages};
 use nexus_wire::nexus::path_cost::CompactPathCost;
 use nexus_wire::nexus::recording::{Direction, RecordedFrame, RecordedMessages};
@@ -298,6 +298,7 @@ impl Shown {
                 self.put("gossip.salt", summary.salt);
                 self.put("gossip.slice", summary.slice.index());
                 self.put("gossip.slices", summary.slice.count());
+                self.put("gossip.sketch", u8::from(summary.form == Form::Sketch));
                 self.bytes("gossip.filter", summary.filter);
             }
             MessageKind::REQUEST => {

@@ -20,7 +20,9 @@ use nexus_wire::nexus::frame::{
     Beacon, BeaconTag, BroadcastKeyId, Cookie, Finish, First, Frame, Head, KeyName, OtherFrame, Reply,
     Sealed, SealedHeader, SessionId,
 };
-use nexus_wire::nexus::gossip::{Done, Items, ItemsBuilder, Request, Slice, StateHash, StoreId, Summary};
+use nexus_wire::nexus::gossip::{
+    Done, Form, Items, ItemsBuilder, Request, Slice, StateHash, StoreId, Summary,
+};
 use nexus_wire::nexus::handshake::{LinkPayload, PayloadFlags, ReplyPayload};
 use nexus_wire::nexus::key_file::{KeyFile, Lock, LockedSeed};
 use nexus_wire::nexus::message::{MessageWriter, Messages};
@@ -313,10 +315,14 @@ fn summaries() -> Vec<Vec<u8>> {
         state_hash: STATE,
         count: 100,
         salt: 0x5a17_5a17,
+        form: Form::Bloom,
         slice: Slice::new(3, 8).expect("a sample's slice exists"),
         filter: &[0x0f; 16],
     };
-    vec![bytes(&summary), bytes(&Summary { slice: Slice::WHOLE, filter: &[], ..summary })]
+    let newcomer = Summary { slice: Slice::WHOLE, filter: &[], ..summary };
+    let symbols = [[5, 0].as_slice(), &[0x5e; 16]].concat();
+    let sketch = Summary { form: Form::Sketch, filter: &symbols, ..summary };
+    vec![bytes(&summary), bytes(&newcomer), bytes(&sketch)]
 }
 
 fn requests() -> Vec<Vec<u8>> {
