@@ -23,6 +23,7 @@
 //! | [`picture`] | a run as pictures: a map, and what radios did over time |
 //! | [`linking`] | links on a radio channel: how long they take, what they cost, the bounds of both |
 //! | [`figures`] | tables of what links on radio cost |
+//! | [`summaries`] | what it costs two stores to find what differs |
 //! | [`roads`], [`tables`] | which ways there are, and which paths nodes hold |
 //! | [`judge`] | what must be true of every run |
 //! | [`fuzz`](mod@fuzz) | organs and nodes under scripts of any bytes, for fuzzers |
@@ -65,6 +66,7 @@ pub mod report;
 pub mod roads;
 pub mod schedule;
 pub mod speed;
+pub mod summaries;
 pub mod swarm;
 pub mod tables;
 pub mod trace;

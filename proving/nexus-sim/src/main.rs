@@ -118,6 +118,8 @@ enum FiguresOf {
     Links,
     /// How fast worlds run on this machine, and where the time goes.
     Speed,
+    /// What it costs two neighbours to find and to send what differs in their stores.
+    Summaries,
 }
 
 #[derive(Args, Clone, Copy)]
@@ -374,6 +376,7 @@ fn figures(of: FiguresOf) -> io::Result<ExitCode> {
     match of {
         FiguresOf::Links => write!(out, "{}", nexus_sim::figures::all())?,
         FiguresOf::Speed => nexus_sim::speed::figures(&mut out)?,
+        FiguresOf::Summaries => nexus_sim::summaries::figures(&mut out)?,
     }
     Ok(ExitCode::SUCCESS)
 }
