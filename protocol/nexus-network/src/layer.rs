@@ -1,21 +1,26 @@
 //! The network layer: its organs, and the wires between them.
 
+mod gossiping;
 #[cfg(test)]
 mod tests;
 mod wiring;
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use nexus_crypto::{DestinationHash, IdentitySeed, NodeId, NodeIdentity, RatchetPublic};
 use nexus_machine::{Cx, Duration, Instant, Machine, MemoryBound, Seed, Sink, Snapshot, Write, earliest};
+use nexus_wire::nexus::gossip::{ItemId, StoreId};
 
 use crate::announces::{self, Announces, AppData, Recipient, Routing, SearchMotive, Sighting};
 use crate::broadcast::{self, Broadcast};
 use crate::forwarding::{self, Forwarding};
+use crate::gossip::{self, Gossip};
 use crate::interface::{Endpoint, InterfaceId, Profile};
+use crate::keys::{self, Keys};
 use crate::links::{self, Down, LinkId, LinkStatus, Links, Policy};
-use crate::media::{self, Frame, Media};
+use crate::media::{self, Frame, Media, Tier};
 use crate::routes::PathPolicy;
 use crate::tap::{Opened, Tapping};
 pub use wiring::ORIGINATED_MAX;
@@ -117,6 +122,13 @@ pub enum Input {
         /// The packet.
         packet: Vec<u8>,
     },
+    /// Ask neighbours for an item that is needed by name.
+    Want {
+        /// Of which store.
+        store: StoreId,
+        /// Which.
+        id: ItemId,
+    },
 }
 
 /// What leaves the layer.
@@ -151,7 +163,7 @@ pub enum Effect {
         /// Whom.
         node: NodeId,
         /// What is known of it.
-        recipient: Recipient,
+        recipient: Box<Recipient>,
     },
     /// There is a way to a destination that was looked for.
     PathFound {
@@ -168,11 +180,11 @@ pub enum Effect {
         destination: DestinationHash,
     },
     /// A link came up.
-    LinkUp(LinkStatus),
+    LinkUp(Box<LinkStatus>),
     /// A link is no more.
     LinkDown {
         /// As it last stood.
-        last: LinkStatus,
+        last: Box<LinkStatus>,
         /// Why.
         why: Down,
     },
@@ -225,6 +237,10 @@ pub struct Limits {
     pub announces: announces::Limits,
     /// The packets that pass.
     pub forwarding: forwarding::Limits,
+    /// What neighbours bring together.
+    pub gossip: gossip::Limits,
+    /// The identity keys that are kept.
+    pub keys: keys::Limits,
 }
 
 /// The layer: organs, and beside them the queue of what they say to each other.
@@ -241,15 +257,19 @@ struct Organs {
     broadcast: Broadcast,
     announces: Announces,
     forwarding: Forwarding,
+    gossip: Gossip,
+    keys: Keys,
 }
 
-/// What organs of this layer say.
+/// What organs of this layer say. It is moved several times for each packet: what is large and rare is boxed in it.
 #[derive(Debug)]
 enum Nerve {
     Media(media::Effect),
     Links(links::Effect),
     Broadcast(broadcast::Effect),
     Announces(announces::Effect),
+    Gossip(gossip::Effect),
+    Keys(keys::Effect),
     /// What already leaves the layer, in its order among the rest.
     Out(Effect),
 }
@@ -278,8 +298,23 @@ impl From<announces::Effect> for Nerve {
     }
 }
 
+impl From<gossip::Effect> for Nerve {
+    fn from(effect: gossip::Effect) -> Self {
+        Self::Gossip(effect)
+    }
+}
+
+impl From<keys::Effect> for Nerve {
+    fn from(effect: keys::Effect) -> Self {
+        Self::Keys(effect)
+    }
+}
+
 /// How many signals the queue keeps room for between calls: what a burst needed beyond that is given back.
 const RESTING_NERVES: usize = 32;
+
+/// What neighbours bring together.
+const STORES: [(StoreId, Tier); 1] = [(StoreId::KEYS, Tier::Payment)];
 
 /// More nerve signals than this from one input is a loop in the wiring, which is a bug.
 const SETTLE_BOUND: usize = 100_000;
@@ -303,6 +338,8 @@ impl Network {
             broadcast: Broadcast::new(identity(), limits.broadcast, seed),
             announces: Announces::new(identity(), app_data, limits.announces, snapshot, seed),
             forwarding: Forwarding::new(own, limits.forwarding, seed),
+            gossip: Gossip::new(&STORES, limits.gossip, seed),
+            keys: Keys::new(*identity().public(), limits.keys),
         };
         Self { organs, nerves: VecDeque::new() }
     }
@@ -329,6 +366,18 @@ impl Network {
     #[must_use]
     pub const fn forwarding(&self) -> &Forwarding {
         &self.organs.forwarding
+    }
+
+    /// A view of what is brought together with neighbours.
+    #[must_use]
+    pub const fn gossip(&self) -> &Gossip {
+        &self.organs.gossip
+    }
+
+    /// A view of the identity keys that are known.
+    #[must_use]
+    pub const fn keys(&self) -> &Keys {
+        &self.organs.keys
     }
 
     /// A view of who is known.
@@ -369,7 +418,9 @@ impl Network {
     fn settle(&mut self, cx: Cx, out: &mut impl Sink<Effect>) {
         for _ in 0..SETTLE_BOUND {
             let Some(nerve) = self.nerves.pop_front() else {
-                self.nerves.shrink_to(RESTING_NERVES);
+                if self.nerves.capacity() > RESTING_NERVES {
+                    self.nerves.shrink_to(RESTING_NERVES);
+                }
                 return;
             };
             self.organs.wire(cx, nerve, &mut self.nerves, out);
@@ -385,6 +436,7 @@ impl Machine for Network {
     fn handle(&mut self, cx: Cx, input: Input, out: &mut impl Sink<Effect>) {
         use announces::Input as A;
         use broadcast::Input as B;
+        use gossip::Input as G;
         use links::Input as L;
         use media::Input as M;
         let (organs, nerves) = (&mut self.organs, &mut self.nerves);
@@ -394,12 +446,14 @@ impl Machine for Network {
                 organs.links.handle(cx, L::Up(iface, profile), nerves);
                 organs.broadcast.handle(cx, B::Up(iface, profile), nerves);
                 organs.announces.handle(cx, A::Up(iface, profile), nerves);
+                organs.gossip.handle(cx, G::Up(iface, profile), nerves);
             }
             Input::Down(iface) => {
                 organs.media.handle(cx, M::Down(iface), nerves);
                 organs.links.handle(cx, L::Down(iface), nerves);
                 organs.broadcast.handle(cx, B::Down(iface), nerves);
                 organs.announces.handle(cx, A::Down(iface), nerves);
+                organs.gossip.handle(cx, G::Down(iface), nerves);
             }
             Input::Frame { iface, from, bytes } => organs.heard(cx, iface, from, bytes, nerves),
             Input::TxReady(iface) => organs.media.handle(cx, M::TxReady(iface), nerves),
@@ -436,6 +490,7 @@ impl Machine for Network {
             Input::Probe { number, packet } => organs.probe(cx, number, &packet, nerves),
             Input::Probed { number } => organs.announces.handle(cx, A::Probed { number }, nerves),
             Input::Prove { packet } => organs.prove(cx, &packet, nerves),
+            Input::Want { store, id } => organs.gossip.handle(cx, G::Want { store, id }, nerves),
         }
         self.settle(cx, out);
     }
@@ -445,19 +500,20 @@ impl Machine for Network {
         self.organs.links.handle_timeout(cx, &mut self.nerves);
         self.organs.broadcast.handle_timeout(cx, &mut self.nerves);
         self.organs.announces.handle_timeout(cx, &mut self.nerves);
+        self.organs.gossip.handle_timeout(cx, &mut self.nerves);
         self.settle(cx, out);
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        let Organs { media, links, broadcast, announces, forwarding: _ } = &self.organs;
+        let Organs { media, links, broadcast, announces, gossip, forwarding: _, keys: _ } = &self.organs;
         let [media, links] = [media.next_timeout(), links.next_timeout()];
-        earliest([media, links, broadcast.next_timeout(), announces.next_timeout()])
+        earliest([media, links, broadcast.next_timeout(), announces.next_timeout(), gossip.next_timeout()])
     }
 }
 
 impl MemoryBound for Network {
     fn memory_bound(&self) -> usize {
-        let Organs { media, links, broadcast, announces, forwarding } = &self.organs;
+        let Organs { media, links, broadcast, announces, forwarding, gossip, keys } = &self.organs;
         RESTING_NERVES
             .saturating_mul(size_of::<Nerve>())
             .saturating_add(media.memory_bound())
@@ -465,5 +521,7 @@ impl MemoryBound for Network {
             .saturating_add(broadcast.memory_bound())
             .saturating_add(announces.memory_bound())
             .saturating_add(forwarding.memory_bound())
+            .saturating_add(gossip.memory_bound())
+            .saturating_add(keys.memory_bound())
     }
 }

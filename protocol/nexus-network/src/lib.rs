@@ -12,7 +12,8 @@
 //! | [`announces`] | the organ that makes this node known, hears of others, passes their announces on |
 //! | [`routes`] | which ways lead to a destination, which are safe, which is best |
 //! | [`forwarding`] | the organ that says where a packet goes: here, over a link, or nowhere |
-//! | [`gossip`] | how neighbours bring their stores together |
+//! | [`gossip`] | the organ that brings neighbours' stores together, within a share of the medium |
+//! | [`keys`] | the store of identity keys |
 //! | [`tap`] | a look into what links and broadcasts carry, for whoever looks for faults |
 //! | [`layer`] | [`Network`]: the organs and the wires between them |
 //!
@@ -37,6 +38,8 @@
 )]
 
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
 pub mod announces;
 pub mod broadcast;
@@ -44,6 +47,7 @@ pub mod forwarding;
 pub mod gossip;
 mod hashing;
 pub mod interface;
+pub mod keys;
 pub mod layer;
 pub mod links;
 pub mod lora;
@@ -58,9 +62,11 @@ pub use announces::{
     AppData, AppDataTooLong, Candidate, Doubts, PathRequests, Recipient, Routing, SearchMotive, Sighting,
 };
 pub use forwarding::{Decision, Forwarding};
+pub use gossip::Gossip;
 pub use interface::{
     Access, DutyCycle, Dwell, Endpoint, InterfaceId, Mode, Profile, Reach, SubBand, SubBandId, Timing,
 };
+pub use keys::Keys;
 pub use layer::{Effect, Input, Limits, Network, Originated, Writer};
 pub use links::{Down, LinkId, LinkStatus, Policy, Trust};
 pub use media::{Frame, Load, Seal, Tier};

@@ -5,7 +5,7 @@ use nexus_crypto::{DestinationHash, IdentitySeed, NodeId};
 use nexus_machine::{Config, Cx, Duration, Instant, MemoryBound, Seed, Snapshot, Stream, Ticket, Write};
 use nexus_network::{
     Access, AppData, DutyCycle, InterfaceId, Limits, Mode, Profile, Reach, Timing, announces, broadcast,
-    forwarding, links, media,
+    forwarding, gossip, keys, links, media,
 };
 use nexus_testkit::laws;
 
@@ -314,6 +314,8 @@ fn node(n: u8, snapshot: &Snapshot, seed: &Seed) -> Node {
         links: links::Limits { links: 4, answering: 8, opening: 8, dials: 8, interfaces: 4 },
         broadcast: broadcast::Limits { links: 4, interfaces: 4 },
         forwarding: forwarding::Limits { duplicates: 64, reverse: 32 },
+        gossip: gossip::Limits { links: 4, items: 16, owed: 8, sent: 8 },
+        keys: keys::Limits { keys: 8, links: 4 },
         media: media::Limits { interfaces: 4, frames: 8, bytes: 4_000 },
         announces: announces::Limits { known: 8, relays: 4, links: 4, paths: 16, cache_bytes: 2_000 },
     };
@@ -346,6 +348,7 @@ fn profile(mode: Mode) -> Profile {
         timing: Timing::Rate,
         duty: DutyCycle::UNLIMITED,
         sub_band: None,
+        overhead: 0,
         price: 0,
     }
 }

@@ -109,6 +109,16 @@ impl NodePublic {
         Self::check_point(IdentityPublic::new(*exchange, verifying), &point)
     }
 
+    /// The identity of a bare Ed25519 key, held to the same rules: its X25519 half is the key's image.
+    pub fn of_verifying(verifying: VerifyingKey) -> Result<Self, NotANode> {
+        let point = CompressedEdwardsY(verifying.0).decompress().ok_or(NotANode::NotOnCurve)?;
+        if point.compress().0 != verifying.0 {
+            return Err(NotANode::NotCanonical);
+        }
+        let exchange = ExchangePublic(point.to_montgomery().0);
+        Self::check_point(IdentityPublic::new(exchange, verifying), &point)
+    }
+
     fn check_point(identity: IdentityPublic, point: &EdwardsPoint) -> Result<Self, NotANode> {
         if point.is_small_order() {
             Err(NotANode::SmallOrder)
@@ -193,6 +203,7 @@ mod tests {
             let sign = if odd { EdwardsSign::Odd } else { EdwardsSign::Even };
             if let Ok(node) = NodePublic::recover(&ExchangePublic(u), sign) {
                 prop_assert_eq!((node.exchange().0, node.sign()), (u, sign));
+                prop_assert_eq!(NodePublic::of_verifying(node.verifying()), Ok(node));
                 prop_assert_eq!(NodePublic::check(*node.identity()), Ok(node));
             }
         }
@@ -203,6 +214,7 @@ mod tests {
         for point in EIGHT_TORSION {
             let identity = with_own_image(&point);
             assert_eq!(NodePublic::check(identity), Err(NotANode::SmallOrder));
+            assert_eq!(NodePublic::of_verifying(identity.verifying()), Err(NotANode::SmallOrder));
         }
         let encodings = non_canonical_small_order_encodings();
         assert_eq!(encodings.len(), 6);
@@ -212,6 +224,7 @@ mod tests {
             let exchange = ExchangePublic(point.to_montgomery().0);
             let identity = IdentityPublic::new(exchange, VerifyingKey(encoding));
             assert_eq!(NodePublic::check(identity), Err(NotANode::NotCanonical));
+            assert_eq!(NodePublic::of_verifying(VerifyingKey(encoding)), Err(NotANode::NotCanonical));
         }
     }
 
@@ -256,6 +269,7 @@ mod tests {
         for torsion in EIGHT_TORSION.iter().skip(1) {
             let alias = with_own_image(&(point + torsion));
             assert_eq!(NodePublic::check(alias), Err(NotANode::NotTorsionFree));
+            assert_eq!(NodePublic::of_verifying(alias.verifying()), Err(NotANode::NotTorsionFree));
             let recovered = NodePublic::recover(&alias.exchange(), alias_sign(&alias));
             assert_eq!(recovered, Err(NotANode::NotTorsionFree));
         }

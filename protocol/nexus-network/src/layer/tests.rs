@@ -1,5 +1,7 @@
 //! The layer as a whole: what comes in on one side leaves on another.
 
+mod gossiping;
+
 use super::*;
 use crate::interface::{Access, DutyCycle, Mode, Reach, Timing};
 use alloc::vec;
@@ -65,6 +67,8 @@ fn layer(n: u8, seed: &Seed) -> Network {
         links: links::Limits { links: 4, answering: 8, opening: 8, dials: 8, interfaces: 3 },
         broadcast: broadcast::Limits { links: 4, interfaces: 3 },
         forwarding: forwarding::Limits { duplicates: 64, reverse: 32 },
+        gossip: gossip::Limits { links: 4, items: 16, owed: 8, sent: 8 },
+        keys: keys::Limits { keys: 8, links: 4 },
         announces: announces::Limits { known: 8, relays: 4, links: 4, paths: 12, cache_bytes: 2_000 },
     };
     let identity = IdentitySeed::from_bytes([n; 32]);
@@ -82,6 +86,7 @@ fn profile(access: Access) -> Profile {
         timing: Timing::Rate,
         duty: DutyCycle::UNLIMITED,
         sub_band: None,
+        overhead: 0,
         price: 0,
     }
 }

@@ -5,12 +5,12 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use nexus_crypto::DestinationHash;
+use nexus_crypto::{DestinationHash, NodeId};
 use nexus_machine::{Cx, Machine as _, Sink};
 use nexus_wire::nexus::Layout as _;
 use nexus_wire::nexus::code::PriceCode;
 use nexus_wire::nexus::control::BroadcastKeyAck;
-use nexus_wire::nexus::cost::{CostList, CostRequest};
+use nexus_wire::nexus::cost::{CostAcks, CostList, CostRequest};
 use nexus_wire::nexus::frame::{FrameKind, HEADER_LEN, Head, LinkVersion, TAG_LEN};
 use nexus_wire::nexus::message::{Message, MessageKind, MessageWriter, Messages};
 use nexus_wire::nexus::traffic::{self, Class};
@@ -20,10 +20,18 @@ use super::{Effect, Nerve, Organs, Originated, Writer};
 use crate::announces;
 use crate::broadcast::{self, GivenKey};
 use crate::forwarding::{Cause, Decision};
+use crate::gossip;
 use crate::interface::{Endpoint, InterfaceId};
+use crate::keys;
 use crate::links::{self, LinkId, Opened, Withheld};
 use crate::media::{self, Frame, Load, Seal};
 use crate::routes::PathPolicy;
+
+/// What is written on the frames of a message.
+struct Label {
+    load: Load,
+    about: Option<DestinationHash>,
+}
 
 impl Organs {
     pub(super) fn wire(
@@ -38,6 +46,8 @@ impl Organs {
             Nerve::Links(effect) => self.wire_links(cx, effect, nerves, out),
             Nerve::Broadcast(effect) => self.wire_broadcast(cx, effect, nerves),
             Nerve::Announces(effect) => self.wire_announces(cx, effect, nerves, out),
+            Nerve::Gossip(effect) => self.wire_gossip(cx, effect, nerves),
+            Nerve::Keys(effect) => self.wire_keys(cx, effect, nerves),
             Nerve::Out(effect) => out.push(effect),
         }
     }
@@ -57,6 +67,7 @@ impl Organs {
             M::Carries(iface, bps) => {
                 self.links.handle(cx, links::Input::Carries(iface, bps), nerves);
                 self.announces.handle(cx, announces::Input::Carries(iface, bps), nerves);
+                self.gossip.handle(cx, gossip::Input::Carries(iface, bps), nerves);
             }
             M::Write { number, write } => out.push(Effect::Write { by: Writer::Media, number, write }),
         }
@@ -85,11 +96,13 @@ impl Organs {
                     let peer = public;
                     self.broadcast.handle(cx, B::LinkUp { link, iface, peer, max_frame }, nerves);
                 }
+                self.gossip_with(cx, link, iface, public, nerves);
             }
             L::Down { last, why } => {
                 let (link, departure) = (last.id, why.departure());
                 self.broadcast.handle(cx, B::LinkDown { link, departure }, nerves);
                 self.announces.handle(cx, A::LinkDown(link), nerves);
+                self.gossip_without(cx, link, nerves);
                 out.push(Effect::LinkDown { last, why });
             }
             L::Beaconed(link) => self.broadcast.handle(cx, B::Beaconed(link), nerves),
@@ -143,7 +156,7 @@ impl Organs {
                 self.broadcast.handle(cx, said, nerves);
             }
             A::Say { to: Outlet::Link(link), message } => {
-                self.send(cx, link, message, Load::Announces, nerves)
+                self.send(cx, link, message, Load::Announces, nerves);
             }
             A::Say { to: Outlet::Hearers(iface), message } => {
                 let said = broadcast::Input::Say { iface, about: None, message };
@@ -153,7 +166,11 @@ impl Organs {
             A::Write { number, write } => {
                 out.push(Effect::Write { by: Writer::Announces, number, write });
             }
-            A::Reached(sighting) => out.push(Effect::Reached(sighting)),
+            A::Reached(sighting) => {
+                let named = keys::Input::Named(NodeId(sighting.destination.0));
+                self.keys.handle(cx, named, nerves);
+                out.push(Effect::Reached(sighting));
+            }
             A::Announced { emitted_at } => out.push(Effect::Announced { emitted_at }),
             A::Probe { number, node, recipient } => {
                 out.push(Effect::Probe { number, node, recipient });
@@ -176,6 +193,7 @@ impl Organs {
         match sealed {
             Ok(()) => {
                 self.media.handle(cx, media::Input::Sealed(frame.iface, frame.bytes.len()), nerves);
+                self.account_for(cx, &frame, nerves);
                 out.push(Effect::Transmit(frame));
             }
             Err(Withheld) => self.media.handle(cx, media::Input::TxReady(frame.iface), nerves),
@@ -183,8 +201,15 @@ impl Organs {
     }
 
     /// Queues a message (without a length, behind headroom) for a link.
-    fn send(&mut self, cx: Cx, link: LinkId, message: Vec<u8>, load: Load, nerves: &mut VecDeque<Nerve>) {
-        self.queue(cx, link, message, |frame| Frame { load, ..frame }, nerves);
+    pub(super) fn send(
+        &mut self,
+        cx: Cx,
+        link: LinkId,
+        message: Vec<u8>,
+        load: Load,
+        nerves: &mut VecDeque<Nerve>,
+    ) {
+        self.queue(cx, link, message, Label { load, about: None }, nerves);
     }
 
     /// Queues news of a destination for a link.
@@ -196,7 +221,7 @@ impl Organs {
         about: DestinationHash,
         nerves: &mut VecDeque<Nerve>,
     ) {
-        let news = |frame| Frame { about: Some(about), load: Load::Announces, ..frame };
+        let news = Label { load: Load::Announces, about: Some(about) };
         self.queue(cx, link, message, news, nerves);
     }
 
@@ -205,16 +230,21 @@ impl Organs {
         cx: Cx,
         link: LinkId,
         message: Vec<u8>,
-        labelled: impl Fn(Frame) -> Frame,
+        Label { load, about }: Label,
         nerves: &mut VecDeque<Nerve>,
     ) {
+        if let Some(iface) = self.links.carries_whole(link, message.len()) {
+            let under = Some(Seal::Link(link));
+            let frame = Frame { iface, to: None, bytes: message, about, load, under };
+            return self.media.send(cx.now, frame, nerves);
+        }
         let mut frames = self.links.frames(link, message).peekable();
         if frames.peek().is_none() {
             drop(frames);
             return self.links.withhold();
         }
         for frame in frames {
-            self.media.handle(cx, media::Input::Send(labelled(frame)), nerves);
+            self.media.send(cx.now, Frame { about, load, ..frame }, nerves);
         }
     }
 
@@ -258,9 +288,14 @@ impl Organs {
                     self.packet(cx, link, alone, nerves);
                 }
                 MessageKind::ANNOUNCE => self.announce(cx, link, &message, nerves),
-                MessageKind::COST | MessageKind::COST_REQUEST => self.costs(cx, link, &message, nerves),
+                MessageKind::COST | MessageKind::COST_REQUEST | MessageKind::COST_ACK => {
+                    self.costs(cx, link, &message, nerves);
+                }
                 MessageKind::BROADCAST_KEY | MessageKind::BROADCAST_KEY_ACK => {
                     self.broadcast_key(cx, link, &message, nerves);
+                }
+                MessageKind::SUMMARY | MessageKind::REQUEST | MessageKind::ITEMS | MessageKind::DONE => {
+                    self.gossip_heard(cx, link, &message, nerves);
                 }
                 // The link's own, or of a kind that is not known here.
                 _ => {}
@@ -281,10 +316,14 @@ impl Organs {
 
     fn costs(&mut self, cx: Cx, link: LinkId, message: &Message<'_>, nerves: &mut VecDeque<Nerve>) {
         use announces::Input as A;
-        let input = if message.kind == MessageKind::COST {
-            message.parse::<CostList<'_>>().map(|list| A::Costs { link, records: list.records().collect() })
-        } else {
-            message.parse().map(|CostRequest { destination }| A::CostRequested { link, destination })
+        let input = match message.kind {
+            MessageKind::COST => message
+                .parse::<CostList<'_>>()
+                .map(|list| A::Costs { link, records: list.records().collect() }),
+            MessageKind::COST_ACK => message
+                .parse::<CostAcks<'_>>()
+                .map(|acks| A::CostsHeard { link, lines: acks.lines().collect() }),
+            _ => message.parse().map(|CostRequest { destination }| A::CostRequested { link, destination }),
         };
         match input {
             Ok(input) => self.announces.handle(cx, input, nerves),

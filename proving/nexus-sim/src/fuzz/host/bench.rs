@@ -9,7 +9,7 @@ use nexus_machine::{Config, Duration, Instant, MemoryBound as _, Seed, Snapshot,
 use nexus_network::links::LinkId;
 use nexus_network::{
     Access, AppData, DutyCycle, Endpoint, InterfaceId, Limits, Mode, Profile, Reach, announces, broadcast,
-    forwarding, links, media,
+    forwarding, gossip, keys, links, media,
 };
 use nexus_node::{Authorship, Command, Content, Input, Node, Outgoing, Output, Setup};
 
@@ -116,6 +116,8 @@ fn limits() -> Limits {
     Limits {
         links: links::Limits { links: 6, answering: 8, opening: 8, dials: 8, interfaces: 4 },
         forwarding: forwarding::Limits { duplicates: 64, reverse: 32 },
+        gossip: gossip::Limits { links: 4, items: 16, owed: 8, sent: 8 },
+        keys: keys::Limits { keys: 8, links: 4 },
         media: media::Limits { interfaces: 4, frames: 16, bytes: 8_000 },
         broadcast: broadcast::Limits { links: 5, interfaces: 3 },
         announces: announces::Limits { known: 8, relays: 4, links: 6, paths: 16, cache_bytes: 2_000 },

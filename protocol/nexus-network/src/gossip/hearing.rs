@@ -1,0 +1,177 @@
+//! What neighbours say, and what it costs them.
+
+use alloc::vec::Vec;
+
+use nexus_machine::{Cx, Sink};
+use nexus_wire::nexus::Layout as _;
+use nexus_wire::nexus::gossip::{Done, ItemId, Items, Request, Slice, StateHash, StoreId, Summary};
+use nexus_wire::nexus::message::MessageKind;
+
+use super::index::Shelf;
+use super::neighbour::Neighbour;
+use super::refusals::Refused;
+use super::{Effect, Gossip};
+use crate::links::LinkId;
+
+impl Gossip {
+    /// A neighbour said something.
+    pub(super) fn heard(
+        &mut self,
+        cx: Cx,
+        link: LinkId,
+        kind: MessageKind,
+        body: &[u8],
+        out: &mut impl Sink<Effect>,
+    ) {
+        if !self.neighbours.contains_key(&link) {
+            return;
+        }
+        let read = match kind {
+            MessageKind::SUMMARY => Summary::decode(body).map(|summary| self.summary(cx, link, &summary)),
+            MessageKind::REQUEST => Request::decode(body).map(|request| self.request(cx, link, &request)),
+            MessageKind::ITEMS => Items::decode(body).map(|items| self.items(cx, link, &items, out)),
+            _ => Done::decode(body).map(|done| self.done(cx, link, done)),
+        };
+        if read.is_err() {
+            self.refusals.count(Refused::malformed);
+        }
+        self.speak(cx, link, out);
+    }
+
+    /// What a neighbour holds: it is owed what it lacks, of that what it was not sent of late.
+    fn summary(&mut self, cx: Cx, link: LinkId, summary: &Summary<'_>) {
+        self.tally.heard.summaries = self.tally.heard.summaries.saturating_add(1);
+        let (store, pace) = (summary.store, self.pace_of(link));
+        if !self.state_heard(cx, link, store, summary.state_hash) {
+            return;
+        }
+        let (Some(shelf), Some(neighbour)) = (self.index.shelf(store), self.neighbours.get_mut(&link)) else {
+            return;
+        };
+        if !neighbour.may_be_compared(cx.now) {
+            return self.refusals.count(Refused::hasty_summary);
+        }
+        let Neighbour { talks, owed, sent, .. } = neighbour;
+        let talk = talks.entry(store).or_default();
+        if summary.slice == Slice::WHOLE {
+            owed.forget(store);
+        }
+        let most = self.limits.owed;
+        let may_send = |id: &ItemId| match summary.state_hash {
+            // It lets go of items again: each is told once.
+            StateHash::NONE => sent.is_new(id),
+            _ => sent.may_send(cx.now, pace.round(), id),
+        };
+        let lacking = talk.comparison.hear(summary, &shelf.own(), most);
+        talk.rest = rest(summary, shelf, &lacking, most);
+        for id in lacking.into_iter().filter(|id| may_send(id)) {
+            if let Some((age, _)) = shelf.get(&id) {
+                owed.add(shelf.tier(), age, store, id);
+            }
+        }
+        let is_told = talk.said.is_some_and(|(state, _)| state == shelf.state());
+        talk.closes |= !is_told;
+        self.hasten(cx.now, link);
+    }
+
+    /// The state in which a neighbour's store is.
+    fn done(&mut self, cx: Cx, link: LinkId, done: Done) {
+        self.tally.heard.states = self.tally.heard.states.saturating_add(1);
+        if self.state_heard(cx, link, done.store, done.state_hash) {
+            self.hasten(cx.now, link);
+        }
+    }
+
+    /// Notes the state that a neighbour said. Says whether it is another than here.
+    fn state_heard(&mut self, cx: Cx, link: LinkId, store: StoreId, state: StateHash) -> bool {
+        let (Some(shelf), Some(neighbour)) = (self.index.shelf(store), self.neighbours.get_mut(&link)) else {
+            self.refusals.count(Refused::unknown_store);
+            return false;
+        };
+        let talk = neighbour.talks.entry(store).or_default();
+        talk.heard(state);
+        if !talk.agrees(shelf) {
+            return true;
+        }
+        talk.note_agreement(shelf);
+        neighbour.owed.forget(store);
+        let is_told = talk.said.is_some_and(|(said, _)| said == state);
+        if !is_told {
+            self.hasten(cx.now, link);
+        }
+        false
+    }
+
+    /// Items by name. What was sent a moment ago is on its way.
+    fn request(&mut self, cx: Cx, link: LinkId, request: &Request<'_>) {
+        self.tally.heard.requests = self.tally.heard.requests.saturating_add(1);
+        let (store, pace) = (request.store(), self.pace_of(link));
+        let (Some(shelf), Some(neighbour)) = (self.index.shelf(store), self.neighbours.get_mut(&link)) else {
+            return self.refusals.count(Refused::unknown_store);
+        };
+        for id in request.ids() {
+            if !neighbour.may_request(cx.now) {
+                return self.refusals.count(Refused::hasty_request);
+            }
+            if let Some((age, _)) = shelf.get(&id)
+                && neighbour.sent.may_repeat(cx.now, pace.round(), &id)
+            {
+                neighbour.owed.add(shelf.tier(), age, store, id);
+            }
+        }
+    }
+
+    /// Items are judged by their store, as many as a neighbour may have judged.
+    fn items(&mut self, cx: Cx, link: LinkId, items: &Items<'_>, out: &mut impl Sink<Effect>) {
+        let store = items.store;
+        let (Some(_), Some(neighbour)) = (self.index.shelf(store), self.neighbours.get_mut(&link)) else {
+            return self.refusals.count(Refused::unknown_store);
+        };
+        let mut taken = Vec::new();
+        for item in items.items() {
+            if !neighbour.may_have_judged(cx.now) {
+                self.refusals.count(Refused::hasty_item);
+                break;
+            }
+            taken.push(item.to_vec());
+        }
+        let count = u64::try_from(taken.len()).unwrap_or(u64::MAX);
+        self.tally.heard.items = self.tally.heard.items.saturating_add(count);
+        if !taken.is_empty() {
+            out.push(Effect::Apply { store, from: link, items: taken });
+        }
+    }
+
+    /// A store judged a neighbour's items.
+    pub(super) fn judged(
+        &mut self,
+        cx: Cx,
+        store: StoreId,
+        from: LinkId,
+        held: &[ItemId],
+        bad: usize,
+        out: &mut impl Sink<Effect>,
+    ) {
+        (0..bad).for_each(|_| self.refusals.count(Refused::bad_item));
+        let (Some(shelf), Some(neighbour)) = (self.index.shelf(store), self.neighbours.get_mut(&from)) else {
+            return;
+        };
+        neighbour.was_bad(cx.now, bad);
+        for id in held {
+            neighbour.sent.note_held(cx.now, id);
+            if let Some((age, _)) = shelf.get(id) {
+                neighbour.owed.remove(shelf.tier(), age, store, *id);
+            }
+        }
+        neighbour.talks.entry(store).or_default().note_agreement(shelf);
+        self.speak(cx, from, out);
+    }
+}
+
+/// Below which age everything is owed: to a newcomer that lacks more than can be owed at once, and holds so little that hardly anything
+/// is said in vain.
+fn rest(summary: &Summary<'_>, shelf: &Shelf, lacking: &[ItemId], most: usize) -> Option<u64> {
+    let holds_little = summary.count.saturating_mul(4) <= shelf.own().count;
+    let oldest = lacking.iter().filter_map(|id| shelf.get(id)).map(|(age, _)| age).min();
+    oldest.filter(|_| holds_little && lacking.len() >= most)
+}

@@ -1,0 +1,182 @@
+//! What is held, by store: which items, of which size, since when. Not the items themselves: those are their stores'.
+
+use alloc::collections::BTreeMap;
+
+use nexus_wire::nexus::gossip::{ItemId, StateHash, StoreId};
+
+use super::Extent;
+use super::state_hash::SetHash;
+use super::summary::Own;
+use crate::media::Tier;
+
+/// All stores.
+#[derive(Debug)]
+pub(super) struct Index {
+    shelves: BTreeMap<StoreId, Shelf>,
+    /// Items, in all stores together, at most.
+    capacity: usize,
+    len: usize,
+}
+
+/// One store.
+#[derive(Debug)]
+pub(super) struct Shelf {
+    tier: Tier,
+    extent: Extent,
+    items: BTreeMap<ItemId, Item>,
+    by_age: BTreeMap<u64, ItemId>,
+    /// How many items ever came: the age of the next one. A greater one is newer.
+    clock: u64,
+    hash: SetHash,
+    state: StateHash,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Item {
+    age: u64,
+    size: u16,
+}
+
+/// An item was not indexed: there is no such store, or no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NotIndexed;
+
+/// What an item takes in its two maps, whose nodes may be half empty.
+const PER_ITEM: usize = 4 * (size_of::<(ItemId, Item)>() + size_of::<(u64, ItemId)>());
+
+impl Index {
+    pub(super) fn new(stores: &[(StoreId, Tier)], capacity: usize) -> Self {
+        let shelves = stores.iter().map(|(store, tier)| (*store, Shelf::new(*tier))).collect();
+        Self { shelves, capacity, len: 0 }
+    }
+
+    pub(super) fn shelf(&self, store: StoreId) -> Option<&Shelf> {
+        self.shelves.get(&store)
+    }
+
+    /// The stores, by tier.
+    pub(super) fn by_tier(&self) -> impl Iterator<Item = (StoreId, &Shelf)> {
+        [Tier::Routing, Tier::Payment, Tier::Services, Tier::Social].into_iter().flat_map(move |tier| {
+            self.shelves
+                .iter()
+                .filter(move |(_, shelf)| shelf.tier == tier)
+                .map(|(store, shelf)| (*store, shelf))
+        })
+    }
+
+    /// How many stores there are.
+    pub(super) fn stores(&self) -> usize {
+        self.shelves.len()
+    }
+
+    /// An item came. Says whether that changed anything.
+    pub(super) fn add(&mut self, store: StoreId, id: ItemId, size: u16) -> Result<bool, NotIndexed> {
+        let shelf = self.shelves.get_mut(&store).ok_or(NotIndexed)?;
+        if shelf.items.contains_key(&id) {
+            return Ok(false);
+        }
+        if self.len >= self.capacity {
+            shelf.set_extent(Extent::Part);
+            return Err(NotIndexed);
+        }
+        self.len = self.len.saturating_add(1);
+        shelf.add(id, size);
+        Ok(true)
+    }
+
+    /// An item went. Says whether that changed anything.
+    pub(super) fn remove(&mut self, store: StoreId, id: &ItemId) -> bool {
+        let is_gone = self.shelves.get_mut(&store).is_some_and(|shelf| shelf.remove(id));
+        if is_gone {
+            self.len = self.len.saturating_sub(1);
+        }
+        is_gone
+    }
+
+    /// A store holds all that it was ever given, or not.
+    pub(super) fn set_extent(&mut self, store: StoreId, extent: Extent) {
+        if let Some(shelf) = self.shelves.get_mut(&store) {
+            shelf.set_extent(extent);
+        }
+    }
+
+    pub(super) fn memory_bound(&self) -> usize {
+        let shelves = self.shelves.len().saturating_mul(SetHash::MEMORY_BOUND.saturating_add(1_024));
+        shelves.saturating_add(self.capacity.saturating_mul(PER_ITEM))
+    }
+}
+
+impl Shelf {
+    fn new(tier: Tier) -> Self {
+        let hash = SetHash::empty();
+        let state = hash.state();
+        let (items, by_age) = (BTreeMap::new(), BTreeMap::new());
+        Self { tier, extent: Extent::Whole, items, by_age, clock: 0, hash, state }
+    }
+
+    pub(super) const fn tier(&self) -> Tier {
+        self.tier
+    }
+
+    pub(super) const fn extent(&self) -> Extent {
+        self.extent
+    }
+
+    /// What is said of the whole store.
+    pub(super) const fn state(&self) -> StateHash {
+        match self.extent {
+            Extent::Whole => self.state,
+            Extent::Part => StateHash::NONE,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    pub(super) const fn clock(&self) -> u64 {
+        self.clock
+    }
+
+    /// All that is held, newest first.
+    pub(super) fn own(&self) -> Own<impl Iterator<Item = &ItemId> + Clone> {
+        let count = u32::try_from(self.items.len()).unwrap_or(u32::MAX);
+        Own { ids: self.by_age.values().rev(), count, state_hash: self.state() }
+    }
+
+    /// The age and the size of an item that is held.
+    pub(super) fn get(&self, id: &ItemId) -> Option<(u64, u16)> {
+        self.items.get(id).map(|item| (item.age, item.size))
+    }
+
+    /// What came since the clock stood at `clock`, newest first.
+    pub(super) fn since(&self, clock: u64) -> impl Iterator<Item = (u64, &ItemId)> {
+        self.by_age.range(clock..).rev().map(|(age, id)| (*age, id))
+    }
+
+    /// What came before the clock stood at `clock`, newest first.
+    pub(super) fn before(&self, clock: u64) -> impl Iterator<Item = (u64, &ItemId)> {
+        self.by_age.range(..clock).rev().map(|(age, id)| (*age, id))
+    }
+
+    fn add(&mut self, id: ItemId, size: u16) {
+        let age = self.clock;
+        self.clock = self.clock.saturating_add(1);
+        self.items.insert(id, Item { age, size });
+        self.by_age.insert(age, id);
+        self.hash.add(&id);
+        self.state = self.hash.state();
+    }
+
+    fn remove(&mut self, id: &ItemId) -> bool {
+        let Some(item) = self.items.remove(id) else { return false };
+        self.by_age.remove(&item.age);
+        self.hash.remove(id);
+        self.state = self.hash.state();
+        true
+    }
+
+    const fn set_extent(&mut self, extent: Extent) {
+        self.extent = extent;
+    }
+}

@@ -1,0 +1,8 @@
+//! The organ among its like, under neighbours that lie, and held to the laws.
+
+mod budget;
+mod convergence;
+mod hostile;
+mod lawful;
+mod talking;
+pub(super) mod world;

@@ -1,0 +1,87 @@
+//! The wires between gossip, its stores and the links.
+
+use alloc::collections::VecDeque;
+
+use nexus_crypto::NodePublic;
+use nexus_machine::{Cx, Machine as _};
+use nexus_wire::nexus::gossip::StoreId;
+use nexus_wire::nexus::message::Message;
+
+use super::{Nerve, Organs};
+use crate::gossip;
+use crate::interface::InterfaceId;
+use crate::keys::{self, ITEM_LEN};
+use crate::links::LinkId;
+use crate::media::{Frame, Load, Seal};
+
+impl Organs {
+    pub(super) fn wire_gossip(&mut self, cx: Cx, effect: gossip::Effect, nerves: &mut VecDeque<Nerve>) {
+        use gossip::Effect as G;
+        use keys::Input as K;
+        match effect {
+            G::Say { link, plaintext, tier } => self.send(cx, link, plaintext, Load::Gossip(tier), nerves),
+            G::Fetch { store: StoreId::KEYS, to, ids } => self.keys.handle(cx, K::Fetch { to, ids }, nerves),
+            G::Apply { store: StoreId::KEYS, from, items } => {
+                self.keys.handle(cx, K::Apply { from, items }, nerves);
+            }
+            // There is no other store.
+            G::Fetch { .. } | G::Apply { .. } => {}
+        }
+    }
+
+    pub(super) fn wire_keys(&mut self, cx: Cx, effect: keys::Effect, nerves: &mut VecDeque<Nerve>) {
+        use gossip::Input as G;
+        use keys::Effect as K;
+        let store = StoreId::KEYS;
+        let input = match effect {
+            K::Published(id) => G::Published { store, id, size: ITEM_LEN },
+            K::Retired(id) => G::Retired { store, id },
+            K::Holds(extent) => G::Holds { store, extent },
+            K::Bodies { to, bodies } => G::Bodies { store, to, bodies },
+            K::Judged { from, held, bad } => G::Judged { store, from, held, bad },
+        };
+        self.gossip.handle(cx, input, nerves);
+    }
+
+    /// A link came up: state is brought together over it, and its peer's key is proved.
+    pub(super) fn gossip_with(
+        &mut self,
+        cx: Cx,
+        link: LinkId,
+        iface: InterfaceId,
+        peer: NodePublic,
+        nerves: &mut VecDeque<Nerve>,
+    ) {
+        self.keys.handle(cx, keys::Input::Linked { link, peer }, nerves);
+        if let Some(max_frame) = self.links.max_frame(link) {
+            self.gossip.handle(cx, gossip::Input::LinkUp { link, iface, max_frame }, nerves);
+        }
+    }
+
+    pub(super) fn gossip_without(&mut self, cx: Cx, link: LinkId, nerves: &mut VecDeque<Nerve>) {
+        self.gossip.handle(cx, gossip::Input::LinkDown(link), nerves);
+        self.keys.handle(cx, keys::Input::Unlinked(link), nerves);
+    }
+
+    /// A neighbour said something of its stores.
+    pub(super) fn gossip_heard(
+        &mut self,
+        cx: Cx,
+        link: LinkId,
+        message: &Message<'_>,
+        nerves: &mut VecDeque<Nerve>,
+    ) {
+        let (kind, body) = (message.kind, message.body.to_vec());
+        self.gossip.handle(cx, gossip::Input::Heard { link, kind, body }, nerves);
+    }
+
+    /// A frame left: what it has on the medium counts for gossip's share.
+    pub(super) fn account_for(&mut self, cx: Cx, frame: &Frame, nerves: &mut VecDeque<Nerve>) {
+        let link = match frame.under {
+            Some(Seal::Link(link)) => Some(link),
+            Some(Seal::Broadcast) | None => None,
+        };
+        let Frame { iface, load, .. } = *frame;
+        self.gossip.handle(cx, gossip::Input::Left { iface, link, load, bytes: frame.bytes.len() }, nerves);
+    }
+}
