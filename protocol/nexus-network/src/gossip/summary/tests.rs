@@ -60,7 +60,10 @@ fn converge([left, right]: &mut [Store; 2], room: Room, rounds: u32) -> Option<u
             let told = teller.tell(salt, room);
             let mut sent = BTreeSet::new();
             for told in told {
-                assert!(told.filter.len() <= room.filter_max());
+                assert!(
+                    told.filter.len() <= room.filter_for(teller.own().count),
+                    "as long as is reckoned with"
+                );
                 let lacking = hearer.hear(&told.summary(StoreId::KEYS, round, &teller.own()), usize::MAX);
                 hearer.comparison.sent(lacking.len().try_into().unwrap());
                 assert!(lacking.into_iter().all(|id| sent.insert(id)), "sent twice");
