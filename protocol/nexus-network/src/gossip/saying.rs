@@ -11,7 +11,7 @@ use nexus_wire::nexus::message::{Body, MessageWriter};
 use super::allowance::Account;
 use super::index::Shelf;
 use super::neighbour::{BATCH, Neighbour, Talk};
-use super::summary::{Room, bloom};
+use super::summary::Room;
 use super::{Effect, Gossip, Timer};
 use crate::links::LinkId;
 use crate::media::Tier;
@@ -251,9 +251,8 @@ impl Gossip {
     ) -> Result<Room, Option<Instant>> {
         let max_frame = self.neighbours.get(&link).ok_or(None)?.max_frame;
         let account = self.account(link).ok_or(None)?;
-        let whole = usize::try_from(bloom::bytes_for(items)).unwrap_or(usize::MAX);
         let on_medium = |room: Room| {
-            let filter = room.filter_max().min(whole).saturating_add(Summary::HEADER_LEN).saturating_add(1);
+            let filter = room.filter_for(items).saturating_add(Summary::HEADER_LEN).saturating_add(1);
             on_medium(filter, max_frame)
         };
         let fitting = [account.summary_room(), Room::NARROWEST];
