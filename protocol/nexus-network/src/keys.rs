@@ -358,7 +358,7 @@ impl Machine for Keys {
 impl MemoryBound for Keys {
     fn memory_bound(&self) -> usize {
         // Nodes of ordered maps may be half empty, and one that brought a single key has a map of its own.
-        const PER_KEY: usize = 4
+        const PER_KEY: usize = 5
             * (size_of::<(NodeId, Held)>()
                 + size_of::<(ItemId, NodeId)>()
                 + size_of::<(NodeId, BTreeMap<u64, NodeId>)>())
@@ -367,6 +367,6 @@ impl MemoryBound for Keys {
         let Limits { keys, links } = self.limits;
         // Neighbours' keys are held beyond the bound.
         let held = keys.saturating_add(links).saturating_add(1);
-        held.saturating_mul(PER_KEY).saturating_add(links.saturating_mul(PER_LINK)).saturating_add(4_096)
+        held.saturating_mul(PER_KEY).saturating_add(links.saturating_mul(PER_LINK)).saturating_add(8_192)
     }
 }

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use nexus_machine::{Cx, Sink};
 use nexus_wire::nexus::Layout as _;
-use nexus_wire::nexus::gossip::{Done, ItemId, Items, Request, Slice, StateHash, StoreId, Summary};
+use nexus_wire::nexus::gossip::{Done, Form, ItemId, Items, Request, StateHash, StoreId, Summary};
 use nexus_wire::nexus::message::MessageKind;
 
 use super::index::Shelf;
@@ -53,7 +53,8 @@ impl Gossip {
         }
         let Neighbour { talks, owed, sent, .. } = neighbour;
         let talk = talks.entry(store).or_default();
-        if summary.slice == Slice::WHOLE {
+        if summary.form == Form::Bloom {
+            // It shows all that is lacking; a sketch perhaps some of it.
             owed.forget(store);
         }
         let most = self.limits.owed;
@@ -63,7 +64,7 @@ impl Gossip {
             _ => sent.may_send(cx.now, pace.round(), id),
         };
         let lacking = talk.comparison.hear(summary, &shelf.own(), most);
-        talk.rest = rest(summary, shelf, &lacking, most);
+        talk.rest = rest(summary, shelf, &lacking, most).or(talk.rest);
         for id in lacking.into_iter().filter(|id| may_send(id)) {
             if let Some((age, _)) = shelf.get(&id) {
                 owed.add(shelf.tier(), age, store, id);

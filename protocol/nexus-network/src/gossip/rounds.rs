@@ -14,6 +14,8 @@ use crate::media::Tier;
 const EARLY: Duration = Duration::from_secs(1);
 /// and not before so long after the one before it.
 const APART: Duration = Duration::from_secs(5);
+/// What was said is answered within so long, or said again.
+const ANSWERED: Duration = Duration::from_secs(10);
 /// The first round with a neighbour is within so long of its link coming up.
 const FIRST: Duration = Duration::from_secs(2);
 /// Where bytes are dear, within so long.
@@ -100,6 +102,23 @@ impl Gossip {
             }
         }
         self.speak(cx, link, out);
+        self.await_answer(cx.now, link);
+    }
+
+    /// Where bytes are not dear and what was said is to be answered, the next round is soon: a frame may be lost. If all is
+    /// well by then, nothing is said in it.
+    fn await_answer(&mut self, now: Instant, link: LinkId) {
+        let Some(neighbour) = self.neighbours.get(&link) else { return };
+        let is_awaited = |talk: &Talk| talk.pushes > 0 || talk.unanswered > 0 || talk.fruitless > 0;
+        let is_hopeless = |talk: &Talk| talk.unanswered >= UNANSWERED || talk.fruitless >= UNANSWERED;
+        let is_awaited = neighbour.talks.values().any(|talk| is_awaited(talk) && !is_hopeless(talk));
+        if is_awaited && self.pace_of(link) == Pace::Fast {
+            let soon = now.after(self.jittered(ANSWERED));
+            let timer = Timer::Round(link);
+            if self.deadlines.get(timer).is_none_or(|set| soon < set) {
+                self.deadlines.set(timer, soon);
+            }
+        }
     }
 
     fn turn(&mut self, now: Instant, link: LinkId, store: StoreId, pace: Pace) -> Turn {

@@ -67,7 +67,10 @@ impl Gossip {
     fn owe_rest(&mut self, now: Instant, link: LinkId) {
         let (round, most) = (self.pace_of(link).round(), self.limits.owed);
         let Some(Neighbour { talks, owed, sent, .. }) = self.neighbours.get_mut(&link) else { return };
-        for (store, talk) in talks.iter_mut().filter(|(store, _)| owed.of(**store).next().is_none()) {
+        for (store, talk) in talks {
+            if owed.of(*store).next().is_some() {
+                continue;
+            }
             let (Some(rest), Some(shelf)) = (talk.rest.take(), self.index.shelf(*store)) else { continue };
             for (age, id) in shelf.before(rest).take(most) {
                 talk.rest = Some(age);
