@@ -23,7 +23,7 @@ local FRAME_KINDS = {
 local MESSAGE_KINDS = {
     [0x01] = "PACKET", [0x02] = "ANNOUNCE", [0x03] = "FRAGMENT", [0x04] = "PING", [0x05] = "PONG", [0x06] = "COST",
     [0x07] = "REKEY", [0x08] = "REKEY_ACK", [0x09] = "BROADCAST_KEY", [0x0a] = "BROADCAST_KEY_ACK", [0x0b] = "ACK",
-    [0x0c] = "COST_REQUEST", [0x0f] = "SIGNATURE", [0x10] = "SUMMARY", [0x11] = "REQUEST", [0x12] = "ITEMS",
+    [0x0c] = "COST_REQUEST", [0x0d] = "COST_ACK", [0x0f] = "SIGNATURE", [0x10] = "SUMMARY", [0x11] = "REQUEST", [0x12] = "ITEMS",
     [0x13] = "DONE", [0x18] = "CONGESTION", [0x20] = "OPEN", [0x21] = "ACCEPT", [0x22] = "TERMS", [0x23] = "DUE",
     [0x24] = "TOKEN", [0x25] = "CLAIM", [0x26] = "COSIGN", [0x27] = "REFUSE", [0x28] = "SETTLE", [0x29] = "SETTLED",
     [0x2a] = "STATE", [0x2b] = "CLOSE", [0x2c] = "ORDER", [0x2d] = "WITNESS", [0x2e] = "CERTIFICATE",
@@ -570,6 +570,14 @@ local function cost_request(r)
     r:bytes("destination", 16, F["cost.destination"])
 end
 
+local function cost_acks(r)
+    r:require(r:left() > 0 and r:left() % 20 == 0, "lines", LENGTH)
+    while r:left() > 0 do
+        r:bytes("destination", 16, F["cost.destination"])
+        r:number("print", 4, F["cost.print"])
+    end
+end
+
 local function signature(r)
     r:bytes("signature", 64, F["signature"])
 end
@@ -628,6 +636,7 @@ local BODIES = {
     [0x0a] = { "broadcast-key-ack", broadcast_key_ack },
     [0x0b] = { "ack", ack },
     [0x0c] = { "cost-request", cost_request },
+    [0x0d] = { "cost-acks", cost_acks },
     [0x0f] = { "signature", signature },
     [0x10] = { "summary", summary },
     [0x11] = { "request", request },

@@ -274,6 +274,9 @@ impl CheckConfig {
                 nexus_machine::Traces::Unanswered => "no",
             }
         );
+        if let Some(address) = config.metrics {
+            println!("tells metrics at http://{address}/metrics, to this machine alone");
+        }
         if let Some(path) = &config.pcap_opened {
             println!("CAUTION: what links carry is recorded in clear: {}", path.display());
         }

@@ -4,7 +4,7 @@ mod pages;
 mod watch;
 
 use clap::{Args, ValueEnum};
-use nexus_daemon::api::{self, Interfaces, Links, Path, Verb};
+use nexus_daemon::api::{self, Budget, Interfaces, Links, Metered, Path, Verb};
 use nexus_daemon::client::Client;
 use serde_json::{Map, Value, json};
 
@@ -49,6 +49,8 @@ enum Section {
     Neighbours,
     /// The destinations that it knows and the ways there
     Paths,
+    /// What its interfaces had on their media, and for what
+    Budget,
 }
 
 /// All that the pages show.
@@ -56,6 +58,7 @@ enum Section {
 struct Snapshot {
     status: api::Status,
     paths: Vec<Path>,
+    budget: Vec<Metered>,
 }
 
 impl Status {
@@ -85,6 +88,7 @@ impl Status {
             (Section::Links, pages::links),
             (Section::Neighbours, pages::neighbours),
             (Section::Paths, pages::paths),
+            (Section::Budget, pages::budget),
         ];
         let shown = pages.iter().filter(|(section, _)| self.shows(*section));
         shown.map(|(_, page)| page(snapshot, book)).collect::<Vec<_>>().join("\n")
@@ -101,6 +105,9 @@ impl Status {
                 Section::Node => client.call(Verb::Status).await?,
                 Section::Interfaces => client.call(Verb::Interfaces).await?,
                 Section::Links => client.call(Verb::Links).await?,
+                Section::Budget => {
+                    json!({ "budget": client.call::<Budget>(Verb::Budget).await?.interfaces })
+                }
                 Section::Paths => json!({ "paths": all_paths(client).await? }),
                 Section::Neighbours => {
                     let snapshot = Snapshot::take(client).await?;
@@ -127,6 +134,7 @@ impl Snapshot {
         // The glance may leave out what does not fit a line; the lists are asked for by themselves.
         status.interfaces = client.call::<Interfaces>(Verb::Interfaces).await?.interfaces;
         status.links = client.call::<Links>(Verb::Links).await?.links;
-        Ok(Self { status, paths })
+        let budget = client.call::<Budget>(Verb::Budget).await?.interfaces;
+        Ok(Self { status, paths, budget })
     }
 }

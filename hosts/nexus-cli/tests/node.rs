@@ -8,6 +8,9 @@ mod place;
 #[path = "node/endings.rs"]
 mod endings;
 #[cfg(test)]
+#[path = "node/metrics.rs"]
+mod metrics;
+#[cfg(test)]
 #[path = "node/refusals.rs"]
 mod refusals;
 #[cfg(test)]

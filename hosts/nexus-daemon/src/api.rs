@@ -4,6 +4,7 @@
 //! long as there is something to tell, and at the end `ok` or `error`. Node ids and hashes are lower-case hexadecimal.
 //! Spec: spec/control.md.
 
+mod budget;
 mod events;
 mod paths;
 mod radio;
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use budget::{Budget, Metered, Share, Span, Sum};
 pub use events::{Attempt, Event, Progress};
 pub use paths::{
     Begin, Cost, Found, NotAPathPolicy, Path, PathPolicy, Paths, Quote, Said, Standing, Traced, Way, Ways,
@@ -46,6 +48,8 @@ pub enum Verb {
     Interfaces,
     /// [`Links`].
     Links,
+    /// What interfaces had on their media, and for what: [`Budget`].
+    Budget,
     /// The destinations known and the chosen ways there, as many as fit a line: [`Paths`].
     Paths {
         /// Only those whose hashes come later.

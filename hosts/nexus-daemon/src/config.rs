@@ -60,6 +60,8 @@ pub struct Config {
     pub path_policy: PathPolicy,
     /// Whether it answers who traces the way to it.
     pub traces: Traces,
+    /// Where a Prometheus server of this machine finds what the node counts; none if nothing is told.
+    pub metrics: Option<SocketAddr>,
     /// The interfaces, each with a name of its own.
     pub interfaces: Vec<Interface>,
 }
@@ -194,6 +196,7 @@ impl Config {
             pcap_opened: None,
             path_policy: PathPolicy::default(),
             traces: Traces::Answered,
+            metrics: None,
             interfaces: vec![Interface::default_udp()],
         }
     }

@@ -12,6 +12,7 @@
 //! | [`driver`] | what stands between the loop and a medium |
 //! | [`drivers`] | UDP, TCP, RNode, serial ports, pipes, memory |
 //! | [`decorators`] | what wraps a driver: faults, a trace, a recording |
+//! | [`metrics`] | what the node counts, for a Prometheus server on this machine |
 //! | [`recordings`] | reading recordings, and searching them for what must not be there |
 //! | [`store`] | what must survive, in an embedded database under one directory |
 //!
@@ -30,6 +31,7 @@ pub mod key_store;
 pub mod keyboard;
 pub mod lock;
 pub mod logs;
+pub mod metrics;
 pub mod notify;
 pub mod passphrase;
 pub mod privacy;

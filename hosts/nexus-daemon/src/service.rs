@@ -6,7 +6,7 @@ mod media;
 mod path_news;
 mod refused;
 mod reload;
-mod sight;
+pub(crate) mod sight;
 mod subscribers;
 mod ways;
 
@@ -30,6 +30,7 @@ use crate::host::{Host, HostError, HostHandle};
 use crate::key_store::{self, Found, KeyStoreError};
 use crate::lock::{Lock, LockError};
 use crate::logs::{Level, Logs};
+use crate::metrics::{CannotListen, Metrics};
 use crate::notify;
 use crate::passphrase::Source;
 use crate::state_dir::{StateDir, StateDirError};
@@ -82,6 +83,9 @@ pub enum ServiceError {
     /// The control socket.
     #[error(transparent)]
     Control(#[from] ControlError),
+    /// The metrics' listener.
+    #[error(transparent)]
+    Metrics(#[from] CannotListen),
     /// Signals.
     #[error("the system's signals cannot be received: {0}")]
     Signals(std::io::Error),
@@ -182,20 +186,25 @@ pub async fn run(options: Options) -> Result<(), ServiceError> {
         options,
     };
     let control = Control::open(&service.options.state)?;
+    let metrics = service.metrics().await?;
     let running = tokio::spawn(host.run());
-    match found {
-        Found::Before => tracing::info!("node {} starts", public.node_id()),
-        Found::MadeNow => {
-            tracing::info!("node {} starts for the first time: its identity was made", public.node_id());
-        }
-    }
+    tell_start(public.node_id(), found);
     service.dial_all();
     let ended = service.serve(control, running, events).await;
+    drop(metrics);
     drop(lock);
     ended
 }
 
 impl Service {
+    /// Metrics are told, if the configuration says where.
+    async fn metrics(&self) -> Result<Option<Metrics>, CannotListen> {
+        let Some(address) = self.config.metrics else { return Ok(None) };
+        let metrics = Metrics::open(address, self.handle.clone()).await?;
+        tracing::info!("metrics are told at http://{}/metrics, to this machine alone", metrics.address());
+        Ok(Some(metrics))
+    }
+
     /// Until somebody says stop, or the host cannot go on.
     async fn serve(
         &mut self,
@@ -253,6 +262,13 @@ impl Service {
             }
             Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
         }
+    }
+}
+
+fn tell_start(node: NodeId, found: Found) {
+    match found {
+        Found::Before => tracing::info!("node {node} starts"),
+        Found::MadeNow => tracing::info!("node {node} starts for the first time: its identity was made"),
     }
 }
 

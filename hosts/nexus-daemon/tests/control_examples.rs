@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use nexus_daemon::api::{
-    Answer, Code, Delivered, Done, Event, Found, Inbox, Interfaces, Links, Paths, Reloaded, Reply, Request,
-    Status, Traced, Verb, Ways,
+    Answer, Budget, Code, Delivered, Done, Event, Found, Inbox, Interfaces, Links, Paths, Reloaded, Reply,
+    Request, Status, Traced, Verb, Ways,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -33,7 +33,7 @@ fn every_example_of_the_chapter_is_read_and_written_back_as_it_stands() {
             }
         }
     }
-    let every_verb = "announce backup dial events find_path inbox interfaces links listen log_level path paths ping reload send status stop trace undial";
+    let every_verb = "announce backup budget dial events find_path inbox interfaces links listen log_level path paths ping reload send status stop trace undial";
     assert_eq!(asked.into_iter().collect::<Vec<_>>().join(" "), every_verb);
     let every_kind = "announced channel_jammed clocks_parted interface_down interface_up link_down link_up message missed path_back path_changed path_learnt path_lost progress reached";
     assert_eq!(kinds.into_iter().collect::<Vec<_>>().join(" "), every_kind);
@@ -79,6 +79,7 @@ fn answered(verb: &Verb, ok: &Value) {
         Verb::Status => drop(back_and_forth::<Status>(ok)),
         Verb::Interfaces => drop(back_and_forth::<Interfaces>(ok)),
         Verb::Links => drop(back_and_forth::<Links>(ok)),
+        Verb::Budget => drop(back_and_forth::<Budget>(ok)),
         Verb::Paths { .. } => drop(back_and_forth::<Paths>(ok)),
         Verb::Path { .. } => drop(back_and_forth::<Ways>(ok)),
         Verb::FindPath { .. } => {
@@ -110,6 +111,7 @@ fn name(verb: &Verb) -> &'static str {
         Verb::Status => "status",
         Verb::Interfaces => "interfaces",
         Verb::Links => "links",
+        Verb::Budget => "budget",
         Verb::Paths { .. } => "paths",
         Verb::Path { .. } => "path",
         Verb::FindPath { .. } => "find_path",

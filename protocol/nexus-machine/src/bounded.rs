@@ -44,9 +44,15 @@ impl<T> BoundedQueue<T> {
         Self { items: VecDeque::new(), weight: 0, max_items, max_weight, overflow }
     }
 
+    /// Whether an item of this weight fits in, whatever has to make room for it.
+    #[must_use]
+    pub const fn admits(&self, weight: usize) -> bool {
+        self.max_items > 0 && weight <= self.max_weight
+    }
+
     /// Appends `item`, which weighs `weight`.
     pub fn push(&mut self, item: T, weight: usize) -> Pushed<T> {
-        if self.max_items == 0 || weight > self.max_weight {
+        if !self.admits(weight) {
             return Pushed::Refused(item);
         }
         let mut displaced = VecDeque::new();

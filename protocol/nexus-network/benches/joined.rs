@@ -36,6 +36,7 @@ pub(crate) fn profile() -> Profile {
         timing: Timing::Rate,
         duty: DutyCycle::UNLIMITED,
         sub_band: None,
+        overhead: 0,
         price: 0,
     }
 }

@@ -11,6 +11,7 @@
 //! Announces are spoken over links, and in clear on interfaces in `reticulum` mode only. The way an announce came is the
 //! path to its destination. Spec: spec/network.md#announces.
 
+mod acknowledging;
 mod asking;
 mod budget;
 mod cache;
@@ -33,6 +34,7 @@ mod standing;
 #[cfg(test)]
 mod tests;
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
@@ -42,7 +44,7 @@ use nexus_machine::{
     Stream, TableId, Write,
 };
 use nexus_wire::nexus::code::BandwidthCode;
-use nexus_wire::nexus::cost::CostRecord;
+use nexus_wire::nexus::cost::{CostHeard, CostRecord};
 use nexus_wire::nexus::path_cost::{CompactPathCost, Hop, LatencyMs};
 use nexus_wire::nexus::traffic::Class;
 use nexus_wire::reticulum::{Hops, PathRequest};
@@ -52,6 +54,7 @@ use crate::links::{LinkId, Trust};
 use crate::media::{Frame, Load};
 use crate::routes::Table;
 
+use acknowledging::Acknowledging;
 use asking::Asked;
 use cache::Cache;
 pub use choices::Choice;
@@ -140,6 +143,13 @@ pub enum Input {
         /// What it says.
         records: Vec<CostRecord>,
     },
+    /// A `COST_ACK` arrived on a link.
+    CostsHeard {
+        /// Which.
+        link: LinkId,
+        /// What its peer heard.
+        lines: Vec<CostHeard>,
+    },
     /// A `COST_REQUEST` arrived on a link.
     CostRequested {
         /// Which.
@@ -211,7 +221,7 @@ pub enum Effect {
         /// One ANNOUNCE without a length, behind room for the frame's header.
         message: Vec<u8>,
     },
-    /// Say this: one COST or `COST_REQUEST` without a length, behind room for the frame's header.
+    /// Say this: one COST, `COST_ACK` or `COST_REQUEST` without a length, behind room for the frame's header.
     Say {
         /// To whom.
         to: Outlet,
@@ -241,7 +251,7 @@ pub enum Effect {
         /// Whom.
         node: NodeId,
         /// What is known of it.
-        recipient: Recipient,
+        recipient: Box<Recipient>,
     },
     /// There is a way to a destination that was looked for.
     PathFound {
@@ -292,6 +302,8 @@ pub struct Announces {
     routes: Table,
     /// What is to be told of paths.
     owed: Owed,
+    /// What was heard and is to be acknowledged, and what was acknowledged.
+    acknowledging: Acknowledging,
     /// Of whom another generation was asked for.
     asked: BoundedMap<DestinationHash, Asked>,
     /// Who looks for whom.
@@ -332,6 +344,8 @@ enum Timer {
     Speak(InterfaceId),
     /// What is owed of costs is to be told.
     Costs(Outlet),
+    /// What the peer of a link said is to be acknowledged.
+    Acknowledge(LinkId),
     /// What was said once is to be said again, as costs.
     Remind(Outlet),
     /// Another generation is to be asked for again.
@@ -382,6 +396,7 @@ impl Announces {
             known: KnownDestinations::new(limits.known),
             routes,
             owed: Owed::new(limits.relays, limits.links.saturating_add(CHANNELS)),
+            acknowledging: Acknowledging::new(limits.relays, limits.links),
             asked: BoundedMap::new(limits.relays, MapOverflow::EvictLeastRecent),
             finding: Finding::new(limits.relays),
             doubting: Doubting::new(),
@@ -495,6 +510,8 @@ impl Announces {
         self.deadlines.cancel(Timer::Tell(link));
         self.deadlines.cancel(Timer::Costs(Outlet::Link(link)));
         self.deadlines.cancel(Timer::Remind(Outlet::Link(link)));
+        self.deadlines.cancel(Timer::Acknowledge(link));
+        self.acknowledging.forget(link);
         self.owed.forget(Outlet::Link(link));
     }
 
@@ -563,6 +580,7 @@ impl Machine for Announces {
             Input::Hearing { link, hearing } => self.hearing(cx, link, hearing),
             Input::LinkDown(link) => self.link_down(cx, link, out),
             Input::Costs { link, records } => self.heard_costs(cx, link, &records, out),
+            Input::CostsHeard { link, lines } => self.acknowledged(link, &lines),
             Input::CostRequested { link, destination } => self.asked_by(cx, link, &destination, out),
             Input::PathRequested { link, request, hops, class } => {
                 self.path_requested(cx, link, &request, hops, class, out);
@@ -593,6 +611,7 @@ impl Machine for Announces {
                 Timer::Tell(link) => self.tell_next(cx, link, out),
                 Timer::Speak(iface) => self.speak(cx, iface, out),
                 Timer::Costs(outlet) => self.tell_costs(cx, outlet, out),
+                Timer::Acknowledge(link) => self.acknowledge(cx, link, out),
                 Timer::Remind(outlet) => self.remind(cx.now, outlet),
                 Timer::Ask(destination) => self.ask_again(cx, &destination, out),
                 Timer::Search(destination) => self.search_on(cx, destination, out),
@@ -623,6 +642,7 @@ impl MemoryBound for Announces {
             .saturating_add(self.cache.memory_bound())
             .saturating_add(self.routes.memory_bound())
             .saturating_add(self.owed.memory_bound())
+            .saturating_add(self.acknowledging.memory_bound())
             .saturating_add(self.asked.capacity().saturating_mul(PER_ASKED))
             .saturating_add(self.finding.memory_bound())
             .saturating_add(Doubting::MEMORY_BOUND)

@@ -150,7 +150,7 @@ pub struct NoPath;
 pub struct Limits {
     /// Packet hashes remembered, 8 bytes each.
     pub duplicates: usize,
-    /// Packets whose proofs find their way back, 48 bytes each.
+    /// Packets whose proofs find their way back, 32 bytes each.
     pub reverse: usize,
 }
 
@@ -298,17 +298,16 @@ impl Forwarding {
             return Ok((Decision::Ask { request, hops: read.hops }, packet.flags()));
         }
         let name = self.naming.name(packet.truncated_hash());
+        // What both tables hold of it is asked for at once: memory answers two questions in the time of one.
+        let seat = self.reverse.seat(&name);
         if !packet.context.may_repeat() && self.duplicates.contains(&name) {
             return Err(Cause::Duplicate);
         }
         let decided = match (packet.packet_type, read.header) {
             (PacketType::Proof, HeaderType::One) => self.decide_proof(cx, from, packet, announces)?,
             (_, _) if local && packet.destination_type == DestinationType::Single => {
-                self.reverse.insert(
-                    &name,
-                    Came { from: Some(from), went: None, path: PathName::NONE },
-                    cx.now,
-                );
+                let came = Came { from: Some(from), went: None, path: PathName::NONE };
+                self.reverse.put(seat, &name, came, cx.now);
                 (Decision::Deliver, packet.flags().out_of_transport())
             }
             (_, HeaderType::One) => return Err(Cause::NotForUs),
@@ -316,7 +315,7 @@ impl Forwarding {
                 let (link, step) = next_hop(cx, from, class, packet, announces)?;
                 if packet.packet_type == PacketType::Data {
                     let path = expected(cx, packet, &step, announces);
-                    self.reverse.insert(&name, Came { from: Some(from), went: Some(link), path }, cx.now);
+                    self.reverse.put(seat, &name, Came { from: Some(from), went: Some(link), path }, cx.now);
                 }
                 let flags = packet.flags();
                 let header = match step.stage {

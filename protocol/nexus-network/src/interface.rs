@@ -4,7 +4,7 @@ use core::fmt;
 
 use nexus_machine::Duration;
 
-use crate::lora::Modulation;
+use crate::lora::{self, Modulation};
 
 /// One interface of this node. The host gives the numbers; they mean nothing outside the process.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -29,6 +29,9 @@ pub struct Profile {
     pub duty: DutyCycle,
     /// The stretch of spectrum whose rules hold; none on what is no radio, or where the operator alone decides.
     pub sub_band: Option<SubBand>,
+    /// How many bytes the driver's framing, and what carries it, add to a frame: what is the same for all frames, and the most where it
+    /// depends on the peer.
+    pub overhead: u16,
     /// What this node asks for carrying a packet out over a link there, in µNXS for 1,024 bytes; 0 is free.
     pub price: u64,
 }
@@ -64,6 +67,28 @@ impl Profile {
         }
         let bits = u64::try_from(bytes).unwrap_or(u64::MAX).saturating_mul(8_000_000);
         Duration::from_micros(bits.checked_div(self.bandwidth_bps).unwrap_or(0))
+    }
+
+    /// How many bytes a frame of so many has on the medium, framing included. A radio's modem puts its header before each half of a
+    /// frame that it splits.
+    #[must_use]
+    pub fn bytes_on_medium(&self, frame: usize) -> usize {
+        let overhead = usize::from(self.overhead);
+        let headers = match self.timing {
+            Timing::LoRa(_) if frame > lora::SINGLE_MAX => overhead.saturating_mul(2),
+            Timing::LoRa(_) | Timing::Rate => overhead,
+        };
+        frame.saturating_add(headers)
+    }
+
+    /// How long a frame of so many bytes occupies the medium at its nominal rate, framing included; no time at all if that is unknown.
+    #[must_use]
+    pub fn time_on_medium(&self, frame: usize) -> Duration {
+        match self.timing {
+            Timing::Rate => self.airtime(self.bytes_on_medium(frame)),
+            // A radio's airtime has its modem's header in it.
+            Timing::LoRa(_) => self.airtime(frame),
+        }
     }
 
     /// Whether it is a radio or another medium on which a byte is dear: below 10 kbit/s.
@@ -230,6 +255,7 @@ mod tests {
             timing: Timing::Rate,
             duty: DutyCycle::UNLIMITED,
             sub_band: None,
+            overhead: 0,
             price: 0,
         };
         assert_eq!(cable.airtime(100), Duration::from_millis(100));

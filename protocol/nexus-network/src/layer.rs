@@ -5,6 +5,7 @@ mod gossiping;
 mod tests;
 mod wiring;
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
@@ -162,7 +163,7 @@ pub enum Effect {
         /// Whom.
         node: NodeId,
         /// What is known of it.
-        recipient: Recipient,
+        recipient: Box<Recipient>,
     },
     /// There is a way to a destination that was looked for.
     PathFound {
@@ -179,11 +180,11 @@ pub enum Effect {
         destination: DestinationHash,
     },
     /// A link came up.
-    LinkUp(LinkStatus),
+    LinkUp(Box<LinkStatus>),
     /// A link is no more.
     LinkDown {
         /// As it last stood.
-        last: LinkStatus,
+        last: Box<LinkStatus>,
         /// Why.
         why: Down,
     },
@@ -260,7 +261,7 @@ struct Organs {
     keys: Keys,
 }
 
-/// What organs of this layer say.
+/// What organs of this layer say. It is moved several times for each packet: what is large and rare is boxed in it.
 #[derive(Debug)]
 enum Nerve {
     Media(media::Effect),
@@ -417,7 +418,9 @@ impl Network {
     fn settle(&mut self, cx: Cx, out: &mut impl Sink<Effect>) {
         for _ in 0..SETTLE_BOUND {
             let Some(nerve) = self.nerves.pop_front() else {
-                self.nerves.shrink_to(RESTING_NERVES);
+                if self.nerves.capacity() > RESTING_NERVES {
+                    self.nerves.shrink_to(RESTING_NERVES);
+                }
                 return;
             };
             self.organs.wire(cx, nerve, &mut self.nerves, out);

@@ -37,6 +37,7 @@ mod traffic;
 mod trials;
 mod waiting;
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
@@ -143,12 +144,12 @@ pub enum Input {
 pub enum Effect {
     /// Send this frame; under a link it comes back to [`Links::seal`] as it leaves.
     Send(Frame),
-    /// A link came up.
-    Up(LinkStatus),
+    /// A link came up. Boxed, as what is rare and large is: effects are moved for each frame.
+    Up(Box<LinkStatus>),
     /// A link is no more.
     Down {
         /// As it last stood.
-        last: LinkStatus,
+        last: Box<LinkStatus>,
         /// Why.
         why: Down,
     },
@@ -376,10 +377,11 @@ impl Links {
     /// Sees to it that the link is woken in time. A deadline that moved away is left: waking early does no harm, and costs
     /// less than moving it with every frame.
     fn schedule(&mut self, id: LinkId) {
-        let Some(link) = self.links.get(id.0) else { return };
-        let (timer, at) = (Timer::Link(id), link.deadline(self.own.node_id()));
-        if self.deadlines.get(timer).is_none_or(|set| at < set) {
-            self.deadlines.set(timer, at);
+        let Some(link) = self.links.get_mut(id.0) else { return };
+        let at = link.deadline(self.own.node_id());
+        if at < link.wakes_at {
+            link.wakes_at = at;
+            self.deadlines.set(Timer::Link(id), at);
         }
     }
 
@@ -414,7 +416,7 @@ impl Links {
             }
             self.linked(met);
         }
-        out.push(Effect::Up(self.links.get(key)?.status(id)));
+        out.push(Effect::Up(Box::new(self.links.get(key)?.status(id))));
         self.at_desk(cx, id, out, Link::tell);
         self.schedule(id);
         self.space_probes(iface);
@@ -442,7 +444,7 @@ impl Links {
         if self.by_endpoint.get(&place) == Some(&id) {
             self.by_endpoint.remove(&place);
         }
-        out.push(Effect::Down { last: link.status(id), why });
+        out.push(Effect::Down { last: Box::new(link.status(id)), why });
         self.space_probes(link.iface);
         self.unlinked(cx, link.iface, shown, why, out);
     }
@@ -578,6 +580,9 @@ impl Links {
     }
 
     fn wake_link(&mut self, cx: Cx, id: LinkId, out: &mut impl Sink<Effect>) {
+        if let Some(link) = self.links.get_mut(id.0) {
+            link.wakes_at = Instant::NEVER;
+        }
         match self.at_desk(cx, id, out, Link::due) {
             None | Some(Wish::Nothing) => {}
             Some(Wish::Renewal) => self.renew(cx, id, out),

@@ -8,6 +8,7 @@
 
 mod accounts;
 mod bandwidth;
+mod meter;
 mod queue;
 mod tally;
 #[cfg(test)]
@@ -33,6 +34,7 @@ use crate::links::LinkId;
 pub use accounts::AIRTIME;
 use accounts::{Accounts, Clearance, Limit};
 use bandwidth::Bandwidth;
+pub use meter::{Meter, Spent, TOGETHER_PPM, Usage, Window};
 use queue::Queue;
 
 /// What the organ is told.
@@ -173,6 +175,8 @@ pub struct Media {
     backoffs: Deadlines<InterfaceId>,
     /// What was spent where the time to transmit is limited. It outlives the interface: who pulls the plug has no more of it.
     accounts: Accounts,
+    /// What was on media for what. A meter outlives its interface, and goes when another needs the room.
+    meters: BTreeMap<InterfaceId, Meter>,
     random: Stream,
     limits: Limits,
     /// Frames for interfaces that are not up, and interfaces beyond the limit.
@@ -196,7 +200,7 @@ enum Turn {
     /// Nothing waits; the driver is ready.
     Idle,
     /// The driver has a frame of so many bytes and so much airtime; it will say when it is ready.
-    Driver { airtime: Duration, bytes: usize },
+    Driver { airtime: Duration, bytes: usize, load: Load },
     /// The driver was asked whether the channel is free, for the `attempt`th time.
     Sensing { attempt: u8 },
     /// The channel was busy `attempt` times; a deadline is set.
@@ -215,6 +219,7 @@ impl Media {
             interfaces: BTreeMap::new(),
             backoffs: Deadlines::default(),
             accounts: Accounts::resume(snapshot),
+            meters: BTreeMap::new(),
             random: seed.fork("media"),
             limits,
             refused: 0,
@@ -244,6 +249,34 @@ impl Media {
         self.interfaces.get(&iface).map(|state| state.drops)
     }
 
+    /// What an interface had on its medium since the node started, also while it is down; none if nothing.
+    #[must_use]
+    pub fn meter(&self, iface: InterfaceId) -> Option<&Meter> {
+        self.meters.get(&iface)
+    }
+
+    /// How much of what an interface carries, as it was [measured](Media::bandwidth_bps), `spent` is in such a time: in millionths. None if
+    /// it is down, or nothing is known of what it carries.
+    #[must_use]
+    pub fn share_ppm(&self, iface: InterfaceId, spent: Spent, window: Window) -> Option<u64> {
+        let state = self.interfaces.get(&iface)?;
+        let (nominal, measured) = (state.profile.bandwidth_bps, state.bandwidth.bps());
+        // In millionths of a second, times bits per second.
+        let work = match nominal {
+            0 => u128::from(spent.bytes).saturating_mul(8_000_000),
+            _ => u128::from(spent.time.as_micros()).saturating_mul(nominal.into()),
+        };
+        let whole = u128::from(measured).saturating_mul(window.length().as_micros().into());
+        let ppm = work.saturating_mul(1_000_000).checked_div(whole)?;
+        Some(u64::try_from(ppm).unwrap_or(u64::MAX))
+    }
+
+    /// How many frames wait on an interface.
+    #[must_use]
+    pub fn waiting(&self, iface: InterfaceId) -> Option<usize> {
+        self.interfaces.get(&iface).map(|state| state.queue.len())
+    }
+
     /// How many frames were for no interface that is up.
     #[must_use]
     pub const fn refused(&self) -> u64 {
@@ -262,8 +295,20 @@ impl Media {
             self.accounts.open(now, &limit);
         }
         let bandwidth = Bandwidth::of(&profile);
+        self.make_room_for_meter(iface);
         let interface = Interface { profile, limit, queue, turn: Turn::Idle, drops, bandwidth };
         self.interfaces.insert(iface, interface);
+    }
+
+    /// There are as many meters as there may be interfaces: one whose interface is down makes room.
+    fn make_room_for_meter(&mut self, iface: InterfaceId) {
+        if self.meters.contains_key(&iface) || self.meters.len() < self.limits.interfaces {
+            return;
+        }
+        let down = self.meters.keys().find(|metered| !self.interfaces.contains_key(metered)).copied();
+        if let Some(down) = down {
+            self.meters.remove(&down);
+        }
     }
 
     /// Forgets an interface; what waited is counted in the drops that it leaves behind.
@@ -278,19 +323,25 @@ impl Media {
         Drops { went_down: closed.drops.went_down.saturating_add(waiting), ..closed.drops }
     }
 
-    fn send(&mut self, now: Instant, frame: Frame, out: &mut impl Sink<Effect>) {
+    /// The same as [`Input::Send`]: a frame is moved as seldom as can be.
+    pub(crate) fn send(&mut self, now: Instant, frame: Frame, out: &mut impl Sink<Effect>) {
         let Some(state) = self.interfaces.get_mut(&frame.iface) else {
             self.refused = self.refused.saturating_add(1);
             return;
         };
         let len = frame.len_on_medium();
-        let airtime = state.airtime_at_most(&frame);
-        let too_long_at_once = state.limit.is_some_and(|limit| !limit.has_room_for(airtime));
+        let too_long_at_once =
+            state.limit.is_some_and(|limit| !limit.has_room_for(state.airtime_at_most(&frame)));
         if len > usize::from(state.profile.frame_size) || too_long_at_once {
             state.drops.too_long = state.drops.too_long.saturating_add(1);
             return;
         }
         let iface = frame.iface;
+        let may_pass =
+            state.turn == Turn::Idle && state.limit.is_none() && state.profile.access == Access::Direct;
+        if may_pass && state.queue.lets_pass(&frame) {
+            return state.hand_over(now, frame, &mut self.accounts, out);
+        }
         let lost = match state.queue.push(frame) {
             Pushed::Queued => 0,
             Pushed::Displaced(older) => u64::try_from(older.len()).unwrap_or(u64::MAX),
@@ -298,16 +349,19 @@ impl Media {
         };
         state.drops.displaced = state.drops.displaced.saturating_add(lost);
         if state.turn == Turn::Idle {
-            self.begin(now, iface, out);
+            state.begin(now, iface, &mut self.accounts, &mut self.backoffs, out);
         }
     }
 
     /// A frame was sealed on its way to the driver: what it takes of the medium is known.
     fn sealed(&mut self, now: Instant, iface: InterfaceId, len: usize) {
         let Some(state) = self.interfaces.get_mut(&iface) else { return };
-        let Turn::Driver { airtime, .. } = state.turn else { return };
+        let Turn::Driver { airtime, load, .. } = state.turn else { return };
         let exact = state.profile.airtime(len);
-        state.turn = Turn::Driver { airtime: exact, bytes: len };
+        state.turn = Turn::Driver { airtime: exact, bytes: len, load };
+        let bytes = u64::try_from(state.profile.bytes_on_medium(len)).unwrap_or(u64::MAX);
+        let spent = Spent { bytes, time: state.profile.time_on_medium(len) };
+        self.meters.entry(iface).or_default().add(now, load, spent);
         if let Some(limit) = state.limit {
             self.accounts.amend(now, &limit, airtime, exact);
         }
@@ -316,7 +370,7 @@ impl Media {
     /// The driver took its frame.
     fn tx_ready(&mut self, now: Instant, iface: InterfaceId, out: &mut impl Sink<Effect>) {
         let Some(state) = self.interfaces.get_mut(&iface) else { return };
-        let Turn::Driver { airtime, bytes } = state.turn else { return };
+        let Turn::Driver { airtime, bytes, .. } = state.turn else { return };
         if let Some(limit) = state.limit {
             self.accounts.end(now, &limit, airtime);
         }
@@ -325,19 +379,13 @@ impl Media {
         {
             out.push(Effect::Carries(iface, bps));
         }
-        self.begin(now, iface, out);
+        state.begin(now, iface, &mut self.accounts, &mut self.backoffs, out);
     }
 
     /// Starts with the next frame of an interface whose driver is ready.
     fn begin(&mut self, now: Instant, iface: InterfaceId, out: &mut impl Sink<Effect>) {
-        let Some(state) = self.interfaces.get_mut(&iface) else { return };
-        if state.queue.is_empty() {
-            state.turn = Turn::Idle;
-        } else if state.is_cleared(now, iface, &mut self.accounts, &mut self.backoffs, out) {
-            match state.profile.access {
-                Access::Direct => state.transmit(now, &mut self.accounts, out),
-                Access::ListenBeforeTalk { .. } => state.sense(iface, 1, out),
-            }
+        if let Some(state) = self.interfaces.get_mut(&iface) {
+            state.begin(now, iface, &mut self.accounts, &mut self.backoffs, out);
         }
     }
 
@@ -424,6 +472,25 @@ impl Frame {
 }
 
 impl Interface {
+    /// Starts with the next frame. The driver is ready.
+    fn begin(
+        &mut self,
+        now: Instant,
+        iface: InterfaceId,
+        accounts: &mut Accounts,
+        deadlines: &mut Deadlines<InterfaceId>,
+        out: &mut impl Sink<Effect>,
+    ) {
+        if self.queue.is_empty() {
+            self.turn = Turn::Idle;
+        } else if self.is_cleared(now, iface, accounts, deadlines, out) {
+            match self.profile.access {
+                Access::Direct => self.transmit(now, accounts, out),
+                Access::ListenBeforeTalk { .. } => self.sense(iface, 1, out),
+            }
+        }
+    }
+
     /// Whether the next frame may leave by the rules of its spectrum. If not, the interface waits until it may.
     fn is_cleared(
         &mut self,
@@ -452,15 +519,24 @@ impl Interface {
     }
 
     fn transmit(&mut self, now: Instant, accounts: &mut Accounts, out: &mut impl Sink<Effect>) {
-        let Some(frame) = self.queue.pop() else {
-            self.turn = Turn::Idle;
-            return;
-        };
+        match self.queue.pop() {
+            Some(frame) => self.hand_over(now, frame, accounts, out),
+            None => self.turn = Turn::Idle,
+        }
+    }
+
+    fn hand_over(
+        &mut self,
+        now: Instant,
+        frame: Frame,
+        accounts: &mut Accounts,
+        out: &mut impl Sink<Effect>,
+    ) {
         let airtime = self.airtime_at_most(&frame);
         if let Some(limit) = self.limit {
             accounts.begin(now, &limit, airtime);
         }
-        self.turn = Turn::Driver { airtime, bytes: frame.len_on_medium() };
+        self.turn = Turn::Driver { airtime, bytes: frame.len_on_medium(), load: frame.load };
         self.bandwidth.begin(now);
         out.push(Effect::Transmit(frame));
     }
@@ -514,6 +590,7 @@ impl MemoryBound for Media {
         // A frame's bytes, its place in the queue (a ring doubles when it grows), and the interface's own state.
         let frames = self.limits.frames.saturating_mul(size_of::<(Frame, usize)>()).saturating_mul(2);
         let each = self.limits.bytes.saturating_add(frames).saturating_add(1024);
+        let each = each.saturating_add(Meter::MEMORY_BOUND).saturating_add(size_of::<Meter>());
         let accounts = Accounts::MEMORY_BOUND;
         self.limits.interfaces.saturating_mul(each).saturating_add(accounts).saturating_add(4096)
     }

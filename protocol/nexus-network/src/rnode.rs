@@ -92,6 +92,7 @@ impl Settings {
             timing: Timing::LoRa(channel.modulation()),
             duty: channel.duty(),
             sub_band: channel.sub_band(),
+            overhead: 1,
             price: 0,
         })
     }

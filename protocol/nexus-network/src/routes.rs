@@ -18,8 +18,8 @@ pub mod policy;
 mod sight;
 mod table;
 
-pub use choice::MAX_HOPS;
-pub(crate) use choice::{Approach, Habit, Stance, is_more_by_a_quarter};
+pub(crate) use choice::is_more_by_a_quarter;
+pub use choice::{Approach, Habit, MAX_HOPS, Stance};
 pub use distance::{Distance, Edition};
 pub use entry::{Claim, NextHop, RoutingEntry, Stage};
 pub(crate) use policy::{LargestProspect, score_of_prospect};

@@ -87,6 +87,11 @@ impl Tap {
         if self.opened.is_some() { Self::MEMORY_BOUND_OPEN } else { Self::MEMORY_BOUND }
     }
 
+    /// Whether it takes note of anything.
+    pub(crate) const fn is_open(&self) -> bool {
+        self.opened.is_some()
+    }
+
     /// Takes note of a plaintext, if it is open.
     pub(crate) fn note(
         &mut self,

@@ -8,7 +8,7 @@ use nexus_network::announces::{self, Announces, Effect, Input, Outlet};
 use nexus_network::forwarding::{self, Decision, Forwarding};
 use nexus_network::{AppData, InterfaceId, LinkId, PathPolicy};
 use nexus_wire::nexus::code::BandwidthCode;
-use nexus_wire::nexus::cost::{CostList, CostRecord, CostRequest};
+use nexus_wire::nexus::cost::{CostAcks, CostList, CostRecord, CostRequest};
 use nexus_wire::nexus::frame::HEADER_LEN;
 use nexus_wire::nexus::message::{MessageKind, Messages};
 use nexus_wire::nexus::path_cost::{CompactPathCost, Hop, HopCount, LatencyMs};
@@ -448,7 +448,7 @@ impl Mesh {
     }
 }
 
-/// What a COST or a `COST_REQUEST` says to whoever gets it.
+/// What a COST, a `COST_ACK` or a `COST_REQUEST` says to whoever gets it.
 fn costs(link: LinkId, message: &[u8], is_lie: bool) -> Input {
     let message = Messages::new(&message[HEADER_LEN..]).next().expect("one").expect("a message");
     if message.kind == MessageKind::COST {
@@ -456,6 +456,10 @@ fn costs(link: LinkId, message: &[u8], is_lie: bool) -> Input {
         let cost = |record: CostRecord| if is_lie { CompactPathCost::ORIGIN } else { record.cost };
         let records = list.records().map(|record| CostRecord { cost: cost(record), ..record });
         return Input::Costs { link, records: records.collect() };
+    }
+    if message.kind == MessageKind::COST_ACK {
+        let acks: CostAcks<'_> = message.parse().expect("lines");
+        return Input::CostsHeard { link, lines: acks.lines().collect() };
     }
     let CostRequest { destination } = message.parse().expect("a request");
     Input::CostRequested { link, destination }

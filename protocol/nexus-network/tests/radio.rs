@@ -329,6 +329,7 @@ fn profile() -> Profile {
         timing: Timing::Rate,
         duty: DutyCycle::UNLIMITED,
         sub_band: None,
+        overhead: 0,
         price: 0,
     }
 }

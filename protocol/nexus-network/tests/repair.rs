@@ -486,6 +486,7 @@ fn cable() -> Profile {
         timing: Timing::Rate,
         duty: DutyCycle::UNLIMITED,
         sub_band: None,
+        overhead: 0,
         price: 0,
     }
 }

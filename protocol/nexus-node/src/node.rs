@@ -317,15 +317,17 @@ impl Body {
                 outputs.push_back(Output::Event(Event::Reached { destination, emitted_at, hops, iface }));
                 self.secure.handle(cx, S::Reached(destination), signals);
             }
-            N::LinkUp(link) => outputs.push_back(Output::Event(Event::LinkUp(link))),
-            N::LinkDown { last, why } => outputs.push_back(Output::Event(Event::LinkDown { last, why })),
+            N::LinkUp(link) => outputs.push_back(Output::Event(Event::LinkUp(*link))),
+            N::LinkDown { last, why } => {
+                outputs.push_back(Output::Event(Event::LinkDown { last: *last, why }));
+            }
             N::Arrived { packet } => self.secure.handle(cx, S::Arrived(packet), signals),
             N::Originated { handle, outcome } => {
                 self.secure.handle(cx, S::Originated { handle, outcome }, signals);
             }
             N::EntropyWanted => outputs.push_back(Output::Event(Event::EntropyWanted)),
             N::Probe { number, node, recipient } => {
-                self.secure.handle(cx, S::Try { number, node, recipient }, signals);
+                self.secure.handle(cx, S::Try { number, node, recipient: *recipient }, signals);
             }
             N::PathFound { destination, hops, after } => {
                 outputs.push_back(Output::Event(Event::PathFound { destination, hops, after }));

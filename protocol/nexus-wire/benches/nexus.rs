@@ -12,7 +12,7 @@ use nexus_wire::nexus::code::{BandwidthCode, PriceCode};
 use nexus_wire::nexus::control::{
     Ack, BroadcastKey, BroadcastKeyAck, Congestion, Ping, Pong, Rekey, RekeyAck, Signature,
 };
-use nexus_wire::nexus::cost::{CostBlock, CostList, CostRecord, CostRequest};
+use nexus_wire::nexus::cost::{CostAcks, CostBlock, CostList, CostRecord, CostRequest};
 use nexus_wire::nexus::end_to_end::Envelope;
 use nexus_wire::nexus::frame::{Beacon, Cookie, Finish, First, Frame, Reply, Sealed};
 use nexus_wire::nexus::gossip::{Done, Items, Request, Summary};
@@ -67,7 +67,7 @@ macro_rules! codecs {
 fn every_format(bench: &mut Criterion) {
     codecs!(bench: KeyFile, Extension, CompactPathCost, CostBlock, CostRecord, First, Reply, Finish, Sealed, Cookie,
         Beacon, Frame, LinkPayload, ReplyPayload, Packet, Announce, Fragment, Ping, Pong, CostList, Rekey, RekeyAck,
-        BroadcastKey, BroadcastKeyAck, Ack, CostRequest, Signature, Summary, Request, Items, Done, Congestion,
+        BroadcastKey, BroadcastKeyAck, Ack, CostRequest, CostAcks, Signature, Summary, Request, Items, Done, Congestion,
         Envelope);
     let plaintext = sample("messages");
     bench.bench_function("decode/messages", |bencher| {

@@ -75,6 +75,7 @@ fn fields_of(format: &str) -> &'static [Fields] {
         "broadcast-key-ack" => &[&[("key_id", 2)]],
         "ack" => &[&[("highest", 4), ("bitmap", 4)]],
         "cost-request" => &[&[("destination", 16)]],
+        "cost-acks" => &[&[("line", 20), ("line", 20)], &[("line", 20)]],
         "signature" => &[&[("signature", 64)]],
         "summary" => &[&SUMMARY, &SUMMARY, &SUMMARY_SKETCH],
         "request" => &[&[("store", 1), ("n", 1), ("id", 32), ("id", 32)]],

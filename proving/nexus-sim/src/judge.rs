@@ -15,10 +15,12 @@
 //! | [`delivery`] | what is called delivered is there, shown once, and every errand comes to one end |
 //! | [`agreement`] | both ends of a link know of it, and of no second one |
 //! | [`law`] | no node transmits more, for longer or louder than regulators allow |
+//! | [`budget`] | announces and gossip together take no more than a tenth of what an end of a medium carries |
 //! | [`routing`] | paths form no circle, lead where they should, cost what they must, and have a second where there is one |
 //! | [`liveness`] | once faults stop, everybody reaches everybody within a stated time |
 
 pub mod agreement;
+pub mod budget;
 pub mod contract;
 pub mod delivery;
 pub mod durability;

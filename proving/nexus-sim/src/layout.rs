@@ -247,6 +247,7 @@ pub(crate) fn cable(a: u32, b: u32) -> MediumPlan {
         timing: Timing::Rate,
         duty: DutyCycle::UNLIMITED,
         sub_band: None,
+        overhead: 0,
         price: 0,
     };
     wired(profile, CABLE_DELAY, vec![NodeIndex(a), NodeIndex(b)])
@@ -262,6 +263,7 @@ pub(crate) fn lan(nodes: impl Iterator<Item = u32>) -> MediumPlan {
         timing: Timing::Rate,
         duty: DutyCycle::UNLIMITED,
         sub_band: None,
+        overhead: 0,
         price: 0,
     };
     wired(profile, LAN_DELAY, nodes.map(NodeIndex).collect())

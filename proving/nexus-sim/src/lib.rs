@@ -19,10 +19,12 @@
 //! | [`schedule`], [`faults`] | what is done from outside, and mixes of it drawn from a seed |
 //! | [`errands`] | what people ask of nodes: messages and probes |
 //! | [`observation`], [`trace`], [`log`] | what can be seen, its hash, and its text |
+//! | [`meter`] | what media carry for what, counted by the media |
 //! | [`capture`] | a run as a recording for capture tools |
 //! | [`picture`] | a run as pictures: a map, and what radios did over time |
 //! | [`linking`] | links on a radio channel: how long they take, what they cost, the bounds of both |
 //! | [`figures`] | tables of what links on radio cost |
+//! | [`upkeep`] | what a network costs that has nothing to say |
 //! | [`roads`], [`tables`] | which ways there are, and which paths nodes hold |
 //! | [`judge`] | what must be true of every run |
 //! | [`fuzz`](mod@fuzz) | organs and nodes under scripts of any bytes, for fuzzers |
@@ -55,6 +57,7 @@ pub mod log;
 pub mod loud;
 pub mod medium;
 pub mod meshes;
+pub mod meter;
 pub mod modems;
 pub mod neighbour;
 pub mod observation;
@@ -70,5 +73,6 @@ pub mod tables;
 pub mod trace;
 pub mod traffic;
 pub mod transceivers;
+pub mod upkeep;
 pub mod world;
 pub mod worldfile;

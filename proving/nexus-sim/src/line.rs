@@ -89,7 +89,8 @@ impl Line {
     }
 
     /// How long the line is busy with a frame of `length` bytes, in nanoseconds; an unknown rate takes no time.
-    fn service_ns(&self, port: usize, length: usize) -> u64 {
+    #[must_use]
+    pub fn service_ns(&self, port: usize, length: usize) -> u64 {
         let bits = u64::try_from(length).expect("a length fits u64") * 8;
         let of_rate = |rate: u128| (u128::from(bits) * 1_000_000_000).div_ceil(rate);
         match self.rate_bps(port) {

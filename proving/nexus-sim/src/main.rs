@@ -20,6 +20,7 @@ use nexus_sim::acceptance::{Milestone, MilestoneVerdict};
 use nexus_sim::capture::Capture;
 use nexus_sim::errands::Errands;
 use nexus_sim::faults::Kinds;
+use nexus_sim::judge::budget::{self, Budget};
 use nexus_sim::layout::{Layout, Shape, Wired};
 use nexus_sim::log::{Detail, Log};
 use nexus_sim::observation::Observer;
@@ -118,6 +119,8 @@ enum FiguresOf {
     Links,
     /// How fast worlds run on this machine, and where the time goes.
     Speed,
+    /// What networks cost that have nothing to say.
+    Upkeep,
 }
 
 #[derive(Args, Clone, Copy)]
@@ -374,6 +377,7 @@ fn figures(of: FiguresOf) -> io::Result<ExitCode> {
     match of {
         FiguresOf::Links => write!(out, "{}", nexus_sim::figures::all())?,
         FiguresOf::Speed => nexus_sim::speed::figures(&mut out)?,
+        FiguresOf::Upkeep => nexus_sim::upkeep::figures(&mut out)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -419,6 +423,9 @@ fn run_swarm(swarm: &Swarm) -> io::Result<ExitCode> {
             let verdict = if reasons.is_empty() { "passed" } else { "FAILED" };
             let (shape, wired) = (format!("{:?}", order.shape()), format!("{:?}", order.speech().wired));
             writeln!(out, "seed {seed:<6} {shape:<10} {wired:<10} {verdict}  {}", judged.outcome.trace)?;
+            for fullest in &judged.fullest {
+                writeln!(out, "    fullest  {}", budget::told(fullest))?;
+            }
         }
         for reason in reasons {
             if !swarm.output.json {
@@ -462,19 +469,25 @@ fn run(seed: u64, world: &Shaped, detail: Detail, pcap: Option<&Path>) -> io::Re
     let order = world.order(seed);
     let scenario = order.scenario();
     let mut bench = order.bench::<Node>(&scenario);
+    let mut budget = Budget::new(&scenario.layout);
     let mut log = Log::new(io::stdout().lock(), detail);
     let mut capture = pcap.map(|path| capture(path, &scenario.layout)).transpose()?;
     let outcome = {
         let mut observers = bench.observers();
         observers.push(&mut log);
+        observers.push(&mut budget);
         observers.extend(capture.as_mut().map(|capture| capture as &mut dyn Observer));
         nexus_sim::world::run::<Node>(&scenario, &mut observers)
     };
     log.finish()?;
     capture.map_or(Ok(()), Capture::finish)?;
     let mut failures = bench.failures();
+    failures.extend(budget.failure());
     failures.extend(outcome.halted.map(|failure| ("rest", failure)));
     let mut out = io::stdout().lock();
+    for fullest in budget.meter().worst() {
+        writeln!(out, "fullest  {}", budget::told(&fullest))?;
+    }
     writeln!(out, "trace {}", outcome.trace)?;
     for (judge, failure) in &failures {
         writeln!(out, "{judge} failed at {}: {}", failure.at, failure.reason)?;

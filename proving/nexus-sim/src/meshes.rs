@@ -13,8 +13,10 @@ use crate::clock::WorldTime;
 use crate::errands;
 use crate::faults::{self, Kinds};
 use crate::judge::Bench;
+use crate::judge::budget::Budget;
 use crate::judge::routing::{Bounds, Routing};
 use crate::layout::Layout;
+use crate::meter::Worst;
 use crate::observation::{Failure, NodeIndex, Observer};
 use crate::schedule::{Action, Schedule};
 use crate::swarm;
@@ -134,19 +136,22 @@ impl Mesh {
         let mut bench = Bench::of_calm::<Node>(scenario, calm_at, self.settled_at.since(calm_at));
         let mut routing = Routing::new(scenario, bounds);
         let mut told = Told::new(self.settled_at);
+        let mut budget = Budget::new(&scenario.layout);
         let outcome = {
             let mut observers = bench.observers();
             observers.push(&mut routing);
             observers.push(&mut told);
+            observers.push(&mut budget);
             observers.extend(also.iter_mut().map(|observer| &mut **observer as &mut dyn Observer));
             world::run::<Node>(scenario, &mut observers)
         };
         routing.finish(WorldTime::from_start(scenario.length));
         let mut failures = bench.failures();
         failures.extend(routing.failures());
+        failures.extend(budget.failure());
         failures.extend(told.failure().map(|failure| ("letters", failure)));
         failures.extend(outcome.halted.clone().map(|failure| ("rest", failure)));
-        Verdict { outcome, routing, told, failures }
+        Verdict { outcome, routing, told, failures, fullest: budget.meter().worst() }
     }
 }
 
@@ -169,6 +174,8 @@ pub struct Verdict {
     pub told: Told,
     /// What was wrong, by judge.
     pub failures: Vec<(&'static str, Failure)>,
+    /// The fullest windows of announces and gossip, by class of media.
+    pub fullest: Vec<Worst>,
 }
 
 /// While things go wrong, people write: a neighbour that died is missed by whoever sends to it.

@@ -127,9 +127,9 @@ impl Neighbour {
         for effect in effects {
             match effect {
                 links::Effect::Send(frame) => self.tell_media(cx, media::Input::Send(frame)),
-                links::Effect::Up(status) => self.outputs.push_back(Output::Event(Event::LinkUp(status))),
+                links::Effect::Up(status) => self.outputs.push_back(Output::Event(Event::LinkUp(*status))),
                 links::Effect::Down { last, why } => {
-                    self.outputs.push_back(Output::Event(Event::LinkDown { last, why }));
+                    self.outputs.push_back(Output::Event(Event::LinkDown { last: *last, why }));
                 }
                 links::Effect::Measured { .. }
                 | links::Effect::Stands { .. }

@@ -174,6 +174,21 @@ pub struct Landing<'a> {
     pub transmission: &'a Transmission,
 }
 
+/// The end of a frame on a medium that is no radio channel.
+#[derive(Clone, Copy, Debug)]
+pub struct Crossing<'a> {
+    /// When.
+    pub at: WorldTime,
+    /// The medium.
+    pub medium: MediumIndex,
+    /// Who sent it.
+    pub sender: NodeIndex,
+    /// How long it kept what serves its port busy, in nanoseconds: not for how long it waited.
+    pub busy_ns: u64,
+    /// The frame, as it was sent.
+    pub bytes: &'a [u8],
+}
+
 /// Somebody who watches a run and cannot influence it.
 pub trait Observer {
     /// Takes note of one observation. They come in the order in which things happened.
@@ -181,6 +196,9 @@ pub trait Observer {
     /// Takes note of a radio's transmission and of what became of it at each radio in reach. What is observed says the same, but for
     /// who was in reach, which in a landscape nobody tells.
     fn landed(&mut self, _landing: &Landing<'_>) {}
+    /// Takes note of a frame that is over on a medium that is no radio channel. No observation and not part of the trace: it follows
+    /// from what was observed before.
+    fn crossed(&mut self, _crossing: &Crossing<'_>) {}
     /// Whether it wants to see what links carry, opened. It is asked at the beginning.
     fn wants_opened(&self) -> Tapping {
         Tapping::Shut

@@ -9,6 +9,8 @@ use nexus_machine::Duration;
 use nexus_node::{Command, Content, Event, Input, Node, Output, Undelivered};
 
 use crate::clock::WorldTime;
+use crate::expectation::Watched;
+use crate::judge::budget::Budget;
 use crate::observation::{Act, Damage, MediumIndex, NodeIndex, Observation, Observer, What};
 use crate::traffic::Parcel;
 use crate::world::{self, Scenario};
@@ -30,13 +32,19 @@ pub fn run_before(prepared: &Prepared, also: Option<&mut impl Observer>) -> Repo
     let scenario = &prepared.scenario;
     let mut bench = prepared.expectation.bench::<Node>(scenario);
     let mut ledger = Ledger::of(scenario);
+    let mut budget = Budget::new(&scenario.layout);
     let outcome = {
         let mut observers = bench.observers();
         observers.push(&mut ledger);
+        observers.push(&mut budget);
         observers.extend(also.map(|also| also as &mut dyn Observer));
         world::run::<Node>(scenario, &mut observers)
     };
-    Report::new(prepared, &ledger, &outcome, &bench.failures())
+    let mut failures = bench.failures();
+    if prepared.expectation.watched == Watched::ByJudgesOfSafety {
+        failures.extend(budget.failure());
+    }
+    Report::new(prepared, &ledger, budget.meter(), &outcome, &failures)
 }
 
 /// An observer that keeps the accounts.

@@ -1,11 +1,14 @@
 //! The command on random meshes.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Args;
+use nexus_sim::judge::budget;
 use nexus_sim::meshes::{Order, Spread, Verdict};
+use nexus_sim::meter::{Class, Scope, Worst};
 use nexus_sim::swarm;
 use serde_json::json;
 
@@ -41,10 +44,18 @@ struct Sums {
     nearer: [u64; 2],
     ways: [u64; 2],
     letters: [u64; 2],
+    /// By class of media, what they speak, scope and length: the fullest window of announces and gossip, and in which mesh.
+    fullest: BTreeMap<(Class, Scope, usize), (u64, u64, Worst)>,
 }
 
 impl Sums {
-    fn add(&mut self, verdict: &Verdict) {
+    fn add(&mut self, seed: u64, verdict: &Verdict) {
+        for worst in &verdict.fullest {
+            let (place, busy_ns) = ((worst.class, worst.scope, worst.window), worst.peak.busy_ns);
+            if self.fullest.get(&place).is_none_or(|(known, ..)| busy_ns > *known) {
+                self.fullest.insert(place, (busy_ns, seed, worst.clone()));
+            }
+        }
         if let Some((_, costs)) = verdict.routing.costs().last() {
             costs.stretches.iter().for_each(|stretch| self.stretch.add(stretch.permille));
             self.nearer = [self.nearer[0] + costs.two_nearer, self.nearer[1] + costs.two_nearer_paths];
@@ -68,7 +79,7 @@ pub(crate) fn routes(routes: &Routes) -> io::Result<ExitCode> {
     for seed in (routes.from..).take(usize::try_from(routes.seeds).unwrap_or(usize::MAX)) {
         let order = Order { seed, nodes: routes.nodes };
         let verdict = order.judged(&mut []);
-        all.add(&verdict);
+        all.add(seed, &verdict);
         let mut reasons: Vec<String> =
             verdict.failures.iter().map(|(judge, f)| format!("{judge}, {}: {}", f.at, f.reason)).collect();
         if routes.twice > 0 && seed.is_multiple_of(routes.twice) {
@@ -89,13 +100,14 @@ pub(crate) fn routes(routes: &Routes) -> io::Result<ExitCode> {
         out.flush()?;
     }
     let wall_s = began.elapsed().as_secs();
-    let Sums { stretch, holes, pathless, circles, nearer, ways, letters } = &all;
+    let Sums { stretch, holes, pathless, circles, nearer, ways, letters, fullest } = &all;
     if routes.json {
         let summary = json!({
             "seeds": routes.seeds, "from": routes.from, "failures": failures, "wall_s": wall_s,
             "letters": letters, "two_nearer": nearer, "two_ways": ways,
             "stretch_permille_99": stretch.at(990), "stretch_permille_most": stretch.at(1_000),
             "hole_ms_most": holes.at(1_000), "circles": circles.count(),
+            "fullest": fullest.values().map(|(_, _, worst)| budget::told(worst)).collect::<Vec<_>>(),
         });
         writeln!(out, "{summary}")?;
     } else {
@@ -110,13 +122,16 @@ pub(crate) fn routes(routes: &Routes) -> io::Result<ExitCode> {
             nearer[1], nearer[0], ways[1], ways[0]
         )?;
         writeln!(out, "letters: {} of {} arrived", letters[1], letters[0])?;
+        for (_, seed, worst) in fullest.values() {
+            writeln!(out, "fullest, seed {seed}: {}", budget::told(worst))?;
+        }
     }
     Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn line(seed: u64, order: &Order, verdict: &Verdict, passed: bool) -> String {
     let mut sums = Sums::default();
-    sums.add(verdict);
+    sums.add(seed, verdict);
     let mesh = order.mesh();
     let radio = if mesh.has_radio { "radio" } else { "     " };
     format!(

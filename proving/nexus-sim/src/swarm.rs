@@ -9,7 +9,9 @@ use crate::clock::WorldTime;
 use crate::errands::{self, Errands};
 use crate::faults::{self, Kinds};
 use crate::judge::Bench;
+use crate::judge::budget::Budget;
 use crate::layout::{Layout, Shape, Speech, Wired};
+use crate::meter::Worst;
 use crate::observation::{Failure, NodeIndex, Observer};
 use crate::schedule::Action;
 use crate::trace::TraceHash;
@@ -143,15 +145,23 @@ pub struct Judged {
     pub outcome: Outcome,
     /// What was wrong, by judge.
     pub failures: Vec<(&'static str, Failure)>,
+    /// The fullest windows of announces and gossip, by class of media.
+    pub fullest: Vec<Worst>,
 }
 
-/// Runs `scenario` before `bench`. A node that would not rest is a failure like any other.
+/// Runs `scenario` before `bench` and the judge of the budget. A node that would not rest is a failure like any other.
 #[must_use]
 pub fn run_judged<A: Actor>(scenario: &Scenario, mut bench: Bench) -> Judged {
-    let outcome = world::run::<A>(scenario, &mut bench.observers());
+    let mut budget = Budget::new(&scenario.layout);
+    let outcome = {
+        let mut observers = bench.observers();
+        observers.push(&mut budget);
+        world::run::<A>(scenario, &mut observers)
+    };
     let mut failures = bench.failures();
+    failures.extend(budget.failure());
     failures.extend(outcome.halted.clone().map(|failure| ("rest", failure)));
-    Judged { outcome, failures }
+    Judged { outcome, failures, fullest: budget.meter().worst() }
 }
 
 /// The same order, run once before the judges and once before nobody, differed.

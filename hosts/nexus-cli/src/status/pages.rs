@@ -1,5 +1,6 @@
 //! The sections of the status as text.
 
+mod budget;
 mod radios;
 
 use std::collections::BTreeMap;
@@ -239,6 +240,11 @@ pub(super) fn paths(snapshot: &Snapshot, book: &AddressBook) -> String {
     let mut text = render(&table, &paths.iter().map(row).collect::<Vec<_>>());
     text.push_str(&line(&format!("chosen under {policy}, at µNXS for 1,024 bytes; why: `nexus path NODE`")));
     text
+}
+
+/// What its interfaces had on their media.
+pub(super) fn budget(snapshot: &Snapshot, _book: &AddressBook) -> String {
+    budget::page(&snapshot.budget)
 }
 
 /// What a node is called: its contact's name, else its id.

@@ -7,8 +7,8 @@ use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
 use nexus_daemon::api::{
-    Answer, Code, Failure, Interface, Interfaces, Link, Links, Path, PathPolicy, Paths, Reply, Request,
-    Status, Traffic, VERSION, Verb,
+    Answer, Budget, Code, Failure, Interface, Interfaces, Link, Links, Metered, Path, PathPolicy, Paths,
+    Reply, Request, Share, Span, Status, Sum, Traffic, VERSION, Verb,
 };
 use serde::Serialize;
 
@@ -23,6 +23,7 @@ pub(crate) const BERT: &str = "abcdef11000000000000000000000003";
 pub(crate) struct World {
     pub(crate) status: Status,
     pub(crate) paths: Paths,
+    pub(crate) budget: Budget,
 }
 
 /// A stand-in, and a home for whoever asks it.
@@ -83,6 +84,7 @@ fn serve(stream: UnixStream, world: &World, words: &dyn Fn(&Verb) -> Vec<Answer>
         let answers = match &request.verb {
             Verb::Status => vec![ok(&world.status)],
             Verb::Interfaces => vec![ok(&Interfaces { interfaces: world.status.interfaces.clone() })],
+            Verb::Budget => vec![ok(&world.budget)],
             Verb::Links => vec![ok(&Links { links: world.status.links.clone() })],
             Verb::Paths { after } => vec![ok(&page(&world.paths.paths, after.as_deref()))],
             other => words(other),
@@ -134,7 +136,7 @@ impl World {
             path_requests: BTreeMap::new(),
             refusals: BTreeMap::new(),
         };
-        Self { status, paths: Paths { paths: vec![], next: None } }
+        Self { status, paths: Paths { paths: vec![], next: None }, budget: Budget { interfaces: vec![] } }
     }
 
     /// Anna is a neighbour, Bert lies behind her.
@@ -144,6 +146,7 @@ impl World {
         world.status.links = vec![link(ANNA, "udp0")];
         world.paths.paths = vec![path(ANNA, None), path(BERT, Some("2".repeat(32)))];
         world.status.paths = 2;
+        world.budget.interfaces = vec![metered("udp0")];
         world
     }
 }
@@ -163,6 +166,28 @@ pub(crate) fn interface(name: &str) -> Interface {
         fault: None,
         radio: None,
         broadcast: None,
+    }
+}
+
+/// Announces and gossip of the second tier, and packets.
+pub(crate) fn metered(name: &str) -> Metered {
+    let share = |bytes, ppm| Share { bytes, airtime_us: 8 * bytes, share_ppm: Some(ppm) };
+    let span = |factor: u64| Span {
+        together_ppm: Some(45_000 / factor),
+        loads: [
+            ("traffic".to_owned(), share(90_000, 600_000 / factor)),
+            ("announces".to_owned(), share(4_500, 30_000 / factor)),
+            ("gossip_payment".to_owned(), share(2_250, 15_000 / factor)),
+        ]
+        .into(),
+    };
+    Metered {
+        interface: name.to_owned(),
+        measured_bps: 9_600,
+        limit_ppm: 100_000,
+        ten_minutes: span(1),
+        hour: span(6),
+        total: [("announces".to_owned(), Sum { frames: 9, bytes: 4_500, airtime_us: 36_000 })].into(),
     }
 }
 

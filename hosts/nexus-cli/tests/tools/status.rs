@@ -1,8 +1,8 @@
 //! What `nexus status` shows.
 
-use nexus_daemon::api::{Cost, Status, Traffic};
+use nexus_daemon::api::{Cost, Status, Sum, Traffic};
 
-use crate::fake_node::{ANNA, BERT, FakeNode, NODE, World, interface, link, path, refusal, said};
+use crate::fake_node::{ANNA, BERT, FakeNode, NODE, World, interface, link, metered, path, refusal, said};
 
 fn shown(world: World, arguments: &[&str]) -> String {
     let node = FakeNode::start(world, |_| vec![]);
@@ -19,7 +19,7 @@ fn everything_at_a_glance() {
     {
         assert!(text.contains(part), "{part}: {text}");
     }
-    for head in ["INTERFACE", "LINK WITH", "NEIGHBOUR", "PATH TO"] {
+    for head in ["INTERFACE", "LINK WITH", "NEIGHBOUR", "PATH TO", "BUDGET OF"] {
         assert_eq!(text.matches(head).count(), 1 + usize::from(head == "INTERFACE") * 2, "{head}: {text}");
     }
 }
@@ -48,10 +48,10 @@ fn contacts_are_shown_by_name() {
 #[test]
 fn where_nothing_is_it_says_what_to_look_at() {
     let text = shown(World::empty(), &["status"]);
-    for sentence in ["no interfaces", "no links yet", "no neighbours yet", "no paths yet"] {
+    for sentence in ["no interfaces", "no links yet", "no neighbours yet", "no paths yet", "no budget"] {
         assert!(text.contains(sentence), "{text}");
     }
-    assert_eq!(text.matches("`nexus doctor`").count(), 4, "{text}");
+    assert_eq!(text.matches("`nexus doctor`").count(), 5, "{text}");
 }
 
 #[test]
@@ -81,6 +81,17 @@ fn no_line_is_wider_than_a_page_whatever_others_are_called() {
         Some(Cost { unxs_per_kib: Some(u64::MAX), worst_latency_ms: u16::MAX, bottleneck_bps: u64::MAX });
     (wild.interface, wild.hops) = (long("i"), u8::MAX);
     world.paths.paths.push(wild);
+    let mut wild = metered(&long("interface"));
+    wild.measured_bps = u64::MAX;
+    for share in wild.ten_minutes.loads.values_mut() {
+        share.share_ppm = Some(u64::MAX);
+    }
+    for load in ["links", "gossip_routing", "gossip_services", "gossip_social"] {
+        let share = wild.ten_minutes.loads["traffic"];
+        wild.ten_minutes.loads.insert(load.to_owned(), share);
+        wild.total.insert(long(load), Sum { frames: u64::MAX, bytes: u64::MAX, airtime_us: u64::MAX });
+    }
+    world.budget.interfaces.push(wild);
     let text = shown(world, &["status"]);
     for line in text.lines() {
         assert!(line.chars().count() <= 80, "{} columns: {line}", line.chars().count());
@@ -117,6 +128,23 @@ fn paths_say_what_they_cost_how_good_they_are_and_how_many_others_there_are() {
     assert!(text.contains("chosen under balanced"), "{text}");
     let text = shown(world, &["status", "interfaces"]);
     assert!(text.contains("udp0 asks 250 µNXS/KiB: it is quoted, and nobody is charged yet"), "{text}");
+}
+
+#[test]
+fn a_budget_is_told_by_what_was_sent_for_what_in_both_windows() {
+    let text = shown(World::small(), &["status", "budget"]);
+    let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+    let expected = [
+        vec!["BUDGET", "OF", "IN", "TRAFFIC", "LINKS", "NEWS", "T1", "T2", "T3", "T4", "SUM"],
+        vec!["udp0", "10m", "60%", "-", "3.00%", "-", "1.50%", "-", "-", "4.50%"],
+        vec!["udp0", "1h", "10%", "-", ".50%", "-", ".25%", "-", "-", ".75%"],
+    ];
+    assert_eq!(lines[..3], expected, "{text}");
+    assert!(text.contains("udp0 carries 9.6 kb/s; sent in all: announces 4.5 kB"), "{text}");
+    assert!(text.contains("10% at most"), "{text}");
+    let json: serde_json::Value =
+        serde_json::from_str(&shown(World::small(), &["status", "--json", "budget"])).unwrap();
+    assert_eq!(json["budget"][0]["ten_minutes"]["together_ppm"], 45_000);
 }
 
 #[test]

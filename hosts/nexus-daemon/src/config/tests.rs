@@ -36,6 +36,23 @@ fn every_line_that_is_commented_out_can_be_used() {
 }
 
 #[test]
+fn metrics_are_told_to_this_machine_alone() {
+    let metrics =
+        |listen: &str| parse(&format!("[metrics]\nlisten = \"{listen}\"")).map(|config| config.metrics);
+    assert_eq!(parse("").unwrap().metrics, None, "nothing is told unless somebody says so");
+    for listen in ["127.0.0.1:9464", "127.9.9.9:1", "[::1]:9464", "[::ffff:127.0.0.1]:9464"] {
+        assert_eq!(metrics(listen).unwrap(), Some(listen.parse().unwrap()));
+    }
+    for listen in ["0.0.0.0:9464", "[::]:9464", "192.0.2.1:9464", "[fe80::1]:9464"] {
+        let refusal = metrics(listen).unwrap_err();
+        assert!(refusal.starts_with("/etc/nexus.toml:2: metrics would be told at "), "{refusal}");
+        assert_eq!(refusal.lines().count(), 1, "{refusal}");
+    }
+    assert!(metrics("localhost:9464").unwrap_err().contains("is no address to tell metrics at"));
+    assert!(parse("[metrics]").unwrap_err().contains("missing field `listen`"));
+}
+
+#[test]
 fn paths_begin_where_the_file_lies() {
     let config = parse("identity = \"keys/me\"\n[[udp]]\npcap = \"x.pcap\"").unwrap();
     assert_eq!(config.identity, Path::new("/etc/keys/me"));

@@ -54,6 +54,7 @@ struct Written {
     pcap_opened: Option<PathBuf>,
     path_policy: Option<Spanned<String>>,
     answer_traces: Option<bool>,
+    metrics: Option<WrittenMetrics>,
     #[serde(default)]
     udp: Vec<Spanned<WrittenUdp>>,
     #[serde(default)]
@@ -64,6 +65,12 @@ struct Written {
     rnode: Vec<Spanned<WrittenRnode>>,
     #[serde(default)]
     serial: Vec<Spanned<WrittenSerial>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenMetrics {
+    listen: Spanned<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -166,6 +173,7 @@ pub(super) fn understand(state: &StateDir, path: &Path, text: &str) -> Result<Co
             None | Some(true) => Traces::Answered,
             Some(false) => Traces::Unanswered,
         },
+        metrics: written.metrics.as_ref().map(WrittenMetrics::address).transpose()?,
         interfaces: if interfaces.is_empty() { default.interfaces } else { interfaces },
     };
     Ok(config)
@@ -257,6 +265,27 @@ fn interfaces(written: &Written, base: &Path) -> Result<Vec<Interface>, Wrong> {
         }
     }
     Ok(all.into_iter().map(|(_, interface)| interface).collect())
+}
+
+impl WrittenMetrics {
+    /// Whoever can reach it can read it, so that is this machine.
+    fn address(&self) -> Result<SocketAddr, Wrong> {
+        let written = self.listen.get_ref();
+        match written.parse::<SocketAddr>() {
+            Ok(address) if address.ip().to_canonical().is_loopback() => Ok(address),
+            Ok(_) => Err(Wrong::new(
+                &self.listen,
+                format!(
+                    "metrics would be told at {written} to whoever asks, without a password: `listen` is an address of this machine \
+                     alone, such as \"127.0.0.1:9464\" or \"[::1]:9464\""
+                ),
+            )),
+            Err(_) => Err(Wrong::new(
+                &self.listen,
+                format!("{written:?} is no address to tell metrics at: one is written \"127.0.0.1:9464\""),
+            )),
+        }
+    }
 }
 
 impl WrittenUdp {

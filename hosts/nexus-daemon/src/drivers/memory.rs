@@ -130,6 +130,7 @@ mod tests {
             timing: Timing::Rate,
             duty: DutyCycle::UNLIMITED,
             sub_band: None,
+            overhead: 0,
             price: 0,
         }
     }

@@ -48,6 +48,7 @@ impl Pipe {
             timing: Timing::Rate,
             duty: DutyCycle::UNLIMITED,
             sub_band: None,
+            overhead: stream::framing_overhead(stream::Framing::Hdlc),
             price: 0,
         }
     }

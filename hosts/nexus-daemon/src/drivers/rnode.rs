@@ -60,6 +60,7 @@ impl Rnode {
             timing: Timing::Rate,
             duty: DutyCycle::UNLIMITED,
             sub_band: None,
+            overhead: 0,
             price: 0,
         })
     }

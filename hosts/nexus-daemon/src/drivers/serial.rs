@@ -52,6 +52,7 @@ impl Serial {
             timing: Timing::Rate,
             duty: DutyCycle::UNLIMITED,
             sub_band: None,
+            overhead: stream::framing_overhead(self.framing),
             price: 0,
         }
     }

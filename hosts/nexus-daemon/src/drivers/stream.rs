@@ -37,6 +37,15 @@ pub enum Framing {
     Kiss,
 }
 
+/// What it adds to a frame, in bytes: a flag at each end, and before it a modem's command. Bytes that are escaped are not counted: two
+/// of 256 in what is sealed.
+pub(super) const fn framing_overhead(framing: Framing) -> u16 {
+    match framing {
+        Framing::Hdlc => 2,
+        Framing::Kiss => 3,
+    }
+}
+
 /// How frames go over a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Shape {
@@ -267,6 +276,7 @@ mod tests {
                     timing: Timing::Rate,
                     duty: DutyCycle::UNLIMITED,
                     sub_band: None,
+                    overhead: 0,
                     price: 0,
                 };
                 let opening = Opening {

@@ -5,6 +5,8 @@ mod listen;
 #[cfg(test)]
 mod tests;
 
+use std::net::SocketAddr;
+
 use nexus_network::{Access, DutyCycle, Mode, Profile, Reach, Timing};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
@@ -12,6 +14,7 @@ use tokio::time::Duration;
 
 pub use super::backoff::Settings as Backoff;
 pub use super::stream::Patience;
+use super::stream::{Framing, framing_overhead};
 pub use connect::Connect;
 pub use listen::Listen;
 
@@ -43,7 +46,8 @@ impl Speech {
         Self { mode, bandwidth_bps: NOMINAL_BPS, patience }
     }
 
-    const fn profile(self) -> Profile {
+    /// What the core is told of a connection with a peer; the longer version of IP if its address is not known yet.
+    const fn profile(self, peer: Option<SocketAddr>) -> Profile {
         Profile {
             mode: self.mode,
             reach: Reach::PointToPoint,
@@ -53,9 +57,20 @@ impl Speech {
             timing: Timing::Rate,
             duty: DutyCycle::UNLIMITED,
             sub_band: None,
+            overhead: overhead(peer),
             price: 0,
         }
     }
+}
+
+/// What IP, TCP with its time stamps, and framing add to a frame that has a segment of its own, in bytes.
+const fn overhead(peer: Option<SocketAddr>) -> u16 {
+    const TCP: u16 = 20 + 12;
+    let ip = match peer {
+        Some(SocketAddr::V4(_)) => 20,
+        Some(SocketAddr::V6(_)) | None => 40,
+    };
+    ip + TCP + framing_overhead(Framing::Hdlc)
 }
 
 /// Frames leave as they are written, and a peer that vanished is noticed within two minutes.

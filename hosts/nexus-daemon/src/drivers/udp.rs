@@ -36,7 +36,7 @@ pub const NOMINAL_BPS: u64 = 10_000_000;
 /// processor busy.
 const AFTER_ERROR: tokio::time::Duration = tokio::time::Duration::from_millis(100);
 
-const fn profile(mode: Mode, reach: Reach, bandwidth_bps: u64) -> Profile {
+const fn profile(mode: Mode, reach: Reach, family: Family, bandwidth_bps: u64) -> Profile {
     Profile {
         mode,
         reach,
@@ -46,6 +46,7 @@ const fn profile(mode: Mode, reach: Reach, bandwidth_bps: u64) -> Profile {
         timing: Timing::Rate,
         duty: DutyCycle::UNLIMITED,
         sub_band: None,
+        overhead: family.overhead(),
         price: 0,
     }
 }
@@ -119,6 +120,15 @@ impl Family {
         }
     }
 
+    /// What IP and UDP put before a frame, in bytes; for a socket that speaks both versions of IP that of the longer one.
+    const fn overhead(self) -> u16 {
+        const UDP: u16 = 8;
+        match self {
+            Self::V4 => 20 + UDP,
+            Self::V6 => 40 + UDP,
+        }
+    }
+
     /// As a socket of this family writes `address`, if it can.
     fn write(self, address: SocketAddr) -> Option<SocketAddr> {
         match (self, address) {
@@ -154,7 +164,7 @@ async fn serve(socket: UdpSocket, local: SocketAddr, settings: Udp, mut line: Li
     let opening = Opening {
         name: line.name().to_owned(),
         kind: "udp",
-        profile: profile(Mode::Nexus, Reach::Addressed, bandwidth_bps),
+        profile: profile(Mode::Nexus, Reach::Addressed, family, bandwidth_bps),
         carrier: Carrier::Up,
         driver: Box::new(Sender { socket: Arc::downgrade(&socket), family, later }),
     };

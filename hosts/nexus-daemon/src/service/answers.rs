@@ -44,6 +44,7 @@ impl Service {
             Verb::Links => {
                 self.see(replier, |view| Links { links: sight::links(view) }).await;
             }
+            Verb::Budget => self.see(replier, sight::budget).await,
             Verb::Paths { after } => self.paths(replier, after.as_deref()).await,
             Verb::Path { to, policy } => self.path(replier, &to, policy).await,
             Verb::FindPath { to } => self.find_path(replier, &to).await,

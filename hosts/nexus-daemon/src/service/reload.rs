@@ -75,8 +75,10 @@ impl Service {
         }
         let after_restart = self.after_restart(&config);
         // What waits for a restart stays what it is: a later reload says so again.
-        let Config { identity, passphrase, relaying, label, pcap_opened, traces, .. } = self.config.clone();
-        self.config = Config { identity, passphrase, relaying, label, pcap_opened, traces, ..config };
+        let Config { identity, passphrase, relaying, label, pcap_opened, traces, metrics, .. } =
+            self.config.clone();
+        self.config =
+            Config { identity, passphrase, relaying, label, pcap_opened, traces, metrics, ..config };
         for change in &changes {
             tracing::info!("reloaded: {change}");
         }
@@ -91,6 +93,7 @@ impl Service {
             (config.pcap_opened != self.config.pcap_opened, "whether what links carry is recorded in clear"),
             (config.relaying != self.config.relaying, "whether others' packets are carried"),
             (config.traces != self.config.traces, "whether traces are answered"),
+            (config.metrics != self.config.metrics, "where metrics are told"),
         ];
         let sentence = |what| format!("{what} is written differently, which takes effect after a restart");
         differs.into_iter().filter(|(differs, _)| *differs).map(|(_, what)| sentence(what)).collect()

@@ -1,5 +1,6 @@
 //! What can be seen of a node, in the words of the control protocol.
 
+mod budget;
 mod paths;
 mod radio;
 
@@ -16,7 +17,9 @@ use crate::driver::Carrier;
 use crate::drivers::udp;
 use crate::host::{HostView, InterfaceStatus, MediumStatus};
 
-pub(super) use paths::{Names, Reading, count as count_paths, paths, policy_of, quote, ways};
+pub(crate) use budget::budget;
+pub(crate) use paths::count as count_paths;
+pub(super) use paths::{Names, Reading, paths, policy_of, quote, ways};
 
 /// The name of an interface; its number if it is gone.
 pub(super) fn interface_name(view: &HostView<'_>, iface: InterfaceId) -> String {
@@ -25,7 +28,7 @@ pub(super) fn interface_name(view: &HostView<'_>, iface: InterfaceId) -> String 
         .map_or_else(|| format!("({})", iface.0), |interface| interface.name.clone())
 }
 
-pub(super) fn interfaces(view: &HostView<'_>) -> Vec<Interface> {
+pub(crate) fn interfaces(view: &HostView<'_>) -> Vec<Interface> {
     let mut all: Vec<_> = view.interfaces().map(|interface| interface_of(view, interface)).collect();
     // A listener without a connection, or a connection that is not there yet.
     for medium in view.media() {
@@ -117,7 +120,7 @@ fn occurred<const N: usize>(causes: [(&str, u64); N]) -> BTreeMap<String, u64> {
 }
 
 /// What became of requests for ways.
-pub(super) fn path_requests(view: &HostView<'_>) -> BTreeMap<String, u64> {
+pub(crate) fn path_requests(view: &HostView<'_>) -> BTreeMap<String, u64> {
     let requests = view.node().network().announces().path_requests();
     occurred([
         ("asked", requests.asked),
@@ -134,7 +137,7 @@ pub(super) fn path_requests(view: &HostView<'_>) -> BTreeMap<String, u64> {
 }
 
 /// What was heard and not believed.
-pub(super) fn refusals(view: &HostView<'_>) -> BTreeMap<String, u64> {
+pub(crate) fn refusals(view: &HostView<'_>) -> BTreeMap<String, u64> {
     let network = view.node().network();
     let announces = network.announces().refusals();
     let requests = network.announces().path_requests();
@@ -225,7 +228,7 @@ const fn age_s(now: Instant, then: Instant) -> u64 {
 }
 
 /// Resident memory of this process, in bytes; 0 where the system does not say.
-pub(super) fn memory_bytes() -> u64 {
+pub(crate) fn memory_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kib =

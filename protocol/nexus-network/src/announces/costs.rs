@@ -157,6 +157,7 @@ impl Announces {
         if !self.owed.owe(outlet, *destination, telling) {
             return count(&mut self.refusals.crowded);
         }
+        self.repeat_unless_set(now, *destination);
         let timer = Timer::Costs(outlet);
         if self.deadlines.get(timer).is_none() {
             let wait = Duration::from_micros(self.random.below(GATHER.as_micros()).saturating_add(1));
@@ -276,6 +277,17 @@ impl Announces {
         Some(record(*destination, told.random_hash, told.cost, flags))
     }
 
+    /// What was said last of `destination`, if anything was.
+    pub(super) fn words(&self, destination: &DestinationHash) -> Option<CostRecord> {
+        if *destination == self.own.destination() {
+            let random_hash = self.own.current()?.random_hash;
+            let flags = flags(Standing::Offered, self.own.generation());
+            return Some(record(*destination, random_hash, CompactPathCost::ORIGIN, flags));
+        }
+        let told = self.known.get(destination)?.told?;
+        Some(record(*destination, told.random_hash, told.cost, flags(told.standing, told.generation)))
+    }
+
     /// A neighbour says what its paths cost.
     pub(super) fn heard_costs(
         &mut self,
@@ -295,6 +307,10 @@ impl Announces {
             match record.flags.standing {
                 Standing::Withdrawn => self.withdrawn(cx, record, next_hop, out),
                 Standing::Offered => self.offered(cx, record, next_hop, out),
+            }
+            let known = self.known.get(&record.destination);
+            if known.is_some_and(|known| *known.random_hash.as_bytes() == record.random_hash) {
+                self.acknowledge_later(cx.now, link, record);
             }
         }
     }
@@ -399,6 +415,15 @@ impl Pending {
     fn is_over(&self, now: Instant) -> bool {
         now.since(self.at) > PENDING_LIFE
     }
+}
+
+/// What stands beside an announce, as a record.
+pub(super) const fn record_beside(
+    destination: DestinationHash,
+    random_hash: RandomHash,
+    cost: CompactPathCost,
+) -> CostRecord {
+    record(destination, random_hash, cost, flags(Standing::Offered, Generation::FIRST))
 }
 
 fn said(record: &CostRecord) -> Said {

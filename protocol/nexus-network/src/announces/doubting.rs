@@ -4,6 +4,7 @@
 //! the destination's node proves with its key, and which go by the path that is doubted whatever else is chosen.
 //! Source: spec/network.md#paths-in-doubt.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
@@ -38,8 +39,9 @@ const PROBE_EVERY: Duration = Duration::from_secs(2);
 const PROBES_AT_ONCE: u32 = 12;
 /// A path that is distrusted is probed again after this long, doubled each time that this is in vain,
 const HOLD: Duration = Duration::from_secs(60);
-/// so often.
+/// so often; one that ever proved something, and may have lost its probes as it loses packets, less often.
 const DOUBLINGS: u8 = 6;
+const DOUBLINGS_PROVED: u8 = 2;
 /// A path whose probes were proved, or cannot be, is left alone for so long.
 const PEACE: Duration = Duration::from_secs(600);
 /// Paths in doubt. At the bound no other is looked at.
@@ -221,7 +223,7 @@ impl Announces {
         if !self.doubting.probes.take(cx.now) {
             return self.set_doubt(key, Doubt { due: cx.now.after(PROBE_EVERY), ..doubt });
         }
-        let recipient = Recipient { public: known.public, ratchet: known.ratchet };
+        let recipient = Box::new(Recipient { public: known.public, ratchet: known.ratchet });
         let number = first.saturating_add(sent.into());
         count(&mut self.doubting.counts.probes);
         let stage = DoubtStage::Probed { first, sent: sent.saturating_add(1), of };
@@ -257,7 +259,9 @@ impl Announces {
     fn distrust(&mut self, cx: Cx, key: PathKey, doubt: Doubt, out: &mut impl Sink<Effect>) {
         count(&mut self.doubting.counts.distrusted);
         let hold = HOLD.max(self.spacing_of(key).times(4));
-        let due = cx.now.after(hold.times(1_u64.wrapping_shl(doubt.times.min(DOUBLINGS).into())));
+        let was_proved = self.doubted(key).is_some_and(|entry| entry.was_proved());
+        let doublings = if was_proved { DOUBLINGS_PROVED } else { DOUBLINGS };
+        let due = cx.now.after(hold.times(1_u64.wrapping_shl(doubt.times.min(doublings).into())));
         let times = doubt.times.saturating_add(1);
         self.set_doubt(key, Doubt { stage: DoubtStage::Distrusted, due, times });
         let is_lossy = matches!(doubt.stage, DoubtStage::Probed { of, .. } if of > LOST_AT_FIRST);

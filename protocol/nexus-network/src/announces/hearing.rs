@@ -5,6 +5,7 @@ use nexus_wire::nexus::path_cost::{CompactPathCost, Generation, HopCount};
 use nexus_wire::reticulum::packet::HEADER_1_LEN;
 use nexus_wire::reticulum::{Announce, Hops, Packet, PacketType};
 
+use super::costs::record_beside;
 use super::known::{HeardAs, Judgement, Neighbour, PathState, Via, print_of};
 use super::passing::{Audience, Promise, take_promise};
 use super::routing::Said;
@@ -152,6 +153,7 @@ impl Announces {
             self.deadlines.cancel(Timer::Settle(forgotten));
         }
         self.candidate(cx, &heard.said(), heard.next_hop(), out);
+        self.acknowledge_heard(cx, heard);
         self.admit_pending(cx, destination, random_hash, out);
         out.push(Effect::Reached(Sighting {
             destination,
@@ -204,7 +206,15 @@ impl Announces {
                 self.keep_if_missing(&heard.packet, heard.hops);
             }
             self.candidate(cx, &heard.said(), heard.next_hop(), out);
+            self.acknowledge_heard(cx, heard);
             self.pass_on_what_was_an_answer(cx, heard);
+        }
+    }
+
+    fn acknowledge_heard(&mut self, cx: Cx, heard: &Heard<'_>) {
+        if let Some(link) = heard.via.link() {
+            let Announce { destination, claim, .. } = &heard.announce;
+            self.acknowledge_later(cx.now, link, &record_beside(*destination, claim.random_hash, heard.cost));
         }
     }
 

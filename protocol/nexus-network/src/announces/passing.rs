@@ -209,12 +209,17 @@ impl Announces {
             let Some(known) = self.known.get(&destination) else { continue };
             // What was heard since is passed on in any case.
             let has = self.speech.has(&destination, known.emitted_at, link);
-            let due = known.heard_at < up_at && !has;
+            let due = known.heard_at < up_at && !self.has_heard(link, &destination);
             let Some(via) = self.offered_over(&destination).filter(|_| due) else { continue };
             if self.links.leads_to_same(via, link) || !self.cache.holds(&destination) {
                 continue;
             }
             let Some(Told { cost, .. }) = self.quote_announced(cx.now, &destination) else { continue };
+            if has {
+                // It has the announce from others, and may not know of the way over this link.
+                self.owe_one(cx.now, Some(link), &destination);
+                continue;
+            }
             let Some(packet) = self.cache.take_up(&destination) else { continue };
             out.push(tell(link, destination, cost, packet));
             let len = packet.len();

@@ -80,13 +80,14 @@ impl Announces {
         policy: PathPolicy,
         except: Option<LinkId>,
     ) -> Option<Step> {
-        let best = self.best(destination, policy, except)?;
+        let (links, interfaces) = (&self.links, &self.interfaces);
+        let approach_of = |next_hop| approach_of(links, interfaces, next_hop);
+        let (path, best) = self.routes.best_named(destination, policy, except, approach_of)?;
         let (next_hop, stage) = (best.next_hop(), best.stage());
         if best.is_doubted() {
             // It goes where it may arrive, there being nothing better; whoever sent it here knows better perhaps.
             self.tell_if_withdrawn(now, except, destination);
         }
-        let path = self.routes.name(destination, next_hop);
         if let Some(entry) = self.routes.named(path) {
             entry.use_at(seconds(now));
         }

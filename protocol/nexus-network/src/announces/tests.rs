@@ -1,3 +1,4 @@
+mod acknowledging;
 mod costs;
 mod finding;
 mod graphs;
@@ -342,6 +343,7 @@ pub(super) fn profile(mode: Mode) -> Profile {
         timing: Timing::Rate,
         duty: DutyCycle::UNLIMITED,
         sub_band: None,
+        overhead: 0,
         price: 0,
     }
 }

@@ -31,12 +31,13 @@ impl Duplicates {
     pub(super) fn insert(&mut self, name: &Name) {
         let at = name.bucket(self.buckets.len());
         let Some(bucket) = self.buckets.get_mut(at) else { return };
-        let place = bucket.iter().position(|held| *held == name.print).unwrap_or(WAYS.saturating_sub(1));
-        if let Some(moved) = bucket.get_mut(..=place) {
-            moved.rotate_right(1);
-        }
-        if let Some(newest) = bucket.first_mut() {
-            *newest = name.print;
+        // Each makes way for the one before it, up to where the packet was, or to the end.
+        let mut moved = name.print;
+        for held in bucket {
+            moved = core::mem::replace(held, moved);
+            if moved == name.print {
+                break;
+            }
         }
     }
 

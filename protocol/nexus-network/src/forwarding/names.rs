@@ -8,10 +8,9 @@ use crate::hashing::HashKey;
 #[derive(Debug)]
 pub(super) struct Naming(HashKey);
 
-/// A packet, by its hash and by two numbers that follow from it: made once for each, since that is what costs.
+/// A packet, by two numbers that follow from its hash: made once for each, since that is what costs.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Name {
-    pub(super) packet: TruncatedPacketHash,
     /// Says which bucket, among however many there are.
     bucket: u64,
     /// Stands for the packet within a bucket; never zero.
@@ -26,15 +25,16 @@ impl Naming {
     /// Under which numbers a packet is kept.
     pub(super) fn name(&self, packet: TruncatedPacketHash) -> Name {
         let [bucket, print] = self.0.two_hashes(&packet.0);
-        Name { packet, bucket, print: print.max(1) }
+        Name { bucket, print: print.max(1) }
     }
 }
 
 impl Name {
     /// Its bucket, one of `0..count`; 0 if there are none.
     pub(super) fn bucket(&self, count: usize) -> usize {
-        let count = u64::try_from(count).unwrap_or(u64::MAX);
-        usize::try_from(self.bucket.checked_rem(count).unwrap_or(0)).unwrap_or(0)
+        // The share of all numbers that lies below it, of the count: a multiplication costs less than a division.
+        let count = u128::try_from(count).unwrap_or(u128::MAX);
+        usize::try_from(u128::from(self.bucket).wrapping_mul(count).wrapping_shr(64)).unwrap_or(0)
     }
 }
 

@@ -4,7 +4,6 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use nexus_machine::{Duration, Instant};
-use nexus_wire::reticulum::TruncatedPacketHash;
 
 use super::names::Name;
 use crate::links::LinkId;
@@ -26,64 +25,93 @@ pub(super) struct Came {
     pub(super) path: PathName,
 }
 
+/// What is kept of a packet beside its print.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
-    packet: TruncatedPacketHash,
-    came: Came,
     at: Instant,
+    came: Came,
+}
+
+/// Some packets. Memory answers slowly: the prints, which are compared for each packet that passes, lie together.
+#[derive(Clone, Copy, Debug)]
+struct Bucket {
+    /// Which packets. Zero is none.
+    prints: [u64; WAYS],
+    entries: [Entry; WAYS],
+}
+
+/// Where a packet has its place, or gets it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seat {
+    bucket: usize,
+    way: usize,
 }
 
 /// A table of fixed size, without allocation for any packet. In a full bucket the oldest makes room.
+///
+/// Of each packet only the print is kept: two are taken for one with a chance of 8 in 2⁶⁴.
 #[derive(Debug)]
 pub(super) struct Reverse {
-    buckets: Vec<[Option<Entry>; WAYS]>,
+    buckets: Vec<Bucket>,
 }
 
 impl Reverse {
     /// Room for `capacity` packets, rounded up to whole buckets.
     pub(super) fn new(capacity: usize) -> Self {
-        Self { buckets: vec![[None; WAYS]; capacity.div_ceil(WAYS)] }
+        let nobody = Came { from: None, went: None, path: PathName::NONE };
+        let entry = Entry { at: Instant::BOOT, came: nobody };
+        let empty = Bucket { prints: [0; WAYS], entries: [entry; WAYS] };
+        Self { buckets: vec![empty; capacity.div_ceil(WAYS)] }
+    }
+
+    /// The place of a packet: where it is, else where there is room, else where the oldest is.
+    pub(super) fn seat(&self, name: &Name) -> Seat {
+        let at = name.bucket(self.buckets.len());
+        let Some(bucket) = self.buckets.get(at) else { return Seat { bucket: at, way: 0 } };
+        let place_of = |print: u64| bucket.prints.iter().position(|held| *held == print);
+        let ages = || (0..).zip(&bucket.entries).map(|(way, entry)| (entry.at, way));
+        let oldest = || ages().min_by_key(|(at, _)| *at).map_or(0, |(_, way)| way);
+        let way = place_of(name.print).or_else(|| place_of(0)).unwrap_or_else(oldest);
+        Seat { bucket: at, way }
     }
 
     pub(super) fn insert(&mut self, name: &Name, came: Came, now: Instant) {
-        let packet = name.packet;
-        let Some(bucket) = self.bucket(name) else { return };
-        let is_it = |held: &Option<Entry>| held.as_ref().is_some_and(|entry| entry.packet == packet);
-        let place = match bucket.iter().position(is_it) {
-            Some(at) => bucket.get_mut(at),
-            // What is empty is older than anything.
-            None => bucket.iter_mut().min_by_key(|held| held.as_ref().map(|entry| entry.at)),
-        };
-        if let Some(place) = place {
-            *place = Some(Entry { packet, came, at: now });
+        self.put(self.seat(name), name, came, now);
+    }
+
+    /// Puts a packet where it belongs. Nothing may have changed since that was asked.
+    pub(super) fn put(&mut self, seat: Seat, name: &Name, came: Came, now: Instant) {
+        let Some(bucket) = self.buckets.get_mut(seat.bucket) else { return };
+        let places = (bucket.prints.get_mut(seat.way), bucket.entries.get_mut(seat.way));
+        if let (Some(print), Some(entry)) = places {
+            (*print, *entry) = (name.print, Entry { at: now, came });
         }
     }
 
     /// Takes out which way a packet came, if it went by `went`: where its first proof has to come from.
     pub(super) fn take(&mut self, name: &Name, went: Option<LinkId>, now: Instant) -> Option<Came> {
-        let fits = |entry: &mut Entry| {
-            entry.packet == name.packet && entry.came.went == went && now.since(entry.at) <= LIFE
+        let at = name.bucket(self.buckets.len());
+        let bucket = self.buckets.get_mut(at)?;
+        let fits = |(print, entry): &(&mut u64, &Entry)| {
+            **print == name.print && entry.came.went == went && now.since(entry.at) <= LIFE
         };
-        let bucket = self.bucket(name)?;
-        bucket.iter_mut().find_map(|held| held.take_if(fits)).map(|entry| entry.came)
+        let (print, entry) = bucket.prints.iter_mut().zip(&bucket.entries).find(fits)?;
+        *print = 0;
+        Some(entry.came)
     }
 
     pub(super) const fn memory_bound(&self) -> usize {
-        self.buckets.capacity().saturating_mul(size_of::<[Option<Entry>; WAYS]>())
-    }
-
-    fn bucket(&mut self, name: &Name) -> Option<&mut [Option<Entry>; WAYS]> {
-        let at = name.bucket(self.buckets.len());
-        self.buckets.get_mut(at)
+        self.buckets.capacity().saturating_mul(size_of::<Bucket>())
     }
 }
 
-const _: () = assert!(size_of::<Option<Entry>>() <= 48, "what the limits say of an entry");
+const _: () = assert!(size_of::<Bucket>() <= 32 * WAYS, "what the limits say of a packet");
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use nexus_machine::Key;
+    use nexus_wire::reticulum::TruncatedPacketHash;
 
     const LEFT: LinkId = LinkId(Key { slot: 0, generation: 0 });
     const RIGHT: LinkId = LinkId(Key { slot: 1, generation: 0 });

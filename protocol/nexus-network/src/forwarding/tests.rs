@@ -181,6 +181,7 @@ fn a_path_in_clear_carries_nothing() {
         timing: Timing::Rate,
         duty: DutyCycle::UNLIMITED,
         sub_band: None,
+        overhead: 0,
         price: 0,
     };
     node.tell(announces::Input::Up(InterfaceId(1), profile));

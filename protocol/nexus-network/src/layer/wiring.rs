@@ -10,7 +10,7 @@ use nexus_machine::{Cx, Machine as _, Sink};
 use nexus_wire::nexus::Layout as _;
 use nexus_wire::nexus::code::PriceCode;
 use nexus_wire::nexus::control::BroadcastKeyAck;
-use nexus_wire::nexus::cost::{CostList, CostRequest};
+use nexus_wire::nexus::cost::{CostAcks, CostList, CostRequest};
 use nexus_wire::nexus::frame::{FrameKind, HEADER_LEN, Head, LinkVersion, TAG_LEN};
 use nexus_wire::nexus::message::{Message, MessageKind, MessageWriter, Messages};
 use nexus_wire::nexus::traffic::{self, Class};
@@ -26,6 +26,12 @@ use crate::keys;
 use crate::links::{self, LinkId, Opened, Withheld};
 use crate::media::{self, Frame, Load, Seal};
 use crate::routes::PathPolicy;
+
+/// What is written on the frames of a message.
+struct Label {
+    load: Load,
+    about: Option<DestinationHash>,
+}
 
 impl Organs {
     pub(super) fn wire(
@@ -150,7 +156,7 @@ impl Organs {
                 self.broadcast.handle(cx, said, nerves);
             }
             A::Say { to: Outlet::Link(link), message } => {
-                self.send(cx, link, message, Load::Announces, nerves)
+                self.send(cx, link, message, Load::Announces, nerves);
             }
             A::Say { to: Outlet::Hearers(iface), message } => {
                 let said = broadcast::Input::Say { iface, about: None, message };
@@ -203,7 +209,7 @@ impl Organs {
         load: Load,
         nerves: &mut VecDeque<Nerve>,
     ) {
-        self.queue(cx, link, message, |frame| Frame { load, ..frame }, nerves);
+        self.queue(cx, link, message, Label { load, about: None }, nerves);
     }
 
     /// Queues news of a destination for a link.
@@ -215,7 +221,7 @@ impl Organs {
         about: DestinationHash,
         nerves: &mut VecDeque<Nerve>,
     ) {
-        let news = |frame| Frame { about: Some(about), load: Load::Announces, ..frame };
+        let news = Label { load: Load::Announces, about: Some(about) };
         self.queue(cx, link, message, news, nerves);
     }
 
@@ -224,16 +230,21 @@ impl Organs {
         cx: Cx,
         link: LinkId,
         message: Vec<u8>,
-        labelled: impl Fn(Frame) -> Frame,
+        Label { load, about }: Label,
         nerves: &mut VecDeque<Nerve>,
     ) {
+        if let Some(iface) = self.links.carries_whole(link, message.len()) {
+            let under = Some(Seal::Link(link));
+            let frame = Frame { iface, to: None, bytes: message, about, load, under };
+            return self.media.send(cx.now, frame, nerves);
+        }
         let mut frames = self.links.frames(link, message).peekable();
         if frames.peek().is_none() {
             drop(frames);
             return self.links.withhold();
         }
         for frame in frames {
-            self.media.handle(cx, media::Input::Send(labelled(frame)), nerves);
+            self.media.send(cx.now, Frame { about, load, ..frame }, nerves);
         }
     }
 
@@ -277,7 +288,9 @@ impl Organs {
                     self.packet(cx, link, alone, nerves);
                 }
                 MessageKind::ANNOUNCE => self.announce(cx, link, &message, nerves),
-                MessageKind::COST | MessageKind::COST_REQUEST => self.costs(cx, link, &message, nerves),
+                MessageKind::COST | MessageKind::COST_REQUEST | MessageKind::COST_ACK => {
+                    self.costs(cx, link, &message, nerves);
+                }
                 MessageKind::BROADCAST_KEY | MessageKind::BROADCAST_KEY_ACK => {
                     self.broadcast_key(cx, link, &message, nerves);
                 }
@@ -303,10 +316,14 @@ impl Organs {
 
     fn costs(&mut self, cx: Cx, link: LinkId, message: &Message<'_>, nerves: &mut VecDeque<Nerve>) {
         use announces::Input as A;
-        let input = if message.kind == MessageKind::COST {
-            message.parse::<CostList<'_>>().map(|list| A::Costs { link, records: list.records().collect() })
-        } else {
-            message.parse().map(|CostRequest { destination }| A::CostRequested { link, destination })
+        let input = match message.kind {
+            MessageKind::COST => message
+                .parse::<CostList<'_>>()
+                .map(|list| A::Costs { link, records: list.records().collect() }),
+            MessageKind::COST_ACK => message
+                .parse::<CostAcks<'_>>()
+                .map(|acks| A::CostsHeard { link, lines: acks.lines().collect() }),
+            _ => message.parse().map(|CostRequest { destination }| A::CostRequested { link, destination }),
         };
         match input {
             Ok(input) => self.announces.handle(cx, input, nerves),

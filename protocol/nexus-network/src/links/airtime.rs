@@ -249,6 +249,7 @@ mod tests {
             timing: Timing::LoRa(modulation),
             duty,
             sub_band: None,
+            overhead: 0,
             price: 0,
         }
     }

@@ -43,6 +43,8 @@ pub(super) struct Link {
     pub(super) peer: NodePublic,
     pub(super) up_at: Instant,
     pub(super) heard_at: Instant,
+    /// The deadline that the organ has set for it; never while there is none.
+    pub(super) wakes_at: Instant,
     /// The hash of the message 3 that made it, as long as its sender may not know that it arrived.
     pub(super) finish: Option<[u8; 16]>,
     /// What the peer says it calls itself in its beacons.
@@ -137,6 +139,7 @@ impl Link {
             peer,
             up_at: now,
             heard_at: now,
+            wakes_at: Instant::NEVER,
             finish,
             tag: None,
             max_frame: usize::from(pace.frame_size.min(peer_max_frame)),

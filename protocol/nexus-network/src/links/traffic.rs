@@ -89,7 +89,8 @@ impl Links {
                 return None;
             }
         };
-        let peer = self.links.get(link.0).map(|link| link.peer.node_id());
+        let peer =
+            if self.tap.is_open() { self.links.get(link.0).map(|link| link.peer.node_id()) } else { None };
         let received = self.receive_on(cx, link, header, session, from, &mut bytes, out)?;
         let plaintext = bytes.get(HEADER_LEN..received.end).unwrap_or_default();
         self.tap.note(iface, Direction::Received, peer, header, plaintext);
@@ -152,6 +153,11 @@ impl Links {
                 Err(Withheld)
             }
         }
+    }
+
+    /// On which interface a message of this length, headroom included, leaves over a link in one frame; none if it does not.
+    pub(crate) fn carries_whole(&self, id: LinkId, behind_headroom: usize) -> Option<InterfaceId> {
+        self.links.get(id.0).filter(|link| link.fits(behind_headroom)).map(|link| link.iface)
     }
 
     /// The frames that carry a message (without a length, behind headroom) over a link: one, or its fragments.

@@ -44,6 +44,15 @@ impl Queue {
         pushed
     }
 
+    /// Whether a frame need not wait: nobody does before it, and it would be taken. Then it counts as one that waited.
+    pub(super) fn lets_pass(&mut self, frame: &Frame) -> bool {
+        let passes = self.frames.is_empty() && self.frames.admits(frame.bytes.len());
+        if passes {
+            self.others = 0;
+        }
+        passes
+    }
+
     /// Whose turn it is.
     pub(super) fn front(&self) -> Option<&Frame> {
         match self.turn() {

@@ -1,4 +1,5 @@
 mod limits;
+mod metered;
 
 use super::*;
 use crate::interface::{DutyCycle, Dwell, Mode, Reach, SubBand, SubBandId, Timing};
@@ -148,6 +149,7 @@ fn media_obeys_the_laws() {
                         )
                         .unwrap(),
                         sub_band: random.chance(1, 2).then_some(SHARED),
+                        overhead: 0,
                         price: 0,
                         ..profile(if random.chance(1, 2) {
                             Access::Direct
@@ -278,6 +280,7 @@ pub(super) fn profile(access: Access) -> Profile {
         timing: Timing::Rate,
         duty: DutyCycle::UNLIMITED,
         sub_band: None,
+        overhead: 0,
         price: 0,
     }
 }

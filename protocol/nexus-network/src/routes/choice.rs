@@ -6,7 +6,7 @@ use nexus_wire::nexus::path_cost::Hop;
 use super::distance::Distance;
 use super::entry::{NextHop, RoutingEntry, Standing};
 use super::policy::{KEPT_POLICIES, Largest, Merits, PathPolicy, score};
-use super::table::{PATHS, Table};
+use super::table::{PATHS, PathName, Table};
 use crate::links::{LinkId, Trust};
 
 /// A path is no longer than this, in hops: packets and announces are not carried further.
@@ -14,7 +14,7 @@ pub const MAX_HOPS: u8 = 127;
 
 /// How readily the choice is changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stance {
+pub enum Stance {
     /// A path was learnt or lost: the best is chosen.
     Open,
     /// What is known of a path changed: only what is better by more than a quarter is chosen instead.
@@ -23,7 +23,7 @@ pub(crate) enum Stance {
 
 /// Whether the cheapest path is another than it would be if it were chosen for the first time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Habit {
+pub enum Habit {
     /// It is the best.
     None,
     /// It was kept because the best is hardly better.
@@ -32,13 +32,13 @@ pub(crate) enum Habit {
 
 /// How a next hop is reached.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Approach {
+pub struct Approach {
     /// What the hop adds to a path.
-    pub(crate) hop: Hop,
+    pub hop: Hop,
     /// How far its peer is believed to be there.
-    pub(crate) trust: Trust,
+    pub trust: Trust,
     /// How many of 255 frames are answered; none if nothing is known.
-    pub(crate) reliability: Option<u8>,
+    pub reliability: Option<u8>,
 }
 
 /// What a candidate competes with others in: links before what is in clear, where no packet goes; a peer that may be there before one that
@@ -85,7 +85,7 @@ struct Contender {
 impl Table {
     /// Judges the candidates for a destination anew, against what this node said itself. `approach_of` is the way to a neighbour,
     /// if it is there.
-    pub(crate) fn assess(
+    pub fn assess(
         &mut self,
         destination: &DestinationHash,
         distance: Option<Distance>,
@@ -140,25 +140,40 @@ impl Table {
 
     /// The best path to a destination by a policy of which the winner is kept; by another the best is looked for. None if there is
     /// none, or only one back over `except`.
-    pub(crate) fn best(
+    #[must_use]
+    pub fn best(
         &self,
         destination: &DestinationHash,
         policy: PathPolicy,
         except: Option<LinkId>,
         approach_of: impl Fn(NextHop) -> Option<Approach>,
     ) -> Option<&RoutingEntry> {
+        self.best_named(destination, policy, except, approach_of).map(|(_, best)| best)
+    }
+
+    /// The same with its name: for a packet the table is searched once.
+    pub(crate) fn best_named(
+        &self,
+        destination: &DestinationHash,
+        policy: PathPolicy,
+        except: Option<LinkId>,
+        approach_of: impl Fn(NextHop) -> Option<Approach>,
+    ) -> Option<(PathName, &RoutingEntry)> {
         let number = policy.number();
         let is_allowed = |entry: &RoutingEntry| except.is_none() || entry.next_hop().link() != except;
-        let winner = self.paths(destination).find(|entry| number.is_some_and(|number| entry.wins(number)));
-        if let Some(winner) = winner.filter(|winner| is_allowed(winner)) {
-            return Some(winner);
+        let winner =
+            self.walk(destination).find(|(_, entry)| number.is_some_and(|number| entry.wins(number)));
+        if let Some((place, winner)) = winner.filter(|(_, entry)| is_allowed(entry)) {
+            return Some((PathName(place), winner));
         }
+        let group = self.group(destination);
+        let paths = || group.places().iter().filter_map(|place| Some((PathName(*place), self.at(*place)?)));
         let rest = || {
-            let usable = self.paths(destination).filter(|entry| entry.is_usable() && is_allowed(entry));
-            usable.filter_map(|entry| {
+            let usable = paths().filter(|(_, entry)| entry.is_usable() && is_allowed(entry));
+            usable.filter_map(|(name, entry)| {
                 let approach = approach_of(entry.next_hop())?;
                 let league = League::whatever_its_age(entry, approach.trust);
-                Some((entry, entry.merits(Some(&approach)), league))
+                Some(((name, entry), entry.merits(Some(&approach)), league))
             })
         };
         let best_league = rest().map(|(.., league)| league).min();
@@ -166,10 +181,10 @@ impl Table {
         let least = inside().map(|(_, merits, _)| merits.price()).min();
         let competing = || inside().filter(|(_, merits, _)| policy.admits(merits, least));
         let largest = competing().fold(Largest::default(), |largest, (_, merits, _)| largest.with(&merits));
-        let value = |(entry, merits, _): &(&RoutingEntry, Merits, League)| {
+        let value = |((_, entry), merits, _): &((PathName, &RoutingEntry), Merits, League)| {
             (score(policy, merits, &largest), entry.metric(), entry.next_hop())
         };
-        competing().min_by_key(value).map(|(entry, ..)| entry)
+        competing().min_by_key(value).map(|(best, ..)| best)
     }
 
     /// Where packets without other wishes go.

@@ -42,7 +42,7 @@ pub struct Table {
 
 /// Where a path is held: names it until it is forgotten, and then perhaps another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PathName(u32);
+pub struct PathName(pub(super) u32);
 
 impl PathName {
     /// No path.
@@ -237,7 +237,8 @@ impl Table {
     }
 
     /// Whatever is reached by a next hop, in an order that is the same in every run.
-    pub(crate) fn over(&self, next_hop: NextHop) -> Vec<DestinationHash> {
+    #[must_use]
+    pub fn over(&self, next_hop: NextHop) -> Vec<DestinationHash> {
         self.chains.over(next_hop).filter_map(|place| self.at(place)).map(RoutingEntry::destination).collect()
     }
 
@@ -264,16 +265,18 @@ impl Table {
 
     pub(super) fn group(&self, destination: &DestinationHash) -> Group {
         let mut group = Group { places: [NOWHERE; PATHS], len: 0 };
-        let mut place = self.heads.get(self.bucket(destination)).copied().unwrap_or(NOWHERE);
-        while let Some(entry) = self.at(place) {
-            if entry.destination() == *destination {
-                group.push(place);
-            } else if group.len > 0 {
-                break;
-            }
-            place = entry.next;
-        }
+        self.walk(destination).for_each(|(place, _)| group.push(place));
         group
+    }
+
+    /// The paths to a destination with their places, one step at a time: who finds what is wanted goes no further.
+    pub(super) fn walk(&self, destination: &DestinationHash) -> impl Iterator<Item = (u32, &RoutingEntry)> {
+        let head = self.heads.get(self.bucket(destination)).copied().unwrap_or(NOWHERE);
+        let at = |place| self.at(place).map(|entry| (place, entry));
+        let chain = core::iter::successors(at(head), move |(_, entry)| at(entry.next));
+        chain
+            .skip_while(|(_, entry)| entry.destination() != *destination)
+            .take_while(|(_, entry)| entry.destination() == *destination)
     }
 
     fn bucket(&self, destination: &DestinationHash) -> usize {

@@ -152,6 +152,7 @@ fn cable() -> Profile {
         timing: Timing::Rate,
         duty: DutyCycle::UNLIMITED,
         sub_band: None,
+        overhead: 0,
         price: 0,
     }
 }

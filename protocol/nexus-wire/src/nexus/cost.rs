@@ -1,6 +1,7 @@
 //! How path costs travel: beside an announce, and between announces. Source: spec/wire.md#cost-record.
 
 use nexus_crypto::DestinationHash;
+use nexus_crypto::hash::blake3;
 
 use super::message::{Body, MessageKind};
 use super::path_cost::{CompactPathCost, Generation};
@@ -222,4 +223,99 @@ impl Layout<'_> for CostRequest {
 
 impl Body<'_> for CostRequest {
     const KIND: MessageKind = MessageKind::COST_REQUEST;
+}
+
+/// What was heard of the cost to one destination, in four bytes that tell it from what was said before and after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CostPrint(pub u32);
+
+impl CostPrint {
+    /// Of a record: the first four bytes, little-endian, of `BLAKE3("nexus cost heard v1" ‖ record)`. What an announce said is a
+    /// record of the first generation, offered over NEXUS hops. Source: spec/wire.md#cost-record.
+    #[must_use]
+    pub fn of(record: &CostRecord) -> Self {
+        let mut bytes = [0; CostRecord::LEN];
+        record.encode(&mut bytes).expect("a record has its own length");
+        let [a, b, c, d, ..] = blake3(&[b"nexus cost heard v1".as_slice(), &bytes]);
+        Self(u32::from_le_bytes([a, b, c, d]))
+    }
+}
+
+/// One line of `COST_ACK`: this is what was heard of the cost to a destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CostHeard {
+    /// Where the path leads.
+    pub destination: DestinationHash,
+    /// What was heard of it last.
+    pub print: CostPrint,
+}
+
+impl CostHeard {
+    /// Its length on the wire, in bytes.
+    pub const LEN: usize = 16 + 4;
+}
+
+impl Layout<'_> for CostHeard {
+    const NAME: &'static str = "cost-heard";
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let destination = DestinationHash(reader.array("destination")?);
+        Ok(Self { destination, print: CostPrint(reader.u32_le("print")?) })
+    }
+
+    fn write(&self, out: &mut Writer<'_>) -> Result<(), EncodeError> {
+        out.put(self.destination.as_bytes())?;
+        out.u32_le(self.print.0)
+    }
+
+    fn encoded_len(&self) -> usize {
+        Self::LEN
+    }
+}
+
+/// The body of `COST_ACK`: what was heard of costs, beside announces and in COST records, one line or more.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct CostAcks<'a> {
+    lines: &'a [[u8; CostHeard::LEN]],
+}
+
+impl<'a> CostAcks<'a> {
+    /// The lines, in the order of the wire.
+    #[must_use]
+    pub fn lines(&self) -> impl ExactSizeIterator<Item = CostHeard> + use<'a> {
+        self.lines.iter().map(|line| CostHeard::decode(line).expect("twenty bytes are a line"))
+    }
+}
+
+impl core::fmt::Debug for CostAcks<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_list().entries(self.lines()).finish()
+    }
+}
+
+impl<'a> Layout<'a> for CostAcks<'a> {
+    const NAME: &'static str = "cost-acks";
+
+    fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        let (lines, beyond) = take_rest(reader, "lines")?.as_chunks();
+        require(!lines.is_empty() && beyond.is_empty(), reader, "lines", Fault::Length)?;
+        Ok(Self { lines })
+    }
+
+    fn write(&self, out: &mut Writer<'_>) -> Result<(), EncodeError> {
+        out.put(self.lines.as_flattened())
+    }
+
+    fn encoded_len(&self) -> usize {
+        self.lines.as_flattened().len()
+    }
+}
+
+impl<'a> Body<'a> for CostAcks<'a> {
+    const KIND: MessageKind = MessageKind::COST_ACK;
+}
+
+/// A single line is a list of one.
+impl Body<'_> for CostHeard {
+    const KIND: MessageKind = MessageKind::COST_ACK;
 }

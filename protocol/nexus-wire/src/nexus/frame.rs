@@ -266,8 +266,10 @@ impl SealedHeader {
             KeyName::Broadcast(BroadcastKeyId(id)) => (FrameKind::BROADCAST, id),
         };
         let head = Head::new(LinkVersion::ONE, kind).0;
-        let ([n0, n1], [c0, c1, c2, c3]) = (name.to_le_bytes(), self.counter.to_le_bytes());
-        [head, n0, n1, c0, c1, c2, c3]
+        // Put together in a register: bytes stored one by one and read together at once are waited for.
+        let together = u64::from(self.counter) << 24 | u64::from(name) << 8 | u64::from(head);
+        let [bytes @ .., _] = together.to_le_bytes();
+        bytes
     }
 
     /// The ChaCha20-Poly1305 nonce: four zero bytes and the counter as a little-endian u64 (Noise §12).

@@ -44,6 +44,8 @@ kinds! {
     ACK = 0x0b;
     /// A request for another cost: [`super::cost::CostRequest`].
     COST_REQUEST = 0x0c;
+    /// What was heard of path costs: [`super::cost::CostAcks`].
+    COST_ACK = 0x0d;
     /// Who says all this, last in a broadcast: [`Signature`].
     SIGNATURE = 0x0f;
     /// What a gossip store holds: [`super::gossip::Summary`].

@@ -43,6 +43,7 @@ pub(super) const CABLE: Profile = Profile {
     timing: Timing::Rate,
     duty: DutyCycle::UNLIMITED,
     sub_band: None,
+    overhead: 0,
     price: 0,
 };
 

@@ -7,6 +7,8 @@ use nexus_machine::Duration;
 use serde::Serialize;
 
 use super::{FlowAccount, Ledger};
+use crate::judge::budget;
+use crate::meter::{Class, Load, Meter, Scope};
 use crate::observation::Failure;
 use crate::world::Outcome;
 use crate::worldfile::Prepared;
@@ -26,8 +28,27 @@ pub struct Report {
     pub nodes: Vec<NodeReport>,
     /// Media, in the file's order: channels, cables, networks.
     pub media: Vec<MediumReport>,
+    /// What was on media for what, by kind of media.
+    pub loads: Vec<LoadReport>,
+    /// The fullest windows of announces and gossip, one sentence each.
+    pub fullest: Vec<String>,
     /// The trace hash.
     pub trace: String,
+}
+
+/// What all senders on media of one kind had there for one purpose.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct LoadReport {
+    /// The kind of media.
+    pub media: &'static str,
+    /// The purpose.
+    pub load: String,
+    /// All bytes, with what modems put before them.
+    pub bytes: u64,
+    /// For each sender and second, in thousandths of a byte.
+    pub millibytes_per_s: u64,
+    /// The share of the time that it kept the medium busy, for each sender, in millionths.
+    pub busy_ppm: u64,
 }
 
 /// What came of one entry of traffic.
@@ -97,6 +118,7 @@ impl Report {
     pub fn new(
         prepared: &Prepared,
         ledger: &Ledger,
+        meter: &Meter,
         outcome: &Outcome,
         failures: &[(&'static str, Failure)],
     ) -> Self {
@@ -116,6 +138,8 @@ impl Report {
             traffic,
             nodes: nodes(prepared, ledger),
             media: media(prepared, ledger),
+            loads: loads(prepared, meter),
+            fullest: meter.worst().iter().map(budget::told).collect(),
             trace: outcome.trace.to_string(),
         }
     }
@@ -188,11 +212,38 @@ fn media(prepared: &Prepared, ledger: &Ledger) -> Vec<MediumReport> {
     prepared.media.iter().zip(ledger.media()).map(report).collect()
 }
 
+/// The accounts of senders on media of one class together.
+fn loads(prepared: &Prepared, meter: &Meter) -> Vec<LoadReport> {
+    let seconds = prepared.scenario.length.as_secs().max(1);
+    let mut sums: BTreeMap<(Class, Load), (u64, u64)> = BTreeMap::new();
+    let mut senders: BTreeMap<Class, u64> = BTreeMap::new();
+    for (medium, _, gauge) in meter.gauges(Scope::Sender) {
+        let class = meter.class(medium);
+        *senders.entry(class).or_default() += 1;
+        for (load, account) in gauge.accounts() {
+            let (bytes, busy_ns) = sums.entry((class, load)).or_default();
+            (*bytes, *busy_ns) = (*bytes + account.bytes, *busy_ns + account.busy_ns);
+        }
+    }
+    let report = |((class, load), (bytes, busy_ns)): ((Class, Load), (u64, u64))| {
+        let each = senders.get(&class).copied().unwrap_or(1) * seconds;
+        LoadReport {
+            media: class.name(),
+            load: load.name(),
+            bytes,
+            millibytes_per_s: bytes * 1_000 / each,
+            busy_ppm: busy_ns / (each * 1_000),
+        }
+    };
+    sums.into_iter().map(report).collect()
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}: {} s", self.world, self.duration_s)?;
         self.write_traffic(f)?;
         self.write_media(f)?;
+        self.write_loads(f)?;
         self.write_nodes(f)?;
         for failure in &self.failures {
             writeln!(f, "FAILED  {failure}")?;
@@ -267,6 +318,19 @@ impl Report {
             let airtime = Span(Some(medium.airtime_ms).filter(|airtime| *airtime > 0));
             let (name, damage) = (&medium.name, damage.join(", "));
             writeln!(f, "{name:<16} {:>8} {:>10} {airtime:>12}  {damage}", medium.frames, medium.bytes)?;
+        }
+        Ok(())
+    }
+
+    fn write_loads(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "\n{:<16} {:<18} {:>12} {:>12} {:>10}", "media", "for", "bytes", "B/s sender", "busy")?;
+        for LoadReport { media, load, bytes, millibytes_per_s, busy_ppm } in &self.loads {
+            let each = format!("{}.{:03}", millibytes_per_s / 1_000, millibytes_per_s % 1_000);
+            let busy = format!("{}.{:04} %", busy_ppm / 10_000, busy_ppm % 10_000);
+            writeln!(f, "{media:<16} {load:<18} {bytes:>12} {each:>12} {busy:>10}")?;
+        }
+        for fullest in &self.fullest {
+            writeln!(f, "fullest  {fullest}")?;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use nexus_node::Input;
 use super::{Carrier, Event, OnAir, TransmissionId, World, radio};
 use crate::actor::Actor;
 use crate::medium::endpoint;
-use crate::observation::{Damage, MediumIndex, NodeIndex, What};
+use crate::observation::{Crossing, Damage, MediumIndex, NodeIndex, What};
 
 impl<A: Actor> World<'_, '_, '_, A> {
     pub(super) fn transmit(
@@ -46,8 +46,18 @@ impl<A: Actor> World<'_, '_, '_, A> {
     }
 
     pub(super) fn transmission_ends(&mut self, medium: MediumIndex, iface: InterfaceId, frame: &OnAir) {
+        self.crossed(medium, frame);
         self.pass(medium, frame);
         self.takes(frame.transmission.sender, iface, frame.id);
+    }
+
+    /// Tells whoever wants to know that a frame is over.
+    fn crossed(&mut self, medium: MediumIndex, frame: &OnAir) {
+        let line = self.media[medium.place()].plan.line.as_ref();
+        let busy_ns = line.map_or(0, |line| line.service_ns(frame.port, frame.bytes.len()));
+        let sender = frame.transmission.sender;
+        let crossing = Crossing { at: self.now, medium, sender, busy_ns, bytes: &frame.bytes };
+        self.watch.observers.iter_mut().for_each(|observer| observer.crossed(&crossing));
     }
 
     /// Those for whom a frame is meant: its receiver, or all others without an address. Without addresses on a medium, everybody

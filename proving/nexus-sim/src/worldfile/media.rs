@@ -196,6 +196,7 @@ fn plan(
         timing: Timing::Rate,
         duty: DutyCycle::UNLIMITED,
         sub_band: None,
+        overhead: 0,
         price: 0,
     };
     let routes = nodes.iter().map(|node| names.route(*node)).collect();

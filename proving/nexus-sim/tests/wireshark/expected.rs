@@ -10,7 +10,7 @@ use nexus_wire::nexus::announce::{Extension, FieldKind};
 use nexus_wire::nexus::control::{
     Ack, BroadcastKey, BroadcastKeyAck, Congestion, Ping, Pong, Rekey, RekeyAck, Signature,
 };
-use nexus_wire::nexus::cost::{CostList, CostRequest};
+use nexus_wire::nexus::cost::{CostAcks, CostList, CostRequest};
 use nexus_wire::nexus::frame::{Frame, Head, KeyName, SealedHeader};
 use nexus_wire::nexus::gossip::{Done, Form, Items, Request, Summary};
 use nexus_wire::nexus::message::{Delimited, Message, MessageKind, Messages};
@@ -162,7 +162,7 @@ impl Shown {
         }
         match message.kind {
             MessageKind::PACKET | MessageKind::ANNOUNCE | MessageKind::FRAGMENT => self.traffic(message),
-            MessageKind::COST | MessageKind::COST_REQUEST => self.costs(message),
+            MessageKind::COST | MessageKind::COST_REQUEST | MessageKind::COST_ACK => self.costs(message),
             MessageKind::SUMMARY | MessageKind::REQUEST | MessageKind::ITEMS | MessageKind::DONE => {
                 self.gossip(message);
             }
@@ -212,6 +212,14 @@ impl Shown {
         if message.kind == MessageKind::COST_REQUEST {
             let Some(request) = self.good(message.parse::<CostRequest>()) else { return };
             return self.bytes("cost.destination", request.destination.as_bytes());
+        }
+        if message.kind == MessageKind::COST_ACK {
+            let Some(acks) = self.good(message.parse::<CostAcks<'_>>()) else { return };
+            for line in acks.lines() {
+                self.bytes("cost.destination", line.destination.as_bytes());
+                self.put("cost.print", line.print.0);
+            }
+            return;
         }
         let Some(list) = self.good(message.parse::<CostList<'_>>()) else { return };
         for record in list.records() {

@@ -41,6 +41,7 @@ pub(crate) fn place_of(name: &str) -> Place {
         "broadcast-key-ack" => Place::Recorded(|body| message(0x0a, body)),
         "ack" => Place::Recorded(|body| message(0x0b, body)),
         "cost-request" => Place::Recorded(|body| message(0x0c, body)),
+        "cost-acks" => Place::Recorded(|body| message(0x0d, body)),
         "signature" => Place::Recorded(|body| message(0x0f, body)),
         "summary" => Place::Recorded(|body| message(0x10, body)),
         "request" => Place::Recorded(|body| message(0x11, body)),

@@ -11,7 +11,10 @@ use nexus_wire::nexus::code::{BandwidthCode, PriceCode};
 use nexus_wire::nexus::control::{
     Ack, BroadcastKey, BroadcastKeyAck, Congestion, Ping, Pong, Rekey, RekeyAck, Scope, Severity, Signature,
 };
-use nexus_wire::nexus::cost::{CostBlock, CostFlags, CostList, CostRecord, CostRequest, Segments, Standing};
+use nexus_wire::nexus::cost::{
+    CostAcks, CostBlock, CostFlags, CostHeard, CostList, CostPrint, CostRecord, CostRequest, Segments,
+    Standing,
+};
 use nexus_wire::nexus::end_to_end::{Envelope, Service, SignedSender};
 use nexus_wire::nexus::frame::{
     Beacon, BeaconTag, BroadcastKeyId, Cookie, Finish, First, Frame, Head, KeyName, OtherFrame, Reply,
@@ -78,6 +81,7 @@ pub static ALL: &[Format] = &[
         == 2),
     format!(Ack, || vec![bytes(&Ack { highest: 1_000, bitmap: 0x8000_0001 })], |len| len == 8),
     format!(CostRequest, || vec![bytes(&CostRequest { destination: DESTINATION })], |len| len == 16),
+    format!(CostAcks, cost_acks, |len| len > 0 && len % 20 == 0),
     format!(Signature, || vec![bytes(&Signature(&SIGNATURE))], |len| len == 64),
     format!(Summary, summaries, |len| len >= 31),
     format!(Request, requests, |len| len >= 34 && len % 32 == 2),
@@ -187,6 +191,12 @@ fn cost_records() -> Vec<Vec<u8>> {
 
 fn cost_lists() -> Vec<Vec<u8>> {
     vec![cost_records().concat(), cost_records().swap_remove(1)]
+}
+
+fn cost_acks() -> Vec<Vec<u8>> {
+    let [one, other] = cost_record_values()
+        .map(|record| bytes(&CostHeard { destination: DESTINATION, print: CostPrint::of(&record) }));
+    vec![[&one[..], &other].concat(), other]
 }
 
 fn first_frames() -> Vec<Vec<u8>> {

@@ -34,7 +34,7 @@ impl Medium for Connect {
             let opening = Opening {
                 name: line.name().to_owned(),
                 kind: "tcp",
-                profile: settings.speech.profile(),
+                profile: settings.speech.profile(None),
                 carrier: Carrier::Down,
                 driver: Box::new(outbox),
             };

@@ -97,7 +97,7 @@ async fn serve(
     let opening = Opening {
         name: format!("{}/{peer}", line.name()),
         kind: "tcp",
-        profile: speech.profile(),
+        profile: speech.profile(Some(peer)),
         carrier: Carrier::Up,
         driver: Box::new(outbox),
     };

@@ -8,7 +8,7 @@ use nexus_network::{Endpoint, Mode, Reach};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
-use super::{AFTER_ERROR, FRAME_SIZE, NOMINAL_BPS, profile};
+use super::{AFTER_ERROR, FRAME_SIZE, Family, NOMINAL_BPS, profile};
 use crate::driver::{
     Carrier, Driver, Handed, HostGone, Line, Medium, MediumCounters, News, OpenError, Opening, Outbox,
     Outgoing, Port, Started,
@@ -81,7 +81,7 @@ async fn serve(socket: UdpSocket, peer: SocketAddr, mode: Mode, mut line: Line) 
     let opening = Opening {
         name: line.name().to_owned(),
         kind: "udp",
-        profile: profile(mode, Reach::PointToPoint, NOMINAL_BPS),
+        profile: profile(mode, Reach::PointToPoint, Family::of(peer), NOMINAL_BPS),
         carrier: Carrier::Up,
         driver: Box::new(Sender { socket: Arc::downgrade(&socket), later }),
     };

@@ -77,7 +77,7 @@ pub(in crate::service) fn paths(
 }
 
 /// How many destinations there is a way to.
-pub(in crate::service) fn count(view: &HostView<'_>) -> u64 {
+pub(crate) fn count(view: &HostView<'_>) -> u64 {
     let announces = view.node().network().announces();
     let reached = announces.known().filter(|(destination, _)| announces.path(destination).is_some());
     u64::try_from(reached.count()).unwrap_or(u64::MAX)

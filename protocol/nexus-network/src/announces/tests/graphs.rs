@@ -9,7 +9,7 @@ use alloc::format;
 use alloc::string::String;
 use core::fmt::Write as _;
 use nexus_machine::Key;
-use nexus_wire::nexus::cost::{CostList, CostRequest};
+use nexus_wire::nexus::cost::{CostAcks, CostList, CostRequest};
 use nexus_wire::nexus::frame::HEADER_LEN;
 use nexus_wire::nexus::message::{MessageKind, Messages};
 use nexus_wire::nexus::path_cost::CostCode;
@@ -580,6 +580,9 @@ fn heard(link: LinkId, bytes: &[u8], is_lie: bool) -> Input {
         let records =
             list.records().map(|record| if is_lie { CostRecord { cost: lie, ..record } } else { record });
         Input::Costs { link, records: records.collect() }
+    } else if message.kind == MessageKind::COST_ACK {
+        let acks: CostAcks<'_> = message.parse().unwrap();
+        Input::CostsHeard { link, lines: acks.lines().collect() }
     } else if message.kind == MessageKind::COST_REQUEST {
         let CostRequest { destination } = message.parse().unwrap();
         Input::CostRequested { link, destination }

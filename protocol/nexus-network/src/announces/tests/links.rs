@@ -2,6 +2,7 @@
 
 use super::*;
 use nexus_machine::Key;
+use nexus_wire::nexus::cost::{CostHeard, CostPrint};
 use nexus_wire::nexus::frame::HEADER_LEN;
 use nexus_wire::nexus::message::{Delimited, MessageKind, Messages};
 use nexus_wire::nexus::path_cost::{CostCode, HopCount};
@@ -175,7 +176,7 @@ fn a_link_that_comes_up_is_told_of_all_that_does_not_lead_through_its_peer_neare
 }
 
 #[test]
-fn what_is_said_of_others_is_said_again_three_times_but_not_to_the_slowest_links() {
+fn what_is_said_of_others_is_said_again_four_times_but_not_to_the_slowest_links() {
     let mut node = Bench::without_interfaces(&Snapshot::empty());
     for (link, peer, bps) in [(ONE, 2, FAST), (TWO, 3, 64_000), (THREE, 4, 5_000)] {
         node.tell(up(link, peer, bps));
@@ -183,7 +184,7 @@ fn what_is_said_of_others_is_said_again_three_times_but_not_to_the_slowest_links
     node.hear_on(ONE, announce_of(7, UNIX));
     assert_eq!(
         node.told_within(Duration::from_secs(400)),
-        [(TWO, 0), (THREE, 0), (TWO, 15), (TWO, 75), (TWO, 315)]
+        [(TWO, 0), (THREE, 0), (TWO, 15), (TWO, 45), (TWO, 105), (TWO, 345)]
     );
 }
 
@@ -197,16 +198,19 @@ fn what_is_said_of_oneself_is_said_again_and_a_newer_emission_takes_its_place() 
     node.tell(Input::Announce);
     assert_eq!(node.tell(Input::Durable(2)).len(), 3);
     node.now = node.now.after(Duration::from_secs(15));
-    assert_eq!(node.told_within(Duration::from_secs(400)), [(ONE, 0), (ONE, 60), (ONE, 300)]);
+    assert_eq!(node.told_within(Duration::from_secs(400)), [(ONE, 0), (ONE, 30), (ONE, 90), (ONE, 330)]);
 }
 
 #[test]
-fn what_a_link_was_told_when_it_came_up_it_is_told_again_three_times() {
+fn what_a_link_was_told_when_it_came_up_it_is_told_again_four_times() {
     let mut node = Bench::with_links();
     node.hear_on(ONE, announce_of(7, UNIX));
     node.told_within(Duration::from_secs(400));
     node.tell(up(FOUR, 5, FAST));
-    assert_eq!(node.told_within(Duration::from_secs(400)), [(FOUR, 0), (FOUR, 15), (FOUR, 75), (FOUR, 315)]);
+    assert_eq!(
+        node.told_within(Duration::from_secs(400)),
+        [(FOUR, 0), (FOUR, 15), (FOUR, 45), (FOUR, 105), (FOUR, 345)]
+    );
 }
 
 #[test]
@@ -424,7 +428,13 @@ const fn is_announce(effect: &Effect) -> bool {
 pub(super) fn input(random: &mut Stream, genuine: &[Vec<u8>]) -> Input {
     let link = [ONE, TWO, THREE, FOUR, FIVE][usize::try_from(random.below(5)).unwrap()];
     let hop = hop(random.below(200_000_000));
-    match random.below(14) {
+    match random.below(15) {
+        14 => {
+            let line = |random: &mut Stream| CostPrint::of(&any_record(random, pick_number));
+            let lines = (0..random.below(3))
+                .map(|_| CostHeard { destination: address(pick_number(random)), print: line(random) });
+            Input::CostsHeard { link, lines: lines.collect() }
+        }
         13 => {
             let trust = [Trust::Sure, Trust::Quiet, Trust::Trial, Trust::Doubted];
             let trust = trust[usize::try_from(random.below(4)).unwrap()];

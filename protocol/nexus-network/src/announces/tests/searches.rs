@@ -64,6 +64,10 @@ impl World {
             if way.last() == Some(&to) {
                 return;
             }
+            if way.len() == 1 {
+                // A packet without a path is a search.
+                self.tell(from, Input::Find { destination, motive: SearchMotive::Packet });
+            }
             self.lost_at(&way, destination);
             self.run(Duration::from_secs(15));
             ways.push(way);

@@ -77,6 +77,7 @@ pub(super) fn profile(reach: Reach, bandwidth_bps: u64, frame_size: u16) -> Prof
         timing: Timing::Rate,
         duty: DutyCycle::UNLIMITED,
         sub_band: None,
+        overhead: 0,
         price: 0,
     }
 }

@@ -314,6 +314,7 @@ pub(in crate::gossip) fn profile(bandwidth_bps: u64, reach: Reach) -> Profile {
         duty: DutyCycle::UNLIMITED,
         sub_band: None,
         price: 0,
+        overhead: 0,
     }
 }
 

@@ -25,6 +25,7 @@ fn radio() -> Profile {
         timing: Timing::LoRa(modulation),
         duty: DutyCycle::UNLIMITED,
         sub_band: None,
+        overhead: 0,
         price: 0,
     }
 }

@@ -82,6 +82,7 @@ pub(super) fn profile(reach: Reach, bandwidth_bps: u64) -> Profile {
         timing: Timing::Rate,
         duty: DutyCycle::UNLIMITED,
         sub_band: None,
+        overhead: 0,
         price: 0,
     }
 }

@@ -98,6 +98,24 @@ fn it_holds_no_more_than_it_declares_and_grows_with_what_it_holds() {
     }
 }
 
+/// An entry, its place in the chain of its next hop, and its share of the buckets: what [`Table`] is said to cost.
+#[test]
+fn a_million_paths_over_a_thousand_links_take_77_bytes_each_all_in() {
+    const PATHS: u32 = 1_000_000;
+    let fill = || {
+        let mut table = table(usize::try_from(PATHS).expect("it fits"));
+        for n in 0..PATHS {
+            let link = u16::try_from(n % 1_000).expect("it is below a thousand");
+            assert_eq!(table.put(&claim(n, link, 10), 0, 100), Put::Held);
+        }
+        table
+    };
+    let (table, held) = heap::growth_of(fill);
+    assert_eq!(table.len(), 1_000_000);
+    let each = usize::try_from(held).unwrap().div_ceil(table.len());
+    assert_eq!(each, 77, "{held} bytes in all");
+}
+
 #[test]
 fn only_feasible_paths_are_used_and_each_policy_has_its_winner() {
     let mut table = table(16);

@@ -269,7 +269,7 @@ impl Bench {
         );
         assert!(self.opened.insert(bytes.to_vec()), "opened twice");
         let up = before.iter().chain(effects.iter().filter_map(|effect| match effect {
-            Effect::Up(status) => Some(status),
+            Effect::Up(status) => Some(&**status),
             Effect::Send(_)
             | Effect::Down { .. }
             | Effect::Measured { .. }

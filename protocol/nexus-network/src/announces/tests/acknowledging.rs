@@ -1,0 +1,83 @@
+//! What was heard is acknowledged, and what was acknowledged is not said again.
+
+use super::links::{FAST, ONE, THREE, TWO, address, promised, up};
+use super::*;
+use nexus_wire::nexus::cost::{CostAcks, CostHeard, CostPrint, CostRecord};
+use nexus_wire::nexus::frame::HEADER_LEN;
+use nexus_wire::nexus::message::Messages;
+use nexus_wire::nexus::path_cost::HopCount;
+
+use crate::announces::costs::record_beside;
+
+#[test]
+fn an_announce_heard_on_a_link_is_acknowledged_there_within_seconds_and_not_on_the_slowest() {
+    let mut node = Bench::without_interfaces(&Snapshot::empty());
+    for (link, peer, bps) in [(ONE, 2, FAST), (TWO, 3, FAST), (THREE, 4, 5_000)] {
+        node.tell(up(link, peer, bps));
+    }
+    node.hear_on(ONE, announce_of(7, UNIX));
+    node.hear_on(ONE, announce_of(8, UNIX));
+    node.hear_on(THREE, announce_of(9, UNIX));
+    let acknowledged = acks(&node.wait_briefly_for_all());
+    let [(ONE, lines)] = &acknowledged[..] else { panic!("one message: {acknowledged:?}") };
+    assert_eq!(lines.len(), 2, "what came together is acknowledged together");
+    let print = |n| CostPrint::of(&said(n));
+    assert!(lines.contains(&CostHeard { destination: address(7), print: print(7) }));
+    // Another neighbour says the same: that one is answered too.
+    node.hear_on(TWO, promised(announce_of(7, UNIX)));
+    assert_eq!(acks(&node.wait_briefly_for_all()).len(), 1);
+}
+
+#[test]
+fn what_is_acknowledged_is_not_said_again_and_what_has_changed_since_is() {
+    for (heard, again) in [(true, 0), (false, 4)] {
+        let mut node = Bench::without_interfaces(&Snapshot::empty());
+        node.tell(up(ONE, 2, FAST));
+        node.tell(up(TWO, 3, FAST));
+        node.hear_on(ONE, announce_of(7, UNIX));
+        let told = node.wait_briefly_for_all();
+        assert!(told.iter().any(|effect| matches!(effect, Effect::Tell { link: TWO, .. })));
+        let mut print = CostPrint::of(&node.organ.words(&address(7)).unwrap());
+        if !heard {
+            print = CostPrint(print.0 ^ 1);
+        }
+        node.tell(Input::CostsHeard { link: TWO, lines: vec![CostHeard { destination: address(7), print }] });
+        let mut later = 0;
+        for _ in 0..40 {
+            let said = node.wait_briefly_for_all();
+            later += said.iter().filter(|effect| is_said_to(effect, TWO)).count();
+            node.now = node.now.after(Duration::from_secs(9));
+        }
+        assert_eq!(later, again, "{heard}");
+    }
+}
+
+fn is_said_to(effect: &Effect, to: LinkId) -> bool {
+    match effect {
+        Effect::Tell { link, .. } => *link == to,
+        Effect::Say { to: Outlet::Link(link), .. } => *link == to,
+        _ => false,
+    }
+}
+
+/// What [`Bench::hear_on`] says of the cost to a node.
+fn said(n: u8) -> CostRecord {
+    let bytes = announce_of(n, UNIX);
+    let packet = Packet::decode(&bytes).unwrap();
+    let announce = Announce::from_packet(&packet).unwrap();
+    record_beside(
+        announce.destination,
+        announce.claim.random_hash,
+        CompactPathCost { hops: HopCount(2), ..CompactPathCost::ORIGIN },
+    )
+}
+
+/// The acknowledgements among what is said, by link.
+fn acks(effects: &[Effect]) -> Vec<(LinkId, Vec<CostHeard>)> {
+    let ack = |effect: &Effect| {
+        let Effect::Say { to: Outlet::Link(link), message } = effect else { return None };
+        let message = Messages::new(&message[HEADER_LEN..]).next()?.ok()?;
+        Some((*link, message.parse::<CostAcks<'_>>().ok()?.lines().collect()))
+    };
+    effects.iter().filter_map(ack).collect()
+}

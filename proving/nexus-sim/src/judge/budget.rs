@@ -1,0 +1,177 @@
+//! Announces and gossip leave nine tenths of every medium to others. Source: spec/simulation.md#budget.
+
+use nexus_network::{Mode, Opened, Tapping};
+
+use crate::clock::WorldTime;
+use crate::layout::Layout;
+use crate::meter::{Meter, Scope, WINDOWS, Worst};
+use crate::observation::{Crossing, Failure, Judge, Landing, NodeIndex, Observation, Observer, Verdict};
+
+/// What announces and gossip may take together, in millionths of what a medium carries. Source: spec/simulation.md#budget.
+pub const MOST_PPM: u64 = 100_000;
+
+/// No node sends more announces and gossip by an interface that speaks links than a tenth of what the medium carries from there, in any ten
+/// minutes and in any hour, by the [meter](crate::meter) of the medium.
+#[derive(Debug)]
+pub struct Budget {
+    meter: Meter,
+}
+
+impl Budget {
+    /// A judge of this world.
+    #[must_use]
+    pub fn new(layout: &Layout) -> Self {
+        Self { meter: Meter::new(layout) }
+    }
+
+    /// The meter, and what it has counted.
+    #[must_use]
+    pub const fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    /// What was wrong, with the judge's name.
+    #[must_use]
+    pub fn failure(&self) -> Option<(&'static str, Failure)> {
+        match self.verdict() {
+            Verdict::Passed => None,
+            Verdict::Failed(failure) => Some((self.name(), failure)),
+        }
+    }
+
+    /// The fullest window that holds more than it may, if one does.
+    fn breach(&self) -> Option<Worst> {
+        let is_breach = |worst: &Worst| {
+            worst.mode == Mode::Nexus
+                && worst.scope == Scope::Sender
+                && worst.peak.ppm(worst.window) > MOST_PPM
+        };
+        self.meter.worst().into_iter().find(is_breach)
+    }
+}
+
+impl Observer for Budget {
+    fn observe(&mut self, observation: &Observation<'_>) {
+        self.meter.observe(observation);
+    }
+
+    fn landed(&mut self, landing: &Landing<'_>) {
+        self.meter.landed(landing);
+    }
+
+    fn crossed(&mut self, crossing: &Crossing<'_>) {
+        self.meter.crossed(crossing);
+    }
+
+    fn wants_opened(&self) -> Tapping {
+        self.meter.wants_opened()
+    }
+
+    fn opened(&mut self, at: WorldTime, node: NodeIndex, opened: &Opened) {
+        self.meter.opened(at, node, opened);
+    }
+}
+
+impl Judge for Budget {
+    fn name(&self) -> &'static str {
+        "budget"
+    }
+
+    fn verdict(&self) -> Verdict {
+        self.breach().map_or(Verdict::Passed, |worst| {
+            let at = worst.peak.at.unwrap_or(WorldTime::START);
+            Verdict::Failed(Failure {
+                at,
+                reason: format!("node {} sent too much: {}", worst.node.0, told(&worst)),
+            })
+        })
+    }
+}
+
+/// The fullest window of a class, in words: `cable, sender: 1.2345 % of 600 s (announces 1.2345 %) at medium 4, node 2`.
+#[must_use]
+pub fn told(worst: &Worst) -> String {
+    let Worst { class, mode, scope, window, medium, node, peak } = worst;
+    let speaks = match mode {
+        Mode::Nexus => "",
+        Mode::Reticulum => " in clear",
+    };
+    let window_us = WINDOWS[*window].as_micros();
+    let share = |busy_ns: u64| {
+        let ppm = u128::from(busy_ns) * 1_000 / u128::from(window_us);
+        format!("{}.{:04} %", ppm / 10_000, ppm % 10_000)
+    };
+    let parts: Vec<String> =
+        peak.parts.iter().map(|(load, busy_ns)| format!("{} {}", load.name(), share(*busy_ns))).collect();
+    let at = peak.at.map_or_else(String::new, |at| format!(" until {at}"));
+    format!(
+        "{}{speaks}, {}: {} of {} s{at} ({}) at medium {}, node {}",
+        class.name(),
+        scope.name(),
+        share(peak.busy_ns),
+        WINDOWS[*window].as_secs(),
+        parts.join(", "),
+        medium.0,
+        node.0
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nexus_machine::{Duration, Seed};
+    use nexus_network::InterfaceId;
+    use nexus_node::Output;
+    use nexus_wire::nexus::frame::{KeyName, SealedHeader, SessionId};
+    use nexus_wire::nexus::recording::Direction;
+
+    use crate::layout::{Shape, Speech};
+    use crate::observation::{Act, MediumIndex, What};
+
+    const NODE: NodeIndex = NodeIndex(0);
+    const COST: &[u8] = &[0x86, 7, 7, 7];
+    const PACKET: &[u8] = &[0x81, 0, 0, 0, 0, 7];
+
+    /// What a judge says of a cable on which frames of one message each kept the medium busy, each from a second on for so long.
+    fn judged(frames: &[(u64, u64, &[u8])]) -> Verdict {
+        let seed = Seed::new([7; 32]);
+        let layout = Shape::Line.layout(2, &seed).speaking(Speech::NEXUS, &seed);
+        let mut budget = Budget::new(&layout);
+        for (counter, (second, busy_ms, plaintext)) in (0..).zip(frames) {
+            let at = WorldTime::from_start(Duration::from_secs(*second));
+            let header = SealedHeader { key: KeyName::Session(SessionId::new(9).unwrap()), counter };
+            let frame = [&header.to_bytes()[..], &[0; 50]].concat();
+            let (iface, direction) = (InterfaceId(0), Direction::Sent);
+            let opened = Opened { iface, direction, peer: None, header, plaintext: plaintext.to_vec() };
+            budget.opened(at, NODE, &opened);
+            let output = Output::Transmit { iface, to: None, bytes: frame.clone() };
+            let what = What::Node { node: NODE, incarnation: 0, act: Act::Took(&output) };
+            budget.observe(&Observation { at, what });
+            let (medium, sender, busy_ns) = (MediumIndex(0), NODE, busy_ms * 1_000_000);
+            budget.crossed(&Crossing { at, medium, sender, busy_ns, bytes: &frame });
+        }
+        budget.verdict()
+    }
+
+    #[test]
+    fn a_tenth_of_ten_minutes_is_no_breach_and_a_millisecond_more_is() {
+        assert_eq!(judged(&[(1, 30_000, COST), (600, 30_000, COST)]), Verdict::Passed);
+        let Verdict::Failed(failure) = judged(&[(1, 30_000, COST), (600, 30_001, COST)]) else {
+            panic!("60.001 s of 600")
+        };
+        assert!(failure.reason.contains("10.0001 % of 600 s"), "{}", failure.reason);
+        assert_eq!(failure.at, WorldTime::from_start(Duration::from_secs(600)));
+    }
+
+    #[test]
+    fn packets_may_fill_a_cable_and_frames_that_nobody_opened_may_not() {
+        assert_eq!(judged(&[(1, 500_000, PACKET), (600, 90_000, PACKET)]), Verdict::Passed);
+        let seed = Seed::new([7; 32]);
+        let layout = Shape::Line.layout(2, &seed).speaking(Speech::NEXUS, &seed);
+        let mut budget = Budget::new(&layout);
+        let at = WorldTime::from_start(Duration::from_secs(5));
+        let (medium, busy_ns) = (MediumIndex(0), 61_000_000_000);
+        budget.crossed(&Crossing { at, medium, sender: NODE, busy_ns, bytes: &[0x94; 40] });
+        assert!(matches!(budget.verdict(), Verdict::Failed(failure) if failure.reason.contains("unopened")));
+    }
+}
