@@ -481,7 +481,6 @@ impl Announces {
         if !self.links.up(link, neighbouring) {
             return count(&mut self.refusals.links);
         }
-        self.share_out(iface);
         match self.own.current() {
             // Once it hears broadcasts it is told with all others who came.
             Some(_) if is_shared => {}

@@ -1,18 +1,16 @@
 //! What announces, costs, withdrawals and what asks for paths may spend of an interface: 3 % of its measured bandwidth.
 //!
-//! One bucket for each interface on which links run, in time on the medium; where all hear all, a node has its part of it. What waits for
-//! it is said nearest and newest first ([`speaking`](super::speaking)). Spec: spec/network.md#announce-budget.
+//! One bucket for each interface on which links run, in time on the medium. What waits for it is said nearest and newest first
+//! ([`speaking`](super::speaking)). Spec: spec/network.md#announce-budget.
 
 use alloc::collections::BTreeMap;
 
 use nexus_machine::{Duration, Instant};
 
-use crate::interface::{InterfaceId, Mode, Profile, Reach};
+use crate::interface::{InterfaceId, Mode, Profile};
 
 /// Routing takes this share of an interface's time, in percent.
 const SHARE_PERCENT: u64 = 3;
-/// and all who hear each other on a shared medium take this together: gossip has the rest of the tenth.
-const SHARED_PERCENT: u64 = 6;
 /// What of that share may be saved up.
 const SAVED: Duration = Duration::from_secs(300);
 /// What of it is there when an interface comes up for the first time: a node that starts over and over has no more of it.
@@ -46,8 +44,6 @@ struct Budget {
     measured: u64,
     /// When what was spent is made good.
     spent_until: Instant,
-    /// Among how many nodes the share is divided, this one included.
-    sharers: u64,
     state: State,
 }
 
@@ -71,7 +67,7 @@ impl Budgets {
             let measured = if profile.bandwidth_bps == 0 { 0 } else { ONE };
             let at_first = now.after(SAVED.minus(SAVED_AT_FIRST));
             let spent_until = before.map_or(at_first, |before| before.spent_until);
-            let budget = Budget { profile: *profile, measured, spent_until, sharers: 1, state: State::Up };
+            let budget = Budget { profile: *profile, measured, spent_until, state: State::Up };
             self.by_interface.insert(iface, budget);
         }
     }
@@ -80,15 +76,6 @@ impl Budgets {
         if let Some(budget) = self.by_interface.get_mut(&iface) {
             budget.state = State::Down;
         }
-    }
-
-    /// So many neighbours are linked on an interface: where all hear all, each of them has as much to say.
-    pub(super) fn share(&mut self, iface: InterfaceId, neighbours: usize) {
-        let Some(budget) = self.by_interface.get_mut(&iface) else { return };
-        budget.sharers = match budget.profile.reach {
-            Reach::Shared => u64::try_from(neighbours).unwrap_or(u64::MAX).saturating_add(1),
-            Reach::PointToPoint | Reach::Addressed => 1,
-        };
     }
 
     /// An interface carries so many bits per second.
@@ -106,9 +93,7 @@ impl Budgets {
     /// A message of so many bytes, all in, is said on `iface`.
     pub(super) fn spend(&mut self, iface: InterfaceId, now: Instant, bytes: usize) {
         let Some(budget) = self.by_interface.get_mut(&iface) else { return };
-        let hundredfold = budget.time_of(bytes).as_micros().saturating_mul(100);
-        let alone = hundredfold / SHARE_PERCENT;
-        let micros = alone.max(hundredfold.saturating_mul(budget.sharers) / SHARED_PERCENT);
+        let micros = budget.time_of(bytes).as_micros().saturating_mul(100) / SHARE_PERCENT;
         budget.spent_until = budget.spent_until.max(now).after(Duration::from_micros(micros));
     }
 
@@ -174,8 +159,8 @@ mod tests {
     }
 
     #[test]
-    fn where_all_hear_all_the_share_is_divided_and_going_down_gives_nothing_back() {
-        let profile = Profile { bandwidth_bps: 9_600, reach: Reach::Shared, ..profile(Mode::Nexus) };
+    fn going_down_gives_nothing_back() {
+        let profile = Profile { bandwidth_bps: 9_600, ..profile(Mode::Nexus) };
         let mut budgets = Budgets::default();
         budgets.up(Instant::BOOT, IFACE, &profile);
         let in_an_hour = |budgets: &mut Budgets, from: Instant| {
@@ -190,12 +175,7 @@ mod tests {
         // 2,400 bits each, 288 bit/s: 432 an hour, and a minute's worth was there at first.
         let alone = in_an_hour(&mut budgets, Instant::BOOT);
         assert!((430..445).contains(&alone), "{alone}");
-        budgets.share(IFACE, 9);
-        let hour = Instant::BOOT.after(Duration::from_secs(3_600));
-        let shared = in_an_hour(&mut budgets, hour);
-        // 6 %, divided by ten.
-        assert!((84..=90).contains(&shared), "{shared}");
-        let later = hour.after(Duration::from_secs(3_600));
+        let later = Instant::BOOT.after(Duration::from_secs(3_600));
         let busy = budgets.busy_until(IFACE, Purpose::Announce, later);
         assert!(busy.is_some());
         budgets.down(IFACE);

@@ -396,12 +396,6 @@ impl Announces {
         }
     }
 
-    /// Neighbours on an interface came or went: they share what may be said there.
-    pub(super) fn share_out(&mut self, iface: InterfaceId) {
-        let there = self.links.iter().filter(|(_, other)| other.iface == iface).count();
-        self.speech.budgets.share(iface, there);
-    }
-
     /// Whether there are so many neighbours on a channel that one of them more or less hardly counts.
     pub(super) fn is_dense(&self, iface: InterfaceId) -> bool {
         self.links.iter().filter(|(_, other)| other.iface == iface).count() >= DENSE
