@@ -455,7 +455,7 @@ impl Announces {
     }
 
     fn up(&mut self, cx: Cx, iface: InterfaceId, profile: &Profile, out: &mut impl Sink<Effect>) {
-        self.speech.up(iface, profile);
+        self.speech.up(cx.now, iface, profile);
         match profile.mode {
             Mode::Nexus => {
                 self.interfaces.remove(&iface);
@@ -476,10 +476,12 @@ impl Announces {
     }
 
     fn link_up(&mut self, cx: Cx, link: LinkId, neighbouring: Neighbouring, out: &mut impl Sink<Effect>) {
-        let is_shared = self.speech.is_shared(neighbouring.iface);
+        let iface = neighbouring.iface;
+        let is_shared = self.speech.is_shared(iface);
         if !self.links.up(link, neighbouring) {
             return count(&mut self.refusals.links);
         }
+        self.share_out(iface);
         match self.own.current() {
             // Once it hears broadcasts it is told with all others who came.
             Some(_) if is_shared => {}

@@ -129,7 +129,7 @@ pub struct Keys {
     own: NodePublic,
     /// Whether this node's own key was published: it is, with the first link.
     shown: Shown,
-    keys: BTreeMap<NodeId, Held>,
+    held: BTreeMap<NodeId, Held>,
     by_id: BTreeMap<ItemId, NodeId>,
     /// Whom a neighbour brought, by when they were named last.
     brought: BTreeMap<NodeId, BTreeMap<u64, NodeId>>,
@@ -163,7 +163,7 @@ impl Keys {
         Self {
             own,
             shown: Shown::No,
-            keys: BTreeMap::new(),
+            held: BTreeMap::new(),
             by_id: BTreeMap::new(),
             brought: BTreeMap::new(),
             peers: BTreeMap::new(),
@@ -180,19 +180,19 @@ impl Keys {
         if *node == self.own.node_id() {
             return Some(&self.own);
         }
-        self.keys.get(node).map(|held| &held.public)
+        self.held.get(node).map(|held| &held.public)
     }
 
     /// How many keys are held.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.keys.len()
+        self.held.len()
     }
 
     /// Whether none is.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
+        self.held.is_empty()
     }
 
     /// What came of the keys that neighbours said.
@@ -209,7 +209,7 @@ impl Keys {
         if self.peers.len() < self.limits.links {
             self.peers.insert(link, peer.node_id());
         }
-        if !self.keys.contains_key(&peer.node_id()) {
+        if !self.held.contains_key(&peer.node_id()) {
             self.hold(peer, id_of(&peer.verifying()), peer.node_id(), out);
         }
     }
@@ -255,7 +255,7 @@ impl Keys {
     fn hold(&mut self, public: NodePublic, id: ItemId, by: NodeId, out: &mut impl Sink<Effect>) {
         let (node, used) = (public.node_id(), self.uses);
         self.uses = self.uses.saturating_add(1);
-        self.keys.insert(node, Held { public, id, by, used });
+        self.held.insert(node, Held { public, id, by, used });
         self.by_id.insert(id, node);
         self.brought.entry(by).or_default().insert(used, node);
         out.push(Effect::Published(id));
@@ -264,7 +264,7 @@ impl Keys {
 
     /// Whether there is room for one more key: if not, one that is not kept in any case is let go.
     fn make_room(&mut self, out: &mut impl Sink<Effect>) -> bool {
-        if self.keys.len() < self.limits.keys {
+        if self.held.len() < self.limits.keys {
             return true;
         }
         let mut by_number: Vec<(usize, NodeId)> =
@@ -284,7 +284,7 @@ impl Keys {
     }
 
     fn let_go(&mut self, node: &NodeId, out: &mut impl Sink<Effect>) {
-        let Some(held) = self.keys.remove(node) else { return };
+        let Some(held) = self.held.remove(node) else { return };
         self.by_id.remove(&held.id);
         self.forget_use(&held);
         self.counts.evicted = self.counts.evicted.saturating_add(1);
@@ -301,19 +301,19 @@ impl Keys {
     }
 
     fn named(&mut self, node: &NodeId) {
-        let Some(held) = self.keys.get(node).copied() else { return };
+        let Some(held) = self.held.get(node).copied() else { return };
         self.forget_use(&held);
         let used = self.uses;
         self.uses = self.uses.saturating_add(1);
         self.brought.entry(held.by).or_default().insert(used, *node);
-        if let Some(entry) = self.keys.get_mut(node) {
+        if let Some(entry) = self.held.get_mut(node) {
             entry.used = used;
         }
     }
 
     /// A store that is full may have let something go: its state says nothing.
     fn tell_extent(&mut self, out: &mut impl Sink<Effect>) {
-        let extent = if self.keys.len() < self.limits.keys { Extent::Whole } else { Extent::Part };
+        let extent = if self.held.len() < self.limits.keys { Extent::Whole } else { Extent::Part };
         if extent != self.extent {
             self.extent = extent;
             out.push(Effect::Holds(extent));
@@ -321,7 +321,7 @@ impl Keys {
     }
 
     fn fetch(&self, to: LinkId, ids: &[ItemId], out: &mut impl Sink<Effect>) {
-        let held = ids.iter().filter_map(|id| self.keys.get(self.by_id.get(id)?));
+        let held = ids.iter().filter_map(|id| self.held.get(self.by_id.get(id)?));
         let bodies = held.map(|held| held.public.verifying().0.to_vec()).collect();
         out.push(Effect::Bodies { to, bodies });
     }
@@ -358,7 +358,7 @@ impl Machine for Keys {
 impl MemoryBound for Keys {
     fn memory_bound(&self) -> usize {
         // Nodes of ordered maps may be half empty, and one that brought a single key has a map of its own.
-        const PER_KEY: usize = 4
+        const PER_KEY: usize = 5
             * (size_of::<(NodeId, Held)>()
                 + size_of::<(ItemId, NodeId)>()
                 + size_of::<(NodeId, BTreeMap<u64, NodeId>)>())
@@ -367,6 +367,6 @@ impl MemoryBound for Keys {
         let Limits { keys, links } = self.limits;
         // Neighbours' keys are held beyond the bound.
         let held = keys.saturating_add(links).saturating_add(1);
-        held.saturating_mul(PER_KEY).saturating_add(links.saturating_mul(PER_LINK)).saturating_add(4_096)
+        held.saturating_mul(PER_KEY).saturating_add(links.saturating_mul(PER_LINK)).saturating_add(8_192)
     }
 }

@@ -119,6 +119,8 @@ enum FiguresOf {
     Links,
     /// How fast worlds run on this machine, and where the time goes.
     Speed,
+    /// What it costs two neighbours to find and to send what differs in their stores.
+    Summaries,
     /// What networks cost that have nothing to say.
     Upkeep,
 }
@@ -377,6 +379,7 @@ fn figures(of: FiguresOf) -> io::Result<ExitCode> {
     match of {
         FiguresOf::Links => write!(out, "{}", nexus_sim::figures::all())?,
         FiguresOf::Speed => nexus_sim::speed::figures(&mut out)?,
+        FiguresOf::Summaries => nexus_sim::summaries::figures(&mut out)?,
         FiguresOf::Upkeep => nexus_sim::upkeep::figures(&mut out)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -1,18 +1,22 @@
 //! What announces, costs, withdrawals and what asks for paths may spend of an interface: 3 % of its measured bandwidth.
 //!
-//! One bucket for each interface on which links run, in time on the medium. What waits for it is said nearest and newest first
-//! ([`speaking`](super::speaking)). Spec: spec/network.md#announce-budget.
+//! One bucket for each interface on which links run, in time on the medium; where all hear all, a node has its part of it. What waits for
+//! it is said nearest and newest first ([`speaking`](super::speaking)). Spec: spec/network.md#announce-budget.
 
 use alloc::collections::BTreeMap;
 
 use nexus_machine::{Duration, Instant};
 
-use crate::interface::{InterfaceId, Mode, Profile};
+use crate::interface::{InterfaceId, Mode, Profile, Reach};
 
 /// Routing takes this share of an interface's time, in percent.
 const SHARE_PERCENT: u64 = 3;
+/// and all who hear each other on a shared medium take this together: gossip has the rest of the tenth.
+const SHARED_PERCENT: u64 = 6;
 /// What of that share may be saved up.
 const SAVED: Duration = Duration::from_secs(300);
+/// What of it is there when an interface comes up for the first time: a node that starts over and over has no more of it.
+const SAVED_AT_FIRST: Duration = Duration::from_secs(120);
 /// What of that is left to costs: a path that is lost is said also where announces have spent what they may.
 const RESERVED: Duration = Duration::from_secs(60);
 /// Interfaces with a bucket, at most; on others nothing is limited, nor are there any.
@@ -42,20 +46,49 @@ struct Budget {
     measured: u64,
     /// When what was spent is made good.
     spent_until: Instant,
+    /// Among how many nodes the share is divided, this one included.
+    sharers: u64,
+    state: State,
+}
+
+/// Whether an interface is up. What was spent outlives its going down: who pulls the plug has no more of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Up,
+    Down,
 }
 
 impl Budgets {
-    pub(super) fn up(&mut self, iface: InterfaceId, profile: &Profile) {
-        self.by_interface.remove(&iface);
+    pub(super) fn up(&mut self, now: Instant, iface: InterfaceId, profile: &Profile) {
+        let before = self.by_interface.remove(&iface);
+        let is_down = |(_, budget): &(&InterfaceId, &Budget)| budget.state == State::Down;
+        if self.by_interface.len() >= INTERFACES
+            && let Some(gone) = self.by_interface.iter().find(is_down).map(|(gone, _)| *gone)
+        {
+            self.by_interface.remove(&gone);
+        }
         if profile.mode == Mode::Nexus && self.by_interface.len() < INTERFACES {
             let measured = if profile.bandwidth_bps == 0 { 0 } else { ONE };
-            let budget = Budget { profile: *profile, measured, spent_until: Instant::BOOT };
+            let at_first = now.after(SAVED.minus(SAVED_AT_FIRST));
+            let spent_until = before.map_or(at_first, |before| before.spent_until);
+            let budget = Budget { profile: *profile, measured, spent_until, sharers: 1, state: State::Up };
             self.by_interface.insert(iface, budget);
         }
     }
 
     pub(super) fn down(&mut self, iface: InterfaceId) {
-        self.by_interface.remove(&iface);
+        if let Some(budget) = self.by_interface.get_mut(&iface) {
+            budget.state = State::Down;
+        }
+    }
+
+    /// So many neighbours are linked on an interface: where all hear all, each of them has as much to say.
+    pub(super) fn share(&mut self, iface: InterfaceId, neighbours: usize) {
+        let Some(budget) = self.by_interface.get_mut(&iface) else { return };
+        budget.sharers = match budget.profile.reach {
+            Reach::Shared => u64::try_from(neighbours).unwrap_or(u64::MAX).saturating_add(1),
+            Reach::PointToPoint | Reach::Addressed => 1,
+        };
     }
 
     /// An interface carries so many bits per second.
@@ -73,7 +106,9 @@ impl Budgets {
     /// A message of so many bytes, all in, is said on `iface`.
     pub(super) fn spend(&mut self, iface: InterfaceId, now: Instant, bytes: usize) {
         let Some(budget) = self.by_interface.get_mut(&iface) else { return };
-        let micros = budget.time_of(bytes).as_micros().saturating_mul(100) / SHARE_PERCENT;
+        let hundredfold = budget.time_of(bytes).as_micros().saturating_mul(100);
+        let alone = hundredfold / SHARE_PERCENT;
+        let micros = alone.max(hundredfold.saturating_mul(budget.sharers) / SHARED_PERCENT);
         budget.spent_until = budget.spent_until.max(now).after(Duration::from_micros(micros));
     }
 
@@ -83,7 +118,8 @@ impl Budgets {
             Purpose::Announce => SAVED.minus(RESERVED),
             Purpose::Cost => SAVED,
         };
-        self.by_interface.get(&iface).map_or(Instant::BOOT, |budget| budget.spent_until.before(kept))
+        let up = self.by_interface.get(&iface).filter(|budget| budget.state == State::Up);
+        up.map_or(Instant::BOOT, |budget| budget.spent_until.before(kept))
     }
 
     /// Until when nothing may be said on `iface`, if that is so.
@@ -114,7 +150,7 @@ mod tests {
     /// How many announces of 300 bytes are said in ten hours, if as many are said as may be.
     fn in_ten_hours(bps: u64, carries: Option<u64>) -> u64 {
         let mut budgets = Budgets::default();
-        budgets.up(IFACE, &Profile { bandwidth_bps: bps, ..profile(Mode::Nexus) });
+        budgets.up(Instant::BOOT, IFACE, &Profile { bandwidth_bps: bps, ..profile(Mode::Nexus) });
         if let Some(bps) = carries {
             budgets.carries(IFACE, bps);
         }
@@ -138,9 +174,45 @@ mod tests {
     }
 
     #[test]
+    fn where_all_hear_all_the_share_is_divided_and_going_down_gives_nothing_back() {
+        let profile = Profile { bandwidth_bps: 9_600, reach: Reach::Shared, ..profile(Mode::Nexus) };
+        let mut budgets = Budgets::default();
+        budgets.up(Instant::BOOT, IFACE, &profile);
+        let in_an_hour = |budgets: &mut Budgets, from: Instant| {
+            let (mut now, mut said) = (from, 0);
+            while now < from.after(Duration::from_secs(3_600)) {
+                budgets.spend(IFACE, now, 300);
+                said += 1;
+                now = budgets.busy_until(IFACE, Purpose::Announce, now).unwrap_or(now);
+            }
+            said
+        };
+        // 2,400 bits each, 288 bit/s: 432 an hour, and a minute's worth was there at first.
+        let alone = in_an_hour(&mut budgets, Instant::BOOT);
+        assert!((430..445).contains(&alone), "{alone}");
+        budgets.share(IFACE, 9);
+        let hour = Instant::BOOT.after(Duration::from_secs(3_600));
+        let shared = in_an_hour(&mut budgets, hour);
+        // 6 %, divided by ten.
+        assert!((84..=90).contains(&shared), "{shared}");
+        let later = hour.after(Duration::from_secs(3_600));
+        let busy = budgets.busy_until(IFACE, Purpose::Announce, later);
+        assert!(busy.is_some());
+        budgets.down(IFACE);
+        assert_eq!(budgets.busy_until(IFACE, Purpose::Announce, later), None, "nothing is said there");
+        budgets.up(later, IFACE, &profile);
+        assert_eq!(budgets.busy_until(IFACE, Purpose::Announce, later), busy, "what was spent is");
+        for other in 0..40 {
+            budgets.up(later, InterfaceId(other), &profile);
+            budgets.down(InterfaceId(other));
+        }
+        assert!(budgets.by_interface.len() <= INTERFACES);
+    }
+
+    #[test]
     fn costs_have_a_minute_of_the_share_when_announces_have_none() {
         let mut budgets = Budgets::default();
-        budgets.up(IFACE, &Profile { bandwidth_bps: 9_600, ..profile(Mode::Nexus) });
+        budgets.up(Instant::BOOT, IFACE, &Profile { bandwidth_bps: 9_600, ..profile(Mode::Nexus) });
         while budgets.busy_until(IFACE, Purpose::Announce, Instant::BOOT).is_none() {
             budgets.spend(IFACE, Instant::BOOT, 300);
         }

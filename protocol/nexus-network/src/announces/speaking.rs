@@ -101,9 +101,9 @@ impl Speech {
         }
     }
 
-    pub(super) fn up(&mut self, iface: InterfaceId, profile: &Profile) {
+    pub(super) fn up(&mut self, now: Instant, iface: InterfaceId, profile: &Profile) {
         self.channels.remove(&iface);
-        self.budgets.up(iface, profile);
+        self.budgets.up(now, iface, profile);
         if profile.mode == Mode::Nexus && self.channels.len() < CHANNELS {
             let channel = Channel { profile: *profile, waiting: BTreeMap::new() };
             self.channels.insert(iface, channel);
@@ -394,6 +394,12 @@ impl Announces {
         if self.deadlines.get(timer).is_none_or(|set| at < set) {
             self.deadlines.set(timer, at);
         }
+    }
+
+    /// Neighbours on an interface came or went: they share what may be said there.
+    pub(super) fn share_out(&mut self, iface: InterfaceId) {
+        let there = self.links.iter().filter(|(_, other)| other.iface == iface).count();
+        self.speech.budgets.share(iface, there);
     }
 
     /// Whether there are so many neighbours on a channel that one of them more or less hardly counts.

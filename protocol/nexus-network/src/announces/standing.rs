@@ -56,6 +56,7 @@ impl Announces {
         let Some(iface) = self.links.get(link).map(|other| other.iface) else { return };
         let lost = NextHop::Link { iface, link };
         let instead = self.links.down(link);
+        self.share_out(iface);
         for destination in self.routes.over(lost) {
             // A link that is younger than what was said may be with a peer that started anew, and knows nothing of what it said.
             let said_s = self.routes.get(&destination, lost).map_or(0, RoutingEntry::updated_s);

@@ -4,10 +4,10 @@ use alloc::vec::Vec;
 
 use nexus_machine::{Cx, Sink};
 use nexus_wire::nexus::Layout as _;
-use nexus_wire::nexus::gossip::{Done, ItemId, Items, Request, Slice, StateHash, StoreId, Summary};
+use nexus_wire::nexus::gossip::{Done, Form, ItemId, Items, Request, StateHash, StoreId, Summary};
 use nexus_wire::nexus::message::MessageKind;
 
-use super::index::Shelf;
+use super::index::Stock;
 use super::neighbour::Neighbour;
 use super::refusals::Refused;
 use super::{Effect, Gossip};
@@ -45,7 +45,7 @@ impl Gossip {
         if !self.state_heard(cx, link, store, summary.state_hash) {
             return;
         }
-        let (Some(shelf), Some(neighbour)) = (self.index.shelf(store), self.neighbours.get_mut(&link)) else {
+        let (Some(stock), Some(neighbour)) = (self.index.stock(store), self.neighbours.get_mut(&link)) else {
             return;
         };
         if !neighbour.may_be_compared(cx.now) {
@@ -53,7 +53,8 @@ impl Gossip {
         }
         let Neighbour { talks, owed, sent, .. } = neighbour;
         let talk = talks.entry(store).or_default();
-        if summary.slice == Slice::WHOLE {
+        if summary.form == Form::Bloom {
+            // It shows all that is lacking; a sketch perhaps some of it.
             owed.forget(store);
         }
         let most = self.limits.owed;
@@ -62,14 +63,14 @@ impl Gossip {
             StateHash::NONE => sent.is_new(id),
             _ => sent.may_send(cx.now, pace.round(), id),
         };
-        let lacking = talk.comparison.hear(summary, &shelf.own(), most);
-        talk.rest = rest(summary, shelf, &lacking, most);
+        let lacking = talk.comparison.hear(summary, &stock.own(), most);
+        talk.rest = rest(summary, stock, &lacking, most).or(talk.rest);
         for id in lacking.into_iter().filter(|id| may_send(id)) {
-            if let Some((age, _)) = shelf.get(&id) {
-                owed.add(shelf.tier(), age, store, id);
+            if let Some((age, _)) = stock.get(&id) {
+                owed.add(stock.tier(), age, store, id);
             }
         }
-        let is_told = talk.said.is_some_and(|(state, _)| state == shelf.state());
+        let is_told = talk.said.is_some_and(|(state, _)| state == stock.state());
         talk.closes |= !is_told;
         self.hasten(cx.now, link);
     }
@@ -84,16 +85,16 @@ impl Gossip {
 
     /// Notes the state that a neighbour said. Says whether it is another than here.
     fn state_heard(&mut self, cx: Cx, link: LinkId, store: StoreId, state: StateHash) -> bool {
-        let (Some(shelf), Some(neighbour)) = (self.index.shelf(store), self.neighbours.get_mut(&link)) else {
+        let (Some(stock), Some(neighbour)) = (self.index.stock(store), self.neighbours.get_mut(&link)) else {
             self.refusals.count(Refused::unknown_store);
             return false;
         };
         let talk = neighbour.talks.entry(store).or_default();
         talk.heard(state);
-        if !talk.agrees(shelf) {
+        if !talk.agrees(stock) {
             return true;
         }
-        talk.note_agreement(shelf);
+        talk.note_agreement(stock);
         neighbour.owed.forget(store);
         let is_told = talk.said.is_some_and(|(said, _)| said == state);
         if !is_told {
@@ -106,17 +107,17 @@ impl Gossip {
     fn request(&mut self, cx: Cx, link: LinkId, request: &Request<'_>) {
         self.tally.heard.requests = self.tally.heard.requests.saturating_add(1);
         let (store, pace) = (request.store(), self.pace_of(link));
-        let (Some(shelf), Some(neighbour)) = (self.index.shelf(store), self.neighbours.get_mut(&link)) else {
+        let (Some(stock), Some(neighbour)) = (self.index.stock(store), self.neighbours.get_mut(&link)) else {
             return self.refusals.count(Refused::unknown_store);
         };
         for id in request.ids() {
             if !neighbour.may_request(cx.now) {
                 return self.refusals.count(Refused::hasty_request);
             }
-            if let Some((age, _)) = shelf.get(&id)
+            if let Some((age, _)) = stock.get(&id)
                 && neighbour.sent.may_repeat(cx.now, pace.round(), &id)
             {
-                neighbour.owed.add(shelf.tier(), age, store, id);
+                neighbour.owed.add(stock.tier(), age, store, id);
             }
         }
     }
@@ -124,7 +125,7 @@ impl Gossip {
     /// Items are judged by their store, as many as a neighbour may have judged.
     fn items(&mut self, cx: Cx, link: LinkId, items: &Items<'_>, out: &mut impl Sink<Effect>) {
         let store = items.store;
-        let (Some(_), Some(neighbour)) = (self.index.shelf(store), self.neighbours.get_mut(&link)) else {
+        let (Some(_), Some(neighbour)) = (self.index.stock(store), self.neighbours.get_mut(&link)) else {
             return self.refusals.count(Refused::unknown_store);
         };
         let mut taken = Vec::new();
@@ -152,26 +153,28 @@ impl Gossip {
         bad: usize,
         out: &mut impl Sink<Effect>,
     ) {
-        (0..bad).for_each(|_| self.refusals.count(Refused::bad_item));
-        let (Some(shelf), Some(neighbour)) = (self.index.shelf(store), self.neighbours.get_mut(&from)) else {
+        for _ in 0..bad {
+            self.refusals.count(Refused::bad_item);
+        }
+        let (Some(stock), Some(neighbour)) = (self.index.stock(store), self.neighbours.get_mut(&from)) else {
             return;
         };
         neighbour.was_bad(cx.now, bad);
         for id in held {
             neighbour.sent.note_held(cx.now, id);
-            if let Some((age, _)) = shelf.get(id) {
-                neighbour.owed.remove(shelf.tier(), age, store, *id);
+            if let Some((age, _)) = stock.get(id) {
+                neighbour.owed.remove(stock.tier(), age, store, *id);
             }
         }
-        neighbour.talks.entry(store).or_default().note_agreement(shelf);
+        neighbour.talks.entry(store).or_default().note_agreement(stock);
         self.speak(cx, from, out);
     }
 }
 
 /// Below which age everything is owed: to a newcomer that lacks more than can be owed at once, and holds so little that hardly anything
 /// is said in vain.
-fn rest(summary: &Summary<'_>, shelf: &Shelf, lacking: &[ItemId], most: usize) -> Option<u64> {
-    let holds_little = summary.count.saturating_mul(4) <= shelf.own().count;
-    let oldest = lacking.iter().filter_map(|id| shelf.get(id)).map(|(age, _)| age).min();
+fn rest(summary: &Summary<'_>, stock: &Stock, lacking: &[ItemId], most: usize) -> Option<u64> {
+    let holds_little = summary.count.saturating_mul(4) <= stock.own().count;
+    let oldest = lacking.iter().filter_map(|id| stock.get(id)).map(|(age, _)| age).min();
     oldest.filter(|_| holds_little && lacking.len() >= most)
 }

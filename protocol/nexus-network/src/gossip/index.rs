@@ -12,7 +12,7 @@ use crate::media::Tier;
 /// All stores.
 #[derive(Debug)]
 pub(super) struct Index {
-    shelves: BTreeMap<StoreId, Shelf>,
+    stocks: BTreeMap<StoreId, Stock>,
     /// Items, in all stores together, at most.
     capacity: usize,
     len: usize,
@@ -20,7 +20,7 @@ pub(super) struct Index {
 
 /// One store.
 #[derive(Debug)]
-pub(super) struct Shelf {
+pub(super) struct Stock {
     tier: Tier,
     extent: Extent,
     items: BTreeMap<ItemId, Item>,
@@ -46,47 +46,47 @@ const PER_ITEM: usize = 4 * (size_of::<(ItemId, Item)>() + size_of::<(u64, ItemI
 
 impl Index {
     pub(super) fn new(stores: &[(StoreId, Tier)], capacity: usize) -> Self {
-        let shelves = stores.iter().map(|(store, tier)| (*store, Shelf::new(*tier))).collect();
-        Self { shelves, capacity, len: 0 }
+        let stocks = stores.iter().map(|(store, tier)| (*store, Stock::new(*tier))).collect();
+        Self { stocks, capacity, len: 0 }
     }
 
-    pub(super) fn shelf(&self, store: StoreId) -> Option<&Shelf> {
-        self.shelves.get(&store)
+    pub(super) fn stock(&self, store: StoreId) -> Option<&Stock> {
+        self.stocks.get(&store)
     }
 
     /// The stores, by tier.
-    pub(super) fn by_tier(&self) -> impl Iterator<Item = (StoreId, &Shelf)> {
+    pub(super) fn by_tier(&self) -> impl Iterator<Item = (StoreId, &Stock)> {
         [Tier::Routing, Tier::Payment, Tier::Services, Tier::Social].into_iter().flat_map(move |tier| {
-            self.shelves
+            self.stocks
                 .iter()
-                .filter(move |(_, shelf)| shelf.tier == tier)
-                .map(|(store, shelf)| (*store, shelf))
+                .filter(move |(_, stock)| stock.tier == tier)
+                .map(|(store, stock)| (*store, stock))
         })
     }
 
     /// How many stores there are.
     pub(super) fn stores(&self) -> usize {
-        self.shelves.len()
+        self.stocks.len()
     }
 
     /// An item came. Says whether that changed anything.
     pub(super) fn add(&mut self, store: StoreId, id: ItemId, size: u16) -> Result<bool, NotIndexed> {
-        let shelf = self.shelves.get_mut(&store).ok_or(NotIndexed)?;
-        if shelf.items.contains_key(&id) {
+        let stock = self.stocks.get_mut(&store).ok_or(NotIndexed)?;
+        if stock.items.contains_key(&id) {
             return Ok(false);
         }
         if self.len >= self.capacity {
-            shelf.set_extent(Extent::Part);
+            stock.set_extent(Extent::Part);
             return Err(NotIndexed);
         }
         self.len = self.len.saturating_add(1);
-        shelf.add(id, size);
+        stock.add(id, size);
         Ok(true)
     }
 
     /// An item went. Says whether that changed anything.
     pub(super) fn remove(&mut self, store: StoreId, id: &ItemId) -> bool {
-        let is_gone = self.shelves.get_mut(&store).is_some_and(|shelf| shelf.remove(id));
+        let is_gone = self.stocks.get_mut(&store).is_some_and(|stock| stock.remove(id));
         if is_gone {
             self.len = self.len.saturating_sub(1);
         }
@@ -95,18 +95,18 @@ impl Index {
 
     /// A store holds all that it was ever given, or not.
     pub(super) fn set_extent(&mut self, store: StoreId, extent: Extent) {
-        if let Some(shelf) = self.shelves.get_mut(&store) {
-            shelf.set_extent(extent);
+        if let Some(stock) = self.stocks.get_mut(&store) {
+            stock.set_extent(extent);
         }
     }
 
     pub(super) fn memory_bound(&self) -> usize {
-        let shelves = self.shelves.len().saturating_mul(SetHash::MEMORY_BOUND.saturating_add(1_024));
-        shelves.saturating_add(self.capacity.saturating_mul(PER_ITEM))
+        let stocks = self.stocks.len().saturating_mul(SetHash::MEMORY_BOUND.saturating_add(1_024));
+        stocks.saturating_add(self.capacity.saturating_mul(PER_ITEM))
     }
 }
 
-impl Shelf {
+impl Stock {
     fn new(tier: Tier) -> Self {
         let hash = SetHash::empty();
         let state = hash.state();

@@ -4,7 +4,7 @@ use nexus_machine::{Cx, Duration, Instant, Sink};
 use nexus_wire::nexus::gossip::{StateHash, StoreId};
 
 use super::allowance::Pace;
-use super::index::Shelf;
+use super::index::Stock;
 use super::neighbour::{Neighbour, Talk};
 use super::{Effect, Gossip, Timer};
 use crate::links::LinkId;
@@ -14,6 +14,8 @@ use crate::media::Tier;
 const EARLY: Duration = Duration::from_secs(1);
 /// and not before so long after the one before it.
 const APART: Duration = Duration::from_secs(5);
+/// What was said is answered within so long, or said again.
+const ANSWERED: Duration = Duration::from_secs(10);
 /// The first round with a neighbour is within so long of its link coming up.
 const FIRST: Duration = Duration::from_secs(2);
 /// Where bytes are dear, within so long.
@@ -100,33 +102,55 @@ impl Gossip {
             }
         }
         self.speak(cx, link, out);
+        self.await_answer(cx.now, link);
+    }
+
+    /// Where bytes are not dear and what was said is to be answered, the next round is soon: a frame may be lost. If all is
+    /// well by then, nothing is said in it.
+    fn await_answer(&mut self, now: Instant, link: LinkId) {
+        let Some(neighbour) = self.neighbours.get(&link) else { return };
+        let is_awaited = |talk: &Talk| talk.pushes > 0 || talk.unanswered > 0 || talk.fruitless > 0;
+        let is_hopeless = |talk: &Talk| talk.unanswered >= UNANSWERED || talk.fruitless >= UNANSWERED;
+        let is_awaited = neighbour.talks.values().any(|talk| is_awaited(talk) && !is_hopeless(talk));
+        if is_awaited && self.pace_of(link) == Pace::Fast {
+            let soon = now.after(self.jittered(ANSWERED));
+            self.round_by(link, soon);
+        }
+    }
+
+    /// The next round with a neighbour is at `at`, if it is not before.
+    pub(super) fn round_by(&mut self, link: LinkId, at: Instant) {
+        let next = Timer::Round(link);
+        if self.deadlines.get(next).is_none_or(|set| at < set) {
+            self.deadlines.set(next, at);
+        }
     }
 
     fn turn(&mut self, now: Instant, link: LinkId, store: StoreId, pace: Pace) -> Turn {
-        let (Some(neighbour), Some(shelf)) = (self.neighbours.get_mut(&link), self.index.shelf(store)) else {
+        let (Some(neighbour), Some(stock)) = (self.neighbours.get_mut(&link), self.index.stock(store)) else {
             return Turn::Silence;
         };
-        if pace != Pace::Fast && only_answers(shelf.tier()) {
+        if pace != Pace::Fast && only_answers(stock.tier()) {
             return Turn::Silence;
         }
         let (round, sent) = (neighbour.round, &neighbour.sent);
         let talk = neighbour.talks.entry(store).or_default();
-        talk.note_agreement(shelf);
-        let said = talk.said.filter(|(state, _)| *state == shelf.state());
+        talk.note_agreement(stock);
+        let said = talk.said.filter(|(state, _)| *state == stock.state());
         if said.is_none() {
             (talk.pushes, talk.fruitless) = (0, 0);
         }
-        if talk.agrees(shelf) {
+        if talk.agrees(stock) {
             let is_fresh = said.is_some_and(|(_, at)| now.since(at) < pace.round().times(AGREED));
             return if is_fresh { Turn::Silence } else { Turn::State };
         }
         if talk.said.is_none() {
-            return if shelf.len() == 0 { Turn::Summary } else { Turn::State };
+            return if stock.len() == 0 { Turn::Summary } else { Turn::State };
         }
         if talk.is_rare(round) {
             return Turn::Silence;
         }
-        let unknown = |basis| shelf.since(basis).filter(|(_, id)| !sent.is_held(id));
+        let unknown = |basis| stock.since(basis).filter(|(_, id)| !sent.is_held(id));
         let news = talk.basis.map(|basis| unknown(basis).take(NEWS.saturating_add(1)).count());
         let on_its_way = |basis| !unknown(basis).any(|(_, id)| sent.may_send(now, pace.round(), id));
         match news {
@@ -142,15 +166,15 @@ impl Gossip {
     /// What came since both agreed is owed.
     fn owe_news(&mut self, now: Instant, link: LinkId, store: StoreId) {
         let pace = self.pace_of(link);
-        let (Some(neighbour), Some(shelf)) = (self.neighbours.get_mut(&link), self.index.shelf(store)) else {
+        let (Some(neighbour), Some(stock)) = (self.neighbours.get_mut(&link), self.index.stock(store)) else {
             return;
         };
         let Neighbour { talks, sent, owed, .. } = neighbour;
         let talk = talks.entry(store).or_default();
         let Some(basis) = talk.basis else { return };
-        for (age, id) in shelf.since(basis).filter(|(_, id)| sent.may_send(now, pace.round(), id)).take(NEWS)
+        for (age, id) in stock.since(basis).filter(|(_, id)| sent.may_send(now, pace.round(), id)).take(NEWS)
         {
-            owed.add(shelf.tier(), age, store, *id);
+            owed.add(stock.tier(), age, store, *id);
         }
         talk.pushes = talk.pushes.saturating_add(1);
         talk.closes = true;
@@ -181,14 +205,14 @@ const fn only_answers(tier: Tier) -> bool {
 
 impl Talk {
     /// Whether the neighbour said the state in which the store is.
-    pub(super) fn agrees(&self, shelf: &Shelf) -> bool {
-        shelf.state() != StateHash::NONE && self.theirs == Some(shelf.state())
+    pub(super) fn agrees(&self, stock: &Stock) -> bool {
+        stock.state() != StateHash::NONE && self.theirs == Some(stock.state())
     }
 
     /// If both agree, what comes from here on is news.
-    pub(super) fn note_agreement(&mut self, shelf: &Shelf) {
-        if self.agrees(shelf) {
-            self.basis = Some(shelf.clock());
+    pub(super) fn note_agreement(&mut self, stock: &Stock) {
+        if self.agrees(stock) {
+            self.basis = Some(stock.clock());
             self.rest = None;
             self.comparison.agreed();
             (self.pushes, self.fruitless) = (0, 0);

@@ -9,9 +9,9 @@ use nexus_wire::nexus::gossip::{Done, ItemId, ItemsBuilder, StoreId, Summary};
 use nexus_wire::nexus::message::{Body, MessageWriter};
 
 use super::allowance::Account;
-use super::index::Shelf;
+use super::index::Stock;
 use super::neighbour::{BATCH, Neighbour, Talk};
-use super::summary::{Room, bloom};
+use super::summary::Room;
 use super::{Effect, Gossip, Timer};
 use crate::links::LinkId;
 use crate::media::Tier;
@@ -71,11 +71,11 @@ impl Gossip {
             if owed.of(*store).next().is_some() {
                 continue;
             }
-            let (Some(rest), Some(shelf)) = (talk.rest.take(), self.index.shelf(*store)) else { continue };
-            for (age, id) in shelf.before(rest).take(most) {
+            let (Some(rest), Some(stock)) = (talk.rest.take(), self.index.stock(*store)) else { continue };
+            for (age, id) in stock.before(rest).take(most) {
                 talk.rest = Some(age);
                 if sent.may_send(now, round, id) {
-                    owed.add(shelf.tier(), age, *store, *id);
+                    owed.add(stock.tier(), age, *store, *id);
                 }
             }
         }
@@ -100,10 +100,10 @@ impl Gossip {
         let neighbour = self.neighbours.get(&link).filter(|neighbour| !neighbour.is_full())?;
         if let Some(store) = neighbour.owed.first_of(tier) {
             let room = self.room(link, tier).saturating_sub(ITEMS_HEAD);
-            return Some(Word::Items(pick(neighbour, self.index.shelf(store)?, store, room)));
+            return Some(Word::Items(pick(neighbour, self.index.stock(store)?, store, room)));
         }
         let closing = neighbour.talks.iter().filter(|(_, talk)| talk.closes).map(|(store, _)| *store);
-        let of_tier = |store: &StoreId| self.index.shelf(*store).is_some_and(|shelf| shelf.tier() == tier);
+        let of_tier = |store: &StoreId| self.index.stock(*store).is_some_and(|stock| stock.tier() == tier);
         closing.into_iter().find(of_tier).map(|store| Word::State(tier, store))
     }
 
@@ -129,10 +129,9 @@ impl Gossip {
         let Some(neighbour) = self.neighbours.get_mut(&link) else { return };
         match word {
             Word::Items(batch) => {
-                batch
-                    .picked
-                    .iter()
-                    .for_each(|(age, id)| neighbour.owed.remove(batch.tier, *age, batch.store, *id));
+                for (age, id) in &batch.picked {
+                    neighbour.owed.remove(batch.tier, *age, batch.store, *id);
+                }
             }
             Word::State(_, store) => neighbour.talks.entry(*store).or_default().closes = false,
             Word::Nothing | Word::Wait(_) => {}
@@ -171,7 +170,7 @@ impl Gossip {
         bodies: &[Vec<u8>],
         out: &mut impl Sink<Effect>,
     ) {
-        let Some(tier) = self.index.shelf(store).map(Shelf::tier) else { return };
+        let Some(tier) = self.index.stock(store).map(Stock::tier) else { return };
         let len =
             bodies.iter().fold(0_usize, |len, body| len.saturating_add(body.len()).saturating_add(ITEM_HEAD));
         let mut buffer = vec![0; len];
@@ -195,7 +194,7 @@ impl Gossip {
 
     /// The state of a store, which the neighbour is told with this.
     fn state(&mut self, now: Instant, link: LinkId, store: StoreId) -> Option<Done> {
-        let state_hash = self.index.shelf(store)?.state();
+        let state_hash = self.index.stock(store)?.state();
         let talk = self.neighbours.get_mut(&link)?.talks.entry(store).or_default();
         talk.closes = false;
         talk.said = Some((state_hash, now));
@@ -210,31 +209,27 @@ impl Gossip {
         store: StoreId,
         out: &mut impl Sink<Effect>,
     ) {
-        let Some(shelf) = self.index.shelf(store) else { return };
-        let (tier, count) = (shelf.tier(), shelf.own().count);
+        let Some(stock) = self.index.stock(store) else { return };
+        let (tier, count) = (stock.tier(), stock.own().count);
         let salt = self.random.next_u32();
         let room = match self.room_of_summary(now, link, tier, count) {
             Ok(room) => room,
             Err(None) => return,
             Err(Some(at)) => {
-                let timer = Timer::Round(link);
-                let sooner = self.deadlines.get(timer).is_none_or(|set| at < set);
-                return if sooner {
-                    self.deadlines.set(timer, at)
-                };
+                return self.round_by(link, at);
             }
         };
-        let (Some(shelf), Some(neighbour)) = (self.index.shelf(store), self.neighbours.get_mut(&link)) else {
+        let (Some(stock), Some(neighbour)) = (self.index.stock(store), self.neighbours.get_mut(&link)) else {
             return;
         };
         let (round, talk) = (neighbour.round, neighbour.talks.entry(store).or_default());
         if !talk.summaries.take(now) {
             return;
         }
-        talk.said = Some((shelf.state(), now));
+        talk.said = Some((stock.state(), now));
         talk.fruitless = talk.fruitless.saturating_add(1);
         talk.unanswered = talk.unanswered.saturating_add(1);
-        let messages = messages(talk, shelf, salt, room, (store, round));
+        let messages = messages(talk, stock, salt, room, (store, round));
         for plaintext in messages {
             self.tally.said.summaries = self.tally.said.summaries.saturating_add(1);
             self.say(now, link, tier, plaintext, out);
@@ -251,9 +246,8 @@ impl Gossip {
     ) -> Result<Room, Option<Instant>> {
         let max_frame = self.neighbours.get(&link).ok_or(None)?.max_frame;
         let account = self.account(link).ok_or(None)?;
-        let whole = usize::try_from(bloom::bytes_for(items)).unwrap_or(usize::MAX);
         let on_medium = |room: Room| {
-            let filter = room.filter_max().min(whole).saturating_add(Summary::HEADER_LEN).saturating_add(1);
+            let filter = room.filter_for(items).saturating_add(Summary::HEADER_LEN).saturating_add(1);
             on_medium(filter, max_frame)
         };
         let fitting = [account.summary_room(), Room::NARROWEST];
@@ -302,21 +296,21 @@ impl Gossip {
 /// What a store holds, in messages that each stand alone.
 fn messages(
     talk: &mut Talk,
-    shelf: &Shelf,
+    stock: &Stock,
     salt: u32,
     room: Room,
     (store, round): (StoreId, u32),
 ) -> Vec<Vec<u8>> {
-    let own = shelf.own();
+    let own = stock.own();
     let told = talk.comparison.tell(&own, salt, room);
     told.iter().map(|told| alone(&told.summary(store, round, &own))).collect()
 }
 
 /// Of what is owed of a store, as much as one message has room for; or one item, if that has to be cut in pieces.
-fn pick(neighbour: &Neighbour, shelf: &Shelf, store: StoreId, room: usize) -> Batch {
+fn pick(neighbour: &Neighbour, stock: &Stock, store: StoreId, room: usize) -> Batch {
     let (mut picked, mut len) = (Vec::new(), 0_usize);
     for (age, id) in neighbour.owed.of(store).take(usize::try_from(BATCH).unwrap_or(usize::MAX)) {
-        let Some((_, size)) = shelf.get(&id) else {
+        let Some((_, size)) = stock.get(&id) else {
             // It went meanwhile. Picked, it is owed no more; fetched, it is left out.
             picked.push((age, id));
             continue;
@@ -328,7 +322,7 @@ fn pick(neighbour: &Neighbour, shelf: &Shelf, store: StoreId, room: usize) -> Ba
         picked.push((age, id));
         len = longer;
     }
-    Batch { tier: shelf.tier(), store, picked, len: len.saturating_add(ITEMS_HEAD) }
+    Batch { tier: stock.tier(), store, picked, len: len.saturating_add(ITEMS_HEAD) }
 }
 
 /// What messages of so many bytes have on the medium: in one frame, or in pieces.

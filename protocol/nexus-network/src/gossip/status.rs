@@ -61,19 +61,19 @@ pub struct Tally {
 impl Gossip {
     /// The stores, by tier.
     pub fn stores(&self) -> impl Iterator<Item = StoreStatus> {
-        self.index.by_tier().map(|(store, shelf)| StoreStatus {
+        self.index.by_tier().map(|(store, stock)| StoreStatus {
             store,
-            tier: shelf.tier(),
-            items: shelf.len(),
-            extent: shelf.extent(),
-            state: shelf.state(),
+            tier: stock.tier(),
+            items: stock.len(),
+            extent: stock.extent(),
+            state: stock.state(),
         })
     }
 
     /// The neighbours, by link.
     pub fn neighbours(&self) -> impl Iterator<Item = NeighbourStatus> {
         self.neighbours.iter().map(|(link, neighbour)| {
-            let agrees = |(store, shelf)| neighbour.talks.get(&store).is_some_and(|talk| talk.agrees(shelf));
+            let agrees = |(store, stock)| neighbour.talks.get(&store).is_some_and(|talk| talk.agrees(stock));
             NeighbourStatus {
                 link: *link,
                 rounds: neighbour.round,

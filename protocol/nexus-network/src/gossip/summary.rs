@@ -66,6 +66,15 @@ impl Room {
         self.filter
     }
 
+    /// The longest filter of a message about a store of so many items, in bytes: sketches are told where they are not half as long
+    /// again as a Bloom filter.
+    #[must_use]
+    pub fn filter_for(self, items: u32) -> usize {
+        let filter = usize::try_from(bloom::bytes_for(items)).unwrap_or(usize::MAX);
+        let sketch = filter.saturating_mul(3).div_ceil(2).saturating_add(sketch::START_LEN);
+        sketch.min(self.filter)
+    }
+
     /// How many symbols of a sketch a message has room for.
     fn symbols(self) -> usize {
         self.filter.saturating_sub(sketch::START_LEN).checked_div(sketch::SYMBOL_LEN).unwrap_or_default()

@@ -23,8 +23,8 @@ pub(super) struct Want {
 impl Gossip {
     /// A store needs an item.
     pub(super) fn want(&mut self, cx: Cx, store: StoreId, id: ItemId, out: &mut impl Sink<Effect>) {
-        let Some(shelf) = self.index.shelf(store) else { return };
-        let is_new = shelf.get(&id).is_none() && !self.wants.contains_key(&(store, id));
+        let Some(stock) = self.index.stock(store) else { return };
+        let is_new = stock.get(&id).is_none() && !self.wants.contains_key(&(store, id));
         if is_new && self.wants.len() < WANTS {
             self.wants.insert((store, id), Want::default());
             self.ask(cx, store, id, out);
@@ -33,11 +33,11 @@ impl Gossip {
 
     /// Asks the next neighbour that has a share for the question. When all were asked, the item is given up.
     pub(super) fn ask(&mut self, cx: Cx, store: StoreId, id: ItemId, out: &mut impl Sink<Effect>) {
-        let (Some(want), Some(shelf)) = (self.wants.get(&(store, id)).copied(), self.index.shelf(store))
+        let (Some(want), Some(stock)) = (self.wants.get(&(store, id)).copied(), self.index.stock(store))
         else {
             return;
         };
-        let (tier, ids) = (shelf.tier(), [id.0]);
+        let (tier, ids) = (stock.tier(), [id.0]);
         let Some(request) = Request::new(store, &ids) else { return };
         let next = self.neighbours.keys().copied().find(|link| want.asked.is_none_or(|asked| *link > asked));
         let Some(link) = next else {

@@ -97,6 +97,8 @@ fn what_left_counts_until_nothing_of_it_lies_within_ten_minutes() {
     for n in 0..32 {
         account.leave(at(1_000 + n % 10), Kind::Gossip, 12_500);
     }
+    // Of 33 s, the longest frame is left to announces.
+    account.leave(at(1_009), Kind::Gossip, 12_000);
     assert!(account.allows(at(1_599), Tier::Payment, 100).is_err());
     assert!(account.allows(at(1_609), Tier::Payment, 100).is_err(), "the last of it left 600 s ago");
     assert_eq!(account.allows(at(1_610), Tier::Payment, 100), Ok(()));

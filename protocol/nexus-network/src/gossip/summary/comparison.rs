@@ -4,6 +4,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
 
+use nexus_wire::nexus::frame::SEALED_OVERHEAD;
 use nexus_wire::nexus::gossip::{Form, ItemId, Slice, StateHash, StoreId, Summary};
 
 use super::marks::in_slice;
@@ -23,8 +24,16 @@ pub struct Comparison {
     told: Option<Telling>,
     /// The neighbour's row that was heard last.
     heard: Option<Hearing>,
-    /// Which slice comes next, if there are several.
-    turn: u8,
+    /// The turn over the slices that goes on.
+    turn: Option<Turn>,
+}
+
+/// A turn over all slices, under one salt.
+#[derive(Clone, Copy, Debug)]
+struct Turn {
+    salt: u32,
+    slices: u8,
+    next: u8,
 }
 
 /// A row of symbols on its way to the neighbour.
@@ -86,8 +95,8 @@ impl Told {
         Summary { store, round, state_hash, count, salt, form, slice, filter: self.filter.as_slice() }
     }
 
-    const fn bloom(salt: u32, filter: Vec<u8>) -> Self {
-        Self { salt, form: Form::Bloom, slice: Slice::WHOLE, filter }
+    const fn bloom(salt: u32, slice: Slice, filter: Vec<u8>) -> Self {
+        Self { salt, form: Form::Bloom, slice, filter }
     }
 
     const fn sketch(salt: u32, slice: Slice, filter: Vec<u8>) -> Self {
@@ -105,7 +114,7 @@ impl Comparison {
     /// Nothing is known of the neighbour.
     #[must_use]
     pub const fn new() -> Self {
-        Self { expected: AT_FIRST, told: None, heard: None, turn: 0 }
+        Self { expected: AT_FIRST, told: None, heard: None, turn: None }
     }
 
     /// The neighbour holds the same: what was between the two is forgotten.
@@ -124,20 +133,13 @@ impl Comparison {
     where
         I: Iterator<Item = &'a ItemId> + Clone,
     {
-        let whole = bytes(bloom::bytes_for(own.count));
         let symbols = sketch::symbols_for(self.expected);
-        if own.count == 0
-            || whole <= room.filter && whole <= bytes(symbols).saturating_mul(sketch::SYMBOL_LEN)
-        {
+        if filters_cost(own.count, room) <= symbols_cost(symbols, room) {
             self.told = None;
-            return vec![Told::bloom(salt, bloom::filter(own.ids.clone(), salt, Slice::WHOLE, whole))];
+            return self.filters(own, salt, room);
         }
         if self.waits(own.state_hash) {
-            return vec![Told::sketch(
-                salt,
-                Slice::WHOLE,
-                sketch::filter([].iter(), salt, Slice::WHOLE, 0..0),
-            )];
+            return vec![Told::sketch(salt, Slice::WHOLE, sketch::nothing())];
         }
         let (telling, places) = self.goes_on(own.state_hash, symbols, room).unwrap_or_else(|| {
             let telling = self.begin(own.state_hash, salt, symbols, room);
@@ -145,14 +147,31 @@ impl Comparison {
         });
         self.told = Some(telling);
         let per_message = u16::try_from(room.symbols()).unwrap_or(u16::MAX).max(1);
-        let starts = places.clone().step_by(usize::from(per_message));
-        starts
-            .map(|start| {
-                let end = start.saturating_add(per_message).min(places.end);
-                let filter = sketch::filter(own.ids.clone(), telling.salt, telling.slice, start..end);
-                Told::sketch(telling.salt, telling.slice, filter)
+        let filters = sketch::filters(own.ids.clone(), telling.salt, telling.slice, places, per_message);
+        filters.map(|filter| Told::sketch(telling.salt, telling.slice, filter)).collect()
+    }
+
+    /// Bloom filters of as many slices as a round has room for.
+    fn filters<'a, I>(&mut self, own: &Own<I>, salt: u32, room: Room) -> Vec<Told>
+    where
+        I: Iterator<Item = &'a ItemId> + Clone,
+    {
+        let slices = bloom::slices_for(own.count, room.filter);
+        let each = bytes(bloom::bytes_for(own.count).div_ceil(u32::from(slices))).min(room.filter);
+        (0..usize::from(slices).min(room.messages))
+            .map(|_| {
+                let (slice, salt) = self.next_slice(salt, slices);
+                Told::bloom(salt, slice, bloom::filter(own.ids.clone(), salt, slice, each))
             })
             .collect()
+    }
+
+    /// The slice whose turn it is, of so many, and the salt of the turn: `salt` if one begins.
+    fn next_slice(&mut self, salt: u32, slices: u8) -> (Slice, u32) {
+        let turn = self.turn.filter(|turn| turn.slices == slices && turn.next < slices);
+        let turn = turn.unwrap_or(Turn { salt, slices, next: 0 });
+        self.turn = Some(Turn { next: turn.next.saturating_add(1), ..turn });
+        (Slice::new(turn.next, slices).unwrap_or(Slice::WHOLE), turn.salt)
     }
 
     /// Whether the neighbour's row is to be heard to its end first. If both wait for more, the one of the higher state hash does.
@@ -162,10 +181,10 @@ impl Comparison {
         })
     }
 
-    /// How the row that was told goes on, if it can: the store is as it was, the neighbour did not find all, and there is more.
+    /// How the row that was told goes on: if the neighbour waits for that, the store is as it was, and there is more.
     fn goes_on(&self, state_hash: StateHash, symbols: u32, room: Room) -> Option<(Telling, Range<u16>)> {
-        let told = self.told.filter(|told| told.state_hash == state_hash && told.next < SYMBOLS_MAX)?;
-        if told.wanted == Wanted::Nothing && told.slice.count() > 1 {
+        let told = self.told.filter(|told| told.wanted == Wanted::More && told.state_hash == state_hash)?;
+        if told.next >= SYMBOLS_MAX {
             return None;
         }
         let each = symbols.div_ceil(u32::from(told.slice.count()));
@@ -180,14 +199,7 @@ impl Comparison {
         let capacity = capacity(room);
         let slices = symbols.div_ceil(u32::from(capacity)).clamp(1, u32::from(Slice::MAX_COUNT));
         let slices = u8::try_from(slices).unwrap_or(Slice::MAX_COUNT);
-        let same = self.told.filter(|told| told.slice.count() == slices);
-        self.turn = if same.is_some() { self.turn.saturating_add(1) } else { 0 };
-        let (index, salt) = match same {
-            Some(told) if self.turn < slices => (self.turn, told.salt),
-            Some(_) | None => (0, salt),
-        };
-        self.turn = index;
-        let slice = Slice::new(index, slices).unwrap_or(Slice::WHOLE);
+        let (slice, salt) = self.next_slice(salt, slices);
         let each = symbols.div_ceil(u32::from(slices));
         let next = u16::try_from(each).unwrap_or(u16::MAX).min(capacity);
         Telling { salt, state_hash, slice, next, wanted: Wanted::Nothing }
@@ -216,10 +228,10 @@ impl Comparison {
         self.heard = None;
         let (salt, slice) = (summary.salt, summary.slice);
         let (ids, lacking) = at_most(bloom::missing(summary.filter, own.ids.clone(), salt, slice), most);
-        if slice == Slice::WHOLE {
-            let lacked = summary.count.saturating_sub(own.count.saturating_sub(lacking));
-            self.expected = lacking.saturating_add(lacked).max(1);
-        }
+        let lacking = lacking.saturating_mul(u32::from(slice.count()));
+        let lacked = summary.count.saturating_sub(own.count.saturating_sub(lacking));
+        let differences = lacking.saturating_add(lacked);
+        self.expect(slice, differences);
         ids
     }
 
@@ -242,10 +254,18 @@ impl Comparison {
         let mut rest = heard.row.clone();
         own_in_slice().for_each(|(_, marks)| rest.toggle(Item::called(marks.name())));
         let Peeled { names, explained } = rest.peel();
-        self.expect(&names, explained, &heard);
+        let count = |items: usize| {
+            u32::try_from(items).unwrap_or(u32::MAX).saturating_mul(u32::from(summary.slice.count()))
+        };
         heard.end = match explained {
-            Explained::Whole => End::In(summary.round),
-            Explained::Part => End::Ahead,
+            Explained::Whole => {
+                self.expect(summary.slice, count(names.len()));
+                End::In(summary.round)
+            }
+            Explained::Part => {
+                self.expected = self.expected.max(count(heard.row.len()));
+                End::Ahead
+            }
         };
         let full = heard.row.len() >= usize::from(SYMBOLS_MAX);
         self.heard = Some(heard);
@@ -264,25 +284,43 @@ impl Comparison {
         begun.unwrap_or_else(|| Hearing { salt, state_hash, slice, row: Row::default(), end: End::Ahead })
     }
 
-    /// How much differs, by what came out of a row.
-    fn expect(&mut self, names: &[u64], explained: Explained, heard: &Hearing) {
-        let slices = u32::from(heard.slice.count());
-        let count = |items: usize| u32::try_from(items).unwrap_or(u32::MAX).saturating_mul(slices);
-        self.expected = match explained {
-            Explained::Whole if heard.slice == Slice::WHOLE => count(names.len()),
-            Explained::Whole => self.expected.midpoint(count(names.len())),
-            Explained::Part => self.expected.max(count(heard.row.len())),
-        }
-        .max(1);
+    /// How much differs, as far as `slice` shows: a slice among others shows it roughly.
+    fn expect(&mut self, slice: Slice, differences: u32) {
+        let differences =
+            if slice == Slice::WHOLE { differences } else { self.expected.midpoint(differences) };
+        self.expected = differences.max(1);
     }
 
     /// The neighbour heard a row and waits for more of it.
     fn more_is_wanted(&mut self) {
-        let Some(told) = &mut self.told else { return };
+        let Some(told) = &mut self.told else {
+            // Both wait for what the other does not tell, since messages were lost.
+            self.heard = None;
+            return;
+        };
         told.wanted = Wanted::More;
         let symbols = u32::from(told.next).saturating_mul(u32::from(told.slice.count()));
         self.expected = self.expected.max(symbols);
     }
+}
+
+/// What stands around the filter of a message: the seal, the message's head, the header.
+const AROUND: usize = SEALED_OVERHEAD.saturating_add(3).saturating_add(Summary::HEADER_LEN);
+
+/// About what it costs in bytes to tell each other a store of so many items in Bloom filters: the second of the two filters,
+/// that of the one who then lacks nothing, is needed as often as not.
+fn filters_cost(items: u32, room: Room) -> usize {
+    let filters = bytes(bloom::bytes_for(items));
+    let messages = filters.div_ceil(room.filter.max(1)).max(1);
+    filters.saturating_add(messages.saturating_mul(AROUND)).saturating_mul(3) / 2
+}
+
+/// About what so many symbols cost: where a round holds no more than a message, each is answered by one that says go on.
+fn symbols_cost(symbols: u32, room: Room) -> usize {
+    let messages = bytes(symbols).div_ceil(room.symbols().max(1));
+    let asked = if room.messages > 1 { 1 } else { messages };
+    let around = messages.saturating_add(asked).saturating_mul(AROUND);
+    bytes(symbols).saturating_mul(sketch::SYMBOL_LEN).saturating_add(around)
 }
 
 /// How many symbols a round has room for.

@@ -30,21 +30,30 @@ pub fn symbols_for(differences: u32) -> u32 {
     differences.saturating_add(differences.saturating_mul(2).div_ceil(5)).saturating_add(spread).max(2)
 }
 
-/// The symbols at `places` of the row of those of `ids` that lie in `slice`, as they stand in a message: `start u16 ‖ symbol[8]*`.
-#[must_use]
-pub fn filter<'a>(
+/// The symbols at `places` of the row of those of `ids` that lie in `slice`, as they stand in messages of so many symbols each:
+/// `start u16 ‖ symbol[8]*`. Goes through the ids once.
+pub fn filters<'a>(
     ids: impl Iterator<Item = &'a ItemId>,
     salt: u32,
     slice: Slice,
     places: Range<u16>,
-) -> Vec<u8> {
+    per_message: u16,
+) -> impl Iterator<Item = Vec<u8>> {
     let mut sums = vec![0; places.len()];
     for (_, marks) in in_slice(ids, salt, slice) {
         add(marks.name(), &mut sums, places.start);
     }
-    let mut filter = places.start.to_le_bytes().to_vec();
-    filter.extend(sums.into_iter().flat_map(u64::to_le_bytes));
-    filter
+    let starts = places.step_by(usize::from(per_message.max(1)));
+    let mut sums = sums.into_iter();
+    starts.map(move |start| {
+        let symbols = sums.by_ref().take(usize::from(per_message.max(1)));
+        start.to_le_bytes().into_iter().chain(symbols.flat_map(u64::to_le_bytes)).collect()
+    })
+}
+
+/// The filter of a sketch without symbols.
+pub(super) fn nothing() -> Vec<u8> {
+    vec![0; START_LEN]
 }
 
 /// The place of the first symbol in a message's filter, and the symbols; what is left over of the last is nothing.

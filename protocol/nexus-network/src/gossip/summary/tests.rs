@@ -60,7 +60,10 @@ fn converge([left, right]: &mut [Store; 2], room: Room, rounds: u32) -> Option<u
             let told = teller.tell(salt, room);
             let mut sent = BTreeSet::new();
             for told in told {
-                assert!(told.filter.len() <= room.filter_max());
+                assert!(
+                    told.filter.len() <= room.filter_for(teller.own().count),
+                    "as long as is reckoned with"
+                );
                 let lacking = hearer.hear(&told.summary(StoreId::KEYS, round, &teller.own()), usize::MAX);
                 hearer.comparison.sent(lacking.len().try_into().unwrap());
                 assert!(lacking.into_iter().all(|id| sent.insert(id)), "sent twice");
@@ -203,8 +206,13 @@ fn so_many_symbols_as_are_reckoned_with_are_mostly_enough() {
     }
 }
 
+/// The symbols at `places` in one message.
+fn one(store: &Store, salt: u32, places: core::ops::Range<u16>) -> Vec<u8> {
+    sketch::filters(store.ids.iter(), salt, Slice::WHOLE, places, u16::MAX).next().unwrap()
+}
+
 fn difference(left: &Store, right: &Store, salt: u32, places: core::ops::Range<u16>) -> peeling::Peeled {
-    let filter = sketch::filter(left.ids.iter(), salt, Slice::WHOLE, places);
+    let filter = one(left, salt, places);
     let (start, symbols) = sketch::read(&filter).unwrap();
     let mut row = peeling::Row::default();
     row.append(start, symbols);
@@ -219,7 +227,7 @@ fn a_row_with_a_hole_where_a_message_was_lost_gives_up_its_names_further_on() {
     let [left, right] = stores(100, [20, 20]);
     let mut row = peeling::Row::default();
     for places in [0..10, 30..58, 50..116] {
-        let filter = sketch::filter(left.ids.iter(), 3, Slice::WHOLE, places);
+        let filter = one(&left, 3, places);
         let (start, symbols) = sketch::read(&filter).unwrap();
         row.append(start, symbols);
     }
@@ -253,6 +261,18 @@ fn a_store_that_changed_is_told_from_the_beginning() {
     let again = left.tell(2, Room::AMPLE);
     let (start, _) = sketch::read(&again[0].filter).unwrap();
     assert_eq!((again[0].salt, start), (2, 0));
+}
+
+#[test]
+fn two_that_wait_for_each_other_go_on_after_a_loss() {
+    let [mut left, mut right] = stores(1_000, [100, 100]);
+    let rows = [left.tell(1, Room::AMPLE), right.tell(2, Room::AMPLE)];
+    right.hear(&rows[0][0].summary(StoreId::KEYS, 0, &left.own()), 9);
+    left.hear(&rows[1][0].summary(StoreId::KEYS, 0, &right.own()), 9);
+    let told = [left.tell(3, Room::AMPLE), right.tell(4, Room::AMPLE)];
+    let waiting = told.iter().filter(|told| told[0].filter.len() == 2).count();
+    assert_eq!(waiting, 1, "one waits, the other tells");
+    assert!(converge(&mut [left, right], Room::AMPLE, 20).is_some());
 }
 
 #[test]

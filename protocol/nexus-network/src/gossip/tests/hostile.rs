@@ -143,6 +143,8 @@ fn newcomer(world: &mut World) -> Vec<u8> {
 fn items(bodies: &[Vec<u8>]) -> (MessageKind, Vec<u8>) {
     let mut buffer = [0; 1_000];
     let mut builder = ItemsBuilder::new(STORE, &mut buffer);
-    bodies.iter().for_each(|body| builder.push(body).unwrap());
+    for body in bodies {
+        builder.push(body).unwrap();
+    }
     (MessageKind::ITEMS, builder.finish().unwrap().encode(&mut [0; 1_000]).unwrap().to_vec())
 }

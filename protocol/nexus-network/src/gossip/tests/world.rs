@@ -87,7 +87,7 @@ impl World {
             edges: edges.iter().map(edge).collect(),
             events: BTreeMap::new(),
             timers: BTreeSet::new(),
-            wakes: Vec::from_iter((0..nodes).map(|_| None)),
+            wakes: (0..nodes).map(|_| None).collect(),
             count: 0,
             now: Instant::BOOT,
             random: seed.fork("run"),
@@ -119,7 +119,9 @@ impl World {
     }
 
     pub(super) fn up_all(&mut self) {
-        (0..self.edges.len()).for_each(|at| self.up(at));
+        for at in 0..self.edges.len() {
+            self.up(at);
+        }
     }
 
     pub(super) fn up(&mut self, at: usize) {
@@ -280,7 +282,9 @@ impl World {
             Event::Heard(at, generation, to, plaintext) => {
                 if self.is_current(at, generation) {
                     let link = self.link(at);
-                    heard(link, &plaintext).into_iter().for_each(|input| self.tell(to, input));
+                    for input in heard(link, &plaintext) {
+                        self.tell(to, input);
+                    }
                 }
             }
         }
