@@ -26,6 +26,9 @@ const UNKNOWN_BPS: u64 = 64_000;
 const SLOW_BPS: u64 = 10_000;
 /// The stretches in which what left is counted: each in full as long as anything of it lies in the window.
 const BIN: Duration = Duration::from_secs(10);
+/// Buckets are filled at most so often, and nobody asks again sooner: what many links of one account earn in between would be
+/// rounded to nothing each time.
+const GRAIN: Duration = Duration::from_millis(1);
 /// How many of them count, the current one included.
 const BINS: u64 = 61;
 
@@ -69,11 +72,11 @@ impl Medium {
 
     /// How long a frame of `bytes` takes of what the medium carries under load.
     pub(super) fn time_of(&self, bytes: usize) -> Duration {
-        let bits = u64::try_from(bytes).unwrap_or(u64::MAX).saturating_mul(8);
+        let bits = u64::try_from(self.profile.bytes_on_medium(bytes)).unwrap_or(u64::MAX).saturating_mul(8);
         let micros = match self.profile.bandwidth_bps {
             0 => bits.saturating_mul(1_000_000).checked_div(self.bps),
             nominal => {
-                let airtime = u128::from(self.profile.airtime(bytes).as_micros());
+                let airtime = u128::from(self.profile.time_on_medium(bytes).as_micros());
                 let loaded = airtime.saturating_mul(nominal.into()).checked_div(self.bps.into());
                 loaded.and_then(|micros| u64::try_from(micros).ok())
             }
@@ -156,7 +159,7 @@ impl Account {
         if held < wanted {
             let missing = wanted.saturating_sub(held).saturating_mul(self.sharers);
             let share = SHARES.get(at).copied().unwrap_or(1);
-            return Err(now.after(Duration::from_micros(missing.div_ceil(share).max(1))));
+            return Err(now.after(Duration::from_micros(missing.div_ceil(share)).max(GRAIN)));
         }
         // What tiers above may have saved up stays theirs.
         let reserved = (0..at).map(|above| self.most(above)).fold(0, u64::saturating_add) / 100;
@@ -226,8 +229,19 @@ impl Account {
 
     /// Fills the buckets, and gives up on what was said long ago and never left.
     fn settle(&mut self, now: Instant) {
-        let mut flowing = 0_u64;
-        let passed = now.since(self.filled_at).as_micros();
+        self.fill(now);
+        if now.since(self.promised_at) > WINDOW {
+            self.promised = Duration::ZERO;
+        }
+        self.forget(now);
+    }
+
+    fn fill(&mut self, now: Instant) {
+        let passed = now.since(self.filled_at);
+        if passed < GRAIN {
+            return;
+        }
+        let (mut flowing, passed) = (0_u64, passed.as_micros());
         self.filled_at = now;
         for (at, share) in SHARES.into_iter().enumerate() {
             let most = self.most(at);
@@ -237,10 +251,6 @@ impl Account {
             *bucket = filled.min(most);
             flowing = filled.saturating_sub(most);
         }
-        if now.since(self.promised_at) > WINDOW {
-            self.promised = Duration::ZERO;
-        }
-        self.forget(now);
     }
 
     fn forget(&mut self, now: Instant) {

@@ -157,3 +157,28 @@ fn accounts_remember_no_more_than_they_say() {
         assert!(account.left.len() <= 61);
     }
 }
+
+#[test]
+fn what_is_earned_does_not_depend_on_how_often_somebody_asks() {
+    let earned = |steps: u64| {
+        // Many nodes share it: of a microsecond each earns less than is counted.
+        let mut account = account(RATE, 12);
+        for step in 1..=steps {
+            let now = Instant::BOOT.after(Duration::from_micros(step * 2_000_000 / steps));
+            let _refused = account.allows(now, Tier::Payment, 508);
+        }
+        account.buckets[0]
+    };
+    assert_eq!(earned(2_000_000), earned(1), "every microsecond, or once in two seconds");
+}
+
+#[test]
+fn whoever_is_refused_is_told_a_moment_that_is_worth_waiting_for() {
+    let mut account = account(RATE, 12);
+    let (mut now, mut asked) = (Instant::BOOT, 0);
+    while let Err(at) = account.allows(now, Tier::Payment, 128) {
+        assert!(at.since(now) >= GRAIN);
+        (now, asked) = (at, asked + 1);
+        assert!(asked < 5, "it is allowed when it was said to be");
+    }
+}
