@@ -1,27 +1,38 @@
 //! Announces and gossip leave nine tenths of every medium to others. Source: spec/simulation.md#budget.
 
+use nexus_machine::Duration;
 use nexus_network::{Mode, Opened, Tapping};
 
 use crate::clock::WorldTime;
-use crate::layout::Layout;
+use crate::layout::{Layout, MediumPlan};
 use crate::meter::{Meter, Scope, WINDOWS, Worst};
-use crate::observation::{Crossing, Failure, Judge, Landing, NodeIndex, Observation, Observer, Verdict};
+use crate::observation::{
+    Crossing, Failure, Judge, Landing, MediumIndex, NodeIndex, Observation, Observer, Verdict,
+};
 
 /// What announces and gossip may take together, in millionths of what a medium carries. Source: spec/simulation.md#budget.
 pub const MOST_PPM: u64 = 100_000;
 
+/// Where the longest frame takes more than this, a tenth of ten minutes does not hold ten of them: rounds are longer there than a minute.
+const LONGEST_FRAME: Duration = Duration::from_secs(6);
+
 /// No node sends more announces and gossip by an interface that speaks links than a tenth of what the medium carries from there, in any ten
-/// minutes and in any hour, by the [meter](crate::meter) of the medium.
+/// rounds and in any hour, by the [meter](crate::meter) of the medium. Ten rounds are ten minutes, but where frames take so long that a round
+/// is longer: there hours are judged alone.
 #[derive(Debug)]
 pub struct Budget {
     meter: Meter,
+    /// By medium: whether a round there takes a minute.
+    rounds_take_a_minute: Vec<bool>,
 }
 
 impl Budget {
     /// A judge of this world.
     #[must_use]
     pub fn new(layout: &Layout) -> Self {
-        Self { meter: Meter::new(layout) }
+        let is_quick =
+            |plan: &MediumPlan| plan.profile.airtime(plan.profile.frame_size.into()) <= LONGEST_FRAME;
+        Self { meter: Meter::new(layout), rounds_take_a_minute: layout.media.iter().map(is_quick).collect() }
     }
 
     /// The meter, and what it has counted.
@@ -46,7 +57,10 @@ impl Budget {
                 && worst.scope == Scope::Sender
                 && worst.peak.ppm(worst.window) > MOST_PPM
         };
-        self.meter.worst().into_iter().find(is_breach)
+        let is_judged = |medium: MediumIndex, window: usize| {
+            window > 0 || self.rounds_take_a_minute.get(medium.place()).copied().unwrap_or(true)
+        };
+        self.meter.worst_of(is_judged).into_iter().find(is_breach)
     }
 }
 

@@ -54,8 +54,7 @@ fn what_is_acknowledged_is_not_said_again_and_what_has_changed_since_is() {
 
 fn is_said_to(effect: &Effect, to: LinkId) -> bool {
     match effect {
-        Effect::Tell { link, .. } => *link == to,
-        Effect::Say { to: Outlet::Link(link), .. } => *link == to,
+        Effect::Tell { link, .. } | Effect::Say { to: Outlet::Link(link), .. } => *link == to,
         _ => false,
     }
 }

@@ -430,10 +430,10 @@ pub(super) fn input(random: &mut Stream, genuine: &[Vec<u8>]) -> Input {
     let hop = hop(random.below(200_000_000));
     match random.below(15) {
         14 => {
-            let line = |random: &mut Stream| CostPrint::of(&any_record(random, pick_number));
-            let lines = (0..random.below(3))
-                .map(|_| CostHeard { destination: address(pick_number(random)), print: line(random) });
-            Input::CostsHeard { link, lines: lines.collect() }
+            let print_of = |random: &mut Stream| CostPrint::of(&any_record(random, pick_number));
+            let heard = (0..random.below(3))
+                .map(|_| CostHeard { destination: address(pick_number(random)), print: print_of(random) });
+            Input::CostsHeard { link, lines: heard.collect() }
         }
         13 => {
             let trust = [Trust::Sure, Trust::Quiet, Trust::Trial, Trust::Doubted];
