@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use nexus_machine::{Cx, Sink};
 use nexus_wire::nexus::Layout as _;
-use nexus_wire::nexus::gossip::{Done, Form, ItemId, Items, Request, StateHash, StoreId, Summary};
+use nexus_wire::nexus::gossip::{Done, Form, ItemId, Items, Request, Slice, StateHash, StoreId, Summary};
 use nexus_wire::nexus::message::MessageKind;
 
 use super::index::Stock;
@@ -53,8 +53,8 @@ impl Gossip {
         }
         let Neighbour { talks, owed, sent, .. } = neighbour;
         let talk = talks.entry(store).or_default();
-        if summary.form == Form::Bloom {
-            // It shows all that is lacking; a sketch perhaps some of it.
+        if summary.form == Form::Bloom && summary.slice == Slice::WHOLE {
+            // It shows all that is lacking; a slice or a sketch perhaps some of it.
             owed.forget(store);
         }
         let most = self.limits.owed;
