@@ -10,7 +10,7 @@ use nexus_wire::nexus::gossip::{Done, Form, ItemId, Slice, StateHash, StoreId, S
 
 /// What stands around a message alone in its frame: the seal, its kind, its length.
 const FRAME: usize = SEALED_OVERHEAD + 3;
-/// The longest body of ITEMS: a frame of 508 bytes, as RNodes take it.
+/// The longest body of ITEMS: a frame of 508 bytes, as `RNode`s take it.
 const ITEMS_MAX: usize = 508 - FRAME;
 /// The sizes of items, in bytes: keys, and about what a settlement will have.
 pub const SIZES: [usize; 2] = [32, 200];
@@ -129,10 +129,7 @@ struct Side {
 }
 
 impl Side {
-    fn own<'a>(
-        ids: &'a BTreeSet<ItemId>,
-        method: Method,
-    ) -> Own<impl Iterator<Item = &'a ItemId> + Clone + use<'a>> {
+    fn own(ids: &BTreeSet<ItemId>, method: Method) -> Own<impl Iterator<Item = &ItemId> + Clone> {
         let sum = ids.iter().fold(0, |sum, id| {
             let (first, _) = id.0.split_first_chunk().expect("an id has 32 bytes");
             sum ^ u128::from_le_bytes(*first)
