@@ -455,7 +455,7 @@ impl Announces {
     }
 
     fn up(&mut self, cx: Cx, iface: InterfaceId, profile: &Profile, out: &mut impl Sink<Effect>) {
-        self.speech.up(cx.now, iface, profile);
+        self.speech.up(iface, profile);
         match profile.mode {
             Mode::Nexus => {
                 self.interfaces.remove(&iface);

@@ -325,19 +325,21 @@ impl Meter {
     /// The fullest windows of each class of media there is: of what is budgeted, by scope and length.
     #[must_use]
     pub fn worst(&self) -> Vec<Worst> {
-        self.worst_of(|_, _| true)
+        self.worst_of(|_| true)
     }
 
-    /// The same of those media and windows alone.
-    pub fn worst_of(&self, is_meant: impl Fn(MediumIndex, usize) -> bool) -> Vec<Worst> {
+    /// The same of those that are meant alone.
+    pub fn worst_of(&self, is_meant: impl Fn(&Worst) -> bool) -> Vec<Worst> {
         let mut worst: BTreeMap<(Class, bool, Scope, usize), Worst> = BTreeMap::new();
         for scope in [Scope::Sender, Scope::Place] {
             for (medium, node, gauge) in self.gauges(scope) {
                 let Metered { class, mode, .. } = self.media[medium.place()];
-                for (window, peak) in gauge.peaks().iter().enumerate().filter(|(at, _)| is_meant(medium, *at))
-                {
+                for (window, peak) in gauge.peaks().iter().enumerate() {
                     let peak = peak.clone();
                     let found = Worst { class, mode, scope, window, medium, node, peak };
+                    if !is_meant(&found) {
+                        continue;
+                    }
                     let known = worst.entry((class, mode == Mode::Reticulum, scope, window));
                     let known = known.or_insert_with(|| found.clone());
                     if found.peak.busy_ns > known.peak.busy_ns {

@@ -24,7 +24,7 @@ fn drawn(name: &str, title: &str, room: Room) {
     let measured = |method| {
         DIFFERENCES.map(|differences| {
             let cost = mean(ITEMS, differences, method, room, 4);
-            let bytes = u32::try_from(cost.finding + cost.items[0]).unwrap();
+            let bytes = u32::try_from(cost.finding + cost.items[0]).expect("small");
             point(differences, f64::from(bytes))
         })
     };
@@ -40,7 +40,7 @@ fn drawn(name: &str, title: &str, room: Room) {
         .with("the floor: the items themselves and which they are", Mark::Dashes, floor.to_vec())
         .key_at(Corner::UpperRight);
     let figures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spec/plots");
-    nexus_plot::hold(&figures.join(name).with_extension("svg"), &plot.svg()).unwrap();
+    nexus_plot::hold(&figures.join(name).with_extension("svg"), &plot.svg()).expect("the figure holds");
 }
 
 #[test]

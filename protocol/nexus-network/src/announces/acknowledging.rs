@@ -103,12 +103,30 @@ impl Announces {
     pub(super) fn acknowledged(&mut self, link: LinkId, lines: &[CostHeard]) {
         for CostHeard { destination, print } in lines {
             let Some(said) = self.words(destination).filter(|said| CostPrint::of(said) == *print) else {
+                self.acknowledging.heard.remove(&(link, *destination));
                 continue;
             };
             let emitted_at = nexus_wire::reticulum::RandomHash::from_bytes(said.random_hash).emitted_at();
             self.speech.sign(*destination, emitted_at, link);
             // What was heard longest ago makes room: it may be told once more than it need be.
             let _displaced: Inserted<_, _> = self.acknowledging.heard.insert((link, *destination), *print);
+        }
+    }
+
+    /// This is about to be said: that something else was heard before counts no more, also should it be said once again.
+    pub(super) fn unhear(&mut self, outlet: Outlet, said: &CostRecord) {
+        let print = CostPrint::of(said);
+        let links: Vec<LinkId> = match outlet {
+            Outlet::Link(link) => vec![link],
+            Outlet::Hearers(iface) => {
+                self.links.iter().filter(|(_, other)| other.iface == iface).map(|(link, _)| link).collect()
+            }
+        };
+        for link in links {
+            let key = (link, said.destination);
+            if self.acknowledging.heard.get(&key).is_some_and(|heard| *heard != print) {
+                self.acknowledging.heard.remove(&key);
+            }
         }
     }
 

@@ -13,8 +13,6 @@ use crate::interface::{InterfaceId, Mode, Profile};
 const SHARE_PERCENT: u64 = 3;
 /// What of that share may be saved up.
 const SAVED: Duration = Duration::from_secs(300);
-/// What of it is there when an interface comes up for the first time: a node that starts over and over has no more of it.
-const SAVED_AT_FIRST: Duration = Duration::from_secs(120);
 /// What of that is left to costs: a path that is lost is said also where announces have spent what they may.
 const RESERVED: Duration = Duration::from_secs(60);
 /// Interfaces with a bucket, at most; on others nothing is limited, nor are there any.
@@ -55,7 +53,7 @@ enum State {
 }
 
 impl Budgets {
-    pub(super) fn up(&mut self, now: Instant, iface: InterfaceId, profile: &Profile) {
+    pub(super) fn up(&mut self, iface: InterfaceId, profile: &Profile) {
         let before = self.by_interface.remove(&iface);
         let is_down = |(_, budget): &(&InterfaceId, &Budget)| budget.state == State::Down;
         if self.by_interface.len() >= INTERFACES
@@ -65,8 +63,7 @@ impl Budgets {
         }
         if profile.mode == Mode::Nexus && self.by_interface.len() < INTERFACES {
             let measured = if profile.bandwidth_bps == 0 { 0 } else { ONE };
-            let at_first = now.after(SAVED.minus(SAVED_AT_FIRST));
-            let spent_until = before.map_or(at_first, |before| before.spent_until);
+            let spent_until = before.map_or(Instant::BOOT, |before| before.spent_until);
             let budget = Budget { profile: *profile, measured, spent_until, state: State::Up };
             self.by_interface.insert(iface, budget);
         }
@@ -135,7 +132,7 @@ mod tests {
     /// How many announces of 300 bytes are said in ten hours, if as many are said as may be.
     fn in_ten_hours(bps: u64, carries: Option<u64>) -> u64 {
         let mut budgets = Budgets::default();
-        budgets.up(Instant::BOOT, IFACE, &Profile { bandwidth_bps: bps, ..profile(Mode::Nexus) });
+        budgets.up(IFACE, &Profile { bandwidth_bps: bps, ..profile(Mode::Nexus) });
         if let Some(bps) = carries {
             budgets.carries(IFACE, bps);
         }
@@ -162,7 +159,7 @@ mod tests {
     fn going_down_gives_nothing_back() {
         let profile = Profile { bandwidth_bps: 9_600, ..profile(Mode::Nexus) };
         let mut budgets = Budgets::default();
-        budgets.up(Instant::BOOT, IFACE, &profile);
+        budgets.up(IFACE, &profile);
         let in_an_hour = |budgets: &mut Budgets, from: Instant| {
             let (mut now, mut said) = (from, 0);
             while now < from.after(Duration::from_secs(3_600)) {
@@ -172,18 +169,18 @@ mod tests {
             }
             said
         };
-        // 2,400 bits each, 288 bit/s: 432 an hour, and a minute's worth was there at first.
+        // 2,400 bits each, 288 bit/s: 432 an hour, and four minutes' worth was saved up.
         let alone = in_an_hour(&mut budgets, Instant::BOOT);
-        assert!((430..445).contains(&alone), "{alone}");
+        assert!((455..470).contains(&alone), "{alone}");
         let later = Instant::BOOT.after(Duration::from_secs(3_600));
         let busy = budgets.busy_until(IFACE, Purpose::Announce, later);
         assert!(busy.is_some());
         budgets.down(IFACE);
         assert_eq!(budgets.busy_until(IFACE, Purpose::Announce, later), None, "nothing is said there");
-        budgets.up(later, IFACE, &profile);
+        budgets.up(IFACE, &profile);
         assert_eq!(budgets.busy_until(IFACE, Purpose::Announce, later), busy, "what was spent is");
         for other in 0..40 {
-            budgets.up(later, InterfaceId(other), &profile);
+            budgets.up(InterfaceId(other), &profile);
             budgets.down(InterfaceId(other));
         }
         assert!(budgets.by_interface.len() <= INTERFACES);
@@ -192,7 +189,7 @@ mod tests {
     #[test]
     fn costs_have_a_minute_of_the_share_when_announces_have_none() {
         let mut budgets = Budgets::default();
-        budgets.up(Instant::BOOT, IFACE, &Profile { bandwidth_bps: 9_600, ..profile(Mode::Nexus) });
+        budgets.up(IFACE, &Profile { bandwidth_bps: 9_600, ..profile(Mode::Nexus) });
         while budgets.busy_until(IFACE, Purpose::Announce, Instant::BOOT).is_none() {
             budgets.spend(IFACE, Instant::BOOT, 300);
         }

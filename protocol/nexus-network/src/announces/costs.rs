@@ -195,6 +195,7 @@ impl Announces {
             && let Some((destination, telling)) = self.owed.take(outlet)
         {
             let Some(record) = self.record_of(cx, &destination, link) else { continue };
+            self.unhear(outlet, &record);
             records.push(record);
             self.remind_later(cx.now, outlet, &destination, telling);
         }

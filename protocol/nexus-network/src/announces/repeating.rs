@@ -21,9 +21,10 @@ use crate::links::LinkId;
 /// are one in four hundred.
 const WAITS: [Duration; 4] =
     [Duration::from_secs(15), Duration::from_secs(30), Duration::from_secs(60), Duration::from_secs(240)];
-/// That a path is gone or is back is said again once before those.
-const SOON: Duration = Duration::from_millis(250);
-/// The number of that repetition: the one after it is the first.
+/// That a path is gone or is back is said again twice before those: sooner than it could be acknowledged.
+const SOON: [Duration; 2] = [Duration::from_millis(250), Duration::from_millis(750)];
+/// The numbers of these repetitions: the one after them is the first.
+const AT_ONCE: u8 = u8::MAX - 1;
 const BEFORE_THE_FIRST: u8 = u8::MAX;
 
 impl Announces {
@@ -37,7 +38,8 @@ impl Announces {
     /// Sees to it that it is said again soon that the path to `destination` is gone, or is back: whoever missed it would send packets
     /// where they end, or have a path less.
     pub(super) fn repeat_soon(&mut self, now: Instant, destination: DestinationHash) {
-        self.repeat_in(now, SOON, destination, BEFORE_THE_FIRST);
+        let [first, _] = SOON;
+        self.repeat_in(now, first, destination, AT_ONCE);
     }
 
     /// Sees to it that what is about to be said of `destination` is said again to who does not acknowledge it, unless that is seen to.
@@ -81,6 +83,10 @@ impl Announces {
             self.repeat_of_another(cx, destination, out);
         }
         let next = repeated.wrapping_add(1);
+        if next == BEFORE_THE_FIRST {
+            let [_, second] = SOON;
+            return self.repeat_in(cx.now, second, destination, next);
+        }
         if WAITS.get(usize::from(next)).is_none() {
             self.repeats.remove(&destination);
         }

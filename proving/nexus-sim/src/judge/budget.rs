@@ -1,5 +1,7 @@
 //! Announces and gossip leave nine tenths of every medium to others. Source: spec/simulation.md#budget.
 
+use std::collections::BTreeMap;
+
 use nexus_machine::Duration;
 use nexus_network::{Mode, Opened, Tapping};
 
@@ -7,7 +9,7 @@ use crate::clock::WorldTime;
 use crate::layout::{Layout, MediumPlan};
 use crate::meter::{Meter, Scope, WINDOWS, Worst};
 use crate::observation::{
-    Crossing, Failure, Judge, Landing, MediumIndex, NodeIndex, Observation, Observer, Verdict,
+    Act, Crossing, Failure, Judge, Landing, NodeIndex, Observation, Observer, Verdict, What,
 };
 
 /// What announces and gossip may take together, in millionths of what a medium carries. Source: spec/simulation.md#budget.
@@ -24,6 +26,8 @@ pub struct Budget {
     meter: Meter,
     /// By medium: whether a round there takes a minute.
     rounds_take_a_minute: Vec<bool>,
+    /// When processes began: what one spent on announces is not durable.
+    begins: BTreeMap<NodeIndex, Vec<WorldTime>>,
 }
 
 impl Budget {
@@ -32,7 +36,11 @@ impl Budget {
     pub fn new(layout: &Layout) -> Self {
         let is_quick =
             |plan: &MediumPlan| plan.profile.airtime(plan.profile.frame_size.into()) <= LONGEST_FRAME;
-        Self { meter: Meter::new(layout), rounds_take_a_minute: layout.media.iter().map(is_quick).collect() }
+        Self {
+            meter: Meter::new(layout),
+            rounds_take_a_minute: layout.media.iter().map(is_quick).collect(),
+            begins: BTreeMap::new(),
+        }
     }
 
     /// The meter, and what it has counted.
@@ -56,16 +64,27 @@ impl Budget {
             worst.mode == Mode::Nexus
                 && worst.scope == Scope::Sender
                 && worst.peak.ppm(worst.window) > MOST_PPM
+                && !self.is_excused(worst)
         };
-        let is_judged = |medium: MediumIndex, window: usize| {
-            window > 0 || self.rounds_take_a_minute.get(medium.place()).copied().unwrap_or(true)
-        };
-        self.meter.worst_of(is_judged).into_iter().find(is_breach)
+        self.meter.worst_of(is_breach).into_iter().next()
+    }
+
+    /// Ten minutes are not judged where rounds are longer, nor any window in which the sender's process began anew, but for the first time.
+    fn is_excused(&self, worst: &Worst) -> bool {
+        let is_quick = self.rounds_take_a_minute.get(worst.medium.place()).copied().unwrap_or(true);
+        let at = worst.peak.at.unwrap_or(WorldTime::START);
+        let window = WINDOWS[worst.window];
+        let in_window = |booted: &WorldTime| *booted <= at && booted.after(window) >= at;
+        let begins = self.begins.get(&worst.node).map_or(&[][..], Vec::as_slice);
+        (worst.window == 0 && !is_quick) || begins.iter().skip(1).any(in_window)
     }
 }
 
 impl Observer for Budget {
     fn observe(&mut self, observation: &Observation<'_>) {
+        if let What::Node { node, act: Act::Booted { .. }, .. } = &observation.what {
+            self.begins.entry(*node).or_default().push(observation.at);
+        }
         self.meter.observe(observation);
     }
 
@@ -140,7 +159,7 @@ mod tests {
     use nexus_wire::nexus::recording::Direction;
 
     use crate::layout::{Shape, Speech};
-    use crate::observation::{Act, MediumIndex, What};
+    use crate::observation::MediumIndex;
 
     const NODE: NodeIndex = NodeIndex(0);
     const COST: &[u8] = &[0x86, 7, 7, 7];

@@ -52,6 +52,33 @@ fn what_is_acknowledged_is_not_said_again_and_what_has_changed_since_is() {
     }
 }
 
+#[test]
+fn what_is_said_once_more_after_something_else_has_to_be_heard_once_more() {
+    let mut node = Bench::without_interfaces(&Snapshot::empty());
+    node.tell(up(ONE, 2, FAST));
+    node.tell(up(TWO, 3, FAST));
+    node.hear_on(ONE, announce_of(7, UNIX));
+    node.wait_briefly_for_all();
+    let destination = address(7);
+    let print = CostPrint::of(&node.organ.words(&destination).unwrap());
+    let line = CostHeard { destination, print };
+    node.tell(Input::CostsHeard { link: TWO, lines: vec![line] });
+    assert!(node.organ.has_heard(TWO, &destination));
+    // The way is lost, which is said, and comes back as it was: nobody acknowledged either.
+    node.tell(Input::LinkDown(ONE));
+    node.wait_briefly_for_all();
+    node.tell(up(ONE, 2, FAST));
+    node.hear_on(ONE, announce_of(7, UNIX));
+    node.wait_briefly_for_all();
+    assert_eq!(CostPrint::of(&node.organ.words(&destination).unwrap()), print, "the same words");
+    assert!(!node.organ.has_heard(TWO, &destination));
+    node.tell(Input::CostsHeard { link: TWO, lines: vec![line] });
+    assert!(node.organ.has_heard(TWO, &destination));
+    let other = CostHeard { print: CostPrint(print.0 ^ 1), ..line };
+    node.tell(Input::CostsHeard { link: TWO, lines: vec![other] });
+    assert!(!node.organ.has_heard(TWO, &destination), "it heard something else last");
+}
+
 fn is_said_to(effect: &Effect, to: LinkId) -> bool {
     match effect {
         Effect::Tell { link, .. } | Effect::Say { to: Outlet::Link(link), .. } => *link == to,
