@@ -6,7 +6,7 @@
 //! Invariants:
 //!
 //! * gossip and announces together take a tenth of a medium in ten minutes at most, and each tier no more than its share
-//!   ([`allowance`]);
+//!   (`allowance`);
 //! * what a neighbour says changes only what is said to that neighbour: a state it claims, a summary it makes up, an item it asks for or never
 //!   keeps costs a bounded share of airtime, of comparisons and of memory, whatever it says;
 //! * two neighbours that agree say so once in ten rounds, and nothing else;
