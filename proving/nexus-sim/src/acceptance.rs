@@ -5,6 +5,7 @@
 
 mod announces;
 mod links;
+mod overhead;
 mod radio;
 mod routing;
 
@@ -135,7 +136,12 @@ pub const MILESTONES: [Milestone; 6] = [
                 required: "what was on its way arrives, within 3 minutes; so when it returns; then no path changes more than twice in ten rounds",
                 measure: Some(routing::reroutes),
             },
-            planned("overhead", "Gossip overhead stays within its budget", "at most 10 % on all links"),
+            Planned {
+                id: "overhead",
+                text: "Gossip overhead stays within its budget",
+                required: "announces and gossip together at most 10 % of each link's capacity in any ten rounds and any hour",
+                measure: Some(overhead::within_a_tenth),
+            },
         ],
     },
     Milestone {

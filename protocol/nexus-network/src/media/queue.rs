@@ -1,4 +1,4 @@
-//! What waits for an interface: news of destinations behind everything else.
+//! What waits for an interface: news of destinations and of stores behind everything else.
 //!
 //! After a partition the nodes of a slow channel have minutes of announces to tell each other. What links need is short and
 //! overdue after a few seconds, and packets have somebody who waits for them; an announce has not. Where all is in one line,
@@ -10,7 +10,7 @@ use alloc::collections::VecDeque;
 use nexus_crypto::DestinationHash;
 use nexus_machine::{BoundedQueue, Pushed, QueueOverflow};
 
-use super::{Frame, Limits};
+use super::{Frame, Limits, Load};
 
 /// After so many others in a row it is the turn of news: under any load they have a share.
 const OTHERS: u8 = 3;
@@ -95,9 +95,9 @@ impl Queue {
 }
 
 impl Frame {
-    /// Whether it tells of a destination.
+    /// Whether it tells of a destination, or of what stores hold: nobody waits for it.
     const fn is_news(&self) -> bool {
-        self.about.is_some()
+        self.about.is_some() || matches!(self.load, Load::Gossip(_))
     }
 }
 
@@ -107,7 +107,6 @@ fn news_among<'f>(frames: impl IntoIterator<Item = &'f Frame>) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Load;
     use super::*;
     use crate::interface::InterfaceId;
 

@@ -23,7 +23,7 @@ const RISES_S: u64 = 3_600;
 const FALLS_S: u64 = 4_500;
 const ENDS_S: u64 = 5_400;
 /// Runs of it.
-const SEEDS: std::ops::Range<u64> = 12..17;
+pub(super) const FIVE_SEEDS: std::ops::Range<u64> = 12..17;
 /// Who writes to whom there, and who leaves.
 const FLOWS: [(NodeIndex, NodeIndex); 2] = [(NodeIndex(0), NodeIndex(4)), (NodeIndex(4), NodeIndex(0))];
 const LEAVES: NodeIndex = NodeIndex(2);
@@ -34,7 +34,7 @@ const MESHES: u64 = 12;
 
 /// From the start of all nodes, and from each change of a price, until each node's choices are right.
 pub(super) fn converges() -> Measurement {
-    let runs: Vec<Convergence> = SEEDS.map(Convergence::of_five).collect();
+    let runs: Vec<Convergence> = FIVE_SEEDS.map(Convergence::of_five).collect();
     let spans = [0, RISES_S, FALLS_S].map(|at_s| slowest(&runs, at_s));
     let told = spans.map(seconds);
     let relapses = runs.iter().flat_map(|run| [0, RISES_S, FALLS_S].map(|at_s| run.longest_relapse(at_s)));
@@ -75,7 +75,7 @@ pub(super) fn optimal() -> Measurement {
 
 /// A node that relays for two of the flows stops without a word; later it returns.
 pub(super) fn reroutes() -> Measurement {
-    let runs: Vec<Convergence> = SEEDS.map(Convergence::of_five).collect();
+    let runs: Vec<Convergence> = FIVE_SEEDS.map(Convergence::of_five).collect();
     let (away, back) = (slowest(&runs, LEAVES_S), slowest(&runs, RETURNS_S));
     let late = runs.iter().map(|run| run.latest).max();
     let flips = runs.iter().map(|run| run.flips_after_return).max().unwrap_or(u32::MAX);
@@ -111,7 +111,7 @@ fn seconds(span: Option<Duration>) -> String {
     )
 }
 
-fn five(seed: u64) -> Scenario {
+pub(super) fn five(seed: u64) -> Scenario {
     let file = WorldFile::read(FIVE).expect("the file is a world");
     WorldFile { seed, ..file }.prepare(FIVE).expect("the file is a world").scenario
 }
