@@ -230,7 +230,9 @@ fn radios_reach_as_far_as_physics_says_and_no_farther() {
     let near = run(&radios(2_900));
     assert_eq!((near.failures.len(), near.nodes[0].links, near.nodes[1].links), (0, 1, 1), "{near}");
     assert!(near.nodes.iter().all(|node| node.airtime_ms > 0));
-    assert_eq!(near.media[0].airtime_ms, near.nodes.iter().map(|node| node.airtime_ms).sum::<u64>());
+    // Each is cut to whole milliseconds: of two nodes one may be lost.
+    let of_nodes = near.nodes.iter().map(|node| node.airtime_ms).sum::<u64>();
+    assert!((of_nodes..=of_nodes + 1).contains(&near.media[0].airtime_ms), "{near}");
     assert!(near.traffic.iter().all(|flow| flow.offered > 0 && flow.shown > 0), "{near}");
     // Two decibels of antenna at each end carry to 3.9 km what reaches 3.0 km without.
     let far = run(&radios(4_100));
