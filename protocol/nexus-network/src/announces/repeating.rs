@@ -51,6 +51,8 @@ impl Announces {
 
     fn repeat_in(&mut self, now: Instant, wait: Duration, destination: DestinationHash, repeated: u8) {
         if !self.links.iter().any(|(_, neighbouring)| neighbouring.is_told_again()) {
+            // Without a deadline it must not seem to be seen to.
+            self.repeats.remove(&destination);
             return;
         }
         match self.repeats.insert(destination, repeated) {
@@ -66,7 +68,10 @@ impl Announces {
         // It stays there meanwhile: what is owed on this occasion begins no repetitions of its own.
         let Some(repeated) = self.repeats.get(&destination).copied() else { return };
         if destination == self.own.destination() {
-            let Some(own) = self.own.current() else { return };
+            let Some(own) = self.own.current() else {
+                self.repeats.remove(&destination);
+                return;
+            };
             let links = self.links.iter().filter(|(_, neighbouring)| neighbouring.is_told_again());
             let mut said = BTreeSet::new();
             for (link, other) in links {

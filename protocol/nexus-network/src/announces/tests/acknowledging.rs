@@ -79,6 +79,27 @@ fn what_is_said_once_more_after_something_else_has_to_be_heard_once_more() {
     assert!(!node.organ.has_heard(TWO, &destination), "it heard something else last");
 }
 
+#[test]
+fn what_was_to_be_repeated_when_nobody_was_there_is_repeated_to_who_comes() {
+    let mut node = Bench::without_interfaces(&Snapshot::empty());
+    node.tell(up(ONE, 2, FAST));
+    node.tell(up(TWO, 3, FAST));
+    node.hear_on(ONE, announce_of(7, UNIX));
+    node.wait_briefly_for_all();
+    node.tell(Input::LinkDown(TWO));
+    node.tell(Input::LinkDown(ONE));
+    for _ in 0..40 {
+        node.wait_briefly_for_all();
+        node.now = node.now.after(Duration::from_secs(9));
+    }
+    assert!(!node.organ.repeats.contains(&address(7)), "nothing seems to be seen to that is not");
+    node.tell(up(ONE, 2, FAST));
+    node.tell(up(TWO, 3, FAST));
+    node.hear_on(ONE, announce_of(7, UNIX));
+    node.wait_briefly_for_all();
+    assert!(node.organ.repeats.contains(&address(7)));
+}
+
 fn is_said_to(effect: &Effect, to: LinkId) -> bool {
     match effect {
         Effect::Tell { link, .. } | Effect::Say { to: Outlet::Link(link), .. } => *link == to,
