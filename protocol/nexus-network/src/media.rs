@@ -69,6 +69,8 @@ pub enum Effect {
     Sense(InterfaceId),
     /// The channel was busy seven times in a row: its frame was dropped.
     Jammed(InterfaceId),
+    /// An announce, or what goes with announces, does not leave there.
+    Lost(InterfaceId),
     /// An interface under load carries so many bits per second, which is another rate than its profile's or than was said before.
     Carries(InterfaceId, u64),
     /// Make this write durable, then say [`Input::Durable`] with the number.
@@ -277,6 +279,16 @@ impl Media {
         self.interfaces.get(&iface).map(|state| state.queue.len())
     }
 
+    /// How long the announces that wait on an interface, and what goes with them, take at its nominal rate.
+    #[must_use]
+    pub fn announces_waiting(&self, iface: InterfaceId) -> Duration {
+        self.interfaces.get(&iface).map_or(Duration::ZERO, |state| {
+            let announces = state.queue.frames().filter(|frame| frame.load == Load::Announces);
+            announces
+                .fold(Duration::ZERO, |sum, frame| sum.plus(state.profile.airtime(frame.len_on_medium())))
+        })
+    }
+
     /// How many frames were for no interface that is up.
     #[must_use]
     pub const fn refused(&self) -> u64 {
@@ -334,7 +346,7 @@ impl Media {
             state.limit.is_some_and(|limit| !limit.has_room_for(state.airtime_at_most(&frame)));
         if len > usize::from(state.profile.frame_size) || too_long_at_once {
             state.drops.too_long = state.drops.too_long.saturating_add(1);
-            return;
+            return lose([frame], out);
         }
         let iface = frame.iface;
         let may_pass =
@@ -344,8 +356,15 @@ impl Media {
         }
         let lost = match state.queue.push(frame) {
             Pushed::Queued => 0,
-            Pushed::Displaced(older) => u64::try_from(older.len()).unwrap_or(u64::MAX),
-            Pushed::Refused(_) => 1,
+            Pushed::Displaced(older) => {
+                let lost = u64::try_from(older.len()).unwrap_or(u64::MAX);
+                lose(older, out);
+                lost
+            }
+            Pushed::Refused(frame) => {
+                lose([frame], out);
+                1
+            }
         };
         state.drops.displaced = state.drops.displaced.saturating_add(lost);
         if state.turn == Turn::Idle {
@@ -416,10 +435,12 @@ impl Media {
         }
     }
 
-    fn recall(&mut self, about: DestinationHash) {
+    fn recall(&mut self, about: DestinationHash, out: &mut impl Sink<Effect>) {
         for state in self.interfaces.values_mut() {
-            let recalled = u64::try_from(state.queue.recall(about).len()).unwrap_or(u64::MAX);
-            state.drops.recalled = state.drops.recalled.saturating_add(recalled);
+            let recalled = state.queue.recall(about);
+            let count = u64::try_from(recalled.len()).unwrap_or(u64::MAX);
+            state.drops.recalled = state.drops.recalled.saturating_add(count);
+            lose(recalled, out);
         }
     }
 
@@ -436,7 +457,7 @@ impl Media {
             return;
         }
         if attempt >= MAX_ATTEMPTS {
-            state.queue.pop();
+            lose(state.queue.pop(), out);
             state.drops.jammed = state.drops.jammed.saturating_add(1);
             out.push(Effect::Jammed(iface));
             self.begin(now, iface, out);
@@ -447,6 +468,16 @@ impl Media {
         // A slot of no length would be a busy loop: it is at least a microsecond.
         let wait = slot.max(Duration::from_micros(1)).times(slots);
         self.backoffs.set(iface, now.after(wait));
+    }
+}
+
+/// These frames do not leave.
+pub(crate) fn lose(frames: impl IntoIterator<Item = Frame>, out: &mut impl Sink<Effect>) {
+    for frame in frames {
+        match frame.load {
+            Load::Announces => out.push(Effect::Lost(frame.iface)),
+            Load::Traffic | Load::Links | Load::Gossip(_) => {}
+        }
     }
 }
 
@@ -558,7 +589,7 @@ impl Machine for Media {
                 self.close(cx.now, iface);
             }
             Input::Send(frame) => self.send(cx.now, frame, out),
-            Input::Recall(about) => self.recall(about),
+            Input::Recall(about) => self.recall(about, out),
             Input::Sealed(iface, len) => self.sealed(cx.now, iface, len),
             Input::TxReady(iface) => self.tx_ready(cx.now, iface, out),
             Input::Durable(through) => self.durable(cx.now, through, out),

@@ -121,7 +121,7 @@ impl Loud {
                     Output::Persist { ticket: Ticket(number), writes: vec![write] }
                 }
                 // Nobody chooses paths here.
-                media::Effect::Carries(..) => continue,
+                media::Effect::Carries(..) | media::Effect::Lost(_) => continue,
             };
             self.outputs.push_back(output);
         }

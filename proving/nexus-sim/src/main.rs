@@ -472,7 +472,7 @@ fn run(seed: u64, world: &Shaped, detail: Detail, pcap: Option<&Path>) -> io::Re
     let order = world.order(seed);
     let scenario = order.scenario();
     let mut bench = order.bench::<Node>(&scenario);
-    let mut budget = Budget::with_faults(&scenario.layout);
+    let mut budget = Budget::new(&scenario.layout);
     let mut log = Log::new(io::stdout().lock(), detail);
     let mut capture = pcap.map(|path| capture(path, &scenario.layout)).transpose()?;
     let outcome = {
@@ -499,6 +499,6 @@ fn run(seed: u64, world: &Shaped, detail: Detail, pcap: Option<&Path>) -> io::Re
 }
 
 /// A recording of a world, in a file.
-fn capture(path: &Path, layout: &Layout) -> io::Result<Capture<BufWriter<File>>> {
+pub(crate) fn capture(path: &Path, layout: &Layout) -> io::Result<Capture<BufWriter<File>>> {
     File::create(path).map(|file| Capture::new(BufWriter::new(file), layout))
 }

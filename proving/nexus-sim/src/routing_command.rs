@@ -1,14 +1,18 @@
 //! The command on random meshes.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write as _};
+use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Args;
+use nexus_sim::capture::Capture;
 use nexus_sim::judge::budget;
+use nexus_sim::log::{Detail, Log};
 use nexus_sim::meshes::{Order, Spread, Verdict};
 use nexus_sim::meter::{Class, Scope, Worst};
+use nexus_sim::observation::Observer;
 use nexus_sim::swarm;
 use serde_json::json;
 
@@ -30,6 +34,12 @@ pub(crate) struct Routes {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+    /// Print what happens in the meshes, too.
+    #[arg(long, conflicts_with = "json")]
+    events: bool,
+    /// Record what the mesh carries, opened, to a file for Wireshark: of one mesh, so --seeds 1.
+    #[arg(long, value_name = "FILE")]
+    pcap: Option<PathBuf>,
 }
 
 /// What is added up over meshes.
@@ -71,6 +81,24 @@ impl Sums {
     }
 }
 
+impl Routes {
+    /// Runs a mesh before its judges, and tells of it what is wanted.
+    fn judged(&self, order: Order, out: &mut impl Write) -> io::Result<Verdict> {
+        let mut log = self.events.then(|| Log::new(out, Detail::Events));
+        let mesh = order.mesh();
+        let layout = &mesh.scenario.layout;
+        let mut capture = self.pcap.as_deref().map(|path| crate::capture(path, layout)).transpose()?;
+        let mut also: Vec<&mut dyn Observer> = Vec::new();
+        also.extend(log.as_mut().map(|log| log as &mut dyn Observer));
+        also.extend(capture.as_mut().map(|capture| capture as &mut dyn Observer));
+        let verdict = mesh.judged(mesh.bounds(), &mut also);
+        drop(also);
+        log.map_or(Ok(()), Log::finish)?;
+        capture.map_or(Ok(()), Capture::finish)?;
+        Ok(verdict)
+    }
+}
+
 /// Runs the meshes and prints a line for each, and how their figures are spread.
 pub(crate) fn routes(routes: &Routes) -> io::Result<ExitCode> {
     let mut out = io::stdout().lock();
@@ -78,7 +106,7 @@ pub(crate) fn routes(routes: &Routes) -> io::Result<ExitCode> {
     let (mut all, mut failures) = (Sums::default(), Vec::new());
     for seed in (routes.from..).take(usize::try_from(routes.seeds).unwrap_or(usize::MAX)) {
         let order = Order { seed, nodes: routes.nodes };
-        let verdict = order.judged(&mut []);
+        let verdict = routes.judged(order, &mut out)?;
         all.add(seed, &verdict);
         let mut reasons: Vec<String> =
             verdict.failures.iter().map(|(judge, f)| format!("{judge}, {}: {}", f.at, f.reason)).collect();

@@ -152,7 +152,7 @@ pub struct Judged {
 /// Runs `scenario` before `bench` and the judge of the budget. A node that would not rest is a failure like any other.
 #[must_use]
 pub fn run_judged<A: Actor>(scenario: &Scenario, mut bench: Bench) -> Judged {
-    let mut budget = Budget::with_faults(&scenario.layout);
+    let mut budget = Budget::new(&scenario.layout);
     let outcome = {
         let mut observers = bench.observers();
         observers.push(&mut budget);

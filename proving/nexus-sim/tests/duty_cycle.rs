@@ -73,7 +73,7 @@ fn take(
                 inputs.push_back(another(bytes));
             }
             Effect::Write { number, .. } => inputs.push_back(Input::Durable(number)),
-            Effect::Carries(..) => {}
+            Effect::Carries(..) | Effect::Lost(_) => {}
             Effect::Sense(_) | Effect::Jammed(_) => unreachable!("an RNode listens by itself"),
         }
     }

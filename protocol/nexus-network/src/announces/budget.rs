@@ -1,7 +1,8 @@
 //! What announces, costs, withdrawals and what asks for paths may spend of an interface: 3 % of its measured bandwidth.
 //!
 //! One bucket for each interface on which links run, in time on the medium. What waits for it is said nearest and newest first
-//! ([`speaking`](super::speaking)). Spec: spec/network.md#announce-budget.
+//! ([`speaking`](super::speaking)). What was said is spent when it leaves: a medium that is dead for minutes fills no bucket behind what
+//! waits for it. Spec: spec/network.md#announce-budget.
 
 use alloc::collections::BTreeMap;
 
@@ -17,6 +18,8 @@ const SAVED: Duration = Duration::from_secs(300);
 const RESERVED: Duration = Duration::from_secs(60);
 /// Interfaces with a bucket, at most; on others nothing is limited, nor are there any.
 pub(super) const INTERFACES: usize = 16;
+/// While as much as may be waits, it is looked again whether it left: after so long at first.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// A share of one, in 2⁻¹⁶.
 const ONE: u64 = 1 << 16;
 
@@ -42,6 +45,10 @@ struct Budget {
     measured: u64,
     /// When what was spent is made good.
     spent_until: Instant,
+    /// How long it takes to make good what was said and has not left,
+    waiting: Duration,
+    /// and since when it does while nothing leaves.
+    waiting_since: Instant,
     state: State,
 }
 
@@ -50,6 +57,13 @@ struct Budget {
 enum State {
     Up,
     Down,
+}
+
+/// Whether it is known how long frames take: where it is not, what is said is spent at once.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Nominal {
+    Known,
+    Unknown,
 }
 
 impl Budgets {
@@ -64,13 +78,16 @@ impl Budgets {
         if profile.mode == Mode::Nexus && self.by_interface.len() < INTERFACES {
             let measured = if profile.bandwidth_bps == 0 { 0 } else { ONE };
             let spent_until = before.map_or(Instant::BOOT, |before| before.spent_until);
-            let budget = Budget { profile: *profile, measured, spent_until, state: State::Up };
+            let (waiting, waiting_since) = (Duration::ZERO, Instant::BOOT);
+            let (profile, state) = (*profile, State::Up);
+            let budget = Budget { profile, measured, spent_until, waiting, waiting_since, state };
             self.by_interface.insert(iface, budget);
         }
     }
 
     pub(super) fn down(&mut self, iface: InterfaceId) {
         if let Some(budget) = self.by_interface.get_mut(&iface) {
+            budget.waiting = Duration::ZERO;
             budget.state = State::Down;
         }
     }
@@ -87,39 +104,102 @@ impl Budgets {
         };
     }
 
-    /// A message of so many bytes, all in, is said on `iface`.
+    /// A message of so many bytes, all in, is said on `iface`. It waits until it is heard of again.
     pub(super) fn spend(&mut self, iface: InterfaceId, now: Instant, bytes: usize) {
         let Some(budget) = self.by_interface.get_mut(&iface) else { return };
-        let micros = budget.time_of(bytes).as_micros().saturating_mul(100) / SHARE_PERCENT;
-        budget.spent_until = budget.spent_until.max(now).after(Duration::from_micros(micros));
+        let time = budget.made_good_in(bytes);
+        match budget.nominal() {
+            Nominal::Known => budget.wait(now, budget.waiting.plus(time)),
+            Nominal::Unknown => budget.charge(now, time),
+        }
     }
 
-    /// From when on something may be said on `iface`; at once if that is past.
-    pub(super) fn free_at(&self, iface: InterfaceId, purpose: Purpose) -> Instant {
+    /// What was said and waits on `iface` takes so long to transmit, all in.
+    pub(super) fn waits(&mut self, iface: InterfaceId, now: Instant, airtime: Duration) {
+        if let Some(budget) = self.by_interface.get_mut(&iface) {
+            budget.wait(now, budget.loaded(airtime));
+        }
+    }
+
+    /// A frame of so many bytes left.
+    pub(super) fn left(&mut self, iface: InterfaceId, now: Instant, bytes: usize) {
+        if let Some(budget) = self.by_interface.get_mut(&iface) {
+            budget.waiting_since = now;
+            match budget.nominal() {
+                Nominal::Known => budget.charge(now, budget.made_good_in(bytes)),
+                // It was when it was said.
+                Nominal::Unknown => {}
+            }
+        }
+    }
+
+    /// From when on something may be said on `iface`, as far as is known at `now`; at once if that is past.
+    pub(super) fn free_at(&self, iface: InterfaceId, purpose: Purpose, now: Instant) -> Instant {
         let kept = match purpose {
             Purpose::Announce => SAVED.minus(RESERVED),
             Purpose::Cost => SAVED,
         };
-        let up = self.by_interface.get(&iface).filter(|budget| budget.state == State::Up);
-        up.map_or(Instant::BOOT, |budget| budget.spent_until.before(kept))
+        let Some(budget) = self.by_interface.get(&iface).filter(|budget| budget.state == State::Up) else {
+            return Instant::BOOT;
+        };
+        let wait = budget.waiting;
+        if wait == Duration::ZERO {
+            return budget.spent_until.before(kept);
+        }
+        if budget.spent_until <= now && wait > kept {
+            // Nothing is made good while what was said waits.
+            return now.after(wait.minus(kept).max(budget.patience(now)));
+        }
+        budget.spent_until.max(now).after(wait).before(kept)
     }
 
     /// Until when nothing may be said on `iface`, if that is so.
     pub(super) fn busy_until(&self, iface: InterfaceId, purpose: Purpose, now: Instant) -> Option<Instant> {
-        Some(self.free_at(iface, purpose)).filter(|free_at| *free_at > now)
+        Some(self.free_at(iface, purpose, now)).filter(|free_at| *free_at > now)
     }
 }
 
 impl Budget {
-    /// What `bytes` take of the medium under load.
-    fn time_of(&self, bytes: usize) -> Duration {
-        let bits = u64::try_from(bytes).unwrap_or(u64::MAX).saturating_mul(8);
-        let micros = match self.profile.bandwidth_bps {
-            0 => bits.saturating_mul(1_000_000).checked_div(self.measured),
-            _ => self.profile.airtime(bytes).as_micros().saturating_mul(ONE).checked_div(self.measured),
-        };
-        Duration::from_micros(micros.unwrap_or(0))
+    fn wait(&mut self, now: Instant, waiting: Duration) {
+        if self.waiting == Duration::ZERO {
+            self.waiting_since = now;
+        }
+        self.waiting = waiting;
     }
+
+    /// When to look again: the later the longer something waits.
+    fn patience(&self, now: Instant) -> Duration {
+        Duration::from_micros(now.since(self.waiting_since).as_micros() / 16).max(PATIENCE)
+    }
+
+    fn charge(&mut self, now: Instant, time: Duration) {
+        self.spent_until = self.spent_until.max(now).after(time);
+    }
+
+    fn nominal(&self) -> Nominal {
+        if self.profile.airtime(1) == Duration::ZERO { Nominal::Unknown } else { Nominal::Known }
+    }
+
+    /// How long it takes to make `bytes` good.
+    fn made_good_in(&self, bytes: usize) -> Duration {
+        match self.nominal() {
+            Nominal::Known => self.loaded(self.profile.airtime(bytes)),
+            Nominal::Unknown => {
+                let bits = u64::try_from(bytes).unwrap_or(u64::MAX).saturating_mul(8);
+                let micros = bits.saturating_mul(1_000_000).checked_div(self.measured).unwrap_or(0);
+                in_its_share(micros)
+            }
+        }
+    }
+
+    /// How long it takes to make good what takes `airtime` at the nominal rate.
+    fn loaded(&self, airtime: Duration) -> Duration {
+        in_its_share(airtime.as_micros().saturating_mul(ONE).checked_div(self.measured).unwrap_or(0))
+    }
+}
+
+const fn in_its_share(micros: u64) -> Duration {
+    Duration::from_micros(micros.saturating_mul(100) / SHARE_PERCENT)
 }
 
 #[cfg(test)]
@@ -128,6 +208,53 @@ mod tests {
     use crate::announces::tests::profile;
 
     const IFACE: InterfaceId = InterfaceId(3);
+
+    impl Budgets {
+        /// Something is said, and leaves in the same instant.
+        fn say(&mut self, now: Instant, bytes: usize) {
+            self.spend(IFACE, now, bytes);
+            self.waits(IFACE, now, Duration::ZERO);
+            self.left(IFACE, now, bytes);
+        }
+    }
+
+    #[test]
+    fn what_waits_for_a_dead_medium_fills_no_bucket_and_nothing_leaves_behind_it_in_a_burst() {
+        let mut budgets = Budgets::default();
+        budgets.up(IFACE, &Profile { bandwidth_bps: 9_600, ..profile(Mode::Nexus) });
+        // 2,400 bits each at 288 bit/s: 8.3 s of the four minutes that are saved up.
+        let mut said: u64 = 0;
+        let minutes = |minutes: u64| Instant::BOOT.after(Duration::from_secs(60 * minutes));
+        let airtime = Duration::from_millis(250);
+        for now in (0..90).map(minutes) {
+            while budgets.busy_until(IFACE, Purpose::Announce, now).is_none() {
+                budgets.spend(IFACE, now, 300);
+                said += 1;
+                budgets.waits(IFACE, now, airtime.times(said));
+            }
+        }
+        assert_eq!(said, 29, "nothing more while that waits");
+        let later = minutes(90);
+        for left in 1..=said {
+            budgets.waits(IFACE, later, airtime.times(said - left));
+            budgets.left(IFACE, later, 300);
+        }
+        let free_at = budgets.busy_until(IFACE, Purpose::Announce, later).unwrap();
+        assert!(free_at.since(later) < Duration::from_secs(9));
+        budgets.spend(IFACE, free_at, 300);
+        assert!(budgets.busy_until(IFACE, Purpose::Announce, free_at).is_some());
+    }
+
+    #[test]
+    fn what_was_taken_back_is_given_back() {
+        let mut budgets = Budgets::default();
+        budgets.up(IFACE, &Profile { bandwidth_bps: 9_600, ..profile(Mode::Nexus) });
+        while budgets.busy_until(IFACE, Purpose::Announce, Instant::BOOT).is_none() {
+            budgets.spend(IFACE, Instant::BOOT, 300);
+        }
+        budgets.waits(IFACE, Instant::BOOT, Duration::ZERO);
+        assert_eq!(budgets.busy_until(IFACE, Purpose::Announce, Instant::BOOT), None);
+    }
 
     /// How many announces of 300 bytes are said in ten hours, if as many are said as may be.
     fn in_ten_hours(bps: u64, carries: Option<u64>) -> u64 {
@@ -139,7 +266,7 @@ mod tests {
         let (mut now, mut said) = (Instant::BOOT, 0);
         while now < Instant::BOOT.after(Duration::from_secs(36_000)) && said < 1_000_000 {
             now = budgets.busy_until(IFACE, Purpose::Announce, now).unwrap_or(now);
-            budgets.spend(IFACE, now, 300);
+            budgets.say(now, 300);
             said += 1;
         }
         said
@@ -163,7 +290,7 @@ mod tests {
         let in_an_hour = |budgets: &mut Budgets, from: Instant| {
             let (mut now, mut said) = (from, 0);
             while now < from.after(Duration::from_secs(3_600)) {
-                budgets.spend(IFACE, now, 300);
+                budgets.say(now, 300);
                 said += 1;
                 now = budgets.busy_until(IFACE, Purpose::Announce, now).unwrap_or(now);
             }
@@ -191,11 +318,11 @@ mod tests {
         let mut budgets = Budgets::default();
         budgets.up(IFACE, &Profile { bandwidth_bps: 9_600, ..profile(Mode::Nexus) });
         while budgets.busy_until(IFACE, Purpose::Announce, Instant::BOOT).is_none() {
-            budgets.spend(IFACE, Instant::BOOT, 300);
+            budgets.say(Instant::BOOT, 300);
         }
         let mut costs = 0;
         while budgets.busy_until(IFACE, Purpose::Cost, Instant::BOOT).is_none() {
-            budgets.spend(IFACE, Instant::BOOT, 33);
+            budgets.say(Instant::BOOT, 33);
             costs += 1;
         }
         assert!((50..=66).contains(&costs), "60 s of 36 bytes a second: {costs}");

@@ -211,8 +211,9 @@ impl Announces {
         }
     }
 
+    /// An answer is not acknowledged: it is for whoever asked, and what everybody is to hear of it is still to come.
     fn acknowledge_heard(&mut self, cx: Cx, heard: &Heard<'_>) {
-        if let Some(link) = heard.via.link() {
+        if let Some(link) = heard.via.link().filter(|_| !heard.packet.is_path_response()) {
             let Announce { destination, claim, .. } = &heard.announce;
             self.acknowledge_later(cx.now, link, &record_beside(*destination, claim.random_hash, heard.cost));
         }

@@ -297,7 +297,7 @@ impl Announces {
             let at = now.after(wait);
             channel.waiting.insert(destination, Waiting { at, hops, saying: Saying::First });
             let timer = Timer::Speak(*iface);
-            let at = at.max(budgets.free_at(*iface, Purpose::Announce));
+            let at = at.max(budgets.free_at(*iface, Purpose::Announce, now));
             if self.deadlines.get(timer).is_none_or(|set| at < set) {
                 self.deadlines.set(timer, at);
             }
@@ -313,7 +313,7 @@ impl Announces {
             return count(&mut self.refusals.crowded);
         }
         channel.waiting.insert(destination, Waiting { at: now, hops, saying: Saying::First });
-        let at = self.speech.budgets.free_at(iface, Purpose::Announce);
+        let at = self.speech.budgets.free_at(iface, Purpose::Announce, now);
         self.deadlines.set(Timer::Speak(iface), at.max(now.after(Duration::from_micros(1))));
     }
 
@@ -321,7 +321,7 @@ impl Announces {
     pub(super) fn speak(&mut self, cx: Cx, iface: InterfaceId, out: &mut impl Sink<Effect>) {
         let own = self.own.destination();
         while let Some(channel) = self.speech.channels.get_mut(&iface) {
-            let free_at = self.speech.budgets.free_at(iface, Purpose::Announce);
+            let free_at = self.speech.budgets.free_at(iface, Purpose::Announce, cx.now);
             let due = channel.due(cx.now, own).filter(|_| free_at <= cx.now);
             let Some(destination) = due else {
                 if let Some(at) = channel.next_at() {
@@ -389,7 +389,7 @@ impl Announces {
         let wait = AGAIN.max(channel.profile.airtime(len).times(AGAIN_FRAMES));
         let at = now.after(wait);
         channel.waiting.insert(destination, Waiting { at, hops, saying: Saying::Again });
-        let at = at.max(self.speech.budgets.free_at(iface, Purpose::Announce));
+        let at = at.max(self.speech.budgets.free_at(iface, Purpose::Announce, now));
         let timer = Timer::Speak(iface);
         if self.deadlines.get(timer).is_none_or(|set| at < set) {
             self.deadlines.set(timer, at);

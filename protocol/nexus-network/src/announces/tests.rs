@@ -310,7 +310,37 @@ impl Bench {
     fn tell(&mut self, input: Input) -> Vec<Effect> {
         let mut out: VecDeque<Effect> = VecDeque::new();
         self.organ.handle(self.cx(), input, &mut out);
+        self.leave(&out, 0);
         out.into()
+    }
+
+    /// What is due at this moment is done, and what is said leaves at once.
+    fn wake(&mut self, out: &mut VecDeque<Effect>) {
+        let before = out.len();
+        self.organ.handle_timeout(self.cx(), out);
+        self.leave(out, before);
+    }
+
+    /// What was said, but for the first of it, leaves.
+    fn leave(&mut self, said: &VecDeque<Effect>, from: usize) {
+        let mut left = Vec::new();
+        let iface_of = |link: &LinkId| self.organ.links.get(*link).map(|other| other.iface);
+        for effect in said.iter().skip(from) {
+            let (iface, bytes) = match effect {
+                Effect::Tell { link, plaintext, .. } => (iface_of(link), plaintext.len() + 16),
+                Effect::Say { to: Outlet::Link(link), message } => (iface_of(link), message.len() + 16),
+                Effect::Say { to: Outlet::Hearers(iface), message }
+                | Effect::Broadcast { iface, message, .. } => (Some(*iface), message.len() + 16 + 67),
+                _ => (None, 0),
+            };
+            let leaves = |iface| [Input::Waits(iface, Duration::ZERO), Input::Left(iface, bytes)];
+            left.extend(iface.into_iter().flat_map(leaves));
+        }
+        let mut nothing: VecDeque<Effect> = VecDeque::new();
+        for input in left {
+            self.organ.handle(self.cx(), input, &mut nothing);
+        }
+        assert!(nothing.is_empty(), "nothing follows from leaving");
     }
 
     fn hear(&mut self, bytes: &[u8]) -> Vec<Effect> {
@@ -323,7 +353,7 @@ impl Bench {
         let until = self.now.after(Duration::from_secs(4_000));
         while let Some(deadline) = self.organ.next_timeout().filter(|deadline| *deadline <= until) {
             self.now = deadline;
-            self.organ.handle_timeout(self.cx(), &mut out);
+            self.wake(&mut out);
         }
         out.into()
     }

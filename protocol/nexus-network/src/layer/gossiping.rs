@@ -8,6 +8,7 @@ use nexus_wire::nexus::gossip::StoreId;
 use nexus_wire::nexus::message::Message;
 
 use super::{Nerve, Organs};
+use crate::announces;
 use crate::gossip;
 use crate::interface::InterfaceId;
 use crate::keys::{self, ITEM_LEN};
@@ -75,13 +76,17 @@ impl Organs {
         self.gossip.handle(cx, gossip::Input::Heard { link, kind, body }, nerves);
     }
 
-    /// A frame left: what it has on the medium counts for gossip's share.
+    /// A frame left: what it has on the medium counts for the shares of announces and gossip.
     pub(super) fn account_for(&mut self, cx: Cx, frame: &Frame, nerves: &mut VecDeque<Nerve>) {
         let link = match frame.under {
             Some(Seal::Link(link)) => Some(link),
             Some(Seal::Broadcast) | None => None,
         };
         let Frame { iface, load, .. } = *frame;
+        if load == Load::Announces {
+            self.announces.handle(cx, announces::Input::Left(iface, frame.bytes.len()), nerves);
+            self.announces_wait(cx, iface, nerves);
+        }
         self.gossip.handle(cx, gossip::Input::Left { iface, link, load, bytes: frame.bytes.len() }, nerves);
     }
 }

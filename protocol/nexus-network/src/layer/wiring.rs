@@ -64,6 +64,7 @@ impl Organs {
             M::Transmit(frame) => self.leave(cx, frame, nerves, out),
             M::Sense(iface) => out.push(Effect::Sense(iface)),
             M::Jammed(iface) => out.push(Effect::Jammed(iface)),
+            M::Lost(iface) => self.announces_wait(cx, iface, nerves),
             M::Carries(iface, bps) => {
                 self.links.handle(cx, links::Input::Carries(iface, bps), nerves);
                 self.announces.handle(cx, announces::Input::Carries(iface, bps), nerves);
@@ -122,7 +123,7 @@ impl Organs {
             B::Tell { link, plaintext } => {
                 self.send(cx, link, plaintext.into_bytes(), Load::Links, nerves);
             }
-            B::Send(frame) => self.media.handle(cx, media::Input::Send(frame), nerves),
+            B::Send(frame) => self.line_up(cx, frame, nerves),
             B::Retag(iface, tag) => self.links.handle(cx, L::Retag(iface, tag), nerves),
             B::Tagged { link, tag } => self.links.handle(cx, L::Named { link, tag }, nerves),
             B::Hears(link) => {
@@ -149,7 +150,7 @@ impl Organs {
     ) {
         use announces::{Effect as A, Outlet};
         match effect {
-            A::Send(frame) => self.media.handle(cx, media::Input::Send(frame), nerves),
+            A::Send(frame) => self.line_up(cx, frame, nerves),
             A::Tell { link, about, plaintext } => self.tell(cx, link, plaintext, about, nerves),
             A::Broadcast { iface, about, message } => {
                 let said = broadcast::Input::Say { iface, about: Some(about), message };
@@ -190,14 +191,29 @@ impl Organs {
                 self.broadcast.seal(cx, &mut frame, nerves).map_err(|broadcast::Keyless| Withheld)
             }
         };
-        match sealed {
-            Ok(()) => {
-                self.media.handle(cx, media::Input::Sealed(frame.iface, frame.bytes.len()), nerves);
-                self.account_for(cx, &frame, nerves);
-                out.push(Effect::Transmit(frame));
-            }
-            Err(Withheld) => self.media.handle(cx, media::Input::TxReady(frame.iface), nerves),
+        if let Err(Withheld) = sealed {
+            let iface = frame.iface;
+            media::lose([frame], nerves);
+            return self.media.handle(cx, media::Input::TxReady(iface), nerves);
         }
+        self.media.handle(cx, media::Input::Sealed(frame.iface, frame.bytes.len()), nerves);
+        self.account_for(cx, &frame, nerves);
+        out.push(Effect::Transmit(frame));
+    }
+
+    /// A frame waits for its medium.
+    fn line_up(&mut self, cx: Cx, frame: Frame, nerves: &mut VecDeque<Nerve>) {
+        let (iface, load) = (frame.iface, frame.load);
+        self.media.send(cx.now, frame, nerves);
+        if load == Load::Announces {
+            self.announces_wait(cx, iface, nerves);
+        }
+    }
+
+    /// How much of announces waits for a medium is another than it was.
+    pub(super) fn announces_wait(&mut self, cx: Cx, iface: InterfaceId, nerves: &mut VecDeque<Nerve>) {
+        let waits = announces::Input::Waits(iface, self.media.announces_waiting(iface));
+        self.announces.handle(cx, waits, nerves);
     }
 
     /// Queues a message (without a length, behind headroom) for a link.
@@ -236,15 +252,20 @@ impl Organs {
         if let Some(iface) = self.links.carries_whole(link, message.len()) {
             let under = Some(Seal::Link(link));
             let frame = Frame { iface, to: None, bytes: message, about, load, under };
-            return self.media.send(cx.now, frame, nerves);
+            return self.line_up(cx, frame, nerves);
         }
         let mut frames = self.links.frames(link, message).peekable();
         if frames.peek().is_none() {
             drop(frames);
             return self.links.withhold();
         }
+        let mut lined_up = None;
         for frame in frames {
+            lined_up = Some(frame.iface);
             self.media.send(cx.now, Frame { about, load, ..frame }, nerves);
+        }
+        if let Some(iface) = lined_up.filter(|_| load == Load::Announces) {
+            self.announces_wait(cx, iface, nerves);
         }
     }
 

@@ -85,6 +85,10 @@ impl Queue {
         recalled
     }
 
+    pub(super) fn frames(&self) -> impl Iterator<Item = &Frame> {
+        self.frames.iter()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.frames.len()
     }

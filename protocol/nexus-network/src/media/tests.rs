@@ -91,6 +91,7 @@ fn seven_busy_answers_drop_the_frame_and_the_next_one_gets_its_chance() {
     assert_eq!(media.tell(Input::ChannelBusy(LEFT)), [Effect::Jammed(LEFT), Effect::Sense(LEFT)]);
     assert_eq!(media.tell(Input::ChannelClear(LEFT)), [Effect::Transmit(frame(2))]);
     assert_eq!(media.organ.drops(LEFT).unwrap().jammed, 1);
+    assert_eq!(media.lost, [LEFT]);
 }
 
 #[test]
@@ -103,6 +104,7 @@ fn what_is_recalled_while_it_waits_does_not_leave() {
     assert_eq!(media.tell(Input::Recall(about(1))), [], "what the driver has cannot be recalled");
     assert_eq!(media.tell(Input::TxReady(LEFT)), [Effect::Transmit(frame(3))]);
     assert_eq!(media.organ.drops(LEFT).unwrap().recalled, 1);
+    assert_eq!(media.lost, [LEFT]);
 }
 
 #[test]
@@ -191,6 +193,8 @@ struct Bench {
     /// The writes that are not durable yet. Empty while the disk is quick.
     on_their_way: VecDeque<(u64, Write)>,
     speed: Speed,
+    /// What was said not to leave.
+    lost: Vec<InterfaceId>,
 }
 
 /// When writes are durable.
@@ -216,6 +220,7 @@ impl Bench {
             disk: Snapshot::empty(),
             on_their_way: VecDeque::new(),
             speed: Speed::AtOnce,
+            lost: Vec::new(),
         };
         bench.tell(Input::Up(LEFT, profile));
         bench
@@ -248,6 +253,7 @@ impl Bench {
         for effect in effects {
             match effect {
                 Effect::Write { number, write } => self.on_their_way.push_back((number, write)),
+                Effect::Lost(iface) => self.lost.push(iface),
                 Effect::Transmit(_) | Effect::Sense(_) | Effect::Jammed(_) | Effect::Carries(..) => {
                     out.push_back(effect);
                 }

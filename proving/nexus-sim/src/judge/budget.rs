@@ -7,7 +7,7 @@ use nexus_network::{Mode, Opened, Tapping};
 
 use crate::clock::WorldTime;
 use crate::layout::{Layout, MediumPlan};
-use crate::meter::{Class, Meter, Scope, WINDOWS, Worst};
+use crate::meter::{Meter, Scope, WINDOWS, Worst};
 use crate::observation::{
     Act, Crossing, Failure, Judge, Landing, NodeIndex, Observation, Observer, Verdict, What,
 };
@@ -26,16 +26,8 @@ pub struct Budget {
     meter: Meter,
     /// By medium: whether a round there takes a minute.
     rounds_take_a_minute: Vec<bool>,
-    on_radio: OnRadio,
     /// When processes began: what one spent on announces is not durable.
     begins: BTreeMap<NodeIndex, Vec<WorldTime>>,
-}
-
-/// Which windows are judged on radio channels.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum OnRadio {
-    EveryWindow,
-    Hours,
 }
 
 impl Budget {
@@ -47,16 +39,8 @@ impl Budget {
         Self {
             meter: Meter::new(layout),
             rounds_take_a_minute: layout.media.iter().map(is_quick).collect(),
-            on_radio: OnRadio::EveryWindow,
             begins: BTreeMap::new(),
         }
-    }
-
-    /// The same of a world whose radio channels go dead and come back: what was within its share and waited leaves in one burst, and hours are
-    /// judged there.
-    #[must_use]
-    pub fn with_faults(layout: &Layout) -> Self {
-        Self { on_radio: OnRadio::Hours, ..Self::new(layout) }
     }
 
     /// The meter, and what it has counted.
@@ -92,8 +76,7 @@ impl Budget {
         let window = WINDOWS[worst.window];
         let in_window = |booted: &WorldTime| *booted <= at && booted.after(window) >= at;
         let begins = self.begins.get(&worst.node).map_or(&[][..], Vec::as_slice);
-        let is_burst = worst.class == Class::Radio && self.on_radio == OnRadio::Hours;
-        (worst.window == 0 && (!is_quick || is_burst)) || begins.iter().skip(1).any(in_window)
+        (worst.window == 0 && !is_quick) || begins.iter().skip(1).any(in_window)
     }
 }
 

@@ -199,7 +199,7 @@ impl Announces {
     /// From when on they may be said; none if the link is not up.
     pub(super) fn say_from(&self, link: LinkId, now: Instant, len: usize) -> Option<Instant> {
         let other = self.links.get(link)?;
-        let free_at = self.speech.budgets.free_at(other.iface, Purpose::Cost).max(now);
+        let free_at = self.speech.budgets.free_at(other.iface, Purpose::Cost, now).max(now);
         if self.speech.is_on(other.iface) {
             return Some(free_at);
         }

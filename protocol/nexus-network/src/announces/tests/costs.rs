@@ -302,7 +302,7 @@ impl Bench {
         let mut out: VecDeque<Effect> = VecDeque::new();
         while let Some(deadline) = self.organ.next_timeout().filter(|deadline| *deadline <= until) {
             self.now = deadline;
-            self.organ.handle_timeout(self.cx(), &mut out);
+            self.wake(&mut out);
         }
         self.now = until;
         out.into()

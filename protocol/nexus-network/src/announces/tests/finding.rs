@@ -202,7 +202,7 @@ fn requests_and_answers_take_no_more_of_a_slow_link_than_announces_may() {
         node.now = node.now.after(Duration::from_secs(1));
         bytes += count(&node.asked(ONE, 7, n));
         let mut out: VecDeque<Effect> = VecDeque::new();
-        node.organ.handle_timeout(node.cx(), &mut out);
+        node.wake(&mut out);
         bytes += count(out.make_contiguous());
     }
     // Three percent of the bits of 600 s, and eight answers at once.
@@ -247,7 +247,7 @@ impl Bench {
         let mut out: VecDeque<Effect> = VecDeque::new();
         while out.is_empty() {
             self.now = self.organ.next_timeout().expect("something is due");
-            self.organ.handle_timeout(self.cx(), &mut out);
+            self.wake(&mut out);
         }
         (out.into(), self.now.since(begin))
     }

@@ -338,7 +338,7 @@ fn with_links_the_announce_is_refreshed_half_hourly_but_hourly_in_clear() {
         let at = node.organ.next_timeout().unwrap();
         let mut out: VecDeque<Effect> = VecDeque::new();
         node.now = at;
-        node.organ.handle_timeout(node.cx(), &mut out);
+        node.wake(&mut out);
         if let Some(Effect::Write { number, .. }) = out.front() {
             return *number;
         }
@@ -384,7 +384,7 @@ impl Bench {
         while let Some(deadline) = self.organ.next_timeout().filter(|deadline| *deadline <= until) {
             let mut out: VecDeque<Effect> = VecDeque::new();
             self.now = deadline;
-            self.organ.handle_timeout(self.cx(), &mut out);
+            self.wake(&mut out);
             let said = out.iter().filter(|effect| is_announce(effect));
             all.extend(said.map(|effect| (told(effect).link, deadline.since(begin).as_secs())));
         }
@@ -398,7 +398,7 @@ impl Bench {
         let until = self.now.after(time);
         while let Some(deadline) = self.organ.next_timeout().filter(|deadline| *deadline <= until) {
             self.now = deadline;
-            self.organ.handle_timeout(self.cx(), &mut out);
+            self.wake(&mut out);
         }
         self.now = until;
         out.into()
@@ -414,7 +414,7 @@ impl Bench {
         let until = self.now.after(Duration::from_secs(10));
         while let Some(deadline) = self.organ.next_timeout().filter(|deadline| *deadline <= until) {
             self.now = deadline;
-            self.organ.handle_timeout(self.cx(), &mut out);
+            self.wake(&mut out);
         }
         out.into()
     }

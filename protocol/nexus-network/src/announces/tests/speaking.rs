@@ -321,7 +321,7 @@ impl Bench {
         while let Some(deadline) = self.organ.next_timeout().filter(|deadline| *deadline <= until) {
             let mut out: VecDeque<Effect> = VecDeque::new();
             self.now = deadline;
-            self.organ.handle_timeout(self.cx(), &mut out);
+            self.wake(&mut out);
             let said: Vec<Said> = out.iter().filter_map(said_of).collect();
             if !said.is_empty() {
                 self.last_said_at = self.now;
