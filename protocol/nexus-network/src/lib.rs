@@ -64,7 +64,7 @@ pub use announces::{
 pub use forwarding::{Decision, Forwarding};
 pub use gossip::Gossip;
 pub use interface::{
-    Access, DutyCycle, Dwell, Endpoint, InterfaceId, Mode, Profile, Reach, SubBand, SubBandId, Timing,
+    Access, DutyCycle, Dwell, Endpoint, InterfaceId, Mode, Profile, Reach, Role, SubBand, SubBandId, Timing,
 };
 pub use keys::Keys;
 pub use layer::{Effect, Input, Limits, Network, Originated, Writer};

@@ -10,7 +10,7 @@ use nexus_network::announces::Via;
 use nexus_network::lora::Modulation;
 use nexus_network::{
     Access, AppData, DutyCycle, Effect, Input, InterfaceId, Limits, LinkId, Mode, Network, Originated,
-    PathPolicy, Profile, Reach, SearchMotive, Timing, Trust,
+    PathPolicy, Profile, Reach, Role, SearchMotive, Timing, Trust,
 };
 use nexus_wire::reticulum::{Context, DestinationType, MTU, Packet, PacketType};
 
@@ -488,6 +488,7 @@ fn cable() -> Profile {
         sub_band: None,
         overhead: 0,
         price: 0,
+        role: Role::Full,
     }
 }
 

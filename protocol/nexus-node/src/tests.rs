@@ -4,8 +4,8 @@ use alloc::vec::Vec;
 use nexus_crypto::{DestinationHash, IdentitySeed, NodeId};
 use nexus_machine::{Config, Cx, Duration, Instant, MemoryBound, Seed, Snapshot, Stream, Ticket, Write};
 use nexus_network::{
-    Access, AppData, DutyCycle, InterfaceId, Limits, Mode, Profile, Reach, Timing, announces, broadcast,
-    forwarding, gossip, keys, links, media,
+    Access, AppData, DutyCycle, InterfaceId, Limits, Mode, Profile, Reach, Role, Timing, announces,
+    broadcast, forwarding, gossip, keys, links, media,
 };
 use nexus_testkit::laws;
 
@@ -350,6 +350,7 @@ fn profile(mode: Mode) -> Profile {
         sub_band: None,
         overhead: 0,
         price: 0,
+        role: Role::Full,
     }
 }
 

@@ -11,7 +11,7 @@ use nexus_wire::reticulum::announce::{Claim, Occasion};
 use nexus_wire::reticulum::{Context, MTU, PacketHash, RandomHash};
 
 use crate::announces::{self, AppData};
-use crate::interface::{Access, DutyCycle, InterfaceId, Mode, Profile, Reach, Timing};
+use crate::interface::{Access, DutyCycle, InterfaceId, Mode, Profile, Reach, Role, Timing};
 
 #[test]
 fn a_packet_for_this_node_is_delivered_as_its_originator_wrote_it() {
@@ -183,6 +183,7 @@ fn a_path_in_clear_carries_nothing() {
         sub_band: None,
         overhead: 0,
         price: 0,
+        role: Role::Full,
     };
     node.tell(announces::Input::Up(InterfaceId(1), profile));
     node.tell(announces::Input::Heard { iface: InterfaceId(1), bytes: announce_of(9) });

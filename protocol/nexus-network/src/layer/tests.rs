@@ -3,7 +3,7 @@
 mod gossiping;
 
 use super::*;
-use crate::interface::{Access, DutyCycle, Mode, Reach, Timing};
+use crate::interface::{Access, DutyCycle, Mode, Reach, Role, Timing};
 use alloc::vec;
 use nexus_crypto::{IdentitySeed, RatchetPublic};
 use nexus_machine::{Duration, Stream};
@@ -88,6 +88,7 @@ fn profile(access: Access) -> Profile {
         sub_band: None,
         overhead: 0,
         price: 0,
+        role: Role::Full,
     }
 }
 
