@@ -1,6 +1,7 @@
 //! The network layer: its organs, and the wires between them.
 
 mod gossiping;
+mod packets;
 #[cfg(test)]
 mod tests;
 mod wiring;
@@ -15,15 +16,15 @@ use nexus_wire::nexus::gossip::{ItemId, StoreId};
 
 use crate::announces::{self, Announces, AppData, Recipient, Routing, SearchMotive, Sighting};
 use crate::broadcast::{self, Broadcast};
-use crate::forwarding::{self, Forwarding};
+use crate::forwarding::{self, Forwarding, Hop};
 use crate::gossip::{self, Gossip};
 use crate::interface::{Endpoint, InterfaceId, Profile};
 use crate::keys::{self, Keys};
-use crate::links::{self, Down, LinkId, LinkStatus, Links, Policy};
+use crate::links::{self, Down, LinkStatus, Links, Policy};
 use crate::media::{self, Frame, Media, Tier};
 use crate::routes::PathPolicy;
 use crate::tap::{Opened, Tapping};
-pub use wiring::ORIGINATED_MAX;
+pub use packets::ORIGINATED_MAX;
 
 /// What the layer is told.
 #[derive(Clone, Debug)]
@@ -216,8 +217,8 @@ pub enum Writer {
 /// What became of a packet of this node's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Originated {
-    /// It waits for its medium, on the way to `link`.
-    Left(LinkId),
+    /// It waits for its medium, on its way by this step.
+    Left(Hop),
     /// Nothing is known of a way to its destination.
     NoPath,
     /// It is longer than a packet may be, or is no packet.
@@ -331,7 +332,7 @@ impl Network {
     ) -> Self {
         // Each organ that uses the identity keeps its own: none borrows from another.
         let identity = || NodeIdentity::from_seed(IdentitySeed::from_bytes(*identity.expose()));
-        let own = identity().node_id().into();
+        let own = identity().public().hash();
         let organs = Organs {
             media: Media::new(limits.media, snapshot, seed),
             links: Links::new(identity(), Policy::Anyone, limits.links, seed),
@@ -447,6 +448,7 @@ impl Machine for Network {
                 organs.broadcast.handle(cx, B::Up(iface, profile), nerves);
                 organs.announces.handle(cx, A::Up(iface, profile), nerves);
                 organs.gossip.handle(cx, G::Up(iface, profile), nerves);
+                organs.forwarding.up(iface, &profile);
             }
             Input::Down(iface) => {
                 organs.media.handle(cx, M::Down(iface), nerves);
@@ -454,6 +456,7 @@ impl Machine for Network {
                 organs.broadcast.handle(cx, B::Down(iface), nerves);
                 organs.announces.handle(cx, A::Down(iface), nerves);
                 organs.gossip.handle(cx, G::Down(iface), nerves);
+                organs.forwarding.down(iface);
             }
             Input::Frame { iface, from, bytes } => organs.heard(cx, iface, from, bytes, nerves),
             Input::TxReady(iface) => organs.media.handle(cx, M::TxReady(iface), nerves),

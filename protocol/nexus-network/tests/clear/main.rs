@@ -1,0 +1,5 @@
+//! Relays among stock nodes: what stock endpoints say in clear crosses any mixture of stock segments and links.
+
+mod endpoint;
+mod packets;
+mod world;
