@@ -22,7 +22,7 @@ fn from_link(bench: &mut Criterion) {
     let mut announces = knowing_the_far_one();
     let seed = Seed::new([5; 32]);
     let own = identity(1).public().hash();
-    let mut organ = Forwarding::new(own, forwarding::Limits::default(), &seed);
+    let mut organ = Forwarding::new(own, forwarding::Limits::default(), &Snapshot::empty(), &seed);
     let cx = Cx::at(Instant::BOOT);
     let mut group = bench.benchmark_group("forwarding/from-link");
     for len in [200_usize, 484] {

@@ -10,9 +10,11 @@
 //! A step is a [`Hop`]: over a link, or in clear. Packets are decided about in the form in which links carry them: header bit 6 says
 //! that this node is asked to carry the packet on, and the transport id is left out. Spec: spec/network.md#forwarding.
 
+mod circuits;
 mod drops;
 mod duplicates;
 mod hop;
+mod linking;
 mod names;
 mod reverse;
 #[cfg(test)]
@@ -21,11 +23,12 @@ mod tests;
 use alloc::collections::{BTreeMap, BTreeSet};
 
 use nexus_crypto::{DestinationHash, IdentityHash, NodeId};
-use nexus_machine::{Cx, MemoryBound, Relaying, Seed};
+use nexus_machine::{Cx, Duration, MemoryBound, Relaying, Seed, Snapshot};
 use nexus_wire::nexus::traffic::Class;
 use nexus_wire::reticulum::relay::HEADROOM;
 use nexus_wire::reticulum::{
-    Context, DestinationType, Flags, HeaderType, Hops, Packet, PacketType, PathRequest, TruncatedPacketHash,
+    Context, DestinationType, Flags, HeaderType, Hops, MTU, Packet, PacketType, PathRequest,
+    TruncatedPacketHash,
 };
 use thiserror::Error;
 
@@ -33,9 +36,12 @@ use crate::announces::{Announces, Step, Trial};
 use crate::interface::{InterfaceId, Mode, Profile, Reach};
 use crate::links::LinkId;
 use crate::routes::{PathName, PathPolicy, Stage};
+use circuits::Circuits;
 pub use drops::{Cause, Drops};
 use duplicates::Duplicates;
 pub use hop::Hop;
+pub use linking::CIRCUITS;
+use linking::{Journal, restored};
 use names::Naming;
 use reverse::{Came, Reverse};
 
@@ -87,13 +93,24 @@ pub struct Limits {
     pub duplicates: usize,
     /// Packets whose proofs find their way back, 32 bytes each.
     pub reverse: usize,
+    /// Reticulum links that stand, and as many that were asked for; about 1,200 bytes each where there are so many.
+    pub circuits: usize,
 }
 
 impl Default for Limits {
     /// For a host.
     fn default() -> Self {
-        Self { duplicates: 65_536, reverse: 16_384 }
+        Self { duplicates: 65_536, reverse: 16_384, circuits: 4_096 }
     }
+}
+
+/// An interface.
+#[derive(Clone, Copy, Debug)]
+struct Medium {
+    mode: Mode,
+    reach: Reach,
+    /// How long a packet of the base MTU occupies it.
+    airtime: Duration,
 }
 
 /// The organ.
@@ -104,48 +121,54 @@ pub struct Forwarding {
     naming: Naming,
     duplicates: Duplicates,
     reverse: Reverse,
+    circuits: Circuits,
+    journal: Journal,
     /// This node as a relay.
     transport: IdentityHash,
-    /// Where packets go in clear, and who hears them there.
-    clear: BTreeMap<InterfaceId, Reach>,
+    media: BTreeMap<InterfaceId, Medium>,
     drops: Drops,
 }
 
 impl Forwarding {
-    /// An organ that knows of no packet. `own` is this node's identity: its transport id, and that of its destination `nexus.node`.
+    /// An organ that knows of no packet, and of the circuits that were durable. `own` is this node's identity: its transport id, and that of
+    /// its destination `nexus.node`.
     #[must_use]
-    pub fn new(own: IdentityHash, limits: Limits, seed: &Seed) -> Self {
+    pub fn new(own: IdentityHash, limits: Limits, snapshot: &Snapshot, seed: &Seed) -> Self {
         Self {
             local: BTreeSet::from([NodeId::of(own).into()]),
             transport: own,
-            clear: BTreeMap::new(),
+            media: BTreeMap::new(),
             // A key that nobody knows: what shares a bucket cannot be chosen.
             naming: Naming::new(seed.fork("forwarding").bytes()),
             duplicates: Duplicates::new(limits.duplicates),
             reverse: Reverse::new(limits.reverse),
+            circuits: restored(limits.circuits, snapshot),
+            journal: Journal::default(),
             drops: Drops::default(),
         }
     }
 
     /// An interface came up.
     pub fn up(&mut self, iface: InterfaceId, profile: &Profile) {
-        match profile.mode {
-            Mode::Nexus => self.down(iface),
-            Mode::Reticulum => {
-                self.clear.insert(iface, profile.reach);
-            }
-        }
+        let Profile { mode, reach, .. } = *profile;
+        self.media.insert(iface, Medium { mode, reach, airtime: profile.airtime(MTU) });
     }
 
     /// An interface went down.
     pub fn down(&mut self, iface: InterfaceId) {
-        self.clear.remove(&iface);
+        self.media.remove(&iface);
+        self.circuits.lose(Hop::Clear(iface));
     }
 
-    /// Whether packets leave by a step at all, in clear.
+    /// A link is no more.
+    pub fn link_down(&mut self, link: LinkId) {
+        self.circuits.lose(Hop::Link(link));
+    }
+
+    /// Whether packets leave in clear on an interface.
     #[must_use]
     pub fn runs_in_clear(&self, iface: InterfaceId) -> bool {
-        self.clear.contains_key(&iface)
+        self.media.get(&iface).is_some_and(|medium| medium.mode == Mode::Reticulum)
     }
 
     /// Counts what came over a link and is no message of packets at all.
@@ -293,7 +316,8 @@ impl Forwarding {
             return Err(Cause::Malformed);
         }
         if packet.destination_type == DestinationType::Link {
-            return Err(Cause::NoCircuit);
+            let decision = self.decide_on_circuit(cx, from, class, read, announces)?;
+            return Ok((decision, packet.flags().out_of_transport()));
         }
         if packet.destination == DestinationHash::PATH_REQUEST && read.header == HeaderType::One {
             // By its tag it is known whether it came before: it comes back where nobody is left to be asked.
@@ -321,7 +345,9 @@ impl Forwarding {
                 if leaving.to == from && !self.may_return(from) {
                     return Err(Cause::Loop);
                 }
-                if packet.packet_type == PacketType::Data {
+                if packet.packet_type == PacketType::LinkRequest {
+                    self.open_circuit(cx, from, read, &step)?;
+                } else {
                     let path = expected(cx, packet, &step, announces);
                     let came = Came { from: Some(from), went: Some(leaving.to), path };
                     self.reverse.put(seat, &name, came, cx.now);
@@ -342,7 +368,9 @@ impl Forwarding {
     fn may_return(&self, by: Hop) -> bool {
         match by {
             Hop::Link(_) => false,
-            Hop::Clear(iface) => self.clear.get(&iface).is_some_and(|reach| *reach != Reach::PointToPoint),
+            Hop::Clear(iface) => {
+                self.media.get(&iface).is_some_and(|medium| medium.reach != Reach::PointToPoint)
+            }
         }
     }
 
@@ -357,6 +385,9 @@ impl Forwarding {
         let proved = self.naming.name(TruncatedPacketHash(packet.destination.0));
         let came = self.reverse.take(&proved, Some(from), cx.now).ok_or(Cause::NoReverse)?;
         announces.proved(cx.now, came.path, from);
+        if packet.hops.counted().and_then(Hops::counted).is_none() {
+            return Err(Cause::HopLimit);
+        }
         let header = packet.flags().out_of_transport();
         Ok(match came.from {
             None => (Decision::Deliver, header),
@@ -367,7 +398,8 @@ impl Forwarding {
 
 impl MemoryBound for Forwarding {
     fn memory_bound(&self) -> usize {
-        self.duplicates.memory_bound().saturating_add(self.reverse.memory_bound()).saturating_add(1_024)
+        let tables = self.duplicates.memory_bound().saturating_add(self.reverse.memory_bound());
+        tables.saturating_add(self.circuits.memory_bound()).saturating_add(32_768)
     }
 }
 

@@ -212,6 +212,8 @@ pub enum Writer {
     Announces,
     /// The way out: what was transmitted where that is limited.
     Media,
+    /// The packets that pass: circuits that stand.
+    Forwarding,
 }
 
 /// What became of a packet of this node's own.
@@ -338,7 +340,7 @@ impl Network {
             links: Links::new(identity(), Policy::Anyone, limits.links, seed),
             broadcast: Broadcast::new(identity(), limits.broadcast, seed),
             announces: Announces::new(identity(), app_data, limits.announces, snapshot, seed),
-            forwarding: Forwarding::new(own, limits.forwarding, seed),
+            forwarding: Forwarding::new(own, limits.forwarding, snapshot, seed),
             gossip: Gossip::new(&STORES, limits.gossip, seed),
             keys: Keys::new(*identity().public(), limits.keys),
         };
@@ -470,6 +472,7 @@ impl Machine for Network {
             Input::Durable { by: Writer::Media, through } => {
                 organs.media.handle(cx, M::Durable(through), nerves);
             }
+            Input::Durable { by: Writer::Forwarding, through } => organs.forwarding.durable(through),
             Input::Dial { iface, to, expected } => {
                 organs.links.handle(cx, L::Dial { iface, to, expected }, nerves);
             }
@@ -504,13 +507,16 @@ impl Machine for Network {
         self.organs.broadcast.handle_timeout(cx, &mut self.nerves);
         self.organs.announces.handle_timeout(cx, &mut self.nerves);
         self.organs.gossip.handle_timeout(cx, &mut self.nerves);
+        self.organs.end_circuits(cx, &mut self.nerves);
         self.settle(cx, out);
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        let Organs { media, links, broadcast, announces, gossip, forwarding: _, keys: _ } = &self.organs;
-        let [media, links] = [media.next_timeout(), links.next_timeout()];
-        earliest([media, links, broadcast.next_timeout(), announces.next_timeout(), gossip.next_timeout()])
+        let Organs { media, links, broadcast, announces, gossip, forwarding, keys: _ } = &self.organs;
+        let [media, links, forwarding] =
+            [media.next_timeout(), links.next_timeout(), forwarding.next_timeout()];
+        let [broadcast, announces] = [broadcast.next_timeout(), announces.next_timeout()];
+        earliest([media, links, broadcast, announces, gossip.next_timeout(), forwarding])
     }
 }
 

@@ -212,7 +212,10 @@ impl Node {
         let (limits, identity) = (announces::Limits::default(), identity(n));
         let own = identity.public().hash();
         let announces = Announces::new(identity, AppData::default(), limits, &Snapshot::empty(), &seed);
-        Self { announces, forwarding: Forwarding::new(own, forwarding::Limits::default(), &seed) }
+        Self {
+            announces,
+            forwarding: Forwarding::new(own, forwarding::Limits::default(), &Snapshot::empty(), &seed),
+        }
     }
 }
 
@@ -255,8 +258,11 @@ impl Mesh {
         let link = LinkId(Key { slot: self.next, generation: 0 });
         self.next += 1;
         self.links.insert(link, (one, other));
-        let hop =
-            CostOfHop { price: PRICE, latency: LatencyMs(20), bandwidth: BandwidthCode::nearest(100_000_000) };
+        let hop = CostOfHop {
+            price: PRICE,
+            latency: LatencyMs(20),
+            bandwidth: BandwidthCode::nearest(100_000_000),
+        };
         let inputs = [(one, other), (other, one)].map(|(at, to)| {
             let peer = identity(u8::try_from(to).expect("few nodes")).public().hash();
             (at, Input::LinkUp { link, iface: InterfaceId(0), peer, hop })
@@ -391,8 +397,11 @@ impl Mesh {
         let Some(last) = arrived else { return (way, Vec::new()) };
         let proved = Packet::decode(sent).expect("a packet").truncated_hash();
         let mut proof = packet(PacketType::Proof, proved.into(), b"signature");
-        let link =
-            self.nodes[last].forwarding.prove(Cx::at(self.now), &mut proof).and_then(Hop::link).expect("it came by a link");
+        let link = self.nodes[last]
+            .forwarding
+            .prove(Cx::at(self.now), &mut proof)
+            .and_then(Hop::link)
+            .expect("it came by a link");
         let (back, _) = self.carry(last, link, proof);
         (way, back)
     }

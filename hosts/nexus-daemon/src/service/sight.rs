@@ -174,6 +174,7 @@ pub(crate) fn refusals(view: &HostView<'_>) -> BTreeMap<String, u64> {
         ("packet_unproved", drops.unproved),
         ("packet_bad_proof", drops.bad_proof),
         ("packet_no_reverse", drops.no_reverse),
+        ("circuit_unanswered", drops.unanswered),
         ("message_malformed", messages.malformed),
         ("message_unopened", messages.unopened),
         ("message_unprotected", messages.unprotected),

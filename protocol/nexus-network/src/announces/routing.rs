@@ -50,6 +50,8 @@ pub struct Step {
     pub path: PathName,
     /// The transport id of the next hop, where it is a relay in clear.
     pub transport: Option<IdentityHash>,
+    /// How many hops the destination is said to be away, this one included.
+    pub hops: u8,
 }
 
 /// What a neighbour says of a verified emission.
@@ -86,7 +88,7 @@ impl Announces {
         let (links, interfaces) = (&self.links, &self.interfaces);
         let approach_of = |next_hop| approach_of(links, interfaces, next_hop);
         let (path, best) = self.routes.best_named(destination, policy, except, approach_of)?;
-        let (next_hop, stage) = (best.next_hop(), best.stage());
+        let (next_hop, stage, hops) = (best.next_hop(), best.stage(), best.said().hops.next().0);
         if best.is_doubted() {
             // It goes where it may arrive, there being nothing better; whoever sent it here knows better perhaps.
             self.tell_if_withdrawn(now, except, destination);
@@ -101,7 +103,7 @@ impl Announces {
                 (if transport.is_some() { Stage::Relay } else { Stage::Last }, transport)
             }
         };
-        Some(Step { next_hop, stage, path, transport })
+        Some(Step { next_hop, stage, path, transport, hops })
     }
 
     /// A packet of which a proof is to be expected takes a path.
@@ -111,7 +113,8 @@ impl Announces {
 
     /// The proof of a packet that took a path came back by `hop`.
     pub fn proved(&mut self, now: Instant, path: PathName, hop: PacketHop) {
-        let is_its_own = self.routes.named(path).is_some_and(|entry| PacketHop::from(entry.next_hop()) == hop);
+        let is_its_own =
+            self.routes.named(path).is_some_and(|entry| PacketHop::from(entry.next_hop()) == hop);
         if is_its_own {
             self.credit(now, path, RoutingEntry::proved);
         }

@@ -64,10 +64,12 @@ pub struct Drops {
     pub bad_proof: u64,
     /// See [`Cause::NoReverse`].
     pub no_reverse: u64,
+    /// Circuits whose proof did not come in time: no packet ended with them.
+    pub unanswered: u64,
 }
 
 impl Drops {
-    /// All of them.
+    /// All packets that ended.
     #[must_use]
     pub fn total(&self) -> u64 {
         let all = [

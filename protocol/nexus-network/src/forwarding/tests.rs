@@ -47,6 +47,7 @@ fn the_last_relay_takes_the_packet_out_of_transport_and_the_context_flag_is_lost
     assert_eq!((packet[0], packet[1]), (0x00, 1));
     let mut request = in_transport(data(NEAR, 1));
     request[0] |= 0x02;
+    request.resize(19 + 64, 7);
     assert_eq!(node.from(LEFT, &mut request), over(RIGHT));
     assert_eq!(request[0], 0x02, "link requests too");
 }
@@ -143,7 +144,11 @@ fn an_own_packet_leaves_towards_its_destination_does_not_come_back_and_its_proof
     assert_eq!(node.from(LEFT, &mut packet), Decision::Drop(Cause::Duplicate));
     assert_eq!(node.from(RIGHT, &mut proof_of(&original, 0)), Decision::Deliver);
     let mut direct = data(NEAR, 0);
-    assert_eq!((node.originate(&mut direct), direct[0]), (Ok(Hop::Link(RIGHT)), 0x00), "the neighbour itself: as it is");
+    assert_eq!(
+        (node.originate(&mut direct), direct[0]),
+        (Ok(Hop::Link(RIGHT)), 0x00),
+        "the neighbour itself: as it is"
+    );
     assert_eq!(node.originate(&mut data(9, 0)), Err(NoPath));
     assert_eq!(node.originate(&mut [0; 3]), Err(NoPath));
 }
@@ -180,7 +185,9 @@ fn a_path_that_went_with_its_link_carries_nothing() {
 
 #[test]
 fn no_packet_makes_the_organ_allocate_and_it_holds_what_it_declares() {
-    let (mut node, held) = heap::growth_of(|| Forwarding::new(identity(1).public().hash(), LIMITS, &Seed::new([5; 32])));
+    let (mut node, held) = heap::growth_of(|| {
+        Forwarding::new(identity(1).public().hash(), LIMITS, &Snapshot::empty(), &Seed::new([5; 32]))
+    });
     assert!(usize::try_from(held).unwrap() <= node.memory_bound());
     let mut bench = Bench::new();
     let mut packets: Vec<Vec<u8>> = (0..2_000).map(|n| in_transport(data(FAR, n))).collect();
@@ -230,7 +237,7 @@ const RIGHT: LinkId = LinkId(Key { slot: 1, generation: 0 });
 /// The peer at the other end of `RIGHT`, and somebody behind it.
 const NEAR: u8 = 3;
 const FAR: u8 = 4;
-const LIMITS: Limits = Limits { duplicates: 4_096, reverse: 1_024 };
+const LIMITS: Limits = Limits { duplicates: 4_096, reverse: 1_024, circuits: 64 };
 
 struct Bench {
     organ: Forwarding,
@@ -244,10 +251,11 @@ impl Bench {
         let seed = Seed::new([5; 32]);
         let limits = announces::Limits { known: 8, relays: 4, links: 4, paths: 32, cache_bytes: 4_000 };
         let announces = Announces::new(identity(1), AppData::default(), limits, &Snapshot::empty(), &seed);
-        let organ = Forwarding::new(identity(1).public().hash(), LIMITS, &seed);
+        let organ = Forwarding::new(identity(1).public().hash(), LIMITS, &Snapshot::empty(), &seed);
         let mut bench = Self { organ, announces, now: Instant::BOOT, relaying: Relaying::On };
         for (link, peer) in [(LEFT, 2), (RIGHT, NEAR)] {
-            let hop = CostOfHop { price: 0, latency: LatencyMs(1), bandwidth: BandwidthCode::nearest(1_000_000) };
+            let hop =
+                CostOfHop { price: 0, latency: LatencyMs(1), bandwidth: BandwidthCode::nearest(1_000_000) };
             let peer = identity(peer).public().hash();
             bench.tell(announces::Input::LinkUp { link, iface: InterfaceId(0), peer, hop });
         }

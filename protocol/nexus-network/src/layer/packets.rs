@@ -13,10 +13,12 @@ use nexus_wire::nexus::code::PriceCode;
 use nexus_wire::nexus::frame::{HEADER_LEN, TAG_LEN};
 use nexus_wire::nexus::message::MessageWriter;
 use nexus_wire::nexus::traffic::{self, Class};
+use nexus_wire::reticulum::link::Signalling;
+use nexus_wire::reticulum::packet::HEADER_1_LEN;
 use nexus_wire::reticulum::relay::HEADROOM;
-use nexus_wire::reticulum::{DestinationType, Flags, Packet, PacketType};
+use nexus_wire::reticulum::{DestinationType, Flags, LinkMtu, Packet, PacketType};
 
-use super::{Effect, Nerve, Organs, Originated};
+use super::{Effect, Nerve, Organs, Originated, Writer};
 use crate::announces;
 use crate::forwarding::{Cause, Decision, Hop, InClear, Leaving};
 use crate::interface::InterfaceId;
@@ -31,7 +33,37 @@ pub(super) struct Buffer {
     at: usize,
 }
 
+/// How a packet came.
+#[derive(Clone, Copy)]
+struct Came {
+    by: Hop,
+    class: Class,
+}
+
 impl Buffer {
+    /// Whether it asks for a circuit.
+    fn is_link_request(&self) -> bool {
+        let flags = self.bytes.get(self.at).map(|flags| Flags::from_byte(*flags).packet_type());
+        flags == Some(PacketType::LinkRequest)
+    }
+
+    /// Lowers the MTU that a link request signals to what the way carries; takes the signalling off where it carries no more than the base
+    /// MTU. Source: spec/reticulum.md#link-mtu.
+    fn clamp(&mut self, limit: Option<LinkMtu>) {
+        let len = self.bytes.len();
+        let signalling_at = self.at.saturating_add(HEADER_1_LEN).saturating_add(LINK_KEYS);
+        let Some(place) = self.bytes.get_mut(signalling_at..).and_then(|tail| tail.first_chunk_mut()) else {
+            return;
+        };
+        match limit {
+            Some(limit) => {
+                let signalled = Signalling::from_bytes(*place);
+                *place = Signalling { mtu: signalled.mtu.min(limit), ..signalled }.to_bytes();
+            }
+            None => self.bytes.truncate(len.saturating_sub(Signalling::LEN)),
+        }
+    }
+
     /// Moves the packet within the buffer so that it begins at `at`.
     fn relocate(&mut self, at: usize) {
         let len = self.bytes.len();
@@ -86,7 +118,8 @@ impl Organs {
             return self.announces.handle(cx, announces::Input::Heard { iface, bytes }, nerves);
         }
         let InClear { at, decision } = self.forwarding.from_clear(cx, iface, &mut bytes, &mut self.announces);
-        self.decided(cx, Buffer { bytes, at }, Class::Standard, decision, nerves);
+        let came = Came { by: Hop::Clear(iface), class: Class::Standard };
+        self.decided(cx, Buffer { bytes, at }, came, decision, nerves);
     }
 
     /// A packet that came over a link: `headroom ‖ kind ‖ class and price ‖ packet`.
@@ -106,14 +139,15 @@ impl Organs {
         {
             self.announces.unreachable(cx, from, destination, nerves);
         }
-        self.decided(cx, Buffer { bytes, at: PACKET_AT }, class, decision, nerves);
+        let came = Came { by: Hop::Link(from), class };
+        self.decided(cx, Buffer { bytes, at: PACKET_AT }, came, decision, nerves);
     }
 
     fn decided(
         &mut self,
         cx: Cx,
-        packet: Buffer,
-        class: Class,
+        mut packet: Buffer,
+        came: Came,
         decision: Decision,
         nerves: &mut VecDeque<Nerve>,
     ) {
@@ -121,11 +155,43 @@ impl Organs {
             Decision::Deliver => {
                 nerves.push_back(Nerve::Out(Effect::Arrived { packet: packet.into_packet() }));
             }
-            // What the sender pays is for this node: the next hop is offered what this node pays, nothing.
-            Decision::Forward(leaving) => self.pass(cx, packet, class, leaving, nerves),
+            Decision::Forward(leaving) => {
+                if packet.is_link_request() {
+                    packet.clamp(self.negotiable(came.by).min(self.negotiable(leaving.to)));
+                }
+                // What the sender pays is for this node: the next hop is offered what this node pays, nothing.
+                self.pass(cx, packet, came.class, leaving, nerves);
+                self.write_circuits(nerves);
+            }
             // Requests are asked over links alone; in clear they are the announces' from the start.
             Decision::Ask { .. } | Decision::Drop(_) => {}
         }
+    }
+
+    /// The longest packet that goes by a step, where a circuit may use more than the base MTU: none where it may not.
+    fn negotiable(&self, by: Hop) -> Option<LinkMtu> {
+        let most = match by {
+            Hop::Clear(iface) => usize::from(self.media.profile(iface)?.frame_size),
+            Hop::Link(link) => self.links.max_frame(link)?.checked_sub(PACKET_AT.saturating_add(TAG_LEN))?,
+        };
+        let mtu = LinkMtu::new(u32::try_from(most).unwrap_or(u32::MAX)).min(MTU_IN_CLEAR);
+        (mtu >= NEGOTIABLE).then_some(mtu)
+    }
+
+    /// What the organ wants durable.
+    fn write_circuits(&mut self, nerves: &mut VecDeque<Nerve>) {
+        for (number, write) in self.forwarding.take_writes() {
+            nerves.push_back(Nerve::Out(Effect::Write { by: Writer::Forwarding, number, write }));
+        }
+    }
+
+    /// Ends the circuits that are over. Where a destination did not answer in time, another way is looked for if none is known.
+    pub(super) fn end_circuits(&mut self, cx: Cx, nerves: &mut VecDeque<Nerve>) {
+        for destination in self.forwarding.expire(cx.now) {
+            let motive = announces::SearchMotive::Packet;
+            self.announces.handle(cx, announces::Input::Find { destination, motive }, nerves);
+        }
+        self.write_circuits(nerves);
     }
 
     /// Queues a packet for the step by which it leaves.
@@ -168,9 +234,10 @@ impl Organs {
             Originated::Malformed
         } else {
             let mut own = own(packet);
-            let way = own.bytes.get_mut(PACKET_AT..).and_then(|packet| {
-                self.forwarding.originate(cx, policy, packet, &mut self.announces).ok()
-            });
+            let way = own
+                .bytes
+                .get_mut(PACKET_AT..)
+                .and_then(|packet| self.forwarding.originate(cx, policy, packet, &mut self.announces).ok());
             match way.filter(|leaving| self.is_up(leaving.to)) {
                 Some(leaving) => {
                     self.pass(cx, own, OWN_CLASS, leaving, nerves);
@@ -211,7 +278,8 @@ fn is_about_paths(frame: &[u8]) -> bool {
         (false, PacketType::Announce, _) => true,
         (false, PacketType::Data, DestinationType::Plain) => {
             let wanted = destination_of(frame);
-            wanted == Some(DestinationHash::PATH_REQUEST) || wanted == Some(DestinationHash::TUNNEL_SYNTHESIZE)
+            wanted == Some(DestinationHash::PATH_REQUEST)
+                || wanted == Some(DestinationHash::TUNNEL_SYNTHESIZE)
         }
         (false, PacketType::Data | PacketType::LinkRequest | PacketType::Proof, _) => false,
     }
@@ -222,6 +290,12 @@ fn destination_of(packet: &[u8]) -> Option<DestinationHash> {
     packet.get(HEAD..)?.first_chunk().map(|bytes| DestinationHash(*bytes))
 }
 
+/// What a link request carries before its signalling: two keys.
+const LINK_KEYS: usize = 64;
+/// A way that carries shorter packets than this negotiates nothing: circuits keep to the base MTU there, as behind stock relays.
+const NEGOTIABLE: LinkMtu = LinkMtu::new(1_024);
+/// Who is at the other end of a connection in clear is not known: older stock nodes take no longer packets there.
+const MTU_IN_CLEAR: LinkMtu = LinkMtu::new(8_192);
 /// Flags and hops: what stands before a transport id, or a destination.
 const HEAD: usize = 2;
 /// The kind of PACKET without a length: it runs to the frame's end.

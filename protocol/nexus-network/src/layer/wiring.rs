@@ -98,6 +98,7 @@ impl Organs {
                 let (link, departure) = (last.id, why.departure());
                 self.broadcast.handle(cx, B::LinkDown { link, departure }, nerves);
                 self.announces.handle(cx, A::LinkDown(link), nerves);
+                self.forwarding.link_down(link);
                 self.gossip_without(cx, link, nerves);
                 out.push(Effect::LinkDown { last, why });
             }

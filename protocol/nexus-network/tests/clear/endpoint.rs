@@ -1,9 +1,12 @@
 //! A stock endpoint as relays see it: what it says, and what it heard.
 
-use nexus_crypto::{DestinationHash, IdentityHash, NameHash, ReticulumIdentity};
+use nexus_crypto::exchange::EphemeralPublic;
+use nexus_crypto::{DestinationHash, IdentityHash, NameHash, ReticulumIdentity, VerifyingKey};
 use nexus_wire::reticulum::announce::{Claim, Occasion};
+use nexus_wire::reticulum::link::{LinkMode, Signalling};
 use nexus_wire::reticulum::{
-    Context, DestinationType, MTU, Packet, PacketMut, PacketType, Payload as _, Proof, RandomHash, relay,
+    Context, DestinationType, LinkId, LinkMtu, LinkProof, LinkRequest, MTU, Packet, PacketMut, PacketType,
+    Payload as _, Proof, RandomHash, relay,
 };
 
 /// An identity with one destination.
@@ -38,8 +41,9 @@ impl Endpoint {
     /// The frames heard that are no announces; they are taken.
     pub(crate) fn packets(&mut self) -> Vec<Vec<u8>> {
         let heard = std::mem::take(&mut self.heard);
-        let is_packet =
-            |frame: &Vec<u8>| Packet::decode(frame).is_ok_and(|packet| packet.packet_type != PacketType::Announce);
+        let is_packet = |frame: &Vec<u8>| {
+            Packet::decode(frame).is_ok_and(|packet| packet.packet_type != PacketType::Announce)
+        };
         heard.into_iter().filter(is_packet).collect()
     }
 
@@ -75,5 +79,61 @@ pub(crate) fn data(to: DestinationHash, context: Context, payload: &[u8]) -> Vec
 /// The same packet, for a relay to carry it on.
 pub(crate) fn by_way_of(transport: IdentityHash, packet: &[u8]) -> Vec<u8> {
     let mut buffer = [&[0; relay::HEADROOM][..], packet].concat();
-    PacketMut::insert_transport(&mut buffer, transport).expect("a packet without transport id").into_bytes().to_vec()
+    PacketMut::insert_transport(&mut buffer, transport)
+        .expect("a packet without transport id")
+        .into_bytes()
+        .to_vec()
+}
+
+/// A Reticulum link between two endpoints, as relays see it.
+pub(crate) struct Circuit {
+    pub(crate) id: LinkId,
+    exchange: EphemeralPublic,
+    signalling: Option<Signalling>,
+}
+
+/// The `n`-th request for a link, as its initiator writes it; with signalling, if an MTU is given.
+pub(crate) fn request(to: DestinationHash, n: u8, mtu: Option<u32>) -> Vec<u8> {
+    let signalling = mtu.map(|mtu| Signalling { mode: LinkMode::AES_256_CBC, mtu: LinkMtu::new(mtu) });
+    let request = LinkRequest {
+        destination: to,
+        context: Context::NONE,
+        exchange: EphemeralPublic([n; 32]),
+        verifying: VerifyingKey([n; 32]),
+        signalling,
+    };
+    request.encode(&mut [0; MTU]).expect("it is short").to_vec()
+}
+
+impl Circuit {
+    /// What a responder makes of a request.
+    pub(crate) fn asked_by(request: &[u8]) -> Self {
+        let packet = Packet::decode(request).expect("a packet");
+        let request = LinkRequest::from_packet(&packet).expect("a link request");
+        let exchange = EphemeralPublic([77; 32]);
+        Self { id: request.link_id(), exchange, signalling: request.signalling }
+    }
+
+    /// The MTU that the responder is left with.
+    pub(crate) fn mtu(&self) -> Option<u32> {
+        self.signalling.map(|signalling| signalling.mtu.bytes())
+    }
+
+    /// The responder's proof.
+    pub(crate) fn proof(&self, by: &Endpoint) -> Vec<u8> {
+        let proof = LinkProof::sign(self.id, self.exchange, self.signalling, &by.identity);
+        proof.encode(&mut [0; MTU]).expect("it is short").to_vec()
+    }
+
+    /// A packet on it, as either end writes it.
+    pub(crate) fn packet(&self, packet_type: PacketType, context: Context, payload: &[u8]) -> Vec<u8> {
+        let header = Packet::originating(packet_type, DestinationType::Link, self.id.into(), context);
+        let packet = Packet { data: payload, ..header };
+        packet.encode(&mut vec![0; 10_000]).expect("there is room").to_vec()
+    }
+
+    /// Data on it.
+    pub(crate) fn data(&self, payload: &[u8]) -> Vec<u8> {
+        self.packet(PacketType::Data, Context::NONE, payload)
+    }
 }

@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 
 use nexus_crypto::IdentitySeed;
 use nexus_machine::{Cx, Duration, Instant, Machine as _, Seed, Snapshot, Write};
+pub(crate) use nexus_network::Profile;
 use nexus_network::layer::{self, Network};
 use nexus_network::{
-    Access, AppData, DutyCycle, Effect, Input, InterfaceId, Mode, Profile, Reach, Timing, forwarding,
+    Access, AppData, DutyCycle, Effect, Input, InterfaceId, Mode, Reach, Timing, forwarding,
 };
 
 use crate::endpoint::Endpoint;
@@ -33,6 +34,7 @@ pub(crate) struct World {
     pub(crate) relays: Vec<Relay>,
     pub(crate) stock: Vec<Endpoint>,
     cables: Vec<([End; 2], Profile)>,
+    emissions: u64,
 }
 
 /// A cable in clear.
@@ -55,30 +57,58 @@ impl World {
     pub(crate) fn new(relays: u8, stock: u8) -> Self {
         Self {
             now: Instant::BOOT,
-            relays: (1..=relays).map(|n| Relay { layer: network(n, &Snapshot::empty()), disk: Vec::new(), seed: n }).collect(),
+            relays: (1..=relays)
+                .map(|n| Relay { layer: network(n, &Snapshot::empty()), disk: Vec::new(), seed: n })
+                .collect(),
             stock: (1..=stock).map(|n| Endpoint::new(100 + n)).collect(),
             cables: Vec::new(),
+            emissions: 0,
         }
     }
 
     /// A line of relays, linked with each other, with a stock endpoint in clear at either end; each knows the other.
     pub(crate) fn line(relays: u8) -> Self {
+        let mut behind = vec![LINKED; usize::from(relays)];
+        behind[usize::from(relays) - 1] = CLEAR;
+        Self::line_over(&behind)
+    }
+
+    /// The same, of a relay before each of these media.
+    pub(crate) fn line_over(behind: &[Profile]) -> Self {
+        let relays = u8::try_from(behind.len()).expect("few relays");
         let mut world = Self::new(relays, 2);
-        let last = usize::from(relays) - 1;
         world.join(End::Stock(0), End::Relay(0, InterfaceId(0)), CLEAR);
-        for n in 1..=last {
-            world.join(End::Relay(n - 1, InterfaceId(1)), End::Relay(n, InterfaceId(0)), LINKED);
+        for (n, medium) in behind.iter().enumerate() {
+            let next = if n + 1 < behind.len() { End::Relay(n + 1, InterfaceId(0)) } else { End::Stock(1) };
+            world.join(End::Relay(n, InterfaceId(1)), next, *medium);
         }
-        world.join(End::Relay(last, InterfaceId(1)), End::Stock(1), CLEAR);
         world.meet();
         world
+    }
+
+    /// A relay is stopped, and starts again from what was durable.
+    pub(crate) fn restart(&mut self, n: usize) {
+        let mut snapshot = Snapshot::empty();
+        self.relays[n].disk.iter().cloned().for_each(|write| snapshot.apply(write));
+        self.relays[n].layer = network(self.relays[n].seed, &snapshot);
+        let is_its = |end: &End| matches!(end, End::Relay(relay, _) if *relay == n);
+        for (ends, profile) in self.cables.clone() {
+            for end in ends {
+                // Whoever is at the other end notices.
+                if let (true, End::Relay(relay, iface)) = (ends.iter().any(is_its), end) {
+                    self.tell(relay, Input::Down(iface));
+                    self.tell(relay, Input::Up(iface, profile));
+                }
+            }
+        }
     }
 
     /// Links come up, and both of the first two endpoints hear of each other.
     pub(crate) fn meet(&mut self) {
         self.run(Duration::from_secs(5));
+        self.emissions += 1;
         for n in 0..2 {
-            let announce = self.stock[n].announce(1);
+            let announce = self.stock[n].announce(self.emissions);
             self.say(n, announce);
         }
         self.run(Duration::from_secs(20));
