@@ -61,7 +61,7 @@ pub mod tap;
 pub use announces::{
     AppData, AppDataTooLong, Candidate, Doubts, PathRequests, Recipient, Routing, SearchMotive, Sighting,
 };
-pub use forwarding::{Decision, Forwarding};
+pub use forwarding::{Decision, Forwarding, Hop, Leaving};
 pub use gossip::Gossip;
 pub use interface::{
     Access, DutyCycle, Dwell, Endpoint, InterfaceId, Mode, Profile, Reach, Role, SubBand, SubBandId, Timing,

@@ -523,6 +523,6 @@ fn address(n: usize) -> DestinationHash {
 
 /// A packet as its originator writes it.
 fn packet_of(packet_type: PacketType, to: DestinationHash, data: &[u8]) -> Vec<u8> {
-    let header = Packet::originating(packet_type, DestinationType::Single, to, Context::NONE);
+    let header = Packet::originating(packet_type, DestinationType::Single, to, Context::NEXUS);
     Packet { data, ..header }.encode(&mut [0; MTU]).expect("it is short").to_vec()
 }
