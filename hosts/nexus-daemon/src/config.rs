@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use nexus_crypto::{DestinationHash, NodeId};
 use nexus_machine::{Relaying, Traces};
 use nexus_network::rnode::Condition;
-use nexus_network::{Channel, Mode, Policy};
+use nexus_network::{Channel, Mode, Policy, Role};
 use thiserror::Error;
 
 use crate::api::PathPolicy;
@@ -77,6 +77,8 @@ pub struct Interface {
     pub bandwidth_bps: Option<u64>,
     /// What is asked for carrying packets out there, in µNXS for 1,024 bytes.
     pub price: u64,
+    /// Where it stands among stock nodes, in reticulum mode.
+    pub role: Role,
     /// What it runs on.
     pub medium: Medium,
     /// What wraps it.
@@ -257,6 +259,7 @@ impl Interface {
             mode: Mode::Nexus,
             bandwidth_bps: None,
             price: 0,
+            role: Role::Full,
             medium: Medium::Udp {
                 listen: SocketAddr::from((Ipv6Addr::UNSPECIFIED, PORT)),
                 discovery_v4: Discovery::On,
@@ -274,6 +277,9 @@ impl fmt::Display for Interface {
         match self.mode {
             Mode::Nexus => {}
             Mode::Reticulum => f.write_str(", in reticulum mode")?,
+        }
+        if self.role != Role::Full {
+            write!(f, ", as {}", self.role.name())?;
         }
         match self.price {
             0 => Ok(()),

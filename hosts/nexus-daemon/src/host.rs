@@ -14,7 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use nexus_crypto::NodeId;
 use nexus_machine::{Instant, Seed};
-use nexus_network::{Endpoint, InterfaceId, Opened};
+use nexus_network::{Endpoint, InterfaceId, Opened, Role};
 use nexus_node::{Command, Event, Input, Node, Output, Setup};
 use nexus_wire::nexus::recording::RecordedMessages;
 use thiserror::Error;
@@ -81,6 +81,8 @@ pub struct Host {
     dials: BTreeMap<(String, Endpoint), Option<NodeId>>,
     /// What is asked on the interfaces of a medium, by its name.
     prices: BTreeMap<String, u64>,
+    /// Where interfaces of media stand among stock nodes.
+    roles: BTreeMap<String, Role>,
     /// What the node asked for and gets at once: readiness, entropy, commands.
     answers: VecDeque<Input>,
     /// For drivers to be opened.
@@ -136,6 +138,7 @@ impl Host {
             media: BTreeMap::new(),
             dials: BTreeMap::new(),
             prices: BTreeMap::new(),
+            roles: BTreeMap::new(),
             answers: VecDeque::new(),
             reports,
             events,
@@ -274,6 +277,9 @@ impl Host {
         let name = opening.name.clone();
         if let Some((_, price)) = self.prices.iter().find(|(medium, _)| is_of(&name, medium)) {
             opening.profile.price = *price;
+        }
+        if let Some((_, role)) = self.roles.iter().find(|(medium, _)| is_of(&name, medium)) {
+            opening.profile.role = *role;
         }
         let Some(interface) = self.interfaces.open(port, opening) else {
             tracing::warn!(interface = name, "refused: all 256 interface numbers are taken");

@@ -162,6 +162,7 @@ pub async fn run(options: Options) -> Result<(), ServiceError> {
     for interface in &config.interfaces {
         let medium = media::medium(interface)?;
         host.view().set_price(&interface.name, interface.price);
+        host.view().set_role(&interface.name, interface.role);
         host.view().open(&interface.name, medium.as_ref(), &interface.decorations)?;
         tracing::info!("{interface}");
     }

@@ -16,7 +16,7 @@ use nexus_daemon::drivers::{memory, tcp};
 use nexus_daemon::host::{InterfaceStatus, MediumNotClosed, entropy};
 use nexus_daemon::{Decorations, Host, HostError, HostHandle, Store, recordings};
 use nexus_machine::Config;
-use nexus_network::{Access, AppData, DutyCycle, InterfaceId, Mode, Profile, Reach, Timing};
+use nexus_network::{Access, AppData, DutyCycle, InterfaceId, Mode, Profile, Reach, Role, Timing};
 use nexus_node::{Event, Setup};
 use nexus_wire::nexus::Layout as _;
 use nexus_wire::nexus::frame::SEALED_OVERHEAD;
@@ -311,5 +311,6 @@ fn profile() -> Profile {
         sub_band: None,
         overhead: 0,
         price: 0,
+        role: Role::Full,
     }
 }

@@ -6,7 +6,7 @@ use nexus_crypto::{IdentitySeed, NameHash, NodeId, NodeIdentity};
 use nexus_machine::{Cx, Duration, Instant, Machine as _, Seed, Snapshot};
 use nexus_network::layer::{self, Network};
 use nexus_network::links::{Effect, Input, Limits, LinkId, Links, Opened, Policy};
-use nexus_network::{Access, AppData, DutyCycle, Frame, InterfaceId, Mode, Profile, Reach, Timing};
+use nexus_network::{Access, AppData, DutyCycle, Frame, InterfaceId, Mode, Profile, Reach, Role, Timing};
 use nexus_wire::nexus::frame::HEADER_LEN;
 use nexus_wire::nexus::message::MessageWriter;
 use nexus_wire::nexus::path_cost::CompactPathCost;
@@ -38,6 +38,7 @@ pub(crate) fn profile() -> Profile {
         sub_band: None,
         overhead: 0,
         price: 0,
+        role: Role::Full,
     }
 }
 

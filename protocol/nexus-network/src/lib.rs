@@ -61,10 +61,10 @@ pub mod tap;
 pub use announces::{
     AppData, AppDataTooLong, Candidate, Doubts, PathRequests, Recipient, Routing, SearchMotive, Sighting,
 };
-pub use forwarding::{Decision, Forwarding};
+pub use forwarding::{Decision, Forwarding, Hop, Leaving};
 pub use gossip::Gossip;
 pub use interface::{
-    Access, DutyCycle, Dwell, Endpoint, InterfaceId, Mode, Profile, Reach, SubBand, SubBandId, Timing,
+    Access, DutyCycle, Dwell, Endpoint, InterfaceId, Mode, Profile, Reach, Role, SubBand, SubBandId, Timing,
 };
 pub use keys::Keys;
 pub use layer::{Effect, Input, Limits, Network, Originated, Writer};

@@ -4,8 +4,8 @@ use alloc::vec::Vec;
 use nexus_crypto::{DestinationHash, IdentitySeed, NodeId};
 use nexus_machine::{Config, Cx, Duration, Instant, MemoryBound, Seed, Snapshot, Stream, Ticket, Write};
 use nexus_network::{
-    Access, AppData, DutyCycle, InterfaceId, Limits, Mode, Profile, Reach, Timing, announces, broadcast,
-    forwarding, gossip, keys, links, media,
+    Access, AppData, DutyCycle, InterfaceId, Limits, Mode, Profile, Reach, Role, Timing, announces,
+    broadcast, forwarding, gossip, keys, links, media,
 };
 use nexus_testkit::laws;
 
@@ -313,7 +313,7 @@ fn node(n: u8, snapshot: &Snapshot, seed: &Seed) -> Node {
     let limits = Limits {
         links: links::Limits { links: 4, answering: 8, opening: 8, dials: 8, interfaces: 4 },
         broadcast: broadcast::Limits { links: 4, interfaces: 4 },
-        forwarding: forwarding::Limits { duplicates: 64, reverse: 32 },
+        forwarding: forwarding::Limits { duplicates: 64, reverse: 32, circuits: 8 },
         gossip: gossip::Limits { links: 4, items: 16, owed: 8, sent: 8 },
         keys: keys::Limits { keys: 8, links: 4 },
         media: media::Limits { interfaces: 4, frames: 8, bytes: 4_000 },
@@ -350,6 +350,7 @@ fn profile(mode: Mode) -> Profile {
         sub_band: None,
         overhead: 0,
         price: 0,
+        role: Role::Full,
     }
 }
 

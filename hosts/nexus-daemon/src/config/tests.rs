@@ -208,6 +208,34 @@ fn an_interface_of_any_kind_has_a_price_and_says_that_nobody_is_charged() {
 }
 
 #[test]
+fn an_interface_in_reticulum_mode_has_a_role_and_one_of_links_has_none() {
+    for kind in [
+        "[[udp]]\npeers = [\"a:1\"]",
+        "[[tcp]]\nlisten = \"[::]:1\"",
+        "[[tcp]]\nconnect = [\"a:1\"]",
+        "[[pipe]]\ncommand = [\"x\"]",
+        "[[rnode]]\nport = \"/dev/a\"",
+        "[[serial]]\nport = \"/dev/a\"",
+    ] {
+        let parsed = |rest: &str| parse(&format!("{kind}\n{rest}")).map(|mut it| it.interfaces.remove(0));
+        assert_eq!(parsed("mode = \"reticulum\"").unwrap().role, Role::Full, "{kind}");
+        for role in Role::ALL {
+            let text = format!("mode = \"reticulum\"\nrole = {:?}", role.name());
+            assert_eq!(parsed(&text).unwrap().role, role, "{kind}");
+        }
+        let other = parsed("mode = \"reticulum\"\nrole = \"boundary\"").unwrap();
+        let full = parsed("mode = \"reticulum\"").unwrap();
+        assert!(!full.stays_open_as(&other), "another role is another interface: {kind}");
+        assert!(other.to_string().ends_with(", in reticulum mode, as boundary"), "{other}");
+        assert!(
+            parsed("role = \"gateway\"").unwrap_err().contains("`role` is for interfaces in reticulum mode")
+        );
+        let unknown = parsed("mode = \"reticulum\"\nrole = \"hub\"").unwrap_err();
+        assert!(unknown.contains("\"hub\" is no role: say one of \"full\","), "{unknown}");
+    }
+}
+
+#[test]
 fn a_path_policy_and_silence_on_traces_are_chosen() {
     let config = parse("path_policy = \"cheapest\"\nanswer_traces = false").unwrap();
     assert_eq!((config.path_policy, config.traces), (PathPolicy::Cheapest, Traces::Unanswered));

@@ -216,7 +216,7 @@ pub(super) async fn until(deadline: Option<Instant>) {
 
 #[cfg(test)]
 mod tests {
-    use nexus_network::{Access, DutyCycle, Mode, Profile, Reach, Timing};
+    use nexus_network::{Access, DutyCycle, Mode, Profile, Reach, Role, Timing};
     use tokio::io::AsyncWriteExt as _;
 
     use super::*;
@@ -278,6 +278,7 @@ mod tests {
                     sub_band: None,
                     overhead: 0,
                     price: 0,
+                    role: Role::Full,
                 };
                 let opening = Opening {
                     name: "duplex".into(),

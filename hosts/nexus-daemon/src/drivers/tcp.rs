@@ -7,7 +7,7 @@ mod tests;
 
 use std::net::SocketAddr;
 
-use nexus_network::{Access, DutyCycle, Mode, Profile, Reach, Timing};
+use nexus_network::{Access, DutyCycle, Mode, Profile, Reach, Role, Timing};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio::time::Duration;
@@ -59,6 +59,7 @@ impl Speech {
             sub_band: None,
             overhead: overhead(peer),
             price: 0,
+            role: Role::Full,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use nexus_crypto::{DestinationHash, NodeId};
 use nexus_machine::Instant;
-use nexus_network::{Endpoint, InterfaceId, Tapping};
+use nexus_network::{Endpoint, InterfaceId, Role, Tapping};
 use nexus_node::{Command, Input, Node};
 use nexus_wire::pcapng::{self, LinkType};
 
@@ -127,6 +127,11 @@ impl<'h> HostView<'h> {
         for iface in asked {
             self.command(Command::Price { iface, price });
         }
+    }
+
+    /// What is opened as this medium from here on stands among stock nodes so.
+    pub fn set_role(&mut self, medium: &str, role: Role) {
+        self.host.roles.insert(medium.to_owned(), role);
     }
 
     /// Takes a destination to which the chosen way is, or may be, another than when it was taken last.

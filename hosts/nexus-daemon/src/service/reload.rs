@@ -158,9 +158,10 @@ impl Service {
     async fn open(&self, interface: &Interface) -> Result<(), String> {
         let medium = media::medium(interface).map_err(|cause| cause.to_string())?;
         let (name, decorations) = (interface.name.clone(), interface.decorations.clone());
-        let price = interface.price;
+        let (price, role) = (interface.price, interface.role);
         let opened = self.ask(move |view| {
             view.set_price(&name, price);
+            view.set_role(&name, role);
             view.open(&name, medium.as_ref(), &decorations)
         });
         let opened = opened.await?;

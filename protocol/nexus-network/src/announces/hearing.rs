@@ -152,6 +152,7 @@ impl Announces {
             self.note_rerouted(forgotten);
             self.deadlines.cancel(Timer::Settle(forgotten));
         }
+        self.note_who_spoke_in_clear(heard);
         self.candidate(cx, &heard.said(), heard.next_hop(), out);
         self.acknowledge_heard(cx, heard);
         self.admit_pending(cx, destination, random_hash, out);
@@ -205,9 +206,23 @@ impl Announces {
                 // The announce itself was not kept, and somebody asks for it.
                 self.keep_if_missing(&heard.packet, heard.hops);
             }
+            if let NextHop::Clear(_) = heard.next_hop()
+                && self.routes.get(&destination, heard.next_hop()).is_none()
+            {
+                self.note_who_spoke_in_clear(heard);
+            }
             self.candidate(cx, &heard.said(), heard.next_hop(), out);
             self.acknowledge_heard(cx, heard);
             self.pass_on_what_was_an_answer(cx, heard);
+        }
+    }
+
+    /// A path begins with whoever was heard: packets name it.
+    fn note_who_spoke_in_clear(&mut self, heard: &Heard<'_>) {
+        if let Via::Clear { iface, transport } = heard.via
+            && let Some(known) = self.known.get_mut(&heard.announce.destination)
+        {
+            known.in_clear = Some((iface, transport));
         }
     }
 

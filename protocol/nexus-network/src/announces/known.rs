@@ -82,6 +82,18 @@ pub struct Known {
     /// What this node said last.
     pub(super) told: Option<Told>,
     pub(super) heard_as: HeardAs,
+    /// By whom it was heard last in clear.
+    pub(super) in_clear: Option<ClearNeighbour>,
+}
+
+/// Who was heard in clear: on which interface, and which relay; none if it was the originator.
+pub(super) type ClearNeighbour = (InterfaceId, Option<IdentityHash>);
+
+impl Known {
+    /// The relay by which it was heard on an interface in clear, none in it if it was the originator; none at all if it was not.
+    pub(super) fn heard_in_clear(&self, iface: InterfaceId) -> Option<Option<IdentityHash>> {
+        self.in_clear.filter(|(heard, _)| *heard == iface).map(|(_, transport)| transport)
+    }
 }
 
 /// How an emission came.
@@ -235,6 +247,7 @@ impl KnownDestinations {
         let remnant = self.forgotten.remove(&announce.destination);
         let remembered = remnant.and_then(|remnant| remnant.distance);
         let (distance, told) = before.map_or((remembered, None), |known| (known.distance, known.told));
+        let in_clear = before.and_then(|known| known.in_clear);
         let emitted_at = announce.claim.random_hash.emitted_at();
         // What was passed on before it was forgotten is not passed on again.
         let was_announced = remnant.is_some_and(|remnant| remnant.emitted_at == emitted_at);
@@ -250,6 +263,7 @@ impl KnownDestinations {
             distance,
             told,
             heard_as,
+            in_clear,
         };
         let place = place(announce.destination, &known);
         let displaced = match self.entries.insert(announce.destination, known) {

@@ -4,7 +4,7 @@
 
 use alloc::collections::BTreeMap;
 
-use nexus_crypto::DestinationHash;
+use nexus_crypto::{DestinationHash, IdentityHash};
 use nexus_machine::{Cx, Duration, Instant, Sink};
 use nexus_wire::nexus::cost::Standing;
 use nexus_wire::nexus::path_cost::{CompactPathCost, CostCode, Draw, Generation, Hop};
@@ -14,6 +14,7 @@ use super::doubting::is_suspect;
 use super::known::{Path, PathState, Told, Via};
 use super::neighbours::Neighbours;
 use super::{Announces, Effect, LINK_REFRESH, Medium, REFRESH, Timer};
+use crate::forwarding::Hop as PacketHop;
 use crate::interface::InterfaceId;
 use crate::links::{LinkId, Trust};
 use crate::routes::{
@@ -47,6 +48,10 @@ pub struct Step {
     pub stage: Stage,
     /// On which path.
     pub path: PathName,
+    /// The transport id of the next hop, where it is a relay in clear.
+    pub transport: Option<IdentityHash>,
+    /// How many hops the destination is said to be away, this one included.
+    pub hops: u8,
 }
 
 /// What a neighbour says of a verified emission.
@@ -83,7 +88,7 @@ impl Announces {
         let (links, interfaces) = (&self.links, &self.interfaces);
         let approach_of = |next_hop| approach_of(links, interfaces, next_hop);
         let (path, best) = self.routes.best_named(destination, policy, except, approach_of)?;
-        let (next_hop, stage) = (best.next_hop(), best.stage());
+        let (next_hop, stage, hops) = (best.next_hop(), best.stage(), best.said().hops.next().0);
         if best.is_doubted() {
             // It goes where it may arrive, there being nothing better; whoever sent it here knows better perhaps.
             self.tell_if_withdrawn(now, except, destination);
@@ -91,7 +96,14 @@ impl Announces {
         if let Some(entry) = self.routes.named(path) {
             entry.use_at(seconds(now));
         }
-        Some(Step { next_hop, stage, path })
+        let (stage, transport) = match next_hop {
+            NextHop::Link { .. } => (stage, None),
+            NextHop::Clear(iface) => {
+                let transport = self.known.get(destination)?.heard_in_clear(iface)?;
+                (if transport.is_some() { Stage::Relay } else { Stage::Last }, transport)
+            }
+        };
+        Some(Step { next_hop, stage, path, transport, hops })
     }
 
     /// A packet of which a proof is to be expected takes a path.
@@ -99,9 +111,10 @@ impl Announces {
         self.credit(now, path, RoutingEntry::sent);
     }
 
-    /// The proof of a packet that took a path came back over `link`.
-    pub fn proved(&mut self, now: Instant, path: PathName, link: LinkId) {
-        let is_its_own = self.routes.named(path).is_some_and(|entry| entry.next_hop().link() == Some(link));
+    /// The proof of a packet that took a path came back by `hop`.
+    pub fn proved(&mut self, now: Instant, path: PathName, hop: PacketHop) {
+        let is_its_own =
+            self.routes.named(path).is_some_and(|entry| PacketHop::from(entry.next_hop()) == hop);
         if is_its_own {
             self.credit(now, path, RoutingEntry::proved);
         }
@@ -149,12 +162,8 @@ impl Announces {
         match next_hop {
             NextHop::Link { iface, link } => Via::Link { link, iface },
             NextHop::Clear(iface) => {
-                let heard = self.known.get(destination).map(|known| known.neighbour.via);
-                let transport = heard.and_then(|via| match via {
-                    Via::Clear { transport, .. } => transport,
-                    Via::Link { .. } => None,
-                });
-                Via::Clear { iface, transport }
+                let heard = self.known.get(destination).and_then(|known| known.heard_in_clear(iface));
+                Via::Clear { iface, transport: heard.flatten() }
             }
         }
     }

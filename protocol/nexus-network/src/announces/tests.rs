@@ -8,7 +8,7 @@ mod sight;
 mod speaking;
 
 use super::*;
-use crate::interface::{Access, DutyCycle, Timing};
+use crate::interface::{Access, DutyCycle, Role, Timing};
 use alloc::vec;
 use nexus_crypto::{IdentitySeed, NameHash};
 use nexus_machine::{Relaying, WallClock};
@@ -345,6 +345,7 @@ pub(super) fn profile(mode: Mode) -> Profile {
         sub_band: None,
         overhead: 0,
         price: 0,
+        role: Role::Full,
     }
 }
 

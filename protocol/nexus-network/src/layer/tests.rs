@@ -3,7 +3,7 @@
 mod gossiping;
 
 use super::*;
-use crate::interface::{Access, DutyCycle, Mode, Reach, Timing};
+use crate::interface::{Access, DutyCycle, Mode, Reach, Role, Timing};
 use alloc::vec;
 use nexus_crypto::{IdentitySeed, RatchetPublic};
 use nexus_machine::{Duration, Stream};
@@ -66,7 +66,7 @@ fn layer(n: u8, seed: &Seed) -> Network {
         media: media::Limits { interfaces: 3, frames: 8, bytes: 2_000 },
         links: links::Limits { links: 4, answering: 8, opening: 8, dials: 8, interfaces: 3 },
         broadcast: broadcast::Limits { links: 4, interfaces: 3 },
-        forwarding: forwarding::Limits { duplicates: 64, reverse: 32 },
+        forwarding: forwarding::Limits { duplicates: 64, reverse: 32, circuits: 8 },
         gossip: gossip::Limits { links: 4, items: 16, owed: 8, sent: 8 },
         keys: keys::Limits { keys: 8, links: 4 },
         announces: announces::Limits { known: 8, relays: 4, links: 4, paths: 12, cache_bytes: 2_000 },
@@ -88,6 +88,7 @@ fn profile(access: Access) -> Profile {
         sub_band: None,
         overhead: 0,
         price: 0,
+        role: Role::Full,
     }
 }
 

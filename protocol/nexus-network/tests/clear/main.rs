@@ -1,0 +1,7 @@
+//! Relays among stock nodes: what stock endpoints say in clear crosses any mixture of stock segments and links.
+
+mod circuits;
+mod endpoint;
+mod packets;
+mod refused;
+mod world;
