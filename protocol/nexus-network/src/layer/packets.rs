@@ -296,7 +296,7 @@ fn destination_of(packet: &[u8]) -> Option<DestinationHash> {
 const LINK_KEYS: usize = 64;
 /// A way that carries shorter packets than this negotiates nothing: circuits keep to the base MTU there, as behind stock relays.
 const NEGOTIABLE: LinkMtu = LinkMtu::new(1_024);
-/// Who is at the other end of a connection in clear is not known: older stock nodes take no longer packets there.
+/// Who is at the other end of a connection in clear is not known, and older stock nodes take none above that there.
 const MTU_IN_CLEAR: LinkMtu = LinkMtu::new(8_192);
 /// Flags and hops: what stands before a transport id, or a destination.
 const HEAD: usize = 2;
