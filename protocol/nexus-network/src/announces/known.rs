@@ -90,9 +90,10 @@ pub struct Known {
 pub(super) type ClearNeighbour = (InterfaceId, Option<IdentityHash>);
 
 impl Known {
-    /// The relay by which it was heard on an interface in clear, none in it if it was the originator; none at all if it was not.
-    pub(super) fn heard_in_clear(&self, iface: InterfaceId) -> Option<Option<IdentityHash>> {
-        self.in_clear.filter(|(heard, _)| *heard == iface).map(|(_, transport)| transport)
+    /// How whoever was heard on an interface in clear is reached; none if nobody was.
+    pub(super) fn heard_in_clear(&self, iface: InterfaceId) -> Option<Via> {
+        let (iface, transport) = self.in_clear.filter(|(heard, _)| *heard == iface)?;
+        Some(Via::Clear { iface, transport })
     }
 }
 

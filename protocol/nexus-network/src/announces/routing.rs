@@ -98,10 +98,10 @@ impl Announces {
         }
         let (stage, transport) = match next_hop {
             NextHop::Link { .. } => (stage, None),
-            NextHop::Clear(iface) => {
-                let transport = self.known.get(destination)?.heard_in_clear(iface)?;
-                (if transport.is_some() { Stage::Relay } else { Stage::Last }, transport)
-            }
+            NextHop::Clear(iface) => match self.known.get(destination)?.heard_in_clear(iface)? {
+                Via::Clear { transport: Some(transport), .. } => (Stage::Relay, Some(transport)),
+                Via::Clear { transport: None, .. } | Via::Link { .. } => (Stage::Last, None),
+            },
         };
         Some(Step { next_hop, stage, path, transport, hops })
     }
@@ -163,7 +163,7 @@ impl Announces {
             NextHop::Link { iface, link } => Via::Link { link, iface },
             NextHop::Clear(iface) => {
                 let heard = self.known.get(destination).and_then(|known| known.heard_in_clear(iface));
-                Via::Clear { iface, transport: heard.flatten() }
+                heard.unwrap_or(Via::Clear { iface, transport: None })
             }
         }
     }
