@@ -206,10 +206,10 @@ impl Endpoint {
             PacketType::LinkRequest if packet.destination == destination => self.accept(&packet, now),
             PacketType::LinkRequest => {}
             PacketType::Proof if packet.context == Context::LINK_REQUEST_PROOF => {
-                self.establish(&packet, now)
+                self.establish(&packet, now);
             }
             PacketType::Proof if packet.context == Context::RESOURCE_PROOF => {
-                self.hear_resource_proof(&packet)
+                self.hear_resource_proof(&packet);
             }
             PacketType::Proof => self.hear_proof(&packet),
             PacketType::Data => match packet.destination_type {
