@@ -64,7 +64,13 @@ def resource_came(resource):
 
 
 def equip(link, side):
-    link.set_packet_callback(lambda message, packet: say(link_data=message.hex()))
+    def data_came(message, packet):
+        say(link_data=message.hex())
+        # On the side that was asked the destination sees to it.
+        if side == "initiator":
+            packet.prove()
+
+    link.set_packet_callback(data_came)
     link.set_link_closed_callback(lambda closed: say(closed=closed.link_id.hex()))
     link.set_resource_strategy(RNS.Link.ACCEPT_ALL)
     link.set_resource_concluded_callback(resource_came)
@@ -186,7 +192,11 @@ identity.to_file(own)
 destinations = {"plain": make(NAMES[0]), "ratcheted": make(NAMES[1])}
 destinations["ratcheted"].enable_ratchets(os.path.join(directory, "ratchets"))
 link = None
-while not all(interface["status"] for interface in reticulum.get_interface_stats()["interfaces"]):
+up_since = time.monotonic()
+# One that is spoken to before it is complete goes down again, and comes back some seconds later.
+while time.monotonic() - up_since < 0.25:
+    if not all(interface["status"] for interface in reticulum.get_interface_stats()["interfaces"]):
+        up_since = time.monotonic()
     time.sleep(0.02)
 say(
     ready=identity.hash.hex(),

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use nexus_crypto::DestinationHash;
+use nexus_daemon::api::{Paths, Verb};
 use nexus_machine::Seed;
 use nexus_stock::Live;
 use nexus_stock::endpoint::{Endpoint, Event, Heard, Ratchets};
@@ -92,24 +93,46 @@ impl Way {
     /// Stock nodes on both sides, of which each heard the other's announces.
     pub(crate) fn stock_on_both_sides(&self) -> (StockNode, StockNode) {
         let (mut left, mut right) = (self.stock("left", self.left), self.stock("right", self.right));
-        for of in ["plain", "ratcheted"] {
-            self.announce(&mut left, of, &mut right);
-            self.announce(&mut right, of, &mut left);
+        for node in [&mut left, &mut right] {
+            for of in ["plain", "ratcheted"] {
+                node.tell(&json!({ "do": "announce", "of": of, "app_data": hex(of.as_bytes()) }));
+            }
         }
+        self.heard(&left, &mut right);
+        self.heard(&right, &mut left);
         (left, right)
     }
 
-    /// `to` hears the announce of a destination of `from`, over all relays.
-    pub(crate) fn announce(&self, from: &mut StockNode, of: &str, to: &mut StockNode) {
-        let own = if of == "plain" { from.plain.clone() } else { from.ratcheted.clone() };
-        from.tell(&json!({ "do": "announce", "of": of, "app_data": hex(of.as_bytes()) }));
-        let heard = to.wait_announce(&own);
-        assert_eq!(
-            (&heard["app_data"], &heard["identity"]),
-            (&json!(hex(of.as_bytes())), &json!(from.identity))
-        );
-        assert_eq!(heard["hops"], json!(self.relays + 1));
+    /// `at` hears the announces of both destinations of `from`, over all relays.
+    fn heard(&self, from: &StockNode, at: &mut StockNode) {
+        for (own, of) in [(&from.plain, "plain"), (&from.ratcheted, "ratcheted")] {
+            let heard = at.wait_announce(own);
+            assert_eq!(heard["app_data"], hex(of.as_bytes()));
+            assert_eq!(
+                (&heard["identity"], &heard["hops"]),
+                (&json!(from.identity), &json!(self.relays + 1))
+            );
+        }
     }
+}
+
+impl Drop for Way {
+    /// Tells what the nodes have to say to a test that failed.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            for node in &self.nodes {
+                if let Some(status) = node.place.status() {
+                    eprintln!("{}: {:?}", status.identity, status.refusals);
+                }
+                eprintln!("{:#?}", ask(paths(node)));
+            }
+        }
+    }
+}
+
+async fn paths(of: &Node) -> Vec<nexus_daemon::api::Path> {
+    let Paths { paths, .. } = of.client().await.call(Verb::Paths { after: None }).await.unwrap();
+    paths
 }
 
 /// An interface that listens for the stock world.
