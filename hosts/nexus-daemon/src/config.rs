@@ -2,6 +2,7 @@
 //!
 //! Every refusal is one sentence that begins with the file and the line.
 
+pub mod access;
 mod address;
 mod check;
 mod written;
@@ -77,6 +78,8 @@ pub struct Interface {
     pub bandwidth_bps: Option<u64>,
     /// What is asked for carrying packets out there, in µNXS for 1,024 bytes.
     pub price: u64,
+    /// Who may take part, in reticulum mode; whoever is there if nothing is said.
+    pub access: Option<access::Access>,
     /// What it runs on.
     pub medium: Medium,
     /// What wraps it.
@@ -257,6 +260,7 @@ impl Interface {
             mode: Mode::Nexus,
             bandwidth_bps: None,
             price: 0,
+            access: None,
             medium: Medium::Udp {
                 listen: SocketAddr::from((Ipv6Addr::UNSPECIFIED, PORT)),
                 discovery_v4: Discovery::On,
@@ -274,6 +278,9 @@ impl fmt::Display for Interface {
         match self.mode {
             Mode::Nexus => {}
             Mode::Reticulum => f.write_str(", in reticulum mode")?,
+        }
+        if let Some(access) = &self.access {
+            write!(f, ", with access codes of {} bits", access.tag_len.bytes() * 8)?;
         }
         match self.price {
             0 => Ok(()),
