@@ -28,7 +28,7 @@ fn every_line_that_is_commented_out_can_be_used() {
     let names: Vec<_> = config.interfaces.iter().map(|interface| interface.name.as_str()).collect();
     assert_eq!(names, ["udp0", "tcp0", "tcp1", "tcp2", "pipe0", "radio0", "radio1", "serial0"]);
     assert_eq!(config.interfaces[0].medium, Interface::default_udp().medium);
-    let faults = config.interfaces[3].decorations.faults.unwrap();
+    let faults = config.interfaces[4].decorations.faults.unwrap();
     assert_eq!((faults.loss, faults.delay), (100, std::time::Duration::from_millis(50)));
     assert_eq!(config.label.as_deref(), Some("kitchen"));
     assert_eq!(config.pcap_opened.as_deref(), Some(Path::new("/etc/opened.pcap")));
