@@ -34,6 +34,7 @@ use outbox::Outbox;
 use rates::Rates;
 use rebroadcasting::Rebroadcast;
 use remembering::Memory;
+pub(super) use remembering::Noted;
 pub use remembering::PATHS_IN_CLEAR;
 use requesting::Requests;
 
@@ -211,7 +212,7 @@ impl Announces {
             return false;
         }
         self.clear.set_hop(destination, iface, hop);
-        self.note_for_disk(destination);
+        self.note_for_disk(destination, Noted::Learnt);
         true
     }
 }

@@ -6,7 +6,7 @@ use nexus_wire::nexus::path_cost::{CompactPathCost, Generation};
 use nexus_wire::reticulum::packet::HEADER_1_LEN;
 use nexus_wire::reticulum::{Announce, DestinationType, Hops, Packet, PacketType};
 
-use super::clear::ClearHop;
+use super::clear::{ClearHop, Noted};
 use super::costs::record_beside;
 use super::known::{HeardAs, Judgement, Neighbour, PathState, Via, print_of};
 use super::passing::{Audience, Promise, take_promise};
@@ -193,6 +193,7 @@ impl Announces {
             self.cache.forget(&forgotten);
             self.routes.forget(&forgotten);
             self.note_rerouted(forgotten);
+            self.note_for_disk(forgotten, Noted::Gone);
             self.deadlines.cancel(Timer::Settle(forgotten));
         }
         let _new_emission: bool = self.is_first(heard);

@@ -10,7 +10,7 @@ use nexus_wire::nexus::cost::Standing;
 use nexus_wire::nexus::path_cost::{CompactPathCost, CostCode, Draw, Generation, Hop};
 use nexus_wire::reticulum::RandomHash;
 
-use super::clear::ClearHop;
+use super::clear::{ClearHop, Noted};
 use super::doubting::is_suspect;
 use super::known::{Known, Path, PathState, Told, Via};
 use super::neighbours::Neighbours;
@@ -447,8 +447,10 @@ impl Announces {
             }
         };
         for destination in self.routes.sweep(part, is_over) {
+            self.note_for_disk(destination, Noted::Gone);
             self.reconsider(cx, &destination, Stance::Open, out);
         }
+        self.set_memory_timer(cx.now);
         if !self.routes.is_empty() {
             self.deadlines.set(Timer::Sweep, cx.now.after(SWEEP));
         }

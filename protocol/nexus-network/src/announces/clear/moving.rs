@@ -13,6 +13,7 @@ use nexus_wire::reticulum::{Packet, TunnelId, TunnelSynthesis};
 use super::super::routing::Said;
 use super::super::{Announces, Effect, count};
 use super::ClearHop;
+use super::remembering::Noted;
 use crate::interface::InterfaceId;
 use crate::routes::NextHop;
 
@@ -51,7 +52,7 @@ impl Tunnels {
 
     /// The tunnel, which is made if it is not known. At the bound the one that ends first makes room.
     fn open(&mut self, id: TunnelId, now: Instant) -> &mut Tunnel {
-        self.by_id.retain(|known, tunnel| tunnel.until > now || *known == id);
+        self.by_id.retain(|_, tunnel| tunnel.until > now || tunnel.iface.is_some());
         if self.by_id.len() >= TUNNELS && !self.by_id.contains_key(&id) {
             let first =
                 self.by_id.iter().min_by_key(|(id, tunnel)| (tunnel.iface.is_some(), tunnel.until, **id));
@@ -130,7 +131,7 @@ impl Announces {
             return;
         }
         self.clear.set_hop(*destination, iface, hop);
-        self.note_for_disk(*destination);
+        self.note_for_disk(*destination, Noted::Learnt);
         let said = Said { destination: *destination, random_hash, generation: Generation::FIRST, cost };
         self.candidate(cx, &said, NextHop::Clear(iface), out);
     }

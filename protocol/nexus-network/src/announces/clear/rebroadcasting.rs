@@ -11,10 +11,11 @@ use nexus_wire::nexus::path_cost::{CompactPathCost, CostCode};
 use nexus_wire::reticulum::{Hops, RandomHash};
 
 use super::super::passing::in_clear;
-use super::super::{Announces, Effect, Timer, count, frame};
+use super::super::{Announces, Effect, Timer, count};
 use super::outbox::{Turn, Waits};
 use super::{Medium, Shown};
 use crate::interface::{InterfaceId, Reach, Role};
+use crate::media::{Frame, Load};
 use crate::routes::{Habit, NextHop, Stance};
 
 /// The best path is told after this,
@@ -97,7 +98,7 @@ impl Announces {
             return;
         }
         let cost = self.offered_cost(destination);
-        let wait = cost.map_or(MOST, |cost| wait_by_cost(&cost)).plus(waiting.jitter);
+        let wait = cost.map_or(MOST, wait_by_cost).plus(waiting.jitter);
         // Never at once: an answer in the same instant would be a loop without time.
         let at = waiting.since.after(wait).max(now.after(Duration::from_micros(1)));
         self.deadlines.set(Timer::Rebroadcast(*destination), at);
@@ -188,7 +189,8 @@ impl Announces {
         let Some(medium) = self.interfaces.get_mut(&iface) else { return };
         let time = medium.time_of(bytes.len());
         medium.outbox.spend(now, time);
-        out.push(Effect::Send(frame(iface, about, &bytes)));
+        let (about, load) = (Some(about), Load::Announces);
+        out.push(Effect::Send(Frame { iface, to: None, bytes, about, load, under: None }));
     }
 
     /// The path of the newest emission that stock neighbours are told: the one in use when they are told first, for as long as it is.
@@ -263,7 +265,7 @@ impl Medium {
 const HOPS_AT: usize = 1;
 
 /// How long stock neighbours wait for a path that costs so much. Source: spec/reticulum.md#rebroadcast.
-pub(in super::super) fn wait_by_cost(cost: &CompactPathCost) -> Duration {
+fn wait_by_cost(cost: CompactPathCost) -> Duration {
     let prices = match cost.cumulative_cost {
         CostCode::Known(code) => u64::from(code.get()).min(PRICES),
         CostCode::Unknown => return MOST,
@@ -296,14 +298,14 @@ mod tests {
     fn wait(price: u64, latency: u16, hops: u8) -> Duration {
         let cumulative_cost = CostCode::Known(PriceCode::nearest(price));
         let (worst_latency, hops) = (LatencyMs(latency), HopCount(hops));
-        wait_by_cost(&CompactPathCost { cumulative_cost, worst_latency, hops, ..CompactPathCost::ORIGIN })
+        wait_by_cost(CompactPathCost { cumulative_cost, worst_latency, hops, ..CompactPathCost::ORIGIN })
     }
 
     #[test]
     fn the_best_path_is_told_after_fifty_milliseconds_and_the_worst_after_two_and_a_half_seconds() {
         assert_eq!(wait(0, 0, 0), LEAST);
         let unknown = CompactPathCost { cumulative_cost: CostCode::Unknown, ..CompactPathCost::ORIGIN };
-        assert_eq!(wait_by_cost(&unknown), MOST);
+        assert_eq!(wait_by_cost(unknown), MOST);
         let worst = wait(u64::MAX, u16::MAX, u8::MAX);
         assert!(worst <= MOST && worst > MOST.minus(JITTER.times(3)), "{worst:?}");
     }

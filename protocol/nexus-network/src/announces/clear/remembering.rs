@@ -34,12 +34,21 @@ type Fingerprint = [u8; 8];
 /// What is to be written, and what was read and waits for its interface.
 #[derive(Debug)]
 pub(super) struct Memory {
-    noted: BTreeSet<DestinationHash>,
+    noted: BTreeMap<DestinationHash, Noted>,
     waiting: BTreeMap<InterfaceId, Vec<Waiting>>,
     read: Vec<(DestinationHash, Record)>,
     /// Of whom something is written.
     written: BTreeSet<DestinationHash>,
     capacity: usize,
+}
+
+/// What became of a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Noted {
+    /// It was learnt, or is another. Should its interface be down by the time that this is written, what was written before stands.
+    Learnt,
+    /// It is no more.
+    Gone,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -96,7 +105,7 @@ impl Record {
 
 impl Memory {
     pub(super) fn resume(capacity: usize, snapshot: &Snapshot) -> Self {
-        let (mut noted, mut read, mut written) = (BTreeSet::new(), Vec::new(), BTreeSet::new());
+        let (mut noted, mut read, mut written) = (BTreeMap::new(), Vec::new(), BTreeSet::new());
         for (key, value) in snapshot.scan(PATHS_IN_CLEAR) {
             let Some(destination) = key.try_into().ok().map(DestinationHash) else { continue };
             if written.len() < capacity.saturating_mul(2) {
@@ -105,7 +114,7 @@ impl Memory {
             match Record::decode(value) {
                 Some(record) if read.len() < capacity => read.push((destination, record)),
                 // It is deleted with the next batch.
-                Some(_) | None if noted.len() < capacity => _ = noted.insert(destination),
+                Some(_) | None if noted.len() < capacity => _ = noted.insert(destination, Noted::Gone),
                 Some(_) | None => {}
             }
         }
@@ -122,7 +131,7 @@ impl Memory {
     }
 
     pub(super) fn memory_bound(&self) -> usize {
-        const PER: usize = 12 * size_of::<DestinationHash>()
+        const PER: usize = 12 * (size_of::<DestinationHash>() + 1)
             + 4 * size_of::<Waiting>()
             + size_of::<(DestinationHash, Record)>() * 2
             + 64;
@@ -154,7 +163,7 @@ impl Announces {
     pub(in super::super) fn resume_paths(&mut self) {
         for (destination, record) in core::mem::take(&mut self.clear.memory.read) {
             if !self.resume_path(destination, record) {
-                self.clear.memory.noted.insert(destination);
+                self.clear.memory.noted.insert(destination, Noted::Gone);
             }
         }
         if !self.clear.memory.noted.is_empty() {
@@ -201,18 +210,18 @@ impl Announces {
             let cost = self.interfaces.get(&iface).map(|medium: &Medium| medium.cost_in(said));
             match cost.filter(|_| fingerprint == is_same) {
                 Some(cost) => self.restore_path(cx, &destination, iface, hop, cost, out),
-                None => self.note_for_disk(destination),
+                None => self.note_for_disk(destination, Noted::Gone),
             }
             self.set_memory_timer(cx.now);
         }
     }
 
     /// What is known of `destination` in clear changed, or is no more.
-    pub(in super::super) fn note_for_disk(&mut self, destination: DestinationHash) {
+    pub(in super::super) fn note_for_disk(&mut self, destination: DestinationHash, what: Noted) {
         let memory = &mut self.clear.memory;
         // What there is no room for is not remembered.
         if memory.noted.len() < memory.capacity {
-            memory.noted.insert(destination);
+            memory.noted.insert(destination, what);
         }
     }
 
@@ -226,13 +235,15 @@ impl Announces {
     /// Writes what was noted, a batch at once.
     pub(in super::super) fn write_paths(&mut self, cx: Cx, out: &mut impl Sink<Effect>) {
         for _ in 0..WRITES {
-            let Some(destination) = self.clear.memory.noted.pop_first() else { break };
+            let Some((destination, what)) = self.clear.memory.noted.pop_first() else { break };
             let key = destination.as_bytes();
             let write = match self.path_record(&destination) {
                 Some(record) if self.clear.memory.may_write(destination) => {
                     Write::set(PATHS_IN_CLEAR, key, record.encode())
                 }
-                None if self.clear.memory.written.remove(&destination) => Write::delete(PATHS_IN_CLEAR, key),
+                None if what == Noted::Gone && self.clear.memory.written.remove(&destination) => {
+                    Write::delete(PATHS_IN_CLEAR, key)
+                }
                 Some(_) | None => continue,
             };
             // Nothing waits for it.

@@ -19,10 +19,16 @@ fn paths_in_clear_survive_a_restart_and_the_announces_with_them() {
     assert_eq!(again.frames_within(20_000), [], "they were announced before");
     again.hear(&relayed(7, UNIX - 5, 0, OTHER));
     assert_eq!(again.organ.refusals().stale, 1);
-    // A path that is gone is forgotten on the disk, too.
+    // An interface that is down for a while is no reason to forget; a path that nobody used or said for a week is.
     let mut store = store;
     again.tell(Input::Down(LEFT));
-    again.hear_nothing_of(7, &mut store);
+    again.write_to(&mut store, 30_000);
+    assert_eq!(store.scan(PATHS_IN_CLEAR).count(), 2);
+    again.tell(Input::Up(LEFT, profile(Mode::Reticulum)));
+    again.hear(&relayed(7, UNIX + 1, 2, STOCK));
+    again.write_to(&mut store, 15 * 24 * 3_600_000);
+    assert_eq!(again.ways(7), []);
+    assert_eq!(store.get(PATHS_IN_CLEAR, address(7).as_bytes()), None);
 }
 
 #[test]
@@ -135,16 +141,13 @@ impl Bench {
     /// What is on the disk after a while.
     fn stored(&mut self) -> Snapshot {
         let mut store = Snapshot::empty();
-        for write in self.writes(30_000) {
-            store.apply(write);
-        }
+        self.write_to(&mut store, 30_000);
         store
     }
 
-    fn hear_nothing_of(&mut self, n: u8, store: &mut Snapshot) {
-        for write in self.writes(30_000) {
+    fn write_to(&mut self, store: &mut Snapshot, ms: u64) {
+        for write in self.writes(ms) {
             store.apply(write);
         }
-        assert_eq!(store.get(PATHS_IN_CLEAR, address(n).as_bytes()), None);
     }
 }
