@@ -2,6 +2,7 @@
 //!
 //! Every refusal is one sentence that begins with the file and the line.
 
+pub mod access;
 mod address;
 mod check;
 mod written;
@@ -79,6 +80,8 @@ pub struct Interface {
     pub price: u64,
     /// Where it stands among stock nodes, in reticulum mode.
     pub role: Role,
+    /// Who may take part, in reticulum mode; whoever is there if nothing is said.
+    pub access: Option<access::Access>,
     /// What it runs on.
     pub medium: Medium,
     /// What wraps it.
@@ -260,6 +263,7 @@ impl Interface {
             bandwidth_bps: None,
             price: 0,
             role: Role::Full,
+            access: None,
             medium: Medium::Udp {
                 listen: SocketAddr::from((Ipv6Addr::UNSPECIFIED, PORT)),
                 discovery_v4: Discovery::On,
@@ -280,6 +284,9 @@ impl fmt::Display for Interface {
         }
         if self.role != Role::Full {
             write!(f, ", as {}", self.role.name())?;
+        }
+        if let Some(access) = &self.access {
+            write!(f, ", with access codes of {} bits", access.tag_len.bytes() * 8)?;
         }
         match self.price {
             0 => Ok(()),

@@ -51,7 +51,7 @@ use nexus_wire::reticulum::{Hops, PathRequest};
 
 use crate::interface::{InterfaceId, Mode, Profile, Role};
 use crate::links::{LinkId, Trust};
-use crate::media::{Frame, Load};
+use crate::media::Frame;
 use crate::routes::Table;
 
 use acknowledging::Acknowledging;
@@ -692,10 +692,6 @@ impl MemoryBound for Announces {
             .saturating_add(OwnAnnounce::MEMORY_BOUND)
             .saturating_add(256 * 64)
     }
-}
-
-fn frame(iface: InterfaceId, about: DestinationHash, bytes: &[u8]) -> Frame {
-    Frame { iface, to: None, bytes: bytes.to_vec(), about: Some(about), load: Load::Announces, under: None }
 }
 
 fn count(counter: &mut u64) {

@@ -8,12 +8,15 @@ mod wiring;
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use nexus_crypto::{DestinationHash, IdentitySeed, NodeId, NodeIdentity, RatchetPublic};
 use nexus_machine::{Cx, Duration, Instant, Machine, MemoryBound, Seed, Sink, Snapshot, Write, earliest};
 use nexus_wire::nexus::gossip::{ItemId, StoreId};
+use nexus_wire::reticulum::Ifac;
 
+use crate::access::AccessCodes;
 use crate::announces::{self, Announces, AppData, Recipient, Routing, SearchMotive, Sighting};
 use crate::broadcast::{self, Broadcast};
 use crate::forwarding::{self, Forwarding, Hop};
@@ -83,6 +86,13 @@ pub enum Input {
         iface: InterfaceId,
         /// In µNXS for 1,024 bytes.
         price: u64,
+    },
+    /// Frames on an interface in clear have these access codes from here on, until it goes down. To be said before it comes up.
+    AccessCodes {
+        /// Which.
+        iface: InterfaceId,
+        /// Its network's.
+        codes: Arc<Ifac>,
     },
     /// Fresh entropy.
     Entropy([u8; 32]),
@@ -262,6 +272,7 @@ struct Organs {
     forwarding: Forwarding,
     gossip: Gossip,
     keys: Keys,
+    access: AccessCodes,
 }
 
 /// What organs of this layer say. It is moved several times for each packet: what is large and rare is boxed in it.
@@ -343,6 +354,7 @@ impl Network {
             forwarding: Forwarding::new(own, limits.forwarding, snapshot, seed),
             gossip: Gossip::new(&STORES, limits.gossip, seed),
             keys: Keys::new(*identity().public(), limits.keys),
+            access: AccessCodes::default(),
         };
         Self { organs, nerves: VecDeque::new() }
     }
@@ -363,6 +375,12 @@ impl Network {
     #[must_use]
     pub const fn broadcast(&self) -> &Broadcast {
         &self.organs.broadcast
+    }
+
+    /// A view of access codes, and of what was not taken for them.
+    #[must_use]
+    pub const fn access(&self) -> &AccessCodes {
+        &self.organs.access
     }
 
     /// A view of what became of packets.
@@ -459,6 +477,7 @@ impl Machine for Network {
                 organs.announces.handle(cx, A::Down(iface), nerves);
                 organs.gossip.handle(cx, G::Down(iface), nerves);
                 organs.forwarding.down(iface);
+                organs.access.down(iface);
             }
             Input::Frame { iface, from, bytes } => organs.heard(cx, iface, from, bytes, nerves),
             Input::TxReady(iface) => organs.media.handle(cx, M::TxReady(iface), nerves),
@@ -479,6 +498,7 @@ impl Machine for Network {
             Input::Undial { iface, to } => organs.links.handle(cx, L::Undial { iface, to }, nerves),
             Input::Policy(policy) => organs.links.handle(cx, L::Policy(policy), nerves),
             Input::Price { iface, price } => organs.links.handle(cx, L::Price { iface, price }, nerves),
+            Input::AccessCodes { iface, codes } => organs.access.set(iface, codes),
             Input::Entropy(entropy) => {
                 organs.links.handle(cx, L::Entropy(entropy), nerves);
                 organs.broadcast.handle(cx, B::Entropy(entropy), nerves);
@@ -512,7 +532,8 @@ impl Machine for Network {
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        let Organs { media, links, broadcast, announces, gossip, forwarding, keys: _ } = &self.organs;
+        let Organs { media, links, broadcast, announces, gossip, forwarding, keys: _, access: _ } =
+            &self.organs;
         let [media, links, forwarding] =
             [media.next_timeout(), links.next_timeout(), forwarding.next_timeout()];
         let [broadcast, announces] = [broadcast.next_timeout(), announces.next_timeout()];
@@ -522,7 +543,7 @@ impl Machine for Network {
 
 impl MemoryBound for Network {
     fn memory_bound(&self) -> usize {
-        let Organs { media, links, broadcast, announces, forwarding, gossip, keys } = &self.organs;
+        let Organs { media, links, broadcast, announces, forwarding, gossip, keys, access: _ } = &self.organs;
         RESTING_NERVES
             .saturating_mul(size_of::<Nerve>())
             .saturating_add(media.memory_bound())
@@ -532,5 +553,6 @@ impl MemoryBound for Network {
             .saturating_add(forwarding.memory_bound())
             .saturating_add(gossip.memory_bound())
             .saturating_add(keys.memory_bound())
+            .saturating_add(AccessCodes::MEMORY_BOUND)
     }
 }

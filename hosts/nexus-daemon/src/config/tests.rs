@@ -26,9 +26,9 @@ fn every_line_that_is_commented_out_can_be_used() {
         .collect();
     let config = parse(&uncommented.join("\n")).unwrap();
     let names: Vec<_> = config.interfaces.iter().map(|interface| interface.name.as_str()).collect();
-    assert_eq!(names, ["udp0", "tcp0", "tcp1", "pipe0", "radio0", "radio1", "serial0"]);
+    assert_eq!(names, ["udp0", "tcp0", "tcp1", "tcp2", "pipe0", "radio0", "radio1", "serial0"]);
     assert_eq!(config.interfaces[0].medium, Interface::default_udp().medium);
-    let faults = config.interfaces[3].decorations.faults.unwrap();
+    let faults = config.interfaces[4].decorations.faults.unwrap();
     assert_eq!((faults.loss, faults.delay), (100, std::time::Duration::from_millis(50)));
     assert_eq!(config.label.as_deref(), Some("kitchen"));
     assert_eq!(config.pcap_opened.as_deref(), Some(Path::new("/etc/opened.pcap")));
@@ -158,6 +158,45 @@ fn a_price_or_a_choice_of_paths_that_cannot_be_is_refused() {
     ] {
         is_refused(text, sentence);
     }
+}
+
+#[test]
+fn an_interface_in_reticulum_mode_may_have_access_codes() {
+    let tcp = "[[tcp]]\nlisten = \"[::]:1\"\nmode = \"reticulum\"\n";
+    let radio = "[[rnode]]\nport = \"/dev/a\"\nmode = \"reticulum\"\n";
+    for (kind, written, bytes) in [
+        (tcp, "access = { network_name = \"mynet\" }", 16),
+        (radio, "access = { passphrase = \"file:net.pass\" }", 8),
+        (tcp, "access = { network_name = \"mynet\", passphrase = \"credential:net\", ifac_bits = 512 }", 64),
+    ] {
+        let interface = parse(&format!("{kind}{written}")).unwrap().interfaces.remove(0);
+        assert_eq!(interface.access.as_ref().unwrap().tag_len.bytes(), bytes, "{written}");
+        assert!(interface.to_string().contains(&format!("access codes of {} bits", 8 * bytes)));
+        let without = parse(kind).unwrap().interfaces.remove(0);
+        assert!(!interface.stays_open_as(&without), "it is opened anew");
+    }
+    let config = parse(&format!("{radio}access = {{ passphrase = \"file:net.pass\" }}")).unwrap();
+    let Some(access) = &config.interfaces[0].access else { panic!("it was written") };
+    assert_eq!(access.passphrase, Some(access::Source::File("/etc/net.pass".into())), "beside the file");
+    for (written, sentence) in [
+        ("access = {}", "/etc/nexus.toml:4: a network has a `network_name`, a `passphrase`, or both"),
+        ("access = { network_name = \"\" }", "/etc/nexus.toml:4: a network's name is not empty"),
+        ("access = { passphrase = \"mypass\" }", "/etc/nexus.toml:4: this is no source of a network's"),
+        (
+            "access = { network_name = \"a\", ifac_bits = 12 }",
+            "/etc/nexus.toml:4: access codes have 8 to 512",
+        ),
+        (
+            "access = { network_name = \"a\", ifac_bits = 520 }",
+            "/etc/nexus.toml:4: access codes have 8 to 512",
+        ),
+    ] {
+        is_refused(&format!("{tcp}{written}"), sentence);
+    }
+    is_refused(
+        "[[udp]]\naccess = { network_name = \"mynet\" }",
+        "/etc/nexus.toml:2: `access` is for interfaces in reticulum mode",
+    );
 }
 
 fn is_refused(text: &str, sentence: &str) {

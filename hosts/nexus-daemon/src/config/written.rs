@@ -1,5 +1,6 @@
 //! The file as it is written, and what it means.
 
+mod access;
 mod modems;
 
 use std::collections::BTreeSet;
@@ -10,6 +11,7 @@ use std::str::FromStr;
 
 use nexus_machine::{Relaying, Traces};
 use nexus_network::{Mode, Policy, Role};
+use nexus_wire::reticulum::ifac::TagLen;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -21,6 +23,7 @@ use crate::passphrase::Source;
 use crate::privacy::Privacy;
 use crate::state_dir::StateDir;
 
+use access::{WrittenAccess, access};
 use modems::{WrittenRnode, WrittenSerial};
 
 /// What is wrong, and where in the text.
@@ -81,6 +84,7 @@ struct WrittenUdp {
     bandwidth_bps: Option<u64>,
     price: Option<Spanned<toml::Value>>,
     role: Option<Spanned<String>>,
+    access: Option<Spanned<WrittenAccess>>,
     listen: Option<Spanned<String>>,
     discovery_v4: Option<bool>,
     discovery_v6: Option<bool>,
@@ -100,6 +104,7 @@ struct WrittenTcp {
     bandwidth_bps: Option<u64>,
     price: Option<Spanned<toml::Value>>,
     role: Option<Spanned<String>>,
+    access: Option<Spanned<WrittenAccess>>,
     listen: Option<Spanned<String>>,
     #[serde(default)]
     connect: Vec<Spanned<String>>,
@@ -117,6 +122,7 @@ struct WrittenPipe {
     bandwidth_bps: Option<u64>,
     price: Option<Spanned<toml::Value>>,
     role: Option<Spanned<String>>,
+    access: Option<Spanned<WrittenAccess>>,
     command: Vec<String>,
     #[serde(default)]
     trace: bool,
@@ -317,6 +323,7 @@ impl WrittenUdp {
             bandwidth_bps: self.bandwidth_bps,
             price: price(self.price.as_ref(), mode)?,
             role: role(self.role.as_ref(), mode)?,
+            access: access(self.access.as_ref(), mode, TagLen::WIDE, base)?,
             medium: Medium::Udp {
                 listen,
                 discovery_v4: discovery(self.discovery_v4),
@@ -353,6 +360,7 @@ fn interfaces_of_tcp(
     let mode = mode(tcp.mode.as_ref())?;
     let price = price(tcp.price.as_ref(), mode)?;
     let role = role(tcp.role.as_ref(), mode)?;
+    let access = access(tcp.access.as_ref(), mode, TagLen::WIDE, base)?;
     let decorations = decorations(tcp.trace, tcp.pcap.as_deref(), tcp.faults.as_ref(), base)?;
     if let (true, Some(_)) = (media.len() > 1, &decorations.pcap) {
         return Err(Wrong::new(spanned, "a recording is of one interface: give each its own [[tcp]] table"));
@@ -363,6 +371,7 @@ fn interfaces_of_tcp(
         bandwidth_bps: tcp.bandwidth_bps,
         price,
         role,
+        access: access.clone(),
         medium,
         decorations: decorations.clone(),
     };
@@ -381,6 +390,7 @@ impl WrittenPipe {
             bandwidth_bps: self.bandwidth_bps,
             price: price(self.price.as_ref(), mode)?,
             role: role(self.role.as_ref(), mode)?,
+            access: access(self.access.as_ref(), mode, TagLen::NARROW, base)?,
             medium: Medium::Pipe { command: self.command.clone() },
             decorations: decorations(self.trace, self.pcap.as_deref(), self.faults.as_ref(), base)?,
         })

@@ -141,7 +141,7 @@ pub(crate) fn refusals(view: &HostView<'_>) -> BTreeMap<String, u64> {
     let network = view.node().network();
     let announces = network.announces().refusals();
     let requests = network.announces().path_requests();
-    let drops = network.forwarding().drops();
+    let (drops, access) = (network.forwarding().drops(), network.access().refusals());
     let messages = view.node().secure().correspondence().refusals();
     let links = network.links().refusals().by_name().filter(|(_, count)| *count > 0);
     let broadcasts = network.broadcast().refusals().by_name().filter(|(_, count)| *count > 0);
@@ -166,6 +166,9 @@ pub(crate) fn refusals(view: &HostView<'_>) -> BTreeMap<String, u64> {
         ("request_refused", requests.refused),
         ("request_repeated", requests.repeated),
         ("answer_unasked", requests.unasked),
+        ("access_missing", access.missing),
+        ("access_wrong", access.wrong),
+        ("access_unexpected", access.unexpected),
         ("packet_malformed", drops.malformed),
         ("packet_hop_limit", drops.hop_limit),
         ("packet_duplicate", drops.duplicate),

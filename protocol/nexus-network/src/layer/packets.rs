@@ -171,7 +171,10 @@ impl Organs {
     /// The longest packet that goes by a step, where a circuit may use more than the base MTU: none where it may not.
     fn negotiable(&self, by: Hop) -> Option<LinkMtu> {
         let most = match by {
-            Hop::Clear(iface) => usize::from(self.media.profile(iface)?.frame_size),
+            Hop::Clear(iface) => {
+                let codes = self.access.tag_len(iface).unwrap_or_default();
+                usize::from(self.media.profile(iface)?.frame_size.saturating_sub(codes.into()))
+            }
             Hop::Link(link) => self.links.max_frame(link)?.checked_sub(PACKET_AT.saturating_add(TAG_LEN))?,
         };
         let mtu = LinkMtu::new(u32::try_from(most).unwrap_or(u32::MAX)).min(MTU_IN_CLEAR);
@@ -208,7 +211,7 @@ impl Organs {
             Hop::Clear(iface) => {
                 let bytes = packet.into_clear(transport);
                 let frame = Frame { iface, to: None, bytes, about: None, load: Load::Traffic, under: None };
-                self.media.send(cx.now, frame, nerves);
+                self.speak(cx, frame, nerves);
             }
         }
     }
@@ -273,15 +276,14 @@ impl Organs {
 /// Whether a frame in clear is an announce, asks for a path, or brings a tunnel back.
 fn is_about_paths(frame: &[u8]) -> bool {
     let Some(flags) = frame.first().map(|first| Flags::from_byte(*first)) else { return false };
-    match (flags.has_ifac(), flags.packet_type(), flags.destination_type()) {
-        (true, _, _) => false,
-        (false, PacketType::Announce, _) => true,
-        (false, PacketType::Data, DestinationType::Plain) => {
+    match (flags.packet_type(), flags.destination_type()) {
+        (PacketType::Announce, _) => true,
+        (PacketType::Data, DestinationType::Plain) => {
             let wanted = destination_of(frame);
             wanted == Some(DestinationHash::PATH_REQUEST)
                 || wanted == Some(DestinationHash::TUNNEL_SYNTHESIZE)
         }
-        (false, PacketType::Data | PacketType::LinkRequest | PacketType::Proof, _) => false,
+        (PacketType::Data | PacketType::LinkRequest | PacketType::Proof, _) => false,
     }
 }
 
@@ -294,7 +296,7 @@ fn destination_of(packet: &[u8]) -> Option<DestinationHash> {
 const LINK_KEYS: usize = 64;
 /// A way that carries shorter packets than this negotiates nothing: circuits keep to the base MTU there, as behind stock relays.
 const NEGOTIABLE: LinkMtu = LinkMtu::new(1_024);
-/// Who is at the other end of a connection in clear is not known: older stock nodes take no longer packets there.
+/// Who is at the other end of a connection in clear is not known, and older stock nodes take none above that there.
 const MTU_IN_CLEAR: LinkMtu = LinkMtu::new(8_192);
 /// Flags and hops: what stands before a transport id, or a destination.
 const HEAD: usize = 2;

@@ -15,6 +15,7 @@ use nexus_wire::nexus::traffic;
 
 use super::packets::PACKET_TO_END;
 use super::{Effect, Nerve, Organs, Writer};
+use crate::access::Codeless;
 use crate::announces;
 use crate::broadcast::{self, GivenKey};
 use crate::gossip;
@@ -146,7 +147,7 @@ impl Organs {
     ) {
         use announces::{Effect as A, Outlet};
         match effect {
-            A::Send(frame) => self.media.handle(cx, media::Input::Send(frame), nerves),
+            A::Send(frame) => self.speak(cx, frame, nerves),
             A::Tell { link, about, plaintext } => self.tell(cx, link, plaintext, about, nerves),
             A::Broadcast { iface, about, message } => {
                 let said = broadcast::Input::Say { iface, about: Some(about), message };
@@ -179,10 +180,20 @@ impl Organs {
         }
     }
 
+    /// Queues a frame that is spoken in clear.
+    pub(super) fn speak(&mut self, cx: Cx, frame: Frame, nerves: &mut VecDeque<Nerve>) {
+        let under = self.access.tag_len(frame.iface).map(Seal::AccessCodes);
+        self.media.send(cx.now, Frame { under, ..frame }, nerves);
+    }
+
     /// Seals a frame whose turn it is. One that may not leave gives its turn to the next.
     fn leave(&mut self, cx: Cx, mut frame: Frame, nerves: &mut VecDeque<Nerve>, out: &mut impl Sink<Effect>) {
         let sealed = match frame.under {
-            None | Some(Seal::Link(_)) => self.links.seal(cx, &mut frame, nerves),
+            None => Ok(()),
+            Some(Seal::Link(_)) => self.links.seal(cx, &mut frame, nerves),
+            Some(Seal::AccessCodes(_)) => {
+                self.access.seal(frame.iface, &mut frame.bytes).map_err(|Codeless| Withheld)
+            }
             Some(Seal::Broadcast) => {
                 self.broadcast.seal(cx, &mut frame, nerves).map_err(|broadcast::Keyless| Withheld)
             }
@@ -255,7 +266,10 @@ impl Organs {
         nerves: &mut VecDeque<Nerve>,
     ) {
         if !self.links.runs_on(iface) {
-            return self.heard_in_clear(cx, iface, bytes, nerves);
+            if let Some(packet) = self.access.open(iface, bytes) {
+                self.heard_in_clear(cx, iface, packet, nerves);
+            }
+            return;
         }
         if is_broadcast(&bytes) {
             return self.broadcast.handle(cx, broadcast::Input::Frame { iface, bytes }, nerves);

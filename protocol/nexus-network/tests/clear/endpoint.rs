@@ -2,6 +2,7 @@
 
 use nexus_crypto::exchange::EphemeralPublic;
 use nexus_crypto::{DestinationHash, IdentityHash, NameHash, ReticulumIdentity, VerifyingKey};
+use nexus_wire::reticulum::Ifac;
 use nexus_wire::reticulum::announce::{Claim, Occasion};
 use nexus_wire::reticulum::link::{LinkMode, Signalling};
 use nexus_wire::reticulum::{
@@ -14,6 +15,8 @@ pub(crate) struct Endpoint {
     pub(crate) identity: ReticulumIdentity,
     pub(crate) destination: DestinationHash,
     pub(crate) heard: Vec<Vec<u8>>,
+    /// The access codes of its cable: what it announces is sealed with them.
+    pub(crate) codes: Option<Ifac>,
     name: NameHash,
 }
 
@@ -22,7 +25,7 @@ impl Endpoint {
         let identity = ReticulumIdentity::from_private_blob(&[n; 64]);
         let name = NameHash::of("stock.endpoint");
         let destination = DestinationHash::of(name, identity.public().hash());
-        Self { identity, destination, heard: Vec::new(), name }
+        Self { identity, destination, heard: Vec::new(), codes: None, name }
     }
 
     /// An announce, the `n`-th.
@@ -34,8 +37,18 @@ impl Endpoint {
             ratchet: None,
             app_data: b"stock",
         };
-        let announce = claim.sign(&self.identity);
-        announce.encode(Occasion::Periodic, &mut [0; MTU]).expect("it is short").to_vec()
+        let mut buffer = [0; MTU];
+        let announce =
+            claim.sign(&self.identity).encode(Occasion::Periodic, &mut buffer).expect("it is short");
+        announce.to_vec()
+    }
+
+    /// What it puts on its cable for a packet.
+    pub(crate) fn frame_of(&self, packet: Vec<u8>) -> Vec<u8> {
+        let Some(codes) = &self.codes else { return packet };
+        let mut frame = [&vec![0; codes.tag_len().bytes()], &packet[..]].concat();
+        codes.seal(&mut frame).expect("a packet");
+        frame
     }
 
     /// The frames heard that are no announces; they are taken.

@@ -1,5 +1,6 @@
 //! Relays among stock nodes: what stock endpoints say in clear crosses any mixture of stock segments and links.
 
+mod access;
 mod circuits;
 mod endpoint;
 mod packets;

@@ -93,7 +93,8 @@ fn frames_with_access_codes_are_not_taken_where_there_are_none() {
     said[0] |= 0x80;
     world.say(0, said);
     nobody_heard_anything(&mut world);
-    assert_eq!((world.drops(0).malformed, world.drops(0).total()), (1, 1));
+    let refusals = world.relays[0].layer.access().refusals();
+    assert_eq!((refusals.unexpected, world.drops(0).total()), (1, 0));
 }
 
 #[test]

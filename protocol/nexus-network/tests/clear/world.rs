@@ -110,7 +110,8 @@ impl World {
         self.emissions += 1;
         for n in 0..2 {
             let announce = self.stock[n].announce(self.emissions);
-            self.say(n, announce);
+            let frame = self.stock[n].frame_of(announce);
+            self.say(n, frame);
         }
         self.run(Duration::from_secs(20));
     }

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use nexus_network::{DutyCycle, Region, region};
+use nexus_wire::reticulum::ifac::TagLen;
 use serde::Deserialize;
 use thiserror::Error;
 use toml::Spanned;
 
-use super::{WrittenFaults, Wrong, decorations, mode, parsed, price, role};
+use super::{WrittenAccess, WrittenFaults, Wrong, access, decorations, mode, parsed, price, role};
 use crate::config::{HostPort, Interface, Medium, Port};
 use crate::drivers::rnode;
 use crate::drivers::serial::Framing;
@@ -20,6 +21,7 @@ pub(super) struct WrittenRnode {
     mode: Option<Spanned<String>>,
     price: Option<Spanned<toml::Value>>,
     role: Option<Spanned<String>>,
+    access: Option<Spanned<WrittenAccess>>,
     port: Option<Spanned<String>>,
     region: Option<Spanned<String>>,
     duty_cycle: Option<Spanned<String>>,
@@ -41,6 +43,7 @@ pub(super) struct WrittenSerial {
     mode: Option<Spanned<String>>,
     price: Option<Spanned<toml::Value>>,
     role: Option<Spanned<String>>,
+    access: Option<Spanned<WrittenAccess>>,
     port: Option<Spanned<String>>,
     speed: Option<Spanned<u32>>,
     framing: Option<Spanned<String>>,
@@ -69,6 +72,7 @@ impl WrittenRnode {
             bandwidth_bps: None,
             price: price(self.price.as_ref(), mode)?,
             role: role(self.role.as_ref(), mode)?,
+            access: access(self.access.as_ref(), mode, TagLen::NARROW, base)?,
             medium: Medium::Rnode { port, channel: self.channel(spanned)? },
             decorations: decorations(self.trace, self.pcap.as_deref(), self.faults.as_ref(), base)?,
         })
@@ -132,6 +136,7 @@ impl WrittenSerial {
             mode,
             price: price(self.price.as_ref(), mode)?,
             role: role(self.role.as_ref(), mode)?,
+            access: access(self.access.as_ref(), mode, TagLen::NARROW, base)?,
             bandwidth_bps: self.bitrate.as_ref().map(|bitrate| *bitrate.get_ref()),
             medium: Medium::Serial {
                 port,
