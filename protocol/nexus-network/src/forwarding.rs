@@ -422,7 +422,11 @@ fn next_hop(
         return Err(Cause::HopLimit);
     }
     let policy = PathPolicy::of_class(class);
-    announces.next_hop(cx.now, &packet.destination, policy, from.link()).ok_or_else(|| {
+    let step = match from {
+        Hop::Clear(_) => announces.next_hop_in_clear(cx.now, &packet.destination, policy),
+        Hop::Link(link) => announces.next_hop(cx.now, &packet.destination, policy, Some(link)),
+    };
+    step.ok_or_else(|| {
         let only_back = announces.path(&packet.destination).is_some();
         if only_back { Cause::Loop } else { Cause::NoPath }
     })

@@ -9,9 +9,10 @@ use nexus_wire::nexus::cost::Standing;
 use nexus_wire::nexus::path_cost::{CompactPathCost, Generation};
 use nexus_wire::reticulum::{Announce, Hops, RandomHash};
 
+use super::clear::Shown;
 use crate::interface::InterfaceId;
 use crate::links::LinkId;
-use crate::routes::{Distance, NextHop, Stage};
+use crate::routes::{Bounds, Distance, NextHop, SaidInClear, Stage};
 
 /// How a neighbour is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,18 +83,17 @@ pub struct Known {
     /// What this node said last.
     pub(super) told: Option<Told>,
     pub(super) heard_as: HeardAs,
-    /// By whom it was heard last in clear.
-    pub(super) in_clear: Option<ClearNeighbour>,
+    /// What stock neighbours were told last.
+    pub(super) shown: Option<Shown>,
 }
 
-/// Who was heard in clear: on which interface, and which relay; none if it was the originator.
-pub(super) type ClearNeighbour = (InterfaceId, Option<IdentityHash>);
-
 impl Known {
-    /// How whoever was heard on an interface in clear is reached; none if nobody was.
-    pub(super) fn heard_in_clear(&self, iface: InterfaceId) -> Option<Via> {
-        let (iface, transport) = self.in_clear.filter(|(heard, _)| *heard == iface)?;
-        Some(Via::Clear { iface, transport })
+    /// All that this node said, which a path has to surpass.
+    pub(super) fn bounds(&self) -> Bounds {
+        let in_clear = self
+            .shown
+            .map(|shown| SaidInClear { emitted_at: shown.random_hash.emitted_at(), hops: shown.least.get() });
+        Bounds { over_links: self.distance, in_clear }
     }
 }
 
@@ -203,6 +203,7 @@ pub(super) struct KnownDestinations {
 struct Remnant {
     emitted_at: u64,
     distance: Option<Distance>,
+    shown: Option<Shown>,
 }
 
 /// For each destination that is known, so many that were forgotten are remembered.
@@ -248,7 +249,8 @@ impl KnownDestinations {
         let remnant = self.forgotten.remove(&announce.destination);
         let remembered = remnant.and_then(|remnant| remnant.distance);
         let (distance, told) = before.map_or((remembered, None), |known| (known.distance, known.told));
-        let in_clear = before.and_then(|known| known.in_clear);
+        let forgotten = remnant.and_then(|remnant| remnant.shown);
+        let shown = before.map_or(forgotten, |known| known.shown);
         let emitted_at = announce.claim.random_hash.emitted_at();
         // What was passed on before it was forgotten is not passed on again.
         let was_announced = remnant.is_some_and(|remnant| remnant.emitted_at == emitted_at);
@@ -264,7 +266,7 @@ impl KnownDestinations {
             distance,
             told,
             heard_as,
-            in_clear,
+            shown,
         };
         let place = place(announce.destination, &known);
         let displaced = match self.entries.insert(announce.destination, known) {
@@ -276,7 +278,8 @@ impl KnownDestinations {
             Inserted::Evicted(destination, old) => {
                 self.evicted = self.evicted.saturating_add(1);
                 self.order.remove(&self::place(destination, &old));
-                let remnant = Remnant { emitted_at: old.emitted_at, distance: old.distance };
+                let remnant =
+                    Remnant { emitted_at: old.emitted_at, distance: old.distance, shown: old.shown };
                 // The one forgotten longest ago goes for good.
                 let _gone: Inserted<_, _> = self.forgotten.insert(destination, remnant);
                 Some(destination)
