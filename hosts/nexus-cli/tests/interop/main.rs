@@ -14,4 +14,5 @@ mod nodes;
 
 mod links;
 mod packets;
+mod refused;
 mod world;

@@ -4,7 +4,7 @@ use nexus_stock::endpoint::{Event, Ratchets};
 use nexus_stock::stock::{StockNode, hex};
 use serde_json::{Value, json};
 
-use crate::world::{Shape, Way, endpoint, hear, is, make_known};
+use crate::world::{Shape, Way, endpoint, heard, is, make_known};
 
 #[test]
 fn announces_packets_and_proofs_pass_one_relay() {
@@ -23,6 +23,8 @@ fn announces_packets_and_proofs_pass_a_chain_with_stock_relays_in_it() {
 
 fn pass(shape: Shape) {
     let way = Way::of(shape);
+    let endpoints = [(1, Ratchets::Announced), (2, Ratchets::None)]
+        .map(|(seed, ratchets)| (ratchets, endpoint(seed, way.left, ratchets)));
     let (mut left, mut right) = way.stock_on_both_sides();
     for _ in 0..2 {
         let (plain, ratcheted) = (right.plain.clone(), right.ratcheted.clone());
@@ -30,8 +32,7 @@ fn pass(shape: Shape) {
         send(&mut left, &ratcheted, &mut right);
         std::mem::swap(&mut left, &mut right);
     }
-    for (seed, ratchets) in [(1, Ratchets::Announced), (2, Ratchets::None)] {
-        let mut endpoint = endpoint(seed, way.left, ratchets);
+    for (ratchets, mut endpoint) in endpoints {
         let own = make_known(&endpoint, &mut right);
         right.tell(&json!({ "do": "send", "to": own, "data": hex(b"to an endpoint") }));
         let ratcheted = endpoint.wait("a packet", |event| match event {
@@ -43,9 +44,9 @@ fn pass(shape: Shape) {
         assert_eq!(ratcheted, ratchets == Ratchets::Announced);
         let sent = right.wait("sent");
         right.wait_for("proved", |line| line["proved"] == sent["sent"]);
-        for of in ["plain", "ratcheted"] {
-            let heard = hear(&mut endpoint, &mut right, of);
-            assert_eq!((heard.hops, heard.ratchet.is_some()), (way.relays + 1, of == "ratcheted"));
+        for (own, has_ratchet) in [(right.plain.clone(), false), (right.ratcheted.clone(), true)] {
+            let heard = heard(&mut endpoint, &own);
+            assert_eq!((heard.hops, heard.ratchet.is_some()), (way.relays + 1, has_ratchet));
             assert_eq!(heard.transport.unwrap().to_string(), way.nodes[0].me.identity);
             let hash =
                 endpoint.with(|endpoint, _| endpoint.send(heard.destination, b"of an endpoint")).unwrap();

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 
-use nexus_crypto::DestinationHash;
 use nexus_daemon::api::{Paths, Verb};
 use nexus_machine::Seed;
 use nexus_stock::Live;
@@ -163,20 +162,13 @@ pub(crate) fn make_known(endpoint: &Live, to: &mut StockNode) -> String {
 pub(crate) fn hear(endpoint: &mut Live, from: &mut StockNode, of: &str) -> Heard {
     from.tell(&json!({ "do": "announce", "of": of, "app_data": "" }));
     let own = if of == "plain" { &from.plain } else { &from.ratcheted };
-    endpoint.wait("an announce", |event| match event {
-        Event::Announced(heard) if heard.destination.to_string() == *own => Some(heard.clone()),
-        _ => None,
-    })
+    heard(endpoint, own)
 }
 
-/// The same between endpoints. The address.
-pub(crate) fn introduce(from: &Live, to: &mut Live) -> DestinationHash {
-    let own = from.with(|endpoint, now| {
-        endpoint.announce(b"endpoint", Occasion::Periodic, now);
-        endpoint.destination()
-    });
-    to.wait("an announce", |event| match event {
-        Event::Announced(heard) => (heard.destination == own).then_some(own),
+/// The endpoint hears of a destination.
+pub(crate) fn heard(endpoint: &mut Live, own: &str) -> Heard {
+    endpoint.wait("an announce", |event| match event {
+        Event::Announced(heard) if heard.destination.to_string() == own => Some(heard.clone()),
         _ => None,
     })
 }
