@@ -108,7 +108,7 @@ fn run(request: Request) -> Result<(), Fault> {
             acceptance::run(&mut session, form)
         }
         Request::Bench { filter } => bench::run(&session, filter.as_deref()),
-        Request::Compare { subject } => compare::run(&session, subject),
+        Request::Compare { subject } => compare::run(&mut session, subject),
         Request::Interop { long } => {
             let releases = if long { interop::Releases::All } else { interop::Releases::Newest };
             interop::run(&mut session, releases)

@@ -14,10 +14,11 @@ stdout, one JSON object a line:
     {"link_data": hex}, {"identified": hash}
     {"answered": sha256, "len": n}, {"unanswered": true}
     {"resource": sha256, "len": n}      one came
+    {"up": true}                        its interfaces are up, again perhaps
     {"offered": sha256}, {"transferred": true | false}
 stdin, one JSON object a line, "do" being one of
     announce (of: plain | ratcheted, app_data: hex), send (to, data), path (to), ask_path (to)
-    link (to), say (data), identify, request (data: hex), resource (len), close
+    link (to), say (data), identify, request (data: hex), resource (len), close, until_up
 """
 
 import hashlib
@@ -151,6 +152,15 @@ def ask(data, tries):
     link.request("/echo", data, response_callback=answered, failed_callback=failed, timeout=5)
 
 
+def until_up():
+    up_since = time.monotonic()
+    # An interface that is spoken to before it is complete goes down again, and comes back some seconds later.
+    while time.monotonic() - up_since < 0.25:
+        if not all(interface["status"] for interface in reticulum.get_interface_stats()["interfaces"]):
+            up_since = time.monotonic()
+        time.sleep(0.02)
+
+
 def act(told):
     global link
     what = told["do"]
@@ -177,6 +187,9 @@ def act(told):
         content = os.urandom(told["len"])
         say(offered=sha256(content))
         RNS.Resource(content, link, callback=lambda done: say(transferred=done.status == RNS.Resource.COMPLETE))
+    elif what == "until_up":
+        until_up()
+        say(up=True)
     elif what == "close":
         link.teardown()
     else:
@@ -192,12 +205,7 @@ identity.to_file(own)
 destinations = {"plain": make(NAMES[0]), "ratcheted": make(NAMES[1])}
 destinations["ratcheted"].enable_ratchets(os.path.join(directory, "ratchets"))
 link = None
-up_since = time.monotonic()
-# One that is spoken to before it is complete goes down again, and comes back some seconds later.
-while time.monotonic() - up_since < 0.25:
-    if not all(interface["status"] for interface in reticulum.get_interface_stats()["interfaces"]):
-        up_since = time.monotonic()
-    time.sleep(0.02)
+until_up()
 say(
     ready=identity.hash.hex(),
     plain=destinations["plain"].hash.hex(),

@@ -13,7 +13,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Instant;
 use std::{env, fs};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::live::PATIENCE;
 
@@ -217,6 +217,12 @@ impl StockNode {
     /// Waits until it heard an announce of `destination`; what it said of it.
     pub fn wait_announce(&mut self, destination: &str) -> Value {
         self.wait_for("announced", |line| line["announced"] == destination)
+    }
+
+    /// Waits until all of its interfaces are up.
+    pub fn until_up(&mut self) {
+        self.tell(&json!({ "do": "until_up" }));
+        self.wait("up");
     }
 
     /// What it said so far with `key`, and was not waited for.

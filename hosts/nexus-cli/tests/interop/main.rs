@@ -12,6 +12,11 @@ mod place;
 #[path = "../mesh/nodes.rs"]
 mod nodes;
 
+#[allow(dead_code, reason = "shared with the tests among nodes, which use more of it")]
+#[path = "../mesh/air.rs"]
+mod air;
+
+mod choices;
 mod links;
 mod packets;
 mod refused;
