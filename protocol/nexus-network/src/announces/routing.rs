@@ -8,7 +8,7 @@ use nexus_crypto::{DestinationHash, IdentityHash};
 use nexus_machine::{Cx, Duration, Instant, Sink};
 use nexus_wire::nexus::cost::Standing;
 use nexus_wire::nexus::path_cost::{CompactPathCost, CostCode, Draw, Generation, Hop};
-use nexus_wire::reticulum::RandomHash;
+use nexus_wire::reticulum::{Hops, RandomHash};
 
 use super::doubting::is_suspect;
 use super::known::{Path, PathState, Told, Via};
@@ -104,6 +104,12 @@ impl Announces {
             },
         };
         Some(Step { next_hop, stage, path, transport, hops })
+    }
+
+    /// How many hops away a destination is shown to be where its announce is passed on in clear: what stock nodes hold its links to.
+    #[must_use]
+    pub fn shown_in_clear(&self, destination: &DestinationHash) -> Option<Hops> {
+        self.known.get(destination).map(|known| known.neighbour.hops)
     }
 
     /// A packet of which a proof is to be expected takes a path.
