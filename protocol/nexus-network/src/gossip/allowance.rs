@@ -271,6 +271,14 @@ impl Account {
 const LEAST_FRAME: usize = 128;
 
 impl Pace {
+    /// What was said is answered within so long, or said again.
+    pub(super) const fn answered(self) -> Duration {
+        match self {
+            Self::Fast => Duration::from_secs(10),
+            Self::Slow => self.round(),
+        }
+    }
+
     /// From one round to the next.
     pub(super) const fn round(self) -> Duration {
         match self {

@@ -61,7 +61,7 @@ impl Gossip {
         let may_send = |id: &ItemId| match summary.state_hash {
             // It lets go of items again: each is told once.
             StateHash::NONE => sent.is_new(id),
-            _ => sent.may_send(cx.now, pace.round(), id),
+            _ => sent.may_send(cx.now, pace, id),
         };
         let lacking = talk.comparison.hear(summary, &stock.own(), most);
         talk.rest = rest(summary, stock, &lacking, most).or(talk.rest);
@@ -115,7 +115,7 @@ impl Gossip {
                 return self.refusals.count(Refused::hasty_request);
             }
             if let Some((age, _)) = stock.get(&id)
-                && neighbour.sent.may_repeat(cx.now, pace.round(), &id)
+                && neighbour.sent.may_repeat(cx.now, pace, &id)
             {
                 neighbour.owed.add(stock.tier(), age, store, id);
             }

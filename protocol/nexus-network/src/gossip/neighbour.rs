@@ -7,6 +7,7 @@ use nexus_machine::{BoundedMap, Bucket, Duration, Inserted, Instant, MapOverflow
 use nexus_wire::nexus::gossip::{ItemId, StateHash, StoreId};
 
 use super::Limits;
+use super::allowance::Pace;
 use super::summary::Comparison;
 use crate::interface::InterfaceId;
 use crate::links::LinkId;
@@ -38,7 +39,9 @@ const SUMMARISED: Duration = Duration::from_secs(20);
 const SUMMARISED_AT_ONCE: u32 = 6;
 /// Frames of gossip that wait for a medium on one link, at most.
 const WAITING: u32 = 2;
-/// An item that a neighbour was sent and does not keep is sent again after twice the time, so many times at most.
+/// An item that a neighbour was sent and does not hold is taken for lost so often,
+const LOST: u8 = 2;
+/// and then is sent again after twice the time, so many times at most: the neighbour does not keep it.
 const DOUBLINGS: u8 = 7;
 
 /// What a comparison holds on the heap, in bytes: the symbols that were heard, in a list that may be twice as long.
@@ -277,24 +280,23 @@ impl SentLog {
     }
 
     /// Whether the item may be sent to a neighbour that asks for it: not if it was a moment ago.
-    pub(super) fn may_repeat(&self, now: Instant, round: Duration, id: &ItemId) -> bool {
-        let half = Duration::from_micros(round.as_micros() / 2);
+    pub(super) fn may_repeat(&self, now: Instant, pace: Pace, id: &ItemId) -> bool {
         match self.items.get(&short(id)) {
             None => true,
-            Some(Sent::Times { at, .. } | Sent::Held { at }) => now.since(*at) >= half,
+            Some(Sent::Times { at, .. } | Sent::Held { at }) => now.since(*at) >= half(pace),
         }
     }
 
     /// Whether the item may be sent: not again before the neighbour can have said that it lacks it, and later each time.
-    pub(super) fn may_send(&self, now: Instant, round: Duration, id: &ItemId) -> bool {
-        let half = Duration::from_micros(round.as_micros() / 2);
+    pub(super) fn may_send(&self, now: Instant, pace: Pace, id: &ItemId) -> bool {
         match self.items.get(&short(id)) {
             None => true,
+            Some(Sent::Times { at, times: ..=LOST }) => now.since(*at) >= pace.answered().min(half(pace)),
             Some(Sent::Times { at, times }) => {
-                let doublings = u32::from(times.saturating_sub(1).min(DOUBLINGS));
-                now.since(*at) >= half.times(2_u64.saturating_pow(doublings))
+                let doublings = u32::from(times.saturating_sub(LOST).min(DOUBLINGS));
+                now.since(*at) >= half(pace).times(2_u64.saturating_pow(doublings))
             }
-            Some(Sent::Held { at }) => now.since(*at) >= half,
+            Some(Sent::Held { at }) => now.since(*at) >= half(pace),
         }
     }
 
@@ -316,6 +318,11 @@ impl SentLog {
             Inserted::Fresh | Inserted::Replaced(_) | Inserted::Evicted(..) | Inserted::Refused(_) => {}
         }
     }
+}
+
+/// Half of a round.
+const fn half(pace: Pace) -> Duration {
+    Duration::from_micros(pace.round().as_micros() / 2)
 }
 
 /// By what an item is remembered: whoever finds another id that begins so keeps it from one neighbour for a while.

@@ -14,8 +14,6 @@ use crate::media::Tier;
 const EARLY: Duration = Duration::from_secs(1);
 /// and not before so long after the one before it.
 const APART: Duration = Duration::from_secs(5);
-/// What was said is answered within so long, or said again.
-const ANSWERED: Duration = Duration::from_secs(10);
 /// The first round with a neighbour is within so long of its link coming up.
 const FIRST: Duration = Duration::from_secs(2);
 /// Where bytes are dear, within so long.
@@ -113,7 +111,7 @@ impl Gossip {
         let is_hopeless = |talk: &Talk| talk.unanswered >= UNANSWERED || talk.fruitless >= UNANSWERED;
         let is_awaited = neighbour.talks.values().any(|talk| is_awaited(talk) && !is_hopeless(talk));
         if is_awaited && self.pace_of(link) == Pace::Fast {
-            let soon = now.after(self.jittered(ANSWERED));
+            let soon = now.after(self.jittered(Pace::Fast.answered()));
             self.round_by(link, soon);
         }
     }
@@ -152,11 +150,15 @@ impl Gossip {
         }
         let unknown = |basis| stock.since(basis).filter(|(_, id)| !sent.is_held(id));
         let news = talk.basis.map(|basis| unknown(basis).take(NEWS.saturating_add(1)).count());
-        let on_its_way = |basis| !unknown(basis).any(|(_, id)| sent.may_send(now, pace.round(), id));
+        let on_its_way = |basis| !unknown(basis).any(|(_, id)| sent.may_send(now, pace, id));
         match news {
             Some(0) if said.is_none() => Turn::State,
             Some(1..=NEWS) if talk.pushes < PUSHES => {
-                if said.is_some() && talk.basis.is_some_and(on_its_way) { Turn::Silence } else { Turn::News }
+                let Some((_, at)) = said.filter(|_| talk.basis.is_some_and(on_its_way)) else {
+                    return Turn::News;
+                };
+                let is_awaited = now.since(at) < pace.answered() && !talk.comparison.is_waiting();
+                if is_awaited { Turn::Silence } else { Turn::Summary }
             }
             Some(_) | None if talk.theirs.is_none() => talk.repeat_state(),
             Some(_) | None => Turn::Summary,
@@ -172,8 +174,7 @@ impl Gossip {
         let Neighbour { talks, sent, owed, .. } = neighbour;
         let talk = talks.entry(store).or_default();
         let Some(basis) = talk.basis else { return };
-        for (age, id) in stock.since(basis).filter(|(_, id)| sent.may_send(now, pace.round(), id)).take(NEWS)
-        {
+        for (age, id) in stock.since(basis).filter(|(_, id)| sent.may_send(now, pace, id)).take(NEWS) {
             owed.add(stock.tier(), age, store, *id);
         }
         talk.pushes = talk.pushes.saturating_add(1);

@@ -65,7 +65,7 @@ impl Gossip {
 
     /// A newcomer that was said all that could be owed at once is owed what is older.
     fn owe_rest(&mut self, now: Instant, link: LinkId) {
-        let (round, most) = (self.pace_of(link).round(), self.limits.owed);
+        let (pace, most) = (self.pace_of(link), self.limits.owed);
         let Some(Neighbour { talks, owed, sent, .. }) = self.neighbours.get_mut(&link) else { return };
         for (store, talk) in talks {
             if owed.of(*store).next().is_some() {
@@ -74,7 +74,7 @@ impl Gossip {
             let (Some(rest), Some(stock)) = (talk.rest.take(), self.index.stock(*store)) else { continue };
             for (age, id) in stock.before(rest).take(most) {
                 talk.rest = Some(age);
-                if sent.may_send(now, round, id) {
+                if sent.may_send(now, pace, id) {
                     owed.add(stock.tier(), age, *store, *id);
                 }
             }
@@ -245,12 +245,13 @@ impl Gossip {
         items: u32,
     ) -> Result<Room, Option<Instant>> {
         let max_frame = self.neighbours.get(&link).ok_or(None)?.max_frame;
+        let around = Summary::HEADER_LEN.saturating_add(1);
+        // One frame each: of a summary in pieces all of them have to arrive.
+        let filter = self.room(link, tier).saturating_sub(around);
         let account = self.account(link).ok_or(None)?;
-        let on_medium = |room: Room| {
-            let filter = room.filter_for(items).saturating_add(Summary::HEADER_LEN).saturating_add(1);
-            on_medium(filter, max_frame)
-        };
-        let fitting = [account.summary_room(), Room::NARROWEST];
+        let on_medium = |room: Room| on_medium(room.filter_for(items).saturating_add(around), max_frame);
+        let whole = account.summary_room().clipped(filter);
+        let fitting = whole.into_iter().chain([Room::NARROWEST]);
         let room = fitting.into_iter().find(|room| on_medium(*room) <= account.longest(tier)).ok_or(None)?;
         let mut refused = None;
         for messages in [MESSAGES, MESSAGES / 2, MESSAGES / 4, 1] {

@@ -60,6 +60,12 @@ impl Room {
         Self { messages: self.messages.min(messages).max(1), ..self }
     }
 
+    /// The same, but with filters of at most so many bytes; no room of which nothing can be said.
+    #[must_use]
+    pub fn clipped(self, filter: usize) -> Option<Self> {
+        (filter >= Self::NARROWEST.filter).then(|| Self { filter: self.filter.min(filter), ..self })
+    }
+
     /// The longest filter of a message, in bytes.
     #[must_use]
     pub const fn filter_max(self) -> usize {

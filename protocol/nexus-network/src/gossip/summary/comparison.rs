@@ -122,6 +122,12 @@ impl Comparison {
         *self = Self::new();
     }
 
+    /// Whether the neighbour is to be told to go on with a row.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.heard.as_ref().is_some_and(|heard| heard.end == End::Ahead)
+    }
+
     /// So many items that the neighbour lacked were sent to it.
     pub fn sent(&mut self, items: u32) {
         self.expected = self.expected.saturating_sub(items);

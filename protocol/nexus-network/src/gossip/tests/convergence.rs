@@ -50,6 +50,6 @@ fn a_partition_of_a_week_heals_within_as_many_rounds_as_the_logarithm_of_the_nod
         std::eprintln!(
             "{nodes} nodes: {took:?}, {hundredths} hundredths of log2 N rounds, {bytes} bytes on all links"
         );
-        assert!(hundredths <= 600, "{nodes} nodes: {took:?}");
+        assert!(hundredths <= 150, "{nodes} nodes: {took:?}");
     }
 }

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use nexus_machine::Duration;
 use nexus_wire::nexus::Layout as _;
-use nexus_wire::nexus::frame::HEADER_LEN;
+use nexus_wire::nexus::frame::{HEADER_LEN, SEALED_OVERHEAD};
 use nexus_wire::nexus::gossip::{ItemId, Request, Summary};
 use nexus_wire::nexus::message::{MessageKind, Messages};
 
@@ -82,6 +82,50 @@ fn what_was_lost_arrives_after_a_round_or_two() {
     world.loses_percent = 0;
     assert!(!world.agrees());
     assert!(world.run_until(MINUTE.times(3), World::agrees).is_some());
+}
+
+#[test]
+fn whoever_is_sent_news_in_vain_is_answered_all_the_same_when_it_lacks_more() {
+    for seed in 0..20 {
+        let mut world = World::new(seed, 2, &[(0, 1)], 1_000_000);
+        world.publish_random(0, 200);
+        world.up(0);
+        assert!(world.run_until(MINUTE.times(3), World::agrees).is_some());
+        world.loses_percent = 30;
+        world.publish_random(1, 3);
+        world.run(Duration::from_secs(8));
+        world.publish_random(0, 120);
+        let took = world.run_until(MINUTE.times(4), World::agrees);
+        assert!(
+            took.is_some(),
+            "world {seed}: {} and {}",
+            world.nodes[0].items.len(),
+            world.nodes[1].items.len()
+        );
+    }
+}
+
+#[test]
+fn a_summary_of_one_message_is_one_frame() {
+    let mut world = World::new(7, 2, &[(0, 1)], 1_000_000);
+    for n in 0..360_u16 {
+        for node in [0, 1] {
+            world.publish(node, [&n.to_le_bytes()[..], &[7; 30]].concat());
+        }
+    }
+    world.publish_random(0, 90);
+    world.publish_random(1, 90);
+    world.up(0);
+    assert!(world.run_until(MINUTE.times(5), World::agrees).is_some());
+    let of = |plaintext: &Vec<u8>| {
+        let messages = Messages::new(&plaintext[HEADER_LEN..]).map(|message| message.expect("a message"));
+        let mut summaries = messages.filter(|message| message.kind == MessageKind::SUMMARY);
+        let slices = summaries.next().map(|message| Summary::decode(message.body).unwrap().slice.count());
+        slices.map(|slices| (slices, plaintext.len() - HEADER_LEN + SEALED_OVERHEAD))
+    };
+    let summaries: Vec<_> = world.said.iter().filter_map(of).collect();
+    assert!(summaries.iter().all(|(slices, bytes)| *slices <= 2 && *bytes <= 508), "{summaries:?}");
+    assert!(summaries.iter().any(|(_, bytes)| *bytes > 400), "{summaries:?}");
 }
 
 #[test]
