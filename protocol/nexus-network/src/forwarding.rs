@@ -36,7 +36,7 @@ use crate::announces::{Announces, Step, Trial};
 use crate::interface::{InterfaceId, Mode, Profile, Reach};
 use crate::links::LinkId;
 use crate::routes::{PathName, PathPolicy, Stage};
-use circuits::Circuits;
+use circuits::{Circuits, Onward};
 pub use drops::{Cause, Drops};
 use duplicates::Duplicates;
 pub use hop::Hop;
@@ -230,13 +230,15 @@ impl Forwarding {
         packet: &mut [u8],
         announces: &mut Announces,
     ) -> Decision {
-        let decision = match OnLink::read(packet) {
-            Ok(read) => {
-                self.decide(cx, from, class, &read, announces).map(|(to, header)| (to, read.hops, header))
+        let decided = OnLink::read(packet).and_then(|read| {
+            if read.packet.destination_type == DestinationType::Link {
+                let Onward { to, hops } = self.decide_on_circuit(cx, from, class, &read, announces)?;
+                let leaving = Leaving { to, transport: None };
+                return Ok((Decision::Forward(leaving), hops, read.packet.flags().out_of_transport()));
             }
-            Err(cause) => Err(cause),
-        };
-        match decision {
+            self.decide(cx, from, class, &read, announces).map(|(to, header)| (to, read.hops, header))
+        });
+        match decided {
             Ok((to, hops, header)) => {
                 rewrite(packet, header, hops);
                 to
@@ -314,10 +316,6 @@ impl Forwarding {
         let local = self.local.contains(&packet.destination);
         if packet.packet_type == PacketType::Announce {
             return Err(Cause::Malformed);
-        }
-        if packet.destination_type == DestinationType::Link {
-            let decision = self.decide_on_circuit(cx, from, class, read, announces)?;
-            return Ok((decision, packet.flags().out_of_transport()));
         }
         if packet.destination == DestinationHash::PATH_REQUEST && read.header == HeaderType::One {
             // By its tag it is known whether it came before: it comes back where nobody is left to be asked.

@@ -8,7 +8,7 @@ use nexus_crypto::{DestinationHash, IdentityHash};
 use nexus_machine::{Cx, Duration, Instant, Sink};
 use nexus_wire::nexus::cost::Standing;
 use nexus_wire::nexus::path_cost::{CompactPathCost, CostCode, Draw, Generation, Hop};
-use nexus_wire::reticulum::RandomHash;
+use nexus_wire::reticulum::{Hops, RandomHash};
 
 use super::clear::{ClearHop, Noted};
 use super::doubting::is_suspect;
@@ -131,6 +131,14 @@ impl Announces {
             (NextHop::Link { .. }, _) | (NextHop::Clear(_), Stage::Last) => None,
             (NextHop::Clear(iface), Stage::Relay) => self.clear.hop(destination, iface)?.transport,
         }
+    }
+
+    /// How many hops away a destination is shown to be where its announce is passed on in clear: what stock nodes hold its links to.
+    #[must_use]
+    pub fn shown_in_clear(&self, destination: &DestinationHash) -> Option<Hops> {
+        let known = self.known.get(destination)?;
+        let shown = known.shown.filter(|shown| shown.random_hash == known.random_hash);
+        Some(shown.map_or(known.neighbour.hops, |shown| shown.hops))
     }
 
     /// A packet of which a proof is to be expected takes a path.

@@ -56,9 +56,18 @@ pub(super) struct Circuit {
     pub(super) taken: Hops,
     /// Towards the destination.
     to: Option<Hop>,
-    /// What comes from there has come so many hops.
+    /// What comes from there has come so many hops,
     pub(super) remaining: Hops,
+    /// and goes on in clear with so many: as many as the destination was said to be away there, since stock nodes hold its packets to that.
+    pub(super) shown: Hops,
     used: Instant,
+}
+
+/// Where something of a circuit goes on, and with how many hops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Onward {
+    pub(super) to: Hop,
+    pub(super) hops: Hops,
 }
 
 /// What expired.
@@ -128,19 +137,21 @@ impl Circuits {
         }
     }
 
-    /// The awaited proof verified, after so many hops: however far the destination was said to be, it is as far as that. Returns where the
-    /// proof goes, and what made room.
+    /// The awaited proof verified, after so many hops: however far the destination was said to be, it is as far as that. In clear it was
+    /// `shown` to be so far. Returns where the proof goes, and what made room.
     pub(super) fn stand(
         &mut self,
         now: Instant,
         link: LinkId,
         remaining: Hops,
-    ) -> Option<(Hop, Option<LinkId>)> {
+        shown: Hops,
+    ) -> Option<(Onward, Option<LinkId>)> {
         let Opening { requested, .. } = self.opening.remove(&link)?;
         self.deadlines.cancel(Timer::Proof(link));
         let Requested { destination, from, taken, to, .. } = requested;
-        let circuit = Circuit { destination, from: Some(from), taken, to: Some(to), remaining, used: now };
-        Some((from, self.hold(now, link, circuit)))
+        let circuit =
+            Circuit { destination, from: Some(from), taken, to: Some(to), remaining, shown, used: now };
+        Some((circuit.back_to(from), self.hold(now, link, circuit)))
     }
 
     fn hold(&mut self, now: Instant, link: LinkId, circuit: Circuit) -> Option<LinkId> {
@@ -163,10 +174,10 @@ impl Circuits {
         &mut self,
         link: LinkId,
         destination: DestinationHash,
-        taken: Hops,
-        remaining: Hops,
+        [taken, remaining, shown]: [Hops; 3],
     ) {
-        let circuit = Circuit { destination, from: None, taken, to: None, remaining, used: Instant::BOOT };
+        let used = Instant::BOOT;
+        let circuit = Circuit { destination, from: None, taken, to: None, remaining, shown, used };
         let _none_is_displaced: Option<LinkId> = self.hold(Instant::BOOT, link, circuit);
     }
 
@@ -189,7 +200,7 @@ impl Circuits {
         hop: Hop,
         hops: Hops,
         towards: impl FnOnce(&DestinationHash) -> Option<Hop>,
-    ) -> Result<Hop, Cause> {
+    ) -> Result<Onward, Cause> {
         let Some(circuit) = self.standing.get_mut(link) else {
             return Err(if self.opening.contains(link) { Cause::Unproved } else { Cause::NoCircuit });
         };
@@ -199,11 +210,13 @@ impl Circuits {
         if circuit.from.is_none() || circuit.to.is_none() {
             circuit.learn(hop, hops, towards);
         }
-        let back = (circuit.to == Some(hop) && circuit.remaining == hops).then_some(circuit.from);
-        let forth = (circuit.from == Some(hop) && circuit.taken == hops).then_some(circuit.to);
-        let next = back.or(forth).flatten().ok_or(Cause::OffCircuit)?;
+        let is_back = circuit.to == Some(hop) && circuit.remaining == hops;
+        let is_forth = circuit.from == Some(hop) && circuit.taken == hops;
+        let back = circuit.from.filter(|_| is_back).map(|from| circuit.back_to(from));
+        let forth = circuit.to.filter(|_| is_forth).map(|to| Onward { to, hops });
+        let onward = back.or(forth).ok_or(Cause::OffCircuit)?;
         circuit.used = now;
-        Ok(next)
+        Ok(onward)
     }
 
     /// What stands, and how it is written down.
@@ -255,6 +268,14 @@ impl Circuits {
 }
 
 impl Circuit {
+    const fn back_to(&self, from: Hop) -> Onward {
+        let hops = match from {
+            Hop::Link(_) => self.remaining,
+            Hop::Clear(_) => self.shown,
+        };
+        Onward { to: from, hops }
+    }
+
     /// Of a restored circuit the hops tell from which end something comes; where both ends are as far, the way to the destination does.
     fn learn(&mut self, hop: Hop, hops: Hops, towards: impl FnOnce(&DestinationHash) -> Option<Hop>) {
         let way = self.to.or_else(|| towards(&self.destination));
@@ -294,11 +315,11 @@ mod tests {
 
     fn stand(circuits: &mut Circuits, now: Instant, n: u16) -> Option<LinkId> {
         circuits.open(now, link(n), requested());
-        circuits.stand(now, link(n), NEAR).expect("it was asked for").1
+        circuits.stand(now, link(n), NEAR, NEAR).expect("it was asked for").1
     }
 
     fn passes(circuits: &mut Circuits, now: Instant, n: u16) -> Result<Hop, Cause> {
-        circuits.along(now, &link(n), FROM, NEAR, |_| None)
+        circuits.along(now, &link(n), FROM, NEAR, |_| None).map(|onward| onward.to)
     }
 
     #[test]
@@ -338,7 +359,8 @@ mod tests {
         stand(&mut circuits, at(0), 1);
         circuits.lose(FROM);
         let other = Hop::Clear(InterfaceId(5));
-        let mut along = |from| circuits.along(at(1), &link(1), from, NEAR, |_| Some(TO));
+        let mut along =
+            |from| circuits.along(at(1), &link(1), from, NEAR, |_| Some(TO)).map(|onward| onward.to);
         assert_eq!(along(TO), Err(Cause::OffCircuit), "nobody knows where the other end is");
         assert_eq!(along(other), Ok(TO), "it shows itself");
         assert_eq!(along(TO), Ok(other));

@@ -7,13 +7,14 @@ use nexus_machine::{Cx, Duration, Instant, Snapshot, TableId, Write};
 use nexus_wire::nexus::traffic::Class;
 use nexus_wire::reticulum::{Context, Hops, LinkId, LinkProof, LinkRequest, Packet, PacketType};
 
-use super::circuits::{Circuits, Expired, Requested};
+use super::circuits::{Circuits, Expired, Onward, Requested};
 use super::drops::Cause;
-use super::{Decision, Forwarding, Hop, Leaving, OnLink};
+use super::{Forwarding, Hop, OnLink};
 use crate::announces::{Announces, Step};
 use crate::routes::PathPolicy;
 
-/// The table of circuits that stand: key the link id, value destination ‖ hops from whoever asked ‖ hops from the destination.
+/// The table of circuits that stand: key the link id, value destination ‖ hops from whoever asked ‖ hops from the
+/// destination ‖ hops that are shown in clear.
 pub const CIRCUITS: TableId = TableId(8);
 
 /// So many writes wait for the disk at once. What is not written is lost with the process, and no more than that.
@@ -41,9 +42,11 @@ pub(super) fn restored(capacity: usize, snapshot: &Snapshot) -> Circuits {
     let mut circuits = Circuits::new(capacity);
     for (key, value) in snapshot.scan(CIRCUITS).take(capacity) {
         let Ok(link) = key.try_into().map(LinkId) else { continue };
-        let Some((destination, [taken, remaining])) = value.split_first_chunk() else { continue };
-        if let [Some(taken), Some(remaining)] = [taken, remaining].map(|hops| Hops::new(*hops)) {
-            circuits.restore(link, DestinationHash(*destination), taken, remaining);
+        let Some((destination, [taken, remaining, shown])) = value.split_first_chunk() else { continue };
+        if let [Some(taken), Some(remaining), Some(shown)] =
+            [taken, remaining, shown].map(|hops| Hops::new(*hops))
+        {
+            circuits.restore(link, DestinationHash(*destination), [taken, remaining, shown]);
         }
     }
     circuits
@@ -80,13 +83,13 @@ impl Forwarding {
         class: Class,
         read: &OnLink<'_>,
         announces: &mut Announces,
-    ) -> Result<Decision, Cause> {
+    ) -> Result<Onward, Cause> {
         let packet = &read.packet;
         let link = LinkId(packet.destination.0);
         if read.hops.counted().is_none() {
             return Err(Cause::HopLimit);
         }
-        let to = match (packet.packet_type, packet.context) {
+        let onward = match (packet.packet_type, packet.context) {
             (PacketType::Proof, Context::LINK_REQUEST_PROOF) => {
                 return self.decide_link_proof(cx, from, link, read, announces);
             }
@@ -108,7 +111,7 @@ impl Forwarding {
             }
             self.duplicates.insert(&name);
         }
-        Ok(Decision::Forward(Leaving { to, transport: None }))
+        Ok(onward)
     }
 
     /// The destination that was asked proves the circuit: it stands from here on.
@@ -119,22 +122,24 @@ impl Forwarding {
         link: LinkId,
         read: &OnLink<'_>,
         announces: &Announces,
-    ) -> Result<Decision, Cause> {
+    ) -> Result<Onward, Cause> {
         let asked = self.circuits.awaited(&link, from)?;
         if !is_proof_of(&read.packet, &asked, announces) {
             self.circuits.count_bad_proof(&link);
             return Err(Cause::BadProof);
         }
-        let (to, displaced) = self.circuits.stand(cx.now, link, read.hops).ok_or(Cause::NoCircuit)?;
+        let shown = announces.shown_in_clear(&asked).unwrap_or(read.hops);
+        let stands = self.circuits.stand(cx.now, link, read.hops, shown);
+        let (onward, displaced) = stands.ok_or(Cause::NoCircuit)?;
         if let Some(displaced) = displaced {
             self.journal.write(Write::delete(CIRCUITS, displaced.as_bytes()));
         }
         if let Some(circuit) = self.circuits.get(&link) {
-            let hops = [circuit.taken.get(), circuit.remaining.get()];
+            let hops = [circuit.taken, circuit.remaining, circuit.shown].map(Hops::get);
             let value = [&circuit.destination.as_bytes()[..], &hops].concat();
             self.journal.write(Write::set(CIRCUITS, link.as_bytes(), value));
         }
-        Ok(Decision::Forward(Leaving { to, transport: None }))
+        Ok(onward)
     }
 
     /// How many circuits stand.

@@ -113,21 +113,27 @@ fn where_a_medium_negotiates_nothing_the_signalling_is_taken_off() {
 }
 
 #[test]
-fn a_destination_may_be_further_or_nearer_than_it_was_said_to_be() {
-    let mut world = World::line(1);
-    let (near, to) = (world.transport(0), world.stock[1].destination);
-    world.stock.iter_mut().for_each(|stock| stock.heard.clear());
-    world.say(0, by_way_of(near, &request(to, 1, None)));
-    let circuit = Circuit::asked_by(&world.stock[1].packet());
-    // It came four hops more than its announce.
-    let mut proof = circuit.proof(&world.stock[1]);
-    proof[1] = 4;
-    world.say(1, proof);
-    assert_eq!(world.stock[0].packet()[1], 5);
-    let mut said = circuit.data(b"from as far as the proof");
-    said[1] = 4;
-    world.say(1, said);
-    assert_eq!(world.stock[0].packet()[1], 5);
+fn a_destination_may_be_further_than_it_was_said_to_be_and_stock_nodes_do_not_notice() {
+    for relays in [1, 3] {
+        let mut world = World::line(relays);
+        let (near, to) = (world.transport(0), world.stock[1].destination);
+        let (_, said_to_be) = world.stock[0].path_to(to).expect("it was announced");
+        world.stock.iter_mut().for_each(|stock| stock.heard.clear());
+        world.say(0, by_way_of(near, &request(to, 1, None)));
+        let circuit = Circuit::asked_by(&world.stock[1].packet());
+        // It comes four hops more than its announce did.
+        let mut proof = circuit.proof(&world.stock[1]);
+        proof[1] = 4;
+        world.say(1, proof);
+        assert_eq!(world.stock[0].packet()[1] + 1, said_to_be, "{relays} relays");
+        let mut said = circuit.data(b"from as far as the proof");
+        said[1] = 4;
+        world.say(1, said);
+        assert_eq!(world.stock[0].packet()[1] + 1, said_to_be);
+        world.say(1, circuit.data(b"from nearer than the proof"));
+        assert!(world.stock[0].packets().is_empty());
+        assert_eq!(world.drops(usize::from(relays) - 1).off_circuit, 1);
+    }
 }
 
 #[test]
