@@ -1,4 +1,4 @@
-//! As much of `MessagePack` as endpoints say on links. Source: <https://github.com/msgpack/msgpack/blob/master/spec.md>.
+//! As much of `MessagePack` as endpoints say on links. Source: spec/reticulum.md#on-a-link and <https://github.com/msgpack/msgpack/blob/master/spec.md>.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Links: both sides of the handshake, and what is said on them. Source: spec/reticulum.md#link-request.
+//! Links: both sides of the handshake, and what is said on them. Source: spec/reticulum.md#on-a-link.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 

@@ -1,4 +1,4 @@
-//! Resources: what does not fit a packet of a link, of one segment, not compressed. Source: spec/reticulum.md.
+//! Resources: what does not fit a packet of a link, of one segment, not compressed. Source: spec/reticulum.md#on-a-link.
 
 use std::collections::BTreeMap;
 
