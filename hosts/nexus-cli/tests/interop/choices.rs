@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use nexus_machine::Seed;
 use nexus_stock::StockNode;
 use nexus_stock::endpoint::{Endpoint, Event, Ratchets};
-use nexus_stock::stock::{Carries, Interfaces, hex};
+use nexus_stock::stock::{Carries, Interfaces, free_port, hex};
 use nexus_wire::reticulum::LinkMtu;
 use nexus_wire::reticulum::announce::Occasion;
 use serde_json::json;
@@ -116,24 +116,32 @@ fn a_flood_of_announces_from_tcp_does_not_starve_an_attached_radio() {
 #[test]
 fn paths_survive_a_restart_of_the_relay() {
     let home = tempfile::tempdir().unwrap();
-    let node = ask(Node::with(&(in_clear("left", "") + &in_clear("right", ""))));
-    let sides: [SocketAddr; 2] = [at(&node, "left"), at(&node, "right")];
-    let [mut left, mut right] = [("left", sides[0]), ("right", sides[1])].map(|(name, side)| {
-        StockNode::start(home.path(), name, Carries::Itself, &Interfaces::none().calling(side, &[]))
+    let [(mut left, at_left), (mut right, at_right)] = ["left", "right"].map(|name| {
+        let port = free_port().unwrap();
+        (StockNode::start(home.path(), name, Carries::Itself, &Interfaces::none().listening(port, &[])), port)
+    });
+    // Whom the relay calls it finds again.
+    let config = calling("left", at_left) + &calling("right", at_right);
+    let both_up =
+        |status: &nexus_daemon::api::Status| status.interfaces.iter().filter(|one| one.up).count() == 2;
+    let node = ask(async {
+        let node = Node::with(&config).await;
+        node.until("both are called", both_up).await;
+        node
     });
     right.tell(&json!({ "do": "announce", "of": "plain", "app_data": "" }));
     left.wait_announce(&right.plain);
-    let place = node.stop();
-    // Where it was: stock nodes call again where they called before.
-    let there = ["left", "right"].iter().zip(sides).map(|(name, side)| {
-        format!("[[tcp]]\nname = \"{name}\"\nlisten = \"{side}\"\nmode = \"reticulum\"\n")
+    let node = ask(async {
+        let node = Node::start(node.stop()).await;
+        node.until("both are called again", both_up).await;
+        node
     });
-    place.configure(&there.collect::<String>());
-    let _node = ask(Node::start(place));
-    for stock in [&mut left, &mut right] {
-        stock.until_up();
-    }
     left.tell(&json!({ "do": "send", "to": right.plain, "data": hex(b"as before") }));
     assert_eq!(right.wait("data")["data"], hex(b"as before"));
     left.wait("proved");
+    drop(node);
+}
+
+fn calling(name: &str, to: SocketAddr) -> String {
+    format!("[[tcp]]\nname = \"{name}\"\nconnect = [\"{to}\"]\nmode = \"reticulum\"\n")
 }
