@@ -136,6 +136,9 @@ fn paths_survive_a_restart_of_the_relay() {
         node.until("both are called again", both_up).await;
         node
     });
+    // The stock node forgot what it knew over the connection that ended; the relay did not.
+    left.tell(&json!({ "do": "ask_path", "to": right.plain }));
+    assert_eq!(left.wait_announce(&right.plain)["hops"], 2);
     left.tell(&json!({ "do": "send", "to": right.plain, "data": hex(b"as before") }));
     assert_eq!(right.wait("data")["data"], hex(b"as before"));
     left.wait("proved");
