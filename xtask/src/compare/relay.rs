@@ -22,6 +22,9 @@ const RNS_CLI: &str = "0.7.1";
 /// One that does not listen after so long will not.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// What starts a relay in a folder, listening on a port.
+type Start<'a> = &'a dyn Fn(&Path, u16) -> Result<Command, Fault>;
+
 /// Builds what is measured, measures, and prints one table.
 pub(super) fn run(session: &mut Session) -> Result<(), Fault> {
     let release = ["--release", "--locked"];
@@ -36,7 +39,7 @@ pub(super) fn run(session: &mut Session) -> Result<(), Fault> {
     // What a run before this left behind.
     let _not_there = fs::remove_dir_all(&home);
     let reference = session.target().join("stock-python/bin/rnsd");
-    let relays: [(String, &dyn Fn(&Path, u16) -> Result<Command, Fault>); 3] = [
+    let relays: [(String, Start<'_>); 3] = [
         ("nexus".to_owned(), &|home, port| nexus(&built.join("nexus"), home, port)),
         (format!("rnsd {}", stock_python::STOCK_VERSION), &|home, port| stock(&reference, home, port)),
         (format!("rns-cli {RNS_CLI}"), &|home, port| stock(&port_of_rust, home, port)),

@@ -1,11 +1,9 @@
-//! Which way stock nodes take, what a flood does, and what survives a relay's restart.
-
-use std::net::SocketAddr;
+//! Which way stock nodes take, what passes between TCP and the air, and what a flood does.
 
 use nexus_machine::Seed;
 use nexus_stock::StockNode;
 use nexus_stock::endpoint::{Endpoint, Event, Ratchets};
-use nexus_stock::stock::{Carries, Interfaces, free_port, hex};
+use nexus_stock::stock::{Carries, Interfaces, hex};
 use nexus_wire::reticulum::LinkMtu;
 use nexus_wire::reticulum::announce::Occasion;
 use serde_json::json;
@@ -111,40 +109,4 @@ fn a_flood_of_announces_from_tcp_does_not_starve_an_attached_radio() {
     }
     let sent = radio.air.house.meter(A).sent - before;
     assert!(sent < ON_AIR_MAX, "{sent} of {FLOOD} were sent on the air");
-}
-
-#[test]
-fn paths_survive_a_restart_of_the_relay() {
-    let home = tempfile::tempdir().unwrap();
-    let [(mut left, at_left), (mut right, at_right)] = ["left", "right"].map(|name| {
-        let port = free_port().unwrap();
-        (StockNode::start(home.path(), name, Carries::Itself, &Interfaces::none().listening(port, &[])), port)
-    });
-    // Whom the relay calls it finds again.
-    let config = calling("left", at_left) + &calling("right", at_right);
-    let both_up =
-        |status: &nexus_daemon::api::Status| status.interfaces.iter().filter(|one| one.up).count() == 2;
-    let node = ask(async {
-        let node = Node::with(&config).await;
-        node.until("both are called", both_up).await;
-        node
-    });
-    right.tell(&json!({ "do": "announce", "of": "plain", "app_data": "" }));
-    left.wait_announce(&right.plain);
-    let node = ask(async {
-        let node = Node::start(node.stop()).await;
-        node.until("both are called again", both_up).await;
-        node
-    });
-    // The stock node forgot what it knew over the connection that ended; the relay did not.
-    left.tell(&json!({ "do": "ask_path", "to": right.plain }));
-    assert_eq!(left.wait_announce(&right.plain)["hops"], 2);
-    left.tell(&json!({ "do": "send", "to": right.plain, "data": hex(b"as before") }));
-    assert_eq!(right.wait("data")["data"], hex(b"as before"));
-    left.wait("proved");
-    drop(node);
-}
-
-fn calling(name: &str, to: SocketAddr) -> String {
-    format!("[[tcp]]\nname = \"{name}\"\nconnect = [\"{to}\"]\nmode = \"reticulum\"\n")
 }
