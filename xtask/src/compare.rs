@@ -1,5 +1,7 @@
 //! `cargo xtask compare`: NEXUS beside what others run, in one run on this machine.
 
+mod relay;
+
 use std::process::Command;
 
 use clap::Subcommand;
@@ -9,7 +11,7 @@ use crate::fault::Fault;
 use crate::session::Session;
 use crate::stage::packages;
 
-/// What is compared. In network namespaces, beside babeld and BIRD; takes root.
+/// What is compared. But for `relay` in network namespaces, beside babeld and BIRD, which takes root.
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub(crate) enum Subject {
     /// For how long a silent death is felt, and what idle links carry, five routers each. Takes a quarter of an hour.
@@ -18,6 +20,8 @@ pub(crate) enum Subject {
     Loss,
     /// What idle links carry in a grid of 25, until every node has said once more who it is. Takes forty minutes.
     Idle,
+    /// What a relay carries between stock endpoints over loopback TCP, beside rnsd and rns-cli. Takes some minutes the first time.
+    Relay,
 }
 
 /// The routers beside which NEXUS is measured. They are not installed by this command: a service comes with each, and is started
@@ -25,7 +29,13 @@ pub(crate) enum Subject {
 const ROUTERS: [&str; 2] = ["babeld", "bird2"];
 
 /// Measures, and prints one table.
-pub(crate) fn run(session: &Session, subject: Subject) -> Result<(), Fault> {
+pub(crate) fn run(session: &mut Session, subject: Subject) -> Result<(), Fault> {
+    let request = match subject {
+        Subject::Routing => "compare",
+        Subject::Loss => "loss",
+        Subject::Idle => "idle",
+        Subject::Relay => return relay::run(session),
+    };
     let missing: Vec<_> = ROUTERS.into_iter().filter(|package| !packages::is_installed(package)).collect();
     if !missing.is_empty() {
         let names = missing.join(" ");
@@ -38,11 +48,6 @@ pub(crate) fn run(session: &Session, subject: Subject) -> Result<(), Fault> {
         cargo::run(cargo(session).arg("build").args(release).args(["--package", package]))?;
     }
     let built = session.target().join("release");
-    let request = match subject {
-        Subject::Routing => "compare",
-        Subject::Loss => "loss",
-        Subject::Idle => "idle",
-    };
     let mut compare = Command::new(built.join("nexus-netns"));
     cargo::run(compare.args([request, "--nexus"]).arg(built.join("nexus")))
 }

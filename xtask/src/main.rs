@@ -8,6 +8,7 @@
 //! | `acceptance` | the simulator's verdict on every milestone |
 //! | `bench` | all benchmarks, as one table |
 //! | `compare` | NEXUS beside what others run |
+//! | `interop` | nodes among stock nodes, with the releases that people run |
 //! | `fuzz` | all fuzz targets in turn, for a while each |
 //!
 //! Every failure is a sentence that says what to do; the exit code is 0 only if nothing failed.
@@ -19,6 +20,7 @@ mod check;
 mod compare;
 mod fault;
 mod fuzz;
+mod interop;
 mod metadata;
 mod session;
 mod stage;
@@ -66,6 +68,12 @@ enum Request {
         #[command(subcommand)]
         subject: compare::Subject,
     },
+    /// Nodes among stock nodes of the newest release.
+    Interop {
+        /// And of earlier ones.
+        #[arg(long)]
+        long: bool,
+    },
     /// All fuzz targets in turn, or one.
     Fuzz {
         /// Only this target.
@@ -100,7 +108,11 @@ fn run(request: Request) -> Result<(), Fault> {
             acceptance::run(&mut session, form)
         }
         Request::Bench { filter } => bench::run(&session, filter.as_deref()),
-        Request::Compare { subject } => compare::run(&session, subject),
+        Request::Compare { subject } => compare::run(&mut session, subject),
+        Request::Interop { long } => {
+            let releases = if long { interop::Releases::All } else { interop::Releases::Newest };
+            interop::run(&mut session, releases)
+        }
         Request::Fuzz { target, seconds } => fuzz::run(&session, target.as_deref(), seconds),
     }
 }

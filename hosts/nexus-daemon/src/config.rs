@@ -2,6 +2,7 @@
 //!
 //! Every refusal is one sentence that begins with the file and the line.
 
+pub mod access;
 mod address;
 mod check;
 mod written;
@@ -16,7 +17,7 @@ use std::path::{Path, PathBuf};
 use nexus_crypto::{DestinationHash, NodeId};
 use nexus_machine::{Relaying, Traces};
 use nexus_network::rnode::Condition;
-use nexus_network::{Channel, Mode, Policy};
+use nexus_network::{Channel, Mode, Policy, Role};
 use thiserror::Error;
 
 use crate::api::PathPolicy;
@@ -77,6 +78,10 @@ pub struct Interface {
     pub bandwidth_bps: Option<u64>,
     /// What is asked for carrying packets out there, in µNXS for 1,024 bytes.
     pub price: u64,
+    /// Where it stands among stock nodes, in reticulum mode.
+    pub role: Role,
+    /// Who may take part, in reticulum mode; whoever is there if nothing is said.
+    pub access: Option<access::Access>,
     /// What it runs on.
     pub medium: Medium,
     /// What wraps it.
@@ -257,6 +262,8 @@ impl Interface {
             mode: Mode::Nexus,
             bandwidth_bps: None,
             price: 0,
+            role: Role::Full,
+            access: None,
             medium: Medium::Udp {
                 listen: SocketAddr::from((Ipv6Addr::UNSPECIFIED, PORT)),
                 discovery_v4: Discovery::On,
@@ -274,6 +281,12 @@ impl fmt::Display for Interface {
         match self.mode {
             Mode::Nexus => {}
             Mode::Reticulum => f.write_str(", in reticulum mode")?,
+        }
+        if self.role != Role::Full {
+            write!(f, ", as {}", self.role.name())?;
+        }
+        if let Some(access) = &self.access {
+            write!(f, ", with access codes of {} bits", access.tag_len.bytes() * 8)?;
         }
         match self.price {
             0 => Ok(()),

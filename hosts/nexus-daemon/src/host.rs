@@ -14,9 +14,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use nexus_crypto::NodeId;
 use nexus_machine::{Instant, Seed};
-use nexus_network::{Endpoint, InterfaceId, Opened};
+use nexus_network::{Endpoint, InterfaceId, Opened, Profile, Role};
 use nexus_node::{Command, Event, Input, Node, Output, Setup};
 use nexus_wire::nexus::recording::RecordedMessages;
+use nexus_wire::reticulum::Ifac;
 use thiserror::Error;
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio::time::{Interval, Sleep};
@@ -81,6 +82,10 @@ pub struct Host {
     dials: BTreeMap<(String, Endpoint), Option<NodeId>>,
     /// What is asked on the interfaces of a medium, by its name.
     prices: BTreeMap<String, u64>,
+    /// Where interfaces of media stand among stock nodes.
+    roles: BTreeMap<String, Role>,
+    /// The access codes of the interfaces of a medium, by its name.
+    codes: BTreeMap<String, Arc<Ifac>>,
     /// What the node asked for and gets at once: readiness, entropy, commands.
     answers: VecDeque<Input>,
     /// For drivers to be opened.
@@ -136,6 +141,8 @@ impl Host {
             media: BTreeMap::new(),
             dials: BTreeMap::new(),
             prices: BTreeMap::new(),
+            roles: BTreeMap::new(),
+            codes: BTreeMap::new(),
             answers: VecDeque::new(),
             reports,
             events,
@@ -197,8 +204,10 @@ impl Host {
         }
         tokio::select! {
             _ = self.inlets.reports.recv_many(batch, BATCH) => {
+                // They are taken within microseconds: one look at the clock serves all.
+                let now = self.now();
                 for report in batch.drain(..) {
-                    self.take(report)?;
+                    self.take(now, report)?;
                 }
             }
             () = timer, if deadline.is_some() => self.node.handle_timeout(self.now()),
@@ -215,19 +224,23 @@ impl Host {
 
     /// Carries out what the node wants, and gives it the answers it waits for, until it waits for none.
     fn settle(&mut self) -> Result<(), HostError> {
+        self.settle_at(self.now())
+    }
+
+    fn settle_at(&mut self, now: Instant) -> Result<(), HostError> {
         self.carry_out()?;
         while let Some(answer) = self.answers.pop_front() {
-            self.node.handle(self.now(), answer);
+            self.node.handle(now, answer);
             self.carry_out()?;
         }
         Ok(())
     }
 
-    fn take(&mut self, report: Report) -> Result<(), HostError> {
+    fn take(&mut self, now: Instant, report: Report) -> Result<(), HostError> {
         let Report { port, news } = report;
         if let News::Opened(opening) = news {
             self.open(port, opening);
-            return self.settle();
+            return self.settle_at(now);
         }
         // What a port says after it was closed, or when there was no number for it, concerns nobody.
         let Some(interface) = self.interfaces.at(port) else { return Ok(()) };
@@ -238,7 +251,7 @@ impl Host {
             News::Received { from, frame } => {
                 counters.frames_in += 1;
                 counters.bytes_in += frame.len() as u64;
-                self.node.handle(self.now(), Input::Frame { iface, from, bytes: frame });
+                self.node.handle(now, Input::Frame { iface, from, bytes: frame });
             }
             News::Sent => {
                 if let Some(bytes) = interface.pending.take() {
@@ -257,23 +270,27 @@ impl Host {
             News::Radio(radio) => interface.status.radio = Some(*radio),
             News::Carrier(carrier) => {
                 if interface.set_carrier(carrier) {
-                    tracing::info!(interface = interface.status.name, ?carrier, "the medium changed");
-                    self.answers.push_back(match carrier {
-                        Carrier::Up => Input::Up { iface, profile },
-                        Carrier::Down => Input::Down { iface },
-                    });
+                    let name = interface.status.name.clone();
+                    tracing::info!(interface = name, ?carrier, "the medium changed");
+                    match carrier {
+                        Carrier::Up => self.up(iface, &name, profile),
+                        Carrier::Down => self.answers.push_back(Input::Down { iface }),
+                    }
                     self.note_change();
                 }
             }
             News::Closed { why } => self.close(port, &why),
         }
-        self.settle()
+        self.settle_at(now)
     }
 
     fn open(&mut self, port: PortId, mut opening: Opening) {
         let name = opening.name.clone();
         if let Some((_, price)) = self.prices.iter().find(|(medium, _)| is_of(&name, medium)) {
             opening.profile.price = *price;
+        }
+        if let Some((_, role)) = self.roles.iter().find(|(medium, _)| is_of(&name, medium)) {
+            opening.profile.role = *role;
         }
         let Some(interface) = self.interfaces.open(port, opening) else {
             tracing::warn!(interface = name, "refused: all 256 interface numbers are taken");
@@ -282,13 +299,23 @@ impl Host {
         let status = &interface.status;
         let iface = status.id;
         tracing::info!(interface = name, id = iface.0, kind = status.kind, carrier = ?status.carrier, "opened");
-        if status.carrier == Carrier::Up {
-            self.answers.push_back(Input::Up { iface, profile: status.profile });
+        let (carrier, profile) = (status.carrier, status.profile);
+        if carrier == Carrier::Up {
+            self.up(iface, &name, profile);
         }
         for ((_, to), expected) in self.dials.iter().filter(|((medium, _), _)| *medium == name) {
             self.answers.push_back(Input::Command(Command::Dial { iface, to: *to, expected: *expected }));
         }
         self.note_change();
+    }
+
+    /// An interface can transmit. Its access codes come first: nothing leaves without them.
+    fn up(&mut self, iface: InterfaceId, name: &str, profile: Profile) {
+        if let Some((_, codes)) = self.codes.iter().find(|(medium, _)| is_of(name, medium)) {
+            let codes = Arc::clone(codes);
+            self.answers.push_back(Input::Command(Command::AccessCodes { iface, codes }));
+        }
+        self.answers.push_back(Input::Up { iface, profile });
     }
 
     fn close(&mut self, port: PortId, why: &str) {

@@ -23,6 +23,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 
+use crate::config::access::AccessError;
 use crate::config::{Config, ConfigError};
 use crate::control::{Control, ControlError, Replier};
 use crate::driver::OpenError;
@@ -80,6 +81,9 @@ pub enum ServiceError {
     /// An interface.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The access codes of an interface.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// The control socket.
     #[error(transparent)]
     Control(#[from] ControlError),
@@ -162,6 +166,10 @@ pub async fn run(options: Options) -> Result<(), ServiceError> {
     for interface in &config.interfaces {
         let medium = media::medium(interface)?;
         host.view().set_price(&interface.name, interface.price);
+        host.view().set_role(&interface.name, interface.role);
+        if let Some(access) = &interface.access {
+            host.view().set_access_codes(&interface.name, access.codes()?);
+        }
         host.view().open(&interface.name, medium.as_ref(), &interface.decorations)?;
         tracing::info!("{interface}");
     }

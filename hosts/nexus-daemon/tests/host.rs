@@ -16,13 +16,14 @@ use nexus_daemon::drivers::{memory, tcp};
 use nexus_daemon::host::{InterfaceStatus, MediumNotClosed, entropy};
 use nexus_daemon::{Decorations, Host, HostError, HostHandle, Store, recordings};
 use nexus_machine::Config;
-use nexus_network::{Access, AppData, DutyCycle, InterfaceId, Mode, Profile, Reach, Timing};
+use nexus_network::{Access, AppData, DutyCycle, InterfaceId, Mode, Profile, Reach, Role, Timing};
 use nexus_node::{Event, Setup};
 use nexus_wire::nexus::Layout as _;
 use nexus_wire::nexus::frame::SEALED_OVERHEAD;
 use nexus_wire::nexus::message::{MessageKind, Messages};
 use nexus_wire::nexus::recording::{Direction, RecordedMessages};
 use nexus_wire::pcapng::Packets;
+use nexus_wire::reticulum::ifac::{Ifac, Membership, TagLen};
 use tempfile::TempDir;
 use tokio::sync::broadcast::Receiver;
 use tokio::task::JoinHandle;
@@ -56,6 +57,53 @@ async fn hosts_reach_each_other_over_tcp_also_when_the_listener_comes_later() {
     right.until(|seen| seen[0].carrier == Carrier::Down).await;
     left.end().await.unwrap();
     right.end().await.unwrap();
+}
+
+#[tokio::test]
+async fn only_whoever_has_the_access_codes_of_a_network_is_heard_there() {
+    let codes = |passphrase| Ifac::new(Membership::Both { name: "mynet", passphrase }, TagLen::WIDE);
+    let mut listening = Running::start();
+    let mut heard = listening.handle.events();
+    listening.handle.ask(move |view| view.set_access_codes("lan", codes("mypass"))).await.unwrap();
+    let listen = tcp::Listen {
+        address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        speech: tcp::Speech::new(Mode::Reticulum),
+        connections: 4,
+    };
+    let at = listening.open("lan", listen).await.unwrap();
+    let connect = || tcp::Connect {
+        peer: at.to_string(),
+        speech: tcp::Speech::new(Mode::Reticulum),
+        backoff: tcp::Backoff::default(),
+    };
+    let (mut stranger, mut other, mut member) = (Running::start(), Running::start(), Running::start());
+    other.handle.ask(move |view| view.set_access_codes("home", codes("another"))).await.unwrap();
+    member.handle.ask(move |view| view.set_access_codes("home", codes("mypass"))).await.unwrap();
+    stranger.open("home", connect()).await;
+    other.open("home", connect()).await;
+    let refused = async {
+        loop {
+            let seen = listening.handle.ask(|view| *view.node().network().access().refusals());
+            let seen = seen.await.unwrap();
+            if seen.missing > 0 && seen.wrong > 0 {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, refused).await.unwrap();
+    let known = |host: &Running| host.handle.ask(|view| view.node().network().announces().known().count());
+    assert_eq!(known(&listening).await.unwrap(), 0);
+    let mut in_member = member.handle.events();
+    member.open("home", connect()).await;
+    reached(&mut heard).await;
+    reached(&mut in_member).await;
+    for host in [&stranger, &other] {
+        assert_eq!(known(host).await.unwrap(), 0);
+    }
+    for host in [listening, stranger, other, member] {
+        host.end().await.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -311,5 +359,6 @@ fn profile() -> Profile {
         sub_band: None,
         overhead: 0,
         price: 0,
+        role: Role::Full,
     }
 }

@@ -8,9 +8,9 @@ use nexus_crypto::{IdentitySeed, NameHash, NodeIdentity};
 use nexus_machine::{Cx, Instant, Key, Machine as _, Seed, Snapshot};
 use nexus_network::announces::{self, Announces};
 use nexus_network::forwarding::{self, Decision, Forwarding};
-use nexus_network::{AppData, InterfaceId, LinkId};
+use nexus_network::{AppData, Hop, InterfaceId, Leaving, LinkId};
 use nexus_wire::nexus::code::BandwidthCode;
-use nexus_wire::nexus::path_cost::{CompactPathCost, Hop, LatencyMs};
+use nexus_wire::nexus::path_cost::{CompactPathCost, Hop as CostOfHop, LatencyMs};
 use nexus_wire::nexus::traffic::Class;
 use nexus_wire::reticulum::announce::{Claim, Occasion};
 use nexus_wire::reticulum::{MTU, RandomHash};
@@ -21,8 +21,8 @@ const RIGHT: LinkId = LinkId(Key { slot: 1, generation: 0 });
 fn from_link(bench: &mut Criterion) {
     let mut announces = knowing_the_far_one();
     let seed = Seed::new([5; 32]);
-    let own = identity(1).node_id().into();
-    let mut organ = Forwarding::new(own, forwarding::Limits::default(), &seed);
+    let own = identity(1).public().hash();
+    let mut organ = Forwarding::new(own, forwarding::Limits::default(), &Snapshot::empty(), &seed);
     let cx = Cx::at(Instant::BOOT);
     let mut group = bench.benchmark_group("forwarding/from-link");
     for len in [200_usize, 484] {
@@ -37,7 +37,8 @@ fn from_link(bench: &mut Criterion) {
                 |packet| {
                     let decision =
                         organ.from_link(cx, LEFT, Class::Standard, black_box(packet), &mut announces);
-                    assert_eq!(decision, Decision::Forward { link: RIGHT });
+                    let leaving = Leaving { to: Hop::Link(RIGHT), transport: None };
+                    assert_eq!(decision, Decision::Forward(leaving));
                 },
                 BatchSize::SmallInput,
             );
@@ -62,7 +63,7 @@ fn knowing_the_far_one() -> Announces {
         organ.handle(Cx::at(Instant::BOOT), input, &mut VecDeque::<announces::Effect>::new());
     };
     for (link, peer) in [(LEFT, 2), (RIGHT, 3)] {
-        let hop = Hop { price: 0, latency: LatencyMs(1), bandwidth: BandwidthCode::UNKNOWN };
+        let hop = CostOfHop { price: 0, latency: LatencyMs(1), bandwidth: BandwidthCode::UNKNOWN };
         let peer = identity(peer).public().hash();
         tell(announces::Input::LinkUp { link, iface: InterfaceId(0), peer, hop });
     }

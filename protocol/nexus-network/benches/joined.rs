@@ -6,7 +6,7 @@ use nexus_crypto::{IdentitySeed, NameHash, NodeId, NodeIdentity};
 use nexus_machine::{Cx, Duration, Instant, Machine as _, Seed, Snapshot};
 use nexus_network::layer::{self, Network};
 use nexus_network::links::{Effect, Input, Limits, LinkId, Links, Opened, Policy};
-use nexus_network::{Access, AppData, DutyCycle, Frame, InterfaceId, Mode, Profile, Reach, Timing};
+use nexus_network::{Access, AppData, DutyCycle, Frame, InterfaceId, Mode, Profile, Reach, Role, Timing};
 use nexus_wire::nexus::frame::HEADER_LEN;
 use nexus_wire::nexus::message::MessageWriter;
 use nexus_wire::nexus::path_cost::CompactPathCost;
@@ -38,6 +38,7 @@ pub(crate) fn profile() -> Profile {
         sub_band: None,
         overhead: 0,
         price: 0,
+        role: Role::Full,
     }
 }
 
@@ -262,6 +263,74 @@ impl Relay {
     }
 }
 
+/// A layer between two stock segments. Who is on the right one is known, so what is said on the left one is relayed there.
+pub(crate) struct ClearRelay {
+    pub(crate) cx: Cx,
+    pub(crate) layer: Network,
+    effects: VecDeque<layer::Effect>,
+    number: u64,
+}
+
+impl ClearRelay {
+    pub(crate) fn new() -> Self {
+        let (limits, snapshot) = (layer::Limits::default(), Snapshot::empty());
+        let seed = IdentitySeed::from_bytes([3; 32]);
+        let layer = Network::new(&seed, AppData::default(), limits, &snapshot, &Seed::new([3; 32]));
+        let cx = Cx::at(Instant::BOOT);
+        let mut relay = Self { cx, layer, effects: VecDeque::with_capacity(64), number: 0 };
+        for iface in [LEFT, RIGHT] {
+            relay.tell(layer::Input::Up(iface, Profile { mode: Mode::Reticulum, ..profile() }));
+        }
+        let mut buffer = [0; MTU];
+        let announce = claim(&identity(FAR))
+            .sign(identity(FAR).as_reticulum())
+            .encode(Occasion::Periodic, &mut buffer)
+            .expect("an announce fits a packet")
+            .to_vec();
+        relay.tell(layer::Input::Frame { iface: RIGHT, from: None, bytes: announce });
+        relay.cx = Cx::at(relay.cx.now.after(Duration::from_secs(20)));
+        relay.layer.handle_timeout(relay.cx, &mut relay.effects);
+        relay.answer();
+        relay
+    }
+
+    /// A packet with so many bytes of payload for the endpoint on the right, as the one on the left says it: another one each time.
+    pub(crate) fn arriving(&mut self, payload: usize) -> Vec<u8> {
+        self.number += 1;
+        let mut packet = vec![0; 35 + payload];
+        packet[0] = 0x50;
+        packet[2..18].copy_from_slice(identity(3).public().hash().as_bytes());
+        packet[18..34].copy_from_slice(far().as_bytes());
+        packet[35..43].copy_from_slice(&self.number.to_le_bytes());
+        packet
+    }
+
+    /// Relays a packet: its whole way, until the driver can take the next. Returns the frame that leaves.
+    pub(crate) fn relays(&mut self, packet: Vec<u8>) -> Frame {
+        let heard = layer::Input::Frame { iface: LEFT, from: None, bytes: packet };
+        self.layer.handle(self.cx, heard, &mut self.effects);
+        let Some(layer::Effect::Transmit(leaving)) = self.effects.pop_front() else {
+            panic!("a packet that is to be relayed leaves at once");
+        };
+        self.layer.handle(self.cx, layer::Input::TxReady(RIGHT), &mut self.effects);
+        leaving
+    }
+
+    fn tell(&mut self, input: layer::Input) {
+        self.layer.handle(self.cx, input, &mut self.effects);
+        self.answer();
+    }
+
+    /// Whatever leaves is on its medium at once, and nobody answers it.
+    fn answer(&mut self) {
+        while let Some(effect) = self.effects.pop_front() {
+            if let layer::Effect::Transmit(frame) = effect {
+                self.layer.handle(self.cx, layer::Input::TxReady(frame.iface), &mut self.effects);
+            }
+        }
+    }
+}
+
 /// A message with a packet of `len` bytes that is to be carried to the far node.
 pub(crate) fn to_the_far_node(far: &NodeId, len: usize, number: u64) -> Vec<u8> {
     let mut message = vec![0; 3 + len];
@@ -278,18 +347,22 @@ pub(crate) fn far() -> NodeId {
     identity(FAR).node_id()
 }
 
-/// An announce of the far node, as its neighbour passes it on.
-pub(crate) fn announce() -> Vec<u8> {
-    let identity = identity(FAR);
-    let claim = Claim {
+/// What a node says of itself.
+fn claim(identity: &NodeIdentity) -> Claim<'static> {
+    Claim {
         public: *identity.public().identity(),
         name: NameHash::NEXUS_NODE,
         random_hash: RandomHash::new([1, 2, 3, 4, 5], 1_700_000_000),
         ratchet: None,
         app_data: b"N\x01",
-    };
+    }
+}
+
+/// An announce of the far node, as its neighbour passes it on.
+pub(crate) fn announce() -> Vec<u8> {
+    let identity = identity(FAR);
     let mut buffer = [0; MTU];
-    let packet = claim
+    let packet = claim(&identity)
         .sign(identity.as_reticulum())
         .encode(Occasion::Periodic, &mut buffer)
         .expect("an announce fits a packet");

@@ -23,7 +23,7 @@ use nexus_network::links::{Input, Limits, Links, Policy};
 use nexus_network::{Endpoint, Profile, Reach};
 use nexus_wire::nexus::frame::HEADER_LEN;
 
-use joined::{LEFT, Neighbour, Relay, exchange, far, identity, linked, profile, to_the_far_node};
+use joined::{ClearRelay, LEFT, Neighbour, Relay, exchange, far, identity, linked, profile, to_the_far_node};
 
 /// Plaintext lengths, in bytes.
 const LENGTHS: [usize; 3] = [64, 200, 484];
@@ -160,6 +160,29 @@ fn relaying(bench: &mut Criterion) {
         bencher.iter_batched(
             || relay.borrow_mut().arriving(484),
             |frame| relay.borrow_mut().relays(black_box(frame)),
+            READY,
+        );
+    });
+    // Of 200 bytes of payload, beside the same between links, and the hash alone.
+    group.bench_function(BenchmarkId::new("200", "layer"), |bencher| {
+        bencher.iter_batched(
+            || relay.borrow_mut().arriving(219),
+            |frame| relay.borrow_mut().relays(black_box(frame)),
+            READY,
+        );
+    });
+    let clear = std::cell::RefCell::new(ClearRelay::new());
+    group.bench_function(BenchmarkId::new("200", "clear"), |bencher| {
+        bencher.iter_batched(
+            || clear.borrow_mut().arriving(200),
+            |packet| clear.borrow_mut().relays(black_box(packet)),
+            READY,
+        );
+    });
+    group.bench_function(BenchmarkId::new("200", "hash"), |bencher| {
+        bencher.iter_batched(
+            || clear.borrow_mut().arriving(200),
+            |packet| sha256(&[&packet[..1], black_box(&packet[18..])]),
             READY,
         );
     });

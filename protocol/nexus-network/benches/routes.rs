@@ -5,7 +5,7 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use nexus_crypto::DestinationHash;
 use nexus_machine::{Key, Seed};
-use nexus_network::routes::{Approach, Claim, NextHop, Put, Stage, Stance, Table};
+use nexus_network::routes::{Approach, Bounds, Claim, NextHop, Put, Stage, Stance, Table};
 use nexus_network::{InterfaceId, LinkId, PathPolicy, Trust};
 use nexus_wire::nexus::code::BandwidthCode;
 use nexus_wire::nexus::path_cost::{CompactPathCost, CostCode, Generation, Hop, LatencyMs};
@@ -50,7 +50,7 @@ fn choose(bench: &mut Criterion) {
         group.bench_function(BenchmarkId::new("judged", size), |bencher| {
             bencher.iter(|| {
                 n = n.wrapping_add(7_919) % destinations;
-                table.assess(black_box(&address(n)), None, 0, Stance::Steady, reached)
+                table.assess(black_box(&address(n)), &Bounds::default(), 0, Stance::Steady, reached)
             });
         });
         group.finish();
@@ -116,7 +116,7 @@ fn of_four_each(size: u32) -> Table {
         for slot in 0..4 {
             assert_eq!(table.put(&Claim { next_hop: over_link(slot), ..claim(n) }, n, 9_000), Put::Held);
         }
-        table.assess(&address(n), None, 0, Stance::Open, reached);
+        table.assess(&address(n), &Bounds::default(), 0, Stance::Open, reached);
     }
     table
 }

@@ -16,6 +16,7 @@ mod asking;
 mod budget;
 mod cache;
 mod choices;
+mod clear;
 mod costs;
 mod doubting;
 mod finding;
@@ -43,21 +44,22 @@ use nexus_machine::{
     BoundedMap, Cx, Deadlines, Duration, Instant, Machine, MapOverflow, MemoryBound, Seed, Sink, Snapshot,
     Stream, TableId, Write,
 };
-use nexus_wire::nexus::code::BandwidthCode;
 use nexus_wire::nexus::cost::{CostHeard, CostRecord};
-use nexus_wire::nexus::path_cost::{CompactPathCost, Hop, LatencyMs};
+use nexus_wire::nexus::path_cost::{CompactPathCost, Hop};
 use nexus_wire::nexus::traffic::Class;
 use nexus_wire::reticulum::{Hops, PathRequest};
 
-use crate::interface::{InterfaceId, Mode, Profile, Reach};
+use crate::interface::{InterfaceId, Mode, Profile, Role};
 use crate::links::{LinkId, Trust};
-use crate::media::{Frame, Load};
+use crate::media::Frame;
 use crate::routes::Table;
 
 use acknowledging::Acknowledging;
 use asking::Asked;
 use cache::Cache;
 pub use choices::Choice;
+pub use clear::PATHS_IN_CLEAR;
+use clear::{Clear, Medium};
 pub use costs::Outlet;
 use costs::Owed;
 use doubting::Doubting;
@@ -301,6 +303,8 @@ const REFRESH_SPREAD: Duration = Duration::from_secs(180);
 pub struct Announces {
     own: OwnAnnounce,
     interfaces: BTreeMap<InterfaceId, Medium>,
+    /// What is said and heard there.
+    clear: Clear,
     links: Neighbours,
     known: KnownDestinations,
     routes: Table,
@@ -358,19 +362,22 @@ enum Timer {
     Search(DestinationHash),
     /// There is airtime for answers.
     Answers,
+    /// An announce is to be passed on in clear, for the first time or again.
+    Rebroadcast(DestinationHash),
+    /// An interface in clear has time for an announce.
+    SpeakInClear(InterfaceId),
+    /// A destination that was held is let in.
+    Release(InterfaceId),
+    /// Answers in clear have waited long enough.
+    AnswersInClear,
+    /// What was learnt in clear is to be written.
+    Remember,
     /// What was chosen by habit is to be chosen anew.
     Settle(DestinationHash),
     /// Something is to be done about paths in doubt.
     Doubt(DestinationHash),
     /// Paths that ended are to be looked for.
     Sweep,
-}
-
-/// An interface on which announces are spoken in clear.
-#[derive(Clone, Copy, Debug)]
-struct Medium {
-    reach: Reach,
-    hop: Hop,
 }
 
 /// Why an emission is made.
@@ -393,9 +400,10 @@ impl Announces {
         seed: &Seed,
     ) -> Self {
         let routes = Table::new(limits.paths, &mut seed.fork("routes"));
-        Self {
+        let mut announces = Self {
             own: OwnAnnounce::resume(identity, app_data, snapshot),
             interfaces: BTreeMap::new(),
+            clear: Clear::new(&limits, snapshot),
             links: Neighbours::new(limits.links),
             known: KnownDestinations::new(limits.known),
             routes,
@@ -414,7 +422,9 @@ impl Announces {
             deadlines: Deadlines::default(),
             random: seed.fork("announces"),
             refusals: Refusals::default(),
-        }
+        };
+        announces.resume_paths();
+        announces
     }
 
     /// All destinations known, by address.
@@ -465,16 +475,13 @@ impl Announces {
                 self.interfaces.remove(&iface);
             }
             Mode::Reticulum => {
-                let bandwidth = BandwidthCode::nearest(profile.bandwidth_bps);
-                let hop = Hop { price: 0, latency: LatencyMs(0), bandwidth };
-                self.interfaces.insert(iface, Medium { reach: profile.reach, hop });
-                match self.own.current() {
+                self.interfaces.insert(iface, Medium::new(profile, cx.now));
+                match self.own.current().map(|emission| emission.bytes.clone()) {
                     // Whoever is there has not heard it: the same emission, not another.
-                    Some(emission) => {
-                        out.push(Effect::Send(frame(iface, self.own.destination(), &emission.bytes)));
-                    }
+                    Some(bytes) => self.announce_on(cx.now, iface, bytes, out),
                     None => self.emit(cx, Motive::Asked, out),
                 }
+                self.restore_paths(cx, iface, out);
             }
         }
     }
@@ -539,8 +546,9 @@ impl Announces {
         let is_time = self.in_clear_at.is_none_or(|at| cx.now.since(at) >= REFRESH);
         if emission.motive == Motive::Asked || is_time {
             self.in_clear_at = Some(cx.now);
-            for iface in self.interfaces.keys() {
-                out.push(Effect::Send(frame(*iface, destination, &emission.bytes)));
+            let interfaces: Vec<InterfaceId> = self.interfaces.keys().copied().collect();
+            for iface in interfaces {
+                self.announce_on(cx.now, iface, emission.bytes.clone(), out);
             }
         }
         for (link, other) in self.links.iter() {
@@ -562,6 +570,34 @@ impl Announces {
     }
 }
 
+impl Announces {
+    /// Says this node's own announce on an interface in clear: whoever is behind an access point asks for it.
+    fn announce_on(&mut self, now: Instant, iface: InterfaceId, bytes: Vec<u8>, out: &mut impl Sink<Effect>) {
+        let Some(medium) = self.interfaces.get(&iface) else { return };
+        if medium.profile.role != Role::AccessPoint {
+            self.say_in_clear(now, iface, self.own.destination(), bytes, out);
+        }
+    }
+
+    /// An interface went down.
+    fn down(&mut self, cx: Cx, iface: InterfaceId, out: &mut impl Sink<Effect>) {
+        self.keep_paths_of_tunnels(cx.now, iface);
+        self.interfaces.remove(&iface);
+        self.speech.down(iface);
+        self.deadlines.cancel(Timer::Speak(iface));
+        self.deadlines.cancel(Timer::SpeakInClear(iface));
+        self.deadlines.cancel(Timer::Release(iface));
+        self.lose_interface(cx, iface, out);
+    }
+
+    fn carries(&mut self, iface: InterfaceId, bps: u64) {
+        self.speech.budgets.carries(iface, bps);
+        if let Some(medium) = self.interfaces.get_mut(&iface) {
+            medium.carries(bps);
+        }
+    }
+}
+
 impl Machine for Announces {
     type Input = Input;
     type Effect = Effect;
@@ -569,18 +605,13 @@ impl Machine for Announces {
     fn handle(&mut self, cx: Cx, input: Input, out: &mut impl Sink<Effect>) {
         match input {
             Input::Up(iface, profile) => self.up(cx, iface, &profile, out),
-            Input::Down(iface) => {
-                self.interfaces.remove(&iface);
-                self.speech.down(iface);
-                self.deadlines.cancel(Timer::Speak(iface));
-                self.lose_interface(cx, iface, out);
-            }
+            Input::Down(iface) => self.down(cx, iface, out),
             Input::Heard { iface, bytes } => self.heard(cx, iface, &bytes, out),
             Input::LinkUp { link, iface, peer, hop } => {
                 self.link_up(cx, link, Neighbouring::new(iface, peer, hop, cx.now), out);
             }
             Input::LinkMeasured { link, hop } => self.measured(cx, link, hop, out),
-            Input::Carries(iface, bps) => self.speech.budgets.carries(iface, bps),
+            Input::Carries(iface, bps) => self.carries(iface, bps),
             Input::Left(iface, bytes) => self.speech.budgets.left(iface, cx.now, bytes),
             Input::Waits(iface, airtime) => self.speech.budgets.waits(iface, cx.now, airtime),
             Input::LinkStands { link, trust, reliability } => self.stands(cx, link, trust, reliability, out),
@@ -623,6 +654,11 @@ impl Machine for Announces {
                 Timer::Ask(destination) => self.ask_again(cx, &destination, out),
                 Timer::Search(destination) => self.search_on(cx, destination, out),
                 Timer::Answers => self.answer_all(cx, out),
+                Timer::Rebroadcast(destination) => self.rebroadcast(cx, destination),
+                Timer::SpeakInClear(iface) => self.speak_in_clear(cx, iface, out),
+                Timer::Release(iface) => self.release_held(cx, iface, out),
+                Timer::AnswersInClear => self.answer_in_clear(cx, out),
+                Timer::Remember => self.write_paths(cx, out),
                 Timer::Settle(destination) => self.settle(cx, &destination, out),
                 Timer::Doubt(destination) => self.look_at_doubts(cx, destination, out),
                 Timer::Sweep => self.sweep(cx, out),
@@ -647,6 +683,7 @@ impl MemoryBound for Announces {
             .memory_bound()
             .saturating_add(self.known.capacity().saturating_mul(PER_SETTLING))
             .saturating_add(self.cache.memory_bound())
+            .saturating_add(self.clear.memory_bound())
             .saturating_add(self.routes.memory_bound())
             .saturating_add(self.owed.memory_bound())
             .saturating_add(self.acknowledging.memory_bound())
@@ -661,10 +698,6 @@ impl MemoryBound for Announces {
             .saturating_add(OwnAnnounce::MEMORY_BOUND)
             .saturating_add(256 * 64)
     }
-}
-
-fn frame(iface: InterfaceId, about: DestinationHash, bytes: &[u8]) -> Frame {
-    Frame { iface, to: None, bytes: bytes.to_vec(), about: Some(about), load: Load::Announces, under: None }
 }
 
 fn count(counter: &mut u64) {

@@ -1,4 +1,4 @@
-//! The organ that says where a packet goes: here, over a link, or nowhere.
+//! The organ that says where a packet goes: here, one step on, or nowhere.
 //!
 //! It holds no packet and waits for nothing: it is asked, decides, and rewrites the header where it lies. Invariants:
 //!
@@ -7,29 +7,41 @@
 //! * nothing goes back over the link by which it came;
 //! * whatever is dropped is counted by cause.
 //!
-//! Packets are in the form in which links carry them: header bit 6 says that this node is asked to carry the packet on,
-//! and the transport id is left out. Spec: spec/network.md#forwarding.
+//! A step is a [`Hop`]: over a link, or in clear. Packets are decided about in the form in which links carry them: header bit 6 says
+//! that this node is asked to carry the packet on, and the transport id is left out. Spec: spec/network.md#forwarding.
 
+mod circuits;
+mod drops;
 mod duplicates;
+mod hop;
+mod linking;
 mod names;
 mod reverse;
 #[cfg(test)]
 mod tests;
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 
-use nexus_crypto::DestinationHash;
-use nexus_machine::{Cx, MemoryBound, Relaying, Seed};
+use nexus_crypto::{DestinationHash, IdentityHash, NodeId};
+use nexus_machine::{Cx, Duration, MemoryBound, Relaying, Seed, Snapshot};
 use nexus_wire::nexus::traffic::Class;
+use nexus_wire::reticulum::relay::HEADROOM;
 use nexus_wire::reticulum::{
-    DestinationType, Flags, HeaderType, Hops, Packet, PacketType, PathRequest, TruncatedPacketHash,
+    Context, DestinationType, Flags, HeaderType, Hops, MTU, Packet, PacketType, PathRequest,
+    TruncatedPacketHash,
 };
 use thiserror::Error;
 
 use crate::announces::{Announces, Step, Trial};
+use crate::interface::{InterfaceId, Mode, Profile, Reach};
 use crate::links::LinkId;
 use crate::routes::{PathName, PathPolicy, Stage};
+use circuits::{Circuits, Onward};
+pub use drops::{Cause, Drops};
 use duplicates::Duplicates;
+pub use hop::Hop;
+pub use linking::CIRCUITS;
+use linking::{Journal, restored};
 use names::Naming;
 use reverse::{Came, Reverse};
 
@@ -38,11 +50,8 @@ use reverse::{Came, Reverse};
 pub enum Decision {
     /// It is for this node. Its header is as the originator wrote it, but for the hops.
     Deliver,
-    /// Send it over this link, as it lies.
-    Forward {
-        /// Which.
-        link: LinkId,
-    },
+    /// Send it on, as it lies.
+    Forward(Leaving),
     /// It asks for a path.
     Ask {
         /// What it asks.
@@ -54,93 +63,25 @@ pub enum Decision {
     Drop(Cause),
 }
 
-/// Why a packet ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Cause {
-    /// Not a packet, or an announce where none belongs.
-    Malformed,
-    /// It came as many hops as a packet may.
-    HopLimit,
-    /// It was taken before.
-    Duplicate,
-    /// Nobody asked this node to carry it on, and it is not for this node.
-    NotForUs,
-    /// This node carries nothing for others.
-    Leaf,
-    /// No way to its destination is known.
-    NoPath,
-    /// The way to its destination is not over a link.
-    InClear,
-    /// The way to its destination leads back where it came from.
-    Loop,
-    /// It belongs to a Reticulum link, of which this node knows nothing.
-    LinkTable,
-    /// It proves a packet that did not go this way, or another proof was first.
-    NoReverse,
+/// Where a packet leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leaving {
+    /// By which step.
+    pub to: Hop,
+    /// The transport id to be put in, where a relay in clear is asked to carry it on.
+    pub transport: Option<IdentityHash>,
 }
 
-/// How many packets ended, by cause.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Drops {
-    /// See [`Cause::Malformed`].
-    pub malformed: u64,
-    /// See [`Cause::HopLimit`].
-    pub hop_limit: u64,
-    /// See [`Cause::Duplicate`].
-    pub duplicate: u64,
-    /// See [`Cause::NotForUs`].
-    pub not_for_us: u64,
-    /// See [`Cause::Leaf`].
-    pub leaf: u64,
-    /// See [`Cause::NoPath`].
-    pub no_path: u64,
-    /// See [`Cause::InClear`].
-    pub in_clear: u64,
-    /// See [`Cause::Loop`].
-    pub loops: u64,
-    /// See [`Cause::LinkTable`].
-    pub link_table: u64,
-    /// See [`Cause::NoReverse`].
-    pub no_reverse: u64,
+/// A packet that came in clear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InClear {
+    /// Where it begins, in the form in which links carry it: its transport id is left behind.
+    pub at: usize,
+    /// What becomes of it.
+    pub decision: Decision,
 }
 
-impl Drops {
-    /// All of them.
-    #[must_use]
-    pub fn total(&self) -> u64 {
-        let all = [
-            self.malformed,
-            self.hop_limit,
-            self.duplicate,
-            self.not_for_us,
-            self.leaf,
-            self.no_path,
-            self.in_clear,
-            self.loops,
-            self.link_table,
-            self.no_reverse,
-        ];
-        all.into_iter().fold(0, u64::saturating_add)
-    }
-
-    const fn count(&mut self, cause: Cause) {
-        let counter = match cause {
-            Cause::Malformed => &mut self.malformed,
-            Cause::HopLimit => &mut self.hop_limit,
-            Cause::Duplicate => &mut self.duplicate,
-            Cause::NotForUs => &mut self.not_for_us,
-            Cause::Leaf => &mut self.leaf,
-            Cause::NoPath => &mut self.no_path,
-            Cause::InClear => &mut self.in_clear,
-            Cause::Loop => &mut self.loops,
-            Cause::LinkTable => &mut self.link_table,
-            Cause::NoReverse => &mut self.no_reverse,
-        };
-        *counter = counter.saturating_add(1);
-    }
-}
-
-/// No way to the destination is known, or none over a link.
+/// No way to the destination is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("no path to the destination is known")]
 pub struct NoPath;
@@ -152,13 +93,24 @@ pub struct Limits {
     pub duplicates: usize,
     /// Packets whose proofs find their way back, 32 bytes each.
     pub reverse: usize,
+    /// Reticulum links that stand, and as many that were asked for; about 1,200 bytes each where there are so many.
+    pub circuits: usize,
 }
 
 impl Default for Limits {
     /// For a host.
     fn default() -> Self {
-        Self { duplicates: 65_536, reverse: 16_384 }
+        Self { duplicates: 65_536, reverse: 16_384, circuits: 4_096 }
     }
+}
+
+/// An interface.
+#[derive(Clone, Copy, Debug)]
+struct Medium {
+    mode: Mode,
+    reach: Reach,
+    /// How long a packet of the base MTU occupies it.
+    airtime: Duration,
 }
 
 /// The organ.
@@ -169,21 +121,54 @@ pub struct Forwarding {
     naming: Naming,
     duplicates: Duplicates,
     reverse: Reverse,
+    circuits: Circuits,
+    journal: Journal,
+    /// This node as a relay.
+    transport: IdentityHash,
+    media: BTreeMap<InterfaceId, Medium>,
     drops: Drops,
 }
 
 impl Forwarding {
-    /// An organ that knows of no packet. `own` is this node's own destination.
+    /// An organ that knows of no packet, and of the circuits that were durable. `own` is this node's identity: its transport id, and that of
+    /// its destination `nexus.node`.
     #[must_use]
-    pub fn new(own: DestinationHash, limits: Limits, seed: &Seed) -> Self {
+    pub fn new(own: IdentityHash, limits: Limits, snapshot: &Snapshot, seed: &Seed) -> Self {
         Self {
-            local: BTreeSet::from([own]),
+            local: BTreeSet::from([NodeId::of(own).into()]),
+            transport: own,
+            media: BTreeMap::new(),
             // A key that nobody knows: what shares a bucket cannot be chosen.
             naming: Naming::new(seed.fork("forwarding").bytes()),
             duplicates: Duplicates::new(limits.duplicates),
             reverse: Reverse::new(limits.reverse),
+            circuits: restored(limits.circuits, snapshot),
+            journal: Journal::default(),
             drops: Drops::default(),
         }
+    }
+
+    /// An interface came up.
+    pub fn up(&mut self, iface: InterfaceId, profile: &Profile) {
+        let Profile { mode, reach, .. } = *profile;
+        self.media.insert(iface, Medium { mode, reach, airtime: profile.airtime(MTU) });
+    }
+
+    /// An interface went down.
+    pub fn down(&mut self, iface: InterfaceId) {
+        self.media.remove(&iface);
+        self.circuits.lose(Hop::Clear(iface));
+    }
+
+    /// A link is no more.
+    pub fn link_down(&mut self, link: LinkId) {
+        self.circuits.lose(Hop::Link(link));
+    }
+
+    /// Whether packets leave in clear on an interface.
+    #[must_use]
+    pub fn runs_in_clear(&self, iface: InterfaceId) -> bool {
+        self.media.get(&iface).is_some_and(|medium| medium.mode == Mode::Reticulum)
     }
 
     /// Counts what came over a link and is no message of packets at all.
@@ -206,22 +191,65 @@ impl Forwarding {
         packet: &mut [u8],
         announces: &mut Announces,
     ) -> Decision {
-        let decision = match OnLink::read(packet) {
-            Ok(read) => {
-                self.decide(cx, from, class, &read, announces).map(|(to, header)| (to, read.hops, header))
-            }
-            Err(cause) => Err(cause),
+        self.take(cx, Hop::Link(from), class, packet, announces)
+    }
+
+    /// A packet came in clear. The same; one that names another relay is none of this node's.
+    pub fn from_clear(
+        &mut self,
+        cx: Cx,
+        iface: InterfaceId,
+        frame: &mut [u8],
+        announces: &mut Announces,
+    ) -> InClear {
+        let header = frame.first().map(|first| Flags::from_byte(*first).header_type());
+        let at = match header {
+            Some(HeaderType::Two) => HEADROOM,
+            Some(HeaderType::One) | None => 0,
         };
-        match decision {
+        if header == Some(HeaderType::Two) {
+            let transport = frame.get(HEAD..HEAD.saturating_add(HEADROOM));
+            let ended = match transport {
+                None => Some(Cause::Malformed),
+                Some(transport) => (transport != self.transport.as_bytes()).then_some(Cause::OtherRelay),
+            };
+            if let Some(cause) = ended {
+                return InClear { at, decision: self.drop(cause) };
+            }
+            frame.copy_within(..HEAD, HEADROOM);
+        }
+        let packet = frame.get_mut(at..).unwrap_or_default();
+        InClear { at, decision: self.take(cx, Hop::Clear(iface), Class::Standard, packet, announces) }
+    }
+
+    fn take(
+        &mut self,
+        cx: Cx,
+        from: Hop,
+        class: Class,
+        packet: &mut [u8],
+        announces: &mut Announces,
+    ) -> Decision {
+        let decided = OnLink::read(packet).and_then(|read| {
+            if read.packet.destination_type == DestinationType::Link {
+                let Onward { to, hops } = self.decide_on_circuit(cx, from, class, &read, announces)?;
+                let leaving = Leaving { to, transport: None };
+                return Ok((Decision::Forward(leaving), hops, read.packet.flags().out_of_transport()));
+            }
+            self.decide(cx, from, class, &read, announces).map(|(to, header)| (to, read.hops, header))
+        });
+        match decided {
             Ok((to, hops, header)) => {
                 rewrite(packet, header, hops);
                 to
             }
-            Err(cause) => {
-                self.drops.count(cause);
-                Decision::Drop(cause)
-            }
+            Err(cause) => self.drop(cause),
         }
+    }
+
+    const fn drop(&mut self, cause: Cause) -> Decision {
+        self.drops.count(cause);
+        Decision::Drop(cause)
     }
 
     /// A packet of this node's own is to leave. Rewrites its header for the next hop.
@@ -234,19 +262,19 @@ impl Forwarding {
         policy: PathPolicy,
         packet: &mut [u8],
         announces: &mut Announces,
-    ) -> Result<LinkId, NoPath> {
+    ) -> Result<Leaving, NoPath> {
         let read = Packet::decode(packet).map_err(|_| NoPath)?;
         let step = announces.next_hop(cx.now, &read.destination, policy, None).ok_or(NoPath)?;
-        let link = step.next_hop.link().ok_or(NoPath)?;
+        let leaving = leaving_by(&step);
         let (flags, hops, name) = (read.flags(), read.hops, self.naming.name(read.truncated_hash()));
         self.duplicates.insert(&name);
         let path = expected(cx, &read, &step, announces);
-        self.reverse.insert(&name, Came { from: None, went: Some(link), path }, cx.now);
+        self.reverse.insert(&name, Came { from: None, went: Some(leaving.to), path }, cx.now);
         match step.stage {
             Stage::Last => {}
             Stage::Relay => rewrite(packet, flags.in_transport(), hops),
         }
-        Ok(link)
+        Ok(leaving)
     }
 
     /// A probe of this node's own is to leave by a path that is in doubt, whatever else is chosen. Rewrites its header for the next
@@ -258,7 +286,7 @@ impl Forwarding {
         let read = Packet::decode(packet).map_err(|_| NoPath)?;
         let (flags, hops, name) = (read.flags(), read.hops, self.naming.name(read.truncated_hash()));
         self.duplicates.insert(&name);
-        let came = Came { from: None, went: Some(trial.link), path: PathName::NONE };
+        let came = Came { from: None, went: Some(Hop::Link(trial.link)), path: PathName::NONE };
         self.reverse.insert(&name, came, cx.now);
         match trial.stage {
             Stage::Last => {}
@@ -267,8 +295,8 @@ impl Forwarding {
         Ok(trial.link)
     }
 
-    /// A proof of this node's own is to leave: back over the link by which the proved packet came, if that is known.
-    pub fn prove(&mut self, cx: Cx, packet: &mut [u8]) -> Option<LinkId> {
+    /// A proof of this node's own is to leave: back where the proved packet came from, if that is known.
+    pub fn prove(&mut self, cx: Cx, packet: &mut [u8]) -> Option<Hop> {
         let read = Packet::decode(packet).ok()?;
         let proved = self.naming.name(TruncatedPacketHash(read.destination.0));
         let came = self.reverse.take(&proved, None, cx.now)?;
@@ -279,7 +307,7 @@ impl Forwarding {
     fn decide(
         &mut self,
         cx: Cx,
-        from: LinkId,
+        from: Hop,
         class: Class,
         read: &OnLink<'_>,
         announces: &mut Announces,
@@ -288,9 +316,6 @@ impl Forwarding {
         let local = self.local.contains(&packet.destination);
         if packet.packet_type == PacketType::Announce {
             return Err(Cause::Malformed);
-        }
-        if packet.destination_type == DestinationType::Link {
-            return Err(Cause::LinkTable);
         }
         if packet.destination == DestinationHash::PATH_REQUEST && read.header == HeaderType::One {
             // By its tag it is known whether it came before: it comes back where nobody is left to be asked.
@@ -310,82 +335,112 @@ impl Forwarding {
                 self.reverse.put(seat, &name, came, cx.now);
                 (Decision::Deliver, packet.flags().out_of_transport())
             }
+            (_, HeaderType::One) if packet.is_link_local() => return Err(Cause::LinkLocal),
             (_, HeaderType::One) => return Err(Cause::NotForUs),
             (_, HeaderType::Two) => {
-                let (link, step) = next_hop(cx, from, class, packet, announces)?;
-                if packet.packet_type == PacketType::Data {
+                let step = next_hop(cx, from, class, packet, announces)?;
+                let leaving = leaving_by(&step);
+                if leaving.to == from && !self.may_return(from) {
+                    return Err(Cause::Loop);
+                }
+                if packet.packet_type == PacketType::LinkRequest {
+                    self.open_circuit(cx, from, read, &step)?;
+                } else {
                     let path = expected(cx, packet, &step, announces);
-                    self.reverse.put(seat, &name, Came { from: Some(from), went: Some(link), path }, cx.now);
+                    let came = Came { from: Some(from), went: Some(leaving.to), path };
+                    self.reverse.put(seat, &name, came, cx.now);
                 }
                 let flags = packet.flags();
                 let header = match step.stage {
                     Stage::Last => flags.out_of_transport(),
                     Stage::Relay => Flags::from_byte(flags.byte() | HEADER_2),
                 };
-                (Decision::Forward { link }, header)
+                (Decision::Forward(leaving), header)
             }
         };
         self.duplicates.insert(&name);
         Ok(decided)
     }
 
+    /// Whether what came by a step may leave by it again: where whoever is to have it may not have heard it.
+    fn may_return(&self, by: Hop) -> bool {
+        match by {
+            Hop::Link(_) => false,
+            Hop::Clear(iface) => {
+                self.media.get(&iface).is_some_and(|medium| medium.reach != Reach::PointToPoint)
+            }
+        }
+    }
+
     /// Proofs go back the way that the proved packet came, and only from where it went.
     fn decide_proof(
         &mut self,
         cx: Cx,
-        from: LinkId,
+        from: Hop,
         packet: &Packet<'_>,
         announces: &mut Announces,
     ) -> Result<(Decision, Flags), Cause> {
         let proved = self.naming.name(TruncatedPacketHash(packet.destination.0));
         let came = self.reverse.take(&proved, Some(from), cx.now).ok_or(Cause::NoReverse)?;
         announces.proved(cx.now, came.path, from);
+        if packet.hops.counted().and_then(Hops::counted).is_none() {
+            return Err(Cause::HopLimit);
+        }
         let header = packet.flags().out_of_transport();
         Ok(match came.from {
             None => (Decision::Deliver, header),
-            Some(link) => (Decision::Forward { link }, header),
+            Some(to) => (Decision::Forward(Leaving { to, transport: None }), header),
         })
     }
 }
 
 impl MemoryBound for Forwarding {
     fn memory_bound(&self) -> usize {
-        self.duplicates.memory_bound().saturating_add(self.reverse.memory_bound()).saturating_add(1_024)
+        let tables = self.duplicates.memory_bound().saturating_add(self.reverse.memory_bound());
+        tables.saturating_add(self.circuits.memory_bound()).saturating_add(32_768)
     }
 }
 
 /// The next hop of a packet that this node is asked to carry on, by what its class asks for.
 fn next_hop(
     cx: Cx,
-    from: LinkId,
+    from: Hop,
     class: Class,
     packet: &Packet<'_>,
     announces: &mut Announces,
-) -> Result<(LinkId, Step), Cause> {
+) -> Result<Step, Cause> {
     if cx.config.relaying == Relaying::Off {
         return Err(Cause::Leaf);
     }
     if packet.is_link_local() {
-        return Err(Cause::NotForUs);
+        return Err(Cause::LinkLocal);
     }
     // The next hop would refuse what has come as many hops as it may.
     if packet.hops.counted().and_then(Hops::counted).is_none() {
         return Err(Cause::HopLimit);
     }
     let policy = PathPolicy::of_class(class);
-    let Some(step) = announces.next_hop(cx.now, &packet.destination, policy, Some(from)) else {
-        let only_back = announces.path(&packet.destination).is_some();
-        return Err(if only_back { Cause::Loop } else { Cause::NoPath });
+    let step = match from {
+        Hop::Clear(_) => announces.next_hop_in_clear(cx.now, &packet.destination, policy),
+        Hop::Link(link) => announces.next_hop(cx.now, &packet.destination, policy, Some(link)),
     };
-    let link = step.next_hop.link().ok_or(Cause::InClear)?;
-    Ok((link, step))
+    step.ok_or_else(|| {
+        let only_back = announces.path(&packet.destination).is_some();
+        if only_back { Cause::Loop } else { Cause::NoPath }
+    })
 }
 
-/// The path of a packet, and that its proof is expected.
+fn leaving_by(step: &Step) -> Leaving {
+    Leaving { to: step.next_hop.into(), transport: step.transport }
+}
+
+/// The path of a packet whose proof is expected, which is noted. Whether others' packets are proved is for their recipients to say: only of
+/// a NEXUS envelope is it known.
 fn expected(cx: Cx, packet: &Packet<'_>, step: &Step, announces: &mut Announces) -> PathName {
-    if packet.packet_type == PacketType::Data {
-        announces.expect_proof(cx.now, step.path);
+    if packet.packet_type != PacketType::Data || packet.context != Context::NEXUS {
+        return PathName::NONE;
     }
+    announces.expect_proof(cx.now, step.path);
     step.path
 }
 
@@ -412,6 +467,9 @@ impl<'a> OnLink<'a> {
 
 /// The bit of the first byte that promises a transport id.
 const HEADER_2: u8 = 0x40;
+
+/// Flags and hops: what stands before a transport id.
+const HEAD: usize = 2;
 
 /// Writes the two bytes of a header that change on the way.
 fn rewrite(packet: &mut [u8], flags: Flags, hops: Hops) {

@@ -34,6 +34,8 @@ pub struct Profile {
     pub overhead: u16,
     /// What this node asks for carrying a packet out over a link there, in µNXS for 1,024 bytes; 0 is free.
     pub price: u64,
+    /// Where it stands among stock nodes. It means something in [`Mode::Reticulum`] only.
+    pub role: Role,
 }
 
 /// A stretch of spectrum in which everything that a node transmits counts together. Source: spec/network.md#duty-cycle.
@@ -172,6 +174,60 @@ pub enum Mode {
     Reticulum,
 }
 
+/// Where an interface in `reticulum` mode stands among stock nodes: what is passed on there, and who is looked for on behalf of whom.
+/// Source: spec/reticulum.md#roles.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub enum Role {
+    /// Announces go both ways; requests are answered from what is known.
+    #[default]
+    Full,
+    /// The same, on a medium with two ends.
+    PointToPoint,
+    /// Its peers come and go and hear no announces: they ask, and somebody is looked for on their behalf.
+    AccessPoint,
+    /// This node itself moves through what is behind it: paths there are short-lived.
+    Roaming,
+    /// What is behind it differs much from the rest: a slow network, seen from a fast one.
+    Boundary,
+    /// Somebody is looked for on behalf of those behind it.
+    Gateway,
+    /// A segment within a network, which boundaries are kept out of.
+    Internal,
+}
+
+impl Role {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Full,
+        Self::PointToPoint,
+        Self::AccessPoint,
+        Self::Roaming,
+        Self::Boundary,
+        Self::Gateway,
+        Self::Internal,
+    ];
+
+    /// What operators call it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::PointToPoint => "point_to_point",
+            Self::AccessPoint => "access_point",
+            Self::Roaming => "roaming",
+            Self::Boundary => "boundary",
+            Self::Gateway => "gateway",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// The role that operators call so.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.name() == name)
+    }
+}
+
 /// Who hears what is sent on an interface.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reach {
@@ -257,6 +313,7 @@ mod tests {
             sub_band: None,
             overhead: 0,
             price: 0,
+            role: Role::Full,
         };
         assert_eq!(cable.airtime(100), Duration::from_millis(100));
         let radio = Profile { timing: Timing::LoRa(modulation), ..cable };

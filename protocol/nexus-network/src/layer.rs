@@ -1,29 +1,33 @@
 //! The network layer: its organs, and the wires between them.
 
 mod gossiping;
+mod packets;
 #[cfg(test)]
 mod tests;
 mod wiring;
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use nexus_crypto::{DestinationHash, IdentitySeed, NodeId, NodeIdentity, RatchetPublic};
 use nexus_machine::{Cx, Duration, Instant, Machine, MemoryBound, Seed, Sink, Snapshot, Write, earliest};
 use nexus_wire::nexus::gossip::{ItemId, StoreId};
+use nexus_wire::reticulum::Ifac;
 
+use crate::access::AccessCodes;
 use crate::announces::{self, Announces, AppData, Recipient, Routing, SearchMotive, Sighting};
 use crate::broadcast::{self, Broadcast};
-use crate::forwarding::{self, Forwarding};
+use crate::forwarding::{self, Forwarding, Hop};
 use crate::gossip::{self, Gossip};
 use crate::interface::{Endpoint, InterfaceId, Profile};
 use crate::keys::{self, Keys};
-use crate::links::{self, Down, LinkId, LinkStatus, Links, Policy};
+use crate::links::{self, Down, LinkStatus, Links, Policy};
 use crate::media::{self, Frame, Media, Tier};
 use crate::routes::PathPolicy;
 use crate::tap::{Opened, Tapping};
-pub use wiring::ORIGINATED_MAX;
+pub use packets::ORIGINATED_MAX;
 
 /// What the layer is told.
 #[derive(Clone, Debug)]
@@ -82,6 +86,13 @@ pub enum Input {
         iface: InterfaceId,
         /// In µNXS for 1,024 bytes.
         price: u64,
+    },
+    /// Frames on an interface in clear have these access codes from here on, until it goes down. To be said before it comes up.
+    AccessCodes {
+        /// Which.
+        iface: InterfaceId,
+        /// Its network's.
+        codes: Arc<Ifac>,
     },
     /// Fresh entropy.
     Entropy([u8; 32]),
@@ -211,13 +222,15 @@ pub enum Writer {
     Announces,
     /// The way out: what was transmitted where that is limited.
     Media,
+    /// The packets that pass: circuits that stand.
+    Forwarding,
 }
 
 /// What became of a packet of this node's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Originated {
-    /// It waits for its medium, on the way to `link`.
-    Left(LinkId),
+    /// It waits for its medium, on its way by this step.
+    Left(Hop),
     /// Nothing is known of a way to its destination.
     NoPath,
     /// It is longer than a packet may be, or is no packet.
@@ -259,6 +272,7 @@ struct Organs {
     forwarding: Forwarding,
     gossip: Gossip,
     keys: Keys,
+    access: AccessCodes,
 }
 
 /// What organs of this layer say. It is moved several times for each packet: what is large and rare is boxed in it.
@@ -331,15 +345,16 @@ impl Network {
     ) -> Self {
         // Each organ that uses the identity keeps its own: none borrows from another.
         let identity = || NodeIdentity::from_seed(IdentitySeed::from_bytes(*identity.expose()));
-        let own = identity().node_id().into();
+        let own = identity().public().hash();
         let organs = Organs {
             media: Media::new(limits.media, snapshot, seed),
             links: Links::new(identity(), Policy::Anyone, limits.links, seed),
             broadcast: Broadcast::new(identity(), limits.broadcast, seed),
             announces: Announces::new(identity(), app_data, limits.announces, snapshot, seed),
-            forwarding: Forwarding::new(own, limits.forwarding, seed),
+            forwarding: Forwarding::new(own, limits.forwarding, snapshot, seed),
             gossip: Gossip::new(&STORES, limits.gossip, seed),
             keys: Keys::new(*identity().public(), limits.keys),
+            access: AccessCodes::default(),
         };
         Self { organs, nerves: VecDeque::new() }
     }
@@ -360,6 +375,12 @@ impl Network {
     #[must_use]
     pub const fn broadcast(&self) -> &Broadcast {
         &self.organs.broadcast
+    }
+
+    /// A view of access codes, and of what was not taken for them.
+    #[must_use]
+    pub const fn access(&self) -> &AccessCodes {
+        &self.organs.access
     }
 
     /// A view of what became of packets.
@@ -447,6 +468,7 @@ impl Machine for Network {
                 organs.broadcast.handle(cx, B::Up(iface, profile), nerves);
                 organs.announces.handle(cx, A::Up(iface, profile), nerves);
                 organs.gossip.handle(cx, G::Up(iface, profile), nerves);
+                organs.forwarding.up(iface, &profile);
             }
             Input::Down(iface) => {
                 organs.media.handle(cx, M::Down(iface), nerves);
@@ -454,6 +476,8 @@ impl Machine for Network {
                 organs.broadcast.handle(cx, B::Down(iface), nerves);
                 organs.announces.handle(cx, A::Down(iface), nerves);
                 organs.gossip.handle(cx, G::Down(iface), nerves);
+                organs.forwarding.down(iface);
+                organs.access.down(iface);
             }
             Input::Frame { iface, from, bytes } => organs.heard(cx, iface, from, bytes, nerves),
             Input::TxReady(iface) => organs.media.handle(cx, M::TxReady(iface), nerves),
@@ -467,12 +491,14 @@ impl Machine for Network {
             Input::Durable { by: Writer::Media, through } => {
                 organs.media.handle(cx, M::Durable(through), nerves);
             }
+            Input::Durable { by: Writer::Forwarding, through } => organs.forwarding.durable(through),
             Input::Dial { iface, to, expected } => {
                 organs.links.handle(cx, L::Dial { iface, to, expected }, nerves);
             }
             Input::Undial { iface, to } => organs.links.handle(cx, L::Undial { iface, to }, nerves),
             Input::Policy(policy) => organs.links.handle(cx, L::Policy(policy), nerves),
             Input::Price { iface, price } => organs.links.handle(cx, L::Price { iface, price }, nerves),
+            Input::AccessCodes { iface, codes } => organs.access.set(iface, codes),
             Input::Entropy(entropy) => {
                 organs.links.handle(cx, L::Entropy(entropy), nerves);
                 organs.broadcast.handle(cx, B::Entropy(entropy), nerves);
@@ -501,19 +527,23 @@ impl Machine for Network {
         self.organs.broadcast.handle_timeout(cx, &mut self.nerves);
         self.organs.announces.handle_timeout(cx, &mut self.nerves);
         self.organs.gossip.handle_timeout(cx, &mut self.nerves);
+        self.organs.end_circuits(cx, &mut self.nerves);
         self.settle(cx, out);
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        let Organs { media, links, broadcast, announces, gossip, forwarding: _, keys: _ } = &self.organs;
-        let [media, links] = [media.next_timeout(), links.next_timeout()];
-        earliest([media, links, broadcast.next_timeout(), announces.next_timeout(), gossip.next_timeout()])
+        let Organs { media, links, broadcast, announces, gossip, forwarding, keys: _, access: _ } =
+            &self.organs;
+        let [media, links, forwarding] =
+            [media.next_timeout(), links.next_timeout(), forwarding.next_timeout()];
+        let [broadcast, announces] = [broadcast.next_timeout(), announces.next_timeout()];
+        earliest([media, links, broadcast, announces, gossip.next_timeout(), forwarding])
     }
 }
 
 impl MemoryBound for Network {
     fn memory_bound(&self) -> usize {
-        let Organs { media, links, broadcast, announces, forwarding, gossip, keys } = &self.organs;
+        let Organs { media, links, broadcast, announces, forwarding, gossip, keys, access: _ } = &self.organs;
         RESTING_NERVES
             .saturating_mul(size_of::<Nerve>())
             .saturating_add(media.memory_bound())
@@ -523,5 +553,6 @@ impl MemoryBound for Network {
             .saturating_add(forwarding.memory_bound())
             .saturating_add(gossip.memory_bound())
             .saturating_add(keys.memory_bound())
+            .saturating_add(AccessCodes::MEMORY_BOUND)
     }
 }

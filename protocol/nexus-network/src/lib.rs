@@ -7,6 +7,7 @@
 //! | [`links`] | the organ that owns the neighbours: handshakes, sealed frames, what keeps links alive |
 //! | [`broadcast`] | the organ that speaks to all neighbours on a shared medium at once |
 //! | [`lora`] | how long a LoRa radio occupies its channel |
+//! | [`access`] | access codes of interfaces in clear |
 //! | [`region`] | which channels may be used where, and for how much of the time |
 //! | [`rnode`] | the host's side of an RNode: detection, setting up, flow control, statistics |
 //! | [`announces`] | the organ that makes this node known, hears of others, passes their announces on |
@@ -41,6 +42,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod access;
 pub mod announces;
 pub mod broadcast;
 pub mod forwarding;
@@ -58,13 +60,14 @@ pub mod rnode;
 pub mod routes;
 pub mod tap;
 
+pub use access::AccessCodes;
 pub use announces::{
     AppData, AppDataTooLong, Candidate, Doubts, PathRequests, Recipient, Routing, SearchMotive, Sighting,
 };
-pub use forwarding::{Decision, Forwarding};
+pub use forwarding::{Decision, Forwarding, Hop, Leaving};
 pub use gossip::Gossip;
 pub use interface::{
-    Access, DutyCycle, Dwell, Endpoint, InterfaceId, Mode, Profile, Reach, SubBand, SubBandId, Timing,
+    Access, DutyCycle, Dwell, Endpoint, InterfaceId, Mode, Profile, Reach, Role, SubBand, SubBandId, Timing,
 };
 pub use keys::Keys;
 pub use layer::{Effect, Input, Limits, Network, Originated, Writer};

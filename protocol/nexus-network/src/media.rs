@@ -132,6 +132,8 @@ pub enum Seal {
     Link(LinkId),
     /// This node's broadcast key on the frame's interface: it is signed too.
     Broadcast,
+    /// The access codes of the frame's interface, which make it so many bytes longer.
+    AccessCodes(u8),
 }
 
 /// Why frames did not leave, per interface. Counted, never reset while the interface is known.
@@ -488,6 +490,7 @@ impl Frame {
             None => 0,
             Some(Seal::Link(_)) => TAG_LEN,
             Some(Seal::Broadcast) => TAG_LEN.saturating_add(SIGNATURE_LEN),
+            Some(Seal::AccessCodes(len)) => len.into(),
         };
         self.bytes.len().saturating_add(sealing)
     }
@@ -496,7 +499,7 @@ impl Frame {
     fn most_on_medium(&self) -> usize {
         let ride = match self.under {
             Some(Seal::Link(_)) => MessageWriter::len_of(&Ack { highest: 0, bitmap: 0 }),
-            None | Some(Seal::Broadcast) => 0,
+            None | Some(Seal::Broadcast | Seal::AccessCodes(_)) => 0,
         };
         self.len_on_medium().saturating_add(ride)
     }

@@ -20,7 +20,7 @@ use nexus_machine::{Cx, Instant, Machine, MemoryBound, Sink};
 use nexus_wire::reticulum::kiss;
 use nexus_wire::reticulum::rnode::{Firmware, ToDevice};
 
-use crate::interface::{Access, Mode, Profile, Reach, Timing};
+use crate::interface::{Access, Mode, Profile, Reach, Role, Timing};
 use crate::lora::FRAME_MAX;
 use crate::region::Channel;
 
@@ -94,6 +94,7 @@ impl Settings {
             sub_band: channel.sub_band(),
             overhead: 1,
             price: 0,
+            role: Role::Full,
         })
     }
 }

@@ -20,7 +20,7 @@ mod table;
 
 pub(crate) use choice::is_more_by_a_quarter;
 pub use choice::{Approach, Habit, MAX_HOPS, Stance};
-pub use distance::{Distance, Edition};
+pub use distance::{Bounds, Distance, Edition, SaidInClear};
 pub use entry::{Claim, NextHop, RoutingEntry, Stage};
 pub(crate) use policy::{LargestProspect, score_of_prospect};
 pub use policy::{PathPolicy, Prospect, Weights, ring_distance};

@@ -6,12 +6,12 @@ use nexus_crypto::{DestinationHash, IdentitySeed, NodeIdentity, RatchetPublic};
 use nexus_machine::{Cx, Duration, Instant, Key, Machine as _, Seed, Snapshot, Stream};
 use nexus_network::announces::{self, Announces, Effect, Input, Outlet};
 use nexus_network::forwarding::{self, Decision, Forwarding};
-use nexus_network::{AppData, InterfaceId, LinkId, PathPolicy};
+use nexus_network::{AppData, Hop, InterfaceId, LinkId, PathPolicy};
 use nexus_wire::nexus::code::BandwidthCode;
 use nexus_wire::nexus::cost::{CostAcks, CostList, CostRecord, CostRequest};
 use nexus_wire::nexus::frame::HEADER_LEN;
 use nexus_wire::nexus::message::{MessageKind, Messages};
-use nexus_wire::nexus::path_cost::{CompactPathCost, Hop, HopCount, LatencyMs};
+use nexus_wire::nexus::path_cost::{CompactPathCost, Hop as CostOfHop, HopCount, LatencyMs};
 use nexus_wire::nexus::traffic;
 use nexus_wire::reticulum::{Context, DestinationType, MTU, Packet, PacketType};
 
@@ -32,7 +32,7 @@ fn in_a_line_both_ends_know_each_other_and_a_packet_and_its_proof_go_all_the_way
     assert_eq!(arrived[2..], sent[2..]);
     let proved = Packet::decode(&sent).unwrap().truncated_hash();
     let mut proof = packet(PacketType::Proof, proved.into(), b"signature");
-    let link = mesh.nodes[3].forwarding.prove(Cx::at(mesh.now), &mut proof).unwrap();
+    let link = mesh.nodes[3].forwarding.prove(Cx::at(mesh.now), &mut proof).and_then(Hop::link).unwrap();
     let (way, _) = mesh.carry(3, link, proof);
     assert_eq!(way, [2, 1, 0]);
 }
@@ -210,9 +210,12 @@ impl Node {
     fn new(n: u8) -> Self {
         let seed = Seed::new([n + 1; 32]);
         let (limits, identity) = (announces::Limits::default(), identity(n));
-        let own = identity.node_id().into();
+        let own = identity.public().hash();
         let announces = Announces::new(identity, AppData::default(), limits, &Snapshot::empty(), &seed);
-        Self { announces, forwarding: Forwarding::new(own, forwarding::Limits::default(), &seed) }
+        Self {
+            announces,
+            forwarding: Forwarding::new(own, forwarding::Limits::default(), &Snapshot::empty(), &seed),
+        }
     }
 }
 
@@ -255,8 +258,11 @@ impl Mesh {
         let link = LinkId(Key { slot: self.next, generation: 0 });
         self.next += 1;
         self.links.insert(link, (one, other));
-        let hop =
-            Hop { price: PRICE, latency: LatencyMs(20), bandwidth: BandwidthCode::nearest(100_000_000) };
+        let hop = CostOfHop {
+            price: PRICE,
+            latency: LatencyMs(20),
+            bandwidth: BandwidthCode::nearest(100_000_000),
+        };
         let inputs = [(one, other), (other, one)].map(|(at, to)| {
             let peer = identity(u8::try_from(to).expect("few nodes")).public().hash();
             (at, Input::LinkUp { link, iface: InterfaceId(0), peer, hop })
@@ -358,9 +364,8 @@ impl Mesh {
 
     fn originate(&mut self, n: usize, packet: &mut [u8]) -> LinkId {
         let Node { announces, forwarding } = &mut self.nodes[n];
-        forwarding
-            .originate(Cx::at(self.now), PathPolicy::default(), packet, announces)
-            .expect("a path is known")
+        let leaving = forwarding.originate(Cx::at(self.now), PathPolicy::default(), packet, announces);
+        leaving.expect("a path is known").to.link().expect("all ways are links")
     }
 
     /// Sends a packet of `n`'s own: who had it, and what arrived.
@@ -392,8 +397,11 @@ impl Mesh {
         let Some(last) = arrived else { return (way, Vec::new()) };
         let proved = Packet::decode(sent).expect("a packet").truncated_hash();
         let mut proof = packet(PacketType::Proof, proved.into(), b"signature");
-        let link =
-            self.nodes[last].forwarding.prove(Cx::at(self.now), &mut proof).expect("it came by a link");
+        let link = self.nodes[last]
+            .forwarding
+            .prove(Cx::at(self.now), &mut proof)
+            .and_then(Hop::link)
+            .expect("it came by a link");
         let (back, _) = self.carry(last, link, proof);
         (way, back)
     }
@@ -442,7 +450,7 @@ impl Mesh {
                 announces,
             ) {
                 Decision::Deliver | Decision::Drop(_) | Decision::Ask { .. } => return (way, packet),
-                Decision::Forward { link: next } => link = next,
+                Decision::Forward(leaving) => link = leaving.to.link().expect("all ways are links"),
             }
         }
     }
@@ -467,7 +475,7 @@ fn costs(link: LinkId, message: &[u8], is_lie: bool) -> Input {
 
 /// A packet as its originator writes it.
 fn packet(packet_type: PacketType, to: DestinationHash, data: &[u8]) -> Vec<u8> {
-    let header = Packet::originating(packet_type, DestinationType::Single, to, Context::NONE);
+    let header = Packet::originating(packet_type, DestinationType::Single, to, Context::NEXUS);
     Packet { data, ..header }.encode(&mut [0; MTU]).expect("it is short").to_vec()
 }
 

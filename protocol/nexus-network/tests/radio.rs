@@ -6,7 +6,7 @@ use nexus_crypto::{DestinationHash, IdentitySeed, NodeIdentity, RatchetPublic};
 use nexus_machine::{Cx, Duration, Instant, Machine as _, Seed, Snapshot, Stream};
 use nexus_network::{
     Access, AppData, DutyCycle, Effect, Input, InterfaceId, Limits, Mode, Network, Policy, Profile, Reach,
-    Timing,
+    Role, Timing,
 };
 use nexus_wire::nexus::frame::{FrameKind, Head};
 
@@ -331,6 +331,7 @@ fn profile() -> Profile {
         sub_band: None,
         overhead: 0,
         price: 0,
+        role: Role::Full,
     }
 }
 

@@ -4,7 +4,7 @@
 #[allow(dead_code, reason = "the benchmarks use the rest")]
 mod joined;
 
-use joined::Relay;
+use joined::{ClearRelay, Relay};
 use nexus_testkit::heap;
 use nexus_wire::nexus::frame::HEADER_LEN;
 
@@ -24,6 +24,25 @@ fn a_relayed_packet_is_opened_rewritten_and_sealed_in_its_own_buffer() {
         assert_eq!(leaving.bytes.as_ptr(), buffer, "it is not copied");
         let opened = relay.read_on_the_right(leaving).expect("the right neighbour opens it");
         assert_eq!(opened.end, HEADER_LEN + 3 + 484);
+    }
+    assert_eq!(relay.layer.forwarding().drops().total(), 0);
+}
+
+#[test]
+fn a_packet_relayed_between_stock_segments_stays_in_its_own_buffer() {
+    let mut relay = ClearRelay::new();
+    for _ in 0..2_000 {
+        let packet = relay.arriving(200);
+        relay.relays(packet);
+    }
+    for _ in 0..2_000 {
+        let packet = relay.arriving(200);
+        let (buffer, behind_transport) = (packet.as_ptr(), packet[18..].to_vec());
+        let ((leaving, asked), growth) = heap::growth_of(|| heap::allocations_of(|| relay.relays(packet)));
+        assert_eq!((asked, growth), (0, 0), "nothing is allocated for a packet, and nothing kept");
+        assert_eq!(leaving.bytes.as_ptr(), buffer, "it is not copied");
+        assert_eq!(leaving.bytes[..2], [0x00, 1]);
+        assert_eq!(leaving.bytes[2..], behind_transport);
     }
     assert_eq!(relay.layer.forwarding().drops().total(), 0);
 }

@@ -10,7 +10,7 @@ use nexus_network::announces::Via;
 use nexus_network::lora::Modulation;
 use nexus_network::{
     Access, AppData, DutyCycle, Effect, Input, InterfaceId, Limits, LinkId, Mode, Network, Originated,
-    PathPolicy, Profile, Reach, SearchMotive, Timing, Trust,
+    PathPolicy, Profile, Reach, Role, SearchMotive, Timing, Trust,
 };
 use nexus_wire::reticulum::{Context, DestinationType, MTU, Packet, PacketType};
 
@@ -488,6 +488,7 @@ fn cable() -> Profile {
         sub_band: None,
         overhead: 0,
         price: 0,
+        role: Role::Full,
     }
 }
 
@@ -522,6 +523,6 @@ fn address(n: usize) -> DestinationHash {
 
 /// A packet as its originator writes it.
 fn packet_of(packet_type: PacketType, to: DestinationHash, data: &[u8]) -> Vec<u8> {
-    let header = Packet::originating(packet_type, DestinationType::Single, to, Context::NONE);
+    let header = Packet::originating(packet_type, DestinationType::Single, to, Context::NEXUS);
     Packet { data, ..header }.encode(&mut [0; MTU]).expect("it is short").to_vec()
 }

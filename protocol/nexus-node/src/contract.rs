@@ -1,11 +1,13 @@
 //! What a host tells a node, and what a node asks of its host.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use nexus_crypto::{DestinationHash, NodeId};
 use nexus_machine::{Duration, Ticket, Write};
 use nexus_network::{Down, Endpoint, InterfaceId, LinkStatus, PathPolicy, Policy, Profile};
 use nexus_secure::{Attempt, Message, Outgoing, Traced, Undelivered};
+use nexus_wire::reticulum::Ifac;
 
 /// What a host tells a node.
 #[derive(Clone, Debug)]
@@ -96,6 +98,13 @@ pub enum Command {
         iface: InterfaceId,
         /// In µNXS for 1,024 bytes.
         price: u64,
+    },
+    /// Frames on an interface in clear have these access codes from here on, until it goes down: said each time before it comes up.
+    AccessCodes {
+        /// Which.
+        iface: InterfaceId,
+        /// Its network's.
+        codes: Arc<Ifac>,
     },
     /// Send something to a node until its receipt came or its time is over. Answered by [`Event::Delivered`] or
     /// [`Event::Undelivered`], a trace that was answered by [`Event::Traced`], and each attempt by [`Event::Attempted`].

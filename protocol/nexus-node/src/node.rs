@@ -239,6 +239,9 @@ impl Body {
                 self.network.handle(cx, N::Undial { iface, to }, signals);
             }
             Input::Command(Command::Policy(policy)) => self.network.handle(cx, N::Policy(policy), signals),
+            Input::Command(Command::AccessCodes { iface, codes }) => {
+                self.network.handle(cx, N::AccessCodes { iface, codes }, signals);
+            }
             Input::Command(Command::Price { iface, price }) => {
                 self.network.handle(cx, N::Price { iface, price }, signals);
             }

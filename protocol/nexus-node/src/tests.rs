@@ -4,8 +4,8 @@ use alloc::vec::Vec;
 use nexus_crypto::{DestinationHash, IdentitySeed, NodeId};
 use nexus_machine::{Config, Cx, Duration, Instant, MemoryBound, Seed, Snapshot, Stream, Ticket, Write};
 use nexus_network::{
-    Access, AppData, DutyCycle, InterfaceId, Limits, Mode, Profile, Reach, Timing, announces, broadcast,
-    forwarding, gossip, keys, links, media,
+    Access, AppData, DutyCycle, InterfaceId, Limits, Mode, Profile, Reach, Role, Timing, announces,
+    broadcast, forwarding, gossip, keys, links, media,
 };
 use nexus_testkit::laws;
 
@@ -96,8 +96,16 @@ fn an_announce_that_is_heard_lets_what_waits_for_it_be_tried_at_once() {
     let [announce] = &two.frames()[..] else { panic!("one announce") };
     let outputs = one.tell(Input::Frame { iface: WIRE, from: None, bytes: announce.clone() });
     assert!(matches!(outputs[..], [Output::Event(Event::Reached { .. }), ..]));
-    let tried = outputs.iter().filter(|output| **output == no_path).count();
-    assert_eq!(tried, 1, "at once; but the way is in clear, and packets go over links");
+    let sent = Output::Event(Event::Attempted { handle: 4, attempt: Attempt::Sent });
+    assert!(outputs.contains(&sent), "at once, in clear: {outputs:?}");
+    // Behind this node's own announce, which the medium took.
+    let left = one.tell(Input::TxReady { iface: WIRE }).into_iter().find_map(|output| match output {
+        Output::Transmit { bytes, .. } => Some(bytes),
+        Output::Sense { .. } | Output::Persist { .. } | Output::Event(_) => None,
+    });
+    let arrived = two.tell(Input::Frame { iface: WIRE, from: None, bytes: left.expect("the packet") });
+    // It is durable before anybody is told.
+    assert!(matches!(arrived[..], [Output::Persist { .. }]), "{arrived:?}");
 }
 
 #[test]
@@ -313,7 +321,7 @@ fn node(n: u8, snapshot: &Snapshot, seed: &Seed) -> Node {
     let limits = Limits {
         links: links::Limits { links: 4, answering: 8, opening: 8, dials: 8, interfaces: 4 },
         broadcast: broadcast::Limits { links: 4, interfaces: 4 },
-        forwarding: forwarding::Limits { duplicates: 64, reverse: 32 },
+        forwarding: forwarding::Limits { duplicates: 64, reverse: 32, circuits: 8 },
         gossip: gossip::Limits { links: 4, items: 16, owed: 8, sent: 8 },
         keys: keys::Limits { keys: 8, links: 4 },
         media: media::Limits { interfaces: 4, frames: 8, bytes: 4_000 },
@@ -350,6 +358,7 @@ fn profile(mode: Mode) -> Profile {
         sub_band: None,
         overhead: 0,
         price: 0,
+        role: Role::Full,
     }
 }
 

@@ -6,7 +6,7 @@ use nexus_machine::{Duration, Seed};
 use nexus_network::lora::Modulation;
 use nexus_network::region::{self, Region, Wish};
 use nexus_network::rnode::Settings;
-use nexus_network::{Access, DutyCycle, InterfaceId, Mode, Profile, Reach, Timing};
+use nexus_network::{Access, DutyCycle, InterfaceId, Mode, Profile, Reach, Role, Timing};
 
 use crate::line::Line;
 use crate::observation::{MediumIndex, NodeIndex};
@@ -249,6 +249,7 @@ pub(crate) fn cable(a: u32, b: u32) -> MediumPlan {
         sub_band: None,
         overhead: 0,
         price: 0,
+        role: Role::Full,
     };
     wired(profile, CABLE_DELAY, vec![NodeIndex(a), NodeIndex(b)])
 }
@@ -265,6 +266,7 @@ pub(crate) fn lan(nodes: impl Iterator<Item = u32>) -> MediumPlan {
         sub_band: None,
         overhead: 0,
         price: 0,
+        role: Role::Full,
     };
     wired(profile, LAN_DELAY, nodes.map(NodeIndex).collect())
 }

@@ -4,7 +4,7 @@ use crate::metadata::{DependencyKind, Metadata, Package};
 use crate::tidy::Finding;
 
 /// The map, from the ground up. A crate may depend on those before it.
-const MAP: [&str; 23] = [
+const MAP: [&str; 24] = [
     "nexus-machine",
     "nexus-crypto",
     "nexus-wire",
@@ -23,6 +23,7 @@ const MAP: [&str; 23] = [
     "nexus-testkit",
     "nexus-selfcheck",
     "nexus-plot",
+    "nexus-stock",
     "nexus-air",
     "nexus-netns",
     "nexus-sim",
@@ -35,7 +36,8 @@ const EXCEPTIONS: [(&str, &str); 1] = [("nexus-cli", "nexus-air")];
 
 /// What any crate's tests may use: the laws, the digests that targets agree on, figures of what was measured, and networks for
 /// processes.
-const TEST_VOCABULARY: [&str; 4] = ["nexus-testkit", "nexus-selfcheck", "nexus-plot", "nexus-netns"];
+const TEST_VOCABULARY: [&str; 5] =
+    ["nexus-testkit", "nexus-selfcheck", "nexus-plot", "nexus-stock", "nexus-netns"];
 
 /// Findings on every arrow that points down, and on crates that are not in the map.
 pub(crate) fn check(metadata: &Metadata) -> Vec<Finding> {

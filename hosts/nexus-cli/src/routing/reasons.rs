@@ -11,10 +11,6 @@ pub(super) fn reason(ways: &Ways, place: usize, book: &AddressBook) -> String {
     let Some(way) = ways.ways.get(place) else { return String::new() };
     match way.standing {
         Standing::Usable | Standing::Stale | Standing::Doubted | Standing::Distrusted => {}
-        Standing::InClear => {
-            return "not usable: it runs in clear, where no packets are sent; it says that the node is there"
-                .to_owned();
-        }
         Standing::Infeasible { said, limit } => return may_lead_back(way, said, limit, book),
         Standing::Outdated => {
             return format!(

@@ -185,8 +185,6 @@ pub enum Standing {
     Doubted,
     /// They may where there is no other: packets and probes that went that way were not proved.
     Distrusted,
-    /// Not: it runs in clear.
-    InClear,
     /// Not: it may lead back here. Its neighbour said `said` where this node said `limit`.
     Infeasible {
         /// The least that the neighbour said.

@@ -26,9 +26,9 @@ fn every_line_that_is_commented_out_can_be_used() {
         .collect();
     let config = parse(&uncommented.join("\n")).unwrap();
     let names: Vec<_> = config.interfaces.iter().map(|interface| interface.name.as_str()).collect();
-    assert_eq!(names, ["udp0", "tcp0", "tcp1", "pipe0", "radio0", "radio1", "serial0"]);
+    assert_eq!(names, ["udp0", "tcp0", "tcp1", "tcp2", "pipe0", "radio0", "radio1", "serial0"]);
     assert_eq!(config.interfaces[0].medium, Interface::default_udp().medium);
-    let faults = config.interfaces[3].decorations.faults.unwrap();
+    let faults = config.interfaces[4].decorations.faults.unwrap();
     assert_eq!((faults.loss, faults.delay), (100, std::time::Duration::from_millis(50)));
     assert_eq!(config.label.as_deref(), Some("kitchen"));
     assert_eq!(config.pcap_opened.as_deref(), Some(Path::new("/etc/opened.pcap")));
@@ -160,6 +160,45 @@ fn a_price_or_a_choice_of_paths_that_cannot_be_is_refused() {
     }
 }
 
+#[test]
+fn an_interface_in_reticulum_mode_may_have_access_codes() {
+    let tcp = "[[tcp]]\nlisten = \"[::]:1\"\nmode = \"reticulum\"\n";
+    let radio = "[[rnode]]\nport = \"/dev/a\"\nmode = \"reticulum\"\n";
+    for (kind, written, bytes) in [
+        (tcp, "access = { network_name = \"mynet\" }", 16),
+        (radio, "access = { passphrase = \"file:net.pass\" }", 8),
+        (tcp, "access = { network_name = \"mynet\", passphrase = \"credential:net\", ifac_bits = 512 }", 64),
+    ] {
+        let interface = parse(&format!("{kind}{written}")).unwrap().interfaces.remove(0);
+        assert_eq!(interface.access.as_ref().unwrap().tag_len.bytes(), bytes, "{written}");
+        assert!(interface.to_string().contains(&format!("access codes of {} bits", 8 * bytes)));
+        let without = parse(kind).unwrap().interfaces.remove(0);
+        assert!(!interface.stays_open_as(&without), "it is opened anew");
+    }
+    let config = parse(&format!("{radio}access = {{ passphrase = \"file:net.pass\" }}")).unwrap();
+    let Some(access) = &config.interfaces[0].access else { panic!("it was written") };
+    assert_eq!(access.passphrase, Some(access::Source::File("/etc/net.pass".into())), "beside the file");
+    for (written, sentence) in [
+        ("access = {}", "/etc/nexus.toml:4: a network has a `network_name`, a `passphrase`, or both"),
+        ("access = { network_name = \"\" }", "/etc/nexus.toml:4: a network's name is not empty"),
+        ("access = { passphrase = \"mypass\" }", "/etc/nexus.toml:4: this is no source of a network's"),
+        (
+            "access = { network_name = \"a\", ifac_bits = 12 }",
+            "/etc/nexus.toml:4: access codes have 8 to 512",
+        ),
+        (
+            "access = { network_name = \"a\", ifac_bits = 520 }",
+            "/etc/nexus.toml:4: access codes have 8 to 512",
+        ),
+    ] {
+        is_refused(&format!("{tcp}{written}"), sentence);
+    }
+    is_refused(
+        "[[udp]]\naccess = { network_name = \"mynet\" }",
+        "/etc/nexus.toml:2: `access` is for interfaces in reticulum mode",
+    );
+}
+
 fn is_refused(text: &str, sentence: &str) {
     let refusal = parse(text).unwrap_err();
     assert!(refusal.starts_with(sentence), "{text:?} → {refusal}");
@@ -204,6 +243,34 @@ fn an_interface_of_any_kind_has_a_price_and_says_that_nobody_is_charged() {
         );
         assert!(!free.to_string().contains("asks"));
         assert!(free.stays_open_as(&dear) && free != dear, "it is changed while it is open");
+    }
+}
+
+#[test]
+fn an_interface_in_reticulum_mode_has_a_role_and_one_of_links_has_none() {
+    for kind in [
+        "[[udp]]\npeers = [\"a:1\"]",
+        "[[tcp]]\nlisten = \"[::]:1\"",
+        "[[tcp]]\nconnect = [\"a:1\"]",
+        "[[pipe]]\ncommand = [\"x\"]",
+        "[[rnode]]\nport = \"/dev/a\"",
+        "[[serial]]\nport = \"/dev/a\"",
+    ] {
+        let parsed = |rest: &str| parse(&format!("{kind}\n{rest}")).map(|mut it| it.interfaces.remove(0));
+        assert_eq!(parsed("mode = \"reticulum\"").unwrap().role, Role::Full, "{kind}");
+        for role in Role::ALL {
+            let text = format!("mode = \"reticulum\"\nrole = {:?}", role.name());
+            assert_eq!(parsed(&text).unwrap().role, role, "{kind}");
+        }
+        let other = parsed("mode = \"reticulum\"\nrole = \"boundary\"").unwrap();
+        let full = parsed("mode = \"reticulum\"").unwrap();
+        assert!(!full.stays_open_as(&other), "another role is another interface: {kind}");
+        assert!(other.to_string().ends_with(", in reticulum mode, as boundary"), "{other}");
+        assert!(
+            parsed("role = \"gateway\"").unwrap_err().contains("`role` is for interfaces in reticulum mode")
+        );
+        let unknown = parsed("mode = \"reticulum\"\nrole = \"hub\"").unwrap_err();
+        assert!(unknown.contains("\"hub\" is no role: say one of \"full\","), "{unknown}");
     }
 }
 

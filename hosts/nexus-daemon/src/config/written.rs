@@ -1,5 +1,6 @@
 //! The file as it is written, and what it means.
 
+mod access;
 mod modems;
 
 use std::collections::BTreeSet;
@@ -9,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use nexus_machine::{Relaying, Traces};
-use nexus_network::{Mode, Policy};
+use nexus_network::{Mode, Policy, Role};
+use nexus_wire::reticulum::ifac::TagLen;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -21,6 +23,7 @@ use crate::passphrase::Source;
 use crate::privacy::Privacy;
 use crate::state_dir::StateDir;
 
+use access::{WrittenAccess, access};
 use modems::{WrittenRnode, WrittenSerial};
 
 /// What is wrong, and where in the text.
@@ -80,6 +83,8 @@ struct WrittenUdp {
     mode: Option<Spanned<String>>,
     bandwidth_bps: Option<u64>,
     price: Option<Spanned<toml::Value>>,
+    role: Option<Spanned<String>>,
+    access: Option<Spanned<WrittenAccess>>,
     listen: Option<Spanned<String>>,
     discovery_v4: Option<bool>,
     discovery_v6: Option<bool>,
@@ -98,6 +103,8 @@ struct WrittenTcp {
     mode: Option<Spanned<String>>,
     bandwidth_bps: Option<u64>,
     price: Option<Spanned<toml::Value>>,
+    role: Option<Spanned<String>>,
+    access: Option<Spanned<WrittenAccess>>,
     listen: Option<Spanned<String>>,
     #[serde(default)]
     connect: Vec<Spanned<String>>,
@@ -114,6 +121,8 @@ struct WrittenPipe {
     mode: Option<Spanned<String>>,
     bandwidth_bps: Option<u64>,
     price: Option<Spanned<toml::Value>>,
+    role: Option<Spanned<String>>,
+    access: Option<Spanned<WrittenAccess>>,
     command: Vec<String>,
     #[serde(default)]
     trace: bool,
@@ -313,6 +322,8 @@ impl WrittenUdp {
             mode,
             bandwidth_bps: self.bandwidth_bps,
             price: price(self.price.as_ref(), mode)?,
+            role: role(self.role.as_ref(), mode)?,
+            access: access(self.access.as_ref(), mode, TagLen::WIDE, base)?,
             medium: Medium::Udp {
                 listen,
                 discovery_v4: discovery(self.discovery_v4),
@@ -348,6 +359,8 @@ fn interfaces_of_tcp(
     }
     let mode = mode(tcp.mode.as_ref())?;
     let price = price(tcp.price.as_ref(), mode)?;
+    let role = role(tcp.role.as_ref(), mode)?;
+    let access = access(tcp.access.as_ref(), mode, TagLen::WIDE, base)?;
     let decorations = decorations(tcp.trace, tcp.pcap.as_deref(), tcp.faults.as_ref(), base)?;
     if let (true, Some(_)) = (media.len() > 1, &decorations.pcap) {
         return Err(Wrong::new(spanned, "a recording is of one interface: give each its own [[tcp]] table"));
@@ -357,6 +370,8 @@ fn interfaces_of_tcp(
         mode,
         bandwidth_bps: tcp.bandwidth_bps,
         price,
+        role,
+        access: access.clone(),
         medium,
         decorations: decorations.clone(),
     };
@@ -374,6 +389,8 @@ impl WrittenPipe {
             mode,
             bandwidth_bps: self.bandwidth_bps,
             price: price(self.price.as_ref(), mode)?,
+            role: role(self.role.as_ref(), mode)?,
+            access: access(self.access.as_ref(), mode, TagLen::NARROW, base)?,
             medium: Medium::Pipe { command: self.command.clone() },
             decorations: decorations(self.trace, self.pcap.as_deref(), self.faults.as_ref(), base)?,
         })
@@ -399,6 +416,22 @@ fn price(written: Option<&Spanned<toml::Value>>, mode: Mode) -> Result<u64, Wron
             Err(Wrong::new(written, "`price` is for interfaces in nexus mode: stock nodes know no prices"))
         }
         (None, _) => Err(Wrong::new(written, "a price is a whole number of µNXS for 1,024 bytes, 0 or more")),
+    }
+}
+
+/// Where an interface stands among stock nodes.
+fn role(written: Option<&Spanned<String>>, mode: Mode) -> Result<Role, Wrong> {
+    let Some(written) = written else { return Ok(Role::Full) };
+    let name = written.get_ref();
+    match (Role::named(name), mode) {
+        (Some(role), Mode::Reticulum) => Ok(role),
+        (Some(_), Mode::Nexus) => {
+            Err(Wrong::new(written, "`role` is for interfaces in reticulum mode: links know no roles"))
+        }
+        (None, _) => {
+            let names = Role::ALL.map(|role| format!("{:?}", role.name())).join(", ");
+            Err(Wrong::new(written, format!("{name:?} is no role: say one of {names}")))
+        }
     }
 }
 

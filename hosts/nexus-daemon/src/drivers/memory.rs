@@ -94,7 +94,7 @@ async fn send(
 
 #[cfg(test)]
 mod tests {
-    use nexus_network::{Access, DutyCycle, Mode, Reach, Timing};
+    use nexus_network::{Access, DutyCycle, Mode, Reach, Role, Timing};
 
     use super::*;
     use crate::rig::Rig;
@@ -132,6 +132,7 @@ mod tests {
             sub_band: None,
             overhead: 0,
             price: 0,
+            role: Role::Full,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use nexus_network::{Access, DutyCycle, Mode, Profile, Reach, Timing};
+use nexus_network::{Access, DutyCycle, Mode, Profile, Reach, Role, Timing};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::sync::mpsc;
@@ -50,6 +50,7 @@ impl Pipe {
             sub_band: None,
             overhead: stream::framing_overhead(stream::Framing::Hdlc),
             price: 0,
+            role: Role::Full,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use nexus_machine::{Cx, Instant as Moment, Machine as _};
 use nexus_network::rnode::{self, Condition, Effect, Input, Settings};
-use nexus_network::{Access, Channel, DutyCycle, Mode, Profile, Reach, Timing, lora};
+use nexus_network::{Access, Channel, DutyCycle, Mode, Profile, Reach, Role, Timing, lora};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 use tokio::time::{Duration, Instant};
@@ -62,6 +62,7 @@ impl Rnode {
             sub_band: None,
             overhead: 0,
             price: 0,
+            role: Role::Full,
         })
     }
 }

@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use nexus_network::{Access, DutyCycle, Mode, Profile, Reach, Timing};
+use nexus_network::{Access, DutyCycle, Mode, Profile, Reach, Role, Timing};
 
 pub use super::backoff::Settings as Backoff;
 pub use super::port::Place;
@@ -54,6 +54,7 @@ impl Serial {
             sub_band: None,
             overhead: stream::framing_overhead(self.framing),
             price: 0,
+            role: Role::Full,
         }
     }
 

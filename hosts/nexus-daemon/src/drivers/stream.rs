@@ -1,5 +1,7 @@
 //! Frames over a stream of bytes. Source: spec/reticulum.md#framing.
 
+mod spout;
+
 use std::io;
 
 use nexus_wire::reticulum::{DroppedFrames, hdlc, kiss};
@@ -9,8 +11,10 @@ use tokio::time::{Duration, Instant};
 
 use crate::driver::{HostGone, News, Outgoing, Port};
 
+pub(super) use spout::{Drain, spout};
+
 /// How much is read at once, in bytes.
-const READ: usize = 16 * 1_024;
+const READ: usize = 64 * 1_024;
 /// A peer that takes nothing for so long is gone.
 const STALLED: Duration = Duration::from_mins(1);
 
@@ -81,6 +85,22 @@ pub(super) async fn carry_shaped(
     tokio::select! {
         why = receive(reader, port, shape) => why,
         why = send(writer, outgoing, port, shape) => why,
+    }
+}
+
+/// The same where frames gather until the stream takes them.
+pub(super) async fn carry_gathered(
+    reader: impl AsyncRead + Unpin,
+    writer: impl AsyncWrite + Unpin,
+    outgoing: &mut Drain,
+    port: &Port,
+    frame_size: u16,
+    patience: Patience,
+) -> Result<String, HostGone> {
+    let shape = Shape { framing: Framing::Hdlc, frame_size, patience, pace_bps: None };
+    tokio::select! {
+        why = receive(reader, port, shape) => why,
+        why = outgoing.pour(writer, port) => why,
     }
 }
 
@@ -216,7 +236,7 @@ pub(super) async fn until(deadline: Option<Instant>) {
 
 #[cfg(test)]
 mod tests {
-    use nexus_network::{Access, DutyCycle, Mode, Profile, Reach, Timing};
+    use nexus_network::{Access, DutyCycle, Mode, Profile, Reach, Role, Timing};
     use tokio::io::AsyncWriteExt as _;
 
     use super::*;
@@ -278,6 +298,7 @@ mod tests {
                     sub_band: None,
                     overhead: 0,
                     price: 0,
+                    role: Role::Full,
                 };
                 let opening = Opening {
                     name: "duplex".into(),

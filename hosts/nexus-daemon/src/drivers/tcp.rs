@@ -7,7 +7,7 @@ mod tests;
 
 use std::net::SocketAddr;
 
-use nexus_network::{Access, DutyCycle, Mode, Profile, Reach, Timing};
+use nexus_network::{Access, DutyCycle, Mode, Profile, Reach, Role, Timing};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio::time::Duration;
@@ -18,8 +18,10 @@ use super::stream::{Framing, framing_overhead};
 pub use connect::Connect;
 pub use listen::Listen;
 
-/// The longest frame, in bytes.
+/// The longest frame between NEXUS nodes, in bytes.
 pub const FRAME_SIZE: u16 = 1_064;
+/// The longest frame in reticulum mode: the packets that all stock nodes take, and the longest access code.
+pub const RETICULUM_FRAME_SIZE: u16 = 8_192 + 64;
 /// What is said of a path until it is measured, in bits per second.
 pub const NOMINAL_BPS: u64 = 10_000_000;
 
@@ -46,6 +48,14 @@ impl Speech {
         Self { mode, bandwidth_bps: NOMINAL_BPS, patience }
     }
 
+    /// The longest frame, in bytes.
+    const fn frame_size(self) -> u16 {
+        match self.mode {
+            Mode::Nexus => FRAME_SIZE,
+            Mode::Reticulum => RETICULUM_FRAME_SIZE,
+        }
+    }
+
     /// What the core is told of a connection with a peer; the longer version of IP if its address is not known yet.
     const fn profile(self, peer: Option<SocketAddr>) -> Profile {
         Profile {
@@ -53,12 +63,13 @@ impl Speech {
             reach: Reach::PointToPoint,
             access: Access::Direct,
             bandwidth_bps: self.bandwidth_bps,
-            frame_size: FRAME_SIZE,
+            frame_size: self.frame_size(),
             timing: Timing::Rate,
             duty: DutyCycle::UNLIMITED,
             sub_band: None,
             overhead: overhead(peer),
             price: 0,
+            role: Role::Full,
         }
     }
 }

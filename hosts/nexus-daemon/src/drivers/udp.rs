@@ -12,7 +12,7 @@ use std::io;
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::sync::{Arc, Weak};
 
-use nexus_network::{Access, DutyCycle, Endpoint, Mode, Profile, Reach, Timing};
+use nexus_network::{Access, DutyCycle, Endpoint, Mode, Profile, Reach, Role, Timing};
 use socket2::Socket;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
@@ -48,6 +48,7 @@ const fn profile(mode: Mode, reach: Reach, family: Family, bandwidth_bps: u64) -
         sub_band: None,
         overhead: family.overhead(),
         price: 0,
+        role: Role::Full,
     }
 }
 

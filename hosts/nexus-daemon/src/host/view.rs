@@ -2,13 +2,15 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use nexus_crypto::{DestinationHash, NodeId};
 use nexus_machine::Instant;
-use nexus_network::{Endpoint, InterfaceId, Tapping};
+use nexus_network::{Endpoint, InterfaceId, Role, Tapping};
 use nexus_node::{Command, Input, Node};
 use nexus_wire::pcapng::{self, LinkType};
+use nexus_wire::reticulum::Ifac;
 
 use super::interfaces::InterfaceStatus;
 use super::{Host, OpenMedium, is_of};
@@ -129,6 +131,16 @@ impl<'h> HostView<'h> {
         }
     }
 
+    /// What is opened as this medium from here on stands among stock nodes so.
+    pub fn set_role(&mut self, medium: &str, role: Role) {
+        self.host.roles.insert(medium.to_owned(), role);
+    }
+
+    /// Frames on the interfaces of a medium in reticulum mode have these access codes. To be said before it is opened.
+    pub fn set_access_codes(&mut self, medium: &str, codes: Ifac) {
+        self.host.codes.insert(medium.to_owned(), Arc::new(codes));
+    }
+
     /// Takes a destination to which the chosen way is, or may be, another than when it was taken last.
     pub fn take_rerouted(&mut self) -> Option<DestinationHash> {
         self.host.node.take_rerouted()
@@ -137,6 +149,7 @@ impl<'h> HostView<'h> {
     /// Takes a medium out, to be closed: [`HostHandle::close`](super::HostHandle::close) does both.
     pub fn detach(&mut self, name: &str) -> Option<Running> {
         self.host.prices.remove(name);
+        self.host.codes.remove(name);
         self.host.media.remove(name).map(|medium| medium.running)
     }
 

@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use super::{Service, media, sight};
 use crate::api::{Code, Done, Reloaded};
 use crate::backup;
+use crate::config::access::Access;
 use crate::config::{Config, Interface, Medium, Peer};
 use crate::control::Replier;
 use crate::driver::HostGone;
@@ -158,9 +159,15 @@ impl Service {
     async fn open(&self, interface: &Interface) -> Result<(), String> {
         let medium = media::medium(interface).map_err(|cause| cause.to_string())?;
         let (name, decorations) = (interface.name.clone(), interface.decorations.clone());
-        let price = interface.price;
+        let (price, role) = (interface.price, interface.role);
+        let codes =
+            interface.access.as_ref().map(Access::codes).transpose().map_err(|cause| cause.to_string())?;
         let opened = self.ask(move |view| {
             view.set_price(&name, price);
+            view.set_role(&name, role);
+            if let Some(codes) = codes {
+                view.set_access_codes(&name, codes);
+            }
             view.open(&name, medium.as_ref(), &decorations)
         });
         let opened = opened.await?;

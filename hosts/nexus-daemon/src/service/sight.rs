@@ -141,7 +141,7 @@ pub(crate) fn refusals(view: &HostView<'_>) -> BTreeMap<String, u64> {
     let network = view.node().network();
     let announces = network.announces().refusals();
     let requests = network.announces().path_requests();
-    let drops = network.forwarding().drops();
+    let (drops, access) = (network.forwarding().drops(), network.access().refusals());
     let messages = view.node().secure().correspondence().refusals();
     let links = network.links().refusals().by_name().filter(|(_, count)| *count > 0);
     let broadcasts = network.broadcast().refusals().by_name().filter(|(_, count)| *count > 0);
@@ -157,19 +157,33 @@ pub(crate) fn refusals(view: &HostView<'_>) -> BTreeMap<String, u64> {
         ("announce_too_long", announces.too_long),
         ("announce_crowded", announces.crowded),
         ("announce_hasty", announces.hasty),
+        ("announce_held", announces.held),
+        ("announce_flooded", announces.flooded),
+        ("announce_too_often", announces.too_often),
+        ("announce_unsaid", announces.unsaid),
+        ("announce_echo", announces.echoes),
+        ("announce_far", announces.far),
         ("request_refused", requests.refused),
         ("request_repeated", requests.repeated),
         ("answer_unasked", requests.unasked),
+        ("access_missing", access.missing),
+        ("access_wrong", access.wrong),
+        ("access_unexpected", access.unexpected),
         ("packet_malformed", drops.malformed),
         ("packet_hop_limit", drops.hop_limit),
         ("packet_duplicate", drops.duplicate),
         ("packet_not_for_us", drops.not_for_us),
         ("packet_leaf", drops.leaf),
         ("packet_no_path", drops.no_path),
-        ("packet_in_clear", drops.in_clear),
         ("packet_loop", drops.loops),
-        ("packet_link_table", drops.link_table),
+        ("packet_other_relay", drops.other_relay),
+        ("packet_link_local", drops.link_local),
+        ("packet_no_circuit", drops.no_circuit),
+        ("packet_off_circuit", drops.off_circuit),
+        ("packet_unproved", drops.unproved),
+        ("packet_bad_proof", drops.bad_proof),
         ("packet_no_reverse", drops.no_reverse),
+        ("circuit_unanswered", drops.unanswered),
         ("message_malformed", messages.malformed),
         ("message_unopened", messages.unopened),
         ("message_unprotected", messages.unprotected),

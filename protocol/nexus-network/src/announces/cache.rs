@@ -52,6 +52,11 @@ impl Cache {
         self.packets.get(destination).map(Vec::as_slice)
     }
 
+    /// The announce of `destination`.
+    pub(super) fn get(&self, destination: &DestinationHash) -> Option<&[u8]> {
+        self.packets.get(destination).map(Vec::as_slice)
+    }
+
     pub(super) fn holds(&self, destination: &DestinationHash) -> bool {
         self.packets.contains(destination)
     }

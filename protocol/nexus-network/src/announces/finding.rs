@@ -136,7 +136,7 @@ pub(super) struct Finding {
     searches: BTreeMap<DestinationHash, Search>,
     resting: BoundedMap<DestinationHash, Rest>,
     taken: Bucket,
-    counts: PathRequests,
+    pub(super) counts: PathRequests,
     /// How many requests are remembered.
     capacity: usize,
 }

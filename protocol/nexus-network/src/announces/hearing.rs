@@ -1,10 +1,12 @@
 //! Hearing: the cheap half first, then the signature, then belief.
 
+use nexus_crypto::DestinationHash;
 use nexus_machine::{Cx, Relaying, Sink};
-use nexus_wire::nexus::path_cost::{CompactPathCost, Generation, HopCount};
+use nexus_wire::nexus::path_cost::{CompactPathCost, Generation};
 use nexus_wire::reticulum::packet::HEADER_1_LEN;
-use nexus_wire::reticulum::{Announce, Hops, Packet, PacketType};
+use nexus_wire::reticulum::{Announce, DestinationType, Hops, Packet, PacketType};
 
+use super::clear::{ClearHop, Noted};
 use super::costs::record_beside;
 use super::known::{HeardAs, Judgement, Neighbour, PathState, Via, print_of};
 use super::passing::{Audience, Promise, take_promise};
@@ -55,10 +57,51 @@ impl Announces {
             return count(&mut self.refusals.closed);
         }
         let Ok(packet) = Packet::decode(bytes) else { return count(&mut self.refusals.malformed) };
-        let via = Via::Clear { iface, transport: packet.transport };
-        // Nobody charges for a stock segment; its relays count as hops.
-        let cost = CompactPathCost { hops: HopCount(packet.hops.get()), ..CompactPathCost::ORIGIN };
-        self.take(cx, packet, via, cost, out);
+        match (packet.packet_type, packet.destination_type, packet.destination) {
+            (PacketType::Announce, ..) => self.announced_in_clear(cx, iface, &packet, bytes, out),
+            (PacketType::Data, DestinationType::Plain, DestinationHash::PATH_REQUEST) => {
+                self.requested_in_clear(cx, iface, &packet, out);
+            }
+            (PacketType::Data, DestinationType::Plain, DestinationHash::TUNNEL_SYNTHESIZE) => {
+                self.tunnel_heard(cx, iface, &packet, out);
+            }
+            (PacketType::Data | PacketType::LinkRequest | PacketType::Proof, ..) => {
+                count(&mut self.refusals.malformed);
+            }
+        }
+        self.set_memory_timer(cx.now);
+    }
+
+    fn announced_in_clear(
+        &mut self,
+        cx: Cx,
+        iface: InterfaceId,
+        packet: &Packet<'_>,
+        bytes: &[u8],
+        out: &mut impl Sink<Effect>,
+    ) {
+        if packet.transport == Some(self.own.transport()) {
+            return count(&mut self.refusals.echoes);
+        }
+        let destination = packet.destination;
+        let is_expected = destination == self.own.destination()
+            || self.known.get(&destination).is_some()
+            || self.is_wanted(destination, cx.now);
+        if is_expected || self.lets_in(cx.now, iface, packet, bytes) {
+            self.take_in_clear(cx, iface, *packet, out);
+        }
+    }
+
+    /// Takes an announce that was heard in clear, and let in.
+    pub(super) fn take_in_clear(
+        &mut self,
+        cx: Cx,
+        iface: InterfaceId,
+        packet: Packet<'_>,
+        out: &mut impl Sink<Effect>,
+    ) {
+        let Some(cost) = self.interfaces.get(&iface).map(|medium| medium.cost_of(&packet)) else { return };
+        self.take(cx, packet, Via::Clear { iface, transport: packet.transport }, cost, out);
     }
 
     pub(super) fn heard_on_link(
@@ -121,7 +164,7 @@ impl Announces {
             Judgement::Surpassed => self.surpassed(cx, heard, out),
             Judgement::Newer => self.believe(cx, heard, audience(packet, Audience::Everybody), out),
             Judgement::Restores => self.believe(cx, heard, audience(packet, Audience::Links), out),
-            Judgement::Forgotten if self.finding.is_wanted(announce.destination) => {
+            Judgement::Forgotten if self.is_wanted(announce.destination, cx.now) => {
                 self.believe(cx, heard, Audience::Askers, out);
             }
             Judgement::Forgotten => count(&mut self.refusals.stale),
@@ -150,8 +193,10 @@ impl Announces {
             self.cache.forget(&forgotten);
             self.routes.forget(&forgotten);
             self.note_rerouted(forgotten);
+            self.note_for_disk(forgotten, Noted::Gone);
             self.deadlines.cancel(Timer::Settle(forgotten));
         }
+        let _new_emission: bool = self.is_first(heard);
         self.candidate(cx, &heard.said(), heard.next_hop(), out);
         self.acknowledge_heard(cx, heard);
         self.admit_pending(cx, destination, random_hash, out);
@@ -201,14 +246,26 @@ impl Announces {
             self.speech.sign(destination, heard.announce.claim.random_hash.emitted_at(), link);
         }
         if destination != self.own.destination() {
-            if self.finding.is_wanted(destination) && cx.config.relaying == Relaying::On {
+            if self.is_wanted(destination, cx.now) && cx.config.relaying == Relaying::On {
                 // The announce itself was not kept, and somebody asks for it.
                 self.keep_if_missing(&heard.packet, heard.hops);
             }
-            self.candidate(cx, &heard.said(), heard.next_hop(), out);
+            if let Via::Clear { transport, .. } = heard.via {
+                self.heard_others_say(&destination, heard.packet.hops, transport);
+            }
+            if self.is_first(heard) {
+                self.candidate(cx, &heard.said(), heard.next_hop(), out);
+            }
             self.acknowledge_heard(cx, heard);
             self.pass_on_what_was_an_answer(cx, heard);
         }
+    }
+
+    /// Whether it is the copy of its emission that counts: of those in clear the first on each interface, of those over links each.
+    fn is_first(&mut self, heard: &Heard<'_>) -> bool {
+        let Via::Clear { iface, transport } = heard.via else { return true };
+        let (random_hash, hops) = (heard.announce.claim.random_hash, heard.hops);
+        self.is_first_in_clear(heard.announce.destination, iface, ClearHop { random_hash, transport, hops })
     }
 
     /// An answer is not acknowledged: it is for whoever asked, and what everybody is to hear of it is still to come.

@@ -9,9 +9,10 @@ use nexus_wire::nexus::cost::Standing;
 use nexus_wire::nexus::path_cost::{CompactPathCost, Generation};
 use nexus_wire::reticulum::{Announce, Hops, RandomHash};
 
+use super::clear::Shown;
 use crate::interface::InterfaceId;
 use crate::links::LinkId;
-use crate::routes::{Distance, NextHop, Stage};
+use crate::routes::{Bounds, Distance, NextHop, SaidInClear, Stage};
 
 /// How a neighbour is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +83,18 @@ pub struct Known {
     /// What this node said last.
     pub(super) told: Option<Told>,
     pub(super) heard_as: HeardAs,
+    /// What stock neighbours were told last.
+    pub(super) shown: Option<Shown>,
+}
+
+impl Known {
+    /// All that this node said, which a path has to surpass.
+    pub(super) fn bounds(&self) -> Bounds {
+        let in_clear = self
+            .shown
+            .map(|shown| SaidInClear { emitted_at: shown.random_hash.emitted_at(), hops: shown.least.get() });
+        Bounds { over_links: self.distance, in_clear }
+    }
 }
 
 /// How an emission came.
@@ -190,6 +203,7 @@ pub(super) struct KnownDestinations {
 struct Remnant {
     emitted_at: u64,
     distance: Option<Distance>,
+    shown: Option<Shown>,
 }
 
 /// For each destination that is known, so many that were forgotten are remembered.
@@ -235,6 +249,8 @@ impl KnownDestinations {
         let remnant = self.forgotten.remove(&announce.destination);
         let remembered = remnant.and_then(|remnant| remnant.distance);
         let (distance, told) = before.map_or((remembered, None), |known| (known.distance, known.told));
+        let forgotten = remnant.and_then(|remnant| remnant.shown);
+        let shown = before.map_or(forgotten, |known| known.shown);
         let emitted_at = announce.claim.random_hash.emitted_at();
         // What was passed on before it was forgotten is not passed on again.
         let was_announced = remnant.is_some_and(|remnant| remnant.emitted_at == emitted_at);
@@ -250,6 +266,7 @@ impl KnownDestinations {
             distance,
             told,
             heard_as,
+            shown,
         };
         let place = place(announce.destination, &known);
         let displaced = match self.entries.insert(announce.destination, known) {
@@ -261,7 +278,8 @@ impl KnownDestinations {
             Inserted::Evicted(destination, old) => {
                 self.evicted = self.evicted.saturating_add(1);
                 self.order.remove(&self::place(destination, &old));
-                let remnant = Remnant { emitted_at: old.emitted_at, distance: old.distance };
+                let remnant =
+                    Remnant { emitted_at: old.emitted_at, distance: old.distance, shown: old.shown };
                 // The one forgotten longest ago goes for good.
                 let _gone: Inserted<_, _> = self.forgotten.insert(destination, remnant);
                 Some(destination)

@@ -43,4 +43,16 @@ pub struct Refusals {
     pub hasty: u64,
     /// Links of which nothing is said or heard: there are too many.
     pub links: u64,
+    /// Heard in clear, and held for later: too many came of whom nobody knew.
+    pub held: u64,
+    /// The same, and there was no room to hold them.
+    pub flooded: u64,
+    /// Not passed on in clear: their destinations announce too often.
+    pub too_often: u64,
+    /// Not said on an interface in clear: too much waited there, or it waited too long.
+    pub unsaid: u64,
+    /// This node's own words, heard in clear.
+    pub echoes: u64,
+    /// Path requests and tunnels in clear that somebody passed on: they are for those in range.
+    pub far: u64,
 }

@@ -82,6 +82,8 @@ pub(super) struct OwnAnnounce {
     renewed_at: Option<Instant>,
     /// At most one emission waits for its write.
     gate: Gate<Emission>,
+    /// The number of the last write.
+    last_write: u64,
 }
 
 impl OwnAnnounce {
@@ -105,6 +107,7 @@ impl OwnAnnounce {
             generation: Generation::FIRST,
             renewed_at: None,
             gate: Gate::new(1),
+            last_write: 0,
         }
     }
 
@@ -160,8 +163,14 @@ impl OwnAnnounce {
         }
         let emission = self.sign(ratchet, RandomHash::new(random.bytes(), emitted_at), motive)?;
         let number = self.gate.hold(emission).ok()?;
+        self.last_write = number;
         self.last = emitted_at;
         Some((number, Write::set(EMISSIONS, self.destination.as_bytes(), emitted_at.to_le_bytes().to_vec())))
+    }
+
+    /// The number of the last write that an emission waits for, or waited: what is written on no account of an emission repeats it.
+    pub(super) const fn last_write(&self) -> u64 {
+        self.last_write
     }
 
     /// Lets out what waited for the write `through`.

@@ -17,8 +17,7 @@ use super::budget::Purpose;
 use super::costs::{Outlet, Telling};
 use super::known::{Neighbour, Told, Via};
 use super::speaking::{Introduced, Leave, TELL_OVERHEAD};
-use super::{Announces, Effect, Timer, count, frame};
-use crate::interface::Reach;
+use super::{Announces, Effect, Timer, count};
 use crate::links::LinkId;
 
 /// In clear and on slow links an announce is passed on after a random wait of up to this, so that neighbours do not all
@@ -88,6 +87,9 @@ impl Announces {
         self.cache.keep(destination, packet.clone());
         if to == Audience::Askers {
             return;
+        }
+        if to == Audience::Everybody {
+            self.rebroadcast_later(cx.now, destination, announce.claim.random_hash);
         }
         self.speak_later(cx.now, destination, hops.get(), packet.len());
         let peer = via.link().and_then(|link| self.links.get(link)).map(|neighbouring| neighbouring.peer);
@@ -172,17 +174,6 @@ impl Announces {
             self.owe_one(now, relay.from.link(), &destination);
         }
         self.repeat_later(now, destination, 0);
-        if relay.to == Audience::Links {
-            return;
-        }
-        let bytes = in_clear(&relay.packet, self.own.transport());
-        for (iface, medium) in &self.interfaces {
-            let back = matches!(relay.from, Via::Clear { iface: from, .. } if from == *iface);
-            if back && medium.reach == Reach::PointToPoint {
-                continue;
-            }
-            out.push(Effect::Send(frame(*iface, destination, &bytes)));
-        }
     }
 
     /// Tells `link` of the next destination that was known when it came up, and not through its own peer.
@@ -360,7 +351,7 @@ fn on_link(packet: &Packet<'_>) -> Vec<u8> {
 }
 
 /// A packet as links carry it, as it is spoken in clear by the relay `transport`.
-fn in_clear(on_link: &[u8], transport: IdentityHash) -> Vec<u8> {
+pub(super) fn in_clear(on_link: &[u8], transport: IdentityHash) -> Vec<u8> {
     let mut bytes = vec![0; HEADROOM.saturating_add(on_link.len())];
     bytes.get_mut(HEADROOM..).unwrap_or_default().copy_from_slice(on_link);
     PacketMut::restore_transport(&mut bytes, transport).expect("it was made by leaving the transport id out");

@@ -4,16 +4,18 @@
 
 use alloc::collections::BTreeMap;
 
-use nexus_crypto::DestinationHash;
+use nexus_crypto::{DestinationHash, IdentityHash};
 use nexus_machine::{Cx, Duration, Instant, Sink};
 use nexus_wire::nexus::cost::Standing;
 use nexus_wire::nexus::path_cost::{CompactPathCost, CostCode, Draw, Generation, Hop};
-use nexus_wire::reticulum::RandomHash;
+use nexus_wire::reticulum::{Hops, RandomHash};
 
+use super::clear::{ClearHop, Noted};
 use super::doubting::is_suspect;
-use super::known::{Path, PathState, Told, Via};
+use super::known::{Known, Path, PathState, Told, Via};
 use super::neighbours::Neighbours;
 use super::{Announces, Effect, LINK_REFRESH, Medium, REFRESH, Timer};
+use crate::forwarding::Hop as PacketHop;
 use crate::interface::InterfaceId;
 use crate::links::{LinkId, Trust};
 use crate::routes::{
@@ -47,6 +49,10 @@ pub struct Step {
     pub stage: Stage,
     /// On which path.
     pub path: PathName,
+    /// The transport id of the next hop, where it is a relay in clear.
+    pub transport: Option<IdentityHash>,
+    /// How many hops the destination is said to be away, this one included.
+    pub hops: u8,
 }
 
 /// What a neighbour says of a verified emission.
@@ -83,7 +89,7 @@ impl Announces {
         let (links, interfaces) = (&self.links, &self.interfaces);
         let approach_of = |next_hop| approach_of(links, interfaces, next_hop);
         let (path, best) = self.routes.best_named(destination, policy, except, approach_of)?;
-        let (next_hop, stage) = (best.next_hop(), best.stage());
+        let (next_hop, stage, hops) = (best.next_hop(), best.stage(), best.said().hops.next().0);
         if best.is_doubted() {
             // It goes where it may arrive, there being nothing better; whoever sent it here knows better perhaps.
             self.tell_if_withdrawn(now, except, destination);
@@ -91,7 +97,48 @@ impl Announces {
         if let Some(entry) = self.routes.named(path) {
             entry.use_at(seconds(now));
         }
-        Some(Step { next_hop, stage, path })
+        let transport = self.transport(destination, next_hop, stage);
+        Some(Step { next_hop, stage, path, transport, hops })
+    }
+
+    /// The same for a packet that came in clear: it goes by the path that stock neighbours were told, as long as that is usable. Circuits
+    /// count the hops of every packet.
+    pub fn next_hop_in_clear(
+        &mut self,
+        now: Instant,
+        destination: &DestinationHash,
+        policy: PathPolicy,
+    ) -> Option<Step> {
+        let Some(shown) = self.shown_path(destination) else {
+            return self.next_hop(now, destination, policy, None);
+        };
+        let path = self.routes.name(destination, shown.over);
+        let entry = self.routes.named(path)?;
+        entry.use_at(seconds(now));
+        let (stage, hops) = (entry.stage(), entry.said().hops.next().0);
+        let transport = self.transport(destination, shown.over, stage);
+        Some(Step { next_hop: shown.over, stage, path, transport, hops })
+    }
+
+    /// The relay in clear that is to carry a packet on, if one is.
+    fn transport(
+        &self,
+        destination: &DestinationHash,
+        next_hop: NextHop,
+        stage: Stage,
+    ) -> Option<IdentityHash> {
+        match (next_hop, stage) {
+            (NextHop::Link { .. }, _) | (NextHop::Clear(_), Stage::Last) => None,
+            (NextHop::Clear(iface), Stage::Relay) => self.clear.hop(destination, iface)?.transport,
+        }
+    }
+
+    /// How many hops away a destination is shown to be where its announce is passed on in clear: what stock nodes hold its links to.
+    #[must_use]
+    pub fn shown_in_clear(&self, destination: &DestinationHash) -> Option<Hops> {
+        let known = self.known.get(destination)?;
+        let shown = known.shown.filter(|shown| shown.random_hash == known.random_hash);
+        Some(shown.map_or(known.neighbour.hops, |shown| shown.hops))
     }
 
     /// A packet of which a proof is to be expected takes a path.
@@ -99,9 +146,10 @@ impl Announces {
         self.credit(now, path, RoutingEntry::sent);
     }
 
-    /// The proof of a packet that took a path came back over `link`.
-    pub fn proved(&mut self, now: Instant, path: PathName, link: LinkId) {
-        let is_its_own = self.routes.named(path).is_some_and(|entry| entry.next_hop().link() == Some(link));
+    /// The proof of a packet that took a path came back by `hop`.
+    pub fn proved(&mut self, now: Instant, path: PathName, hop: PacketHop) {
+        let is_its_own =
+            self.routes.named(path).is_some_and(|entry| PacketHop::from(entry.next_hop()) == hop);
         if is_its_own {
             self.credit(now, path, RoutingEntry::proved);
         }
@@ -149,11 +197,7 @@ impl Announces {
         match next_hop {
             NextHop::Link { iface, link } => Via::Link { link, iface },
             NextHop::Clear(iface) => {
-                let heard = self.known.get(destination).map(|known| known.neighbour.via);
-                let transport = heard.and_then(|via| match via {
-                    Via::Clear { transport, .. } => transport,
-                    Via::Link { .. } => None,
-                });
+                let transport = self.clear.hop(destination, iface).and_then(|hop| hop.transport);
                 Via::Clear { iface, transport }
             }
         }
@@ -207,12 +251,12 @@ impl Announces {
         if offered == announced { self.quote(now, destination) } else { None }
     }
 
-    fn assess(&mut self, now: Instant, destination: &DestinationHash, stance: Stance) -> Habit {
-        let distance = self.known.get(destination).and_then(|known| known.distance);
+    pub(super) fn assess(&mut self, now: Instant, destination: &DestinationHash, stance: Stance) -> Habit {
+        let bounds = self.known.get(destination).map(Known::bounds).unwrap_or_default();
         let (links, interfaces) = (&self.links, &self.interfaces);
         let approach_of = |next_hop| approach_of(links, interfaces, next_hop);
         let before = self.routes.winner(destination);
-        let habit = self.routes.assess(destination, distance, seconds(now), stance, approach_of);
+        let habit = self.routes.assess(destination, &bounds, seconds(now), stance, approach_of);
         // What was the winner may be gone already where a path was lost.
         if stance == Stance::Open || self.routes.winner(destination) != before {
             self.note_rerouted(*destination);
@@ -230,15 +274,17 @@ impl Announces {
             return;
         }
         let Some(known) = self.known.get(&destination) else { return };
-        let peer = next_hop.link().and_then(|link| self.links.get(link)).map(|other| other.peer);
-        let stage = if peer == Some(known.public.hash()) { Stage::Last } else { Stage::Relay };
+        let is_last = match next_hop {
+            NextHop::Link { link, .. } => {
+                self.links.get(link).is_some_and(|other| other.peer == known.public.hash())
+            }
+            NextHop::Clear(iface) => self.clear.hop(&destination, iface).is_some_and(ClearHop::is_last),
+        };
+        let stage = if is_last { Stage::Last } else { Stage::Relay };
         let total = self.rounded(cost, &hop, destination, random_hash, generation);
         let claim = Claim { destination, random_hash, generation, said: cost, next_hop, cost: total, stage };
-        let life = match next_hop {
-            NextHop::Link { .. } => LINK_REFRESH,
-            NextHop::Clear(_) => REFRESH,
-        };
-        let life_s = seconds(Instant::BOOT.after(life.times(INTERVALS)));
+        let life = self.life(next_hop);
+        let life_s = seconds(Instant::BOOT.after(life));
         match self.routes.put(&claim, seconds(cx.now), life_s) {
             Put::Held => {}
             Put::Evicted(other) => self.reconsider(cx, &other, Stance::Open, out),
@@ -250,6 +296,14 @@ impl Announces {
         }
         let stance = if before == Some(edition) { Stance::Steady } else { Stance::Open };
         self.reconsider(cx, &destination, stance, out);
+    }
+
+    /// For how long a path is fresh.
+    fn life(&self, next_hop: NextHop) -> Duration {
+        match next_hop {
+            NextHop::Link { .. } => LINK_REFRESH.times(INTERVALS),
+            NextHop::Clear(iface) => self.interfaces.get(&iface).map_or(REFRESH, Medium::path_life),
+        }
     }
 
     /// What is said, with the hop added and rounded: once for each candidate, not for each packet.
@@ -289,6 +343,7 @@ impl Announces {
     ) {
         let habit = self.assess(cx.now, destination, stance);
         self.tell_what_moved(cx, destination, QUARTER);
+        self.hasten(cx.now, destination);
         if habit == Habit::Kept || self.has_moved(destination, SIXTEENTH) {
             self.settle_later(cx.now, destination);
         }
@@ -324,6 +379,13 @@ impl Announces {
                 let told = told.cost.cumulative_cost;
                 is_dearer(told, cost, part) || is_dearer(cost, told, part)
             })
+    }
+
+    /// What the path costs that is offered to others.
+    pub(super) fn offered_cost(&self, destination: &DestinationHash) -> Option<CompactPathCost> {
+        let offer = self.routes.offer(destination)?;
+        let hop = hop_of(&self.links, &self.interfaces, offer.next_hop())?;
+        Some(offer.total(&hop))
     }
 
     /// Tells those who have to know what is lost, back, of a newer generation, or costs other than was told by more than a part of it.
@@ -380,16 +442,23 @@ impl Announces {
     pub(super) fn sweep(&mut self, cx: Cx, out: &mut impl Sink<Effect>) {
         let now_s = seconds(cx.now);
         let part = (self.routes.len() / SWEEP_PART).max(SWEEP_MIN);
-        let is_over = |entry: &RoutingEntry| {
-            let grace = match entry.next_hop() {
-                NextHop::Link { .. } => LINK_REFRESH,
-                NextHop::Clear(_) => REFRESH,
-            };
-            entry.is_stale(now_s.saturating_sub(seconds(Instant::BOOT.after(grace))))
+        let interfaces = &self.interfaces;
+        let is_over = |entry: &RoutingEntry| match entry.next_hop() {
+            NextHop::Link { .. } => {
+                entry.is_stale(now_s.saturating_sub(seconds(Instant::BOOT.after(LINK_REFRESH))))
+            }
+            // Use makes it last longer.
+            NextHop::Clear(iface) => {
+                let life = interfaces.get(&iface).map_or(REFRESH, Medium::path_life);
+                entry.is_stale(now_s)
+                    && entry.used() < now_s.saturating_sub(seconds(Instant::BOOT.after(life)))
+            }
         };
         for destination in self.routes.sweep(part, is_over) {
+            self.note_for_disk(destination, Noted::Gone);
             self.reconsider(cx, &destination, Stance::Open, out);
         }
+        self.set_memory_timer(cx.now);
         if !self.routes.is_empty() {
             self.deadlines.set(Timer::Sweep, cx.now.after(SWEEP));
         }

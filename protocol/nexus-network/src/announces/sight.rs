@@ -77,9 +77,9 @@ impl<'n> Routing<'n> {
     #[must_use]
     pub fn candidates(&self, destination: &DestinationHash) -> Vec<Candidate> {
         let Announces { routes, known, links, interfaces, .. } = self.announces;
-        let distance = known.get(destination).and_then(|known| known.distance);
+        let bounds = known.get(destination).map(Known::bounds).unwrap_or_default();
         let approach_of = |next_hop| approach_of(links, interfaces, next_hop);
-        let seen = routes.seen(destination, distance, seconds(self.now), approach_of);
+        let seen = routes.seen(destination, &bounds, seconds(self.now), approach_of);
         seen.iter().map(|seen| self.candidate(seen)).collect()
     }
 
@@ -114,7 +114,7 @@ impl Announces {
     /// What the way of a packet of this node's own costs by `policy`, if there is one.
     #[must_use]
     pub fn way(&self, destination: &DestinationHash, policy: PathPolicy) -> Option<CompactPathCost> {
-        let best = self.best(destination, policy, None).filter(|best| best.next_hop().link().is_some())?;
+        let best = self.best(destination, policy, None)?;
         hop_of(&self.links, &self.interfaces, best.next_hop()).map(|hop| best.total(&hop))
     }
 

@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 
 use nexus_machine::{Duration, Instant};
 
+use super::hop::Hop;
 use super::names::Name;
-use crate::links::LinkId;
 use crate::routes::PathName;
 
 /// A proof that comes later than this finds no way back.
@@ -17,10 +17,10 @@ const WAYS: usize = 8;
 /// Which way a packet came and went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Came {
-    /// The link by which it came; none for this node's own.
-    pub(super) from: Option<LinkId>,
-    /// The link by which it went on; none if it was for this node.
-    pub(super) went: Option<LinkId>,
+    /// The step by which it came; none for this node's own.
+    pub(super) from: Option<Hop>,
+    /// The step by which it went on; none if it was for this node.
+    pub(super) went: Option<Hop>,
     /// The path that it took, to which its proof is credited.
     pub(super) path: PathName,
 }
@@ -89,7 +89,7 @@ impl Reverse {
     }
 
     /// Takes out which way a packet came, if it went by `went`: where its first proof has to come from.
-    pub(super) fn take(&mut self, name: &Name, went: Option<LinkId>, now: Instant) -> Option<Came> {
+    pub(super) fn take(&mut self, name: &Name, went: Option<Hop>, now: Instant) -> Option<Came> {
         let at = name.bucket(self.buckets.len());
         let bucket = self.buckets.get_mut(at)?;
         let fits = |(print, entry): &(&mut u64, &Entry)| {
@@ -110,11 +110,13 @@ const _: () = assert!(size_of::<Bucket>() <= 32 * WAYS, "what the limits say of 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::interface::InterfaceId;
+    use crate::links::LinkId;
     use nexus_machine::Key;
     use nexus_wire::reticulum::TruncatedPacketHash;
 
-    const LEFT: LinkId = LinkId(Key { slot: 0, generation: 0 });
-    const RIGHT: LinkId = LinkId(Key { slot: 1, generation: 0 });
+    const LEFT: Hop = Hop::Link(LinkId(Key { slot: 0, generation: 0 }));
+    const RIGHT: Hop = Hop::Clear(InterfaceId(1));
     const CAME: Came = Came { from: Some(LEFT), went: Some(RIGHT), path: PathName::NONE };
 
     #[test]

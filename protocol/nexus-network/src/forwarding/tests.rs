@@ -6,12 +6,12 @@ use nexus_crypto::{IdentitySeed, NameHash, NodeIdentity};
 use nexus_machine::{Duration, Instant, Key, Machine, Snapshot};
 use nexus_testkit::heap;
 use nexus_wire::nexus::code::BandwidthCode;
-use nexus_wire::nexus::path_cost::{CompactPathCost, Hop, LatencyMs};
+use nexus_wire::nexus::path_cost::{CompactPathCost, Hop as CostOfHop, LatencyMs};
 use nexus_wire::reticulum::announce::{Claim, Occasion};
 use nexus_wire::reticulum::{Context, MTU, PacketHash, RandomHash};
 
 use crate::announces::{self, AppData};
-use crate::interface::{Access, DutyCycle, InterfaceId, Mode, Profile, Reach, Timing};
+use crate::interface::InterfaceId;
 
 #[test]
 fn a_packet_for_this_node_is_delivered_as_its_originator_wrote_it() {
@@ -33,7 +33,7 @@ fn towards_a_far_destination_the_header_stays_and_the_hop_is_counted() {
     packet[0] |= 0x20;
     packet[1] = 5;
     let before = packet.clone();
-    assert_eq!(node.from(LEFT, &mut packet), Decision::Forward { link: RIGHT });
+    assert_eq!(node.from(LEFT, &mut packet), over(RIGHT));
     assert_eq!((packet[0], packet[1]), (0x70, 6), "the context flag stays until the last relay");
     assert_eq!(packet[2..], before[2..]);
 }
@@ -43,11 +43,12 @@ fn the_last_relay_takes_the_packet_out_of_transport_and_the_context_flag_is_lost
     let mut node = Bench::new();
     let mut packet = in_transport(data(NEAR, 0));
     packet[0] |= 0x20;
-    assert_eq!(node.from(LEFT, &mut packet), Decision::Forward { link: RIGHT });
+    assert_eq!(node.from(LEFT, &mut packet), over(RIGHT));
     assert_eq!((packet[0], packet[1]), (0x00, 1));
     let mut request = in_transport(data(NEAR, 1));
     request[0] |= 0x02;
-    assert_eq!(node.from(LEFT, &mut request), Decision::Forward { link: RIGHT });
+    request.resize(19 + 64, 7);
+    assert_eq!(node.from(LEFT, &mut request), over(RIGHT));
     assert_eq!(request[0], 0x02, "link requests too");
 }
 
@@ -55,13 +56,13 @@ fn the_last_relay_takes_the_packet_out_of_transport_and_the_context_flag_is_lost
 fn a_packet_is_taken_once_unless_its_context_repeats() {
     let mut node = Bench::new();
     let mut again = in_transport(data(FAR, 0));
-    assert_eq!(node.from(LEFT, &mut again.clone()), Decision::Forward { link: RIGHT });
+    assert_eq!(node.from(LEFT, &mut again.clone()), over(RIGHT));
     again[1] = 9;
     assert_eq!(node.from(RIGHT, &mut again), Decision::Drop(Cause::Duplicate), "wherever it comes from");
     let mut repeating = in_transport(data(FAR, 1));
     repeating[18] = Context::CHANNEL.0;
     for _ in 0..2 {
-        assert_eq!(node.from(LEFT, &mut repeating.clone()), Decision::Forward { link: RIGHT });
+        assert_eq!(node.from(LEFT, &mut repeating.clone()), over(RIGHT));
     }
     assert_eq!(node.organ.drops().duplicate, 1);
 }
@@ -72,7 +73,7 @@ fn what_found_no_way_is_taken_when_there_is_one() {
     let packet = in_transport(data(9, 0));
     assert_eq!(node.from(LEFT, &mut packet.clone()), Decision::Drop(Cause::NoPath));
     node.learn(RIGHT, 9, 3);
-    assert_eq!(node.from(LEFT, &mut packet.clone()), Decision::Forward { link: RIGHT });
+    assert_eq!(node.from(LEFT, &mut packet.clone()), over(RIGHT));
 }
 
 #[test]
@@ -88,8 +89,9 @@ fn everything_else_is_dropped_and_counted_by_its_cause() {
     drops([&[0x50, 127][..], &data(FAR, 0)[2..]].concat(), Cause::HopLimit);
     drops([&[0x50, 126][..], &data(FAR, 0)[2..]].concat(), Cause::HopLimit);
     drops(data(FAR, 0), Cause::NotForUs);
-    drops([&[0x58][..], &data(FAR, 0)[1..]].concat(), Cause::NotForUs);
-    drops([&[0x0c][..], &data(FAR, 0)[1..]].concat(), Cause::LinkTable);
+    drops([&[0x58][..], &data(FAR, 0)[1..]].concat(), Cause::LinkLocal);
+    drops([&[0x08][..], &data(FAR, 0)[1..]].concat(), Cause::LinkLocal);
+    drops([&[0x0c][..], &data(FAR, 0)[1..]].concat(), Cause::NoCircuit);
     drops([&[0x03][..], &data(FAR, 0)[1..]].concat(), Cause::NoReverse);
     let mut back = in_transport(data(FAR, 0));
     assert_eq!(node.from(RIGHT, &mut back), Decision::Drop(Cause::Loop));
@@ -99,14 +101,15 @@ fn everything_else_is_dropped_and_counted_by_its_cause() {
     let expected = Drops {
         malformed: 4,
         hop_limit: 2,
-        not_for_us: 2,
-        link_table: 1,
+        not_for_us: 1,
+        link_local: 2,
+        no_circuit: 1,
         no_reverse: 1,
         loops: 1,
         leaf: 1,
         ..Drops::default()
     };
-    assert_eq!((*node.organ.drops(), node.organ.drops().total()), (expected, 12));
+    assert_eq!((*node.organ.drops(), node.organ.drops().total()), (expected, 13));
 }
 
 #[test]
@@ -117,7 +120,7 @@ fn the_first_proof_goes_back_the_way_that_the_packet_came() {
     let proof = |n| proof_of(&data(FAR, 0), n);
     assert_eq!(node.from(LEFT, &mut proof(0)), Decision::Drop(Cause::NoReverse), "not from where it went");
     let mut first = proof(1);
-    assert_eq!(node.from(RIGHT, &mut first), Decision::Forward { link: LEFT });
+    assert_eq!(node.from(RIGHT, &mut first), over(LEFT));
     assert_eq!((first[0], first[1]), (0x03, 1));
     assert_eq!(node.from(RIGHT, &mut proof(2)), Decision::Drop(Cause::NoReverse), "the second");
 }
@@ -135,13 +138,17 @@ fn an_own_packet_leaves_towards_its_destination_does_not_come_back_and_its_proof
     let mut node = Bench::new();
     let original = data(FAR, 0);
     let mut packet = original.clone();
-    assert_eq!(node.originate(&mut packet), Ok(RIGHT));
+    assert_eq!(node.originate(&mut packet), Ok(Hop::Link(RIGHT)));
     assert_eq!((packet[0], packet[1]), (0x50, 0), "in transport, no hop yet");
     assert_eq!(packet[2..], original[2..]);
     assert_eq!(node.from(LEFT, &mut packet), Decision::Drop(Cause::Duplicate));
     assert_eq!(node.from(RIGHT, &mut proof_of(&original, 0)), Decision::Deliver);
     let mut direct = data(NEAR, 0);
-    assert_eq!((node.originate(&mut direct), direct[0]), (Ok(RIGHT), 0x00), "the neighbour itself: as it is");
+    assert_eq!(
+        (node.originate(&mut direct), direct[0]),
+        (Ok(Hop::Link(RIGHT)), 0x00),
+        "the neighbour itself: as it is"
+    );
     assert_eq!(node.originate(&mut data(9, 0)), Err(NoPath));
     assert_eq!(node.originate(&mut [0; 3]), Err(NoPath));
 }
@@ -151,7 +158,7 @@ fn an_own_proof_leaves_by_the_link_by_which_the_packet_came_once() {
     let mut node = Bench::new();
     node.from(LEFT, &mut data(1, 0));
     let cx = Cx::at(node.now);
-    assert_eq!(node.organ.prove(cx, &mut proof_of(&data(1, 0), 0)), Some(LEFT));
+    assert_eq!(node.organ.prove(cx, &mut proof_of(&data(1, 0), 0)), Some(Hop::Link(LEFT)));
     assert_eq!(node.organ.prove(cx, &mut proof_of(&data(1, 0), 0)), None);
     assert_eq!(node.organ.prove(cx, &mut proof_of(&data(1, 7), 0)), None);
 }
@@ -169,28 +176,6 @@ fn a_next_hop_that_proves_nothing_loses_to_one_that_does() {
 }
 
 #[test]
-fn a_path_in_clear_carries_nothing() {
-    let mut node = Bench::new();
-    let (mode, reach, access) = (Mode::Reticulum, Reach::PointToPoint, Access::Direct);
-    let profile = Profile {
-        mode,
-        reach,
-        access,
-        bandwidth_bps: 0,
-        frame_size: 508,
-        timing: Timing::Rate,
-        duty: DutyCycle::UNLIMITED,
-        sub_band: None,
-        overhead: 0,
-        price: 0,
-    };
-    node.tell(announces::Input::Up(InterfaceId(1), profile));
-    node.tell(announces::Input::Heard { iface: InterfaceId(1), bytes: announce_of(9) });
-    assert_eq!(node.from(LEFT, &mut in_transport(data(9, 0))), Decision::Drop(Cause::InClear));
-    assert_eq!(node.originate(&mut data(9, 1)), Err(NoPath));
-}
-
-#[test]
 fn a_path_that_went_with_its_link_carries_nothing() {
     let mut node = Bench::new();
     node.tell(announces::Input::LinkDown(RIGHT));
@@ -200,7 +185,9 @@ fn a_path_that_went_with_its_link_carries_nothing() {
 
 #[test]
 fn no_packet_makes_the_organ_allocate_and_it_holds_what_it_declares() {
-    let (mut node, held) = heap::growth_of(|| Forwarding::new(address(1), LIMITS, &Seed::new([5; 32])));
+    let (mut node, held) = heap::growth_of(|| {
+        Forwarding::new(identity(1).public().hash(), LIMITS, &Snapshot::empty(), &Seed::new([5; 32]))
+    });
     assert!(usize::try_from(held).unwrap() <= node.memory_bound());
     let mut bench = Bench::new();
     let mut packets: Vec<Vec<u8>> = (0..2_000).map(|n| in_transport(data(FAR, n))).collect();
@@ -214,7 +201,7 @@ fn no_packet_makes_the_organ_allocate_and_it_holds_what_it_declares() {
         let mut take = |from, packet: &mut Vec<u8>| {
             let decision =
                 node.from_link(Cx::at(Instant::BOOT), from, Class::Standard, packet, &mut bench.announces);
-            u32::from(matches!(decision, Decision::Forward { .. }))
+            u32::from(matches!(decision, Decision::Forward(_)))
         };
         let there: u32 = packets.iter_mut().map(|packet| take(LEFT, packet)).sum();
         let back: u32 = proofs.iter_mut().map(|packet| take(RIGHT, packet)).sum();
@@ -235,7 +222,7 @@ fn no_bytes_make_it_panic() {
             *byte = u8::try_from(random.below(256)).unwrap();
         }
         let decision = node.from(LEFT, &mut packet);
-        let (Decision::Deliver | Decision::Forward { .. }) = decision else { continue };
+        let (Decision::Deliver | Decision::Forward(_)) = decision else { continue };
         let mut read = packet;
         read[0] &= !0x40;
         assert!(Packet::decode(&read).is_ok(), "what goes on is a packet");
@@ -250,7 +237,7 @@ const RIGHT: LinkId = LinkId(Key { slot: 1, generation: 0 });
 /// The peer at the other end of `RIGHT`, and somebody behind it.
 const NEAR: u8 = 3;
 const FAR: u8 = 4;
-const LIMITS: Limits = Limits { duplicates: 4_096, reverse: 1_024 };
+const LIMITS: Limits = Limits { duplicates: 4_096, reverse: 1_024, circuits: 64 };
 
 struct Bench {
     organ: Forwarding,
@@ -264,10 +251,11 @@ impl Bench {
         let seed = Seed::new([5; 32]);
         let limits = announces::Limits { known: 8, relays: 4, links: 4, paths: 32, cache_bytes: 4_000 };
         let announces = Announces::new(identity(1), AppData::default(), limits, &Snapshot::empty(), &seed);
-        let organ = Forwarding::new(address(1), LIMITS, &seed);
+        let organ = Forwarding::new(identity(1).public().hash(), LIMITS, &Snapshot::empty(), &seed);
         let mut bench = Self { organ, announces, now: Instant::BOOT, relaying: Relaying::On };
         for (link, peer) in [(LEFT, 2), (RIGHT, NEAR)] {
-            let hop = Hop { price: 0, latency: LatencyMs(1), bandwidth: BandwidthCode::nearest(1_000_000) };
+            let hop =
+                CostOfHop { price: 0, latency: LatencyMs(1), bandwidth: BandwidthCode::nearest(1_000_000) };
             let peer = identity(peer).public().hash();
             bench.tell(announces::Input::LinkUp { link, iface: InterfaceId(0), peer, hop });
         }
@@ -297,8 +285,10 @@ impl Bench {
         self.organ.from_link(self.cx(), link, Class::Standard, packet, &mut self.announces)
     }
 
-    fn originate(&mut self, packet: &mut [u8]) -> Result<LinkId, NoPath> {
-        self.organ.originate(self.cx(), PathPolicy::default(), packet, &mut self.announces)
+    fn originate(&mut self, packet: &mut [u8]) -> Result<Hop, NoPath> {
+        let leaving = self.organ.originate(self.cx(), PathPolicy::default(), packet, &mut self.announces)?;
+        assert_eq!(leaving.transport, None, "links leave it out");
+        Ok(leaving.to)
     }
 }
 
@@ -328,9 +318,13 @@ fn data(to: u8, n: u32) -> Vec<u8> {
     let payload = [&n.to_le_bytes()[..], b" a payload of some length"].concat();
     let packet = Packet {
         data: &payload,
-        ..Packet::originating(PacketType::Data, DestinationType::Single, address(to), Context::NONE)
+        ..Packet::originating(PacketType::Data, DestinationType::Single, address(to), Context::NEXUS)
     };
     packet.encode(&mut [0; MTU]).unwrap().to_vec()
+}
+
+fn over(link: LinkId) -> Decision {
+    Decision::Forward(Leaving { to: Hop::Link(link), transport: None })
 }
 
 fn in_transport(mut packet: Vec<u8>) -> Vec<u8> {

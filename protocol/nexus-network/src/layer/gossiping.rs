@@ -80,7 +80,7 @@ impl Organs {
     pub(super) fn account_for(&mut self, cx: Cx, frame: &Frame, nerves: &mut VecDeque<Nerve>) {
         let link = match frame.under {
             Some(Seal::Link(link)) => Some(link),
-            Some(Seal::Broadcast) | None => None,
+            Some(Seal::Broadcast | Seal::AccessCodes(_)) | None => None,
         };
         let Frame { iface, load, .. } = *frame;
         if load == Load::Announces {

@@ -7,25 +7,22 @@ use alloc::vec::Vec;
 
 use nexus_crypto::{DestinationHash, NodeId};
 use nexus_machine::{Cx, Machine as _, Sink};
-use nexus_wire::nexus::Layout as _;
-use nexus_wire::nexus::code::PriceCode;
 use nexus_wire::nexus::control::BroadcastKeyAck;
 use nexus_wire::nexus::cost::{CostAcks, CostList, CostRequest};
-use nexus_wire::nexus::frame::{FrameKind, HEADER_LEN, Head, LinkVersion, TAG_LEN};
-use nexus_wire::nexus::message::{Message, MessageKind, MessageWriter, Messages};
-use nexus_wire::nexus::traffic::{self, Class};
-use nexus_wire::reticulum::Packet;
+use nexus_wire::nexus::frame::{FrameKind, HEADER_LEN, Head, LinkVersion};
+use nexus_wire::nexus::message::{Message, MessageKind, Messages};
+use nexus_wire::nexus::traffic;
 
-use super::{Effect, Nerve, Organs, Originated, Writer};
+use super::packets::PACKET_TO_END;
+use super::{Effect, Nerve, Organs, Writer};
+use crate::access::Codeless;
 use crate::announces;
 use crate::broadcast::{self, GivenKey};
-use crate::forwarding::{Cause, Decision};
 use crate::gossip;
 use crate::interface::{Endpoint, InterfaceId};
 use crate::keys;
 use crate::links::{self, LinkId, Opened, Withheld};
 use crate::media::{self, Frame, Load, Seal};
-use crate::routes::PathPolicy;
 
 /// What is written on the frames of a message.
 struct Label {
@@ -103,6 +100,7 @@ impl Organs {
                 let (link, departure) = (last.id, why.departure());
                 self.broadcast.handle(cx, B::LinkDown { link, departure }, nerves);
                 self.announces.handle(cx, A::LinkDown(link), nerves);
+                self.forwarding.link_down(link);
                 self.gossip_without(cx, link, nerves);
                 out.push(Effect::LinkDown { last, why });
             }
@@ -150,7 +148,7 @@ impl Organs {
     ) {
         use announces::{Effect as A, Outlet};
         match effect {
-            A::Send(frame) => self.line_up(cx, frame, nerves),
+            A::Send(frame) => self.speak(cx, frame, nerves),
             A::Tell { link, about, plaintext } => self.tell(cx, link, plaintext, about, nerves),
             A::Broadcast { iface, about, message } => {
                 let said = broadcast::Input::Say { iface, about: Some(about), message };
@@ -183,10 +181,20 @@ impl Organs {
         }
     }
 
+    /// Queues a frame that is spoken in clear.
+    pub(super) fn speak(&mut self, cx: Cx, frame: Frame, nerves: &mut VecDeque<Nerve>) {
+        let under = self.access.tag_len(frame.iface).map(Seal::AccessCodes);
+        self.media.send(cx.now, Frame { under, ..frame }, nerves);
+    }
+
     /// Seals a frame whose turn it is. One that may not leave gives its turn to the next.
     fn leave(&mut self, cx: Cx, mut frame: Frame, nerves: &mut VecDeque<Nerve>, out: &mut impl Sink<Effect>) {
         let sealed = match frame.under {
-            None | Some(Seal::Link(_)) => self.links.seal(cx, &mut frame, nerves),
+            None => Ok(()),
+            Some(Seal::Link(_)) => self.links.seal(cx, &mut frame, nerves),
+            Some(Seal::AccessCodes(_)) => {
+                self.access.seal(frame.iface, &mut frame.bytes).map_err(|Codeless| Withheld)
+            }
             Some(Seal::Broadcast) => {
                 self.broadcast.seal(cx, &mut frame, nerves).map_err(|broadcast::Keyless| Withheld)
             }
@@ -279,7 +287,10 @@ impl Organs {
         nerves: &mut VecDeque<Nerve>,
     ) {
         if !self.links.runs_on(iface) {
-            return self.announces.handle(cx, announces::Input::Heard { iface, bytes }, nerves);
+            if let Some(packet) = self.access.open(iface, bytes) {
+                self.heard_in_clear(cx, iface, packet, nerves);
+            }
+            return;
         }
         if is_broadcast(&bytes) {
             return self.broadcast.handle(cx, broadcast::Input::Frame { iface, bytes }, nerves);
@@ -364,117 +375,10 @@ impl Organs {
             Err(_) => self.broadcast.malformed(),
         }
     }
-
-    /// A packet that came over a link: `headroom ‖ kind ‖ class and price ‖ packet`.
-    fn packet(&mut self, cx: Cx, from: LinkId, mut bytes: Vec<u8>, nerves: &mut VecDeque<Nerve>) {
-        let body = bytes.get(HEADER_LEN.saturating_add(1)..).unwrap_or_default();
-        let Ok(traffic::Packet { class, .. }) = traffic::Packet::decode(body) else {
-            return self.forwarding.malformed();
-        };
-        let Some(packet) = bytes.get_mut(PACKET_AT..) else { return self.forwarding.malformed() };
-        match self.forwarding.from_link(cx, from, class, packet, &mut self.announces) {
-            Decision::Deliver => {
-                let packet = bytes.split_off(PACKET_AT);
-                nerves.push_back(Nerve::Out(Effect::Arrived { packet }));
-            }
-            Decision::Forward { link } => {
-                // What the sender pays is for this node: the next hop is offered what this node pays, nothing.
-                write_message_head(&mut bytes, class);
-                self.send(cx, link, bytes, Load::Traffic, nerves);
-            }
-            Decision::Ask { request, hops } => {
-                let requested = announces::Input::PathRequested { link: from, request, hops, class };
-                self.announces.handle(cx, requested, nerves);
-            }
-            Decision::Drop(Cause::NoPath) => {
-                if let Some(destination) = bytes.get(PACKET_AT..).and_then(destination_of) {
-                    self.announces.unreachable(cx, from, destination, nerves);
-                }
-            }
-            Decision::Drop(_) => {}
-        }
-    }
-
-    /// A packet of this node's own.
-    pub(super) fn originate(
-        &mut self,
-        cx: Cx,
-        handle: u64,
-        packet: &[u8],
-        policy: PathPolicy,
-        nerves: &mut VecDeque<Nerve>,
-    ) {
-        let outcome = if packet.len() > ORIGINATED_MAX || Packet::decode(packet).is_err() {
-            Originated::Malformed
-        } else {
-            let mut bytes = message_of(packet);
-            let way = bytes
-                .get_mut(PACKET_AT..)
-                .and_then(|packet| self.forwarding.originate(cx, policy, packet, &mut self.announces).ok())
-                .filter(|link| self.links.is_up(*link));
-            match way {
-                Some(link) => {
-                    self.send(cx, link, bytes, Load::Traffic, nerves);
-                    Originated::Left(link)
-                }
-                None => Originated::NoPath,
-            }
-        };
-        nerves.push_back(Nerve::Out(Effect::Originated { handle, outcome }));
-    }
-
-    /// A probe of this node's own, by the path that it is of.
-    pub(super) fn probe(&mut self, cx: Cx, number: u64, packet: &[u8], nerves: &mut VecDeque<Nerve>) {
-        let mut bytes = message_of(packet);
-        let Some(trial) = self.announces.trial(number) else { return };
-        let way = bytes.get_mut(PACKET_AT..).map(|packet| self.forwarding.probe(cx, trial, packet));
-        if let Some(Ok(link)) = way {
-            self.send(cx, link, bytes, Load::Traffic, nerves);
-        }
-    }
-
-    /// A proof of this node's own.
-    pub(super) fn prove(&mut self, cx: Cx, packet: &[u8], nerves: &mut VecDeque<Nerve>) {
-        let mut bytes = message_of(packet);
-        let Some(packet) = bytes.get_mut(PACKET_AT..) else { return };
-        if let Some(link) = self.forwarding.prove(cx, packet) {
-            self.send(cx, link, bytes, Load::Traffic, nerves);
-        }
-    }
-}
-
-/// Where a packet goes, by its header without transport id.
-fn destination_of(packet: &[u8]) -> Option<DestinationHash> {
-    packet.get(2..)?.first_chunk().map(|bytes| DestinationHash(*bytes))
 }
 
 /// Whether a frame is a broadcast, of the version spoken here.
 fn is_broadcast(frame: &[u8]) -> bool {
     let head = frame.first().copied().and_then(Head::from_wire);
     head == Some(Head::new(LinkVersion::ONE, FrameKind::BROADCAST))
-}
-
-/// The kind of PACKET without a length: it runs to the frame's end.
-const PACKET_TO_END: u8 = 0x81;
-/// Where the packet begins in a frame that carries it alone.
-const PACKET_AT: usize = HEADER_LEN + 1 + traffic::Packet::HEADER_LEN;
-/// The longest packet that a NEXUS node originates, in bytes, without transport id. Source: spec/network.md#forwarding.
-pub const ORIGINATED_MAX: usize = 480;
-
-/// A packet of this node's own as a message, behind headroom and with room for the tag.
-fn message_of(packet: &[u8]) -> Vec<u8> {
-    let len = PACKET_AT.saturating_add(packet.len());
-    let mut bytes = Vec::with_capacity(len.saturating_add(TAG_LEN));
-    bytes.resize(PACKET_AT, 0);
-    bytes.extend_from_slice(packet);
-    // Somebody waits for what a node sends of its own.
-    write_message_head(&mut bytes, Class::Interactive);
-    bytes
-}
-
-/// Writes kind, class and no price before a packet.
-fn write_message_head(bytes: &mut [u8], class: Class) {
-    let body = traffic::Packet { class, price: PriceCode::FREE, packet: &[] };
-    let head = bytes.get_mut(HEADER_LEN..PACKET_AT).expect("a message with a packet has a head");
-    MessageWriter::new(head).put_last(&body).expect("kind, class and price have three bytes");
 }

@@ -235,7 +235,7 @@ fn longest_of_answering() -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::interface::{Access, DutyCycle, Mode, Timing};
+    use crate::interface::{Access, DutyCycle, Mode, Role, Timing};
     use crate::lora::Modulation;
 
     fn radio(spreading_factor: u8, duty: DutyCycle) -> Profile {
@@ -251,6 +251,7 @@ mod tests {
             sub_band: None,
             overhead: 0,
             price: 0,
+            role: Role::Full,
         }
     }
 

@@ -2,7 +2,7 @@ mod limits;
 mod metered;
 
 use super::*;
-use crate::interface::{DutyCycle, Dwell, Mode, Reach, SubBand, SubBandId, Timing};
+use crate::interface::{DutyCycle, Dwell, Mode, Reach, Role, SubBand, SubBandId, Timing};
 use alloc::collections::VecDeque;
 use alloc::vec;
 use nexus_testkit::laws;
@@ -288,6 +288,7 @@ pub(super) fn profile(access: Access) -> Profile {
         sub_band: None,
         overhead: 0,
         price: 0,
+        role: Role::Full,
     }
 }
 

@@ -3,7 +3,7 @@
 use nexus_crypto::DestinationHash;
 use nexus_wire::nexus::path_cost::Hop;
 
-use super::distance::Distance;
+use super::distance::Bounds;
 use super::entry::{NextHop, RoutingEntry, Standing};
 use super::policy::{KEPT_POLICIES, Largest, Merits, PathPolicy, score};
 use super::table::{PATHS, PathName, Table};
@@ -41,13 +41,12 @@ pub struct Approach {
     pub reliability: Option<u8>,
 }
 
-/// What a candidate competes with others in: links before what is in clear, where no packet goes; a peer that may be there before one that
+/// What a candidate competes with others in: a peer that may be there before one that
 /// is silent; a path whose packets are proved before one that swallows them; a peer that was there all the time before one that was not;
 /// what was said of late before what is stale.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(clippy::struct_excessive_bools, reason = "it is an order of questions with yes and no for an answer")]
 struct League {
-    clear: bool,
     silent: bool,
     distrusted: bool,
     trial: bool,
@@ -62,7 +61,6 @@ impl League {
 
     fn whatever_its_age(entry: &RoutingEntry, trust: Trust) -> Self {
         Self {
-            clear: entry.next_hop().link().is_none(),
             silent: trust == Trust::Doubted,
             distrusted: entry.is_distrusted(),
             trial: trust == Trust::Trial,
@@ -88,7 +86,7 @@ impl Table {
     pub fn assess(
         &mut self,
         destination: &DestinationHash,
-        distance: Option<Distance>,
+        bounds: &Bounds,
         now_s: u32,
         stance: Stance,
         approach_of: impl Fn(NextHop) -> Option<Approach>,
@@ -98,7 +96,7 @@ impl Table {
         for (contender, place) in contenders.iter_mut().zip(group.places()) {
             *contender = self.at(*place).map(|entry| {
                 let approach = approach_of(entry.next_hop());
-                Contender::of(*place, entry, distance, now_s, approach)
+                Contender::of(*place, entry, bounds, now_s, approach)
             });
         }
         let best_league = contenders.iter().flatten().filter_map(|contender| contender.league).min();
@@ -206,10 +204,7 @@ impl Table {
         let cheapest = PathPolicy::Cheapest.number();
         let winner = of_newest().find(|entry| cheapest.is_some_and(|number| entry.wins(number)));
         winner.or_else(|| {
-            of_newest().min_by_key(|entry| {
-                let is_clear = entry.next_hop().link().is_none();
-                (entry.is_distrusted(), is_clear, entry.metric(), entry.next_hop())
-            })
+            of_newest().min_by_key(|entry| (entry.is_distrusted(), entry.metric(), entry.next_hop()))
         })
     }
 
@@ -223,14 +218,8 @@ impl Table {
 }
 
 impl Contender {
-    fn of(
-        place: u32,
-        entry: &RoutingEntry,
-        distance: Option<Distance>,
-        now_s: u32,
-        approach: Option<Approach>,
-    ) -> Self {
-        let is_feasible = distance.is_none_or(|distance| distance.admits(entry.edition(), entry.least()));
+    fn of(place: u32, entry: &RoutingEntry, bounds: &Bounds, now_s: u32, approach: Option<Approach>) -> Self {
+        let is_feasible = bounds.admits(entry);
         let (cost, hops) = entry.metric();
         let is_short = hops <= MAX_HOPS;
         let league = approach.map(|Approach { trust, .. }| League::of(entry, trust, now_s));

@@ -5,6 +5,8 @@
 
 use nexus_wire::nexus::path_cost::{CompactPathCost, Generation};
 
+use super::entry::RoutingEntry;
+
 /// Which costs of a destination are meant: the emission by its time, and the generation within it. Newer is greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Edition {
@@ -60,11 +62,52 @@ impl Distance {
     }
 }
 
+/// What this node said of an emission in clear. Costs cannot be said there, so whether a path leads back through what was said shows in
+/// its hops alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SaidInClear {
+    /// The emission's time.
+    pub emitted_at: u64,
+    /// How many hops this node said.
+    pub hops: u8,
+}
+
+/// All that this node said of a destination, which a path has to surpass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bounds {
+    /// Over links.
+    pub over_links: Option<Distance>,
+    /// In clear.
+    pub in_clear: Option<SaidInClear>,
+}
+
+impl Bounds {
+    /// Whether a path cannot have this node on its way.
+    pub(super) fn admits(&self, entry: &RoutingEntry) -> bool {
+        self.over_links.is_none_or(|distance| distance.admits(entry.edition(), entry.least()))
+            && self.in_clear.is_none_or(|said| said.admits(entry))
+    }
+}
+
+impl SaidInClear {
+    /// Stock segments carry no generations: what is of a later one than the first came over links all the way.
+    fn admits(self, entry: &RoutingEntry) -> bool {
+        let Edition { emitted_at, generation } = entry.edition();
+        match emitted_at.cmp(&self.emitted_at) {
+            core::cmp::Ordering::Less => false,
+            core::cmp::Ordering::Equal => generation > Generation::FIRST || entry.said().hops.0 < self.hops,
+            core::cmp::Ordering::Greater => true,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::entry::Claim;
     use super::*;
     use nexus_wire::nexus::code::PriceCode;
     use nexus_wire::nexus::path_cost::{CostCode, HopCount};
+    use nexus_wire::reticulum::RandomHash;
 
     #[test]
     fn what_was_said_once_is_not_taken_back_within_an_edition() {
@@ -101,6 +144,29 @@ mod tests {
         assert!(
             distance.admits(edition(1, 0), metric(fewer)) && !distance.admits(edition(1, 0), metric(unknown))
         );
+    }
+
+    #[test]
+    fn what_was_said_in_clear_is_surpassed_in_hops_until_there_is_another_generation() {
+        let entry = |emitted_at: u64, generation, cost: u64, hops| {
+            let said = self::cost(cost, hops);
+            let claim = Claim {
+                random_hash: RandomHash::new([0; 5], emitted_at),
+                generation: Generation::new(generation).unwrap(),
+                said,
+                ..super::super::table::tests::claim(1, 1, 10)
+            };
+            RoutingEntry::new(&claim, 0, 100)
+        };
+        let in_clear = Some(SaidInClear { emitted_at: 5, hops: 3 });
+        let bounds = Bounds { over_links: None, in_clear };
+        assert!(bounds.admits(&entry(5, 0, 900, 2)), "nearer than what was said, whatever it costs");
+        assert!(!bounds.admits(&entry(5, 0, 0, 3)), "free, and perhaps this node's own words");
+        assert!(bounds.admits(&entry(5, 1, 0, 9)), "a generation that stock segments do not carry");
+        assert!(bounds.admits(&entry(6, 0, 0, 9)), "another emission");
+        assert!(!bounds.admits(&entry(4, 0, 0, 1)), "an older one");
+        let both = Bounds { over_links: Some(Distance::new(edition(5, 0), &cost(100, 3))), in_clear };
+        assert!(!both.admits(&entry(5, 0, 900, 2)), "what was said over links binds as well");
     }
 
     fn edition(emitted_at: u64, generation: u8) -> Edition {

@@ -364,7 +364,7 @@ impl RoutingEntry {
         self.used = now_s;
     }
 
-    pub(super) const fn used(&self) -> u32 {
+    pub(crate) const fn used(&self) -> u32 {
         self.used
     }
 

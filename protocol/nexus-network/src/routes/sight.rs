@@ -8,7 +8,7 @@ use nexus_crypto::DestinationHash;
 use nexus_wire::nexus::path_cost::{CostCode, HopCount};
 
 use super::choice::{Approach, MAX_HOPS};
-use super::distance::{Distance, Edition, Metric};
+use super::distance::{Bounds, Distance, Edition, Metric};
 use super::entry::{NextHop, RoutingEntry};
 use super::policy::{KEPT_POLICIES, Largest, Merits, PathPolicy, score};
 use super::table::Table;
@@ -26,8 +26,6 @@ pub enum Standing {
     /// They may, but packets and probes that went that way were not proved: it is taken only where there is no other, and offered to
     /// nobody.
     Distrusted,
-    /// It is known, but runs in clear: no packet goes there.
-    InClear,
     /// It may lead back here: its neighbour said no less of the same edition than this node itself.
     Infeasible {
         /// The least that the neighbour said.
@@ -54,12 +52,9 @@ impl Standing {
     pub const fn is_usable(self) -> bool {
         match self {
             Self::Usable | Self::Stale | Self::Doubted | Self::Distrusted => true,
-            Self::InClear
-            | Self::Infeasible { .. }
-            | Self::Outdated { .. }
-            | Self::TooLong
-            | Self::Gone
-            | Self::Unjudged => false,
+            Self::Infeasible { .. } | Self::Outdated { .. } | Self::TooLong | Self::Gone | Self::Unjudged => {
+                false
+            }
         }
     }
 }
@@ -105,12 +100,12 @@ impl Table {
     pub(crate) fn seen(
         &self,
         destination: &DestinationHash,
-        distance: Option<Distance>,
+        bounds: &Bounds,
         now_s: u32,
         approach_of: impl Fn(NextHop) -> Option<Approach>,
     ) -> Vec<Seen> {
         let merits = |entry: &RoutingEntry| entry.merits(approach_of(entry.next_hop()).as_ref());
-        let standing = |entry: &RoutingEntry| standing(entry, distance, now_s, approach_of(entry.next_hop()));
+        let standing = |entry: &RoutingEntry| standing(entry, bounds, now_s, approach_of(entry.next_hop()));
         // Those compete that stand as the chosen one does: it is of the best league that has anybody.
         let leading = self.paths(destination).find(|entry| is_chosen(entry)).map(&standing);
         let competes = |entry: &&RoutingEntry| Some(standing(entry)) == leading;
@@ -139,26 +134,30 @@ fn marks(entry: &RoutingEntry, merits: Option<Merits>, largest: &Largest) -> [Ma
     })
 }
 
-fn standing(
-    entry: &RoutingEntry,
-    distance: Option<Distance>,
-    now_s: u32,
-    approach: Option<Approach>,
-) -> Standing {
+/// What stands against a path that may lead back here.
+fn barred(entry: &RoutingEntry, bounds: &Bounds) -> Standing {
+    if let Some((spoken_of, limit)) = bounds.over_links.map(Distance::parts) {
+        if entry.edition() < spoken_of {
+            return Standing::Outdated { spoken_of };
+        }
+        if entry.edition() == spoken_of && entry.least() >= limit {
+            return Standing::Infeasible { said: SaidLeast::of(entry.least()), limit: SaidLeast::of(limit) };
+        }
+    }
+    // In clear nothing was said but hops: those of the path are too many, whatever it costs.
+    let hops = bounds.in_clear.map_or(0, |said| said.hops);
+    let said = SaidLeast { cost: entry.said().cumulative_cost, hops: entry.said().hops };
+    Standing::Infeasible { said, limit: SaidLeast { hops: HopCount(hops), ..said } }
+}
+
+fn standing(entry: &RoutingEntry, bounds: &Bounds, now_s: u32, approach: Option<Approach>) -> Standing {
     let Some(Approach { trust, .. }) = approach else { return Standing::Gone };
-    if let Some(distance) = distance.filter(|distance| !distance.admits(entry.edition(), entry.least())) {
-        let (spoken_of, limit) = distance.parts();
-        return if entry.edition() < spoken_of {
-            Standing::Outdated { spoken_of }
-        } else {
-            Standing::Infeasible { said: SaidLeast::of(entry.least()), limit: SaidLeast::of(limit) }
-        };
+    if !bounds.admits(entry) {
+        return barred(entry, bounds);
     }
     let (_, hops) = entry.metric();
     if hops > MAX_HOPS {
         Standing::TooLong
-    } else if entry.next_hop().link().is_none() {
-        Standing::InClear
     } else if !entry.is_usable() {
         Standing::Unjudged
     } else if entry.is_distrusted() {

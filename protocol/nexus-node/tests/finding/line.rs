@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use nexus_crypto::{DestinationHash, IdentitySeed};
 use nexus_machine::{Config, Duration, Instant, Seed, Snapshot};
 use nexus_network::{
-    Access, AppData, DutyCycle, InterfaceId, Limits, Mode, Profile, Reach, Timing, announces,
+    Access, AppData, DutyCycle, InterfaceId, Limits, Mode, Profile, Reach, Role, Timing, announces,
 };
 use nexus_node::{Command, Content, Event, Input, Node, Outgoing, Output, Setup};
 
@@ -154,5 +154,6 @@ fn cable() -> Profile {
         sub_band: None,
         overhead: 0,
         price: 0,
+        role: Role::Full,
     }
 }

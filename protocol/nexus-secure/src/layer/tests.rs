@@ -12,7 +12,7 @@ use alloc::vec;
 use nexus_crypto::IdentitySeed;
 use nexus_crypto::exchange::RecipientPublic;
 use nexus_machine::{Config, Slab, Traces, WallClock};
-use nexus_network::LinkId;
+use nexus_network::{Hop, LinkId};
 use nexus_wire::nexus::end_to_end::Service;
 
 use crate::contract::{Authorship, Content, Sender};
@@ -150,7 +150,7 @@ impl World {
                 let outcome = match self.path {
                     Path::Open => {
                         self.air.push_back((1 - who, packet));
-                        Originated::Left(LinkId(Slab::new(1).insert(()).unwrap()))
+                        Originated::Left(Hop::Link(LinkId(Slab::new(1).insert(()).unwrap())))
                     }
                     Path::None => Originated::NoPath,
                 };

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use nexus_crypto::{IdentitySeed, NodeId, NodeIdentity};
 use nexus_network::lora::{FRAME_MAX, Modulation};
-use nexus_network::{Access, DutyCycle, Endpoint, InterfaceId, Mode, Profile, Reach, Timing};
+use nexus_network::{Access, DutyCycle, Endpoint, InterfaceId, Mode, Profile, Reach, Role, Timing};
 
 /// How many are driven.
 pub(super) const NODES: usize = 3;
@@ -45,6 +45,7 @@ pub(super) const CABLE: Profile = Profile {
     sub_band: None,
     overhead: 0,
     price: 0,
+    role: Role::Full,
 };
 
 /// A radio channel whose modems listen, and how its frames are sent.

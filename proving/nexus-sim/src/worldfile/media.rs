@@ -4,7 +4,7 @@ use nexus_air::propagation::{self, Hata, Millibels};
 use nexus_machine::Duration;
 use nexus_network::region::{self, Region, Wish};
 use nexus_network::rnode::Settings;
-use nexus_network::{Access, DutyCycle, Mode, Profile, Reach, Timing};
+use nexus_network::{Access, DutyCycle, Mode, Profile, Reach, Role, Timing};
 
 use super::prepare::{Names, Wrong};
 use super::written::{Driven, Propagation, RegionName, Shadowing, Speaks, WorldFile};
@@ -198,6 +198,7 @@ fn plan(
         sub_band: None,
         overhead: 0,
         price: 0,
+        role: Role::Full,
     };
     let routes = nodes.iter().map(|node| names.route(*node)).collect();
     let delay = Duration::from_micros(delay_us);

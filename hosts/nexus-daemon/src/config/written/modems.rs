@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use nexus_network::{DutyCycle, Region, region};
+use nexus_wire::reticulum::ifac::TagLen;
 use serde::Deserialize;
 use thiserror::Error;
 use toml::Spanned;
 
-use super::{WrittenFaults, Wrong, decorations, mode, parsed, price};
+use super::{WrittenAccess, WrittenFaults, Wrong, access, decorations, mode, parsed, price, role};
 use crate::config::{HostPort, Interface, Medium, Port};
 use crate::drivers::rnode;
 use crate::drivers::serial::Framing;
@@ -19,6 +20,8 @@ pub(super) struct WrittenRnode {
     name: Option<String>,
     mode: Option<Spanned<String>>,
     price: Option<Spanned<toml::Value>>,
+    role: Option<Spanned<String>>,
+    access: Option<Spanned<WrittenAccess>>,
     port: Option<Spanned<String>>,
     region: Option<Spanned<String>>,
     duty_cycle: Option<Spanned<String>>,
@@ -39,6 +42,8 @@ pub(super) struct WrittenSerial {
     name: Option<String>,
     mode: Option<Spanned<String>>,
     price: Option<Spanned<toml::Value>>,
+    role: Option<Spanned<String>>,
+    access: Option<Spanned<WrittenAccess>>,
     port: Option<Spanned<String>>,
     speed: Option<Spanned<u32>>,
     framing: Option<Spanned<String>>,
@@ -66,6 +71,8 @@ impl WrittenRnode {
             mode,
             bandwidth_bps: None,
             price: price(self.price.as_ref(), mode)?,
+            role: role(self.role.as_ref(), mode)?,
+            access: access(self.access.as_ref(), mode, TagLen::NARROW, base)?,
             medium: Medium::Rnode { port, channel: self.channel(spanned)? },
             decorations: decorations(self.trace, self.pcap.as_deref(), self.faults.as_ref(), base)?,
         })
@@ -128,6 +135,8 @@ impl WrittenSerial {
             name: self.name.clone().unwrap_or_else(|| format!("serial{number}")),
             mode,
             price: price(self.price.as_ref(), mode)?,
+            role: role(self.role.as_ref(), mode)?,
+            access: access(self.access.as_ref(), mode, TagLen::NARROW, base)?,
             bandwidth_bps: self.bitrate.as_ref().map(|bitrate| *bitrate.get_ref()),
             medium: Medium::Serial {
                 port,

@@ -3,14 +3,12 @@
 use std::io;
 
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
 use tokio::time::{Duration, Instant};
 
-use super::{Backoff, FRAME_SIZE, Speech, prepare};
-use crate::driver::{
-    Carrier, HostGone, Line, Medium, News, OpenError, Opening, Outbox, Outgoing, Port, Started,
-};
-use crate::drivers::{backoff, stream};
+use super::{Backoff, Speech, prepare};
+use crate::driver::{Carrier, HostGone, Line, Medium, News, OpenError, Opening, Port, Started};
+use crate::drivers::backoff;
+use crate::drivers::stream::{Drain, carry_gathered, spout};
 
 /// A connection to one peer. One interface, down while there is no connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,13 +28,13 @@ impl Medium for Connect {
     fn open(&self, mut line: Line) -> Result<Started, OpenError> {
         let settings = self.clone();
         let task = tokio::spawn(async move {
-            let (outbox, outgoing) = Outbox::new();
+            let (spout, outgoing) = spout();
             let opening = Opening {
                 name: line.name().to_owned(),
                 kind: "tcp",
                 profile: settings.speech.profile(None),
                 carrier: Carrier::Down,
-                driver: Box::new(outbox),
+                driver: Box::new(spout),
             };
             let Ok(port) = line.open(opening).await else { return };
             let why = tokio::select! {
@@ -54,12 +52,7 @@ impl Medium for Connect {
 }
 
 /// Keeps a connection until nobody listens any more.
-async fn call(
-    settings: &Connect,
-    mut outgoing: mpsc::Receiver<Outgoing>,
-    port: &Port,
-    line: Line,
-) -> HostGone {
+async fn call(settings: &Connect, mut outgoing: Drain, port: &Port, line: Line) -> HostGone {
     let mut waits = match backoff::Backoff::new(settings.backoff) {
         Ok(waits) => waits,
         Err(cause) => {
@@ -92,15 +85,23 @@ async fn connect(peer: &str) -> io::Result<TcpStream> {
 async fn hold(
     mut connection: TcpStream,
     settings: &Connect,
-    outgoing: &mut mpsc::Receiver<Outgoing>,
+    outgoing: &mut Drain,
     port: &Port,
 ) -> Result<String, HostGone> {
     prepare(&connection);
     // What was for an earlier connection is of no use to this one.
-    while outgoing.try_recv().is_ok() {}
+    outgoing.clear();
     port.tell(News::Carrier(Carrier::Up)).await?;
     let (reader, writer) = connection.split();
-    let why = stream::carry(reader, writer, outgoing, port, FRAME_SIZE, settings.speech.patience).await?;
+    let why = carry_gathered(
+        reader,
+        writer,
+        outgoing,
+        port,
+        settings.speech.frame_size(),
+        settings.speech.patience,
+    )
+    .await?;
     drop(connection);
     port.tell(News::Carrier(Carrier::Down)).await?;
     Ok(why)

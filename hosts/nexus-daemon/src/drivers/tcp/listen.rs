@@ -8,9 +8,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::Duration;
 
-use super::{FRAME_SIZE, Speech, prepare};
-use crate::driver::{Carrier, HostGone, Line, Medium, News, OpenError, Opening, Outbox, Started};
-use crate::drivers::stream;
+use super::{Speech, prepare};
+use crate::driver::{Carrier, HostGone, Line, Medium, News, OpenError, Opening, Started};
+use crate::drivers::stream::{carry_gathered, spout};
 
 /// A listener: each connection that it accepts is an interface named after it and the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,19 +92,19 @@ async fn serve(
     mut line: Line,
 ) -> Result<(), HostGone> {
     prepare(&connection);
-    let (outbox, mut outgoing) = Outbox::new();
+    let (spout, mut outgoing) = spout();
     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
     let opening = Opening {
         name: format!("{}/{peer}", line.name()),
         kind: "tcp",
         profile: speech.profile(Some(peer)),
         carrier: Carrier::Up,
-        driver: Box::new(outbox),
+        driver: Box::new(spout),
     };
     let port = line.open(opening).await?;
     let (reader, writer) = connection.split();
     let why = tokio::select! {
-        why = stream::carry(reader, writer, &mut outgoing, &port, FRAME_SIZE, speech.patience) => why?,
+        why = carry_gathered(reader, writer, &mut outgoing, &port, speech.frame_size(), speech.patience) => why?,
         () = line.stopped() => "it was closed".into(),
     };
     drop(connection);

@@ -169,7 +169,6 @@ fn standing(standing: routes::Standing) -> Standing {
         routes::Standing::Stale => Standing::Stale,
         routes::Standing::Doubted => Standing::Doubted,
         routes::Standing::Distrusted => Standing::Distrusted,
-        routes::Standing::InClear => Standing::InClear,
         routes::Standing::Infeasible { said: least, limit } => {
             Standing::Infeasible { said: said(least), limit: said(limit) }
         }

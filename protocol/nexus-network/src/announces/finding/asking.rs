@@ -71,7 +71,13 @@ impl Announces {
         self.finding.remember(walk.key, request);
         match self.respond(cx, link, walk.key, out) {
             Response::Given | Response::Later => {}
-            Response::None => self.walk_on(cx, walk, out),
+            Response::None => {
+                if cx.config.relaying == Relaying::On {
+                    let (wanted, tag) = walk.key;
+                    self.ask_in_clear(cx.now, wanted, tag, out);
+                }
+                self.walk_on(cx, walk, out);
+            }
         }
     }
 

@@ -35,6 +35,7 @@ impl Announces {
         destination: &DestinationHash,
         out: &mut impl Sink<Effect>,
     ) {
+        self.answer_askers(cx, destination, out);
         if !self.finding.is_wanted(*destination) {
             return;
         }
@@ -101,10 +102,10 @@ impl Announces {
             return None;
         }
         let offer = self.routes.offer(destination)?;
-        // Packets go over links only, and what is kept is the newest emission.
-        let is_newest =
-            self.known.get(destination).is_some_and(|known| known.random_hash == offer.random_hash());
-        offer.next_hop().link().filter(|_| is_newest)?;
+        // What is kept is the newest emission.
+        if self.known.get(destination).is_none_or(|known| known.random_hash != offer.random_hash()) {
+            return None;
+        }
         let via = self.offered_over(destination)?;
         if self.links.leads_to_same(via, link) {
             return None;

@@ -94,7 +94,8 @@ impl Announces {
         };
         search.attempts = search.attempts.saturating_add(1);
         let attempts = search.attempts;
-        let asked = self.ask_widely(cx, destination, width, out);
+        let (asked, tag) = self.ask_widely(cx, destination, width, out);
+        self.ask_in_clear(cx.now, destination, tag, out);
         if attempts > 1 && asked.len() > 1 {
             count(&mut self.finding.counts.widened);
         }
@@ -112,7 +113,7 @@ impl Announces {
         destination: DestinationHash,
         width: usize,
         out: &mut impl Sink<Effect>,
-    ) -> Vec<LinkId> {
+    ) -> (Vec<LinkId>, Tag) {
         let tag = Tag::new(&self.random.bytes::<{ Tag::MAX }>()).expect("that is as long as a tag may be");
         self.finding.tidy(cx.now);
         let until = cx.now.after(REQUEST_LIFE);
@@ -127,7 +128,7 @@ impl Announces {
             count(&mut self.finding.counts.asked);
             asked.push(link);
         }
-        asked
+        (asked, tag)
     }
 
     /// How long the answer to a first attempt is waited for.
@@ -186,7 +187,6 @@ impl Announces {
     /// How long the way to `destination` is on which packets go, if there is one.
     fn hops_of_way(&self, destination: &DestinationHash) -> Option<u8> {
         let best = self.best(destination, PathPolicy::default(), None)?;
-        best.next_hop().link()?;
         Some(best.said().hops.next().0)
     }
 }

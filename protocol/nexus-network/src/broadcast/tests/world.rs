@@ -15,7 +15,7 @@ use nexus_wire::nexus::path_cost::CompactPathCost;
 use nexus_wire::nexus::traffic;
 
 use crate::broadcast::{Broadcast, Departure, Effect, GivenKey, Input, Limits};
-use crate::interface::{Access, DutyCycle, InterfaceId, Mode, Profile, Reach, Timing};
+use crate::interface::{Access, DutyCycle, InterfaceId, Mode, Profile, Reach, Role, Timing};
 use crate::links::LinkId;
 use crate::media::{Frame, Load, Seal};
 
@@ -79,6 +79,7 @@ pub(super) fn profile(reach: Reach, bandwidth_bps: u64, frame_size: u16) -> Prof
         sub_band: None,
         overhead: 0,
         price: 0,
+        role: Role::Full,
     }
 }
 

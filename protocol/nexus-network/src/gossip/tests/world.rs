@@ -10,7 +10,7 @@ use nexus_wire::nexus::gossip::{ItemId, StoreId};
 use nexus_wire::nexus::message::Messages;
 
 use crate::gossip::{Effect, Gossip, Input, Limits};
-use crate::interface::{Access, DutyCycle, InterfaceId, Mode, Profile, Reach, Timing};
+use crate::interface::{Access, DutyCycle, InterfaceId, Mode, Profile, Reach, Role, Timing};
 use crate::links::LinkId;
 use crate::media::{Load, Tier};
 
@@ -318,6 +318,7 @@ pub(in crate::gossip) fn profile(bandwidth_bps: u64, reach: Reach) -> Profile {
         duty: DutyCycle::UNLIMITED,
         sub_band: None,
         price: 0,
+        role: Role::Full,
         overhead: 0,
     }
 }

@@ -8,7 +8,7 @@ use nexus_wire::nexus::Layout as _;
 use nexus_wire::nexus::frame::{Beacon, BeaconTag, Finish, First, Reply, SEALED_OVERHEAD, SessionId};
 
 use super::world::{IFACE, World, address};
-use crate::interface::{Access, DutyCycle, Mode, Profile, Reach, Timing};
+use crate::interface::{Access, DutyCycle, Mode, Profile, Reach, Role, Timing};
 use crate::links::meeting::begins;
 use crate::links::{Down, Input, Limits};
 use crate::lora::Modulation;
@@ -27,6 +27,7 @@ fn radio() -> Profile {
         sub_band: None,
         overhead: 0,
         price: 0,
+        role: Role::Full,
     }
 }
 

@@ -9,7 +9,7 @@ use nexus_machine::{Cx, Duration, Instant, Machine as _, Seed, Stream, WallClock
 use nexus_wire::nexus::Layout as _;
 use nexus_wire::nexus::frame::{HEADER_LEN, Sealed, SealedHeader};
 
-use crate::interface::{Access, DutyCycle, Endpoint, InterfaceId, Mode, Profile, Reach, Timing};
+use crate::interface::{Access, DutyCycle, Endpoint, InterfaceId, Mode, Profile, Reach, Role, Timing};
 use crate::links::{Down, Effect, Input, Limits, LinkId, Links, Opened, Policy, Trust};
 use crate::media::Frame;
 
@@ -84,6 +84,7 @@ pub(super) fn profile(reach: Reach, bandwidth_bps: u64) -> Profile {
         sub_band: None,
         overhead: 0,
         price: 0,
+        role: Role::Full,
     }
 }
 

@@ -1,5 +1,5 @@
 use super::super::choice::{Approach, Stance};
-use super::super::distance::Distance;
+use super::super::distance::{Bounds, Distance};
 use super::super::entry::Stage;
 use super::super::policy::PathPolicy;
 use super::*;
@@ -124,8 +124,9 @@ fn only_feasible_paths_are_used_and_each_policy_has_its_winner() {
         table.put(&slow(1, link, price, latency), 0, 100);
     }
     let said = CompactPathCost { hops: HopCount(3), ..claim(1, 0, 300).said };
-    let distance = Some(Distance::new(claim(1, 0, 0).random_hash.into_edition(), &said));
-    table.assess(&address(1), distance, 0, Stance::Open, |_| Some(HOP));
+    let over_links = Some(Distance::new(claim(1, 0, 0).random_hash.into_edition(), &said));
+    let bounds = Bounds { over_links, ..Bounds::default() };
+    table.assess(&address(1), &bounds, 0, Stance::Open, |_| Some(HOP));
     let best = |policy| table.best(&address(1), policy, None, |_| Some(HOP)).map(slot);
     assert_eq!(best(PathPolicy::Cheapest), Some(0));
     assert_eq!(
@@ -145,9 +146,9 @@ fn a_change_of_a_quarter_or_less_does_not_flip_the_choice_and_what_is_learnt_doe
         let mut table = table(16);
         table.put(&claim(1, 0, 1_000), 0, 100);
         table.put(&claim(1, 1, 1_100), 0, 100);
-        table.assess(&address(1), None, 0, Stance::Open, |_| Some(HOP));
+        table.assess(&address(1), &Bounds::default(), 0, Stance::Open, |_| Some(HOP));
         table.put(&claim(1, 1, price), 0, 100);
-        table.assess(&address(1), None, 0, stance, |_| Some(HOP));
+        table.assess(&address(1), &Bounds::default(), 0, stance, |_| Some(HOP));
         table.best(&address(1), PathPolicy::Cheapest, None, |_| Some(HOP)).map(slot)
     };
     assert_eq!(chosen(850, Stance::Steady), Some(0));
@@ -156,21 +157,21 @@ fn a_change_of_a_quarter_or_less_does_not_flip_the_choice_and_what_is_learnt_doe
 }
 
 #[test]
-fn a_path_in_clear_is_used_only_without_one_over_a_link_and_a_stale_one_only_without_a_fresh_one() {
+fn a_path_in_clear_competes_by_its_cost_and_a_stale_one_is_used_only_without_a_fresh_one() {
     let mut table = table(16);
     let clear = NextHop::Clear(InterfaceId(1));
-    table.put(&Claim { next_hop: clear, ..claim(1, 0, 0) }, 50, 100);
+    table.put(&Claim { next_hop: clear, ..claim(1, 0, 1_000) }, 50, 100);
     table.put(&claim(1, 0, 500), 0, 10);
     table.put(&claim(1, 1, 900), 50, 100);
-    table.assess(&address(1), None, 50, Stance::Open, |_| Some(HOP));
+    table.assess(&address(1), &Bounds::default(), 50, Stance::Open, |_| Some(HOP));
     let best = |table: &Table| table.best(&address(1), PathPolicy::Cheapest, None, |_| Some(HOP)).copied();
     assert_eq!(best(&table).map(|entry| slot(&entry)), Some(1));
     table.remove(&address(1), over(1));
-    table.assess(&address(1), None, 50, Stance::Open, |_| Some(HOP));
-    assert_eq!(best(&table).map(|entry| slot(&entry)), Some(0));
-    table.remove(&address(1), over(0));
-    table.assess(&address(1), None, 50, Stance::Open, |_| Some(HOP));
+    table.assess(&address(1), &Bounds::default(), 50, Stance::Open, |_| Some(HOP));
     assert_eq!(best(&table).map(|entry| entry.next_hop()), Some(clear));
+    table.remove(&address(1), clear);
+    table.assess(&address(1), &Bounds::default(), 50, Stance::Open, |_| Some(HOP));
+    assert_eq!(best(&table).map(|entry| slot(&entry)), Some(0));
 }
 
 #[test]
@@ -180,7 +181,7 @@ fn the_cheapest_is_chosen_by_its_cost_whatever_the_dearest_costs_and_latency_dec
         for (link, price, latency) in paths {
             table.put(&slow(1, *link, *price, *latency), 0, 100);
         }
-        table.assess(&address(1), None, 0, Stance::Open, |_| Some(HOP));
+        table.assess(&address(1), &Bounds::default(), 0, Stance::Open, |_| Some(HOP));
         table.best(&address(1), PathPolicy::Cheapest, None, |_| Some(HOP)).map(slot)
     };
     assert_eq!(cheapest(&[(0, 600, 900), (1, 2_500, 2), (2, 26_000, 300)]), Some(0));
@@ -190,7 +191,7 @@ fn the_cheapest_is_chosen_by_its_cost_whatever_the_dearest_costs_and_latency_dec
     for (link, price, latency) in [(0, 600, 900), (1, 2_500, 2), (2, 26_000, 300), (3, 100, 5)] {
         table.put(&slow(1, link, price, latency), 0, 100);
     }
-    table.assess(&address(1), None, 0, Stance::Open, |_| Some(HOP));
+    table.assess(&address(1), &Bounds::default(), 0, Stance::Open, |_| Some(HOP));
     let except = Some(LinkId(key(3)));
     let second = table.best(&address(1), PathPolicy::Cheapest, except, |_| Some(HOP)).map(slot);
     assert_eq!(second, Some(0), "also where the best leads back");

@@ -43,8 +43,8 @@ impl LinkMtu {
 
     /// `bytes`, at most [`LinkMtu::MAX`].
     #[must_use]
-    pub fn new(bytes: u32) -> Self {
-        Self(bytes.min(Self::MAX.0))
+    pub const fn new(bytes: u32) -> Self {
+        if bytes < Self::MAX.0 { Self(bytes) } else { Self::MAX }
     }
 
     /// In bytes.

@@ -115,7 +115,7 @@ pub(super) fn profile(choice: u8) -> Profile {
 fn limits() -> Limits {
     Limits {
         links: links::Limits { links: 6, answering: 8, opening: 8, dials: 8, interfaces: 4 },
-        forwarding: forwarding::Limits { duplicates: 64, reverse: 32 },
+        forwarding: forwarding::Limits { duplicates: 64, reverse: 32, circuits: 8 },
         gossip: gossip::Limits { links: 4, items: 16, owed: 8, sent: 8 },
         keys: keys::Limits { keys: 8, links: 4 },
         media: media::Limits { interfaces: 4, frames: 16, bytes: 8_000 },

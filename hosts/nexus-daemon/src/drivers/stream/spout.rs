@@ -1,0 +1,162 @@
+//! The sending half of a stream that takes many frames at once: they are framed into a buffer, which is written whenever the stream takes it.
+//!
+//! A write for each frame costs a system call, and several turns of two tasks; while one is written the next ones gather. What gathers is bounded: a
+//! frame beyond that waits, and the loop with it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use nexus_network::Endpoint;
+use nexus_wire::reticulum::hdlc;
+use tokio::io::{AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::Notify;
+
+use super::{STALLED, reading};
+use crate::driver::{Driver, Handed, HostGone, News, Port};
+
+/// How many bytes gather before a frame waits.
+const GATHERED: usize = 64 * 1_024;
+
+/// Where the loop puts frames.
+#[derive(Debug)]
+pub(in super::super) struct Spout(Arc<Shared>);
+
+/// Where the driver's task takes them from.
+#[derive(Debug)]
+pub(in super::super) struct Drain {
+    shared: Arc<Shared>,
+    /// What is being written: the two buffers change places.
+    writing: Gathered,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    held: Mutex<Held>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    gathered: Gathered,
+    /// A frame for which there was no room.
+    waiting: Option<Vec<u8>>,
+    /// The loop let go of the interface.
+    is_over: bool,
+}
+
+/// Frames as they go over the stream. The buffer stays as long as it ever was, so that nothing is cleared or measured before it is written.
+#[derive(Debug, Default)]
+struct Gathered {
+    buffer: Vec<u8>,
+    len: usize,
+}
+
+/// Both halves.
+pub(in super::super) fn spout() -> (Spout, Drain) {
+    let shared = Arc::<Shared>::default();
+    (Spout(Arc::clone(&shared)), Drain { shared, writing: Gathered::default() })
+}
+
+impl Shared {
+    fn with<R>(&self, act: impl FnOnce(&mut Held) -> R) -> R {
+        // Nothing in here panics halfway: what a panic elsewhere left is whole.
+        act(&mut self.held.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Gathered {
+    fn put(&mut self, frame: &[u8]) {
+        // At most, every byte is escaped.
+        let end = self.len + 2 * frame.len() + 2;
+        if self.buffer.len() < end {
+            self.buffer.resize(end, 0);
+        }
+        let place = self.buffer.get_mut(self.len..).unwrap_or_default();
+        self.len += hdlc::encode(frame, place).expect("there is room for the longest encoding").len();
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.buffer.get(..self.len).unwrap_or_default()
+    }
+}
+
+impl Driver for Spout {
+    fn transmit(&self, _to: Option<Endpoint>, frame: Vec<u8>) -> Handed {
+        let (handed, was_empty) = self.0.with(|held| {
+            let was_empty = held.gathered.len == 0;
+            if held.gathered.len >= GATHERED {
+                // What injects faults may repeat one that waits.
+                let handed = if held.waiting.is_some() { Handed::Refused } else { Handed::Pending };
+                held.waiting.get_or_insert(frame);
+                return (handed, was_empty);
+            }
+            held.gathered.put(&frame);
+            (Handed::Taken, was_empty)
+        });
+        if was_empty {
+            self.0.changed.notify_one();
+        }
+        handed
+    }
+}
+
+impl Drop for Spout {
+    fn drop(&mut self) {
+        self.0.with(|held| held.is_over = true);
+        self.0.changed.notify_one();
+    }
+}
+
+impl Drain {
+    /// Forgets what gathered for another connection.
+    pub(in super::super) fn clear(&mut self) {
+        self.shared.with(|held| {
+            held.gathered.len = 0;
+            held.waiting = None;
+        });
+    }
+
+    /// Writes what gathers until the stream breaks, and says why it did.
+    pub(super) async fn pour(
+        &mut self,
+        mut writer: impl AsyncWrite + Unpin,
+        port: &Port,
+    ) -> Result<String, HostGone> {
+        loop {
+            self.gathered(port).await?;
+            let written = async {
+                writer.write_all(self.writing.bytes()).await?;
+                writer.flush().await
+            };
+            match tokio::time::timeout(STALLED, written).await {
+                Ok(Ok(())) => {}
+                Ok(Err(cause)) => return Ok(reading(&cause)),
+                Err(_) => return Ok("the peer took nothing for too long".into()),
+            }
+        }
+    }
+
+    /// Takes what gathered, once there is anything; there is room for the frame that waits.
+    async fn gathered(&mut self, port: &Port) -> Result<(), HostGone> {
+        self.writing.len = 0;
+        loop {
+            let (is_over, was_waiting) = self.shared.with(|held| {
+                std::mem::swap(&mut held.gathered, &mut self.writing);
+                let waiting = held.waiting.take();
+                if let Some(frame) = &waiting {
+                    held.gathered.put(frame);
+                }
+                (held.is_over, waiting.is_some())
+            });
+            if is_over {
+                return Err(HostGone);
+            }
+            if was_waiting {
+                port.tell(News::Sent).await?;
+            }
+            if self.writing.len > 0 {
+                return Ok(());
+            }
+            self.shared.changed.notified().await;
+        }
+    }
+}

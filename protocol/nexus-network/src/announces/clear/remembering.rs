@@ -1,0 +1,294 @@
+//! What was learnt in clear survives a restart: the newest announce of each destination, and who said it on which interface.
+//!
+//! Stock destinations announce every few hours: without this a relay would know of nobody for as long. What changes is written
+//! every few seconds, in batches; what a crash loses of that is heard again. Source: spec/reticulum.md#remembered-paths.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+
+use nexus_crypto::{DestinationHash, IdentityHash, hash};
+use nexus_machine::{Cx, Duration, Instant, Sink, Snapshot, TableId, Write};
+use nexus_wire::nexus::path_cost::HopCount;
+use nexus_wire::reticulum::{Announce, Hops, Packet};
+
+use super::super::known::{HeardAs, Neighbour, Via, print_of};
+use super::super::passing::take_promise;
+use super::super::{Announces, Effect, Timer};
+use super::{ClearHop, Medium};
+use crate::interface::{InterfaceId, Profile, Reach, Role};
+use crate::routes::NextHop;
+
+/// The table of paths that were learnt in clear: key 16 bytes, the destination; value as spec/reticulum.md#remembered-paths says.
+pub const PATHS_IN_CLEAR: TableId = TableId(7);
+
+/// What is noted is written after this,
+const WRITE_AFTER: Duration = Duration::from_secs(10);
+/// so much at once.
+const WRITES: usize = 128;
+/// How the value is written.
+const VERSION: u8 = 1;
+
+/// By what an interface is known again that has the same number after a restart.
+type Fingerprint = [u8; 8];
+
+/// What is to be written, and what was read and waits for its interface.
+#[derive(Debug)]
+pub(super) struct Memory {
+    noted: BTreeMap<DestinationHash, Noted>,
+    waiting: BTreeMap<InterfaceId, Vec<Waiting>>,
+    read: Vec<(DestinationHash, Record)>,
+    /// Of whom something is written.
+    written: BTreeSet<DestinationHash>,
+    capacity: usize,
+}
+
+/// What became of a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Noted {
+    /// It was learnt, or is another. Should its interface be down by the time that this is written, what was written before stands.
+    Learnt,
+    /// It is no more.
+    Gone,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    destination: DestinationHash,
+    fingerprint: Fingerprint,
+    hop: ClearHop,
+}
+
+/// One value of the table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Record {
+    iface: InterfaceId,
+    fingerprint: Fingerprint,
+    hops: Hops,
+    transport: Option<IdentityHash>,
+    /// The announce as links carry it.
+    packet: Vec<u8>,
+}
+
+impl Record {
+    const HEAD: usize = 1 + 1 + 8 + 1 + 1 + IdentityHash::LEN;
+
+    fn encode(&self) -> Vec<u8> {
+        let transport = self.transport.map_or([0; IdentityHash::LEN], |transport| transport.0);
+        let mut bytes = Vec::with_capacity(Self::HEAD.saturating_add(self.packet.len()));
+        bytes.extend_from_slice(&[VERSION, self.iface.0]);
+        bytes.extend_from_slice(&self.fingerprint);
+        bytes.extend_from_slice(&[self.hops.get(), u8::from(self.transport.is_some())]);
+        bytes.extend_from_slice(&transport);
+        bytes.extend_from_slice(&self.packet);
+        bytes
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (head, packet) = bytes.split_first_chunk::<{ Self::HEAD }>()?;
+        let [VERSION, iface, f0, f1, f2, f3, f4, f5, f6, f7, hops, named, transport @ ..] = *head else {
+            return None;
+        };
+        let transport = match named {
+            0 => None,
+            1 => Some(IdentityHash(transport)),
+            2.. => return None,
+        };
+        Some(Self {
+            iface: InterfaceId(iface),
+            fingerprint: [f0, f1, f2, f3, f4, f5, f6, f7],
+            hops: Hops::new(hops)?,
+            transport,
+            packet: packet.to_vec(),
+        })
+    }
+}
+
+impl Memory {
+    pub(super) fn resume(capacity: usize, snapshot: &Snapshot) -> Self {
+        let (mut noted, mut read, mut written) = (BTreeMap::new(), Vec::new(), BTreeSet::new());
+        for (key, value) in snapshot.scan(PATHS_IN_CLEAR) {
+            let Some(destination) = key.try_into().ok().map(DestinationHash) else { continue };
+            if written.len() < capacity.saturating_mul(2) {
+                written.insert(destination);
+            }
+            match Record::decode(value) {
+                Some(record) if read.len() < capacity => read.push((destination, record)),
+                // It is deleted with the next batch.
+                Some(_) | None if noted.len() < capacity => _ = noted.insert(destination, Noted::Gone),
+                Some(_) | None => {}
+            }
+        }
+        Self { noted, waiting: BTreeMap::new(), read, written, capacity }
+    }
+
+    /// Whether something may be written of `destination`: as many are as may be known.
+    fn may_write(&mut self, destination: DestinationHash) -> bool {
+        if self.written.len() >= self.capacity && !self.written.contains(&destination) {
+            return false;
+        }
+        self.written.insert(destination);
+        true
+    }
+
+    pub(super) fn memory_bound(&self) -> usize {
+        const PER: usize = 12 * (size_of::<DestinationHash>() + 1)
+            + 4 * size_of::<Waiting>()
+            + size_of::<(DestinationHash, Record)>() * 2
+            + 64;
+        self.capacity.saturating_mul(PER).saturating_add(256 * 128)
+    }
+}
+
+fn fingerprint(profile: &Profile) -> Fingerprint {
+    let reach = match profile.reach {
+        Reach::PointToPoint => 0,
+        Reach::Shared => 1,
+        Reach::Addressed => 2,
+    };
+    let role: u8 = match profile.role {
+        Role::Full => 0,
+        Role::PointToPoint => 1,
+        Role::AccessPoint => 2,
+        Role::Roaming => 3,
+        Role::Boundary => 4,
+        Role::Gateway => 5,
+        Role::Internal => 6,
+    };
+    let (rate, size) = (profile.bandwidth_bps.to_le_bytes(), profile.frame_size.to_le_bytes());
+    hash::truncate(&hash::blake3(&[&[reach, role], &rate, &size]))
+}
+
+impl Announces {
+    /// Takes up what was durable: who is known, before any interface is up.
+    pub(in super::super) fn resume_paths(&mut self) {
+        for (destination, record) in core::mem::take(&mut self.clear.memory.read) {
+            if !self.resume_path(destination, record) {
+                self.clear.memory.noted.insert(destination, Noted::Gone);
+            }
+        }
+        if !self.clear.memory.noted.is_empty() {
+            self.deadlines.set(Timer::Remember, Instant::BOOT.after(WRITE_AFTER));
+        }
+    }
+
+    /// Whether what was durable is an announce that verifies.
+    fn resume_path(&mut self, destination: DestinationHash, record: Record) -> bool {
+        let mut bytes = record.packet.clone();
+        if take_promise(&mut bytes).is_none() {
+            return false;
+        }
+        let Ok(packet) = Packet::decode(&bytes) else { return false };
+        let Ok(announce) = Announce::from_packet(&packet) else { return false };
+        if announce.destination != destination || announce.verify().is_err() {
+            return false;
+        }
+        let Record { iface, fingerprint, hops, transport, packet: kept } = record;
+        let neighbour = Neighbour { via: Via::Clear { iface, transport }, hops };
+        let print = print_of(packet.data);
+        // There is room for as many as are read.
+        let _none: Option<DestinationHash> =
+            self.known.learn(&announce, print, neighbour, HeardAs::Announce, Instant::BOOT);
+        self.cache.keep(destination, kept);
+        let hop = ClearHop { random_hash: announce.claim.random_hash, transport, hops };
+        self.clear.memory.waiting.entry(iface).or_default().push(Waiting { destination, fingerprint, hop });
+        true
+    }
+
+    /// An interface came up in clear: if it is the one that it was, what was learnt there is a path again.
+    pub(in super::super) fn restore_paths(
+        &mut self,
+        cx: Cx,
+        iface: InterfaceId,
+        out: &mut impl Sink<Effect>,
+    ) {
+        let Some(waiting) = self.clear.memory.waiting.remove(&iface) else { return };
+        let Some(is_same) = self.interfaces.get(&iface).map(|medium| fingerprint(&medium.profile)) else {
+            return;
+        };
+        for Waiting { destination, fingerprint, hop } in waiting {
+            let said = HopCount(hop.hops.get().saturating_sub(1));
+            let cost = self.interfaces.get(&iface).map(|medium: &Medium| medium.cost_in(said));
+            match cost.filter(|_| fingerprint == is_same) {
+                Some(cost) => self.restore_path(cx, &destination, iface, hop, cost, out),
+                None => self.note_for_disk(destination, Noted::Gone),
+            }
+            self.set_memory_timer(cx.now);
+        }
+    }
+
+    /// What is known of `destination` in clear changed, or is no more.
+    pub(in super::super) fn note_for_disk(&mut self, destination: DestinationHash, what: Noted) {
+        let memory = &mut self.clear.memory;
+        // What there is no room for is not remembered.
+        if memory.noted.len() < memory.capacity {
+            memory.noted.insert(destination, what);
+        }
+    }
+
+    /// Sees to it that what was noted is written.
+    pub(in super::super) fn set_memory_timer(&mut self, now: Instant) {
+        if !self.clear.memory.noted.is_empty() && self.deadlines.get(Timer::Remember).is_none() {
+            self.deadlines.set(Timer::Remember, now.after(WRITE_AFTER));
+        }
+    }
+
+    /// Writes what was noted, a batch at once.
+    pub(in super::super) fn write_paths(&mut self, cx: Cx, out: &mut impl Sink<Effect>) {
+        for _ in 0..WRITES {
+            let Some((destination, what)) = self.clear.memory.noted.pop_first() else { break };
+            let key = destination.as_bytes();
+            let write = match self.path_record(&destination) {
+                Some(record) if self.clear.memory.may_write(destination) => {
+                    Write::set(PATHS_IN_CLEAR, key, record.encode())
+                }
+                None if what == Noted::Gone && self.clear.memory.written.remove(&destination) => {
+                    Write::delete(PATHS_IN_CLEAR, key)
+                }
+                Some(_) | None => continue,
+            };
+            // Nothing waits for it.
+            out.push(Effect::Write { number: self.own.last_write(), write });
+        }
+        self.set_memory_timer(cx.now);
+    }
+
+    fn path_record(&self, destination: &DestinationHash) -> Option<Record> {
+        let random_hash = self.known.get(destination)?.random_hash;
+        let in_clear = |entry: &&crate::routes::RoutingEntry| {
+            entry.next_hop().link().is_none() && entry.random_hash() == random_hash
+        };
+        let NextHop::Clear(iface) = self.routes.paths(destination).find(in_clear)?.next_hop() else {
+            return None;
+        };
+        let ClearHop { transport, hops, .. } = *self.clear.hop(destination, iface)?;
+        let fingerprint = fingerprint(&self.interfaces.get(&iface)?.profile);
+        let packet = self.cache.get(destination)?.to_vec();
+        Some(Record { iface, fingerprint, hops, transport, packet })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_remembered_reads_as_it_was_written_and_nothing_else_is_taken_for_it() {
+        let record = |transport| Record {
+            iface: InterfaceId(3),
+            fingerprint: [7; 8],
+            hops: Hops::new(5).unwrap(),
+            transport,
+            packet: [1, 2, 3].to_vec(),
+        };
+        for transport in [None, Some(IdentityHash([9; 16]))] {
+            assert_eq!(Record::decode(&record(transport).encode()), Some(record(transport)));
+        }
+        let written = record(None).encode();
+        assert_eq!(Record::decode(&written[..Record::HEAD - 1]), None);
+        for (at, wrong) in [(0, 2), (10, 128), (11, 2)] {
+            let mut other = written.clone();
+            other[at] = wrong;
+            assert_eq!(Record::decode(&other), None, "byte {at}");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! What stays: paths across a restart of this node, and across a relay's lost connection.
+
+use super::*;
+use crate::routes::Stage;
+use nexus_wire::reticulum::{Payload as _, TunnelSynthesis};
+
+#[test]
+fn paths_in_clear_survive_a_restart_and_the_announces_with_them() {
+    let mut node = Bench::start(&Snapshot::empty());
+    node.hear(&relayed(7, UNIX, 2, STOCK));
+    node.hear(&announce_of(8, UNIX));
+    let store = node.stored();
+    let mut again = Bench::start(&store);
+    let step = again.organ.next_hop(again.now, &address(7), PathPolicy::Cheapest, None).unwrap();
+    assert_eq!((step.next_hop, step.transport, step.hops), (NextHop::Clear(LEFT), Some(STOCK), 3));
+    let step = again.organ.next_hop(again.now, &address(8), PathPolicy::Cheapest, None).unwrap();
+    assert_eq!((step.transport, step.stage), (None, Stage::Last));
+    // It answers for them, and takes no older emission.
+    assert_eq!(again.frames_within(20_000), [], "they were announced before");
+    again.hear(&relayed(7, UNIX - 5, 0, OTHER));
+    assert_eq!(again.organ.refusals().stale, 1);
+    // An interface that is down for a while is no reason to forget; a path that nobody used or said for a week is.
+    let mut store = store;
+    again.tell(Input::Down(LEFT));
+    again.write_to(&mut store, 30_000);
+    assert_eq!(store.scan(PATHS_IN_CLEAR).count(), 2);
+    again.tell(Input::Up(LEFT, profile(Mode::Reticulum)));
+    again.hear(&relayed(7, UNIX + 1, 2, STOCK));
+    again.write_to(&mut store, 15 * 24 * 3_600_000);
+    assert_eq!(again.ways(7), []);
+    assert_eq!(store.get(PATHS_IN_CLEAR, address(7).as_bytes()), None);
+}
+
+#[test]
+fn what_was_learnt_on_another_interface_of_the_same_number_is_no_path() {
+    let mut node = Bench::start(&Snapshot::empty());
+    node.hear(&relayed(7, UNIX, 2, STOCK));
+    let store = node.stored();
+    let mut other = Bench::without_interfaces(&store);
+    other.tell(Input::Up(LEFT, Profile { bandwidth_bps: 1_200, ..profile(Mode::Reticulum) }));
+    assert_eq!(other.ways(7), []);
+    assert_eq!(other.organ.known().count(), 1, "whose it is stays known");
+}
+
+#[test]
+fn what_a_disk_made_up_is_not_believed_and_goes() {
+    let mut node = Bench::start(&Snapshot::empty());
+    node.hear(&announce_of(7, UNIX));
+    let mut store = node.stored();
+    let value = store.get(PATHS_IN_CLEAR, address(7).as_bytes()).unwrap().to_vec();
+    let mut broken = value;
+    *broken.last_mut().unwrap() ^= 1;
+    store.apply(Write::set(PATHS_IN_CLEAR, address(7).as_bytes(), broken));
+    store.apply(Write::set(PATHS_IN_CLEAR, address(8).as_bytes(), vec![1, 2, 3]));
+    let mut again = Bench::start(&store);
+    assert_eq!((again.organ.known().count(), again.ways(7)), (0, vec![]));
+    for write in again.writes(20_000) {
+        store.apply(write);
+    }
+    assert_eq!(store.scan(PATHS_IN_CLEAR).count(), 0);
+}
+
+#[test]
+fn a_relay_that_comes_back_over_another_connection_has_its_paths_back() {
+    let mut node = Bench::start(&Snapshot::empty());
+    node.hear(&tunnel(1));
+    node.hear(&relayed(7, UNIX, 2, STOCK));
+    node.hear(&relayed(8, UNIX, 2, STOCK));
+    node.pass(20_000);
+    node.tell(Input::Down(LEFT));
+    assert_eq!(node.ways(7), []);
+    node.tell(Input::Up(RIGHT, profile(Mode::Reticulum)));
+    // Meanwhile something newer was heard of one of them.
+    node.tell(Input::Heard { iface: RIGHT, bytes: relayed(8, UNIX + 1, 5, OTHER) });
+    let mut forged = tunnel(1);
+    forged[60] ^= 1;
+    node.tell(Input::Heard { iface: RIGHT, bytes: forged });
+    assert_eq!((node.ways(7), node.organ.refusals().forged), (vec![], 1));
+    node.tell(Input::Heard { iface: RIGHT, bytes: tunnel(2) });
+    assert!(matches!(node.ways(7)[..], [Via::Clear { iface: RIGHT, transport: Some(STOCK) }]));
+    assert!(matches!(node.ways(8)[..], [Via::Clear { iface: RIGHT, transport: Some(OTHER) }]));
+}
+
+#[test]
+fn a_connection_that_has_not_ended_yet_gives_its_paths_to_the_one_that_took_its_place() {
+    let mut node = Bench::start(&Snapshot::empty());
+    node.hear(&tunnel(1));
+    node.hear(&relayed(7, UNIX, 2, STOCK));
+    node.tell(Input::Up(RIGHT, profile(Mode::Reticulum)));
+    node.tell(Input::Heard { iface: RIGHT, bytes: tunnel(2) });
+    assert!(matches!(node.ways(7)[..], [Via::Clear { iface: RIGHT, .. }]), "{:?}", node.ways(7));
+}
+
+#[test]
+fn tunnels_that_are_down_are_forgotten_after_eight_hours() {
+    let mut node = Bench::start(&Snapshot::empty());
+    node.hear(&tunnel(1));
+    node.hear(&relayed(7, UNIX, 2, STOCK));
+    node.tell(Input::Down(LEFT));
+    node.pass(8 * 3_600_000 + 1);
+    node.tell(Input::Up(RIGHT, profile(Mode::Reticulum)));
+    node.tell(Input::Heard { iface: RIGHT, bytes: tunnel(2) });
+    assert_eq!(node.ways(7), []);
+}
+
+// ───────────── helpers ─────────────
+
+/// What a relay sends when it is connected: each time another packet of the same tunnel.
+fn tunnel(n: u8) -> Vec<u8> {
+    let synthesis = TunnelSynthesis::sign([4; 32], [n; 16], identity(33).as_reticulum());
+    let mut buffer = [0; MTU];
+    synthesis.encode_behind(&synthesis.originating_header(), &mut buffer).unwrap().to_vec()
+}
+
+impl Bench {
+    fn writes(&mut self, ms: u64) -> Vec<Write> {
+        let until = self.now.after(Duration::from_millis(ms));
+        let mut written = Vec::new();
+        while let Some(at) = self.organ.next_timeout().filter(|at| *at <= until) {
+            self.now = self.now.max(at);
+            let mut out: VecDeque<Effect> = VecDeque::new();
+            self.organ.handle_timeout(self.cx(), &mut out);
+            written.extend(out.into_iter().filter_map(|effect| match effect {
+                Effect::Write { write, .. } => Some(write),
+                Effect::Send(_)
+                | Effect::Tell { .. }
+                | Effect::Broadcast { .. }
+                | Effect::Say { .. }
+                | Effect::Recall(_)
+                | Effect::Reached(_)
+                | Effect::Probe { .. }
+                | Effect::PathFound { .. }
+                | Effect::PathNotFound { .. }
+                | Effect::Announced { .. } => None,
+            }));
+        }
+        self.now = until;
+        written
+    }
+
+    /// What is on the disk after a while.
+    fn stored(&mut self) -> Snapshot {
+        let mut store = Snapshot::empty();
+        self.write_to(&mut store, 30_000);
+        store
+    }
+
+    fn write_to(&mut self, store: &mut Snapshot, ms: u64) {
+        for write in self.writes(ms) {
+            store.apply(write);
+        }
+    }
+}

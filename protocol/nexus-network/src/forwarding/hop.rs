@@ -1,0 +1,35 @@
+//! One step of a packet: over a link, or in clear.
+
+use crate::interface::InterfaceId;
+use crate::links::LinkId;
+use crate::routes::NextHop;
+
+/// How a packet comes from a neighbour, or goes to one. Every table of this organ speaks in these, so that packets, proofs and circuits
+/// cross any mixture of links and stock segments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hop {
+    /// Over a link.
+    Link(LinkId),
+    /// In clear, on an interface in `reticulum` mode.
+    Clear(InterfaceId),
+}
+
+impl Hop {
+    /// The link, if it is one.
+    #[must_use]
+    pub const fn link(self) -> Option<LinkId> {
+        match self {
+            Self::Link(link) => Some(link),
+            Self::Clear(_) => None,
+        }
+    }
+}
+
+impl From<NextHop> for Hop {
+    fn from(next_hop: NextHop) -> Self {
+        match next_hop {
+            NextHop::Link { link, .. } => Self::Link(link),
+            NextHop::Clear(iface) => Self::Clear(iface),
+        }
+    }
+}

@@ -1,0 +1,216 @@
+"""A stock node, driven by lines of JSON through the package's public interface.
+
+argv: a directory of its own, with the file "config" in it.
+stdout, one JSON object a line:
+    {"ready": identity, "plain": hash, "ratcheted": hash}
+                                        its interfaces are up; the destinations without and with ratchets
+    {"announced": hash, "app_data": hex, "hops": n, "identity": hash}
+                                        an announce was received and found valid
+    {"data": hex}                       a packet came, and is proved by the package
+    {"sent": hash}, {"proved": hash}, {"unproved": hash}
+    {"path": hash, "hops": n, "via": hash}
+                                        what the package says of a path; null for none
+    {"linked": id, "side": "initiator" | "responder", "mtu": n}, {"closed": id}
+    {"link_data": hex}, {"identified": hash}
+    {"answered": sha256, "len": n}, {"unanswered": true}
+    {"resource": sha256, "len": n}      one came
+    {"up": true}                        its interfaces are up, again perhaps
+    {"offered": sha256}, {"transferred": true | false}
+stdin, one JSON object a line, "do" being one of
+    announce (of: plain | ratcheted, app_data: hex), send (to, data), path (to), ask_path (to)
+    link (to), say (data), identify, request (data: hex), resource (len), close, until_up
+"""
+
+import hashlib
+import json
+import os
+import sys
+import threading
+import time
+
+import RNS
+
+# What destinations of tests are called: without ratchets, with them, and the endpoint's.
+NAMES = [("nexus", "stock", aspect) for aspect in ("plain", "ratcheted", "endpoint")]
+
+lock = threading.Lock()
+
+
+def say(**what):
+    with lock:
+        print(json.dumps(what), flush=True)
+
+
+class Listener:
+    aspect_filter = None
+    receive_path_responses = True
+
+    def received_announce(self, destination_hash, announced_identity, app_data):
+        say(
+            announced=destination_hash.hex(),
+            app_data=(app_data or b"").hex(),
+            hops=RNS.Transport.hops_to(destination_hash),
+            identity=announced_identity.hash.hex(),
+        )
+
+
+def sha256(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def resource_came(resource):
+    if resource.status == RNS.Resource.COMPLETE:
+        data = resource.data.read()
+        say(resource=sha256(data), len=len(data))
+
+
+def equip(link, side):
+    def data_came(message, packet):
+        say(link_data=message.hex())
+        # On the side that was asked the destination sees to it.
+        if side == "initiator":
+            packet.prove()
+
+    link.set_packet_callback(data_came)
+    link.set_link_closed_callback(lambda closed: say(closed=closed.link_id.hex()))
+    link.set_resource_strategy(RNS.Link.ACCEPT_ALL)
+    link.set_resource_concluded_callback(resource_came)
+    link.set_remote_identified_callback(lambda _, identity: say(identified=identity.hash.hex()))
+    say(linked=link.link_id.hex(), side=side, mtu=link.mtu)
+
+
+def accepted(new):
+    global link
+    link = new
+    equip(new, "responder")
+
+
+def peer(destination_hash):
+    known = RNS.Identity.recall(destination_hash)
+    for name in NAMES:
+        if RNS.Destination.hash(known, *name) == destination_hash:
+            return RNS.Destination(known, RNS.Destination.OUT, RNS.Destination.SINGLE, *name)
+    raise ValueError("a destination of another name")
+
+
+def echo(path, data, request_id, link_id, remote_identity, requested_at):
+    return data
+
+
+def noise(path, data, request_id, link_id, remote_identity, requested_at):
+    return os.urandom(int.from_bytes(data, "big"))
+
+
+def make(name):
+    made = RNS.Destination(identity, RNS.Destination.IN, RNS.Destination.SINGLE, *name)
+    made.set_proof_strategy(RNS.Destination.PROVE_ALL)
+    made.set_packet_callback(lambda message, packet: say(data=message.hex()))
+    made.set_link_established_callback(accepted)
+    made.register_request_handler("/echo", response_generator=echo, allow=RNS.Destination.ALLOW_ALL)
+    made.register_request_handler("/noise", response_generator=noise, allow=RNS.Destination.ALLOW_ALL)
+    return made
+
+
+def tell_path(destination_hash):
+    known = RNS.Transport.has_path(destination_hash)
+    via = RNS.Transport.next_hop(destination_hash) if known else None
+    say(
+        path=destination_hash.hex(),
+        hops=RNS.Transport.hops_to(destination_hash) if known else None,
+        via=via.hex() if via else None,
+    )
+
+
+def track(receipt):
+    once = threading.Lock()
+
+    def proved(receipt):
+        # The proof may have come before anybody could be told of it.
+        if once.acquire(blocking=False):
+            say(proved=receipt.hash.hex())
+
+    say(sent=receipt.hash.hex())
+    receipt.set_delivery_callback(proved)
+    receipt.set_timeout_callback(lambda receipt: say(unproved=receipt.hash.hex()))
+    if receipt.get_status() == RNS.PacketReceipt.DELIVERED:
+        proved(receipt)
+
+
+def answered(receipt):
+    data = receipt.response
+    say(answered=sha256(data), len=len(data))
+
+
+def ask(data, tries):
+    def failed(receipt):
+        # An answer that comes at once may come before the package has noted what it asked.
+        if tries > 1:
+            ask(data, tries - 1)
+        else:
+            say(unanswered=True)
+
+    link.request("/echo", data, response_callback=answered, failed_callback=failed, timeout=5)
+
+
+def until_up():
+    up_since = time.monotonic()
+    # An interface that is spoken to before it is complete goes down again, and comes back some seconds later.
+    while time.monotonic() - up_since < 0.25:
+        if not all(interface["status"] for interface in reticulum.get_interface_stats()["interfaces"]):
+            up_since = time.monotonic()
+        time.sleep(0.02)
+
+
+def act(told):
+    global link
+    what = told["do"]
+    to = bytes.fromhex(told.get("to", ""))
+    data = bytes.fromhex(told.get("data", ""))
+    if what == "announce":
+        destinations[told["of"]].announce(app_data=bytes.fromhex(told["app_data"]))
+    elif what == "send":
+        track(RNS.Packet(peer(to), data).send())
+    elif what == "path":
+        tell_path(to)
+    elif what == "ask_path":
+        RNS.Transport.request_path(to)
+    elif what == "link":
+        link = RNS.Link(peer(to), established_callback=lambda made: equip(made, "initiator"),
+                        closed_callback=lambda closed: say(closed=closed.link_id.hex()))
+    elif what == "say":
+        track(RNS.Packet(link, data).send())
+    elif what == "identify":
+        link.identify(identity)
+    elif what == "request":
+        ask(data, 3)
+    elif what == "resource":
+        content = os.urandom(told["len"])
+        say(offered=sha256(content))
+        RNS.Resource(content, link, callback=lambda done: say(transferred=done.status == RNS.Resource.COMPLETE))
+    elif what == "until_up":
+        until_up()
+        say(up=True)
+    elif what == "close":
+        link.teardown()
+    else:
+        raise ValueError(what)
+
+
+directory = sys.argv[1]
+reticulum = RNS.Reticulum(configdir=directory, loglevel=RNS.LOG_WARNING, logdest=RNS.LOG_FILE)
+RNS.Transport.register_announce_handler(Listener())
+own = os.path.join(directory, "own")
+identity = RNS.Identity.from_file(own) if os.path.exists(own) else RNS.Identity()
+identity.to_file(own)
+destinations = {"plain": make(NAMES[0]), "ratcheted": make(NAMES[1])}
+destinations["ratcheted"].enable_ratchets(os.path.join(directory, "ratchets"))
+link = None
+until_up()
+say(
+    ready=identity.hash.hex(),
+    plain=destinations["plain"].hash.hex(),
+    ratcheted=destinations["ratcheted"].hash.hex(),
+)
+for line in sys.stdin:
+    act(json.loads(line))
+os._exit(0)

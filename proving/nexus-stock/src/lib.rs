@@ -1,0 +1,20 @@
+//! The Reticulum world for tests: an endpoint of our own, and the published package as a black box.
+//!
+//! | module | what it offers |
+//! |---|---|
+//! | [`endpoint`] | [`Endpoint`]: announces, SINGLE packets, links, requests and resources, without input or output |
+//! | [`live`] | [`Live`]: an endpoint at a TCP connection of the loopback |
+//! | [`stock`] | [`StockNode`]: the published package in a process of its own, told what to do in lines of JSON |
+//! | [`msgpack`] | what endpoints say on links |
+//!
+//! Written from documentation and observation. Source: spec/reticulum.md.
+#![forbid(unsafe_code)]
+
+pub mod endpoint;
+pub mod live;
+pub mod msgpack;
+pub mod stock;
+
+pub use endpoint::{Endpoint, Event};
+pub use live::Live;
+pub use stock::StockNode;

@@ -1,0 +1,53 @@
+//! `cargo xtask interop`: nodes among stock nodes, by the releases that people run.
+
+use std::time::Instant;
+
+use crate::cargo::{self, cargo};
+use crate::fault::Fault;
+use crate::session::Session;
+use crate::stage::stock_python;
+use crate::table::{self, Align};
+
+/// Which releases of the stock package the tests run with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Releases {
+    /// The one that `cargo xtask test` uses.
+    Newest,
+    /// Those before it, too, each in an environment of its own.
+    All,
+}
+
+/// What people still run besides the newest.
+const EARLIER: [&str; 2] = ["1.3.1", "1.4.2"];
+/// The endpoint alone against the package, and nodes between both.
+const TESTS: [&str; 4] = ["-E", "binary(against_stock) or binary(interop)", "--package", "nexus-stock"];
+
+/// Runs the tests with each release, and tells how they went.
+pub(crate) fn run(session: &mut Session, releases: Releases) -> Result<(), Fault> {
+    cargo::ensure_subcommand(session, "nextest")?;
+    let earlier: &[&str] = match releases {
+        Releases::Newest => &[],
+        Releases::All => &EARLIER,
+    };
+    let mut rows = Vec::new();
+    for version in [stock_python::STOCK_VERSION].iter().chain(earlier) {
+        stock_python::prepare(session, version)?;
+        let mut command = cargo(session);
+        command.args(["nextest", "run", "--locked"]).args(TESTS).args(["--package", "nexus-cli"]);
+        let started = Instant::now();
+        let passed = cargo::run(&mut command).is_ok();
+        let seconds = format!("{:.1}", started.elapsed().as_secs_f32());
+        rows.push([(*version).to_owned(), seconds, if passed { "ok" } else { "FAILED" }.to_owned()]);
+    }
+    println!(
+        "\n{}",
+        table::render([("rns", Align::Left), ("seconds", Align::Right), ("", Align::Left)], &rows)
+    );
+    let failed: Vec<_> =
+        rows.iter().filter(|[_, _, verdict]| verdict != "ok").map(|[version, ..]| version.as_str()).collect();
+    if failed.is_empty() {
+        Ok(())
+    } else {
+        Err(Fault::new(format!("tests failed with rns {}.", failed.join(", "))))
+    }
+}
