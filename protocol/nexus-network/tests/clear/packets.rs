@@ -37,7 +37,9 @@ fn on_one_medium(reach: Reach) -> World {
     let mut world = World::new(1, 2);
     world.join(End::Stock(0), End::Relay(0, InterfaceId(0)), Profile { reach, ..CLEAR });
     let announces = [world.stock[0].announce(1), world.stock[1].announce(1)];
-    announces.into_iter().for_each(|announce| world.say(0, announce));
+    for announce in announces {
+        world.say(0, announce);
+    }
     world.run(Duration::from_secs(20));
     world.stock[0].heard.clear();
     world
