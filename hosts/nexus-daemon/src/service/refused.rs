@@ -48,6 +48,12 @@ fn sentence(cause: &str) -> Option<&'static str> {
         "announce_malformed" => "an announce that cannot be read",
         "announce_forged" => "an announce that is not signed by whom it names",
         "announce_other_key" => "an announce of a known address with another key",
+        "packet_bad_proof" => {
+            "a proof of a Reticulum link that is not signed by the destination that was asked"
+        }
+        "access_missing" => "a frame without the access codes of its interface",
+        "access_wrong" => "a frame with the access codes of another network",
+        "access_unexpected" => "a frame with access codes, which its interface has none of",
         "message_forged" => "a message that is not signed by whom it names",
         _others => return None,
     })

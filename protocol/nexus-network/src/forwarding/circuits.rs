@@ -149,6 +149,8 @@ impl Circuits {
         let Opening { requested, .. } = self.opening.remove(&link)?;
         self.deadlines.cancel(Timer::Proof(link));
         let Requested { destination, from, taken, to, .. } = requested;
+        // Where both ends are on one medium, hops alone may not tell from which of them something comes.
+        let shown = if from == to { remaining } else { shown };
         let circuit =
             Circuit { destination, from: Some(from), taken, to: Some(to), remaining, shown, used: now };
         Some((circuit.back_to(from), self.hold(now, link, circuit)))
