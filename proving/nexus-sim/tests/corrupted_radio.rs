@@ -102,7 +102,9 @@ impl Counted {
         let links: u64 = network.links().refusals().by_name().map(|(_, count)| count).sum();
         let broadcast: u64 = network.broadcast().refusals().by_name().map(|(_, count)| count).sum();
         let announces = network.announces().refusals();
-        let packets = network.forwarding().drops().total();
+        let access = network.access().refusals();
+        let packets =
+            network.forwarding().drops().total() + access.missing + access.unexpected + access.wrong;
         let Refusals {
             closed,
             malformed,
