@@ -102,10 +102,30 @@ impl Counted {
         let links: u64 = network.links().refusals().by_name().map(|(_, count)| count).sum();
         let broadcast: u64 = network.broadcast().refusals().by_name().map(|(_, count)| count).sum();
         let announces = network.announces().refusals();
-        let Refusals { closed, malformed, stale, forged, other_key, too_long, crowded, hasty, links: many } =
-            *announces;
+        let access = network.access().refusals();
+        let packets =
+            network.forwarding().drops().total() + access.missing + access.unexpected + access.wrong;
+        let Refusals {
+            closed,
+            malformed,
+            stale,
+            forged,
+            other_key,
+            too_long,
+            crowded,
+            hasty,
+            links: many,
+            held,
+            flooded,
+            // What this node keeps back, and what it says, is not refused.
+            too_often: _,
+            unsaid: _,
+            echoes: _,
+            far,
+        } = *announces;
         links
             + broadcast
+            + packets
             + closed
             + malformed
             + stale
@@ -114,6 +134,9 @@ impl Counted {
             + too_long
             + crowded
             + hasty
+            + held
+            + flooded
+            + far
             + many
     }
 }
