@@ -111,9 +111,7 @@ pub enum Input {
     },
     /// An interface under load carries so many bits per second.
     Carries(InterfaceId, u64),
-    /// A frame of announces, or of what goes with them, left by an interface: so many bytes.
-    Left(InterfaceId, usize),
-    /// Such frames wait there that take so long at the nominal rate. Said whenever it changed.
+    /// Frames of announces, and of what goes with them, wait there that take so long at the nominal rate. Said whenever it changed.
     Waits(InterfaceId, Duration),
     /// How far a link can be relied on.
     LinkStands {
@@ -612,7 +610,6 @@ impl Machine for Announces {
             }
             Input::LinkMeasured { link, hop } => self.measured(cx, link, hop, out),
             Input::Carries(iface, bps) => self.carries(iface, bps),
-            Input::Left(iface, bytes) => self.speech.budgets.left(iface, cx.now, bytes),
             Input::Waits(iface, airtime) => self.speech.budgets.waits(iface, cx.now, airtime),
             Input::LinkStands { link, trust, reliability } => self.stands(cx, link, trust, reliability, out),
             Input::Hearing { link, hearing } => self.hearing(cx, link, hearing),

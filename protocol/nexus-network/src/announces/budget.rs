@@ -1,8 +1,8 @@
 //! What announces, costs, withdrawals and what asks for paths may spend of an interface: 3 % of its measured bandwidth.
 //!
 //! One bucket for each interface on which links run, in time on the medium. What waits for it is said nearest and newest first
-//! ([`speaking`](super::speaking)). What was said is spent when it leaves: a medium that is dead for minutes fills no bucket behind what
-//! waits for it. Spec: spec/network.md#announce-budget.
+//! ([`speaking`](super::speaking)). Nothing is made good of what waits to leave: a medium that is dead for minutes fills no bucket behind
+//! what waits for it. Spec: spec/network.md#announce-budget.
 
 use alloc::collections::BTreeMap;
 
@@ -47,8 +47,8 @@ struct Budget {
     spent_until: Instant,
     /// How long it takes to make good what was said and has not left,
     waiting: Duration,
-    /// and since when it does while nothing leaves.
-    waiting_since: Instant,
+    /// and when less of it did for the last time.
+    moved_at: Instant,
     state: State,
 }
 
@@ -57,13 +57,6 @@ struct Budget {
 enum State {
     Up,
     Down,
-}
-
-/// Whether it is known how long frames take: where it is not, what is said is spent at once.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Nominal {
-    Known,
-    Unknown,
 }
 
 impl Budgets {
@@ -78,9 +71,9 @@ impl Budgets {
         if profile.mode == Mode::Nexus && self.by_interface.len() < INTERFACES {
             let measured = if profile.bandwidth_bps == 0 { 0 } else { ONE };
             let spent_until = before.map_or(Instant::BOOT, |before| before.spent_until);
-            let (waiting, waiting_since) = (Duration::ZERO, Instant::BOOT);
+            let (waiting, moved_at) = (Duration::ZERO, Instant::BOOT);
             let (profile, state) = (*profile, State::Up);
-            let budget = Budget { profile, measured, spent_until, waiting, waiting_since, state };
+            let budget = Budget { profile, measured, spent_until, waiting, moved_at, state };
             self.by_interface.insert(iface, budget);
         }
     }
@@ -104,32 +97,22 @@ impl Budgets {
         };
     }
 
-    /// A message of so many bytes, all in, is said on `iface`. It waits until it is heard of again.
+    /// A message of so many bytes, all in, is said on `iface`.
     pub(super) fn spend(&mut self, iface: InterfaceId, now: Instant, bytes: usize) {
-        let Some(budget) = self.by_interface.get_mut(&iface) else { return };
-        let time = budget.made_good_in(bytes);
-        match budget.nominal() {
-            Nominal::Known => budget.wait(now, budget.waiting.plus(time)),
-            Nominal::Unknown => budget.charge(now, time),
+        if let Some(budget) = self.by_interface.get_mut(&iface) {
+            budget.spent_until = budget.owes_until(now).after(budget.made_good_in(bytes));
         }
     }
 
     /// What was said and waits on `iface` takes so long to transmit, all in.
     pub(super) fn waits(&mut self, iface: InterfaceId, now: Instant, airtime: Duration) {
         if let Some(budget) = self.by_interface.get_mut(&iface) {
-            budget.wait(now, budget.loaded(airtime));
-        }
-    }
-
-    /// A frame of so many bytes left.
-    pub(super) fn left(&mut self, iface: InterfaceId, now: Instant, bytes: usize) {
-        if let Some(budget) = self.by_interface.get_mut(&iface) {
-            budget.waiting_since = now;
-            match budget.nominal() {
-                Nominal::Known => budget.charge(now, budget.made_good_in(bytes)),
-                // It was when it was said.
-                Nominal::Unknown => {}
+            budget.spent_until = budget.owes_until(now);
+            let waiting = budget.loaded(airtime);
+            if waiting < budget.waiting || budget.waiting == Duration::ZERO {
+                budget.moved_at = now;
             }
+            budget.waiting = waiting;
         }
     }
 
@@ -142,15 +125,14 @@ impl Budgets {
         let Some(budget) = self.by_interface.get(&iface).filter(|budget| budget.state == State::Up) else {
             return Instant::BOOT;
         };
-        let wait = budget.waiting;
-        if wait == Duration::ZERO {
-            return budget.spent_until.before(kept);
+        if budget.waiting > kept {
+            // Nothing is made good while it waits.
+            return now.after(budget.patience(now));
         }
-        if budget.spent_until <= now && wait > kept {
-            // Nothing is made good while what was said waits.
-            return now.after(wait.minus(kept).max(budget.patience(now)));
+        match budget.waiting {
+            Duration::ZERO => budget.spent_until.before(kept),
+            _ => budget.owes_until(now).before(kept),
         }
-        budget.spent_until.max(now).after(wait).before(kept)
     }
 
     /// Until when nothing may be said on `iface`, if that is so.
@@ -160,36 +142,24 @@ impl Budgets {
 }
 
 impl Budget {
-    fn wait(&mut self, now: Instant, waiting: Duration) {
-        if self.waiting == Duration::ZERO {
-            self.waiting_since = now;
-        }
-        self.waiting = waiting;
+    /// When all that was said is made good, if what waits leaves at once.
+    fn owes_until(&self, now: Instant) -> Instant {
+        self.spent_until.max(now.after(self.waiting))
     }
 
     /// When to look again: the later the longer something waits.
     fn patience(&self, now: Instant) -> Duration {
-        Duration::from_micros(now.since(self.waiting_since).as_micros() / 16).max(PATIENCE)
-    }
-
-    fn charge(&mut self, now: Instant, time: Duration) {
-        self.spent_until = self.spent_until.max(now).after(time);
-    }
-
-    fn nominal(&self) -> Nominal {
-        if self.profile.airtime(1) == Duration::ZERO { Nominal::Unknown } else { Nominal::Known }
+        Duration::from_micros(now.since(self.moved_at).as_micros() / 16).max(PATIENCE)
     }
 
     /// How long it takes to make `bytes` good.
     fn made_good_in(&self, bytes: usize) -> Duration {
-        match self.nominal() {
-            Nominal::Known => self.loaded(self.profile.airtime(bytes)),
-            Nominal::Unknown => {
-                let bits = u64::try_from(bytes).unwrap_or(u64::MAX).saturating_mul(8);
-                let micros = bits.saturating_mul(1_000_000).checked_div(self.measured).unwrap_or(0);
-                in_its_share(micros)
-            }
+        if self.profile.bandwidth_bps > 0 {
+            return self.loaded(self.profile.airtime(bytes));
         }
+        let bits = u64::try_from(bytes).unwrap_or(u64::MAX).saturating_mul(8);
+        let micros = bits.saturating_mul(1_000_000).checked_div(self.measured).unwrap_or(0);
+        in_its_share(micros)
     }
 
     /// How long it takes to make good what takes `airtime` at the nominal rate.
@@ -214,7 +184,6 @@ mod tests {
         fn say(&mut self, now: Instant, bytes: usize) {
             self.spend(IFACE, now, bytes);
             self.waits(IFACE, now, Duration::ZERO);
-            self.left(IFACE, now, bytes);
         }
     }
 
@@ -237,23 +206,11 @@ mod tests {
         let later = minutes(90);
         for left in 1..=said {
             budgets.waits(IFACE, later, airtime.times(said - left));
-            budgets.left(IFACE, later, 300);
         }
         let free_at = budgets.busy_until(IFACE, Purpose::Announce, later).unwrap();
         assert!(free_at.since(later) < Duration::from_secs(9));
         budgets.spend(IFACE, free_at, 300);
         assert!(budgets.busy_until(IFACE, Purpose::Announce, free_at).is_some());
-    }
-
-    #[test]
-    fn what_was_taken_back_is_given_back() {
-        let mut budgets = Budgets::default();
-        budgets.up(IFACE, &Profile { bandwidth_bps: 9_600, ..profile(Mode::Nexus) });
-        while budgets.busy_until(IFACE, Purpose::Announce, Instant::BOOT).is_none() {
-            budgets.spend(IFACE, Instant::BOOT, 300);
-        }
-        budgets.waits(IFACE, Instant::BOOT, Duration::ZERO);
-        assert_eq!(budgets.busy_until(IFACE, Purpose::Announce, Instant::BOOT), None);
     }
 
     /// How many announces of 300 bytes are said in ten hours, if as many are said as may be.

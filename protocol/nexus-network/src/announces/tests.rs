@@ -336,17 +336,17 @@ impl Bench {
     /// What was said, but for the first of it, leaves.
     fn leave(&mut self, said: &VecDeque<Effect>, from: usize) {
         let mut left = Vec::new();
-        let iface_of = |link: &LinkId| self.organ.links.get(*link).map(|other| other.iface);
         for effect in said.iter().skip(from) {
-            let (iface, bytes) = match effect {
-                Effect::Tell { link, plaintext, .. } => (iface_of(link), plaintext.len() + 16),
-                Effect::Say { to: Outlet::Link(link), message } => (iface_of(link), message.len() + 16),
-                Effect::Say { to: Outlet::Hearers(iface), message }
-                | Effect::Broadcast { iface, message, .. } => (Some(*iface), message.len() + 16 + 67),
-                _ => (None, 0),
+            let iface = match effect {
+                Effect::Tell { link, .. } | Effect::Say { to: Outlet::Link(link), .. } => {
+                    self.organ.links.get(*link).map(|other| other.iface)
+                }
+                Effect::Say { to: Outlet::Hearers(iface), .. } | Effect::Broadcast { iface, .. } => {
+                    Some(*iface)
+                }
+                _ => None,
             };
-            let leaves = |iface| [Input::Waits(iface, Duration::ZERO), Input::Left(iface, bytes)];
-            left.extend(iface.into_iter().flat_map(leaves));
+            left.extend(iface.map(|iface| Input::Waits(iface, Duration::ZERO)));
         }
         let mut nothing: VecDeque<Effect> = VecDeque::new();
         for input in left {

@@ -8,7 +8,6 @@ use nexus_wire::nexus::gossip::StoreId;
 use nexus_wire::nexus::message::Message;
 
 use super::{Nerve, Organs};
-use crate::announces;
 use crate::gossip;
 use crate::interface::InterfaceId;
 use crate::keys::{self, ITEM_LEN};
@@ -84,7 +83,6 @@ impl Organs {
         };
         let Frame { iface, load, .. } = *frame;
         if load == Load::Announces {
-            self.announces.handle(cx, announces::Input::Left(iface, frame.bytes.len()), nerves);
             self.announces_wait(cx, iface, nerves);
         }
         self.gossip.handle(cx, gossip::Input::Left { iface, link, load, bytes: frame.bytes.len() }, nerves);

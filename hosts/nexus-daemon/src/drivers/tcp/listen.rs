@@ -8,6 +8,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::Duration;
 
+use nexus_network::Mode;
+
 use super::{Speech, prepare};
 use crate::driver::{Carrier, HostGone, Line, Medium, News, OpenError, Opening, Started};
 use crate::drivers::stream::{carry_gathered, spout};
@@ -28,6 +30,9 @@ impl Listen {
     pub const CONNECTIONS: usize = 64;
     /// How many the system may hold until they are accepted.
     const BACKLOG: i32 = 128;
+    /// How long a caller in reticulum mode is not spoken to, unless it speaks: stock nodes connect before they can receive, and what reaches
+    /// one within its first milliseconds makes it hang up and come back five seconds later (measured with rns 1.5.7).
+    const SETTLES: Duration = Duration::from_secs(1);
     /// How long the listener rests after an error, such as a lack of file descriptors.
     const AFTER_ERROR: Duration = Duration::from_millis(100);
 
@@ -92,6 +97,14 @@ async fn serve(
     mut line: Line,
 ) -> Result<(), HostGone> {
     prepare(&connection);
+    if speech.mode == Mode::Reticulum {
+        tokio::select! {
+            // Whoever speaks, or hangs up, is ready.
+            _ = connection.readable() => {}
+            () = tokio::time::sleep(Listen::SETTLES) => {}
+            () = line.stopped() => return Ok(()),
+        }
+    }
     let (spout, mut outgoing) = spout();
     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
     let opening = Opening {
