@@ -231,14 +231,11 @@ impl StockNode {
         self.unread.iter().filter(|line| !line[key].is_null()).cloned().collect()
     }
 
-    /// The lines of its log that tell of something that went wrong, but for an interface that was spoken to before it was complete,
-    /// which the package says of itself and mends.
+    /// The lines of its log that tell of something that went wrong.
     #[must_use]
     pub fn complaints(&self) -> Vec<String> {
         let wrong = ["[Critical]", "[Error]", "[Warning]", "Traceback", "Exception"];
-        let mended = ["no attribute 'ifac_size'", "Attempting to reconnect..."];
-        let has = |words: &[&str], line: &str| words.iter().any(|word| line.contains(word));
-        let is_wrong = |line: &&str| has(&wrong, line) && !has(&mended, line);
+        let is_wrong = |line: &&str| wrong.iter().any(|word| line.contains(word));
         self.log().lines().filter(is_wrong).map(str::to_owned).collect()
     }
 
