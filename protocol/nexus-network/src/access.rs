@@ -4,13 +4,13 @@
 //! spec/reticulum.md#ifac.
 
 use alloc::collections::BTreeMap;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use nexus_wire::reticulum::Flags;
 use nexus_wire::reticulum::ifac::{Ifac, IfacError};
 
 use crate::interface::InterfaceId;
+use crate::shared::Shared;
 
 /// How many frames in clear were not taken for their access codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -26,7 +26,7 @@ pub struct Refusals {
 /// The codes of the interfaces that have some.
 #[derive(Debug, Default)]
 pub struct AccessCodes {
-    codes: BTreeMap<InterfaceId, Arc<Ifac>>,
+    codes: BTreeMap<InterfaceId, Shared<Ifac>>,
     refusals: Refusals,
 }
 
@@ -37,10 +37,10 @@ pub(crate) struct Codeless;
 impl AccessCodes {
     /// Keys and places of 256 interfaces; nodes of an ordered map may be half empty.
     pub(crate) const MEMORY_BOUND: usize =
-        256 * (size_of::<Ifac>() + 2 * size_of::<(InterfaceId, Arc<Ifac>)>() + 64);
+        256 * (size_of::<Ifac>() + 2 * size_of::<(InterfaceId, Shared<Ifac>)>() + 64);
 
     /// From here on frames on an interface have these codes.
-    pub(crate) fn set(&mut self, iface: InterfaceId, codes: Arc<Ifac>) {
+    pub(crate) fn set(&mut self, iface: InterfaceId, codes: Shared<Ifac>) {
         self.codes.insert(iface, codes);
     }
 
@@ -100,7 +100,7 @@ mod tests {
 
     fn codes_of(name: &str) -> AccessCodes {
         let mut codes = AccessCodes::default();
-        codes.set(IFACE, Arc::new(Ifac::new(Membership::Name(name), TagLen::WIDE)));
+        codes.set(IFACE, Shared::new(Ifac::new(Membership::Name(name), TagLen::WIDE)));
         codes
     }
 

@@ -8,7 +8,6 @@ mod wiring;
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use nexus_crypto::{DestinationHash, IdentitySeed, NodeId, NodeIdentity, RatchetPublic};
@@ -26,6 +25,7 @@ use crate::keys::{self, Keys};
 use crate::links::{self, Down, LinkStatus, Links, Policy};
 use crate::media::{self, Frame, Media, Tier};
 use crate::routes::PathPolicy;
+use crate::shared::Shared;
 use crate::tap::{Opened, Tapping};
 pub use packets::ORIGINATED_MAX;
 
@@ -92,7 +92,7 @@ pub enum Input {
         /// Which.
         iface: InterfaceId,
         /// Its network's.
-        codes: Arc<Ifac>,
+        codes: Shared<Ifac>,
     },
     /// Fresh entropy.
     Entropy([u8; 32]),

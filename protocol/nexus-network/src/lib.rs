@@ -58,6 +58,7 @@ mod refusals;
 pub mod region;
 pub mod rnode;
 pub mod routes;
+mod shared;
 pub mod tap;
 
 pub use access::AccessCodes;
@@ -75,4 +76,5 @@ pub use links::{Down, LinkId, LinkStatus, Policy, Trust};
 pub use media::{Frame, Load, Seal, Tier};
 pub use region::{Channel, Region};
 pub use routes::{PathPolicy, Weights};
+pub use shared::Shared;
 pub use tap::{Opened, Tapping};

@@ -1,11 +1,10 @@
 //! What a host tells a node, and what a node asks of its host.
 
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use nexus_crypto::{DestinationHash, NodeId};
 use nexus_machine::{Duration, Ticket, Write};
-use nexus_network::{Down, Endpoint, InterfaceId, LinkStatus, PathPolicy, Policy, Profile};
+use nexus_network::{Down, Endpoint, InterfaceId, LinkStatus, PathPolicy, Policy, Profile, Shared};
 use nexus_secure::{Attempt, Message, Outgoing, Traced, Undelivered};
 use nexus_wire::reticulum::Ifac;
 
@@ -104,7 +103,7 @@ pub enum Command {
         /// Which.
         iface: InterfaceId,
         /// Its network's.
-        codes: Arc<Ifac>,
+        codes: Shared<Ifac>,
     },
     /// Send something to a node until its receipt came or its time is over. Answered by [`Event::Delivered`] or
     /// [`Event::Undelivered`], a trace that was answered by [`Event::Traced`], and each attempt by [`Event::Attempted`].

@@ -231,11 +231,14 @@ impl StockNode {
         self.unread.iter().filter(|line| !line[key].is_null()).cloned().collect()
     }
 
-    /// The lines of its log that tell of something that went wrong.
+    /// The lines of its log that tell of something that went wrong, but for an interface that was spoken to before it was complete,
+    /// which the package says of itself and mends: on a busy machine it may take seconds to be.
     #[must_use]
     pub fn complaints(&self) -> Vec<String> {
         let wrong = ["[Critical]", "[Error]", "[Warning]", "Traceback", "Exception"];
-        let is_wrong = |line: &&str| wrong.iter().any(|word| line.contains(word));
+        let mended = ["no attribute 'ifac_size'", "Attempting to reconnect..."];
+        let has = |words: &[&str], line: &str| words.iter().any(|word| line.contains(word));
+        let is_wrong = |line: &&str| has(&wrong, line) && !has(&mended, line);
         self.log().lines().filter(is_wrong).map(str::to_owned).collect()
     }
 

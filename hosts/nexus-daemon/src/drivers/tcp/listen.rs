@@ -30,7 +30,7 @@ impl Listen {
     pub const CONNECTIONS: usize = 64;
     /// How many the system may hold until they are accepted.
     const BACKLOG: i32 = 128;
-    /// How long a caller in reticulum mode is not spoken to, unless it speaks: stock nodes connect before they can receive, and what reaches
+    /// How long a caller in reticulum mode is not spoken to: stock nodes connect, and may speak, before they can receive, and what reaches
     /// one within its first milliseconds makes it hang up and come back five seconds later (measured with rns 1.5.7).
     const SETTLES: Duration = Duration::from_secs(1);
     /// How long the listener rests after an error, such as a lack of file descriptors.
@@ -99,8 +99,6 @@ async fn serve(
     prepare(&connection);
     if speech.mode == Mode::Reticulum {
         tokio::select! {
-            // Whoever speaks, or hangs up, is ready.
-            _ = connection.readable() => {}
             () = tokio::time::sleep(Listen::SETTLES) => {}
             () = line.stopped() => return Ok(()),
         }
