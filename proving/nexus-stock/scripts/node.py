@@ -155,7 +155,7 @@ def ask(data, tries):
 def until_up():
     up_since = time.monotonic()
     # An interface that is spoken to before it is complete goes down again, and comes back some seconds later.
-    while time.monotonic() - up_since < 0.25:
+    while time.monotonic() - up_since < 1.5:
         if not all(interface["status"] for interface in reticulum.get_interface_stats()["interfaces"]):
             up_since = time.monotonic()
         time.sleep(0.02)
