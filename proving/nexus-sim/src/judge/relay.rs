@@ -10,11 +10,13 @@ use nexus_node::{Event, Input, Output};
 use super::sighting::{Content, Sighting};
 use crate::observation::{Act, Finding, Judge, Observation, Observer, Verdict, What};
 
-/// Whatever announce a node passes on verifies, was heard by it since it started, counts one hop more than some copy that
-/// it heard, and is no older than the newest that it passed on for that destination. Its own it sends with no hops.
+/// Whatever announce a node passes on verifies, was heard by it in this life or an earlier one (it remembers whom it reaches in clear),
+/// counts one hop more than some copy that it heard, and is no older than the newest that it passed on for that destination since it
+/// started. Its own it sends with no hops.
 ///
 /// Nobody outside can read what a node hears over links: there, what it reports as reached is taken for heard. The judge of
-/// truth sees to it that it is not made up.
+/// truth sees to it that it is not made up. Of a copy that came over a link later, by a better way, it reports nothing, and passes on as
+/// many hops as that way has: of what was reached over a link hops are held to be counted at all, and no more.
 #[derive(Debug)]
 pub struct Relay {
     addresses: Vec<DestinationHash>,
@@ -42,6 +44,12 @@ impl Node {
     fn new() -> Self {
         let (heard, reached) = (remembering(REMEMBERED), remembering(REMEMBERED));
         Self { heard, reached, linked: BTreeSet::new(), newest: BTreeMap::new() }
+    }
+
+    /// What it heard it may remember; on which interfaces, and what it passed on, it does not.
+    fn starts(&mut self) {
+        self.linked.clear();
+        self.newest.clear();
     }
 
     fn hears(&mut self, sighting: &Sighting<'_>) {
@@ -103,7 +111,8 @@ impl Relay {
         if heard_at == 0 {
             return Err(format!("relayed an announce of {destination} that it never heard"));
         }
-        if hops == 0 || heard_at & (1 << (hops - 1)) == 0 {
+        let by_link = state.reached.get(&(destination, sighting.emitted_at)).is_some();
+        if hops == 0 || !by_link && heard_at & (1 << (hops - 1)) == 0 {
             return Err(format!(
                 "relayed an announce of {destination} with {hops} hops, not one more than it heard"
             ));
@@ -123,7 +132,7 @@ impl Observer for Relay {
         let What::Node { node, act, .. } = &observation.what else { return };
         let place = node.place();
         match act {
-            Act::Booted { .. } => self.nodes[place] = Node::new(),
+            Act::Booted { .. } => self.nodes[place].starts(),
             Act::Given { input: Input::Frame { bytes, .. }, .. } => {
                 if let Some(Ok(sighting)) = Sighting::of(bytes) {
                     self.nodes[place].hears(&sighting);
@@ -204,15 +213,17 @@ mod tests {
             script.reports(0, reached).takes(0, &frame(None, &sent)).objection()
         };
         assert_eq!(relayed(Mode::Nexus, 3), "");
-        assert!(relayed(Mode::Nexus, 4).contains("with 4 hops"));
+        assert_eq!(relayed(Mode::Nexus, 1), "", "a better way over links is not seen from outside");
+        assert!(relayed(Mode::Nexus, 0).contains("with 0 hops"));
         assert!(relayed(Mode::Reticulum, 3).contains("never heard"), "in clear it would have been seen");
     }
 
     #[test]
-    fn what_was_not_heard_since_the_start_is_not_relayed() {
+    fn what_was_not_heard_is_not_relayed_and_what_an_earlier_life_heard_may_be() {
         assert!(judged(vec![sends(5, 1)]).contains("never heard"));
-        let restarted = vec![hears(5, 0), Step::Boots(Provenance::Kept), sends(5, 1)];
-        assert!(judged(restarted).contains("never heard"));
+        assert_eq!(judged(vec![hears(5, 0), Step::Boots(Provenance::Kept), sends(5, 1)]), "");
+        let other = vec![hears(5, 0), Step::Boots(Provenance::Kept), sends(6, 1)];
+        assert!(judged(other).contains("never heard"));
     }
 
     #[test]
