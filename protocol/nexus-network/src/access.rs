@@ -9,8 +9,8 @@ use alloc::vec::Vec;
 use nexus_wire::reticulum::Flags;
 use nexus_wire::reticulum::ifac::{Ifac, IfacError};
 
+use crate::counted::Shared;
 use crate::interface::InterfaceId;
-use crate::shared::Shared;
 
 /// How many frames in clear were not taken for their access codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

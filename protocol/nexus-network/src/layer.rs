@@ -18,6 +18,7 @@ use nexus_wire::reticulum::Ifac;
 use crate::access::AccessCodes;
 use crate::announces::{self, Announces, AppData, Recipient, Routing, SearchMotive, Sighting};
 use crate::broadcast::{self, Broadcast};
+use crate::counted::Shared;
 use crate::forwarding::{self, Forwarding, Hop};
 use crate::gossip::{self, Gossip};
 use crate::interface::{Endpoint, InterfaceId, Profile};
@@ -25,7 +26,6 @@ use crate::keys::{self, Keys};
 use crate::links::{self, Down, LinkStatus, Links, Policy};
 use crate::media::{self, Frame, Media, Tier};
 use crate::routes::PathPolicy;
-use crate::shared::Shared;
 use crate::tap::{Opened, Tapping};
 pub use packets::ORIGINATED_MAX;
 

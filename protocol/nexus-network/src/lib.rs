@@ -45,6 +45,7 @@ extern crate std;
 pub mod access;
 pub mod announces;
 pub mod broadcast;
+mod counted;
 pub mod forwarding;
 pub mod gossip;
 mod hashing;
@@ -58,13 +59,14 @@ mod refusals;
 pub mod region;
 pub mod rnode;
 pub mod routes;
-mod shared;
+
 pub mod tap;
 
 pub use access::AccessCodes;
 pub use announces::{
     AppData, AppDataTooLong, Candidate, Doubts, PathRequests, Recipient, Routing, SearchMotive, Sighting,
 };
+pub use counted::Shared;
 pub use forwarding::{Decision, Forwarding, Hop, Leaving};
 pub use gossip::Gossip;
 pub use interface::{
@@ -76,5 +78,4 @@ pub use links::{Down, LinkId, LinkStatus, Policy, Trust};
 pub use media::{Frame, Load, Seal, Tier};
 pub use region::{Channel, Region};
 pub use routes::{PathPolicy, Weights};
-pub use shared::Shared;
 pub use tap::{Opened, Tapping};
