@@ -16,7 +16,7 @@ use crate::observation::{Act, Finding, Judge, Observation, Observer, Verdict, Wh
 ///
 /// Nobody outside can read what a node hears over links: there, what it reports as reached is taken for heard. The judge of
 /// truth sees to it that it is not made up. Of a copy that came over a link later, by a better way, it reports nothing, and passes on as
-/// many hops as that way has: of what was reached over a link hops are held to be counted at all, and no more.
+/// many hops as that way has: where a node has links, hops are held to be counted at all, and no more.
 #[derive(Debug)]
 pub struct Relay {
     addresses: Vec<DestinationHash>,
@@ -111,8 +111,8 @@ impl Relay {
         if heard_at == 0 {
             return Err(format!("relayed an announce of {destination} that it never heard"));
         }
-        let by_link = state.reached.get(&(destination, sighting.emitted_at)).is_some();
-        if hops == 0 || !by_link && heard_at & (1 << (hops - 1)) == 0 {
+        let is_seen_whole = state.linked.is_empty();
+        if hops == 0 || is_seen_whole && heard_at & (1 << (hops - 1)) == 0 {
             return Err(format!(
                 "relayed an announce of {destination} with {hops} hops, not one more than it heard"
             ));
