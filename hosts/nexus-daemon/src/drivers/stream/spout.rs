@@ -9,6 +9,7 @@ use nexus_network::Endpoint;
 use nexus_wire::reticulum::hdlc;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::Notify;
+use tokio::time::Duration;
 
 use super::{STALLED, reading};
 use crate::driver::{Driver, Handed, HostGone, News, Port};
@@ -26,6 +27,8 @@ pub(in super::super) struct Drain {
     shared: Arc<Shared>,
     /// What is being written: the two buffers change places.
     writing: Gathered,
+    /// How long frames gather, in any case, before the first leaves.
+    settles: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -53,7 +56,7 @@ struct Gathered {
 /// Both halves.
 pub(in super::super) fn spout() -> (Spout, Drain) {
     let shared = Arc::<Shared>::default();
-    (Spout(Arc::clone(&shared)), Drain { shared, writing: Gathered::default() })
+    (Spout(Arc::clone(&shared)), Drain { shared, writing: Gathered::default(), settles: Duration::ZERO })
 }
 
 impl Shared {
@@ -115,12 +118,18 @@ impl Drain {
         });
     }
 
+    /// Nothing leaves for so long.
+    pub(in super::super) fn gather_for(&mut self, time: Duration) {
+        self.settles = time;
+    }
+
     /// Writes what gathers until the stream breaks, and says why it did.
     pub(super) async fn pour(
         &mut self,
         mut writer: impl AsyncWrite + Unpin,
         port: &Port,
     ) -> Result<String, HostGone> {
+        tokio::time::sleep(self.settles).await;
         loop {
             self.gathered(port).await?;
             let written = async {

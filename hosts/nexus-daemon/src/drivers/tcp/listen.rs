@@ -30,7 +30,7 @@ impl Listen {
     pub const CONNECTIONS: usize = 64;
     /// How many the system may hold until they are accepted.
     const BACKLOG: i32 = 128;
-    /// How long a caller in reticulum mode is not spoken to: stock nodes connect, and may speak, before they can receive, and what reaches
+    /// How long what is for a caller in reticulum mode gathers before it is spoken to: stock nodes connect, and may speak, before they can receive, and what reaches
     /// one within its first milliseconds makes it hang up and come back five seconds later (measured with rns 1.5.7).
     const SETTLES: Duration = Duration::from_secs(1);
     /// How long the listener rests after an error, such as a lack of file descriptors.
@@ -97,12 +97,6 @@ async fn serve(
     mut line: Line,
 ) -> Result<(), HostGone> {
     prepare(&connection);
-    if speech.mode == Mode::Reticulum {
-        tokio::select! {
-            () = tokio::time::sleep(Listen::SETTLES) => {}
-            () = line.stopped() => return Ok(()),
-        }
-    }
     let (spout, mut outgoing) = spout();
     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
     let opening = Opening {
@@ -114,6 +108,9 @@ async fn serve(
     };
     let port = line.open(opening).await?;
     let (reader, writer) = connection.split();
+    if speech.mode == Mode::Reticulum {
+        outgoing.gather_for(Listen::SETTLES);
+    }
     let why = tokio::select! {
         why = carry_gathered(reader, writer, &mut outgoing, &port, speech.frame_size(), speech.patience) => why?,
         () = line.stopped() => "it was closed".into(),

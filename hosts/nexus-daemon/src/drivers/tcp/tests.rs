@@ -144,6 +144,25 @@ async fn frames_of_a_burst_arrive_whole_and_in_order() {
 }
 
 #[tokio::test]
+async fn what_is_said_to_a_stock_caller_at_once_reaches_it_later() {
+    let mut settings = listen(0, 8);
+    settings.speech = Speech::new(Mode::Reticulum);
+    let mut listener = Rig::open(&settings).unwrap();
+    let mut connection = Stream::connect(address(&listener)).unwrap();
+    let answering = listener.opened().await;
+    listener.send(&*answering.driver, None, b"first").await;
+    connection.set_nonblocking(true).unwrap();
+    let silence = connection.read(&mut [0; 64]).map_err(|error| error.kind());
+    assert_eq!(silence, Err(std::io::ErrorKind::WouldBlock), "it is not ready to listen");
+    connection.set_nonblocking(false).unwrap();
+    let read = tokio::task::spawn_blocking(move || {
+        let mut frame = [0; 7];
+        connection.read_exact(&mut frame).map(|()| frame)
+    });
+    assert_eq!(read.await.unwrap().unwrap(), *b"\x7efirst\x7e");
+}
+
+#[tokio::test]
 async fn a_peer_that_says_nothing_is_let_go() {
     let mut settings = listen(0, 8);
     settings.speech.patience = Patience { first: Duration::from_millis(50), idle: Duration::MAX };
