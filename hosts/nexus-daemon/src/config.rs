@@ -22,6 +22,7 @@ use thiserror::Error;
 
 use crate::api::PathPolicy;
 use crate::decorators::Decorations;
+use crate::drivers::local::Place;
 use crate::drivers::serial::Framing;
 use crate::logs::Level;
 use crate::passphrase;
@@ -132,6 +133,11 @@ pub enum Medium {
         speed: u32,
         /// How frames are told apart.
         framing: Framing,
+    },
+    /// Programs of this machine that are written for Reticulum.
+    Shared {
+        /// Where they attach.
+        place: Place,
     },
 }
 
@@ -282,7 +288,7 @@ impl fmt::Display for Interface {
             Mode::Nexus => {}
             Mode::Reticulum => f.write_str(", in reticulum mode")?,
         }
-        if self.role != Role::Full {
+        if !matches!(self.role, Role::Full | Role::Local) {
             write!(f, ", as {}", self.role.name())?;
         }
         if let Some(access) = &self.access {
@@ -322,6 +328,7 @@ impl fmt::Display for Medium {
                 };
                 write!(f, "{framing} on {port} at {speed} baud")
             }
+            Self::Shared { place } => write!(f, "the shared instance of this machine's programs, at {place}"),
         }
     }
 }

@@ -13,6 +13,7 @@ mod answering;
 mod ingress;
 mod moving;
 mod outbox;
+mod programs;
 mod rates;
 mod rebroadcasting;
 mod remembering;
@@ -186,9 +187,12 @@ impl Medium {
         match self.profile.role {
             Role::AccessPoint => Duration::from_secs(24 * HOUR),
             Role::Roaming => Duration::from_secs(6 * HOUR),
-            Role::Full | Role::PointToPoint | Role::Boundary | Role::Gateway | Role::Internal => {
-                Duration::from_secs(7 * 24 * HOUR)
-            }
+            Role::Full
+            | Role::PointToPoint
+            | Role::Boundary
+            | Role::Gateway
+            | Role::Internal
+            | Role::Local => Duration::from_secs(7 * 24 * HOUR),
         }
     }
 }

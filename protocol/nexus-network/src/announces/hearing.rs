@@ -85,6 +85,7 @@ impl Announces {
         }
         let destination = packet.destination;
         let is_expected = destination == self.own.destination()
+            || self.is_program(iface)
             || self.known.get(&destination).is_some()
             || self.is_wanted(destination, cx.now);
         if is_expected || self.lets_in(cx.now, iface, packet, bytes) {
@@ -101,7 +102,8 @@ impl Announces {
         out: &mut impl Sink<Effect>,
     ) {
         let Some(cost) = self.interfaces.get(&iface).map(|medium| medium.cost_of(&packet)) else { return };
-        self.take(cx, packet, Via::Clear { iface, transport: packet.transport }, cost, out);
+        let transport = packet.transport.filter(|_| !self.is_program(iface));
+        self.take(cx, packet, Via::Clear { iface, transport }, cost, out);
     }
 
     pub(super) fn heard_on_link(
@@ -137,7 +139,8 @@ impl Announces {
         if packet.packet_type != PacketType::Announce {
             return count(&mut self.refusals.malformed);
         }
-        let (Ok(announce), Some(hops)) = (Announce::from_packet(&packet), packet.hops.counted()) else {
+        let hops = if self.is_program(via.iface()) { Some(packet.hops) } else { packet.hops.counted() };
+        let (Ok(announce), Some(hops)) = (Announce::from_packet(&packet), hops) else {
             return count(&mut self.refusals.malformed);
         };
         let heard = Heard { packet, announce, hops, via, cost };
@@ -211,6 +214,7 @@ impl Announces {
             return;
         }
         self.pass_on(cx, &heard.packet, &heard.announce, neighbour, to);
+        self.pass_on_at_once(cx.now, &destination, heard.via.iface(), to, out);
         self.answer_waiting(cx, &destination, out);
     }
 
@@ -257,7 +261,7 @@ impl Announces {
                 self.candidate(cx, &heard.said(), heard.next_hop(), out);
             }
             self.acknowledge_heard(cx, heard);
-            self.pass_on_what_was_an_answer(cx, heard);
+            self.pass_on_what_was_an_answer(cx, heard, out);
         }
     }
 
@@ -277,12 +281,14 @@ impl Announces {
     }
 
     /// An emission that came as an answer so far, to this node alone, is announced to everybody.
-    fn pass_on_what_was_an_answer(&mut self, cx: Cx, heard: &Heard<'_>) {
+    fn pass_on_what_was_an_answer(&mut self, cx: Cx, heard: &Heard<'_>, out: &mut impl Sink<Effect>) {
         let Some(known) = self.known.get_mut(&heard.announce.destination) else { return };
         if known.heard_as == HeardAs::Answer && !heard.packet.is_path_response() {
             known.heard_as = HeardAs::Announce;
             let from = Neighbour { via: heard.via, hops: heard.hops };
             self.pass_on(cx, &heard.packet, &heard.announce, from, Audience::Everybody);
+            let (destination, iface) = (heard.announce.destination, heard.via.iface());
+            self.pass_on_at_once(cx.now, &destination, iface, Audience::Everybody, out);
         }
     }
 

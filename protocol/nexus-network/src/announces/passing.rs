@@ -88,7 +88,7 @@ impl Announces {
         if to == Audience::Askers {
             return;
         }
-        if to == Audience::Everybody {
+        if to == Audience::Everybody && !self.is_program(via.iface()) {
             self.rebroadcast_later(cx.now, destination, announce.claim.random_hash);
         }
         self.speak_later(cx.now, destination, hops.get(), packet.len());

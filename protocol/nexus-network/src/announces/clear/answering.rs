@@ -87,7 +87,7 @@ impl Announces {
         }
     }
 
-    fn answer_on(
+    pub(super) fn answer_on(
         &mut self,
         cx: Cx,
         iface: InterfaceId,

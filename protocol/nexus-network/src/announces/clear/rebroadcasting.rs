@@ -204,7 +204,10 @@ impl Announces {
         if offer.random_hash() != random_hash {
             return None;
         }
-        let hops = Hops::new(offer.said().hops.next().0)?;
+        let hops = match self.hops_of_program(destination, offer.next_hop()) {
+            Some(hops) => hops,
+            None => Hops::new(offer.said().hops.next().0)?,
+        };
         let before = known.shown.filter(|shown| shown.random_hash == random_hash);
         let least = before.map_or(hops, |before| before.least.min(hops));
         let shown = Shown { random_hash, hops, least, over: offer.next_hop() };
@@ -276,10 +279,11 @@ fn wait_by_cost(cost: CompactPathCost) -> Duration {
     LEAST.plus(wait).min(MOST)
 }
 
-/// Whether announces that came by an interface of the one role, or over a link, are said on one of the other.
-const fn says(role: Role, from: Option<Role>) -> bool {
+/// Whether announces that came by an interface of the one role, or over a link, are said on one of the other after a while. Programs on
+/// this machine hear them at once.
+pub(super) const fn says(role: Role, from: Option<Role>) -> bool {
     match (role, from) {
-        (Role::AccessPoint, _)
+        (Role::AccessPoint | Role::Local, _)
         | (Role::Roaming, Some(Role::Roaming | Role::Boundary))
         | (Role::Boundary, Some(Role::Roaming))
         | (Role::Internal, Some(Role::Boundary)) => false,

@@ -153,6 +153,7 @@ fn fingerprint(profile: &Profile) -> Fingerprint {
         Role::Boundary => 4,
         Role::Gateway => 5,
         Role::Internal => 6,
+        Role::Local => 7,
     };
     let (rate, size) = (profile.bandwidth_bps.to_le_bytes(), profile.frame_size.to_le_bytes());
     hash::truncate(&hash::blake3(&[&[reach, role], &rate, &size]))
@@ -260,6 +261,10 @@ impl Announces {
         let NextHop::Clear(iface) = self.routes.paths(destination).find(in_clear)?.next_hop() else {
             return None;
         };
+        if self.is_program(iface) {
+            // It comes back with another number, or not at all.
+            return None;
+        }
         let ClearHop { transport, hops, .. } = *self.clear.hop(destination, iface)?;
         let fingerprint = fingerprint(&self.interfaces.get(&iface)?.profile);
         let packet = self.cache.get(destination)?.to_vec();
