@@ -2,8 +2,9 @@
 
 argv: a directory of its own, with the file "config" in it.
 stdout, one JSON object a line:
-    {"ready": identity, "plain": hash, "ratcheted": hash}
-                                        its interfaces are up; the destinations without and with ratchets
+    {"ready": identity, "plain": hash, "ratcheted": hash, "attached": true | false}
+                                        its interfaces are up; the destinations without and with ratchets; whether it is
+                                        attached to another process, the shared instance
     {"announced": hash, "app_data": hex, "hops": n, "identity": hash}
                                         an announce was received and found valid
     {"data": hex}                       a packet came, and is proved by the package
@@ -153,6 +154,9 @@ def ask(data, tries):
 
 
 def until_up():
+    if reticulum.is_connected_to_shared_instance:
+        # What it has of interfaces is the instance's.
+        return
     up_since = time.monotonic()
     # An interface that is spoken to before it is complete goes down again, and comes back some seconds later.
     while time.monotonic() - up_since < 1.5:
@@ -210,6 +214,7 @@ say(
     ready=identity.hash.hex(),
     plain=destinations["plain"].hash.hex(),
     ratcheted=destinations["ratcheted"].hash.hex(),
+    attached=bool(reticulum.is_connected_to_shared_instance),
 )
 for line in sys.stdin:
     act(json.loads(line))

@@ -125,7 +125,6 @@ impl StockNode {
     /// If the package is not installed or does not start.
     #[must_use]
     pub fn start(home: &Path, name: &str, carries: Carries, interfaces: &Interfaces) -> Self {
-        let directory = home.join(name);
         let transport = match carries {
             Carries::Others => "Yes",
             Carries::Itself => "No",
@@ -135,6 +134,29 @@ impl StockNode {
              [interfaces]\n{}",
             interfaces.0
         );
+        let (node, is_attached) = Self::configured(home, name, &config);
+        assert!(!is_attached, "it has interfaces of its own");
+        node
+    }
+
+    /// Starts a program as most are: attached to the shared instance of that name, which has to be there. `more` are further lines of its
+    /// configuration.
+    ///
+    /// # Panics
+    /// If the package is not installed, does not start, or is attached to nobody.
+    #[must_use]
+    pub fn attached(home: &Path, name: &str, instance: &str, more: &[&str]) -> Self {
+        let more = more.iter().fold(String::new(), |text, line| format!("{text}  {line}\n"));
+        let config = format!(
+            "[reticulum]\n  enable_transport = No\n  share_instance = Yes\n  instance_name = {instance}\n{more}\n[interfaces]\n"
+        );
+        let (node, is_attached) = Self::configured(home, name, &config);
+        assert!(is_attached, "it found nobody: {}", node.log());
+        node
+    }
+
+    fn configured(home: &Path, name: &str, config: &str) -> (Self, bool) {
+        let directory = home.join(name);
         fs::create_dir_all(&directory).expect("a directory for the stock node");
         fs::write(directory.join("config"), config).expect("a configuration for the stock node");
         let python = env::var_os("NEXUS_STOCK_PYTHON").expect(
@@ -167,7 +189,7 @@ impl StockNode {
         let ready = node.wait("ready");
         let text = |key: &str| ready[key].as_str().expect("an address").to_owned();
         (node.plain, node.ratcheted, node.identity) = (text("plain"), text("ratcheted"), text("ready"));
-        node
+        (node, ready["attached"] == true)
     }
 
     /// Its process.

@@ -221,7 +221,8 @@ impl Announces {
     pub(super) fn quote(&mut self, now: Instant, destination: &DestinationHash) -> Option<Told> {
         let offer = *self.routes.offer(destination)?;
         let hop = hop_of(&self.links, &self.interfaces, offer.next_hop())?;
-        let cost = self.with_hops(&offer, offer.total(&hop));
+        let total = offer.total(&hop);
+        let cost = self.with_hops(&offer, total);
         let edition = offer.edition();
         let known = self.known.get_mut(destination)?;
         let told = Told {
@@ -233,9 +234,10 @@ impl Announces {
             at: now,
         };
         known.told = Some(told);
-        let distance = known
-            .distance
-            .map_or_else(|| Distance::new(edition, &cost), |distance| distance.after_saying(edition, &cost));
+        let distance = known.distance.map_or_else(
+            || Distance::new(edition, &total),
+            |distance| distance.after_saying(edition, &total),
+        );
         if known.distance != Some(distance) {
             known.distance = Some(distance);
             let _kept: Habit = self.assess(now, destination, Stance::Steady);

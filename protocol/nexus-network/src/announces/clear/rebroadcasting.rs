@@ -199,17 +199,15 @@ impl Announces {
             return Some(shown);
         }
         let offer = *self.routes.offer(destination)?;
+        let counted = Hops::new(offer.said().hops.next().0)?;
+        let hops = self.hops_of_program(destination, offer.next_hop()).unwrap_or(counted);
         let known = self.known.get_mut(destination)?;
         let random_hash = known.random_hash;
         if offer.random_hash() != random_hash {
             return None;
         }
-        let hops = match self.hops_of_program(destination, offer.next_hop()) {
-            Some(hops) => hops,
-            None => Hops::new(offer.said().hops.next().0)?,
-        };
         let before = known.shown.filter(|shown| shown.random_hash == random_hash);
-        let least = before.map_or(hops, |before| before.least.min(hops));
+        let least = before.map_or(counted, |before| before.least.min(counted));
         let shown = Shown { random_hash, hops, least, over: offer.next_hop() };
         known.shown = Some(shown);
         let _kept: Habit = self.assess(now, destination, Stance::Steady);
