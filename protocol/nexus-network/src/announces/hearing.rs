@@ -162,6 +162,9 @@ impl Announces {
     fn take_judged(&mut self, cx: Cx, heard: &Heard<'_>, out: &mut impl Sink<Effect>) {
         let (packet, announce) = (&heard.packet, &heard.announce);
         match self.known.judge(announce, self.state(&announce.destination)) {
+            Judgement::Repeated if self.is_first_word_of_program(heard) => {
+                self.believe(cx, heard, Audience::Everybody, out);
+            }
             Judgement::Repeated => self.repeated(cx, heard, out),
             Judgement::OtherKey => count(&mut self.refusals.other_key),
             Judgement::Surpassed => self.surpassed(cx, heard, out),
@@ -172,6 +175,15 @@ impl Announces {
             }
             Judgement::Forgotten => count(&mut self.refusals.stale),
         }
+    }
+
+    /// Whether a program announces within the second in which it made itself known to this node alone, as programs do when they attach.
+    fn is_first_word_of_program(&self, heard: &Heard<'_>) -> bool {
+        self.is_program(heard.via.iface())
+            && !heard.packet.is_path_response()
+            && self.known.get(&heard.announce.destination).is_some_and(|known| {
+                known.heard_as == HeardAs::Answer && known.random_hash != heard.announce.claim.random_hash
+            })
     }
 
     /// Verifies, and keeps what verified.

@@ -10,7 +10,7 @@ use nexus_wire::nexus::code::PriceCode;
 use nexus_wire::nexus::path_cost::{CompactPathCost, CostCode};
 use nexus_wire::reticulum::{Hops, RandomHash};
 
-use super::super::passing::in_clear;
+use super::super::passing::{in_clear, originated};
 use super::super::{Announces, Effect, Timer, count};
 use super::outbox::{Turn, Waits};
 use super::{Medium, Shown};
@@ -172,7 +172,11 @@ impl Announces {
     pub(super) fn rebroadcast_of(&mut self, now: Instant, destination: &DestinationHash) -> Option<Vec<u8>> {
         let shown = self.show(now, destination)?;
         let packet = self.cache.take_up(destination)?;
-        let mut bytes = in_clear(packet, self.own.transport());
+        // Programs take nothing that came no hop and names a relay: it is said as its originator said it.
+        let mut bytes = match shown.hops {
+            Hops::ZERO => originated(packet),
+            _relayed => in_clear(packet, self.own.transport()),
+        };
         *bytes.get_mut(HOPS_AT)? = shown.hops.get();
         Some(bytes)
     }
