@@ -160,7 +160,13 @@ fn request(wanted: u8, n: u8, requester: Option<IdentityHash>) -> Vec<u8> {
 }
 
 impl Bench {
-    fn ask(&mut self, iface: InterfaceId, wanted: u8, n: u8, requester: Option<IdentityHash>) -> Vec<Effect> {
+    pub(super) fn ask(
+        &mut self,
+        iface: InterfaceId,
+        wanted: u8,
+        n: u8,
+        requester: Option<IdentityHash>,
+    ) -> Vec<Effect> {
         self.tell(Input::Heard { iface, bytes: request(wanted, n, requester) })
     }
 }
