@@ -62,7 +62,7 @@ fn link(from: &mut StockNode, at: &mut StockNode) {
     let linked = from.wait("linked");
     assert_eq!(at.wait("linked")["linked"], linked["linked"]);
     for (one, other) in [(0, 1), (1, 0)] {
-        let mut ends = [&mut *from, &mut *at];
+        let ends = [&mut *from, &mut *at];
         ends[one].tell(&json!({ "do": "say", "data": hex(b"on a link") }));
         assert_eq!(ends[other].wait("link_data")["link_data"], hex(b"on a link"));
         let sent = ends[one].wait("sent");
