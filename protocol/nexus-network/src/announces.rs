@@ -58,7 +58,7 @@ use acknowledging::Acknowledging;
 use asking::Asked;
 use cache::Cache;
 pub use choices::Choice;
-pub use clear::PATHS_IN_CLEAR;
+pub use clear::{PATHS_IN_CLEAR, TunnelCount, Waiting};
 use clear::{Clear, Medium};
 pub use costs::Outlet;
 use costs::Owed;

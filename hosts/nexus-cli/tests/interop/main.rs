@@ -20,4 +20,5 @@ mod choices;
 mod links;
 mod packets;
 mod refused;
+mod tools;
 mod world;

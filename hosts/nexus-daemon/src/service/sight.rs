@@ -3,6 +3,7 @@
 mod budget;
 mod paths;
 mod radio;
+mod rns;
 
 use std::collections::BTreeMap;
 
@@ -19,6 +20,7 @@ use crate::host::{HostView, InterfaceStatus, MediumStatus};
 
 pub(crate) use budget::budget;
 pub(crate) use paths::count as count_paths;
+pub(super) use rns::rns_status;
 pub(super) use paths::{Names, Reading, paths, policy_of, quote, ways};
 
 /// The name of an interface; its number if it is gone.

@@ -64,7 +64,24 @@ impl Tunnels {
     }
 }
 
+/// How many tunnels there are, for whoever watches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct TunnelCount {
+    /// Those that are up.
+    pub up: usize,
+    /// Those that are down, whose paths are kept.
+    pub kept: usize,
+}
+
 impl Announces {
+    /// The tunnels that relays made.
+    #[must_use]
+    pub fn tunnels(&self) -> TunnelCount {
+        let all = &self.clear.tunnels.by_id;
+        let up = all.values().filter(|tunnel| tunnel.iface.is_some()).count();
+        TunnelCount { up, kept: all.len().saturating_sub(up) }
+    }
+
     /// A relay says that what it had elsewhere is here.
     pub(in super::super) fn tunnel_heard(
         &mut self,
