@@ -5,6 +5,7 @@ use std::path::Path;
 
 use nexus_daemon::api::{
     Answer, Budget, Code, Delivered, Done, Event, Found, Inbox, Interfaces, Links, Paths, Reloaded, Reply,
+    RnsStatus,
     Request, Status, Traced, Verb, Ways,
 };
 use serde::Serialize;
@@ -88,7 +89,8 @@ fn answered(verb: &Verb, ok: &Value) {
         Verb::Trace { .. } => {
             back_and_forth::<Traced>(ok);
         }
-        Verb::Ping { .. } | Verb::Send { .. } => {
+        Verb::RnsStatus => drop(back_and_forth::<RnsStatus>(ok)),
+        Verb::Ping { .. } | Verb::Send { .. } | Verb::RnsProbe { .. } => {
             back_and_forth::<Delivered>(ok);
         }
         Verb::Inbox { .. } => drop(back_and_forth::<Inbox>(ok)),
@@ -117,6 +119,8 @@ fn name(verb: &Verb) -> &'static str {
         Verb::FindPath { .. } => "find_path",
         Verb::Trace { .. } => "trace",
         Verb::Ping { .. } => "ping",
+        Verb::RnsStatus => "rns_status",
+        Verb::RnsProbe { .. } => "rns_probe",
         Verb::Send { .. } => "send",
         Verb::Inbox { .. } => "inbox",
         Verb::Listen { .. } => "listen",
