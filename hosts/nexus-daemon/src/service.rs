@@ -167,6 +167,9 @@ pub async fn run(options: Options) -> Result<(), ServiceError> {
         let medium = media::medium(interface)?;
         host.view().set_price(&interface.name, interface.price);
         host.view().set_role(&interface.name, interface.role);
+        if interface.medium.calls() {
+            host.view().set_caller(&interface.name);
+        }
         if let Some(access) = &interface.access {
             host.view().set_access_codes(&interface.name, access.codes()?);
         }

@@ -5,8 +5,7 @@ use std::path::Path;
 
 use nexus_daemon::api::{
     Answer, Budget, Code, Delivered, Done, Event, Found, Inbox, Interfaces, Links, Paths, Reloaded, Reply,
-    RnsStatus,
-    Request, Status, Traced, Verb, Ways,
+    Request, RnsStatus, Status, Traced, Verb, Ways,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -76,8 +76,7 @@ impl Path {
                 Err(sentence) => Err(sentence),
             };
         }
-        let outcome =
-            if found.as_ref().is_ok_and(is_reached) { Outcome::Done } else { Outcome::NotDone };
+        let outcome = if found.as_ref().is_ok_and(is_reached) { Outcome::Done } else { Outcome::NotDone };
         match found {
             Ok(known) if self.json => print_json(&known),
             Ok(known) => print(&as_text(&known, &to.name)),

@@ -176,6 +176,7 @@ mod tests {
             relaying: true,
             interfaces: vec![interface],
             paths: 10_000,
+            paths_unwritten: 5,
             circuits: 3,
             tunnels: 64,
             tunnels_kept: 2,

@@ -82,7 +82,7 @@ fn a_relay_tells_of_its_interfaces_and_ways_and_probes_who_is_behind_them() {
 fn a_way_that_only_a_stock_relay_knows_is_asked_for() {
     let home = tempfile::tempdir().unwrap();
     let [at, beyond] = [free_port().unwrap(), free_port().unwrap()];
-    let interfaces = Interfaces::none().listening(at, &["mode = gateway"]).listening(beyond, &[]);
+    let interfaces = Interfaces::none().listening(at, &["mode = access_point"]).listening(beyond, &[]);
     let mut relay = StockNode::start(home.path(), "relay", Carries::Others, &interfaces);
     let far = Interfaces::none().calling(beyond, &[]);
     let mut far = StockNode::start(home.path(), "far", Carries::Itself, &far);
@@ -97,7 +97,10 @@ fn a_way_that_only_a_stock_relay_knows_is_asked_for() {
     let sentence = in_vain(&node, &["path", &far.plain]);
     assert!(sentence.contains("nexus rns path --request"), "{sentence}");
     let found = &objects(&said(&node, &["path", "--request", "--json", &far.plain]))[0];
-    assert_eq!((&found["ways"][0]["total"]["hops"], &found["ways"][0]["interface"]), (&json!(2), &json!("relay")));
+    assert_eq!(
+        (&found["ways"][0]["total"]["hops"], &found["ways"][0]["interface"]),
+        (&json!(2), &json!("relay"))
+    );
     let probed = &objects(&said(&node, &["probe", "--json", &far.plain]))[0];
     assert_eq!(probed["answered"], 1, "{probed}");
 

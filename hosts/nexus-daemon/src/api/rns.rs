@@ -17,6 +17,9 @@ pub struct RnsStatus {
     pub interfaces: Vec<RnsInterface>,
     /// To how many destinations that are no NEXUS nodes there is a way.
     pub paths: u64,
+    /// Of how many destinations what was learnt is not on its way to the disk yet: a crash would lose it.
+    #[serde(default)]
+    pub paths_unwritten: u64,
     /// How many Reticulum links stand through this node.
     pub circuits: u64,
     /// How many tunnels of others are up here.

@@ -20,8 +20,8 @@ use crate::host::{HostView, InterfaceStatus, MediumStatus};
 
 pub(crate) use budget::budget;
 pub(crate) use paths::count as count_paths;
-pub(super) use rns::rns_status;
 pub(super) use paths::{Names, Reading, paths, policy_of, quote, ways};
+pub(super) use rns::rns_status;
 
 /// The name of an interface; its number if it is gone.
 pub(super) fn interface_name(view: &HostView<'_>, iface: InterfaceId) -> String {
