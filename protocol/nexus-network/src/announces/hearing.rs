@@ -180,8 +180,9 @@ impl Announces {
         let random_hash = heard.announce.claim.random_hash;
         let is_newer = self.known.get(&destination).is_none_or(|known| known.random_hash != random_hash);
         if is_newer {
-            // What still waits is of an older emission.
+            // What still waits, or is kept, is of an older emission: whoever waits for a path is answered with this one.
             out.push(Effect::Recall(destination));
+            self.cache.forget(&destination);
         }
         if let Some(link) = heard.via.link() {
             self.speech.sign(destination, random_hash.emitted_at(), link);
