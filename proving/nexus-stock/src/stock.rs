@@ -83,8 +83,11 @@ impl Interfaces {
             writeln!(text, "    {line}").expect("a string takes all");
             text
         });
-        write!(self.0, "  [[if{number}]]\n    type = {kind}\n    enabled = Yes\n    ingress_control = No\n{lines}")
-            .expect("a string takes all");
+        write!(
+            self.0,
+            "  [[if{number}]]\n    type = {kind}\n    enabled = Yes\n    ingress_control = No\n{lines}"
+        )
+        .expect("a string takes all");
         self
     }
 }

@@ -29,6 +29,14 @@ struct Parcel {
     policy: Option<PathPolicy>,
 }
 
+impl Parcel {
+    /// Random bytes, sent once, whose proof may take so long.
+    const fn probe(len: u16, patience_s: u64) -> Self {
+        let content = Content::Probe { len, patience: nexus_machine::Duration::from_secs(patience_s) };
+        Self { content, for_s: 0, policy: None }
+    }
+}
+
 /// A refusal: for programs, and for people.
 type Refusal = (Code, String);
 
@@ -55,11 +63,7 @@ impl Service {
                 self.send(replier, &to, Parcel { content: Content::Trace, for_s, policy }).await;
             }
             Verb::RnsStatus => self.rns_status(replier).await,
-            Verb::RnsProbe { to, len, for_s } => {
-                let patience = nexus_machine::Duration::from_secs(for_s);
-                let content = Content::Probe { len, patience };
-                self.send(replier, &to, Parcel { content, for_s: 0, policy: None }).await;
-            }
+            Verb::RnsProbe { to, len, for_s } => self.send(replier, &to, Parcel::probe(len, for_s)).await,
             Verb::Send { to, text, signed, for_s, policy } => {
                 let authorship = if signed { Authorship::Signed } else { Authorship::Anonymous };
                 let content = Content::Message { text: text.into_bytes(), authorship };
