@@ -68,7 +68,7 @@ fn interfaces(interfaces: &[RnsInterface]) -> String {
     let table = [
         words("INTERFACE", 9),
         marks("KIND"),
-        marks("ROLE"),
+        words("ROLE", 8),
         marks("STATE"),
         numbers("RATE"),
         numbers("SENT"),
@@ -184,7 +184,7 @@ mod tests {
         };
         let text = as_text(&status);
         assert!(text.lines().all(|line| columns(line) <= PAGE), "{text}");
-        assert!(text.contains("4096   256"), "{text}");
+        assert!(text.contains("  4096  ") && text.contains(" 256\n"), "{text}");
         let none = RnsStatus { interfaces: vec![], ..status };
         assert!(as_text(&none).contains("mode = \"reticulum\""));
     }
