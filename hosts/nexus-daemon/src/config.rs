@@ -141,6 +141,14 @@ pub enum Medium {
     },
 }
 
+impl Medium {
+    /// Whether this node is the one that calls, where there are callers and called.
+    #[must_use]
+    pub const fn calls(&self) -> bool {
+        matches!(self, Self::TcpConnect { .. })
+    }
+}
+
 /// Where a modem is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Port {

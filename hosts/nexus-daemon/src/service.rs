@@ -24,7 +24,7 @@ use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 
 use crate::config::access::AccessError;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Interface};
 use crate::control::{Control, ControlError, Replier};
 use crate::driver::OpenError;
 use crate::host::{Host, HostError, HostHandle};
@@ -164,14 +164,7 @@ pub async fn run(options: Options) -> Result<(), ServiceError> {
         tracing::warn!("what links carry goes to {path} in clear, because `pcap_opened` says so");
     }
     for interface in &config.interfaces {
-        let medium = media::medium(interface)?;
-        host.view().set_price(&interface.name, interface.price);
-        host.view().set_role(&interface.name, interface.role);
-        if let Some(access) = &interface.access {
-            host.view().set_access_codes(&interface.name, access.codes()?);
-        }
-        host.view().open(&interface.name, medium.as_ref(), &interface.decorations)?;
-        tracing::info!("{interface}");
+        open(&mut host, interface)?;
     }
     let mut service = Service {
         config,
@@ -202,6 +195,22 @@ pub async fn run(options: Options) -> Result<(), ServiceError> {
     drop(metrics);
     drop(lock);
     ended
+}
+
+/// Opens an interface as it is configured.
+fn open(host: &mut Host, interface: &Interface) -> Result<(), ServiceError> {
+    let medium = media::medium(interface)?;
+    host.view().set_price(&interface.name, interface.price);
+    host.view().set_role(&interface.name, interface.role);
+    if interface.medium.calls() {
+        host.view().set_caller(&interface.name);
+    }
+    if let Some(access) = &interface.access {
+        host.view().set_access_codes(&interface.name, access.codes()?);
+    }
+    host.view().open(&interface.name, medium.as_ref(), &interface.decorations)?;
+    tracing::info!("{interface}");
+    Ok(())
 }
 
 impl Service {

@@ -142,15 +142,10 @@ def answered(receipt):
     say(answered=sha256(data), len=len(data))
 
 
-def ask(data, tries):
-    def failed(receipt):
-        # An answer that comes at once may come before the package has noted what it asked.
-        if tries > 1:
-            ask(data, tries - 1)
-        else:
-            say(unanswered=True)
-
-    link.request("/echo", data, response_callback=answered, failed_callback=failed, timeout=5)
+def ask(data):
+    # Once: a second try would hide an answer that was lost on its way.
+    link.request("/echo", data, response_callback=answered, failed_callback=lambda receipt: say(unanswered=True),
+                 timeout=20)
 
 
 def until_up():
@@ -186,7 +181,7 @@ def act(told):
     elif what == "identify":
         link.identify(identity)
     elif what == "request":
-        ask(data, 3)
+        ask(data)
     elif what == "resource":
         content = os.urandom(told["len"])
         say(offered=sha256(content))

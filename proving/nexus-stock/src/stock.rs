@@ -74,6 +74,8 @@ impl Interfaces {
         self.section("RNodeInterface", &lines, &[])
     }
 
+    /// What tests announce within a second is not held: the package holds more than three destinations a second on a fresh interface, for half
+    /// a minute.
     fn section(mut self, kind: &str, lines: &[String], more: &[&str]) -> Self {
         let number = self.0.matches("[[").count();
         let lines = lines.iter().map(String::as_str).chain(more.iter().copied());
@@ -81,8 +83,11 @@ impl Interfaces {
             writeln!(text, "    {line}").expect("a string takes all");
             text
         });
-        write!(self.0, "  [[if{number}]]\n    type = {kind}\n    enabled = Yes\n{lines}")
-            .expect("a string takes all");
+        write!(
+            self.0,
+            "  [[if{number}]]\n    type = {kind}\n    enabled = Yes\n    ingress_control = No\n{lines}"
+        )
+        .expect("a string takes all");
         self
     }
 }

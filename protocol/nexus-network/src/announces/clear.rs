@@ -30,6 +30,7 @@ use crate::interface::{InterfaceId, Profile, Role};
 use crate::routes::NextHop;
 
 use ingress::Ingress;
+pub use moving::TunnelCount;
 use moving::Tunnels;
 use outbox::Outbox;
 use rates::Rates;
@@ -81,6 +82,15 @@ pub(super) struct Shown {
     /// The fewest hops that were ever told of this emission.
     pub(super) least: Hops,
     pub(super) over: NextHop,
+}
+
+/// What waits at an interface in `reticulum` mode, for whoever watches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Waiting {
+    /// Announces of others that wait to be said there.
+    pub queued: usize,
+    /// Announces of destinations that nobody knew, which came too fast and are held.
+    pub held: usize,
 }
 
 /// What is known of what is in clear.
@@ -198,6 +208,13 @@ impl Medium {
 }
 
 impl Announces {
+    /// What waits at an interface; none if it is not in `reticulum` mode, or down.
+    #[must_use]
+    pub fn waiting_in_clear(&self, iface: InterfaceId) -> Option<Waiting> {
+        let medium = self.interfaces.get(&iface)?;
+        Some(Waiting { queued: medium.outbox.len(), held: medium.ingress.len() })
+    }
+
     /// Remembers who said an emission in clear. The first copy on an interface counts, as it does for stock nodes: whether this is it, or the
     /// path of the first is lost.
     pub(super) fn is_first_in_clear(

@@ -108,6 +108,7 @@ fn path(
         others: u64::try_from(others).unwrap_or(u64::MAX),
         emission: known.emitted_at,
         age_s: age_s(view.now(), known.heard_at),
+        expires_in_s: chosen.expires_in_s.into(),
     })
 }
 
@@ -193,7 +194,7 @@ pub(in crate::service) fn quote(cost: CompactPathCost) -> Quote {
     }
 }
 
-fn is_node(destination: &DestinationHash, known: &Known) -> bool {
+pub(super) fn is_node(destination: &DestinationHash, known: &Known) -> bool {
     DestinationHash::of(NameHash::NEXUS_NODE, known.public.hash()) == *destination
 }
 
