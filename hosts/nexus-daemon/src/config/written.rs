@@ -1,8 +1,8 @@
 //! The file as it is written, and what it means.
 
 mod access;
+mod instance;
 mod modems;
-mod shared;
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -25,8 +25,8 @@ use crate::privacy::Privacy;
 use crate::state_dir::StateDir;
 
 use access::{WrittenAccess, access};
+use instance::WrittenShared;
 use modems::{WrittenRnode, WrittenSerial};
-use shared::WrittenShared;
 
 /// What is wrong, and where in the text.
 #[derive(Debug)]
