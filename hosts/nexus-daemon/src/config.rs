@@ -14,7 +14,7 @@ use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use nexus_crypto::{DestinationHash, NodeId};
+use nexus_crypto::{DestinationHash, NodeId, SharedKey};
 use nexus_machine::{Relaying, Traces};
 use nexus_network::rnode::Condition;
 use nexus_network::{Channel, Mode, Policy, Role};
@@ -64,8 +64,19 @@ pub struct Config {
     pub traces: Traces,
     /// Where a Prometheus server of this machine finds what the node counts; none if nothing is told.
     pub metrics: Option<SocketAddr>,
+    /// Where programs that attach ask this node; none if there is no shared instance.
+    pub rpc: Option<Rpc>,
     /// The interfaces, each with a name of its own.
     pub interfaces: Vec<Interface>,
+}
+
+/// Where programs of this machine that are written for Reticulum ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rpc {
+    /// The socket.
+    pub place: Place,
+    /// The key that they have too; none for the one that is kept in the state directory.
+    pub key: Option<SharedKey>,
 }
 
 /// One interface.
@@ -216,6 +227,7 @@ impl Config {
             path_policy: PathPolicy::default(),
             traces: Traces::Answered,
             metrics: None,
+            rpc: None,
             interfaces: vec![Interface::default_udp()],
         }
     }

@@ -34,6 +34,7 @@ use crate::logs::{Level, Logs};
 use crate::metrics::{CannotListen, Metrics};
 use crate::notify;
 use crate::passphrase::Source;
+use crate::rpc::{Rpc, Unanswered, key};
 use crate::state_dir::{StateDir, StateDirError};
 use crate::store::{Reader, Store, StoreError};
 
@@ -122,6 +123,8 @@ struct Service {
     path_news: PathNews,
     /// How much of it the node could not keep, when it was last asked.
     missed_path_news: u64,
+    /// What programs asked in vain, if they can ask.
+    unanswered: Option<Arc<Unanswered>>,
 }
 
 /// Whether the daemon goes on.
@@ -184,15 +187,17 @@ pub async fn run(options: Options) -> Result<(), ServiceError> {
         refusals: RefusalLog::default(),
         path_news: PathNews::default(),
         missed_path_news: 0,
+        unanswered: None,
         options,
     };
     let control = Control::open(&service.options.state)?;
     let metrics = service.metrics().await?;
+    let rpc = service.rpc()?;
     let running = tokio::spawn(host.run());
     tell_start(public.node_id(), found);
     service.dial_all();
     let ended = service.serve(control, running, events).await;
-    drop(metrics);
+    drop((metrics, rpc));
     drop(lock);
     ended
 }
@@ -220,6 +225,26 @@ impl Service {
         let metrics = Metrics::open(address, self.handle.clone()).await?;
         tracing::info!("metrics are told at http://{}/metrics, to this machine alone", metrics.address());
         Ok(Some(metrics))
+    }
+
+    /// Attached programs are answered, if they can attach.
+    fn rpc(&mut self) -> Result<Option<Rpc>, ServiceError> {
+        let Some(config) = &self.config.rpc else { return Ok(None) };
+        let key = match &config.key {
+            Some(key) => key.clone(),
+            None => {
+                let file = self.options.state.rpc_key();
+                let key = key::open_or_make(&file)?;
+                let file = file.display();
+                tracing::info!(
+                    "the line that lets programs ask this node, for their own configuration, is in {file}"
+                );
+                key
+            }
+        };
+        let rpc = Rpc::open(&config.place, key, self.handle.clone(), self.identity)?;
+        self.unanswered = Some(rpc.unanswered());
+        Ok(Some(rpc))
     }
 
     /// Until somebody says stop, or the host cannot go on.

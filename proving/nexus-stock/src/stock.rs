@@ -4,6 +4,7 @@
 //! `scripts/node.py`.
 
 use std::collections::VecDeque;
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -151,11 +152,7 @@ impl StockNode {
     /// If the package is not installed, does not start, or is attached to nobody.
     #[must_use]
     pub fn attached(home: &Path, name: &str, instance: &str, more: &[&str]) -> Self {
-        let more = more.iter().fold(String::new(), |text, line| format!("{text}  {line}\n"));
-        let config = format!(
-            "[reticulum]\n  enable_transport = No\n  share_instance = Yes\n  instance_name = {instance}\n{more}\n[interfaces]\n"
-        );
-        let (node, is_attached) = Self::configured(home, name, &config);
+        let (node, is_attached) = Self::configured(home, name, &attached(instance, more));
         assert!(is_attached, "it found nobody: {}", node.log());
         node
     }
@@ -164,10 +161,7 @@ impl StockNode {
         let directory = home.join(name);
         fs::create_dir_all(&directory).expect("a directory for the stock node");
         fs::write(directory.join("config"), config).expect("a configuration for the stock node");
-        let python = env::var_os("NEXUS_STOCK_PYTHON").expect(
-            "NEXUS_STOCK_PYTHON is not set: run `cargo xtask test`, which installs the stock package and sets it",
-        );
-        let mut child = Command::new(python)
+        let mut child = Command::new(python())
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/node.py"))
             .arg(&directory)
             .env("HOME", &directory)
@@ -272,6 +266,54 @@ impl StockNode {
     fn log(&self) -> String {
         fs::read_to_string(self.directory.join("logfile")).unwrap_or_default()
     }
+}
+
+/// Whoever runs the package's own tools, attached to a shared instance.
+#[derive(Debug)]
+pub struct Tool(PathBuf);
+
+impl Tool {
+    /// With a configuration in a directory below `home`; `more` are further lines of it.
+    ///
+    /// # Panics
+    /// If it cannot be written.
+    #[must_use]
+    pub fn attached(home: &Path, name: &str, instance: &str, more: &[&str]) -> Self {
+        let directory = home.join(name);
+        fs::create_dir_all(&directory).expect("a directory for the tools");
+        fs::write(directory.join("config"), attached(instance, more)).expect("a configuration for the tools");
+        Self(directory)
+    }
+
+    /// What a tool prints until it ends.
+    ///
+    /// # Panics
+    /// If the package is not installed, or the tool complains.
+    #[must_use]
+    pub fn run(&self, tool: &str, args: &[&str]) -> String {
+        let mut command = Command::new(Path::new(&python()).with_file_name(tool));
+        command.arg("--config").arg(&self.0).args(args).env("HOME", &self.0).stdin(Stdio::null());
+        let output = command.output().expect("the tool starts");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(complaint.is_empty(), "{tool} {args:?}: {said}{complaint}");
+        said
+    }
+}
+
+/// The interpreter of the environment into which the package is installed.
+fn python() -> OsString {
+    env::var_os("NEXUS_STOCK_PYTHON").expect(
+        "NEXUS_STOCK_PYTHON is not set: run `cargo xtask test`, which installs the stock package and sets it",
+    )
+}
+
+/// The configuration of a program as most are.
+fn attached(instance: &str, more: &[&str]) -> String {
+    let more = more.iter().fold(String::new(), |text, line| format!("{text}  {line}\n"));
+    format!(
+        "[reticulum]\n  enable_transport = No\n  share_instance = Yes\n  instance_name = {instance}\n{more}\n[interfaces]\n"
+    )
 }
 
 impl Drop for StockNode {

@@ -107,7 +107,7 @@ fn refused(cause: &str, count: u64) -> String {
     }
 }
 
-const CAUSES: [(&str, &str); 34] = [
+const CAUSES: [(&str, &str); 36] = [
     ("access_missing", "frames without the access codes of their interface"),
     ("access_unexpected", "frames with access codes, where the interface has none"),
     ("access_wrong", "frames with the access codes of another network"),
@@ -141,6 +141,8 @@ const CAUSES: [(&str, &str); 34] = [
     ("packet_off_circuit", "packets of a Reticulum link from where none of its ends is"),
     ("packet_other_relay", "packets that another relay is asked to carry"),
     ("packet_unproved", "packets of a Reticulum link before its proof"),
+    ("program_keyless", "programs of this machine that asked without the key"),
+    ("program_unknown", "questions of programs that are not known here"),
     ("request_repeated", "requests for ways that were heard before"),
 ];
 

@@ -1,9 +1,11 @@
 //! A node with a shared instance of its own name, and who is around it.
 
+use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use nexus_stock::stock::{Carries, Interfaces, StockNode};
+use nexus_daemon::api::{RnsStatus, Verb};
+use nexus_stock::stock::{Carries, Interfaces, StockNode, Tool};
 
 use crate::nodes::Node;
 use crate::place::ask;
@@ -26,9 +28,28 @@ impl Instance {
         self.home.path()
     }
 
-    /// A program of this machine.
+    /// A program of this machine, which may ask.
     pub(crate) fn program(&self, name: &str) -> StockNode {
-        StockNode::attached(self.home(), name, &self.name, &[])
+        StockNode::attached(self.home(), name, &self.name, &[self.key_line().trim_end()])
+    }
+
+    /// The line for programs' configurations that the node made.
+    pub(crate) fn key_line(&self) -> String {
+        fs::read_to_string(self.node.place.state.rpc_key()).unwrap()
+    }
+
+    /// Runs a tool of the package, which may ask.
+    pub(crate) fn tool(&self, name: &str, args: &[&str]) -> String {
+        self.tool_with(&self.key_line(), name, args)
+    }
+
+    /// Runs a tool of the package with this line in its configuration.
+    pub(crate) fn tool_with(&self, line: &str, name: &str, args: &[&str]) -> String {
+        Tool::attached(self.home(), "tools", &self.name, &[line.trim_end()]).run(name, args)
+    }
+
+    pub(crate) fn status(&self) -> RnsStatus {
+        ask(async { self.node.client().await.call(Verb::RnsStatus).await.unwrap() })
     }
 
     /// A stock node beyond this one.

@@ -17,3 +17,4 @@ mod air;
 
 mod instance;
 mod programs;
+mod questions;

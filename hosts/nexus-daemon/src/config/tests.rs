@@ -1,3 +1,5 @@
+use nexus_crypto::SharedKey;
+
 use super::*;
 
 fn state() -> StateDir {
@@ -59,6 +61,22 @@ fn one_line_lets_programs_attach_beside_the_interfaces_that_are_there_anyway() {
         let told = shared(text).unwrap_err();
         assert!(told.contains(refusal), "{told}");
     }
+}
+
+#[test]
+fn attached_programs_ask_beside_the_instance_with_the_key_that_is_written() {
+    let rpc = |text: &str| parse(text).map(|config| config.rpc);
+    assert_eq!(rpc("").unwrap(), None);
+    let beside = Place::Abstract("rns/two/rpc".to_owned());
+    assert_eq!(rpc("[shared]\ninstance = \"two\"").unwrap(), Some(Rpc { place: beside, key: None }));
+    let (key, digits) = (SharedKey::from_bytes(vec![0x5A; 16]), "5a".repeat(16));
+    let behind = Place::Tcp("127.0.0.1:37429".parse().unwrap());
+    assert_eq!(
+        rpc(&format!("[shared]\nlisten = \"127.0.0.1:37428\"\nrpc_key = \"{digits}\"")).unwrap(),
+        Some(Rpc { place: behind, key: Some(key) })
+    );
+    let told = rpc("[shared]\nrpc_key = \"5a\"").unwrap_err();
+    assert!(told.contains("32 to 128 hexadecimal digits"), "{told}");
 }
 
 #[test]

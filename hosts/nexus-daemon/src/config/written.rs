@@ -190,6 +190,7 @@ pub(super) fn understand(state: &StateDir, path: &Path, text: &str) -> Result<Co
             Some(false) => Traces::Unanswered,
         },
         metrics: written.metrics.as_ref().map(WrittenMetrics::address).transpose()?,
+        rpc: written.shared.as_ref().map(|shared| shared.get_ref().rpc()).transpose()?,
         interfaces,
     };
     Ok(config)

@@ -40,6 +40,17 @@ impl Place {
         Self::Abstract(format!("{}{instance}", Self::PREFIX))
     }
 
+    /// Where the programs of the instance that is here ask: beside its name, or at the port behind its own.
+    #[must_use]
+    pub fn for_questions(&self) -> Self {
+        match self {
+            Self::Abstract(name) => Self::Abstract(format!("{name}/rpc")),
+            // Port 0 is whichever is free.
+            Self::Tcp(address) if address.port() == 0 => Self::Tcp(*address),
+            Self::Tcp(address) => Self::Tcp(SocketAddr::new(address.ip(), address.port().wrapping_add(1))),
+        }
+    }
+
     /// Takes it.
     pub(crate) fn bind(&self) -> io::Result<Door> {
         match self {

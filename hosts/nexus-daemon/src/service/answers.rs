@@ -158,7 +158,14 @@ impl Service {
     async fn rns_status(&self, replier: Replier) {
         let relaying = self.config.relaying == nexus_machine::Relaying::On;
         let identity = self.identity.to_string();
-        self.see(replier, move |view| sight::rns_status(view, identity, relaying)).await;
+        let unanswered = self.unanswered.clone();
+        let see = move |view: &crate::HostView<'_>| {
+            let mut status = sight::rns_status(view, identity, relaying);
+            let counts = unanswered.iter().flat_map(|unanswered| unanswered.counts());
+            status.refusals.extend(counts.map(|(cause, count)| (cause.to_owned(), count)));
+            status
+        };
+        self.see(replier, see).await;
     }
 
     async fn send(&mut self, replier: Replier, to: &str, parcel: Parcel) {

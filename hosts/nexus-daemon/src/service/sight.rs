@@ -20,7 +20,8 @@ use crate::host::{HostView, InterfaceStatus, MediumStatus};
 
 pub(crate) use budget::budget;
 pub(crate) use paths::count as count_paths;
-pub(super) use paths::{Names, Reading, paths, policy_of, quote, ways};
+pub(super) use paths::{Names, policy_of, quote, ways};
+pub(crate) use paths::{Reading, path_to, paths};
 pub(super) use rns::rns_status;
 
 /// The name of an interface; its number if it is gone.

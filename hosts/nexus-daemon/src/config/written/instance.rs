@@ -7,9 +7,10 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::Wrong;
-use crate::config::{Interface, Medium};
+use crate::config::{Interface, Medium, Rpc};
 use crate::decorators::Decorations;
 use crate::drivers::local::Place;
+use crate::rpc::key;
 
 /// What an instance is called where nothing is said.
 const DEFAULT: &str = "default";
@@ -21,24 +22,12 @@ const MAX_NAME: usize = 64;
 pub(super) struct WrittenShared {
     instance: Option<Spanned<String>>,
     listen: Option<Spanned<String>>,
+    rpc_key: Option<Spanned<String>>,
 }
 
 impl WrittenShared {
     pub(super) fn interface(&self) -> Result<Interface, Wrong> {
-        let instance = match &self.instance {
-            None => DEFAULT,
-            Some(written) => instance(written)?,
-        };
-        let place = match (&self.listen, &self.instance) {
-            (None, _) => Place::named(instance),
-            (Some(listen), None) => Place::Tcp(local(listen)?),
-            (Some(_), Some(instance)) => {
-                return Err(Wrong::new(
-                    instance,
-                    "the shared instance has a name or a port: give `instance` or `listen`",
-                ));
-            }
-        };
+        let place = self.place()?;
         Ok(Interface {
             name: "shared".to_owned(),
             mode: Mode::Reticulum,
@@ -49,6 +38,31 @@ impl WrittenShared {
             medium: Medium::Shared { place },
             decorations: Decorations::default(),
         })
+    }
+
+    fn place(&self) -> Result<Place, Wrong> {
+        let instance = match &self.instance {
+            None => DEFAULT,
+            Some(written) => instance(written)?,
+        };
+        match (&self.listen, &self.instance) {
+            (None, _) => Ok(Place::named(instance)),
+            (Some(listen), None) => local(listen).map(Place::Tcp),
+            (Some(_), Some(instance)) => Err(Wrong::new(
+                instance,
+                "the shared instance has a name or a port: give `instance` or `listen`",
+            )),
+        }
+    }
+
+    /// Where attached programs ask.
+    pub(super) fn rpc(&self) -> Result<Rpc, Wrong> {
+        let parse = |written: &Spanned<String>| {
+            let sentence = "`rpc_key` has 32 to 128 hexadecimal digits, two for a byte";
+            key::parse(written.get_ref()).ok_or_else(|| Wrong::new(written, sentence))
+        };
+        let place = self.place()?.for_questions();
+        Ok(Rpc { place, key: self.rpc_key.as_ref().map(parse).transpose()? })
     }
 }
 
