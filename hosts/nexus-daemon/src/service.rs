@@ -230,17 +230,13 @@ impl Service {
     /// Attached programs are answered, if they can attach.
     fn rpc(&mut self) -> Result<Option<Rpc>, ServiceError> {
         let Some(config) = &self.config.rpc else { return Ok(None) };
-        let key = match &config.key {
-            Some(key) => key.clone(),
-            None => {
-                let file = self.options.state.rpc_key();
-                let key = key::open_or_make(&file)?;
-                let file = file.display();
-                tracing::info!(
-                    "the line that lets programs ask this node, for their own configuration, is in {file}"
-                );
-                key
-            }
+        let key = if let Some(key) = &config.key {
+            key.clone()
+        } else {
+            let file = self.options.state.rpc_key();
+            let key = key::open_or_make(&file)?;
+            tracing::info!("the line with which attached programs may ask is in {}", file.display());
+            key
         };
         let rpc = Rpc::open(&config.place, key, self.handle.clone(), self.identity)?;
         self.unanswered = Some(rpc.unanswered());

@@ -19,7 +19,7 @@ fn rnstatus_prints_the_interfaces_of_the_node() {
         assert!(printed.contains(&expected), "{expected}: {printed}");
     }
     let more = instance.tool("rnstatus", &["-a", "-t", "-l"]);
-    assert!(more.contains("TCPInterface[clear/1]") && more.contains("Totals"), "{more}");
+    assert!(more.contains("TCPInterface[clear/127.0.0.1:") && more.contains("Totals"), "{more}");
 }
 
 #[test]
@@ -30,14 +30,19 @@ fn rnpath_prints_the_path_that_an_announce_made() {
     beyond.tell(&json!({ "do": "announce", "of": "plain", "app_data": "" }));
     let to = beyond.plain.clone();
     program.wait_announce(&to);
-    let is = format!("<{to}> is 1 hop  away via <{to}> on TCPInterface[clear/1] expires ");
+    let is = format!("<{to}> is 1 hop  away via <{to}> on TCPInterface[clear/127.0.0.1:");
     let table = instance.tool("rnpath", &["-t"]);
     assert!(table.contains(&is), "{table}");
+    let own = program.plain.clone();
+    assert!(
+        table.contains(&format!("<{own}> is 0 hops away via <{own}> on LocalInterface[shared/")),
+        "{table}"
+    );
     let near = instance.tool("rnpath", &["-t", "-m", "0"]);
     assert!(!near.contains(&to), "{near}");
     let one = instance.tool("rnpath", &[&to]);
     assert!(
-        one.contains(&format!("<{to}> is 1 hop away")) && one.contains("on TCPInterface[clear/1]"),
+        one.contains(&format!("<{to}> is 1 hop away")) && one.contains("on TCPInterface[clear/127.0.0.1:"),
         "{one}"
     );
     instance.tool("rnpath", &["-r"]);

@@ -79,19 +79,24 @@ fn name_of(view: &HostView<'_>, path: &Path) -> String {
 }
 
 fn path_table(view: &HostView<'_>, max_hops: Option<u64>, facts: Facts) -> Value {
-    let names: BTreeMap<&str, String> =
-        view.interfaces().map(|interface| (interface.name.as_str(), stock_name(interface))).collect();
+    let interfaces: BTreeMap<&str, &InterfaceStatus> =
+        view.interfaces().map(|interface| (interface.name.as_str(), interface)).collect();
     let mut table = Vec::new();
     sight::paths(view, None, |_, path| {
-        if max_hops.is_none_or(|most| u64::from(path.hops) <= most) {
+        let interface = interfaces.get(path.interface.as_str());
+        // Between a program and this node there is no hop.
+        let uncounted = u8::from(interface.is_some_and(|interface| interface.kind == LOCAL));
+        let hops = path.hops.saturating_sub(uncounted);
+        if max_hops.is_none_or(|most| u64::from(hops) <= most) {
             let heard = facts.unix.saturating_sub(Duration::from_secs(path.age_s));
             let ends = facts.unix.saturating_add(Duration::from_secs(path.expires_in_s));
-            let interface = names.get(path.interface.as_str()).cloned().unwrap_or(path.interface.clone());
+            let interface =
+                interface.map_or_else(|| path.interface.clone(), |interface| stock_name(interface));
             table.push(map([
                 ("hash", binary(&path.destination)),
                 ("timestamp", heard.as_secs_f64().into()),
                 ("via", next_hop(&path)),
-                ("hops", path.hops.into()),
+                ("hops", hops.into()),
                 ("expires", ends.as_secs_f64().into()),
                 ("interface", interface.into()),
             ]));

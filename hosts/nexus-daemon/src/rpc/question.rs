@@ -1,4 +1,4 @@
-//! What programs ask, as it comes: a map in MessagePack.
+//! What programs ask, as it comes: a map in `MessagePack`.
 
 use nexus_crypto::DestinationHash;
 use rmpv::Value;

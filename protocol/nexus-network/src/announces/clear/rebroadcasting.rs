@@ -172,7 +172,7 @@ impl Announces {
     pub(super) fn rebroadcast_of(&mut self, now: Instant, destination: &DestinationHash) -> Option<Vec<u8>> {
         let shown = self.show(now, destination)?;
         let packet = self.cache.take_up(destination)?;
-        // Programs take nothing that came no hop and names a relay: it is said as its originator said it.
+        // What came no hop, from a program of this machine, is said without a relay, as this node's own announces are.
         let mut bytes = match shown.hops {
             Hops::ZERO => originated(packet),
             _relayed => in_clear(packet, self.own.transport()),
