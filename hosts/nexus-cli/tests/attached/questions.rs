@@ -1,5 +1,6 @@
 //! The package's own tools, and programs, ask the node as their shared instance.
 
+use nexus_stock::stock::StockNode;
 use serde_json::json;
 
 use crate::instance::Instance;
@@ -7,7 +8,7 @@ use crate::instance::Instance;
 #[test]
 fn rnstatus_prints_the_interfaces_of_the_node() {
     let instance = Instance::start();
-    let _beyond = instance.beyond("beyond");
+    let (_program, _beyond) = acquainted(&instance);
     let printed = instance.tool("rnstatus", &[]);
     let at = instance.node.at("clear");
     for expected in [
@@ -25,11 +26,8 @@ fn rnstatus_prints_the_interfaces_of_the_node() {
 #[test]
 fn rnpath_prints_the_path_that_an_announce_made() {
     let instance = Instance::start();
-    let mut program = instance.program("program");
-    let mut beyond = instance.beyond("beyond");
-    beyond.tell(&json!({ "do": "announce", "of": "plain", "app_data": "" }));
+    let (program, beyond) = acquainted(&instance);
     let to = beyond.plain.clone();
-    program.wait_announce(&to);
     let is = format!("<{to}> is 1 hop  away via <{to}> on TCPInterface[clear/127.0.0.1:");
     let table = instance.tool("rnpath", &["-t"]);
     assert!(table.contains(&is), "{table}");
@@ -53,10 +51,7 @@ fn rnpath_prints_the_path_that_an_announce_made() {
 #[test]
 fn rnprobe_is_proved_by_a_stock_node_beyond() {
     let instance = Instance::start();
-    let mut program = instance.program("program");
-    let mut beyond = instance.beyond("beyond");
-    beyond.tell(&json!({ "do": "announce", "of": "plain", "app_data": "" }));
-    program.wait_announce(&beyond.plain);
+    let (_program, beyond) = acquainted(&instance);
     let printed = instance.tool("rnprobe", &["nexus.stock.plain", &beyond.plain]);
     assert!(printed.contains("Valid reply from"), "{printed}");
 }
@@ -68,4 +63,15 @@ fn who_has_another_key_is_told_nothing_and_counted() {
     let printed = instance.tool_with(&other, "rnstatus", &[]);
     assert!(!printed.contains("clear"), "{printed}");
     assert!(instance.status().refusals["program_keyless"] > 0);
+}
+
+/// A program and a stock node beyond the node, each of which heard the other's announce.
+fn acquainted(instance: &Instance) -> (StockNode, StockNode) {
+    let (mut program, mut beyond) = (instance.program("program"), instance.beyond("beyond"));
+    let announce = json!({ "do": "announce", "of": "plain", "app_data": "" });
+    beyond.tell(&announce);
+    program.wait_announce(&beyond.plain);
+    program.tell(&announce);
+    beyond.wait_announce(&program.plain);
+    (program, beyond)
 }
