@@ -122,6 +122,7 @@ impl Serving {
             let question = Question::read(&asked).unwrap_or(Question::Unknown);
             if question == Question::Unknown {
                 self.unanswered.unknown.fetch_add(1, Ordering::Relaxed);
+                tracing::debug!("a program asked what is not known here: {}", question::words(&asked));
             }
             let facts = Facts::of(self.transport_id, self.began);
             let asking = self.handle.ask(move |view| answer(view, question, facts));

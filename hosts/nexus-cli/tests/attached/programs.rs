@@ -11,6 +11,7 @@ fn a_program_talks_with_a_stock_node_beyond_this_node() {
     let mut program = instance.program("program");
     let mut beyond = instance.beyond("beyond");
     talk(&mut program, &mut beyond, 1);
+    assert_eq!(instance.status().refusals.get("program_unknown"), None, "whatever a program asks is known");
 }
 
 #[test]
@@ -19,6 +20,7 @@ fn two_programs_of_one_machine_talk_with_each_other() {
     let mut one = instance.program("one");
     let mut other = instance.program("other");
     talk(&mut one, &mut other, 0);
+    assert_eq!(instance.status().refusals.get("program_unknown"), None, "whatever a program asks is known");
 }
 
 /// Announces, packets with proofs, links, requests and resources, each way. The other is `hops` away.

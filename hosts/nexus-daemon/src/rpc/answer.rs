@@ -53,7 +53,8 @@ pub(super) fn answer(view: &HostView<'_>, question: Question, facts: Facts) -> V
             u64::try_from(view.node().network().forwarding().circuits()).unwrap_or(u64::MAX).into()
         }
         Question::PacketMeasure | Question::Unknown => Value::Nil,
-        Question::DropPath => false.into(),
+        Question::DestinationData(of) => view.node().routing(view.now()).known(&of).is_some().into(),
+        Question::IsBlackholed | Question::DropPath => false.into(),
         Question::DropAllVia => 0.into(),
     }
 }

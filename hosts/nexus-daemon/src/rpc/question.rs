@@ -31,6 +31,10 @@ pub(super) enum Question {
     LinkCount,
     /// How a packet was heard.
     PacketMeasure,
+    /// Whether nothing of an identity is passed on.
+    IsBlackholed,
+    /// A program used a destination, or wants what is known of it kept.
+    DestinationData(DestinationHash),
     /// A path is to be forgotten.
     DropPath,
     /// All paths over a relay are to be forgotten.
@@ -56,6 +60,9 @@ impl Question {
             <[u8; 16]>::try_from(bytes).ok().map(DestinationHash)
         };
         let of = |question: fn(DestinationHash) -> Self| destination().map_or(Self::Unknown, question);
+        if let Some("used" | "retain") = word("destination_data") {
+            return Some(of(Self::DestinationData));
+        }
         Some(match (word("get"), word("drop")) {
             (Some("interface_stats"), None) => Self::InterfaceStats,
             (Some("path_table"), None) => {
@@ -69,11 +76,25 @@ impl Question {
             (Some("lowest_interface_bitrate"), None) => Self::LowestBitrate,
             (Some("link_count" | "active_link_count"), None) => Self::LinkCount,
             (Some("packet_rssi" | "packet_snr" | "packet_q"), None) => Self::PacketMeasure,
+            (Some("is_blackholed"), None) => Self::IsBlackholed,
             (None, Some("path")) => Self::DropPath,
             (None, Some("all_via")) => Self::DropAllVia,
             (Some(_) | None, Some(_) | None) => Self::Unknown,
         })
     }
+}
+
+/// The words of a question, for a log: what is asked for, and nothing of whom it concerns.
+pub(super) fn words(bytes: &[u8]) -> String {
+    const MOST: usize = 80;
+    let value = rmpv::decode::read_value_with_max_depth(&mut &*bytes, MAX_DEPTH);
+    let entries = value.ok().and_then(|value| value.as_map().cloned()).unwrap_or_default();
+    let words = entries.iter().flat_map(|(key, value)| {
+        let is_verb = matches!(key.as_str(), Some("get" | "drop"));
+        [key.as_str(), value.as_str().filter(|_| is_verb)]
+    });
+    let text = words.flatten().collect::<Vec<_>>().join(" ");
+    text.chars().take(MOST).flat_map(char::escape_default).collect()
 }
 
 #[cfg(test)]
@@ -98,6 +119,8 @@ mod tests {
         let to = DestinationHash([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
         assert_eq!(Question::read(hop), Some(Question::NextHop(to)));
         assert_eq!(Question::read(b"\x81\xA3get\xAFinterface_stats"), Some(Question::InterfaceStats));
+        let used = asked(&[("destination_data", "used".into()), ("destination_hash", to.0[..].into())]);
+        assert_eq!(Question::read(&used), Some(Question::DestinationData(to)));
         assert_eq!(Question::read(b"\x81\xA3get\xAAlink_count"), Some(Question::LinkCount));
     }
 
@@ -113,6 +136,13 @@ mod tests {
         ] {
             assert_eq!(Question::read(&asked(&entries)), Some(Question::Unknown), "{entries:?}");
         }
+    }
+
+    #[test]
+    fn a_log_has_the_words_of_a_question_and_not_what_they_are_about() {
+        let weather = asked(&[("get", Value::from("the\nweather")), ("where", Value::from("at home"))]);
+        assert_eq!(words(&weather), "get the\\nweather where");
+        assert_eq!((words(b"\xC0"), words(&asked(&vec![("x", Value::Nil); 400])).len()), (String::new(), 80));
     }
 
     #[test]
