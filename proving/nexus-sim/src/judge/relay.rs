@@ -20,7 +20,8 @@ use crate::observation::{Act, Finding, Judge, NodeIndex, Observation, Observer, 
 /// it reaches in clear), counts one hop more than some copy that it heard, and is no older than the newest that it passed on for that
 /// destination since it started. Its own it sends with no hops.
 ///
-/// Of a path over links a later cost may tell another number of hops. What goes over links it reads at the node's tap, whole messages only: an announce that came in fragments was not heard.
+/// Of a path over links a later cost may tell another number of hops. What goes over links it reads at the node's tap, whole messages only:
+/// an announce that came in fragments was not heard.
 #[derive(Debug)]
 pub struct Relay {
     addresses: Vec<DestinationHash>,
