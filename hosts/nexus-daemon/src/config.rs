@@ -22,6 +22,7 @@ use thiserror::Error;
 
 use crate::api::PathPolicy;
 use crate::decorators::Decorations;
+use crate::drivers::auto;
 use crate::drivers::local::Place;
 use crate::drivers::serial::Framing;
 use crate::logs::Level;
@@ -144,6 +145,13 @@ pub enum Medium {
         speed: u32,
         /// How frames are told apart.
         framing: Framing,
+    },
+    /// Stock nodes of the local network.
+    Auto {
+        /// With which of them.
+        group: auto::Group,
+        /// On which of the machine's networks.
+        devices: auto::Devices,
     },
     /// Programs of this machine that are written for Reticulum.
     Shared {
@@ -347,6 +355,16 @@ impl fmt::Display for Medium {
                     Framing::Kiss => "KISS",
                 };
                 write!(f, "{framing} on {port} at {speed} baud")
+            }
+            Self::Auto { group, devices } => {
+                write!(f, "stock nodes of the local network in the group {:?}", group.id)?;
+                if !devices.chosen.is_empty() {
+                    write!(f, ", on {} alone", devices.chosen.join(", "))?;
+                }
+                if !devices.ignored.is_empty() {
+                    write!(f, ", not on {}", devices.ignored.join(", "))?;
+                }
+                Ok(())
             }
             Self::Shared { place } => write!(f, "the shared instance of this machine's programs, at {place}"),
         }

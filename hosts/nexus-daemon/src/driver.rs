@@ -6,7 +6,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use nexus_network::rnode::{Condition, Device, Statistics};
@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::decorators::Wrapped;
+use crate::drivers::auto::TAKEN;
 
 /// The sending half of one interface. Lives in the loop, so it never waits.
 pub trait Driver: fmt::Debug + Send {
@@ -186,6 +187,11 @@ pub struct MediumCounters {
     pub refused: AtomicU64,
     /// Errors of the socket that named no frame, such as ICMP refusals.
     pub errors: AtomicU64,
+    /// Beacons that were not their sender's.
+    pub forged: AtomicU64,
+    /// Frames of somebody who is no peer.
+    pub strangers: AtomicU64,
+    fault: Mutex<Option<String>>,
 }
 
 impl MediumCounters {
@@ -197,6 +203,30 @@ impl MediumCounters {
     /// Counts an error.
     pub fn count_error(&self) {
         self.errors.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a beacon that was not its sender's.
+    pub fn count_forged(&self) {
+        self.forged.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a frame of somebody who is no peer.
+    pub fn count_stranger(&self) {
+        self.strangers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What keeps the medium from having interfaces, as a sentence's end; whether that is another than before.
+    pub fn set_fault(&self, fault: Option<String>) -> bool {
+        let mut held = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_news = *held != fault;
+        *held = fault;
+        is_news
+    }
+
+    /// What keeps the medium from having interfaces.
+    #[must_use]
+    pub fn fault(&self) -> Option<String> {
+        self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -306,6 +336,24 @@ pub enum OpenError {
         name: String,
         /// Where.
         place: String,
+        /// What the system says.
+        cause: std::io::Error,
+    },
+    /// Stock nodes of the local network meet over IPv6.
+    #[error("{name} needs IPv6, which this system does not offer: {cause}; without it stock nodes are reached over TCP or UDP")]
+    NoIpv6 {
+        /// The medium.
+        name: String,
+        /// What the system says.
+        cause: std::io::Error,
+    },
+    /// Somebody else on this machine meets the stock nodes of the local network.
+    #[error("{name} cannot use {address}: {cause}; {TAKEN}")]
+    AutoTaken {
+        /// The medium.
+        name: String,
+        /// The address.
+        address: SocketAddr,
         /// What the system says.
         cause: std::io::Error,
     },

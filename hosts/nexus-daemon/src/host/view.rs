@@ -39,6 +39,12 @@ pub struct MediumStatus {
     pub refused: u64,
     /// Errors that named no frame.
     pub errors: u64,
+    /// Beacons that were not their sender's.
+    pub forged: u64,
+    /// Frames of somebody who is no peer.
+    pub strangers: u64,
+    /// What keeps it from having interfaces, if that is known.
+    pub fault: Option<String>,
     /// What wraps it, in words; empty if nothing does.
     pub decorations: String,
 }
@@ -79,6 +85,9 @@ impl<'h> HostView<'h> {
             place: running.place.clone(),
             refused: running.counters.refused.load(Ordering::Relaxed),
             errors: running.counters.errors.load(Ordering::Relaxed),
+            forged: running.counters.forged.load(Ordering::Relaxed),
+            strangers: running.counters.strangers.load(Ordering::Relaxed),
+            fault: running.counters.fault(),
             decorations: decorations.clone(),
         })
     }

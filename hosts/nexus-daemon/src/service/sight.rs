@@ -38,7 +38,12 @@ pub(crate) fn interfaces(view: &HostView<'_>) -> Vec<Interface> {
         if all.iter().any(|interface| interface.name == medium.name) {
             continue;
         }
-        let drops = [("refused", medium.refused), ("errors", medium.errors)];
+        let drops = [
+            ("refused", medium.refused),
+            ("errors", medium.errors),
+            ("forged", medium.forged),
+            ("strangers", medium.strangers),
+        ];
         all.push(Interface {
             name: medium.name,
             kind: medium.kind.to_owned(),
@@ -50,7 +55,7 @@ pub(crate) fn interfaces(view: &HostView<'_>) -> Vec<Interface> {
             sent: Traffic::default(),
             received: Traffic::default(),
             drops: occurred(drops),
-            fault: None,
+            fault: medium.fault,
             radio: None,
             broadcast: None,
         });
