@@ -191,6 +191,8 @@ pub struct MediumCounters {
     pub forged: AtomicU64,
     /// Frames of somebody who is no peer.
     pub strangers: AtomicU64,
+    /// Frames that came again by another way.
+    pub echoed: AtomicU64,
     fault: Mutex<Option<String>>,
 }
 
@@ -213,6 +215,11 @@ impl MediumCounters {
     /// Counts a frame of somebody who is no peer.
     pub fn count_stranger(&self) {
         self.strangers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a frame that came again by another way.
+    pub fn count_echo(&self) {
+        self.echoed.fetch_add(1, Ordering::Relaxed);
     }
 
     /// What keeps the medium from having interfaces, as a sentence's end; whether that is another than before.

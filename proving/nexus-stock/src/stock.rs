@@ -4,7 +4,6 @@
 //! `scripts/node.py`.
 
 use std::collections::VecDeque;
-use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -60,6 +59,12 @@ impl Interfaces {
         )
     }
 
+    /// Finds others of the local network, and is found.
+    #[must_use]
+    pub fn local_network(self, more: &[&str]) -> Self {
+        self.section("AutoInterface", &[], more)
+    }
+
     /// A modem at `port`, on the fastest channel that there is.
     #[must_use]
     pub fn radio(self, port: &str) -> Self {
@@ -91,6 +96,14 @@ impl Interfaces {
         .expect("a string takes all");
         self
     }
+}
+
+/// How a program is started: in this network, or in another.
+pub type Start<'a> = &'a dyn Fn(&str) -> Command;
+
+/// In the network of this process.
+fn here(program: &str) -> Command {
+    Command::new(program)
 }
 
 /// Bytes as the lines of JSON have them.
@@ -131,6 +144,21 @@ impl StockNode {
     /// If the package is not installed or does not start.
     #[must_use]
     pub fn start(home: &Path, name: &str, carries: Carries, interfaces: &Interfaces) -> Self {
+        Self::start_by(&here, home, name, carries, interfaces)
+    }
+
+    /// The same, by another way to start programs.
+    ///
+    /// # Panics
+    /// If the package is not installed or does not start.
+    #[must_use]
+    pub fn start_by(
+        start: Start<'_>,
+        home: &Path,
+        name: &str,
+        carries: Carries,
+        interfaces: &Interfaces,
+    ) -> Self {
         let transport = match carries {
             Carries::Others => "Yes",
             Carries::Itself => "No",
@@ -140,7 +168,7 @@ impl StockNode {
              [interfaces]\n{}",
             interfaces.0
         );
-        let (node, is_attached) = Self::configured(home, name, &config);
+        let (node, is_attached) = Self::configured(start, home, name, Some(&config));
         assert!(!is_attached, "it has interfaces of its own");
         node
     }
@@ -152,16 +180,36 @@ impl StockNode {
     /// If the package is not installed, does not start, or is attached to nobody.
     #[must_use]
     pub fn attached(home: &Path, name: &str, instance: &str, more: &[&str]) -> Self {
-        let (node, is_attached) = Self::configured(home, name, &attached(instance, more));
+        Self::attached_by(&here, home, name, instance, more)
+    }
+
+    /// The same, by another way to start programs.
+    ///
+    /// # Panics
+    /// If the package is not installed, does not start, or is attached to nobody.
+    #[must_use]
+    pub fn attached_by(start: Start<'_>, home: &Path, name: &str, instance: &str, more: &[&str]) -> Self {
+        let (node, is_attached) = Self::configured(start, home, name, Some(&attached(instance, more)));
         assert!(is_attached, "it found nobody: {}", node.log());
         node
     }
 
-    fn configured(home: &Path, name: &str, config: &str) -> (Self, bool) {
+    /// Starts a program without a configuration, which takes the package's own defaults; whether it is attached to a shared instance.
+    ///
+    /// # Panics
+    /// If the package is not installed or does not start.
+    #[must_use]
+    pub fn with_defaults_by(start: Start<'_>, home: &Path, name: &str) -> (Self, bool) {
+        Self::configured(start, home, name, None)
+    }
+
+    fn configured(start: Start<'_>, home: &Path, name: &str, config: Option<&str>) -> (Self, bool) {
         let directory = home.join(name);
         fs::create_dir_all(&directory).expect("a directory for the stock node");
-        fs::write(directory.join("config"), config).expect("a configuration for the stock node");
-        let mut child = Command::new(python())
+        if let Some(config) = config {
+            fs::write(directory.join("config"), config).expect("a configuration for the stock node");
+        }
+        let mut child = start(&python())
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/node.py"))
             .arg(&directory)
             .env("HOME", &directory)
@@ -302,8 +350,8 @@ impl Tool {
 }
 
 /// The interpreter of the environment into which the package is installed.
-fn python() -> OsString {
-    env::var_os("NEXUS_STOCK_PYTHON").expect(
+fn python() -> String {
+    env::var("NEXUS_STOCK_PYTHON").expect(
         "NEXUS_STOCK_PYTHON is not set: run `cargo xtask test`, which installs the stock package and sets it",
     )
 }

@@ -43,6 +43,8 @@ pub struct MediumStatus {
     pub forged: u64,
     /// Frames of somebody who is no peer.
     pub strangers: u64,
+    /// Frames that came again by another way.
+    pub echoed: u64,
     /// What keeps it from having interfaces, if that is known.
     pub fault: Option<String>,
     /// What wraps it, in words; empty if nothing does.
@@ -87,6 +89,7 @@ impl<'h> HostView<'h> {
             errors: running.counters.errors.load(Ordering::Relaxed),
             forged: running.counters.forged.load(Ordering::Relaxed),
             strangers: running.counters.strangers.load(Ordering::Relaxed),
+            echoed: running.counters.echoed.load(Ordering::Relaxed),
             fault: running.counters.fault(),
             decorations: decorations.clone(),
         })

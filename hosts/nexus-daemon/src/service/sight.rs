@@ -43,6 +43,7 @@ pub(crate) fn interfaces(view: &HostView<'_>) -> Vec<Interface> {
             ("errors", medium.errors),
             ("forged", medium.forged),
             ("strangers", medium.strangers),
+            ("echoed", medium.echoed),
         ];
         all.push(Interface {
             name: medium.name,

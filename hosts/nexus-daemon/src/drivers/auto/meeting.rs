@@ -121,7 +121,10 @@ impl Meeting {
                 Ok(())
             }
             What::Frame(frame) => match self.peers.get(from) {
-                Some(_) if self.echoes.is_echo(now, from, &frame) => Ok(()),
+                Some(_) if self.echoes.is_echo(now, from, &frame) => {
+                    self.line.counters().count_echo();
+                    Ok(())
+                }
                 Some(peer) => peer.port.tell(News::Received { from: None, frame }).await,
                 None => {
                     self.line.counters().count_stranger();

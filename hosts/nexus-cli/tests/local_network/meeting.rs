@@ -1,0 +1,130 @@
+//! Nodes and stock nodes of one network meet, and part.
+
+use nexus_netns::Segment;
+use serde_json::{Value, json};
+
+use crate::network::{Network, WITH_PROGRAMS, acquaint, dropped, exchange, link, peers, until_peers};
+
+/// A node on its local networks.
+const LAN: &str = "[[auto]]\nname = \"lan\"\n";
+
+#[test]
+fn a_program_of_a_node_talks_with_a_stock_node_of_the_local_network_and_finds_neither_by_being_told() {
+    let network = Network::of(3);
+    let segment = Segment::lay(&network.lab, 2, "lan", &[0, 1]).unwrap();
+    let node = network.node(0, "node", &(LAN.to_owned() + WITH_PROGRAMS));
+    let mut beyond = network.stock(1, "beyond", &[]);
+    let status = until_peers(&node, 1);
+    let name = format!("lan/{}%lan0", segment.address(&network.lab, 1).unwrap());
+    assert_eq!((&peers(&status)[0]["name"], &peers(&status)[0]["kind"]), (&json!(name), &json!("auto")));
+    // Its defaults have an AutoInterface, which it opens only where it is the first.
+    let (mut program, is_attached) = network.program(0, "program");
+    assert!(is_attached, "it is a node of its own: {}", node.log());
+    acquaint(&mut program, &mut beyond, 1);
+    exchange(&mut program, &mut beyond);
+    link(&mut program, &mut beyond);
+    // Without the node's key in its configuration it may not ask, and says so.
+    let others = |complaints: Vec<String>| complaints.into_iter().filter(|line| !line.contains("digest sent was rejected"));
+    assert_eq!(others(program.complaints()).chain(beyond.complaints()).collect::<Vec<_>>(), Vec::<String>::new());
+}
+
+#[test]
+fn a_node_relays_between_two_local_networks_and_links_there_have_their_full_size() {
+    let network = Network::of(5);
+    Segment::lay(&network.lab, 3, "left", &[0, 1]).unwrap();
+    Segment::lay(&network.lab, 4, "right", &[0, 2]).unwrap();
+    let node = network.node(0, "node", LAN);
+    let (mut left, mut right) = (network.stock(1, "l", &[]), network.stock(2, "r", &[]));
+    until_peers(&node, 2);
+    acquaint(&mut left, &mut right, 2);
+    exchange(&mut left, &mut right);
+    assert_eq!(link(&mut left, &mut right), 1_196);
+    assert_eq!(link(&mut right, &mut left), 1_196);
+}
+
+#[test]
+fn a_network_with_a_name_and_a_passphrase_is_for_those_who_know_them() {
+    let network = Network::of(5);
+    Segment::lay(&network.lab, 4, "lan", &[0, 1, 2, 3]).unwrap();
+    let passphrase = network.home.path().join("passphrase");
+    std::fs::write(&passphrase, "mypass\n").unwrap();
+    std::fs::set_permissions(&passphrase, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let access = format!(
+        "access = {{ network_name = \"mynet\", passphrase = \"file:{}\" }}\n",
+        passphrase.display()
+    );
+    let node = network.node(0, "node", &format!("{LAN}{access}{WITH_PROGRAMS}"));
+    let known = ["networkname = mynet", "passphrase = mypass"];
+    let (mut member, mut stranger) = (network.stock(1, "member", &known), network.stock(2, "stranger", &[]));
+    let (mut program, _) = network.program(0, "program");
+    until_peers(&node, 2);
+    stranger.tell(&json!({ "do": "announce", "of": "plain", "app_data": "" }));
+    let refused = |status: &Value| status["refusals"]["access_missing"].as_u64().unwrap_or(0) > 0;
+    node.until(&json!({ "do": "status" }), crate::network::PATIENCE, refused).unwrap();
+    acquaint(&mut program, &mut member, 1);
+    exchange(&mut program, &mut member);
+    link(&mut program, &mut member);
+    assert_eq!(stranger.said("announced"), Vec::<Value>::new());
+    let heard = program.said("announced");
+    assert!(heard.iter().all(|line| line["announced"] != stranger.plain), "{heard:?}");
+}
+
+#[test]
+fn nodes_of_another_group_do_not_meet() {
+    let network = Network::of(4);
+    let segment = Segment::lay(&network.lab, 3, "lan", &[0, 1, 2]).unwrap();
+    let other = network.node(1, "other", &format!("{LAN}group_id = \"others\"\n"));
+    let another = network.stock(2, "another", &["group_id = others"]);
+    // Once these two found each other both have been there for longer than it takes.
+    until_peers(&other, 1);
+    let node = network.node(0, "node", LAN);
+    drop(another);
+    let third = network.stock(2, "third", &[]);
+    let status = until_peers(&node, 1);
+    let name = format!("lan/{}%lan0", segment.address(&network.lab, 2).unwrap());
+    assert_eq!(peers(&status)[0]["name"], name);
+    assert_eq!(dropped(&status, "lan", "forged"), 0, "beacons of others go to another address");
+    drop(third);
+    // Both fell silent, each for those that were with it.
+    until_peers(&node, 0);
+    until_peers(&other, 0);
+}
+
+#[test]
+fn with_two_cables_to_one_network_nothing_counts_twice() {
+    let network = Network::of(3);
+    Segment::lay(&network.lab, 2, "lan", &[0, 0, 1]).unwrap();
+    let node = network.node(0, "node", &(LAN.to_owned() + WITH_PROGRAMS));
+    let mut stock = network.stock(1, "stock", &[]);
+    let (mut program, _) = network.program(0, "program");
+    until_peers(&node, 2);
+    acquaint(&mut program, &mut stock, 1);
+    exchange(&mut program, &mut stock);
+    link(&mut program, &mut stock);
+    let status = node.ask(&json!({ "do": "status" })).unwrap();
+    assert!(dropped(&status, "lan", "echoed") > 0, "{status}");
+    assert_eq!(status["refusals"]["packet_duplicate"], Value::Null, "{status}");
+}
+
+#[test]
+fn a_network_that_comes_and_goes_while_a_node_runs_is_used_while_it_is_there() {
+    let network = Network::of(3);
+    let node = network.node(0, "node", &(LAN.to_owned() + WITH_PROGRAMS));
+    let fault = |status: &Value| {
+        let all = status["interfaces"].as_array().unwrap();
+        all.iter().find(|one| one["name"] == "lan").unwrap()["fault"].as_str().map(str::to_owned)
+    };
+    let said = fault(&node.ask(&json!({ "do": "status" })).unwrap()).unwrap();
+    assert!(said.contains("link-local"), "{said}");
+    let segment = Segment::lay(&network.lab, 2, "lan", &[0, 1]).unwrap();
+    let (mut stock, (mut program, _)) = (network.stock(1, "stock", &[]), network.program(0, "program"));
+    let status = until_peers(&node, 1);
+    assert_eq!(fault(&status), None);
+    acquaint(&mut program, &mut stock, 1);
+    segment.unplug(&network.lab, 0).unwrap();
+    until_peers(&node, 0);
+    segment.plug(&network.lab, 0).unwrap();
+    until_peers(&node, 1);
+    acquaint(&mut program, &mut stock, 1);
+    exchange(&mut program, &mut stock);
+}
