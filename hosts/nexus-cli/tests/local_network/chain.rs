@@ -18,6 +18,9 @@ struct Chain {
     _network: Network,
 }
 
+/// The length of a resource for the radio: a few packets.
+const SHORT: usize = 3_000;
+
 impl Chain {
     fn start() -> Self {
         let (network, air) = (Network::of(7), Air::of(2));
@@ -51,7 +54,7 @@ fn stock_nodes_talk_over_tcp_radio_and_a_local_network() {
     let (left, right) = (&mut chain.left, &mut chain.right);
     acquaint(left, right, 4);
     exchange(left, right);
-    link(left, right);
-    link(right, left);
+    link(left, right, SHORT);
+    link(right, left, SHORT);
     drop(chain.nodes);
 }

@@ -3,7 +3,7 @@
 use nexus_netns::Segment;
 use serde_json::{Value, json};
 
-use crate::network::{Network, WITH_PROGRAMS, acquaint, dropped, exchange, link, peers, until_peers};
+use crate::network::{LONG, Network, WITH_PROGRAMS, acquaint, dropped, exchange, link, peers, until_peers};
 
 /// A node on its local networks.
 const LAN: &str = "[[auto]]\nname = \"lan\"\n";
@@ -22,7 +22,7 @@ fn a_program_of_a_node_talks_with_a_stock_node_of_the_local_network_and_finds_ne
     assert!(is_attached, "it is a node of its own: {}", node.log());
     acquaint(&mut program, &mut beyond, 1);
     exchange(&mut program, &mut beyond);
-    link(&mut program, &mut beyond);
+    link(&mut program, &mut beyond, LONG);
     // Without the node's key in its configuration it may not ask, and says so.
     let others = |complaints: Vec<String>| complaints.into_iter().filter(|line| !line.contains("digest sent was rejected"));
     assert_eq!(others(program.complaints()).chain(beyond.complaints()).collect::<Vec<_>>(), Vec::<String>::new());
@@ -38,8 +38,8 @@ fn a_node_relays_between_two_local_networks_and_links_there_have_their_full_size
     until_peers(&node, 2);
     acquaint(&mut left, &mut right, 2);
     exchange(&mut left, &mut right);
-    assert_eq!(link(&mut left, &mut right), 1_196);
-    assert_eq!(link(&mut right, &mut left), 1_196);
+    assert_eq!(link(&mut left, &mut right, LONG), 1_196);
+    assert_eq!(link(&mut right, &mut left, LONG), 1_196);
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn a_network_with_a_name_and_a_passphrase_is_for_those_who_know_them() {
     node.until(&json!({ "do": "status" }), crate::network::PATIENCE, refused).unwrap();
     acquaint(&mut program, &mut member, 1);
     exchange(&mut program, &mut member);
-    link(&mut program, &mut member);
+    link(&mut program, &mut member, LONG);
     assert_eq!(stranger.said("announced"), Vec::<Value>::new());
     let heard = program.said("announced");
     assert!(heard.iter().all(|line| line["announced"] != stranger.plain), "{heard:?}");
@@ -100,7 +100,7 @@ fn with_two_cables_to_one_network_nothing_counts_twice() {
     until_peers(&node, 2);
     acquaint(&mut program, &mut stock, 1);
     exchange(&mut program, &mut stock);
-    link(&mut program, &mut stock);
+    link(&mut program, &mut stock, LONG);
     let status = node.ask(&json!({ "do": "status" })).unwrap();
     assert!(dropped(&status, "lan", "echoed") > 0, "{status}");
     assert_eq!(status["refusals"]["packet_duplicate"], Value::Null, "{status}");

@@ -68,6 +68,9 @@ impl Network {
     }
 }
 
+/// The length of a resource that takes many packets.
+pub(crate) const LONG: usize = 50_000;
+
 /// Waits until a node has so many peers on its interface `lan`.
 pub(crate) fn until_peers(node: &Daemon, count: usize) -> Value {
     let status = json!({ "do": "status" });
@@ -113,8 +116,8 @@ pub(crate) fn exchange(one: &mut StockNode, other: &mut StockNode) {
     }
 }
 
-/// A link stands, carries data both ways, a request and a resource, and ends for both. Its MTU.
-pub(crate) fn link(one: &mut StockNode, other: &mut StockNode) -> u64 {
+/// A link stands, carries data both ways, a request and a resource of this length, and ends for both. Its MTU.
+pub(crate) fn link(one: &mut StockNode, other: &mut StockNode, resource: usize) -> u64 {
     one.tell(&json!({ "do": "link", "to": other.plain }));
     let linked = one.wait("linked");
     assert_eq!(other.wait("linked")["linked"], linked["linked"]);
@@ -127,7 +130,7 @@ pub(crate) fn link(one: &mut StockNode, other: &mut StockNode) -> u64 {
     }
     one.tell(&json!({ "do": "request", "data": hex(b"asked") }));
     assert_eq!(one.wait("answered")["len"], 5);
-    one.tell(&json!({ "do": "resource", "len": 50_000 }));
+    one.tell(&json!({ "do": "resource", "len": resource }));
     let offered = one.wait("offered");
     assert_eq!(other.wait("resource")["resource"], offered["offered"]);
     assert_eq!(one.wait("transferred")["transferred"], true);
