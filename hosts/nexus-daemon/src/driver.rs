@@ -6,8 +6,8 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use nexus_network::rnode::{Condition, Device, Statistics};
 use nexus_network::{Channel, Endpoint, InterfaceId, Profile};
@@ -290,6 +290,20 @@ pub trait Medium: fmt::Debug + Send + Sync {
     fn place(&self) -> Option<String> {
         None
     }
+
+    /// How many interfaces it is.
+    fn spread(&self) -> Spread {
+        Spread::One
+    }
+}
+
+/// How many interfaces a medium is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spread {
+    /// One, called like the medium.
+    One,
+    /// One for each peer that is there: none at times.
+    EachPeer,
 }
 
 /// A driver that was started.
@@ -347,7 +361,9 @@ pub enum OpenError {
         cause: std::io::Error,
     },
     /// Stock nodes of the local network meet over IPv6.
-    #[error("{name} needs IPv6, which this system does not offer: {cause}; without it stock nodes are reached over TCP or UDP")]
+    #[error(
+        "{name} needs IPv6, which this system does not offer: {cause}; without it stock nodes are reached over TCP or UDP"
+    )]
     NoIpv6 {
         /// The medium.
         name: String,
@@ -383,6 +399,7 @@ pub struct Running {
     pub(crate) address: Option<SocketAddr>,
     /// What it runs on, where that is no address of this machine.
     pub(crate) place: Option<String>,
+    pub(crate) spread: Spread,
     pub(crate) counters: Arc<MediumCounters>,
 }
 
@@ -401,7 +418,8 @@ impl Running {
         let line = Line { medium: name.into(), reports, stop: stopped, counters: Arc::clone(&counters) };
         let Started { task, address } = medium.open(line)?;
         let tasks = std::iter::once(task).chain(decorators).collect();
-        Ok(Self { stop, tasks, kind: medium.kind(), address, place: medium.place(), counters })
+        let (kind, place, spread) = (medium.kind(), medium.place(), medium.spread());
+        Ok(Self { stop, tasks, kind, address, place, spread, counters })
     }
 
     /// Closes it, and returns once its sockets and processes are gone.

@@ -24,8 +24,13 @@ fn a_program_of_a_node_talks_with_a_stock_node_of_the_local_network_and_finds_ne
     exchange(&mut program, &mut beyond);
     link(&mut program, &mut beyond, LONG);
     // Without the node's key in its configuration it may not ask, and says so.
-    let others = |complaints: Vec<String>| complaints.into_iter().filter(|line| !line.contains("digest sent was rejected"));
-    assert_eq!(others(program.complaints()).chain(beyond.complaints()).collect::<Vec<_>>(), Vec::<String>::new());
+    let others = |complaints: Vec<String>| {
+        complaints.into_iter().filter(|line| !line.contains("digest sent was rejected"))
+    };
+    assert_eq!(
+        others(program.complaints()).chain(beyond.complaints()).collect::<Vec<_>>(),
+        Vec::<String>::new()
+    );
 }
 
 #[test]
@@ -49,10 +54,8 @@ fn a_network_with_a_name_and_a_passphrase_is_for_those_who_know_them() {
     let passphrase = network.home.path().join("passphrase");
     std::fs::write(&passphrase, "mypass\n").unwrap();
     std::fs::set_permissions(&passphrase, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-    let access = format!(
-        "access = {{ network_name = \"mynet\", passphrase = \"file:{}\" }}\n",
-        passphrase.display()
-    );
+    let access =
+        format!("access = {{ network_name = \"mynet\", passphrase = \"file:{}\" }}\n", passphrase.display());
     let node = network.node(0, "node", &format!("{LAN}{access}{WITH_PROGRAMS}"));
     let known = ["networkname = mynet", "passphrase = mypass"];
     let (mut member, mut stranger) = (network.stock(1, "member", &known), network.stock(2, "stranger", &[]));

@@ -15,7 +15,7 @@ use nexus_network::{Access, DutyCycle, Mode, Profile, Reach, Role, Timing};
 use socket2::{Domain, Socket, Type};
 
 use super::networks::Network;
-use crate::driver::{Line, Medium, OpenError, Started};
+use crate::driver::{Line, Medium, OpenError, Spread, Started};
 use meeting::Meeting;
 
 pub use group::{Group, Lifetime, Scope};
@@ -122,5 +122,9 @@ impl Medium for Auto {
 
     fn place(&self) -> Option<String> {
         Some(format!("[{}]:{}", self.group.address(), self.group.discovery_port))
+    }
+
+    fn spread(&self) -> Spread {
+        Spread::EachPeer
     }
 }

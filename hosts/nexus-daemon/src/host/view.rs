@@ -15,7 +15,7 @@ use nexus_wire::reticulum::Ifac;
 use super::interfaces::InterfaceStatus;
 use super::{Host, OpenMedium, is_of};
 use crate::decorators::Decorations;
-use crate::driver::{Medium, OpenError, Running};
+use crate::driver::{Medium, OpenError, Running, Spread};
 use crate::tape::Tape;
 
 /// A host between two inputs of its node.
@@ -35,6 +35,8 @@ pub struct MediumStatus {
     pub address: Option<SocketAddr>,
     /// What it runs on, where that is no address of this machine.
     pub place: Option<String>,
+    /// How many interfaces it is.
+    pub spread: Spread,
     /// Connections that were refused because there were too many.
     pub refused: u64,
     /// Errors that named no frame.
@@ -85,6 +87,7 @@ impl<'h> HostView<'h> {
             kind: running.kind,
             address: running.address,
             place: running.place.clone(),
+            spread: running.spread,
             refused: running.counters.refused.load(Ordering::Relaxed),
             errors: running.counters.errors.load(Ordering::Relaxed),
             forged: running.counters.forged.load(Ordering::Relaxed),
@@ -93,6 +96,11 @@ impl<'h> HostView<'h> {
             fault: running.counters.fault(),
             decorations: decorations.clone(),
         })
+    }
+
+    /// The interfaces of a medium.
+    pub fn interfaces_of(&self, medium: &str) -> impl Iterator<Item = &InterfaceStatus> {
+        self.interfaces().filter(move |interface| is_of(&interface.name, medium))
     }
 
     /// Opens a medium under a name of its own; where it is bound, if it is. Its interfaces come soon after

@@ -98,7 +98,7 @@ impl Meeting {
         }
         self.note(&troubles);
         close(self.peers.take_silent(now), "it fell silent").await?;
-        for at in self.peers.to_be_told(now) {
+        for at in self.peers.tell_again(now) {
             self.tell(at);
         }
         Ok(())
@@ -120,25 +120,23 @@ impl Meeting {
                 self.line.counters().count_forged();
                 Ok(())
             }
-            What::Frame(frame) => match self.peers.get(from) {
-                Some(_) if self.echoes.is_echo(now, from, &frame) => {
-                    self.line.counters().count_echo();
-                    Ok(())
-                }
-                Some(peer) => peer.port.tell(News::Received { from: None, frame }).await,
-                None => {
-                    self.line.counters().count_stranger();
-                    Ok(())
-                }
-            },
-            What::Unusable => match self.peers.get(from) {
-                Some(peer) => peer.port.tell(News::Unusable(1)).await,
-                None => {
-                    self.line.counters().count_stranger();
-                    Ok(())
-                }
-            },
+            What::Frame(frame) => self.hand_over(now, from, Some(frame)).await,
+            What::Unusable => self.hand_over(now, from, None).await,
         }
+    }
+
+    /// A frame of a peer, or what is none.
+    async fn hand_over(&mut self, now: Instant, from: At, frame: Option<Vec<u8>>) -> Result<(), HostGone> {
+        let Some(peer) = self.peers.get(from) else {
+            self.line.counters().count_stranger();
+            return Ok(());
+        };
+        if frame.as_ref().is_some_and(|frame| self.echoes.is_echo(now, from, frame)) {
+            self.line.counters().count_echo();
+            return Ok(());
+        }
+        let news = frame.map_or(News::Unusable(1), |frame| News::Received { from: None, frame });
+        peer.port.tell(news).await
     }
 
     /// A peer is there.
@@ -173,10 +171,8 @@ impl Meeting {
 
     /// Tells one peer that this node is there.
     fn tell(&self, at: At) {
-        let told = self
-            .stations
-            .get(&at.network)
-            .map(|station| station.tell(&self.settings.group, at.address));
+        let told =
+            self.stations.get(&at.network).map(|station| station.tell(&self.settings.group, at.address));
         if let Some(Err(_)) = told {
             self.line.counters().count_error();
         }
@@ -224,10 +220,8 @@ impl Meeting {
         };
         let counters = self.line.counters();
         if counters.set_fault(fault.clone()) {
-            match fault {
-                Some(fault) => tracing::warn!(medium = self.line.name(), "{fault}"),
-                None => tracing::info!(medium = self.line.name(), "nothing keeps it from being found"),
-            }
+            let said = fault.as_deref().unwrap_or("nothing keeps it from being found");
+            tracing::warn!(medium = self.line.name(), "{said}");
         }
     }
 }
@@ -253,7 +247,8 @@ impl Trouble {
 pub(crate) const TAKEN: &str = "if rnsd or a program with an AutoInterface of its own runs on this machine, end it, or let it attach to this node as its shared instance";
 
 fn stays(station: &Station, there: &[Network]) -> bool {
-    let same = |network: &&Network| network.index == station.network.index && network.name == station.network.name;
+    let same =
+        |network: &&Network| network.index == station.network.index && network.name == station.network.name;
     there.iter().find(same).is_some_and(|network| network.link_local().any(|address| address == station.own))
 }
 

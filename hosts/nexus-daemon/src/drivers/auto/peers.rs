@@ -87,7 +87,7 @@ impl<T> Peers<T> {
     }
 
     /// Those to be told again that this node is there; they count as told.
-    pub(super) fn to_be_told(&mut self, now: Instant) -> Vec<At> {
+    pub(super) fn tell_again(&mut self, now: Instant) -> Vec<At> {
         let due = self.all.iter_mut().filter(|(_, peer)| now.duration_since(peer.told_at) >= REVERSE_EVERY);
         due.map(|(at, peer)| {
             peer.told_at = now;
@@ -150,8 +150,8 @@ mod tests {
         let (mut peers, start) = (Peers::at_most(4), Instant::now());
         met(&mut peers, start, at(1, 7), 7);
         met(&mut peers, start + Duration::from_secs(3), at(1, 8), 8);
-        assert_eq!(peers.to_be_told(start + Duration::from_secs(5)), []);
-        assert_eq!(peers.to_be_told(start + REVERSE_EVERY), [at(1, 7)]);
-        assert_eq!(peers.to_be_told(start + REVERSE_EVERY * 2), [at(1, 7), at(1, 8)]);
+        assert_eq!(peers.tell_again(start + Duration::from_secs(5)), []);
+        assert_eq!(peers.tell_again(start + REVERSE_EVERY), [at(1, 7)]);
+        assert_eq!(peers.tell_again(start + REVERSE_EVERY * 2), [at(1, 7), at(1, 8)]);
     }
 }
