@@ -339,7 +339,16 @@ impl Tool {
     /// If the package is not installed, or the tool complains.
     #[must_use]
     pub fn run(&self, tool: &str, args: &[&str]) -> String {
-        let mut command = Command::new(Path::new(&python()).with_file_name(tool));
+        self.run_by(&here, tool, args)
+    }
+
+    /// The same, by another way to start programs.
+    ///
+    /// # Panics
+    /// If the package is not installed, or the tool complains.
+    #[must_use]
+    pub fn run_by(&self, start: Start<'_>, tool: &str, args: &[&str]) -> String {
+        let mut command = start(&Path::new(&python()).with_file_name(tool).to_string_lossy());
         command.arg("--config").arg(&self.0).args(args).env("HOME", &self.0).stdin(Stdio::null());
         let output = command.output().expect("the tool starts");
         let said = String::from_utf8_lossy(&output.stdout).into_owned();

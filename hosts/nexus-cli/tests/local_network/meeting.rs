@@ -3,7 +3,9 @@
 use nexus_netns::Segment;
 use serde_json::{Value, json};
 
-use crate::network::{LONG, Network, WITH_PROGRAMS, acquaint, dropped, exchange, link, peers, until_peers};
+use crate::network::{
+    LONG, Network, PATIENCE, WITH_PROGRAMS, acquaint, dropped, exchange, link, peers, until_peers,
+};
 
 /// A node on its local networks.
 const LAN: &str = "[[auto]]\nname = \"lan\"\n";
@@ -31,6 +33,38 @@ fn a_program_of_a_node_talks_with_a_stock_node_of_the_local_network_and_finds_ne
         others(program.complaints()).chain(beyond.complaints()).collect::<Vec<_>>(),
         Vec::<String>::new()
     );
+}
+
+#[test]
+fn the_packages_tools_and_this_programs_own_print_the_peers_of_the_local_network() {
+    let network = Network::of(3);
+    let segment = Segment::lay(&network.lab, 2, "lan", &[0, 1]).unwrap();
+    let node = network.node(0, "node", &(LAN.to_owned() + WITH_PROGRAMS));
+    let mut beyond = network.stock(1, "beyond", &[]);
+    let status = until_peers(&node, 1);
+    let lan = status["interfaces"].as_array().unwrap().iter().find(|one| one["name"] == "lan").unwrap();
+    assert_eq!((&lan["up"], &lan["peers"]), (&json!(true), &json!(1)));
+    beyond.tell(&json!({ "do": "announce", "of": "plain", "app_data": "" }));
+    let known = |status: &Value| status["paths"].as_u64().unwrap() > 0;
+    node.until(&json!({ "do": "status" }), PATIENCE, known).unwrap();
+
+    let interfaces = network.tool(0, "node", "rnstatus", &[]);
+    for expected in ["AutoInterface[lan]", "Rate      : 10.00 Mbps, MTU 1196", "Peers     : 1 reachable"] {
+        assert!(interfaces.contains(expected), "{expected}: {interfaces}");
+    }
+    let peer = format!("AutoInterfacePeer[lan/{}%lan0]", segment.address(&network.lab, 1).unwrap());
+    assert!(!interfaces.contains("AutoInterfacePeer"), "{interfaces}");
+    let all = network.tool(0, "node", "rnstatus", &["-a"]);
+    assert!(all.contains(&peer), "{all}");
+    let paths = network.tool(0, "node", "rnpath", &["-t"]);
+    assert!(
+        paths.contains(&format!("<{}> is 1 hop  away", beyond.plain)) && paths.contains(&peer),
+        "{paths}"
+    );
+    for page in [&["status", "interfaces"][..], &["rns", "status"]] {
+        let page = network.program_of(0, "node", page);
+        assert!(page.contains("1 peer"), "{page}");
+    }
 }
 
 #[test]
@@ -63,7 +97,7 @@ fn a_network_with_a_name_and_a_passphrase_is_for_those_who_know_them() {
     until_peers(&node, 2);
     stranger.tell(&json!({ "do": "announce", "of": "plain", "app_data": "" }));
     let refused = |status: &Value| status["refusals"]["access_missing"].as_u64().unwrap_or(0) > 0;
-    node.until(&json!({ "do": "status" }), crate::network::PATIENCE, refused).unwrap();
+    node.until(&json!({ "do": "status" }), PATIENCE, refused).unwrap();
     acquaint(&mut program, &mut member, 1);
     exchange(&mut program, &mut member);
     link(&mut program, &mut member, LONG);

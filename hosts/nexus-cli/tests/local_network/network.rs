@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use nexus_netns::{Daemon, Lab};
-use nexus_stock::stock::{Carries, Interfaces, StockNode, hex};
+use nexus_stock::stock::{Carries, Interfaces, StockNode, Tool, hex};
 use serde_json::{Value, json};
 
 /// How long anything may take on a machine that is busy.
@@ -46,6 +46,14 @@ impl Network {
         command.args(["node", "run", "--state"]).arg(&state).output().unwrap()
     }
 
+    /// What this program prints of the node called `node`.
+    pub(crate) fn program_of(&self, place: usize, node: &str, words: &[&str]) -> String {
+        let mut command = self.command(place, env!("CARGO_BIN_EXE_nexus"));
+        let output = command.args(words).arg("--state").arg(self.state(node)).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
     fn command(&self, place: usize, program: &str) -> Command {
         self.lab.place(place).command(program)
     }
@@ -65,6 +73,13 @@ impl Network {
     pub(crate) fn program(&self, place: usize, name: &str) -> (StockNode, bool) {
         let start = |program: &str| self.command(place, program);
         StockNode::with_defaults_by(&start, self.home.path(), name)
+    }
+
+    /// Runs a tool of the package in the place of the node called `node`, which it may ask.
+    pub(crate) fn tool(&self, place: usize, node: &str, tool: &str, args: &[&str]) -> String {
+        let key = std::fs::read_to_string(self.state(node).join("rpc_key")).unwrap();
+        let start = |program: &str| self.command(place, program);
+        Tool::attached(self.home.path(), "tools", "default", &[key.trim_end()]).run_by(&start, tool, args)
     }
 }
 

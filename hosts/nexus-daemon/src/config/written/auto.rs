@@ -75,7 +75,7 @@ impl WrittenAuto {
             Some(written) => Ok(*written.get_ref()),
             None => Ok(usual),
         };
-        Ok(Group {
+        let group = Group {
             id: self.group_id.as_ref().map_or(usual.id, |id| id.get_ref().clone()),
             scope: self.discovery_scope.as_ref().map(scope).transpose()?.unwrap_or(usual.scope),
             lifetime: self
@@ -87,7 +87,15 @@ impl WrittenAuto {
             // The next one is used too.
             discovery_port: port(self.discovery_port.as_ref(), usual.discovery_port, u16::MAX - 1)?,
             data_port: port(self.data_port.as_ref(), usual.data_port, u16::MAX)?,
-        })
+        };
+        let own = [group.discovery_port, group.reverse_port()];
+        match self.data_port.as_ref().or(self.discovery_port.as_ref()) {
+            Some(written) if own.contains(&group.data_port) => Err(Wrong::new(
+                written,
+                "frames have a port of their own: `data_port` is neither `discovery_port` nor the next one",
+            )),
+            Some(_) | None => Ok(group),
+        }
     }
 }
 
