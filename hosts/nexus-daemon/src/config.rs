@@ -166,6 +166,12 @@ impl Medium {
     pub const fn calls(&self) -> bool {
         matches!(self, Self::TcpConnect { .. })
     }
+
+    /// Whether its interfaces are called after whom they lead to, by an address that lasts.
+    #[must_use]
+    pub const fn names_last(&self) -> bool {
+        matches!(self, Self::Auto { .. })
+    }
 }
 
 /// Where a modem is.

@@ -196,6 +196,13 @@ pub enum Input {
         /// Its name.
         interface: [u8; 32],
     },
+    /// The host knows whoever is at an interface in clear.
+    Recognised {
+        /// Which.
+        iface: InterfaceId,
+        /// Who, in the host's words.
+        peer: [u8; 32],
+    },
     /// The write with this number, and all before it, are durable.
     Durable(u64),
 }
@@ -636,6 +643,7 @@ impl Machine for Announces {
             }
             Input::Announce => self.emit(cx, Motive::Asked, out),
             Input::SayTunnel { iface, interface } => self.say_tunnel(iface, interface, out),
+            Input::Recognised { iface, peer } => self.recognised(cx, iface, peer, out),
             Input::Durable(through) => self.durable(cx, through, out),
         }
     }

@@ -101,6 +101,13 @@ pub enum Input {
         /// Its name.
         interface: [u8; 32],
     },
+    /// The host knows whoever is at an interface in clear.
+    Recognised {
+        /// Which.
+        iface: InterfaceId,
+        /// Who, in the host's words.
+        peer: [u8; 32],
+    },
     /// Fresh entropy.
     Entropy([u8; 32]),
     /// Wall and monotonic clocks parted: this machine may be running twice.
@@ -493,6 +500,9 @@ impl Machine for Network {
             Input::Announce => organs.announces.handle(cx, A::Announce, nerves),
             Input::SayTunnel { iface, interface } => {
                 organs.announces.handle(cx, A::SayTunnel { iface, interface }, nerves);
+            }
+            Input::Recognised { iface, peer } => {
+                organs.announces.handle(cx, A::Recognised { iface, peer }, nerves);
             }
             Input::Ratchet(ratchet) => organs.announces.handle(cx, A::Ratchet(ratchet), nerves),
             Input::Durable { by: Writer::Announces, through } => {

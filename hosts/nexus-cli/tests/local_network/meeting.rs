@@ -4,11 +4,8 @@ use nexus_netns::Segment;
 use serde_json::{Value, json};
 
 use crate::network::{
-    LONG, Network, PATIENCE, WITH_PROGRAMS, acquaint, dropped, exchange, link, peers, until_peers,
+    LAN, LONG, Network, PATIENCE, WITH_PROGRAMS, acquaint, dropped, exchange, link, peers, until_peers,
 };
-
-/// A node on its local networks.
-const LAN: &str = "[[auto]]\nname = \"lan\"\n";
 
 #[test]
 fn a_program_of_a_node_talks_with_a_stock_node_of_the_local_network_and_finds_neither_by_being_told() {

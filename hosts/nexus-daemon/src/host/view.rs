@@ -161,6 +161,11 @@ impl<'h> HostView<'h> {
         self.host.callers.insert(medium.to_owned());
     }
 
+    /// The interfaces of this medium are called after whom they lead to, and whoever has a name had it before. To be said before it is opened.
+    pub fn set_lasting(&mut self, medium: &str) {
+        self.host.lasting.insert(medium.to_owned());
+    }
+
     /// Frames on the interfaces of a medium in reticulum mode have these access codes. To be said before it is opened.
     pub fn set_access_codes(&mut self, medium: &str, codes: Ifac) {
         self.host.codes.insert(medium.to_owned(), Arc::new(codes));
@@ -176,6 +181,7 @@ impl<'h> HostView<'h> {
         self.host.prices.remove(name);
         self.host.codes.remove(name);
         self.host.callers.remove(name);
+        self.host.lasting.remove(name);
         self.host.media.remove(name).map(|medium| medium.running)
     }
 

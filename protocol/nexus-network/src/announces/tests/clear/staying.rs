@@ -122,6 +122,29 @@ fn a_relay_that_comes_back_over_another_connection_has_its_paths_back() {
 }
 
 #[test]
+fn whom_the_host_knows_has_its_paths_back_on_whatever_interface_also_after_a_restart() {
+    let mut node = Bench::start(&Snapshot::empty());
+    node.tell(Input::Recognised { iface: LEFT, peer: [5; 32] });
+    node.hear(&relayed(7, UNIX, 2, STOCK));
+    let store = node.stored();
+    node.pass(20_000);
+    node.tell(Input::Down(LEFT));
+    assert_eq!(node.ways(7), []);
+    let mut again = Bench::without_interfaces(&store);
+    for bench in [&mut node, &mut again] {
+        bench.tell(Input::Recognised { iface: RIGHT, peer: [5; 32] });
+        assert_eq!(bench.ways(7), [], "it is down");
+        // Somebody else has the number that it had.
+        bench.tell(Input::Up(LEFT, profile(Mode::Reticulum)));
+        bench.tell(Input::Recognised { iface: LEFT, peer: [6; 32] });
+        bench.tell(Input::Up(RIGHT, profile(Mode::Reticulum)));
+        assert_eq!(bench.ways(7), []);
+        bench.tell(Input::Recognised { iface: RIGHT, peer: [5; 32] });
+        assert!(matches!(bench.ways(7)[..], [Via::Clear { iface: RIGHT, transport: Some(STOCK) }]));
+    }
+}
+
+#[test]
 fn a_connection_that_has_not_ended_yet_gives_its_paths_to_the_one_that_took_its_place() {
     let mut node = Bench::start(&Snapshot::empty());
     node.hear(&tunnel(1));
