@@ -79,6 +79,26 @@ fn a_node_relays_between_two_local_networks_and_links_there_have_their_full_size
 }
 
 #[test]
+fn paths_to_peers_of_local_networks_outlive_a_relays_restart() {
+    let network = Network::of(5);
+    Segment::lay(&network.lab, 3, "left", &[0, 1]).unwrap();
+    Segment::lay(&network.lab, 4, "right", &[0, 2]).unwrap();
+    let node = network.node(0, "node", LAN);
+    let (mut left, mut right) = (network.stock(1, "l", &[]), network.stock(2, "r", &[]));
+    until_peers(&node, 2);
+    acquaint(&mut left, &mut right, 2);
+    let written = |status: &Value| status["paths_unwritten"] == 0;
+    node.until(&json!({ "do": "rns_status" }), PATIENCE, written).unwrap();
+    node.end().unwrap();
+    let node = network.node(0, "node", LAN);
+    let both = |status: &Value| status["paths"] == 2;
+    node.until(&json!({ "do": "rns_status" }), PATIENCE, both)
+        .unwrap_or_else(|error| panic!("{error}\n{}", node.log()));
+    // Whoever was found first has the first number, and nobody announced again.
+    exchange(&mut left, &mut right);
+}
+
+#[test]
 fn a_network_with_a_name_and_a_passphrase_is_for_those_who_know_them() {
     let network = Network::of(5);
     Segment::lay(&network.lab, 4, "lan", &[0, 1, 2, 3]).unwrap();

@@ -122,15 +122,18 @@ pub(crate) fn acquaint(one: &mut StockNode, other: &mut StockNode, hops: u8) {
 
 /// A packet arrives and is proved, each way.
 pub(crate) fn exchange(one: &mut StockNode, other: &mut StockNode) {
-    for _ in 0..2 {
-        let to = other.plain.clone();
-        one.tell(&json!({ "do": "send", "to": to, "data": hex(to.as_bytes()) }));
-        assert_eq!(other.wait("data")["data"], hex(to.as_bytes()));
-        let sent = one.wait("sent");
-        one.wait_for("proved", |line| line["proved"] == sent["sent"]);
-        assert_eq!(other.said("data"), Vec::<Value>::new());
-        std::mem::swap(one, other);
-    }
+    send(one, other);
+    send(other, one);
+}
+
+/// A packet arrives once and is proved.
+pub(crate) fn send(from: &mut StockNode, at: &mut StockNode) {
+    let to = at.plain.clone();
+    from.tell(&json!({ "do": "send", "to": to, "data": hex(to.as_bytes()) }));
+    assert_eq!(at.wait("data")["data"], hex(to.as_bytes()));
+    let sent = from.wait("sent");
+    from.wait_for("proved", |line| line["proved"] == sent["sent"]);
+    assert_eq!(at.said("data"), Vec::<Value>::new());
 }
 
 /// A link stands, carries data both ways, a request and a resource of this length, and ends for both. Its MTU.

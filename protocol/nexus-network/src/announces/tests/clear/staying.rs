@@ -32,6 +32,18 @@ fn paths_in_clear_survive_a_restart_and_the_announces_with_them() {
 }
 
 #[test]
+fn an_echo_of_what_was_said_in_clear_is_no_way_after_a_restart_either() {
+    let mut node = Bench::start(&Snapshot::empty());
+    node.tell(linked(900));
+    node.hear_behind(0, announce_of(7, UNIX), 1);
+    node.first_frame_about(7);
+    node.hear(&relayed(7, UNIX, 2, STOCK));
+    node.hear(&relayed(8, UNIX, 2, STOCK));
+    let again = Bench::start(&node.stored());
+    assert_eq!((again.ways(7), again.ways(8).len()), (vec![], 1));
+}
+
+#[test]
 fn what_was_learnt_on_another_interface_of_the_same_number_is_no_path() {
     let mut node = Bench::start(&Snapshot::empty());
     node.hear(&relayed(7, UNIX, 2, STOCK));
