@@ -7,7 +7,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::messages::{listen, ping, send};
 use crate::routing::{path, trace};
-use crate::{contacts, demo, doctor, keygen, manual, node, status};
+use crate::{contacts, demo, doctor, keygen, manual, node, rns, status};
 
 /// The network that people use when there is no provider.
 #[derive(Debug, Parser)]
@@ -47,6 +47,9 @@ pub(crate) enum Command {
     Send(send::Send),
     /// Print messages as they arrive
     Listen(listen::Listen),
+    /// Look into the Reticulum world that this node is part of
+    #[command(subcommand)]
+    Rns(rns::Rns),
     /// Give nodes names
     Contacts(contacts::Contacts),
     /// Find out what is wrong, and what mends it

@@ -15,6 +15,7 @@ mod paper_key;
 mod passphrase_entry;
 mod place;
 mod quantities;
+mod rns;
 mod routing;
 mod status;
 mod table;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         Command::Trace(trace) => wait_for(trace.run()),
         Command::Send(send) => wait_for(send.run()),
         Command::Listen(listen) => wait_for(listen.run()),
+        Command::Rns(rns) => wait_for(rns.run()),
         Command::Contacts(contacts) => exit_code(&contacts.run()),
         Command::Doctor(doctor) => wait_for(doctor.run()),
         Command::Completions(completions) => exit_code(&Ok(completions.run())),

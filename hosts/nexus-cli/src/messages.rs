@@ -3,6 +3,7 @@
 pub(crate) mod listen;
 pub(crate) mod ping;
 pub(crate) mod send;
+pub(crate) mod tally;
 
 use nexus_daemon::api::{Code, Failure};
 use nexus_daemon::client::ClientError;

@@ -8,6 +8,7 @@ mod budget;
 mod events;
 mod paths;
 mod radio;
+mod rns;
 
 use std::collections::BTreeMap;
 
@@ -20,6 +21,7 @@ pub use paths::{
     Begin, Cost, Found, NotAPathPolicy, Path, PathPolicy, Paths, Quote, Said, Standing, Traced, Way, Ways,
 };
 pub use radio::{Radio, RadioChannel, RadioLoad};
+pub use rns::{RnsInterface, RnsStatus};
 
 /// The protocol's version: the `v` of every line.
 pub const VERSION: u32 = 1;
@@ -88,6 +90,17 @@ pub enum Verb {
         /// By what the way is chosen here; as the node is set, if not said.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         policy: Option<PathPolicy>,
+    },
+    /// The interfaces in `reticulum` mode, and what passes there: [`RnsStatus`].
+    RnsStatus,
+    /// Sends random bytes to a SINGLE destination and waits for the proof: [`Delivered`], after a [`Progress`] event.
+    RnsProbe {
+        /// The destination's hash.
+        to: String,
+        /// How many bytes.
+        len: u16,
+        /// How long the proof may take, in seconds.
+        for_s: u64,
     },
     /// Sends a message: [`Delivered`], after a [`Progress`] event for each attempt.
     Send {

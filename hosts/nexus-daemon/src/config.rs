@@ -14,7 +14,7 @@ use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use nexus_crypto::{DestinationHash, NodeId};
+use nexus_crypto::{DestinationHash, NodeId, SharedKey};
 use nexus_machine::{Relaying, Traces};
 use nexus_network::rnode::Condition;
 use nexus_network::{Channel, Mode, Policy, Role};
@@ -22,6 +22,7 @@ use thiserror::Error;
 
 use crate::api::PathPolicy;
 use crate::decorators::Decorations;
+use crate::drivers::local::Place;
 use crate::drivers::serial::Framing;
 use crate::logs::Level;
 use crate::passphrase;
@@ -63,8 +64,19 @@ pub struct Config {
     pub traces: Traces,
     /// Where a Prometheus server of this machine finds what the node counts; none if nothing is told.
     pub metrics: Option<SocketAddr>,
+    /// Where programs that attach ask this node; none if there is no shared instance.
+    pub rpc: Option<Rpc>,
     /// The interfaces, each with a name of its own.
     pub interfaces: Vec<Interface>,
+}
+
+/// Where programs of this machine that are written for Reticulum ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rpc {
+    /// The socket.
+    pub place: Place,
+    /// The key that they have too; none for the one that is kept in the state directory.
+    pub key: Option<SharedKey>,
 }
 
 /// One interface.
@@ -133,6 +145,19 @@ pub enum Medium {
         /// How frames are told apart.
         framing: Framing,
     },
+    /// Programs of this machine that are written for Reticulum.
+    Shared {
+        /// Where they attach.
+        place: Place,
+    },
+}
+
+impl Medium {
+    /// Whether this node is the one that calls, where there are callers and called.
+    #[must_use]
+    pub const fn calls(&self) -> bool {
+        matches!(self, Self::TcpConnect { .. })
+    }
 }
 
 /// Where a modem is.
@@ -202,6 +227,7 @@ impl Config {
             path_policy: PathPolicy::default(),
             traces: Traces::Answered,
             metrics: None,
+            rpc: None,
             interfaces: vec![Interface::default_udp()],
         }
     }
@@ -282,7 +308,7 @@ impl fmt::Display for Interface {
             Mode::Nexus => {}
             Mode::Reticulum => f.write_str(", in reticulum mode")?,
         }
-        if self.role != Role::Full {
+        if !matches!(self.role, Role::Full | Role::Local) {
             write!(f, ", as {}", self.role.name())?;
         }
         if let Some(access) = &self.access {
@@ -322,6 +348,7 @@ impl fmt::Display for Medium {
                 };
                 write!(f, "{framing} on {port} at {speed} baud")
             }
+            Self::Shared { place } => write!(f, "the shared instance of this machine's programs, at {place}"),
         }
     }
 }

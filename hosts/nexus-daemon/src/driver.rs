@@ -296,6 +296,19 @@ pub enum OpenError {
         /// The medium.
         name: String,
     },
+    /// The shared instance of the machine is somebody else's.
+    #[error(
+        "{name} cannot be the shared instance at {place}: {cause}; if another one runs there, such as rnsd or a program that was started \
+         first, end it, or choose another `instance`"
+    )]
+    Shared {
+        /// The medium.
+        name: String,
+        /// Where.
+        place: String,
+        /// What the system says.
+        cause: std::io::Error,
+    },
     /// A command needs a program.
     #[error("{name} has an empty command: it needs a program to start")]
     NoProgram {

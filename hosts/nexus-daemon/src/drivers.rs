@@ -1,6 +1,7 @@
 //! The drivers: each moves frames between one kind of medium and the loop, and knows nothing of what they say.
 
 mod backoff;
+pub mod local;
 pub mod memory;
 pub mod pipe;
 mod port;

@@ -8,13 +8,14 @@ mod handle;
 mod interfaces;
 mod view;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use nexus_crypto::NodeId;
+use nexus_crypto::hash::sha256;
 use nexus_machine::{Instant, Seed};
-use nexus_network::{Endpoint, InterfaceId, Opened, Profile, Role};
+use nexus_network::{Endpoint, InterfaceId, Mode, Opened, Profile, Role};
 use nexus_node::{Command, Event, Input, Node, Output, Setup};
 use nexus_wire::nexus::recording::RecordedMessages;
 use nexus_wire::reticulum::Ifac;
@@ -84,6 +85,8 @@ pub struct Host {
     prices: BTreeMap<String, u64>,
     /// Where interfaces of media stand among stock nodes.
     roles: BTreeMap<String, Role>,
+    /// The media on which this node calls a stock node.
+    callers: BTreeSet<String>,
     /// The access codes of the interfaces of a medium, by its name.
     codes: BTreeMap<String, Arc<Ifac>>,
     /// What the node asked for and gets at once: readiness, entropy, commands.
@@ -142,6 +145,7 @@ impl Host {
             dials: BTreeMap::new(),
             prices: BTreeMap::new(),
             roles: BTreeMap::new(),
+            callers: BTreeSet::new(),
             codes: BTreeMap::new(),
             answers: VecDeque::new(),
             reports,
@@ -316,6 +320,10 @@ impl Host {
             self.answers.push_back(Input::Command(Command::AccessCodes { iface, codes }));
         }
         self.answers.push_back(Input::Up { iface, profile });
+        if profile.mode == Mode::Reticulum && self.callers.contains(name) {
+            let interface = sha256(&[name.as_bytes()]);
+            self.answers.push_back(Input::Command(Command::SayTunnel { iface, interface }));
+        }
     }
 
     fn close(&mut self, port: PortId, why: &str) {

@@ -64,6 +64,9 @@ pub enum KeyStoreError {
     /// What was written beside it does not read back as the same identity.
     #[error("what was written beside the key file {0} does not read back: the file is as it was")]
     NotVerified(PathBuf),
+    /// It is not the line that it should be.
+    #[error("{0} is not a line `rpc_key = ` and hexadecimal digits: remove it, and a new one is made")]
+    NotALine(PathBuf),
     /// No key can be made.
     #[error(transparent)]
     Entropy(#[from] HostError),

@@ -13,6 +13,7 @@
 //! | [`drivers`] | UDP, TCP, RNode, serial ports, pipes, memory |
 //! | [`decorators`] | what wraps a driver: faults, a trace, a recording |
 //! | [`metrics`] | what the node counts, for a Prometheus server on this machine |
+//! | `rpc` | what programs written for Reticulum ask their shared instance |
 //! | [`recordings`] | reading recordings, and searching them for what must not be there |
 //! | [`store`] | what must survive, in an embedded database under one directory |
 //!
@@ -38,6 +39,7 @@ pub mod privacy;
 pub mod recordings;
 #[cfg(test)]
 mod rig;
+mod rpc;
 pub mod service;
 pub mod state_dir;
 pub mod store;

@@ -24,7 +24,7 @@ use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 
 use crate::config::access::AccessError;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Interface};
 use crate::control::{Control, ControlError, Replier};
 use crate::driver::OpenError;
 use crate::host::{Host, HostError, HostHandle};
@@ -34,6 +34,7 @@ use crate::logs::{Level, Logs};
 use crate::metrics::{CannotListen, Metrics};
 use crate::notify;
 use crate::passphrase::Source;
+use crate::rpc::{Rpc, Unanswered, key};
 use crate::state_dir::{StateDir, StateDirError};
 use crate::store::{Reader, Store, StoreError};
 
@@ -122,6 +123,8 @@ struct Service {
     path_news: PathNews,
     /// How much of it the node could not keep, when it was last asked.
     missed_path_news: u64,
+    /// What programs asked in vain, if they can ask.
+    unanswered: Option<Arc<Unanswered>>,
 }
 
 /// Whether the daemon goes on.
@@ -164,14 +167,7 @@ pub async fn run(options: Options) -> Result<(), ServiceError> {
         tracing::warn!("what links carry goes to {path} in clear, because `pcap_opened` says so");
     }
     for interface in &config.interfaces {
-        let medium = media::medium(interface)?;
-        host.view().set_price(&interface.name, interface.price);
-        host.view().set_role(&interface.name, interface.role);
-        if let Some(access) = &interface.access {
-            host.view().set_access_codes(&interface.name, access.codes()?);
-        }
-        host.view().open(&interface.name, medium.as_ref(), &interface.decorations)?;
-        tracing::info!("{interface}");
+        open(&mut host, interface)?;
     }
     let mut service = Service {
         config,
@@ -191,17 +187,35 @@ pub async fn run(options: Options) -> Result<(), ServiceError> {
         refusals: RefusalLog::default(),
         path_news: PathNews::default(),
         missed_path_news: 0,
+        unanswered: None,
         options,
     };
     let control = Control::open(&service.options.state)?;
     let metrics = service.metrics().await?;
+    let rpc = service.rpc()?;
     let running = tokio::spawn(host.run());
     tell_start(public.node_id(), found);
     service.dial_all();
     let ended = service.serve(control, running, events).await;
-    drop(metrics);
+    drop((metrics, rpc));
     drop(lock);
     ended
+}
+
+/// Opens an interface as it is configured.
+fn open(host: &mut Host, interface: &Interface) -> Result<(), ServiceError> {
+    let medium = media::medium(interface)?;
+    host.view().set_price(&interface.name, interface.price);
+    host.view().set_role(&interface.name, interface.role);
+    if interface.medium.calls() {
+        host.view().set_caller(&interface.name);
+    }
+    if let Some(access) = &interface.access {
+        host.view().set_access_codes(&interface.name, access.codes()?);
+    }
+    host.view().open(&interface.name, medium.as_ref(), &interface.decorations)?;
+    tracing::info!("{interface}");
+    Ok(())
 }
 
 impl Service {
@@ -211,6 +225,22 @@ impl Service {
         let metrics = Metrics::open(address, self.handle.clone()).await?;
         tracing::info!("metrics are told at http://{}/metrics, to this machine alone", metrics.address());
         Ok(Some(metrics))
+    }
+
+    /// Attached programs are answered, if they can attach.
+    fn rpc(&mut self) -> Result<Option<Rpc>, ServiceError> {
+        let Some(config) = &self.config.rpc else { return Ok(None) };
+        let key = if let Some(key) = &config.key {
+            key.clone()
+        } else {
+            let file = self.options.state.rpc_key();
+            let key = key::open_or_make(&file)?;
+            tracing::info!("the line with which attached programs may ask is in {}", file.display());
+            key
+        };
+        let rpc = Rpc::open(&config.place, key, self.handle.clone(), self.identity)?;
+        self.unanswered = Some(rpc.unanswered());
+        Ok(Some(rpc))
     }
 
     /// Until somebody says stop, or the host cannot go on.

@@ -121,6 +121,12 @@ impl StateDir {
         self.0.join("log")
     }
 
+    /// The line with which programs written for Reticulum may ask this node.
+    #[must_use]
+    pub fn rpc_key(&self) -> PathBuf {
+        self.0.join("rpc_key")
+    }
+
     /// The store.
     #[must_use]
     pub fn store(&self) -> PathBuf {

@@ -30,6 +30,7 @@ pub mod hkdf;
 pub mod hpke;
 pub mod identity;
 pub mod ids;
+pub mod mac;
 pub mod noise;
 pub mod passphrase;
 mod random;
@@ -48,5 +49,6 @@ pub use identity::{
     VrfPublicKey,
 };
 pub use ids::{DestinationHash, IdentityHash, NameHash, NodeId, RatchetId};
+pub use mac::SharedKey;
 pub use sign::{BadSignature, DomainTag, Message, Signature, SigningKey, VerifyingKey};
 pub use token::TokenKey;

@@ -28,7 +28,7 @@ mod tests {
 
     use crate::{
         AeadKey, EphemeralSecret, ExchangeSecret, IdentitySeed, NodeIdentity, RatchetSecret,
-        ReticulumIdentity, SharedSecret, SigningKey, TokenKey,
+        ReticulumIdentity, SharedKey, SharedSecret, SigningKey, TokenKey,
     };
 
     /// What can be shown without reading freed memory: each type promises it, by a derive that demands it of its fields.
@@ -42,6 +42,7 @@ mod tests {
         erases_itself::<NodeIdentity>();
         erases_itself::<RatchetSecret>();
         erases_itself::<ReticulumIdentity>();
+        erases_itself::<SharedKey>();
         erases_itself::<SharedSecret>();
         erases_itself::<SigningKey>();
         erases_itself::<TokenKey>();

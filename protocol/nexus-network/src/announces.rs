@@ -58,8 +58,8 @@ use acknowledging::Acknowledging;
 use asking::Asked;
 use cache::Cache;
 pub use choices::Choice;
-pub use clear::PATHS_IN_CLEAR;
 use clear::{Clear, Medium};
+pub use clear::{PATHS_IN_CLEAR, TunnelCount, Waiting};
 pub use costs::Outlet;
 use costs::Owed;
 use doubting::Doubting;
@@ -189,6 +189,13 @@ pub enum Input {
     Ratchet(RatchetPublic),
     /// Announce with a fresh emission, now.
     Announce,
+    /// This node called whoever is on an interface in clear: say so. The interface is named the same each time.
+    SayTunnel {
+        /// Which.
+        iface: InterfaceId,
+        /// Its name.
+        interface: [u8; 32],
+    },
     /// The write with this number, and all before it, are durable.
     Durable(u64),
 }
@@ -628,6 +635,7 @@ impl Machine for Announces {
                 self.emit(cx, Motive::Asked, out);
             }
             Input::Announce => self.emit(cx, Motive::Asked, out),
+            Input::SayTunnel { iface, interface } => self.say_tunnel(iface, interface, out),
             Input::Durable(through) => self.durable(cx, through, out),
         }
     }

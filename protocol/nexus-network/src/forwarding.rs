@@ -33,7 +33,7 @@ use nexus_wire::reticulum::{
 use thiserror::Error;
 
 use crate::announces::{Announces, Step, Trial};
-use crate::interface::{InterfaceId, Mode, Profile, Reach};
+use crate::interface::{InterfaceId, Mode, Profile, Reach, Role};
 use crate::links::LinkId;
 use crate::routes::{PathName, PathPolicy, Stage};
 use circuits::{Circuits, Onward};
@@ -109,6 +109,7 @@ impl Default for Limits {
 struct Medium {
     mode: Mode,
     reach: Reach,
+    role: Role,
     /// How long a packet of the base MTU occupies it.
     airtime: Duration,
 }
@@ -150,8 +151,8 @@ impl Forwarding {
 
     /// An interface came up.
     pub fn up(&mut self, iface: InterfaceId, profile: &Profile) {
-        let Profile { mode, reach, .. } = *profile;
-        self.media.insert(iface, Medium { mode, reach, airtime: profile.airtime(MTU) });
+        let Profile { mode, reach, role, .. } = *profile;
+        self.media.insert(iface, Medium { mode, reach, role, airtime: profile.airtime(MTU) });
     }
 
     /// An interface went down.
@@ -211,6 +212,8 @@ impl Forwarding {
             let transport = frame.get(HEAD..HEAD.saturating_add(HEADROOM));
             let ended = match transport {
                 None => Some(Cause::Malformed),
+                // A program has nobody else to ask, whomever it remembers.
+                Some(_) if self.sender(Hop::Clear(iface)) == Sender::Program => None,
                 Some(transport) => (transport != self.transport.as_bytes()).then_some(Cause::OtherRelay),
             };
             if let Some(cause) = ended {
@@ -230,7 +233,7 @@ impl Forwarding {
         packet: &mut [u8],
         announces: &mut Announces,
     ) -> Decision {
-        let decided = OnLink::read(packet).and_then(|read| {
+        let decided = OnLink::read(packet, self.sender(from)).and_then(|read| {
             if read.packet.destination_type == DestinationType::Link {
                 let Onward { to, hops } = self.decide_on_circuit(cx, from, class, &read, announces)?;
                 let leaving = Leaving { to, transport: None };
@@ -336,8 +339,10 @@ impl Forwarding {
                 (Decision::Deliver, packet.flags().out_of_transport())
             }
             (_, HeaderType::One) if packet.is_link_local() => return Err(Cause::LinkLocal),
-            (_, HeaderType::One) => return Err(Cause::NotForUs),
-            (_, HeaderType::Two) => {
+            (_, HeaderType::One) if !self.is_carried(from, &packet.destination, announces) => {
+                return Err(Cause::NotForUs);
+            }
+            (_, HeaderType::One | HeaderType::Two) => {
                 let step = next_hop(cx, from, class, packet, announces)?;
                 let leaving = leaving_by(&step);
                 if leaving.to == from && !self.may_return(from) {
@@ -351,15 +356,32 @@ impl Forwarding {
                     self.reverse.put(seat, &name, came, cx.now);
                 }
                 let flags = packet.flags();
-                let header = match step.stage {
-                    Stage::Last => flags.out_of_transport(),
-                    Stage::Relay => Flags::from_byte(flags.byte() | HEADER_2),
+                let header = match (step.stage, read.header) {
+                    (Stage::Last, _) => flags.out_of_transport(),
+                    (Stage::Relay, HeaderType::Two) => Flags::from_byte(flags.byte() | HEADER_2),
+                    // As its originator would, had it known of the relay.
+                    (Stage::Relay, HeaderType::One) => flags.in_transport(),
                 };
                 (Decision::Forward(leaving), header)
             }
         };
         self.duplicates.insert(&name);
         Ok(decided)
+    }
+
+    /// Who is behind a step.
+    fn sender(&self, by: Hop) -> Sender {
+        match by {
+            Hop::Clear(iface) if self.media.get(&iface).is_some_and(|medium| medium.role == Role::Local) => {
+                Sender::Program
+            }
+            Hop::Clear(_) | Hop::Link(_) => Sender::Neighbour,
+        }
+    }
+
+    /// Whether a packet is carried on that names no relay: what a program sends, and what is for one. This node is all that others see of it.
+    fn is_carried(&self, from: Hop, destination: &DestinationHash, announces: &Announces) -> bool {
+        self.sender(from) == Sender::Program || announces.leads_to_program(destination)
     }
 
     /// Whether what came by a step may leave by it again: where whoever is to have it may not have heard it.
@@ -444,23 +466,35 @@ fn expected(cx: Cx, packet: &Packet<'_>, step: &Step, announces: &mut Announces)
     step.path
 }
 
+/// Who hands over a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sender {
+    /// Another node: the step from there counts as a hop.
+    Neighbour,
+    /// A program on this machine: nothing lies between.
+    Program,
+}
+
 /// A packet as links carry it.
 struct OnLink<'a> {
     /// The packet, read as one without transport id; its hops are those that it came with.
     packet: Packet<'a>,
     /// What its header really is.
     header: HeaderType,
-    /// The hop that it has just come is counted.
+    /// The hop that it has just come is counted, if it was one.
     hops: Hops,
 }
 
 impl<'a> OnLink<'a> {
-    fn read(bytes: &'a mut [u8]) -> Result<Self, Cause> {
+    fn read(bytes: &'a mut [u8], sender: Sender) -> Result<Self, Cause> {
         let first = bytes.first_mut().ok_or(Cause::Malformed)?;
         let header = Flags::from_byte(*first).header_type();
         *first &= !HEADER_2;
         let packet = Packet::decode(bytes).map_err(|_| Cause::Malformed)?;
-        let hops = packet.hops.counted().ok_or(Cause::HopLimit)?;
+        let hops = match sender {
+            Sender::Neighbour => packet.hops.counted().ok_or(Cause::HopLimit)?,
+            Sender::Program => packet.hops,
+        };
         Ok(Self { packet, header, hops })
     }
 }

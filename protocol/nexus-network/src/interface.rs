@@ -193,10 +193,12 @@ pub enum Role {
     Gateway,
     /// A segment within a network, which boundaries are kept out of.
     Internal,
+    /// A program on this machine: no hop lies between it and this node, which speaks for it. No operator chooses that.
+    Local,
 }
 
 impl Role {
-    /// All of them.
+    /// All that an operator may choose.
     pub const ALL: [Self; 7] = [
         Self::Full,
         Self::PointToPoint,
@@ -218,6 +220,7 @@ impl Role {
             Self::Boundary => "boundary",
             Self::Gateway => "gateway",
             Self::Internal => "internal",
+            Self::Local => "local",
         }
     }
 

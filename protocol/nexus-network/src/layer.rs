@@ -94,6 +94,13 @@ pub enum Input {
         /// Its network's.
         codes: Shared<Ifac>,
     },
+    /// This node called whoever is on an interface in clear: say so. The interface is named the same each time.
+    SayTunnel {
+        /// Which.
+        iface: InterfaceId,
+        /// Its name.
+        interface: [u8; 32],
+    },
     /// Fresh entropy.
     Entropy([u8; 32]),
     /// Wall and monotonic clocks parted: this machine may be running twice.
@@ -484,6 +491,9 @@ impl Machine for Network {
             Input::ChannelBusy(iface) => organs.media.handle(cx, M::ChannelBusy(iface), nerves),
             Input::ChannelClear(iface) => organs.media.handle(cx, M::ChannelClear(iface), nerves),
             Input::Announce => organs.announces.handle(cx, A::Announce, nerves),
+            Input::SayTunnel { iface, interface } => {
+                organs.announces.handle(cx, A::SayTunnel { iface, interface }, nerves);
+            }
             Input::Ratchet(ratchet) => organs.announces.handle(cx, A::Ratchet(ratchet), nerves),
             Input::Durable { by: Writer::Announces, through } => {
                 organs.announces.handle(cx, A::Durable(through), nerves);

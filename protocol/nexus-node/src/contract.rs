@@ -106,6 +106,14 @@ pub enum Command {
         /// Its network's.
         codes: Shared<Ifac>,
     },
+    /// This node called whoever is on an interface in clear, which is up: say so, as stock nodes do. Said each time after it came up.
+    /// Source: spec/reticulum.md#tunnel.
+    SayTunnel {
+        /// Which.
+        iface: InterfaceId,
+        /// Names it, the same at each connection and after a restart.
+        interface: [u8; 32],
+    },
     /// Send something to a node until its receipt came or its time is over. Answered by [`Event::Delivered`] or
     /// [`Event::Undelivered`], a trace that was answered by [`Event::Traced`], and each attempt by [`Event::Attempted`].
     Send(Outgoing),

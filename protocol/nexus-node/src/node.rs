@@ -288,6 +288,9 @@ impl Body {
             Input::Command(Command::AccessCodes { iface, codes }) => {
                 self.network.handle(cx, N::AccessCodes { iface, codes }, signals);
             }
+            Input::Command(Command::SayTunnel { iface, interface }) => {
+                self.network.handle(cx, N::SayTunnel { iface, interface }, signals);
+            }
             Input::Command(Command::Price { iface, price }) => {
                 self.network.handle(cx, N::Price { iface, price }, signals);
             }

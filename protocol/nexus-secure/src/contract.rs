@@ -4,19 +4,21 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use nexus_crypto::NodeId;
+use nexus_crypto::single::single_length;
 use nexus_machine::Duration;
 use nexus_network::PathPolicy;
 use nexus_wire::nexus::end_to_end::Envelope;
 use nexus_wire::nexus::path_cost::{CompactPathCost, HopCount};
+use nexus_wire::reticulum::packet::HEADER_1_LEN;
 
-use crate::envelope::MAX_PLAINTEXT;
+use crate::envelope::{MAX_PACKET, MAX_PLAINTEXT};
 
 /// Something to be sent to a node until its receipt came or its time is over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outgoing {
     /// Chosen by the host; repeated in everything that is said about it. One that is in use already is refused.
     pub handle: u64,
-    /// To whom.
+    /// To whom; of a probe the destination, which need be no node's.
     pub to: NodeId,
     /// What.
     pub content: Content,
@@ -40,20 +42,35 @@ pub enum Content {
         /// Whether it says and proves who sends it.
         authorship: Authorship,
     },
+    /// Random bytes for any SINGLE destination, as Reticulum nodes encrypt to one: its proof is the answer. One attempt is made.
+    /// Source: spec/reticulum.md#probes.
+    Probe {
+        /// How many bytes, at most [`Content::MAX_PROBE`].
+        len: u16,
+        /// How long the proof may take.
+        patience: Duration,
+    },
 }
 
 impl Content {
+    /// The longest probe, in bytes: what fits the longest packet that this node originates once it is encrypted.
+    pub const MAX_PROBE: u16 = 367;
     /// The longest text of a message, in bytes: what fits one packet beside the sender's signature.
     pub const MAX_TEXT: usize = MAX_PLAINTEXT - Envelope::MIN_LEN - Envelope::SENDER_LEN;
 }
 
 const _: () = assert!(Content::MAX_TEXT == 326, "the documented length of a text is what fits a packet");
+const _: () = {
+    const ROOM: usize = MAX_PACKET - HEADER_1_LEN;
+    assert!(single_length(367) <= ROOM && single_length(368) > ROOM, "no longer probe fits a packet");
+};
 
 impl fmt::Debug for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ping => f.write_str("Ping"),
             Self::Trace => f.write_str("Trace"),
+            Self::Probe { len, patience } => write!(f, "Probe {{ len: {len}, patience: {patience:?} }}"),
             Self::Message { text, authorship } => {
                 write!(f, "Message {{ text: {} bytes, authorship: {authorship:?} }}", text.len())
             }
@@ -134,7 +151,7 @@ pub enum Undelivered {
         /// How often it was sent.
         attempts: u32,
     },
-    /// The text is longer than [`Content::MAX_TEXT`].
+    /// The text is longer than [`Content::MAX_TEXT`], or the probe than [`Content::MAX_PROBE`].
     TooLong,
     /// As much as this node may have on its way is on its way already, or the handle is in use.
     Busy,

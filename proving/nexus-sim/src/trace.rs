@@ -364,6 +364,10 @@ impl Encoder {
                 self.tagged_iface(8, *iface);
                 self.u64(*price);
             }
+            Command::SayTunnel { iface, interface } => {
+                self.tagged_iface(12, *iface);
+                self.blob(interface);
+            }
             Command::AccessCodes { iface, codes } => {
                 self.tagged_iface(11, *iface);
                 // The key is not shown: what it makes of a packet of zeros tells it from others.

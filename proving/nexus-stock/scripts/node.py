@@ -2,8 +2,9 @@
 
 argv: a directory of its own, with the file "config" in it.
 stdout, one JSON object a line:
-    {"ready": identity, "plain": hash, "ratcheted": hash}
-                                        its interfaces are up; the destinations without and with ratchets
+    {"ready": identity, "plain": hash, "ratcheted": hash, "attached": true | false}
+                                        its interfaces are up; the destinations without and with ratchets; whether it is
+                                        attached to another process, the shared instance
     {"announced": hash, "app_data": hex, "hops": n, "identity": hash}
                                         an announce was received and found valid
     {"data": hex}                       a packet came, and is proved by the package
@@ -141,18 +142,16 @@ def answered(receipt):
     say(answered=sha256(data), len=len(data))
 
 
-def ask(data, tries):
-    def failed(receipt):
-        # An answer that comes at once may come before the package has noted what it asked.
-        if tries > 1:
-            ask(data, tries - 1)
-        else:
-            say(unanswered=True)
-
-    link.request("/echo", data, response_callback=answered, failed_callback=failed, timeout=5)
+def ask(data):
+    # Once: a second try would hide an answer that was lost on its way.
+    link.request("/echo", data, response_callback=answered, failed_callback=lambda receipt: say(unanswered=True),
+                 timeout=20)
 
 
 def until_up():
+    if reticulum.is_connected_to_shared_instance:
+        # What it has of interfaces is the instance's.
+        return
     up_since = time.monotonic()
     # An interface that is spoken to before it is complete goes down again, and comes back some seconds later.
     while time.monotonic() - up_since < 1.5:
@@ -182,7 +181,7 @@ def act(told):
     elif what == "identify":
         link.identify(identity)
     elif what == "request":
-        ask(data, 3)
+        ask(data)
     elif what == "resource":
         content = os.urandom(told["len"])
         say(offered=sha256(content))
@@ -210,6 +209,7 @@ say(
     ready=identity.hash.hex(),
     plain=destinations["plain"].hash.hex(),
     ratcheted=destinations["ratcheted"].hash.hex(),
+    attached=bool(reticulum.is_connected_to_shared_instance),
 )
 for line in sys.stdin:
     act(json.loads(line))

@@ -4,6 +4,7 @@
 //! `scripts/node.py`.
 
 use std::collections::VecDeque;
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -74,6 +75,8 @@ impl Interfaces {
         self.section("RNodeInterface", &lines, &[])
     }
 
+    /// What tests announce within a second is not held: the package holds more than three destinations a second on a fresh interface, for half
+    /// a minute.
     fn section(mut self, kind: &str, lines: &[String], more: &[&str]) -> Self {
         let number = self.0.matches("[[").count();
         let lines = lines.iter().map(String::as_str).chain(more.iter().copied());
@@ -81,8 +84,11 @@ impl Interfaces {
             writeln!(text, "    {line}").expect("a string takes all");
             text
         });
-        write!(self.0, "  [[if{number}]]\n    type = {kind}\n    enabled = Yes\n{lines}")
-            .expect("a string takes all");
+        write!(
+            self.0,
+            "  [[if{number}]]\n    type = {kind}\n    enabled = Yes\n    ingress_control = No\n{lines}"
+        )
+        .expect("a string takes all");
         self
     }
 }
@@ -125,7 +131,6 @@ impl StockNode {
     /// If the package is not installed or does not start.
     #[must_use]
     pub fn start(home: &Path, name: &str, carries: Carries, interfaces: &Interfaces) -> Self {
-        let directory = home.join(name);
         let transport = match carries {
             Carries::Others => "Yes",
             Carries::Itself => "No",
@@ -135,12 +140,28 @@ impl StockNode {
              [interfaces]\n{}",
             interfaces.0
         );
+        let (node, is_attached) = Self::configured(home, name, &config);
+        assert!(!is_attached, "it has interfaces of its own");
+        node
+    }
+
+    /// Starts a program as most are: attached to the shared instance of that name, which has to be there. `more` are further lines of its
+    /// configuration.
+    ///
+    /// # Panics
+    /// If the package is not installed, does not start, or is attached to nobody.
+    #[must_use]
+    pub fn attached(home: &Path, name: &str, instance: &str, more: &[&str]) -> Self {
+        let (node, is_attached) = Self::configured(home, name, &attached(instance, more));
+        assert!(is_attached, "it found nobody: {}", node.log());
+        node
+    }
+
+    fn configured(home: &Path, name: &str, config: &str) -> (Self, bool) {
+        let directory = home.join(name);
         fs::create_dir_all(&directory).expect("a directory for the stock node");
         fs::write(directory.join("config"), config).expect("a configuration for the stock node");
-        let python = env::var_os("NEXUS_STOCK_PYTHON").expect(
-            "NEXUS_STOCK_PYTHON is not set: run `cargo xtask test`, which installs the stock package and sets it",
-        );
-        let mut child = Command::new(python)
+        let mut child = Command::new(python())
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/node.py"))
             .arg(&directory)
             .env("HOME", &directory)
@@ -167,7 +188,7 @@ impl StockNode {
         let ready = node.wait("ready");
         let text = |key: &str| ready[key].as_str().expect("an address").to_owned();
         (node.plain, node.ratcheted, node.identity) = (text("plain"), text("ratcheted"), text("ready"));
-        node
+        (node, ready["attached"] == true)
     }
 
     /// Its process.
@@ -245,6 +266,54 @@ impl StockNode {
     fn log(&self) -> String {
         fs::read_to_string(self.directory.join("logfile")).unwrap_or_default()
     }
+}
+
+/// Whoever runs the package's own tools, attached to a shared instance.
+#[derive(Debug)]
+pub struct Tool(PathBuf);
+
+impl Tool {
+    /// With a configuration in a directory below `home`; `more` are further lines of it.
+    ///
+    /// # Panics
+    /// If it cannot be written.
+    #[must_use]
+    pub fn attached(home: &Path, name: &str, instance: &str, more: &[&str]) -> Self {
+        let directory = home.join(name);
+        fs::create_dir_all(&directory).expect("a directory for the tools");
+        fs::write(directory.join("config"), attached(instance, more)).expect("a configuration for the tools");
+        Self(directory)
+    }
+
+    /// What a tool prints until it ends.
+    ///
+    /// # Panics
+    /// If the package is not installed, or the tool complains.
+    #[must_use]
+    pub fn run(&self, tool: &str, args: &[&str]) -> String {
+        let mut command = Command::new(Path::new(&python()).with_file_name(tool));
+        command.arg("--config").arg(&self.0).args(args).env("HOME", &self.0).stdin(Stdio::null());
+        let output = command.output().expect("the tool starts");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(complaint.is_empty(), "{tool} {args:?}: {said}{complaint}");
+        said
+    }
+}
+
+/// The interpreter of the environment into which the package is installed.
+fn python() -> OsString {
+    env::var_os("NEXUS_STOCK_PYTHON").expect(
+        "NEXUS_STOCK_PYTHON is not set: run `cargo xtask test`, which installs the stock package and sets it",
+    )
+}
+
+/// The configuration of a program as most are.
+fn attached(instance: &str, more: &[&str]) -> String {
+    let more = more.iter().fold(String::new(), |text, line| format!("{text}  {line}\n"));
+    format!(
+        "[reticulum]\n  enable_transport = No\n  share_instance = Yes\n  instance_name = {instance}\n{more}\n[interfaces]\n"
+    )
 }
 
 impl Drop for StockNode {

@@ -20,4 +20,6 @@ mod choices;
 mod links;
 mod packets;
 mod refused;
+mod restarts;
+mod tools;
 mod world;

@@ -139,6 +139,11 @@ pub(crate) fn in_clear(name: &str, more: &str) -> String {
     format!("[[tcp]]\nname = \"{name}\"\nlisten = \"127.0.0.1:0\"\nmode = \"reticulum\"\n{more}")
 }
 
+/// An interface that calls a stock node.
+pub(crate) fn calling(name: &str, to: SocketAddr) -> String {
+    format!("[[tcp]]\nname = \"{name}\"\nconnect = [\"{to}\"]\nmode = \"reticulum\"\n")
+}
+
 /// Where a node listens.
 pub(crate) fn at(node: &Node, interface: &str) -> SocketAddr {
     node.at(interface).parse().unwrap()

@@ -83,6 +83,13 @@ impl Node {
         self.place
     }
 
+    /// Its place, once its process ended after a signal.
+    #[allow(dead_code, reason = "the tests among nodes end theirs in order, or as a power cut does")]
+    pub(crate) fn ended(mut self) -> Place {
+        self.process.0.wait().unwrap();
+        self.place
+    }
+
     /// Ends it in order.
     pub(crate) fn stop(mut self) -> Place {
         drop(self.process.0.stdin.take());

@@ -217,5 +217,6 @@ pub(crate) fn path(destination: &str, via: Option<String>) -> Path {
         others: 0,
         emission: 1_795_375_233,
         age_s: 61,
+        expires_in_s: 5_339,
     }
 }

@@ -90,6 +90,9 @@ pub struct Path {
     pub emission: u64,
     /// Seconds since it was heard.
     pub age_s: u64,
+    /// Seconds until the way counts as stale, unless it is used or said again; 0 if it does.
+    #[serde(default)]
+    pub expires_in_s: u64,
 }
 
 /// A path's cost.

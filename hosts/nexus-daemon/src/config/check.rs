@@ -30,7 +30,8 @@ pub fn check(config: &Config) -> Vec<Problem> {
             | Medium::TcpListen { .. }
             | Medium::TcpConnect { .. }
             | Medium::Rnode { .. }
-            | Medium::Serial { .. } => {}
+            | Medium::Serial { .. }
+            | Medium::Shared { .. } => {}
             Medium::Pipe { command } => {
                 let program = command.first().map(String::as_str).unwrap_or_default();
                 if !is_there(program) {

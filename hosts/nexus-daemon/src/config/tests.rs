@@ -1,3 +1,5 @@
+use nexus_crypto::SharedKey;
+
 use super::*;
 
 fn state() -> StateDir {
@@ -26,13 +28,55 @@ fn every_line_that_is_commented_out_can_be_used() {
         .collect();
     let config = parse(&uncommented.join("\n")).unwrap();
     let names: Vec<_> = config.interfaces.iter().map(|interface| interface.name.as_str()).collect();
-    assert_eq!(names, ["udp0", "tcp0", "tcp1", "tcp2", "pipe0", "radio0", "radio1", "serial0"]);
+    assert_eq!(names, ["udp0", "tcp0", "tcp1", "tcp2", "pipe0", "radio0", "radio1", "serial0", "shared"]);
     assert_eq!(config.interfaces[0].medium, Interface::default_udp().medium);
     let faults = config.interfaces[4].decorations.faults.unwrap();
     assert_eq!((faults.loss, faults.delay), (100, std::time::Duration::from_millis(50)));
     assert_eq!(config.label.as_deref(), Some("kitchen"));
     assert_eq!(config.pcap_opened.as_deref(), Some(Path::new("/etc/opened.pcap")));
     assert_eq!(parse("").unwrap().pcap_opened, None, "nothing is recorded in clear unless somebody says so");
+}
+
+#[test]
+fn one_line_lets_programs_attach_beside_the_interfaces_that_are_there_anyway() {
+    let shared = |text: &str| parse(text).map(|config| config.interfaces.last().unwrap().clone());
+    let one_line = parse("[shared]").unwrap().interfaces;
+    assert_eq!(one_line.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["udp0", "shared"]);
+    assert_eq!(one_line[1].medium, Medium::Shared { place: Place::Abstract("rns/default".to_owned()) });
+    assert_eq!(one_line[1].role, Role::Local);
+    assert_eq!(
+        shared("[shared]\ninstance = \"two\"").unwrap().medium,
+        Medium::Shared { place: Place::Abstract("rns/two".to_owned()) }
+    );
+    let port = "127.0.0.1:37428";
+    let listening = shared(&format!("[shared]\nlisten = \"{port}\"")).unwrap();
+    assert_eq!(listening.medium, Medium::Shared { place: Place::Tcp(port.parse().unwrap()) });
+    for (text, refusal) in [
+        ("[shared]\nlisten = \"0.0.0.0:37428\"", "programs of other machines could attach"),
+        ("[shared]\nlisten = \"here\"", "is no address where programs attach"),
+        ("[shared]\ninstance = \"a/b\"", "is no name of an instance"),
+        ("[shared]\ninstance = \"a\"\nlisten = \"127.0.0.1:1\"", "has a name or a port"),
+        ("relaying = false\n[shared]", "`[shared]` needs `relaying`"),
+    ] {
+        let told = shared(text).unwrap_err();
+        assert!(told.contains(refusal), "{told}");
+    }
+}
+
+#[test]
+fn attached_programs_ask_beside_the_instance_with_the_key_that_is_written() {
+    let rpc = |text: &str| parse(text).map(|config| config.rpc);
+    assert_eq!(rpc("").unwrap(), None);
+    let beside = Place::Abstract("rns/two/rpc".to_owned());
+    assert_eq!(rpc("[shared]\ninstance = \"two\"").unwrap(), Some(Rpc { place: beside, key: None }));
+    let (key, digits) = (SharedKey::from_bytes(vec![0x5A; 16]), "5a".repeat(16));
+    let behind = Place::Tcp("127.0.0.1:37429".parse().unwrap());
+    assert_eq!(
+        rpc(&format!("[shared]\nlisten = \"127.0.0.1:37428\"\nrpc_key = \"{digits}\"")).unwrap(),
+        Some(Rpc { place: behind, key: Some(key) })
+    );
+    let told = rpc("[shared]\nrpc_key = \"5a\"").unwrap_err();
+    assert!(told.contains("32 to 128 hexadecimal digits"), "{told}");
 }
 
 #[test]

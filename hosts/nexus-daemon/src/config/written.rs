@@ -1,6 +1,7 @@
 //! The file as it is written, and what it means.
 
 mod access;
+mod instance;
 mod modems;
 
 use std::collections::BTreeSet;
@@ -24,6 +25,7 @@ use crate::privacy::Privacy;
 use crate::state_dir::StateDir;
 
 use access::{WrittenAccess, access};
+use instance::WrittenShared;
 use modems::{WrittenRnode, WrittenSerial};
 
 /// What is wrong, and where in the text.
@@ -58,6 +60,7 @@ struct Written {
     path_policy: Option<Spanned<String>>,
     answer_traces: Option<bool>,
     metrics: Option<WrittenMetrics>,
+    shared: Option<Spanned<WrittenShared>>,
     #[serde(default)]
     udp: Vec<Spanned<WrittenUdp>>,
     #[serde(default)]
@@ -163,7 +166,11 @@ pub(super) fn understand(state: &StateDir, path: &Path, text: &str) -> Result<Co
     let default = Config::default_for(state);
     let policy = policy(&written)?;
     let label = written.label.as_ref().map(label).transpose()?;
-    let interfaces = interfaces(&written, base)?;
+    let mut interfaces = interfaces(&written, base)?;
+    if interfaces.is_empty() {
+        interfaces.clone_from(&default.interfaces);
+    }
+    interfaces.extend(shared(&written)?);
     let config = Config {
         file: Some(path.to_owned()),
         identity: written.identity.as_ref().map_or(default.identity, |identity| base.join(identity)),
@@ -183,7 +190,8 @@ pub(super) fn understand(state: &StateDir, path: &Path, text: &str) -> Result<Co
             Some(false) => Traces::Unanswered,
         },
         metrics: written.metrics.as_ref().map(WrittenMetrics::address).transpose()?,
-        interfaces: if interfaces.is_empty() { default.interfaces } else { interfaces },
+        rpc: written.shared.as_ref().map(|shared| shared.get_ref().rpc()).transpose()?,
+        interfaces,
     };
     Ok(config)
 }
@@ -214,6 +222,18 @@ fn policy(written: &Written) -> Result<Policy, Wrong> {
             format!("{other:?} is no policy: say \"anyone\", \"allow\", \"deny\" or \"trusted\""),
         )),
     }
+}
+
+/// Where programs of this machine attach. What they send is carried as others' packets are.
+fn shared(written: &Written) -> Result<Option<Interface>, Wrong> {
+    let Some(shared) = &written.shared else { return Ok(None) };
+    if written.relaying == Some(false) {
+        return Err(Wrong::new(
+            shared,
+            "`[shared]` needs `relaying`: what programs send is carried as others' packets are",
+        ));
+    }
+    shared.get_ref().interface().map(Some)
 }
 
 fn nowhere(cause: &impl Display) -> Wrong {
@@ -270,7 +290,8 @@ fn interfaces(written: &Written, base: &Path) -> Result<Vec<Interface>, Wrong> {
             | Medium::TcpConnect { .. }
             | Medium::Pipe { .. }
             | Medium::Rnode { .. }
-            | Medium::Serial { .. } => {}
+            | Medium::Serial { .. }
+            | Medium::Shared { .. } => {}
         }
     }
     Ok(all.into_iter().map(|(_, interface)| interface).collect())

@@ -136,6 +136,11 @@ impl<'h> HostView<'h> {
         self.host.roles.insert(medium.to_owned(), role);
     }
 
+    /// On this medium this node calls a stock node, and says each time that it is the same that it was. To be said before it is opened.
+    pub fn set_caller(&mut self, medium: &str) {
+        self.host.callers.insert(medium.to_owned());
+    }
+
     /// Frames on the interfaces of a medium in reticulum mode have these access codes. To be said before it is opened.
     pub fn set_access_codes(&mut self, medium: &str, codes: Ifac) {
         self.host.codes.insert(medium.to_owned(), Arc::new(codes));
@@ -150,6 +155,7 @@ impl<'h> HostView<'h> {
     pub fn detach(&mut self, name: &str) -> Option<Running> {
         self.host.prices.remove(name);
         self.host.codes.remove(name);
+        self.host.callers.remove(name);
         self.host.media.remove(name).map(|medium| medium.running)
     }
 

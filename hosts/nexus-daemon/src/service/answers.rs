@@ -29,6 +29,14 @@ struct Parcel {
     policy: Option<PathPolicy>,
 }
 
+impl Parcel {
+    /// Random bytes, sent once, whose proof may take so long.
+    const fn probe(len: u16, patience_s: u64) -> Self {
+        let content = Content::Probe { len, patience: nexus_machine::Duration::from_secs(patience_s) };
+        Self { content, for_s: 0, policy: None }
+    }
+}
+
 /// A refusal: for programs, and for people.
 type Refusal = (Code, String);
 
@@ -54,6 +62,8 @@ impl Service {
             Verb::Trace { to, for_s, policy } => {
                 self.send(replier, &to, Parcel { content: Content::Trace, for_s, policy }).await;
             }
+            Verb::RnsStatus => self.rns_status(replier).await,
+            Verb::RnsProbe { to, len, for_s } => self.send(replier, &to, Parcel::probe(len, for_s)).await,
             Verb::Send { to, text, signed, for_s, policy } => {
                 let authorship = if signed { Authorship::Signed } else { Authorship::Anonymous };
                 let content = Content::Message { text: text.into_bytes(), authorship };
@@ -141,6 +151,19 @@ impl Service {
             path_requests: sight::path_requests(view),
             refusals: sight::refusals(view),
             ..status
+        };
+        self.see(replier, see).await;
+    }
+
+    async fn rns_status(&self, replier: Replier) {
+        let relaying = self.config.relaying == nexus_machine::Relaying::On;
+        let identity = self.identity.to_string();
+        let unanswered = self.unanswered.clone();
+        let see = move |view: &crate::HostView<'_>| {
+            let mut status = sight::rns_status(view, identity, relaying);
+            let counts = unanswered.iter().flat_map(|unanswered| unanswered.counts());
+            status.refusals.extend(counts.map(|(cause, count)| (cause.to_owned(), count)));
+            status
         };
         self.see(replier, see).await;
     }
@@ -416,7 +439,9 @@ fn undelivered(why: Undelivered) -> Refusal {
             (Code::NoReceipt, format!("it was sent {attempts} times, and no receipt came"))
         }
         Undelivered::TooLong => {
-            (Code::BadValue, format!("the text is longer than {} bytes", Content::MAX_TEXT))
+            let (text, probe) = (Content::MAX_TEXT, Content::MAX_PROBE);
+            let sentence = format!("it is too long: a text has at most {text} bytes, a probe {probe}");
+            (Code::BadValue, sentence)
         }
         Undelivered::Busy => (Code::Busy, "as much as may be on its way is on its way already".to_owned()),
     }

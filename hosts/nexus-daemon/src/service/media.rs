@@ -7,6 +7,7 @@ use nexus_network::Mode;
 
 use crate::config::{self, Interface, Medium as Chosen, Port};
 use crate::driver::{Medium, OpenError};
+use crate::drivers::local::Shared;
 use crate::drivers::pipe::Pipe;
 use crate::drivers::rnode::{self, Place, Rnode};
 use crate::drivers::serial::{self, Serial};
@@ -58,6 +59,7 @@ pub(super) fn medium(interface: &Interface) -> Result<Box<dyn Medium>, OpenError
             mode,
             backoff: patience(port),
         }),
+        Chosen::Shared { place } => Box::new(Shared { place: place.clone(), programs: Shared::PROGRAMS }),
     })
 }
 

@@ -76,10 +76,10 @@ impl Service {
         }
         let after_restart = self.after_restart(&config);
         // What waits for a restart stays what it is: a later reload says so again.
-        let Config { identity, passphrase, relaying, label, pcap_opened, traces, metrics, .. } =
+        let Config { identity, passphrase, relaying, label, pcap_opened, traces, metrics, rpc, .. } =
             self.config.clone();
         self.config =
-            Config { identity, passphrase, relaying, label, pcap_opened, traces, metrics, ..config };
+            Config { identity, passphrase, relaying, label, pcap_opened, traces, metrics, rpc, ..config };
         for change in &changes {
             tracing::info!("reloaded: {change}");
         }
@@ -95,6 +95,7 @@ impl Service {
             (config.relaying != self.config.relaying, "whether others' packets are carried"),
             (config.traces != self.config.traces, "whether traces are answered"),
             (config.metrics != self.config.metrics, "where metrics are told"),
+            (config.rpc != self.config.rpc, "where programs ask, or with which key"),
         ];
         let sentence = |what| format!("{what} is written differently, which takes effect after a restart");
         differs.into_iter().filter(|(differs, _)| *differs).map(|(_, what)| sentence(what)).collect()
@@ -159,12 +160,15 @@ impl Service {
     async fn open(&self, interface: &Interface) -> Result<(), String> {
         let medium = media::medium(interface).map_err(|cause| cause.to_string())?;
         let (name, decorations) = (interface.name.clone(), interface.decorations.clone());
-        let (price, role) = (interface.price, interface.role);
+        let (price, role, calls) = (interface.price, interface.role, interface.medium.calls());
         let codes =
             interface.access.as_ref().map(Access::codes).transpose().map_err(|cause| cause.to_string())?;
         let opened = self.ask(move |view| {
             view.set_price(&name, price);
             view.set_role(&name, role);
+            if calls {
+                view.set_caller(&name);
+            }
             if let Some(codes) = codes {
                 view.set_access_codes(&name, codes);
             }

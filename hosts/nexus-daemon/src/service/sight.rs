@@ -3,6 +3,7 @@
 mod budget;
 mod paths;
 mod radio;
+mod rns;
 
 use std::collections::BTreeMap;
 
@@ -19,7 +20,9 @@ use crate::host::{HostView, InterfaceStatus, MediumStatus};
 
 pub(crate) use budget::budget;
 pub(crate) use paths::count as count_paths;
-pub(super) use paths::{Names, Reading, paths, policy_of, quote, ways};
+pub(super) use paths::{Names, policy_of, quote, ways};
+pub(crate) use paths::{Reading, path_to, paths};
+pub(super) use rns::rns_status;
 
 /// The name of an interface; its number if it is gone.
 pub(super) fn interface_name(view: &HostView<'_>, iface: InterfaceId) -> String {

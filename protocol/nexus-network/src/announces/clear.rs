@@ -13,6 +13,7 @@ mod answering;
 mod ingress;
 mod moving;
 mod outbox;
+mod programs;
 mod rates;
 mod rebroadcasting;
 mod remembering;
@@ -29,6 +30,7 @@ use crate::interface::{InterfaceId, Profile, Role};
 use crate::routes::NextHop;
 
 use ingress::Ingress;
+pub use moving::TunnelCount;
 use moving::Tunnels;
 use outbox::Outbox;
 use rates::Rates;
@@ -80,6 +82,15 @@ pub(super) struct Shown {
     /// The fewest hops that were ever told of this emission.
     pub(super) least: Hops,
     pub(super) over: NextHop,
+}
+
+/// What waits at an interface in `reticulum` mode, for whoever watches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Waiting {
+    /// Announces of others that wait to be said there.
+    pub queued: usize,
+    /// Announces of destinations that nobody knew, which came too fast and are held.
+    pub held: usize,
 }
 
 /// What is known of what is in clear.
@@ -186,14 +197,24 @@ impl Medium {
         match self.profile.role {
             Role::AccessPoint => Duration::from_secs(24 * HOUR),
             Role::Roaming => Duration::from_secs(6 * HOUR),
-            Role::Full | Role::PointToPoint | Role::Boundary | Role::Gateway | Role::Internal => {
-                Duration::from_secs(7 * 24 * HOUR)
-            }
+            Role::Full
+            | Role::PointToPoint
+            | Role::Boundary
+            | Role::Gateway
+            | Role::Internal
+            | Role::Local => Duration::from_secs(7 * 24 * HOUR),
         }
     }
 }
 
 impl Announces {
+    /// What waits at an interface; none if it is not in `reticulum` mode, or down.
+    #[must_use]
+    pub fn waiting_in_clear(&self, iface: InterfaceId) -> Option<Waiting> {
+        let medium = self.interfaces.get(&iface)?;
+        Some(Waiting { queued: medium.outbox.len(), held: medium.ingress.len() })
+    }
+
     /// Remembers who said an emission in clear. The first copy on an interface counts, as it does for stock nodes: whether this is it, or the
     /// path of the first is lost.
     pub(super) fn is_first_in_clear(

@@ -85,6 +85,7 @@ impl Announces {
         }
         let destination = packet.destination;
         let is_expected = destination == self.own.destination()
+            || self.is_program(iface)
             || self.known.get(&destination).is_some()
             || self.is_wanted(destination, cx.now);
         if is_expected || self.lets_in(cx.now, iface, packet, bytes) {
@@ -101,7 +102,8 @@ impl Announces {
         out: &mut impl Sink<Effect>,
     ) {
         let Some(cost) = self.interfaces.get(&iface).map(|medium| medium.cost_of(&packet)) else { return };
-        self.take(cx, packet, Via::Clear { iface, transport: packet.transport }, cost, out);
+        let transport = packet.transport.filter(|_| !self.is_program(iface));
+        self.take(cx, packet, Via::Clear { iface, transport }, cost, out);
     }
 
     pub(super) fn heard_on_link(
@@ -137,7 +139,8 @@ impl Announces {
         if packet.packet_type != PacketType::Announce {
             return count(&mut self.refusals.malformed);
         }
-        let (Ok(announce), Some(hops)) = (Announce::from_packet(&packet), packet.hops.counted()) else {
+        let hops = if self.is_program(via.iface()) { Some(packet.hops) } else { packet.hops.counted() };
+        let (Ok(announce), Some(hops)) = (Announce::from_packet(&packet), hops) else {
             return count(&mut self.refusals.malformed);
         };
         let heard = Heard { packet, announce, hops, via, cost };
@@ -159,6 +162,9 @@ impl Announces {
     fn take_judged(&mut self, cx: Cx, heard: &Heard<'_>, out: &mut impl Sink<Effect>) {
         let (packet, announce) = (&heard.packet, &heard.announce);
         match self.known.judge(announce, self.state(&announce.destination)) {
+            Judgement::Repeated if self.is_first_word_of_program(heard) => {
+                self.believe(cx, heard, Audience::Everybody, out);
+            }
             Judgement::Repeated => self.repeated(cx, heard, out),
             Judgement::OtherKey => count(&mut self.refusals.other_key),
             Judgement::Surpassed => self.surpassed(cx, heard, out),
@@ -171,6 +177,15 @@ impl Announces {
         }
     }
 
+    /// Whether a program announces within the second in which it made itself known to this node alone, as programs do when they attach.
+    fn is_first_word_of_program(&self, heard: &Heard<'_>) -> bool {
+        self.is_program(heard.via.iface())
+            && !heard.packet.is_path_response()
+            && self.known.get(&heard.announce.destination).is_some_and(|known| {
+                known.heard_as == HeardAs::Answer && known.random_hash != heard.announce.claim.random_hash
+            })
+    }
+
     /// Verifies, and keeps what verified.
     fn believe(&mut self, cx: Cx, heard: &Heard<'_>, to: Audience, out: &mut impl Sink<Effect>) {
         if !self.verifies(cx, heard) {
@@ -180,8 +195,9 @@ impl Announces {
         let random_hash = heard.announce.claim.random_hash;
         let is_newer = self.known.get(&destination).is_none_or(|known| known.random_hash != random_hash);
         if is_newer {
-            // What still waits is of an older emission.
+            // What still waits, or is kept, is of an older emission: whoever waits for a path is answered with this one.
             out.push(Effect::Recall(destination));
+            self.cache.forget(&destination);
         }
         if let Some(link) = heard.via.link() {
             self.speech.sign(destination, random_hash.emitted_at(), link);
@@ -211,6 +227,7 @@ impl Announces {
             return;
         }
         self.pass_on(cx, &heard.packet, &heard.announce, neighbour, to);
+        self.pass_on_at_once(cx.now, &destination, heard.via.iface(), to, out);
         self.answer_waiting(cx, &destination, out);
     }
 
@@ -257,7 +274,7 @@ impl Announces {
                 self.candidate(cx, &heard.said(), heard.next_hop(), out);
             }
             self.acknowledge_heard(cx, heard);
-            self.pass_on_what_was_an_answer(cx, heard);
+            self.pass_on_what_was_an_answer(cx, heard, out);
         }
     }
 
@@ -277,12 +294,14 @@ impl Announces {
     }
 
     /// An emission that came as an answer so far, to this node alone, is announced to everybody.
-    fn pass_on_what_was_an_answer(&mut self, cx: Cx, heard: &Heard<'_>) {
+    fn pass_on_what_was_an_answer(&mut self, cx: Cx, heard: &Heard<'_>, out: &mut impl Sink<Effect>) {
         let Some(known) = self.known.get_mut(&heard.announce.destination) else { return };
         if known.heard_as == HeardAs::Answer && !heard.packet.is_path_response() {
             known.heard_as = HeardAs::Announce;
             let from = Neighbour { via: heard.via, hops: heard.hops };
             self.pass_on(cx, &heard.packet, &heard.announce, from, Audience::Everybody);
+            let (destination, iface) = (heard.announce.destination, heard.via.iface());
+            self.pass_on_at_once(cx.now, &destination, iface, Audience::Everybody, out);
         }
     }
 

@@ -7,7 +7,7 @@ use nexus_crypto::{DestinationHash, IdentityHash, NameHash, NodeId, NodeIdentity
 use nexus_machine::{Duration, Gate, Instant, Snapshot, Stream, Write};
 use nexus_wire::nexus::path_cost::Generation;
 use nexus_wire::reticulum::{
-    MTU, RandomHash,
+    MTU, RandomHash, TunnelSynthesis,
     announce::{APP_DATA_WITH_RATCHET_MAX, Claim, Occasion, RELAYABLE_LEN},
 };
 use thiserror::Error;
@@ -202,6 +202,11 @@ impl OwnAnnounce {
             }
             None => Renewal::Emission,
         }
+    }
+
+    /// Says of an interface of this node's that it is there.
+    pub(super) fn synthesis(&self, interface: [u8; 32], random: [u8; 16]) -> TunnelSynthesis {
+        TunnelSynthesis::sign(interface, random, self.identity.as_reticulum())
     }
 
     fn sign(&self, ratchet: RatchetPublic, random_hash: RandomHash, motive: Motive) -> Option<Emission> {

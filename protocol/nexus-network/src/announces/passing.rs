@@ -29,6 +29,8 @@ const FAST_SPREAD: Duration = Duration::from_millis(20);
 const PLACES_AT_ONCE: u32 = 256;
 /// The bit of the first byte that promises a transport id.
 const HEADER_2: u8 = 0x40;
+/// The bit of the first byte that says that relays carry a packet.
+const TRANSPORT: u8 = 0x10;
 
 /// An announce to be passed on.
 #[derive(Debug)]
@@ -88,7 +90,7 @@ impl Announces {
         if to == Audience::Askers {
             return;
         }
-        if to == Audience::Everybody {
+        if to == Audience::Everybody && !self.is_program(via.iface()) {
             self.rebroadcast_later(cx.now, destination, announce.claim.random_hash);
         }
         self.speak_later(cx.now, destination, hops.get(), packet.len());
@@ -355,6 +357,15 @@ pub(super) fn in_clear(on_link: &[u8], transport: IdentityHash) -> Vec<u8> {
     let mut bytes = vec![0; HEADROOM.saturating_add(on_link.len())];
     bytes.get_mut(HEADROOM..).unwrap_or_default().copy_from_slice(on_link);
     PacketMut::restore_transport(&mut bytes, transport).expect("it was made by leaving the transport id out");
+    bytes
+}
+
+/// The same as its originator spoke it.
+pub(super) fn originated(on_link: &[u8]) -> Vec<u8> {
+    let mut bytes = on_link.to_vec();
+    if let Some(flags) = bytes.first_mut() {
+        *flags &= !(HEADER_2 | TRANSPORT);
+    }
     bytes
 }
 

@@ -184,7 +184,7 @@ impl Announces {
         Some(Path {
             via: self.via(&entry.destination(), entry.next_hop()),
             stage: entry.stage(),
-            cost: entry.total(&hop),
+            cost: self.with_hops(entry, entry.total(&hop)),
             is_usable: entry.is_usable(),
             is_distrusted: entry.is_distrusted(),
             reliability: entry.reliability(),
@@ -221,7 +221,8 @@ impl Announces {
     pub(super) fn quote(&mut self, now: Instant, destination: &DestinationHash) -> Option<Told> {
         let offer = *self.routes.offer(destination)?;
         let hop = hop_of(&self.links, &self.interfaces, offer.next_hop())?;
-        let cost = offer.total(&hop);
+        let total = offer.total(&hop);
+        let cost = self.with_hops(&offer, total);
         let edition = offer.edition();
         let known = self.known.get_mut(destination)?;
         let told = Told {
@@ -233,9 +234,10 @@ impl Announces {
             at: now,
         };
         known.told = Some(told);
-        let distance = known
-            .distance
-            .map_or_else(|| Distance::new(edition, &cost), |distance| distance.after_saying(edition, &cost));
+        let distance = known.distance.map_or_else(
+            || Distance::new(edition, &total),
+            |distance| distance.after_saying(edition, &total),
+        );
         if known.distance != Some(distance) {
             known.distance = Some(distance);
             let _kept: Habit = self.assess(now, destination, Stance::Steady);
@@ -385,7 +387,17 @@ impl Announces {
     pub(super) fn offered_cost(&self, destination: &DestinationHash) -> Option<CompactPathCost> {
         let offer = self.routes.offer(destination)?;
         let hop = hop_of(&self.links, &self.interfaces, offer.next_hop())?;
-        Some(offer.total(&hop))
+        Some(self.with_hops(offer, offer.total(&hop)))
+    }
+
+    /// What a path costs, of which the hops were counted: to a program on this machine there is none.
+    fn with_hops(&self, entry: &RoutingEntry, total: CompactPathCost) -> CompactPathCost {
+        match entry.next_hop() {
+            NextHop::Clear(iface) if self.is_program(iface) => {
+                CompactPathCost { hops: entry.said().hops, ..total }
+            }
+            NextHop::Clear(_) | NextHop::Link { .. } => total,
+        }
     }
 
     /// Tells those who have to know what is lost, back, of a newer generation, or costs other than was told by more than a part of it.

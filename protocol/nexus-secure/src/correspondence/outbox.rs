@@ -2,11 +2,12 @@
 //! Spec: spec/secure.md#correspondence.
 
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec;
 use alloc::vec::Vec;
 
 use nexus_crypto::VerifyingKey;
 use nexus_crypto::exchange::RecipientPublic;
-use nexus_crypto::{DestinationHash, NodeId, NodeIdentity};
+use nexus_crypto::{DestinationHash, NodeId, NodeIdentity, single};
 use nexus_machine::{
     BoundedMap, Deadlines, Duration, Inserted, Instant, MapOverflow, MemoryBound, Sink, Stream,
 };
@@ -15,7 +16,7 @@ use nexus_wire::nexus::end_to_end::Service;
 use nexus_wire::nexus::path_cost::HopCount;
 use nexus_wire::nexus::trace::TraceAnswer;
 use nexus_wire::reticulum::proof::Proved;
-use nexus_wire::reticulum::{Packet, PacketHash, Proof};
+use nexus_wire::reticulum::{Context, DestinationType, Packet, PacketHash, PacketType, Proof};
 
 use super::{Effect, node_of};
 use crate::contract::{Attempt, Authorship, Content, Outgoing, Traced, Undelivered};
@@ -100,9 +101,12 @@ impl Outbox {
         outgoing: Outgoing,
         random: &mut Stream,
     ) -> Result<(), Undelivered> {
-        if let Content::Message { text, .. } = &outgoing.content
-            && text.len() > Content::MAX_TEXT
-        {
+        let is_too_long = match &outgoing.content {
+            Content::Message { text, .. } => text.len() > Content::MAX_TEXT,
+            Content::Probe { len, .. } => *len > Content::MAX_PROBE,
+            Content::Ping | Content::Trace => false,
+        };
+        if is_too_long {
             return Err(Undelivered::TooLong);
         }
         if self.ways.len() >= self.limit || self.ways.contains_key(&outgoing.handle) {
@@ -145,7 +149,12 @@ impl Outbox {
         out: &mut impl Sink<Effect>,
     ) {
         let Some(way) = self.ways.get_mut(&handle) else { return };
-        let patience = patience(self.round_trips.get(&way.outgoing.to));
+        let patience = match way.outgoing.content {
+            Content::Probe { patience, .. } => patience,
+            Content::Ping | Content::Trace | Content::Message { .. } => {
+                patience(self.round_trips.get(&way.outgoing.to))
+            }
+        };
         let Some((packet, sent)) =
             recipient.and_then(|recipient| way.seal(now, token, &recipient, author, random))
         else {
@@ -247,8 +256,8 @@ impl Outbox {
             Some((*handle, sent.at, &way.outgoing.content))
         })?;
         match awaited {
-            Content::Message { .. } => self.deliver(now, handle, at, out),
-            // That a probe arrived is not its answer.
+            Content::Message { .. } | Content::Probe { .. } => self.deliver(now, handle, at, out),
+            // That a node was reached is not its answer.
             Content::Ping | Content::Trace => {}
         }
         Some(())
@@ -332,10 +341,16 @@ impl Way {
         random: &mut Stream,
     ) -> Option<(Vec<u8>, Sent)> {
         let to = &self.outgoing.to;
+        if let Content::Probe { len, .. } = self.outgoing.content {
+            let (packet, hash) = noise(*to, recipient, len, random)?;
+            let recipient = recipient.public.verifying();
+            return Some((packet, Sent { token, hash, at: now, recipient, nonce: [0; 8] }));
+        }
         let public = node_of(recipient, to)?;
         let (identity, nonce) = (public.exchange(), random.bytes());
         let ratchet = recipient.ratchet.as_ref().map(RecipientPublic::Ratchet);
         let (letter, key, author) = match &self.outgoing.content {
+            Content::Probe { .. } => return None,
             Content::Ping | Content::Trace => {
                 let service =
                     if self.outgoing.content == Content::Ping { Service::PING } else { Service::TRACE };
@@ -360,6 +375,21 @@ impl Way {
     const fn letter<'a>(&self, service: Service, reply_to: Option<NodeId>, body: &'a [u8]) -> Letter<'a> {
         Letter { service, reply_to, request_id: self.request_id, body }
     }
+}
+
+/// A packet of random bytes, and its hash. Source: spec/reticulum.md#probes.
+fn noise(to: NodeId, recipient: &Recipient, len: u16, random: &mut Stream) -> Option<(Vec<u8>, PacketHash)> {
+    let mut plaintext = vec![0; usize::from(len)];
+    random.fill(&mut plaintext);
+    let identity = recipient.public.exchange();
+    let ratchet = recipient.ratchet.as_ref().map(RecipientPublic::Ratchet);
+    let key = ratchet.unwrap_or(RecipientPublic::Identity(&identity));
+    let data = single::encrypt(recipient.public.hash(), key, &plaintext, random).ok()?;
+    let header = Packet::originating(PacketType::Data, DestinationType::Single, to.into(), Context::NONE);
+    let packet = Packet { data: &data, ..header };
+    let mut bytes = vec![0; packet.encoded_len()];
+    packet.encode(&mut bytes).ok()?;
+    Some((bytes, packet.hash()))
 }
 
 impl MemoryBound for Outbox {

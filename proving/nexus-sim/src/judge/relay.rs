@@ -1,22 +1,27 @@
 //! What relays may do to announces. Source: spec/network.md#announces.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use nexus_crypto::DestinationHash;
 use nexus_machine::{BoundedMap, Inserted, MapOverflow};
-use nexus_network::{InterfaceId, Mode};
-use nexus_node::{Event, Input, Output};
+use nexus_network::{Opened, Tapping};
+use nexus_node::{Input, Output};
+use nexus_wire::nexus::cost::{CostList, CostRecord};
+use nexus_wire::nexus::message::{Message, MessageKind, Messages};
+use nexus_wire::nexus::path_cost::CompactPathCost;
+use nexus_wire::nexus::recording::Direction;
+use nexus_wire::nexus::traffic;
 
 use super::sighting::{Content, Sighting};
-use crate::observation::{Act, Finding, Judge, Observation, Observer, Verdict, What};
+use crate::clock::WorldTime;
+use crate::observation::{Act, Finding, Judge, NodeIndex, Observation, Observer, Verdict, What};
 
-/// Whatever announce a node passes on verifies, was heard by it in this life or an earlier one (it remembers whom it reaches in clear),
-/// counts one hop more than some copy that it heard, and is no older than the newest that it passed on for that destination since it
-/// started. Its own it sends with no hops.
+/// Whatever announce a node passes on, in clear or over a link, verifies, was heard by it in this life or an earlier one (it remembers whom
+/// it reaches in clear), counts one hop more than some copy that it heard, and is no older than the newest that it passed on for that
+/// destination since it started. Its own it sends with no hops.
 ///
-/// Nobody outside can read what a node hears over links: there, what it reports as reached is taken for heard. The judge of
-/// truth sees to it that it is not made up. Of a copy that came over a link later, by a better way, it reports nothing, and passes on as
-/// many hops as that way has: where a node has links, hops are held to be counted at all, and no more.
+/// Of a path over links a later cost may tell another number of hops. What goes over links it reads at the node's tap, whole messages only:
+/// an announce that came in fragments was not heard.
 #[derive(Debug)]
 pub struct Relay {
     addresses: Vec<DestinationHash>,
@@ -30,10 +35,8 @@ pub struct Relay {
 struct Node {
     /// The hop counts at which each content was heard, one bit each.
     heard: BoundedMap<Content, u128>,
-    /// The same by destination and emission time, for what came over links.
-    reached: BoundedMap<(DestinationHash, u64), u128>,
-    /// The interfaces that speak links.
-    linked: BTreeSet<InterfaceId>,
+    /// The same for what costs said later of an emission's path, whose number of hops changes without another announce.
+    costs: BoundedMap<(DestinationHash, [u8; 10]), u128>,
     newest: BTreeMap<DestinationHash, u64>,
 }
 
@@ -42,38 +45,38 @@ const REMEMBERED: usize = 4_096;
 
 impl Node {
     fn new() -> Self {
-        let (heard, reached) = (remembering(REMEMBERED), remembering(REMEMBERED));
-        Self { heard, reached, linked: BTreeSet::new(), newest: BTreeMap::new() }
+        Self { heard: remembering(REMEMBERED), costs: remembering(REMEMBERED), newest: BTreeMap::new() }
     }
 
-    /// What it heard it may remember; on which interfaces, and what it passed on, it does not.
+    /// What it heard it may remember; what it passed on, it does not.
     fn starts(&mut self) {
-        self.linked.clear();
         self.newest.clear();
     }
 
-    fn hears(&mut self, sighting: &Sighting<'_>) {
+    /// It hears an announce; over a link, with what its path costs.
+    fn hears(&mut self, sighting: &Sighting<'_>, cost: Option<CompactPathCost>) {
         let before = self.heard.get(&sighting.content).copied().unwrap_or_default();
-        remember(&mut self.heard, sighting.content, before | 1 << sighting.hops);
+        let by_cost = cost.map_or(0, |cost| bit(cost.hops.0));
+        remember(&mut self.heard, sighting.content, before | bit(sighting.hops) | by_cost);
     }
 
-    fn reports(&mut self, event: &Event) {
-        if let Event::Reached { destination, emitted_at, hops: hops @ 1..=128, iface } = event
-            && self.linked.contains(iface)
-        {
-            let emission = (*destination, *emitted_at);
-            let before = self.reached.get(&emission).copied().unwrap_or_default();
-            // It has counted the hop by which it heard it.
-            remember(&mut self.reached, emission, before | 1 << (hops - 1));
-        }
+    fn hears_of_cost(&mut self, record: &CostRecord) {
+        let emission = (record.destination, record.random_hash);
+        let before = self.costs.get(&emission).copied().unwrap_or_default();
+        remember(&mut self.costs, emission, before | bit(record.cost.hops.0));
     }
 
-    /// The hop counts at which it heard an announce, one bit each.
-    fn heard_at(&self, sighting: &Sighting<'_>) -> u128 {
-        let in_clear = self.heard.get(&sighting.content).copied().unwrap_or_default();
-        let emission = (sighting.destination, sighting.emitted_at);
-        in_clear | self.reached.get(&emission).copied().unwrap_or_default()
+    /// The hop counts at which it heard an announce, one bit each; none if it never did.
+    fn heard_at(&self, sighting: &Sighting<'_>) -> Option<u128> {
+        let heard = self.heard.get(&sighting.content)?;
+        let emission = (sighting.destination, *sighting.announce.claim.random_hash.as_bytes());
+        Some(heard | self.costs.get(&emission).copied().unwrap_or_default())
     }
+}
+
+/// More hops than a packet may count are none.
+fn bit(hops: u8) -> u128 {
+    1_u128.checked_shl(hops.into()).unwrap_or_default()
 }
 
 const fn remembering<K: Ord + Clone, V>(capacity: usize) -> BoundedMap<K, V> {
@@ -94,6 +97,17 @@ impl Relay {
         Self { addresses, nodes, genuine: remembering(REMEMBERED), finding: Finding::default() }
     }
 
+    fn sends(&mut self, at: WorldTime, node: NodeIndex, packet: &[u8]) {
+        let judged = match Sighting::of(packet) {
+            None => Ok(()),
+            Some(Ok(sighting)) => self.transmits(node.place(), &sighting),
+            Some(Err(error)) => Err(format!("sent a malformed announce: {error}")),
+        };
+        if let Err(reason) = judged {
+            self.finding.fail(at, || format!("node {} {reason}", node.0));
+        }
+    }
+
     fn transmits(&mut self, node: usize, sighting: &Sighting<'_>) -> Result<(), String> {
         let (destination, hops) = (sighting.destination, sighting.hops);
         if self.genuine.get(&sighting.content).is_none() {
@@ -107,12 +121,10 @@ impl Relay {
             return if hops == 0 { Ok(()) } else { Err(format!("sent its own announce with {hops} hops")) };
         }
         let state = &mut self.nodes[node];
-        let heard_at = state.heard_at(sighting);
-        if heard_at == 0 {
+        let Some(heard_at) = state.heard_at(sighting) else {
             return Err(format!("relayed an announce of {destination} that it never heard"));
-        }
-        let is_seen_whole = state.linked.is_empty();
-        if hops == 0 || is_seen_whole && heard_at & (1 << (hops - 1)) == 0 {
+        };
+        if hops == 0 || heard_at & (1 << (hops - 1)) == 0 {
             return Err(format!(
                 "relayed an announce of {destination} with {hops} hops, not one more than it heard"
             ));
@@ -135,28 +147,11 @@ impl Observer for Relay {
             Act::Booted { .. } => self.nodes[place].starts(),
             Act::Given { input: Input::Frame { bytes, .. }, .. } => {
                 if let Some(Ok(sighting)) = Sighting::of(bytes) {
-                    self.nodes[place].hears(&sighting);
+                    self.nodes[place].hears(&sighting, None);
                 }
             }
-            Act::Given { input: Input::Up { iface, profile }, .. } => {
-                let linked = &mut self.nodes[place].linked;
-                match profile.mode {
-                    Mode::Nexus => _ = linked.insert(*iface),
-                    Mode::Reticulum => _ = linked.remove(iface),
-                }
-            }
-            Act::Took(Output::Event(event)) => self.nodes[place].reports(event),
-            Act::Took(Output::Transmit { bytes, .. }) => {
-                let judged = match Sighting::of(bytes) {
-                    None => Ok(()),
-                    Some(Ok(sighting)) => self.transmits(place, &sighting),
-                    Some(Err(error)) => Err(format!("sent a malformed announce: {error}")),
-                };
-                if let Err(reason) = judged {
-                    self.finding.fail(observation.at, || format!("node {} {reason}", node.0));
-                }
-            }
-            Act::Took(Output::Sense { .. } | Output::Persist { .. })
+            Act::Took(Output::Transmit { bytes, .. }) => self.sends(observation.at, *node, bytes),
+            Act::Took(Output::Event(_) | Output::Sense { .. } | Output::Persist { .. })
             | Act::Given { .. }
             | Act::Crashed
             | Act::Durable(_)
@@ -164,7 +159,48 @@ impl Observer for Relay {
             | Act::Rested { .. } => {}
         }
     }
+
+    fn wants_opened(&self) -> Tapping {
+        Tapping::Open
+    }
+
+    fn opened(&mut self, at: WorldTime, node: NodeIndex, opened: &Opened) {
+        for message in Messages::new(&opened.plaintext).map_while(Result::ok) {
+            match (message.kind, opened.direction) {
+                (MessageKind::ANNOUNCE, Direction::Sent) => {
+                    if let Some((packet, _)) = announced(&message) {
+                        self.sends(at, node, &packet);
+                    }
+                }
+                (MessageKind::ANNOUNCE, Direction::Received) => {
+                    if let Some((packet, cost)) = announced(&message)
+                        && let Some(Ok(sighting)) = Sighting::of(&packet)
+                    {
+                        self.nodes[node.place()].hears(&sighting, Some(cost));
+                    }
+                }
+                (MessageKind::COST, Direction::Received) => {
+                    let records = message.parse::<CostList<'_>>().into_iter().flat_map(|list| list.records());
+                    records.for_each(|record| self.nodes[node.place()].hears_of_cost(&record));
+                }
+                // Announces are nowhere else.
+                _ => {}
+            }
+        }
+    }
 }
+
+/// What a link carries, as it would be in clear without a transport id (links leave it out, and set the bit that promises it), and the cost
+/// beside it.
+fn announced(message: &Message<'_>) -> Option<(Vec<u8>, CompactPathCost)> {
+    let traffic::Announce { cost, packet } = message.parse().ok()?;
+    let mut packet = packet.to_vec();
+    *packet.first_mut()? &= !HEADER_2;
+    Some((packet, cost))
+}
+
+/// The bit that promises a transport id.
+const HEADER_2: u8 = 0x40;
 
 impl Judge for Relay {
     fn name(&self) -> &'static str {
@@ -178,10 +214,14 @@ impl Judge for Relay {
 
 #[cfg(test)]
 mod tests {
-    use super::super::script::{IFACE, Script, frame, up};
     use super::super::sighting::forge::{Step, address, announce, objection, with_hops};
     use super::*;
     use crate::observation::Provenance;
+    use nexus_network::InterfaceId;
+    use nexus_wire::nexus::Layout as _;
+    use nexus_wire::nexus::frame::{KeyName, SealedHeader, SessionId};
+    use nexus_wire::nexus::message::MessageWriter;
+    use nexus_wire::nexus::path_cost::HopCount;
 
     /// Node 0 has identity 7 and hears of identity 8.
     fn judged(steps: Vec<Step>) -> String {
@@ -205,17 +245,42 @@ mod tests {
     }
 
     #[test]
-    fn what_came_over_a_link_is_relayed_as_it_was_reported() {
-        let relayed = |mode, hops| {
-            let reached = Event::Reached { destination: address(8), emitted_at: 5, hops: 3, iface: IFACE };
-            let sent = with_hops(announce(8, 5, 1), hops);
-            let script = Script::new(Relay::new(vec![address(7)])).gives(0, &up(mode));
-            script.reports(0, reached).takes(0, &frame(None, &sent)).objection()
+    fn what_came_over_a_link_counts_as_what_came_in_clear_and_so_does_what_leaves_over_one() {
+        let said = |direction, hops| opened(direction, &with_hops(announce(8, 5, 1), hops));
+        let after = |heard: u8, sent: Opened| {
+            let mut judge = Relay::new(vec![address(7)]);
+            judge.opened(WorldTime::START, NodeIndex(0), &said(Direction::Received, heard));
+            judge.opened(WorldTime::START, NodeIndex(0), &sent);
+            match judge.verdict() {
+                Verdict::Passed => String::new(),
+                Verdict::Failed(failure) => failure.reason,
+            }
         };
-        assert_eq!(relayed(Mode::Nexus, 3), "");
-        assert_eq!(relayed(Mode::Nexus, 1), "", "a better way over links is not seen from outside");
-        assert!(relayed(Mode::Nexus, 0).contains("with 0 hops"));
-        assert!(relayed(Mode::Reticulum, 3).contains("never heard"), "in clear it would have been seen");
+        assert_eq!(after(2, said(Direction::Sent, 3)), "");
+        assert!(after(2, said(Direction::Sent, 2)).contains("with 2 hops"));
+        let unheard = opened(Direction::Sent, &with_hops(announce(8, 6, 1), 3));
+        assert!(after(2, unheard).contains("never heard"));
+        let relayed_in_clear = |hops| {
+            let mut judge = Relay::new(vec![address(7)]);
+            judge.opened(WorldTime::START, NodeIndex(0), &said(Direction::Received, 2));
+            objection(judge, vec![sends(5, hops)])
+        };
+        assert_eq!(relayed_in_clear(3), "");
+        assert!(relayed_in_clear(1).contains("with 1 hops"));
+    }
+
+    /// A frame of a link with that announce.
+    fn opened(direction: Direction, packet: &[u8]) -> Opened {
+        let mut packet = packet.to_vec();
+        packet[0] |= HEADER_2;
+        let announce = traffic::Announce {
+            cost: CompactPathCost { hops: HopCount(packet[1]), ..CompactPathCost::ORIGIN },
+            packet: &packet,
+        };
+        let mut plaintext = vec![0; 1 + announce.encoded_len()];
+        MessageWriter::new(&mut plaintext).put_last(&announce).unwrap();
+        let header = SealedHeader { key: KeyName::Session(SessionId::new(9).unwrap()), counter: 0 };
+        Opened { iface: InterfaceId(0), direction, peer: None, header, plaintext }
     }
 
     #[test]

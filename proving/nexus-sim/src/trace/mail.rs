@@ -73,6 +73,11 @@ impl Encoder {
         match &outgoing.content {
             Content::Ping => self.u8(1),
             Content::Trace => self.u8(3),
+            Content::Probe { len, patience } => {
+                self.u8(4);
+                self.u64((*len).into());
+                self.u64(patience.as_micros());
+            }
             Content::Message { text, authorship } => {
                 self.u8(2);
                 self.blob(text);

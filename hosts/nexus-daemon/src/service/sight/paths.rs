@@ -55,13 +55,13 @@ impl<'v, 'h> Names<'v, 'h> {
 
 /// Whether more is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::service) enum Reading {
+pub(crate) enum Reading {
     GoesOn,
     Ends,
 }
 
 /// The destinations to which there is a way, by their hashes, those behind `after`, as long as `take` wants more.
-pub(in crate::service) fn paths(
+pub(crate) fn paths(
     view: &HostView<'_>,
     after: Option<&DestinationHash>,
     mut take: impl FnMut(&DestinationHash, Path) -> Reading,
@@ -74,6 +74,12 @@ pub(in crate::service) fn paths(
             return;
         }
     }
+}
+
+/// The way to `destination`, if there is one.
+pub(crate) fn path_to(view: &HostView<'_>, destination: &DestinationHash) -> Option<Path> {
+    let known = view.node().routing(view.now()).known(destination)?;
+    path(view, &Names::of(view), destination, known)
 }
 
 /// How many destinations there is a way to.
@@ -108,6 +114,7 @@ fn path(
         others: u64::try_from(others).unwrap_or(u64::MAX),
         emission: known.emitted_at,
         age_s: age_s(view.now(), known.heard_at),
+        expires_in_s: chosen.expires_in_s.into(),
     })
 }
 
@@ -193,7 +200,7 @@ pub(in crate::service) fn quote(cost: CompactPathCost) -> Quote {
     }
 }
 
-fn is_node(destination: &DestinationHash, known: &Known) -> bool {
+pub(super) fn is_node(destination: &DestinationHash, known: &Known) -> bool {
     DestinationHash::of(NameHash::NEXUS_NODE, known.public.hash()) == *destination
 }
 

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use nexus_crypto::{DestinationHash, IdentityHash};
 use nexus_machine::{Cx, Duration, Instant, Sink};
 use nexus_wire::reticulum::packet::{HEADER_1_LEN, HEADER_2_LEN};
-use nexus_wire::reticulum::{Context, PathRequest};
+use nexus_wire::reticulum::{Context, Flags, HeaderType, PathRequest};
 
 use super::super::known::Via;
 use super::super::{Announces, Effect, Timer, count};
@@ -87,7 +87,7 @@ impl Announces {
         }
     }
 
-    fn answer_on(
+    pub(super) fn answer_on(
         &mut self,
         cx: Cx,
         iface: InterfaceId,
@@ -106,7 +106,11 @@ impl Announces {
             return false;
         }
         let Some(mut bytes) = self.rebroadcast_of(cx.now, destination) else { return false };
-        set_response(&mut bytes, HEADER_2_LEN);
+        let header = match bytes.first().map(|flags| Flags::from_byte(*flags).header_type()) {
+            Some(HeaderType::One) | None => HEADER_1_LEN,
+            Some(HeaderType::Two) => HEADER_2_LEN,
+        };
+        set_response(&mut bytes, header);
         self.say_in_clear(cx.now, iface, *destination, bytes, out);
         true
     }

@@ -100,6 +100,11 @@ impl Ingress {
         kept
     }
 
+    /// How many are held.
+    pub(super) fn len(&self) -> usize {
+        self.held.len()
+    }
+
     /// When the next one is let in; never if none is held.
     pub(super) fn next_at(&self) -> Instant {
         if self.held.is_empty() { Instant::NEVER } else { self.release_at }

@@ -3,18 +3,20 @@
 //! Source: spec/reticulum.md#tunnel.
 
 use alloc::collections::BTreeMap;
+use alloc::vec;
 use alloc::vec::Vec;
 
 use nexus_crypto::DestinationHash;
 use nexus_machine::{Cx, Duration, Instant, Sink};
 use nexus_wire::nexus::path_cost::{CompactPathCost, Generation};
-use nexus_wire::reticulum::{Packet, TunnelId, TunnelSynthesis};
+use nexus_wire::reticulum::{MTU, Packet, Payload as _, TunnelId, TunnelSynthesis};
 
 use super::super::routing::Said;
 use super::super::{Announces, Effect, count};
 use super::ClearHop;
 use super::remembering::Noted;
 use crate::interface::InterfaceId;
+use crate::media::{Frame, Load};
 use crate::routes::NextHop;
 
 /// Tunnels that are known,
@@ -50,6 +52,11 @@ impl Tunnels {
     pub(super) const MEMORY_BOUND: usize =
         TUNNELS * (2 * size_of::<(TunnelId, Tunnel)>() + 2 * PATHS * size_of::<Kept>() + 64);
 
+    /// Which tunnel is up on an interface.
+    pub(super) fn at(&self, iface: InterfaceId) -> Option<TunnelId> {
+        self.by_id.iter().find(|(_, tunnel)| tunnel.iface == Some(iface)).map(|(id, _)| *id)
+    }
+
     /// The tunnel, which is made if it is not known. At the bound the one that ends first makes room.
     fn open(&mut self, id: TunnelId, now: Instant) -> &mut Tunnel {
         self.by_id.retain(|_, tunnel| tunnel.until > now || tunnel.iface.is_some());
@@ -64,7 +71,24 @@ impl Tunnels {
     }
 }
 
+/// How many tunnels there are, for whoever watches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct TunnelCount {
+    /// Those that are up.
+    pub up: usize,
+    /// Those that are down, whose paths are kept.
+    pub kept: usize,
+}
+
 impl Announces {
+    /// The tunnels that relays made.
+    #[must_use]
+    pub fn tunnels(&self) -> TunnelCount {
+        let all = &self.clear.tunnels.by_id;
+        let up = all.values().filter(|tunnel| tunnel.iface.is_some()).count();
+        TunnelCount { up, kept: all.len().saturating_sub(up) }
+    }
+
     /// A relay says that what it had elsewhere is here.
     pub(in super::super) fn tunnel_heard(
         &mut self,
@@ -99,6 +123,32 @@ impl Announces {
         for kept in core::mem::take(&mut tunnel.paths) {
             self.restore_path(cx, &kept.destination, iface, kept.hop, kept.said, out);
         }
+        self.restore_paths_of_tunnel(cx, id, iface, out);
+    }
+
+    /// This node called whoever is on an interface: it says that it is there again, so that a stock server gives the paths back that began
+    /// at its earlier connection. `interface` names the interface, and is the same at each.
+    pub(in super::super) fn say_tunnel(
+        &mut self,
+        iface: InterfaceId,
+        interface: [u8; 32],
+        out: &mut impl Sink<Effect>,
+    ) {
+        if !self.interfaces.contains_key(&iface) {
+            return;
+        }
+        let synthesis = self.own.synthesis(interface, self.random.bytes());
+        let mut buffer = vec![0; MTU];
+        let bytes =
+            synthesis.encode(&mut buffer).expect("a synthesis is shorter than a packet may be").to_vec();
+        out.push(Effect::Send(Frame {
+            iface,
+            to: None,
+            bytes,
+            about: None,
+            load: Load::Announces,
+            under: None,
+        }));
     }
 
     /// An interface goes down: if a tunnel is there, its paths are kept.

@@ -104,6 +104,10 @@ impl Outbox {
         if self.order.is_empty() { Instant::NEVER } else { self.free_at }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.order.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.order.is_empty()
     }

@@ -10,7 +10,7 @@ use nexus_wire::nexus::code::PriceCode;
 use nexus_wire::nexus::path_cost::{CompactPathCost, CostCode};
 use nexus_wire::reticulum::{Hops, RandomHash};
 
-use super::super::passing::in_clear;
+use super::super::passing::{in_clear, originated};
 use super::super::{Announces, Effect, Timer, count};
 use super::outbox::{Turn, Waits};
 use super::{Medium, Shown};
@@ -172,7 +172,11 @@ impl Announces {
     pub(super) fn rebroadcast_of(&mut self, now: Instant, destination: &DestinationHash) -> Option<Vec<u8>> {
         let shown = self.show(now, destination)?;
         let packet = self.cache.take_up(destination)?;
-        let mut bytes = in_clear(packet, self.own.transport());
+        // What came no hop, from a program of this machine, is said without a relay, as this node's own announces are.
+        let mut bytes = match shown.hops {
+            Hops::ZERO => originated(packet),
+            _relayed => in_clear(packet, self.own.transport()),
+        };
         *bytes.get_mut(HOPS_AT)? = shown.hops.get();
         Some(bytes)
     }
@@ -199,14 +203,15 @@ impl Announces {
             return Some(shown);
         }
         let offer = *self.routes.offer(destination)?;
+        let counted = Hops::new(offer.said().hops.next().0)?;
+        let hops = self.hops_of_program(destination, offer.next_hop()).unwrap_or(counted);
         let known = self.known.get_mut(destination)?;
         let random_hash = known.random_hash;
         if offer.random_hash() != random_hash {
             return None;
         }
-        let hops = Hops::new(offer.said().hops.next().0)?;
         let before = known.shown.filter(|shown| shown.random_hash == random_hash);
-        let least = before.map_or(hops, |before| before.least.min(hops));
+        let least = before.map_or(counted, |before| before.least.min(counted));
         let shown = Shown { random_hash, hops, least, over: offer.next_hop() };
         known.shown = Some(shown);
         let _kept: Habit = self.assess(now, destination, Stance::Steady);
@@ -276,10 +281,11 @@ fn wait_by_cost(cost: CompactPathCost) -> Duration {
     LEAST.plus(wait).min(MOST)
 }
 
-/// Whether announces that came by an interface of the one role, or over a link, are said on one of the other.
-const fn says(role: Role, from: Option<Role>) -> bool {
+/// Whether announces that came by an interface of the one role, or over a link, are said on one of the other after a while. Programs on
+/// this machine hear them at once.
+pub(super) const fn says(role: Role, from: Option<Role>) -> bool {
     match (role, from) {
-        (Role::AccessPoint, _)
+        (Role::AccessPoint | Role::Local, _)
         | (Role::Roaming, Some(Role::Roaming | Role::Boundary))
         | (Role::Boundary, Some(Role::Roaming))
         | (Role::Internal, Some(Role::Boundary)) => false,

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use nexus_crypto::{DestinationHash, IdentityHash, hash};
 use nexus_machine::{Cx, Duration, Instant, Sink, Snapshot, TableId, Write};
 use nexus_wire::nexus::path_cost::HopCount;
-use nexus_wire::reticulum::{Announce, Hops, Packet};
+use nexus_wire::reticulum::{Announce, Hops, Packet, TunnelId};
 
 use super::super::known::{HeardAs, Neighbour, Via, print_of};
 use super::super::passing::take_promise;
@@ -22,11 +22,14 @@ use crate::routes::NextHop;
 pub const PATHS_IN_CLEAR: TableId = TableId(7);
 
 /// What is noted is written after this,
-const WRITE_AFTER: Duration = Duration::from_secs(10);
+const WRITE_AFTER: Duration = Duration::from_secs(2);
 /// so much at once.
 const WRITES: usize = 128;
 /// How the value is written.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+
+/// The length of a tunnel's id.
+const TUNNEL: usize = 32;
 
 /// By what an interface is known again that has the same number after a restart.
 type Fingerprint = [u8; 8];
@@ -35,7 +38,7 @@ type Fingerprint = [u8; 8];
 #[derive(Debug)]
 pub(super) struct Memory {
     noted: BTreeMap<DestinationHash, Noted>,
-    waiting: BTreeMap<InterfaceId, Vec<Waiting>>,
+    waiting: BTreeMap<Place, Vec<Waiting>>,
     read: Vec<(DestinationHash, Record)>,
     /// Of whom something is written.
     written: BTreeSet<DestinationHash>,
@@ -49,6 +52,14 @@ pub(in super::super) enum Noted {
     Learnt,
     /// It is no more.
     Gone,
+}
+
+/// By what it is known, after a restart, where a path began. Connections that were accepted come back in any order, and the tunnels that
+/// callers make tell who is who; other interfaces have the numbers that they had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Interface(InterfaceId),
+    Tunnel(TunnelId),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -65,12 +76,21 @@ struct Record {
     fingerprint: Fingerprint,
     hops: Hops,
     transport: Option<IdentityHash>,
+    /// The tunnel that was up there.
+    tunnel: Option<TunnelId>,
     /// The announce as links carry it.
     packet: Vec<u8>,
 }
 
 impl Record {
-    const HEAD: usize = 1 + 1 + 8 + 1 + 1 + IdentityHash::LEN;
+    const HEAD: usize = 1 + 1 + 8 + 1 + 1 + IdentityHash::LEN + TUNNEL;
+
+    const fn place(&self) -> Place {
+        match self.tunnel {
+            Some(tunnel) => Place::Tunnel(tunnel),
+            None => Place::Interface(self.iface),
+        }
+    }
 
     fn encode(&self) -> Vec<u8> {
         let transport = self.transport.map_or([0; IdentityHash::LEN], |transport| transport.0);
@@ -79,12 +99,15 @@ impl Record {
         bytes.extend_from_slice(&self.fingerprint);
         bytes.extend_from_slice(&[self.hops.get(), u8::from(self.transport.is_some())]);
         bytes.extend_from_slice(&transport);
+        bytes.extend_from_slice(&self.tunnel.map_or([0; TUNNEL], |tunnel| tunnel.0));
         bytes.extend_from_slice(&self.packet);
         bytes
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
         let (head, packet) = bytes.split_first_chunk::<{ Self::HEAD }>()?;
+        let (head, tunnel) = head.split_last_chunk::<TUNNEL>()?;
+        let head: &[u8; Self::HEAD - TUNNEL] = head.try_into().ok()?;
         let [VERSION, iface, f0, f1, f2, f3, f4, f5, f6, f7, hops, named, transport @ ..] = *head else {
             return None;
         };
@@ -98,6 +121,7 @@ impl Record {
             fingerprint: [f0, f1, f2, f3, f4, f5, f6, f7],
             hops: Hops::new(hops)?,
             transport,
+            tunnel: (*tunnel != [0; TUNNEL]).then_some(TunnelId(*tunnel)),
             packet: packet.to_vec(),
         })
     }
@@ -153,12 +177,19 @@ fn fingerprint(profile: &Profile) -> Fingerprint {
         Role::Boundary => 4,
         Role::Gateway => 5,
         Role::Internal => 6,
+        Role::Local => 7,
     };
     let (rate, size) = (profile.bandwidth_bps.to_le_bytes(), profile.frame_size.to_le_bytes());
     hash::truncate(&hash::blake3(&[&[reach, role], &rate, &size]))
 }
 
 impl Announces {
+    /// Of how many destinations what was learnt in clear, or is no more, is to be written yet.
+    #[must_use]
+    pub fn paths_unwritten(&self) -> usize {
+        self.clear.memory.noted.len()
+    }
+
     /// Takes up what was durable: who is known, before any interface is up.
     pub(in super::super) fn resume_paths(&mut self) {
         for (destination, record) in core::mem::take(&mut self.clear.memory.read) {
@@ -182,7 +213,8 @@ impl Announces {
         if announce.destination != destination || announce.verify().is_err() {
             return false;
         }
-        let Record { iface, fingerprint, hops, transport, packet: kept } = record;
+        let place = record.place();
+        let Record { iface, fingerprint, hops, transport, packet: kept, .. } = record;
         let neighbour = Neighbour { via: Via::Clear { iface, transport }, hops };
         let print = print_of(packet.data);
         // There is room for as many as are read.
@@ -190,7 +222,7 @@ impl Announces {
             self.known.learn(&announce, print, neighbour, HeardAs::Announce, Instant::BOOT);
         self.cache.keep(destination, kept);
         let hop = ClearHop { random_hash: announce.claim.random_hash, transport, hops };
-        self.clear.memory.waiting.entry(iface).or_default().push(Waiting { destination, fingerprint, hop });
+        self.clear.memory.waiting.entry(place).or_default().push(Waiting { destination, fingerprint, hop });
         true
     }
 
@@ -201,18 +233,38 @@ impl Announces {
         iface: InterfaceId,
         out: &mut impl Sink<Effect>,
     ) {
-        let Some(waiting) = self.clear.memory.waiting.remove(&iface) else { return };
+        let Some(waiting) = self.clear.memory.waiting.remove(&Place::Interface(iface)) else { return };
         let Some(is_same) = self.interfaces.get(&iface).map(|medium| fingerprint(&medium.profile)) else {
             return;
         };
-        for Waiting { destination, fingerprint, hop } in waiting {
-            let said = HopCount(hop.hops.get().saturating_sub(1));
-            let cost = self.interfaces.get(&iface).map(|medium: &Medium| medium.cost_in(said));
-            match cost.filter(|_| fingerprint == is_same) {
-                Some(cost) => self.restore_path(cx, &destination, iface, hop, cost, out),
-                None => self.note_for_disk(destination, Noted::Gone),
+        for one in waiting {
+            if one.fingerprint == is_same {
+                self.restore_read(cx, iface, &one, out);
+            } else {
+                self.note_for_disk(one.destination, Noted::Gone);
             }
-            self.set_memory_timer(cx.now);
+        }
+        self.set_memory_timer(cx.now);
+    }
+
+    /// A tunnel is heard on an interface: what was learnt where it was up before a restart is a path again.
+    pub(super) fn restore_paths_of_tunnel(
+        &mut self,
+        cx: Cx,
+        tunnel: TunnelId,
+        iface: InterfaceId,
+        out: &mut impl Sink<Effect>,
+    ) {
+        for one in self.clear.memory.waiting.remove(&Place::Tunnel(tunnel)).unwrap_or_default() {
+            self.restore_read(cx, iface, &one, out);
+        }
+        self.set_memory_timer(cx.now);
+    }
+
+    fn restore_read(&mut self, cx: Cx, iface: InterfaceId, read: &Waiting, out: &mut impl Sink<Effect>) {
+        let said = HopCount(read.hop.hops.get().saturating_sub(1));
+        if let Some(cost) = self.interfaces.get(&iface).map(|medium: &Medium| medium.cost_in(said)) {
+            self.restore_path(cx, &read.destination, iface, read.hop, cost, out);
         }
     }
 
@@ -260,10 +312,15 @@ impl Announces {
         let NextHop::Clear(iface) = self.routes.paths(destination).find(in_clear)?.next_hop() else {
             return None;
         };
+        if self.is_program(iface) {
+            // It comes back with another number, or not at all.
+            return None;
+        }
         let ClearHop { transport, hops, .. } = *self.clear.hop(destination, iface)?;
         let fingerprint = fingerprint(&self.interfaces.get(&iface)?.profile);
         let packet = self.cache.get(destination)?.to_vec();
-        Some(Record { iface, fingerprint, hops, transport, packet })
+        let tunnel = self.clear.tunnels.at(iface);
+        Some(Record { iface, fingerprint, hops, transport, tunnel, packet })
     }
 }
 
@@ -273,19 +330,23 @@ mod tests {
 
     #[test]
     fn what_is_remembered_reads_as_it_was_written_and_nothing_else_is_taken_for_it() {
-        let record = |transport| Record {
+        let record = |transport, tunnel| Record {
             iface: InterfaceId(3),
             fingerprint: [7; 8],
             hops: Hops::new(5).unwrap(),
             transport,
+            tunnel,
             packet: [1, 2, 3].to_vec(),
         };
         for transport in [None, Some(IdentityHash([9; 16]))] {
-            assert_eq!(Record::decode(&record(transport).encode()), Some(record(transport)));
+            for tunnel in [None, Some(TunnelId([8; TUNNEL]))] {
+                let record = record(transport, tunnel);
+                assert_eq!(Record::decode(&record.encode()), Some(record));
+            }
         }
-        let written = record(None).encode();
+        let written = record(None, None).encode();
         assert_eq!(Record::decode(&written[..Record::HEAD - 1]), None);
-        for (at, wrong) in [(0, 2), (10, 128), (11, 2)] {
+        for (at, wrong) in [(0, 1), (10, 128), (11, 2)] {
             let mut other = written.clone();
             other[at] = wrong;
             assert_eq!(Record::decode(&other), None, "byte {at}");

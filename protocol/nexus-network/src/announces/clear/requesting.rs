@@ -129,6 +129,7 @@ impl Announces {
             return;
         }
         match self.routes.offer(&request.wanted) {
+            Some(_) if self.is_program(iface) => self.answer_program(cx, iface, &request.wanted, out),
             Some(_) => self.answer_later(cx.now, iface, &request),
             None => self.ask_on(cx, iface, &request, out),
         }
@@ -192,8 +193,9 @@ impl Announces {
 /// Whether what is asked on an interface of the one role, and not known here, is asked on one of the other.
 const fn asks_on(asked: Role, other: Role) -> bool {
     match asked {
-        Role::Full | Role::PointToPoint => false,
-        Role::AccessPoint | Role::Roaming | Role::Gateway | Role::Internal => true,
-        Role::Boundary => matches!(other, Role::Boundary | Role::Gateway),
+        // A program on this machine answers as this node would of itself.
+        Role::Full | Role::PointToPoint => matches!(other, Role::Local),
+        Role::AccessPoint | Role::Roaming | Role::Gateway | Role::Internal | Role::Local => true,
+        Role::Boundary => matches!(other, Role::Boundary | Role::Gateway | Role::Local),
     }
 }

@@ -77,6 +77,24 @@ fn who_is_not_known_is_asked_for_where_the_role_says_so_and_the_answer_goes_back
 }
 
 #[test]
+fn whoever_waits_for_a_path_is_answered_with_the_emission_that_opened_it() {
+    let mut node = Bench::without_interfaces(&Snapshot::empty());
+    let gateway = Profile { role: Role::Gateway, ..profile(Mode::Reticulum) };
+    node.tell(Input::Up(LEFT, gateway));
+    node.tell(Input::Up(RIGHT, gateway));
+    node.tell(Input::Heard { iface: RIGHT, bytes: relayed(7, UNIX, 3, STOCK) });
+    node.pass(20_000);
+    node.tell(Input::Down(RIGHT));
+    node.ask(LEFT, 7, 1, None);
+    node.tell(Input::Up(RIGHT, gateway));
+    let sent = frames(node.tell(Input::Heard { iface: RIGHT, bytes: relayed(7, UNIX + 60, 0, STOCK) }));
+    let [answer] = &sent[..] else { panic!("one answer: {sent:?}") };
+    let packet = Packet::decode(&answer.bytes).unwrap();
+    let emitted_at = Announce::from_packet(&packet).unwrap().claim.random_hash.emitted_at();
+    assert_eq!((packet.context, packet.hops.get(), emitted_at), (Context::PATH_RESPONSE, 1, UNIX + 60));
+}
+
+#[test]
 fn a_question_in_clear_is_asked_over_links_and_one_over_a_link_in_clear() {
     let mut node = Bench::start(&Snapshot::empty());
     node.tell(linked(0));
@@ -142,7 +160,13 @@ fn request(wanted: u8, n: u8, requester: Option<IdentityHash>) -> Vec<u8> {
 }
 
 impl Bench {
-    fn ask(&mut self, iface: InterfaceId, wanted: u8, n: u8, requester: Option<IdentityHash>) -> Vec<Effect> {
+    pub(super) fn ask(
+        &mut self,
+        iface: InterfaceId,
+        wanted: u8,
+        n: u8,
+        requester: Option<IdentityHash>,
+    ) -> Vec<Effect> {
         self.tell(Input::Heard { iface, bytes: request(wanted, n, requester) })
     }
 }

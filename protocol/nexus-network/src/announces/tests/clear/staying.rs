@@ -43,6 +43,46 @@ fn what_was_learnt_on_another_interface_of_the_same_number_is_no_path() {
 }
 
 #[test]
+fn after_a_restart_a_caller_has_its_paths_back_whatever_number_its_connection_gets() {
+    let mut node = Bench::start(&Snapshot::empty());
+    node.hear(&tunnel(1));
+    node.hear(&relayed(7, UNIX, 2, STOCK));
+    let store = node.stored();
+    let mut again = Bench::without_interfaces(&store);
+    // Somebody else is the first to call.
+    again.tell(Input::Up(LEFT, profile(Mode::Reticulum)));
+    assert_eq!(again.ways(7), []);
+    again.tell(Input::Up(RIGHT, profile(Mode::Reticulum)));
+    again.tell(Input::Heard { iface: RIGHT, bytes: tunnel(2) });
+    assert!(matches!(again.ways(7)[..], [Via::Clear { iface: RIGHT, transport: Some(STOCK) }]));
+}
+
+#[test]
+fn who_calls_says_a_tunnel_that_is_the_same_at_each_connection() {
+    let mut node = Bench::start(&Snapshot::empty());
+    let mut said = || {
+        node.frames(Input::SayTunnel { iface: LEFT, interface: [4; 32] })
+            .into_iter()
+            .map(|bytes| {
+                let packet = Packet::decode(&bytes).unwrap();
+                let synthesis = TunnelSynthesis::from_packet(&packet).unwrap();
+                synthesis.verify().unwrap();
+                (synthesis.tunnel_id(), synthesis.random)
+            })
+            .collect::<Vec<_>>()
+    };
+    let (first, second) = (said(), said());
+    assert_eq!((first.len(), second.len()), (1, 1));
+    assert_eq!(first[0].0, second[0].0);
+    assert_ne!(first[0].1, second[0].1, "another packet each time");
+    assert_eq!(
+        node.frames(Input::SayTunnel { iface: RIGHT, interface: [4; 32] }),
+        Vec::<Vec<u8>>::new(),
+        "it is down"
+    );
+}
+
+#[test]
 fn what_a_disk_made_up_is_not_believed_and_goes() {
     let mut node = Bench::start(&Snapshot::empty());
     node.hear(&announce_of(7, UNIX));
@@ -113,6 +153,14 @@ fn tunnel(n: u8) -> Vec<u8> {
 }
 
 impl Bench {
+    /// What is sent in clear because of this.
+    fn frames(&mut self, input: Input) -> Vec<Vec<u8>> {
+        let mut out: VecDeque<Effect> = VecDeque::new();
+        self.organ.handle(self.cx(), input, &mut out);
+        let frame = |effect| if let Effect::Send(frame) = effect { Some(frame.bytes) } else { None };
+        out.into_iter().filter_map(frame).collect()
+    }
+
     fn writes(&mut self, ms: u64) -> Vec<Write> {
         let until = self.now.after(Duration::from_millis(ms));
         let mut written = Vec::new();

@@ -1,0 +1,56 @@
+//! What is told of the Reticulum world: interfaces in `reticulum` mode, and what was refused there.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Traffic;
+
+/// Answers [`Verb::RnsStatus`](super::Verb::RnsStatus).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RnsStatus {
+    /// This node's transport id: the hash of its identity.
+    pub transport_id: String,
+    /// Whether it carries the packets of others.
+    pub relaying: bool,
+    /// Its interfaces in `reticulum` mode.
+    pub interfaces: Vec<RnsInterface>,
+    /// To how many destinations that are no NEXUS nodes there is a way.
+    pub paths: u64,
+    /// Of how many destinations what was learnt is not on its way to the disk yet: a crash would lose it.
+    #[serde(default)]
+    pub paths_unwritten: u64,
+    /// How many Reticulum links stand through this node.
+    pub circuits: u64,
+    /// How many tunnels of others are up here.
+    pub tunnels: u64,
+    /// How many of them are down, and have their paths kept.
+    pub tunnels_kept: u64,
+    /// What was heard from the Reticulum world and not taken, by cause; causes that did not occur may be left out.
+    pub refusals: BTreeMap<String, u64>,
+}
+
+/// An interface in `reticulum` mode.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RnsInterface {
+    /// Its name.
+    pub name: String,
+    /// What it runs on.
+    pub kind: String,
+    /// Where it stands among stock nodes: `full`, `gateway` and so on.
+    pub role: String,
+    /// Whether frames can pass.
+    pub up: bool,
+    /// Nominal rate in bits per second; 0 if unknown.
+    pub bandwidth_bps: u64,
+    /// What left.
+    pub sent: Traffic,
+    /// What arrived.
+    pub received: Traffic,
+    /// Announces of others that wait to be said there.
+    pub announces_queued: u64,
+    /// Announces of strangers that came too fast, and are let in later.
+    pub announces_held: u64,
+    /// What the system said last, if it went wrong.
+    pub fault: Option<String>,
+}
