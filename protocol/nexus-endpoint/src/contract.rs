@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use nexus_crypto::DestinationHash;
+use nexus_crypto::{DestinationHash, IdentityPublic};
 use nexus_machine::{Duration, Write};
 
 /// Bytes that are never printed.
@@ -17,6 +17,10 @@ impl fmt::Debug for Bytes {
         write!(f, "{} bytes", self.0.len())
     }
 }
+
+/// What whoever uses the endpoint calls something that it wants, to know its answer by. It should not be given twice at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Handle(pub u64);
 
 /// What the endpoint is told.
 #[derive(Clone, Debug)]
@@ -34,20 +38,27 @@ pub enum Input {
 /// What whoever uses the endpoint wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Have a destination from here on, and announce it. Answered by [`Event::Serving`] once its announce may leave, or
-    /// [`Event::NotServing`].
+    /// Have a destination from here on, and announce it; one that is had already gets these app data. Answered by [`Event::Serving`]
+    /// once its announce leaves, or [`Event::NotServing`].
     Serve(Service),
     /// Announce a destination of this endpoint again.
     Announce(DestinationHash),
-    /// Have it no more.
+    /// Have it no more. Its ratchets are kept for when it is served again.
     Withdraw(DestinationHash),
+    /// Find out who is behind a destination: asked for if it was not heard of late. Answered by [`Event::Found`] or [`Event::Failed`].
+    Find {
+        /// Repeated in the answer.
+        handle: Handle,
+        /// Whose.
+        destination: DestinationHash,
+    },
     /// Send bytes to a destination outside of links. Answered by [`Event::Delivered`] or [`Event::Failed`].
     Send {
         /// Repeated in the answer.
-        handle: u64,
+        handle: Handle,
         /// Where to.
         to: DestinationHash,
-        /// What.
+        /// What: at most [`SINGLE_MAX`](crate::SINGLE_MAX) bytes.
         plaintext: Bytes,
     },
 }
@@ -55,16 +66,27 @@ pub enum Command {
 /// A destination to be had.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
-    /// Its full name: `app.aspect`.
+    /// Its full name: `app.aspect`. At most 128 bytes.
     pub name: String,
-    /// What is announced with it.
+    /// What is announced with it: at most 285 bytes.
     pub app_data: Vec<u8>,
+    /// When it is announced again.
+    pub announcing: Announcing,
+}
+
+/// When a destination is announced again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Announcing {
+    /// Every hour, which is as often as stock relays carry the announces of a destination on without end.
+    Hourly,
+    /// When somebody says so, or asks for a path to it that nobody knows.
+    WhenAsked,
 }
 
 /// What the endpoint wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Fresh entropy: a key is about to be made, or was.
+    /// Fresh entropy: a key that lasts was made.
     EntropyWanted,
     /// Make these writes durable together, then say [`Input::Durable`].
     Write {
@@ -89,38 +111,69 @@ pub enum Event {
         /// Its address.
         destination: DestinationHash,
     },
-    /// No more destinations may be had, or its announce would be too long.
+    /// A destination cannot be had.
     NotServing {
         /// Its name.
         name: String,
+        /// Why.
+        why: NotServed,
     },
-    /// Bytes came for a destination outside of links; that was proved.
+    /// Who is behind a destination.
+    Found {
+        /// The command's.
+        handle: Handle,
+        /// What it is.
+        peer: Found,
+    },
+    /// Bytes came for a destination of this endpoint outside of links; that they did was proved.
     Received {
         /// Which.
         destination: DestinationHash,
         /// What.
         plaintext: Bytes,
     },
-    /// The other end has what was sent.
+    /// The other end proved that it has what was sent.
     Delivered {
         /// The command's.
-        handle: u64,
+        handle: Handle,
         /// How long the proof took.
         after: Duration,
     },
     /// Something did not succeed.
     Failed {
         /// The command's.
-        handle: u64,
+        handle: Handle,
         /// Why.
         why: Failure,
     },
 }
 
+/// What an announce said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The address.
+    pub destination: DestinationHash,
+    /// Whose it is.
+    pub identity: IdentityPublic,
+    /// How many hops away it was.
+    pub hops: u8,
+    /// The application's own.
+    pub app_data: Vec<u8>,
+}
+
+/// Why a destination cannot be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotServed {
+    /// As many are had as may be.
+    TooMany,
+    /// Its name or its app data are longer than they may be.
+    TooLong,
+}
+
 /// Why something did not succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// Nobody knows a way to the destination.
+    /// Nobody answered who knows a way to the destination.
     NoPath,
     /// No answer came in time.
     NoAnswer,
@@ -128,4 +181,8 @@ pub enum Failure {
     TooLong,
     /// As much is under way as may be.
     Busy,
+    /// The destination is one of this endpoint's own.
+    Own,
+    /// What the destination announced is no key to which anything can be encrypted.
+    BadKey,
 }

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`contract`] | [`Input`], [`Effect`], [`Command`], [`Event`] |
 //! | [`endpoint`] | [`Endpoint`]: the organ |
+//! | [`limits`] | [`Limits`]: how much it may hold |
 //!
 //! Spec: `spec/endpoint.md`.
 #![no_std]
@@ -32,10 +33,16 @@ extern crate alloc;
 
 pub mod contract;
 pub mod endpoint;
+pub mod limits;
 mod own;
+mod packets;
 mod peers;
 #[cfg(test)]
 mod tests;
 
-pub use contract::{Bytes, Command, Effect, Event, Failure, Input, Service};
+pub use contract::{
+    Announcing, Bytes, Command, Effect, Event, Failure, Found, Handle, Input, NotServed, Service,
+};
 pub use endpoint::Endpoint;
+pub use limits::Limits;
+pub use packets::SINGLE_MAX;

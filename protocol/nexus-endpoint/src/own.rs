@@ -2,60 +2,69 @@
 //!
 //! Source: spec/endpoint.md#destinations.
 
+mod ratchets;
+
 use alloc::collections::{BTreeMap, VecDeque};
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use nexus_crypto::single::{self, WithoutRatchet};
-use nexus_crypto::{DestinationHash, NameHash, RatchetSecret};
-use nexus_machine::{Bucket, Cx, Duration, Gate, Instant, Sink, Snapshot, TableId, Write};
-use nexus_wire::reticulum::announce::{Claim, Occasion, RELAYABLE_LEN};
-use nexus_wire::reticulum::{MTU, Packet, Proof, RandomHash};
+use nexus_crypto::{DestinationHash, NameHash, ReticulumIdentity};
+use nexus_machine::{Bucket, Cx, Duration, Gate, Instant, Sink, Snapshot, Stream};
+use nexus_wire::reticulum::announce::{APP_DATA_WITH_RATCHET_MAX, Claim, Occasion, RELAYABLE_LEN};
+use nexus_wire::reticulum::{Packet, PathRequest, Proof, RandomHash};
 
-use crate::contract::{Bytes, Effect, Event, Service};
+use crate::contract::{Announcing, Bytes, Effect, Event, NotServed, Service};
 use crate::endpoint::{Endpoint, Timer, tell};
+use crate::limits::{Limits, tree};
+use ratchets::{Kept, Stored, stored};
 
-/// The table of emissions: key: destination; value: the last emission time, Unix seconds, u64 little-endian.
-const EMISSIONS: TableId = TableId(16);
-/// The table of ratchets: key: destination ‖ number u64 big-endian, counting up; value: made at, Unix seconds u64 little-endian (0 if no
-/// clock was known) ‖ secret 32.
-const RATCHETS: TableId = TableId(17);
-
-/// Own destinations.
-const SERVICES: usize = 16;
-/// How long a ratchet is the newest, at least: it rotates with the next announce.
-const ROTATION_S: u64 = 30 * 60;
-/// How many are kept for each destination.
-const KEPT: usize = 512;
-/// An announce is said again after so long: stock relays pass on one an hour.
-const REANNOUNCE: Duration = Duration::from_secs(3_600);
-/// Ratchets that are tried with every packet; a search through the others is allowed this often.
+/// The longest name, in bytes.
+const NAME_MAX: usize = 128;
+/// How often a destination is announced by itself.
+const HOURLY: Duration = Duration::from_secs(3_600);
+/// An announce that found too many others before it tries again after so long.
+const RETRY: Duration = Duration::from_secs(1);
+/// Ratchets that are tried with every packet; a search through the others is allowed so often.
 const ALWAYS_TRIED: usize = 2;
 const SEARCH_PERIOD: Duration = Duration::from_millis(250);
 const SEARCH_BURST: u32 = 8;
+/// Whoever asks for a path is answered so often: each answer is a signature and a write.
+const ANSWER_PERIOD: Duration = Duration::from_secs(1);
+const ANSWER_BURST: u32 = 8;
 
 /// Own destinations.
 #[derive(Debug)]
 pub(crate) struct Own {
+    limits: Limits,
     served: BTreeMap<DestinationHash, Served>,
-    /// What was durable of destinations, to be taken up when they are served.
-    emissions: BTreeMap<DestinationHash, u64>,
-    ratchets: BTreeMap<DestinationHash, VecDeque<Kept>>,
+    /// What is durable of destinations, served or not.
+    stored: BTreeMap<DestinationHash, Stored>,
     gate: Gate<Leaving>,
     searches: Bucket,
+    answers: Bucket,
 }
 
 #[derive(Debug)]
-pub(crate) struct Served {
+struct Served {
     service: Service,
-    said: bool,
+    /// Whether whoever wanted it was told that it is announced.
+    told: Told,
+    /// Whether an announce waits for the disk.
+    waiting: Waiting,
 }
 
-#[derive(Debug)]
-struct Kept {
-    number: u64,
-    made_s: u64,
-    secret: RatchetSecret,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    NotYet,
+    Told,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waiting {
+    Nothing,
+    Announce,
+    /// One waits, and what it says is not what is to be said.
+    Outdated(Occasion),
 }
 
 /// An announce that waits for the disk.
@@ -67,27 +76,14 @@ struct Leaving {
 }
 
 impl Own {
-    pub(crate) const MEMORY_BOUND: usize =
-        SERVICES * (2 * KEPT * size_of::<Kept>() + 4 * size_of::<Served>() + 4 * MTU + 1_024);
-
-    pub(crate) fn resume(snapshot: &Snapshot) -> Self {
-        let mut ratchets: BTreeMap<DestinationHash, VecDeque<Kept>> = BTreeMap::new();
-        for (key, value) in snapshot.scan(RATCHETS) {
-            let Some((destination, kept)) = Kept::from_store(key, value) else { continue };
-            let of_it = ratchets.entry(destination).or_default();
-            of_it.push_back(kept);
-            of_it.drain(..of_it.len().saturating_sub(KEPT));
-        }
-        let emission = |(key, value): (&[u8], &[u8])| {
-            let emitted_at = u64::from_le_bytes(value.try_into().ok()?);
-            Some((DestinationHash(key.try_into().ok()?), emitted_at))
-        };
+    pub(crate) fn resume(limits: Limits, snapshot: &Snapshot) -> Self {
         Self {
+            limits,
             served: BTreeMap::new(),
-            emissions: snapshot.scan(EMISSIONS).filter_map(emission).take(SERVICES).collect(),
-            ratchets,
-            gate: Gate::new(SERVICES),
+            stored: stored(limits, snapshot),
+            gate: Gate::new(limits.services),
             searches: Bucket::new(SEARCH_PERIOD, SEARCH_BURST),
+            answers: Bucket::new(ANSWER_PERIOD, ANSWER_BURST),
         }
     }
 
@@ -95,36 +91,45 @@ impl Own {
         self.served.contains_key(destination)
     }
 
-}
-
-impl Kept {
-    fn from_store(key: &[u8], value: &[u8]) -> Option<(DestinationHash, Self)> {
-        let (destination, number) = key.split_first_chunk::<16>()?;
-        let (made_s, secret) = value.split_first_chunk::<8>()?;
-        let number = u64::from_be_bytes(number.try_into().ok()?);
-        let secret = RatchetSecret::from_bytes(secret.try_into().ok()?);
-        Some((DestinationHash(*destination), Self { number, made_s: u64::from_le_bytes(*made_s), secret }))
+    pub(crate) fn memory_bound(&self) -> usize {
+        let Limits { services, ratchets, .. } = self.limits;
+        let service = NAME_MAX.saturating_add(APP_DATA_WITH_RATCHET_MAX).saturating_add(64);
+        let kept = ratchets.saturating_add(4).saturating_mul(2).saturating_mul(size_of::<Kept>());
+        let leaving = size_of::<(u64, Leaving)>().saturating_mul(2).saturating_add(RELAYABLE_LEN);
+        tree(services, size_of::<(DestinationHash, Served)>())
+            .saturating_add(tree(services, size_of::<(DestinationHash, Stored)>()))
+            .saturating_add(services.saturating_mul(service.saturating_add(kept).saturating_add(leaving)))
+            .saturating_add(1_024)
     }
 
-    fn key(destination: &DestinationHash, number: u64) -> Vec<u8> {
-        [&destination.as_bytes()[..], &number.to_be_bytes()].concat()
-    }
-
-    fn write(&self, destination: &DestinationHash) -> Write {
-        let value = [&self.made_s.to_le_bytes()[..], self.secret.expose()].concat();
-        Write::set(RATCHETS, &Self::key(destination, self.number), value)
+    /// Room for what is durable of a destination; what was said longest ago of those that are not served gives way.
+    fn make_room(&mut self, destination: &DestinationHash) -> Vec<nexus_machine::Write> {
+        if self.stored.contains_key(destination) || self.stored.len() < self.limits.services {
+            return Vec::new();
+        }
+        let unserved = self.stored.iter().filter(|(other, _)| !self.served.contains_key(other));
+        let oldest = unserved.min_by_key(|(_, stored)| stored.emitted_at).map(|(other, _)| *other);
+        let gone = oldest.and_then(|other| Some((other, self.stored.remove(&other)?)));
+        gone.map(|(other, stored)| stored.forget(&other)).unwrap_or_default()
     }
 }
 
 impl Endpoint {
     pub(crate) fn serve(&mut self, cx: Cx, service: Service, out: &mut impl Sink<Effect>) {
         let destination = DestinationHash::of(NameHash::of(&service.name), self.identity.hash());
-        let is_fresh = !self.own.serves(&destination);
-        if is_fresh && self.own.served.len() >= SERVICES || service.app_data.len() > MTU {
-            return tell(Event::NotServing { name: service.name }, out);
+        let refused = if service.name.len() > NAME_MAX || service.app_data.len() > APP_DATA_WITH_RATCHET_MAX {
+            Some(NotServed::TooLong)
+        } else if !self.own.serves(&destination) && self.own.served.len() >= self.own.limits.services {
+            Some(NotServed::TooMany)
+        } else {
+            None
+        };
+        if let Some(why) = refused {
+            return tell(Event::NotServing { name: service.name, why }, out);
         }
-        self.own.served.insert(destination, Served { service, said: false });
-        self.announce(cx, destination, out);
+        let waiting = self.own.served.get(&destination).map_or(Waiting::Nothing, |served| served.waiting);
+        self.own.served.insert(destination, Served { service, told: Told::NotYet, waiting });
+        self.announce(cx, destination, Occasion::Periodic, out);
     }
 
     pub(crate) fn withdraw(&mut self, destination: &DestinationHash) {
@@ -133,63 +138,75 @@ impl Endpoint {
     }
 
     /// Signs the next emission and holds it back until it, and a fresh ratchet where one is due, are durable.
-    pub(crate) fn announce(&mut self, cx: Cx, destination: DestinationHash, out: &mut impl Sink<Effect>) {
-        let Some(served) = self.own.served.get(&destination) else { return };
-        let unix_s = cx.unix_s().filter(|seconds| *seconds < RandomHash::LAST_SECOND).unwrap_or(0);
-        let last = self.own.emissions.get(&destination).copied().unwrap_or(0);
-        let emitted_at = unix_s.max(last.saturating_add(1));
-        let newest = self.own.ratchets.get(&destination).and_then(VecDeque::back);
-        let is_due = newest.is_none_or(|kept| unix_s.saturating_sub(kept.made_s) >= ROTATION_S);
-        let fresh = is_due.then(|| Kept {
-            number: newest.map_or(0, |kept| kept.number.saturating_add(1)),
-            made_s: unix_s,
-            secret: RatchetSecret::generate(&mut self.random),
-        });
-        let claim = Claim {
-            public: *self.identity.public(),
-            name: NameHash::of(&served.service.name),
-            random_hash: RandomHash::new(self.random.bytes(), emitted_at),
-            ratchet: fresh.as_ref().or(newest).map(|kept| kept.secret.public()),
-            app_data: &served.service.app_data,
-        };
-        let mut buffer = [0; RELAYABLE_LEN];
-        let Ok(packet) = claim.sign(&self.identity).encode(Occasion::Periodic, &mut buffer) else {
-            let refused = self.own.served.remove(&destination);
-            let name = refused.map_or_else(String::new, |served| served.service.name);
-            return tell(Event::NotServing { name }, out);
-        };
-        let mut writes = Vec::from([Write::set(
-            EMISSIONS,
-            destination.as_bytes(),
-            emitted_at.to_le_bytes().to_vec(),
-        )]);
-        writes.extend(fresh.as_ref().map(|kept| kept.write(&destination)));
-        let is_made = fresh.is_some();
-        self.deadlines.set(Timer::Announce(destination), cx.now.after(REANNOUNCE));
-        let Ok(number) = self.own.gate.hold(Leaving { destination, packet: packet.to_vec(), fresh }) else {
+    pub(crate) fn announce(
+        &mut self,
+        cx: Cx,
+        destination: DestinationHash,
+        occasion: Occasion,
+        out: &mut impl Sink<Effect>,
+    ) {
+        let Some(served) = self.own.served.get_mut(&destination) else { return };
+        if served.waiting != Waiting::Nothing {
+            served.waiting = Waiting::Outdated(occasion);
             return;
-        };
-        self.own.emissions.insert(destination, emitted_at);
-        out.push(Effect::Write { number, writes });
-        if is_made {
-            self.made_key(cx.now, out);
+        }
+        match served.service.announcing {
+            Announcing::Hourly => self.deadlines.set(Timer::Announce(destination), cx.now.after(HOURLY)),
+            Announcing::WhenAsked => self.deadlines.cancel(Timer::Announce(destination)),
+        }
+        if self.own.gate.waiting() >= self.own.limits.services {
+            // Withdrawn ones that wait for the disk.
+            return self.deadlines.set(Timer::Announce(destination), cx.now.after(RETRY));
+        }
+        let mut writes = self.own.make_room(&destination);
+        let Some(served) = self.own.served.get_mut(&destination) else { return };
+        let stored = self.own.stored.entry(destination).or_default();
+        let unix_s = cx.unix_s().filter(|seconds| *seconds < RandomHash::LAST_SECOND);
+        let emitted_at = stored.emit(unix_s);
+        let fresh = stored.rotate(unix_s, &mut self.random);
+        let ratchet = fresh.as_ref().or(stored.newest()).map(Kept::public);
+        let claim = claim(&self.identity, &served.service, ratchet, emitted_at, &mut self.random);
+        let mut buffer = [0; RELAYABLE_LEN];
+        let packet = claim
+            .sign(&self.identity)
+            .encode(occasion, &mut buffer)
+            .expect("the app data have the length that leaves room")
+            .to_vec();
+        writes.extend(stored.writes(&destination, fresh.as_ref(), self.own.limits.ratchets));
+        if fresh.is_some() {
+            out.push(Effect::EntropyWanted);
+        }
+        if let Ok(number) = self.own.gate.hold(Leaving { destination, packet, fresh }) {
+            served.waiting = Waiting::Announce;
+            out.push(Effect::Write { number, writes });
         }
     }
 
-    pub(crate) fn durable(&mut self, through: u64, out: &mut impl Sink<Effect>) {
+    pub(crate) fn durable(&mut self, cx: Cx, through: u64, out: &mut impl Sink<Effect>) {
         let mut released = VecDeque::new();
         self.own.gate.release(through, &mut released);
         for Leaving { destination, packet, fresh } in released {
-            let kept = self.own.ratchets.entry(destination).or_default();
-            kept.extend(fresh);
-            kept.drain(..kept.len().saturating_sub(KEPT));
-            out.push(Effect::Transmit(packet));
-            let Some(served) = self.own.served.get_mut(&destination) else { continue };
-            if !served.said {
-                served.said = true;
-                let name = served.service.name.clone();
-                tell(Event::Serving { name, destination }, out);
+            if let Some(stored) = self.own.stored.get_mut(&destination) {
+                stored.keep(fresh);
             }
+            let Some(served) = self.own.served.get_mut(&destination) else { continue };
+            out.push(Effect::Transmit(packet));
+            let waited = core::mem::replace(&mut served.waiting, Waiting::Nothing);
+            if served.told == Told::NotYet {
+                served.told = Told::Told;
+                tell(Event::Serving { name: served.service.name.clone(), destination }, out);
+            }
+            if let Waiting::Outdated(occasion) = waited {
+                self.announce(cx, destination, occasion, out);
+            }
+        }
+    }
+
+    /// Somebody asks for a path to one of the own destinations that the relay does not know.
+    pub(crate) fn answer_path_request(&mut self, cx: Cx, packet: &Packet<'_>, out: &mut impl Sink<Effect>) {
+        let Ok(request) = PathRequest::from_packet(packet) else { return };
+        if self.own.serves(&request.wanted) && self.own.answers.take(cx.now) {
+            self.announce(cx, request.wanted, Occasion::PathResponse, out);
         }
     }
 
@@ -199,22 +216,40 @@ impl Endpoint {
         if !self.own.serves(&destination) {
             return;
         }
-        let none = VecDeque::new();
-        let kept = self.own.ratchets.get(&destination).unwrap_or(&none);
-        let secrets = || kept.iter().rev().map(|kept| &kept.secret);
-        let accepted = WithoutRatchet::Accepted;
-        let newest = single::decrypt(&self.identity, secrets().take(ALWAYS_TRIED), accepted, packet.data);
-        let opened = match newest {
-            Ok(opened) => opened,
-            Err(_) if kept.len() > ALWAYS_TRIED && self.own.searches.take(now) => {
-                let older = secrets().skip(ALWAYS_TRIED);
-                let refused = WithoutRatchet::Refused;
-                let Ok(opened) = single::decrypt(&self.identity, older, refused, packet.data) else { return };
-                opened
-            }
-            Err(_) => return,
-        };
+        let Some(plaintext) = self.opened(now, packet) else { return };
         Self::say(&Proof::implicit(&packet.hash(), &self.identity), out);
-        tell(Event::Received { destination, plaintext: Bytes(opened.plaintext) }, out);
+        tell(Event::Received { destination, plaintext: Bytes(plaintext) }, out);
+    }
+
+    /// By the newest ratchets, the identity, and now and then by the older ones: each costs a multiplication, and anybody may send.
+    fn opened(&mut self, now: Instant, packet: &Packet<'_>) -> Option<Vec<u8>> {
+        let stored = self.own.stored.get(&packet.destination)?;
+        let newest = stored.secrets().take(ALWAYS_TRIED);
+        let opened = single::decrypt(&self.identity, newest, WithoutRatchet::Accepted, packet.data);
+        if let Ok(opened) = opened {
+            return Some(opened.plaintext);
+        }
+        if stored.secrets().nth(ALWAYS_TRIED).is_none() || !self.own.searches.take(now) {
+            return None;
+        }
+        let older = stored.secrets().skip(ALWAYS_TRIED);
+        let opened = single::decrypt(&self.identity, older, WithoutRatchet::Refused, packet.data);
+        opened.ok().map(|opened| opened.plaintext)
+    }
+}
+
+fn claim<'a>(
+    identity: &ReticulumIdentity,
+    service: &'a Service,
+    ratchet: Option<nexus_crypto::RatchetPublic>,
+    emitted_at: u64,
+    random: &mut Stream,
+) -> Claim<'a> {
+    Claim {
+        public: *identity.public(),
+        name: NameHash::of(&service.name),
+        random_hash: RandomHash::new(random.bytes(), emitted_at),
+        ratchet,
+        app_data: &service.app_data,
     }
 }

@@ -1,35 +1,29 @@
-//! Destinations of others: what is known of them, how they are found, and packets to them outside of links.
+//! Destinations of others: what is known of them, and how they are found.
 //!
 //! Source: spec/endpoint.md#peers.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use nexus_crypto::exchange::RecipientPublic;
 use nexus_crypto::identity::IdentityPublic;
-use nexus_crypto::{DestinationHash, RatchetPublic, VerifyingKey, single};
+use nexus_crypto::{DestinationHash, RatchetPublic};
 use nexus_machine::{Cx, Duration, Instant, Sink};
+use nexus_wire::reticulum::announce::APP_DATA_MAX;
 use nexus_wire::reticulum::path_request::Tag;
-use nexus_wire::reticulum::{
-    Announce, Context, DestinationType, Packet, PacketHash, PacketType, PathRequest, Proof,
-    TruncatedPacketHash,
-};
+use nexus_wire::reticulum::{Announce, Packet, PathRequest};
 
-use crate::contract::{Bytes, Effect, Event, Failure};
+use crate::contract::{Bytes, Effect, Event, Failure, Found, Handle};
 use crate::endpoint::{Endpoint, Timer, fail, tell};
+use crate::limits::{Limits, tree};
+use crate::packets::SINGLE_MAX;
 
-/// The longest plaintext of a packet outside of links, in bytes.
-pub(crate) const SINGLE_MAX: usize = 383;
-/// What was heard of a destination is asked for again after so long: its ratchet may be another.
+/// What was heard of a destination is asked for again after so long: its ratchet may be another. The relay mostly knows.
 const FRESH: Duration = Duration::from_secs(300);
 /// A path is asked for so often, each time waited for so long.
 const ASKED: u8 = 3;
 const ASKING: Duration = Duration::from_secs(6);
-/// Destinations that are looked for, and what waits for each.
-const WANTED: usize = 32;
-const ERRANDS: usize = 16;
-/// Packets outside of links whose proofs are waited for.
-const UNPROVED: usize = 256;
-/// A proof may take so long, and so much more for each hop.
+/// An answer may take so long, and so much more for each hop.
 const PER_HOP: Duration = Duration::from_secs(6);
 
 /// Another's destination.
@@ -38,12 +32,13 @@ pub(crate) struct Peer {
     pub(crate) public: IdentityPublic,
     ratchet: Option<RatchetPublic>,
     pub(crate) hops: u8,
+    app_data: Box<[u8]>,
     heard: Instant,
     emitted_at: u64,
 }
 
 /// One that is looked for.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Wanted {
     errands: Vec<Errand>,
     asked: u8,
@@ -52,43 +47,45 @@ pub(crate) struct Wanted {
 /// What waits for a path.
 #[derive(Debug)]
 pub(crate) enum Errand {
+    /// Somebody wants to know who it is.
+    Tell { handle: Handle },
     /// A packet.
-    Send { handle: u64, plaintext: Bytes },
+    Send { handle: Handle, plaintext: Bytes },
 }
 
-/// A packet whose proof is waited for.
-#[derive(Debug)]
-pub(crate) struct Unproved {
-    pub(crate) handle: u64,
-    hash: PacketHash,
-    key: VerifyingKey,
-    sent: Instant,
+impl Peer {
+    /// To what packets outside of links are encrypted.
+    pub(crate) fn seal<T>(&self, with: impl FnOnce(RecipientPublic<'_>) -> T) -> T {
+        match &self.ratchet {
+            Some(ratchet) => with(RecipientPublic::Ratchet(ratchet)),
+            None => with(RecipientPublic::Identity(&self.public.exchange())),
+        }
+    }
+
+    /// How long an answer may take.
+    pub(crate) fn patience(&self) -> Duration {
+        PER_HOP.times(u64::from(self.hops).saturating_add(1))
+    }
 }
 
 impl Wanted {
-    pub(crate) const MEMORY_BOUND: usize =
-        WANTED * (4 * size_of::<Self>() + ERRANDS * (2 * size_of::<Errand>() + SINGLE_MAX + 64));
+    pub(crate) fn memory_bound(limits: Limits) -> usize {
+        let Limits { wanted, errands, .. } = limits;
+        let errand = size_of::<Errand>().saturating_mul(2).saturating_add(SINGLE_MAX).saturating_add(64);
+        tree(wanted, size_of::<(DestinationHash, Self)>())
+            .saturating_add(wanted.saturating_mul(errands.saturating_mul(errand)))
+    }
 }
 
-impl Unproved {
-    pub(crate) const MEMORY_BOUND: usize = UNPROVED * 8 * (size_of::<Self>() + size_of::<Timer>());
+/// What the peers take.
+pub(crate) fn memory_bound(limits: Limits) -> usize {
+    let peers = limits.peers;
+    tree(peers, size_of::<(DestinationHash, Peer, u64)>())
+        .saturating_add(tree(peers, size_of::<(u64, DestinationHash)>()))
+        .saturating_add(peers.saturating_mul(APP_DATA_MAX))
 }
 
 impl Endpoint {
-    pub(crate) fn send(
-        &mut self,
-        cx: Cx,
-        handle: u64,
-        to: DestinationHash,
-        plaintext: Bytes,
-        out: &mut impl Sink<Effect>,
-    ) {
-        if plaintext.0.len() > SINGLE_MAX {
-            return fail(handle, Failure::TooLong, out);
-        }
-        self.find(cx, to, Errand::Send { handle, plaintext }, out);
-    }
-
     /// Carries out an errand with a peer that was heard of late, or asks for a path first.
     pub(crate) fn find(
         &mut self,
@@ -97,8 +94,12 @@ impl Endpoint {
         errand: Errand,
         out: &mut impl Sink<Effect>,
     ) {
+        if self.own.serves(&to) {
+            return fail(errand.handle(), Failure::Own, out);
+        }
+        let (errands, destinations) = (self.limits.errands, self.limits.wanted);
         if let Some(wanted) = self.wanted.get_mut(&to) {
-            if wanted.errands.len() >= ERRANDS {
+            if wanted.errands.len() >= errands {
                 return fail(errand.handle(), Failure::Busy, out);
             }
             return wanted.errands.push(errand);
@@ -106,7 +107,7 @@ impl Endpoint {
         if self.peers.get(&to).is_some_and(|peer| cx.now.since(peer.heard) < FRESH) {
             return self.run(cx, to, errand, out);
         }
-        if self.wanted.len() >= WANTED {
+        if self.wanted.len() >= destinations {
             return fail(errand.handle(), Failure::Busy, out);
         }
         self.wanted.insert(to, Wanted { errands: Vec::from([errand]), asked: 0 });
@@ -141,16 +142,24 @@ impl Endpoint {
             return;
         }
         let Ok(announce) = Announce::from_packet(packet) else { return };
-        let emitted_at = announce.claim.random_hash.emitted_at();
-        if self.peers.get(&destination).is_some_and(|peer| peer.emitted_at > emitted_at)
-            || announce.verify().is_err()
-        {
+        if announce.verify().is_err() {
             return;
         }
-        let (public, ratchet, hops) = (announce.claim.public, announce.claim.ratchet, packet.hops.get());
-        // Whoever was heard longest ago makes room, and is asked for again.
-        let _displaced =
-            self.peers.insert(destination, Peer { public, ratchet, hops, heard: cx.now, emitted_at });
+        let emitted_at = announce.claim.random_hash.emitted_at();
+        let known = self.peers.get(&destination);
+        // A ratchet that was replaced may be forgotten: none but the newest announce counts.
+        if known.is_none_or(|known| known.emitted_at <= emitted_at) {
+            let peer = Peer {
+                public: announce.claim.public,
+                ratchet: announce.claim.ratchet,
+                hops: packet.hops.get(),
+                app_data: announce.claim.app_data.into(),
+                heard: cx.now,
+                emitted_at,
+            };
+            // Whoever was heard longest ago makes room, and is asked for again.
+            let _displaced = self.peers.insert(destination, peer);
+        }
         self.found(cx, destination, out);
     }
 
@@ -167,61 +176,22 @@ impl Endpoint {
             return fail(errand.handle(), Failure::NoPath, out);
         };
         match errand {
-            Errand::Send { handle, plaintext } => self.seal(cx, handle, to, &peer, &plaintext.0, out),
+            Errand::Tell { handle } => {
+                let Peer { public: identity, hops, app_data, .. } = peer;
+                let peer = Found { destination: to, identity, hops, app_data: app_data.into_vec() };
+                tell(Event::Found { handle, peer }, out);
+            }
+            Errand::Send { handle, plaintext } => {
+                self.send_sealed(cx.now, handle, to, &peer, &plaintext.0, out);
+            }
         }
-    }
-
-    fn seal(
-        &mut self,
-        cx: Cx,
-        handle: u64,
-        to: DestinationHash,
-        peer: &Peer,
-        plaintext: &[u8],
-        out: &mut impl Sink<Effect>,
-    ) {
-        if self.unproved.len() >= UNPROVED {
-            return fail(handle, Failure::Busy, out);
-        }
-        let exchange = peer.public.exchange();
-        let key = peer
-            .ratchet
-            .as_ref()
-            .map_or(RecipientPublic::Identity(&exchange), RecipientPublic::Ratchet);
-        let Ok(sealed) = single::encrypt(peer.public.hash(), key, plaintext, &mut self.random) else {
-            return fail(handle, Failure::NoPath, out);
-        };
-        let header = Packet::originating(PacketType::Data, DestinationType::Single, to, Context::NONE);
-        let packet = self.routed(Packet { data: &sealed, ..header });
-        let (hash, key, sent) = (packet.hash(), peer.public.verifying(), cx.now);
-        self.unproved.insert(hash.truncated(), Unproved { handle, hash, key, sent });
-        self.deadlines.set(Timer::Proof(hash.truncated()), cx.now.after(patience(peer.hops)));
-        Self::put(&packet, out);
-    }
-
-    pub(crate) fn hear_proof(&mut self, now: Instant, packet: &Packet<'_>, out: &mut impl Sink<Effect>) {
-        let address = TruncatedPacketHash(packet.destination.0);
-        let Some(unproved) = self.unproved.get(&address) else { return };
-        let Ok(proof) = Proof::from_packet(packet) else { return };
-        if proof.verify(&unproved.hash, &unproved.key).is_err() {
-            return;
-        }
-        let (handle, after) = (unproved.handle, now.since(unproved.sent));
-        self.unproved.remove(&address);
-        self.deadlines.cancel(Timer::Proof(address));
-        tell(Event::Delivered { handle, after }, out);
     }
 }
 
 impl Errand {
-    const fn handle(&self) -> u64 {
+    pub(crate) const fn handle(&self) -> Handle {
         match self {
-            Self::Send { handle, .. } => *handle,
+            Self::Tell { handle } | Self::Send { handle, .. } => *handle,
         }
     }
-}
-
-/// How long an answer from so far away may take.
-pub(crate) fn patience(hops: u8) -> Duration {
-    PER_HOP.times(u64::from(hops).saturating_add(1))
 }

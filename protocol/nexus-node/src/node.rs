@@ -64,7 +64,7 @@ enum Attached {
 /// The interface of this node's own endpoint, which no medium may have: to the network the endpoint is a program on this machine.
 pub const ENDPOINT: InterfaceId = InterfaceId(u8::MAX);
 
-/// What that interface is like. Whoever is not known is looked for on the endpoint's behalf.
+/// What that interface is like.
 const ENDPOINT_PROFILE: Profile = Profile {
     mode: Mode::Reticulum,
     reach: Reach::PointToPoint,
@@ -76,7 +76,7 @@ const ENDPOINT_PROFILE: Profile = Profile {
     sub_band: None,
     overhead: 0,
     price: 0,
-    role: Role::Gateway,
+    role: Role::Local,
 };
 
 /// What the layers say.
@@ -127,11 +127,10 @@ impl Node {
         let identity = NodeIdentity::from_seed(identity);
         let address = identity.node_id();
         let own = ReticulumIdentity::from_private_blob(&identity.as_reticulum().to_private_blob());
-        let relay = identity.public().hash();
         let kept = nexus_secure::Limits::default();
         let body = Body {
             secure: Secure::new(identity, kept, &snapshot, &seed.fork_seed("secure")),
-            endpoint: Endpoint::new(own, relay, &snapshot, &seed.fork_seed("endpoint")),
+            endpoint: Endpoint::new(own, nexus_endpoint::Limits::default(), &snapshot, &seed.fork_seed("endpoint")),
             attached: Attached::NotYet,
             network,
             tickets: Tickets::default(),
