@@ -44,7 +44,6 @@ fn a_stock_program_reaches_a_destination_of_the_node_over_another() {
     world.stock.tell(&json!({ "do": "request", "data": hex(b"asked") }));
     let asked =
         world.own.wait(|event| if let E::Requested(asked) = event { Some(asked.clone()) } else { None });
-    let asked = asked;
     assert_eq!((asked.path, &asked.data.0[..]), (PathHash::of("/echo"), &b"\xc4\x05asked"[..]));
     let (handle, link, request) = (Handle(3), asked.link, asked.request);
     world.own.tell(C::Respond { handle, link, request, data: asked.data });
@@ -73,7 +72,6 @@ fn the_node_reaches_a_destination_of_a_stock_program_over_another() {
     world.own.tell(C::Find { handle: Handle(2), destination });
     let found =
         world.own.wait(|event| if let E::Found { peer, .. } = event { Some(peer.clone()) } else { None });
-    let found = found;
     assert_eq!((found.identity.hash().to_string(), found.hops), (world.stock.identity.clone(), 2));
     assert_eq!(found.app_data, b"ratcheted");
 

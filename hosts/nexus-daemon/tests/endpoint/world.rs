@@ -21,7 +21,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::oneshot;
 use tokio::task;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The three of them.
 pub(crate) struct World {
@@ -77,6 +77,7 @@ impl World {
     }
 
     pub(crate) fn end(self) {
+        assert_eq!(self.stock.complaints(), Vec::<String>::new());
         let (own, relay) = (self.own.running, self.relay);
         self.runtime.handle.block_on(async {
             own.end().await;
@@ -84,7 +85,6 @@ impl World {
         });
         self.runtime.ended.send(()).unwrap();
         self.runtime.thread.join().unwrap();
-        assert_eq!(self.stock.complaints(), Vec::<String>::new());
     }
 }
 
