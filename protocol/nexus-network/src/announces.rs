@@ -109,6 +109,15 @@ pub enum Input {
         /// What a hop over it costs.
         hop: Hop,
     },
+    /// A destination proved a link whose request left in clear.
+    Answered {
+        /// Which destination.
+        destination: DestinationHash,
+        /// Where the request left and the proof came.
+        iface: InterfaceId,
+        /// How long that took.
+        took: Duration,
+    },
     /// An interface under load carries so many bits per second.
     Carries(InterfaceId, u64),
     /// Frames of announces, and of what goes with them, wait there that take so long at the nominal rate. Said whenever it changed.
@@ -628,6 +637,9 @@ impl Machine for Announces {
                 self.path_requested(cx, link, &request, hops, class, out);
             }
             Input::Probed { number } => self.probe_proved(cx, number, out),
+            Input::Answered { destination, iface, took } => {
+                self.answered_in_clear(cx, destination, iface, took, out);
+            }
             Input::Find { destination, motive } => self.find(cx, destination, motive, out),
             Input::HeardOnLink { link, cost, packet } => self.heard_on_link(cx, link, cost, packet, out),
             Input::Ratchet(ratchet) => {
