@@ -198,6 +198,8 @@ pub enum Input {
     Ratchet(RatchetPublic),
     /// Announce with a fresh emission, now.
     Announce,
+    /// What would be written within the next seconds is to be written: the process is about to end.
+    Save,
     /// This node called whoever is on an interface in clear: say so. The interface is named the same each time.
     SayTunnel {
         /// Which.
@@ -647,6 +649,7 @@ impl Machine for Announces {
                 self.emit(cx, Motive::Asked, out);
             }
             Input::Announce => self.emit(cx, Motive::Asked, out),
+            Input::Save => self.write_all_paths(cx, out),
             Input::SayTunnel { iface, interface } => self.say_tunnel(iface, interface, out),
             Input::Durable(through) => self.durable(cx, through, out),
         }

@@ -306,6 +306,14 @@ impl Announces {
         self.set_memory_timer(cx.now);
     }
 
+    /// Writes everything that was noted: the process is about to end.
+    pub(in super::super) fn write_all_paths(&mut self, cx: Cx, out: &mut impl Sink<Effect>) {
+        while !self.clear.memory.noted.is_empty() {
+            self.write_paths(cx, out);
+        }
+        self.deadlines.cancel(Timer::Remember);
+    }
+
     fn path_record(&self, destination: &DestinationHash) -> Option<Record> {
         let random_hash = self.known.get(destination)?.random_hash;
         let in_clear = |entry: &&crate::routes::RoutingEntry| {

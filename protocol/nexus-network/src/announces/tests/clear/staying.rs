@@ -201,6 +201,19 @@ impl Bench {
 }
 
 #[test]
+fn a_path_learnt_just_before_the_host_ends_is_durable() {
+    let learnt = |last: &[Input]| {
+        let mut node = Bench::start(&Snapshot::empty());
+        node.hear(&relayed(7, UNIX, 2, STOCK));
+        let said: Vec<Effect> = last.iter().flat_map(|input| node.tell(input.clone())).collect();
+        said.iter()
+            .any(|effect| matches!(effect, Effect::Write { write, .. } if write.key == address(7).as_bytes()))
+    };
+    assert!(!learnt(&[]), "usually they are written together after two seconds");
+    assert!(learnt(&[Input::Save]));
+}
+
+#[test]
 fn a_way_through_stock_relays_takes_as_long_as_links_over_it_showed() {
     let mut node = Bench::start(&Snapshot::empty());
     node.hear(&relayed(7, UNIX, 3, STOCK));
