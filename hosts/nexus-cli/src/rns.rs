@@ -2,6 +2,7 @@
 
 mod path;
 mod probe;
+mod request;
 mod status;
 
 use clap::Subcommand;
@@ -20,6 +21,8 @@ pub(crate) enum Rns {
     Path(path::Path),
     /// Send random bytes to a destination and wait for its proof
     Probe(probe::Probe),
+    /// Ask a destination for what is at a path, such as a page
+    Request(request::Request),
 }
 
 impl Rns {
@@ -28,6 +31,7 @@ impl Rns {
             Self::Status(status) => status.run().await,
             Self::Path(path) => path.run().await,
             Self::Probe(probe) => probe.run().await,
+            Self::Request(request) => request.run().await,
         }
     }
 }

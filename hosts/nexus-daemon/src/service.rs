@@ -6,6 +6,7 @@ mod media;
 mod path_news;
 mod refused;
 mod reload;
+mod requests;
 pub(crate) mod sight;
 mod subscribers;
 mod ways;
@@ -41,6 +42,7 @@ use crate::store::{Reader, Store, StoreError};
 use path_news::PathNews;
 use refused::RefusalLog;
 use reload::Dialling;
+use requests::Requests;
 use subscribers::Subscribers;
 
 /// What a daemon is started with.
@@ -109,6 +111,8 @@ struct Service {
     /// Who waits for what becomes of what is sent.
     sending: BTreeMap<u64, Replier>,
     last_sending: u64,
+    /// Who waits for what becomes of what the endpoint asks.
+    requests: Requests,
     subscribers: Subscribers,
     /// Who waits for a way to a destination.
     finding: BTreeMap<DestinationHash, Vec<Replier>>,
@@ -178,6 +182,7 @@ pub async fn run(options: Options) -> Result<(), ServiceError> {
         identity: public.hash(),
         sending: BTreeMap::new(),
         last_sending: 0,
+        requests: Requests::default(),
         subscribers: Subscribers::default(),
         finding: BTreeMap::new(),
         dialling: BTreeMap::new(),

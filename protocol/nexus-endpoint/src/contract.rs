@@ -22,7 +22,8 @@ impl fmt::Debug for Bytes {
     }
 }
 
-/// What whoever uses the endpoint calls something that it wants, to know its answer by. It should not be given twice at a time.
+/// What whoever uses the endpoint calls something that it wants, to know its answer by. It should not be given twice at a time: hosts count
+/// from 0, and those with the highest bit belong to whatever else within a node uses the endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Handle(pub u64);
 

@@ -18,3 +18,4 @@ mod air;
 mod instance;
 mod programs;
 mod questions;
+mod requests;

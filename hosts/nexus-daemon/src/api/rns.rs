@@ -30,6 +30,15 @@ pub struct RnsStatus {
     pub refusals: BTreeMap<String, u64>,
 }
 
+/// Answers [`Verb::RnsRequest`](super::Verb::RnsRequest).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RnsAnswer {
+    /// The answer: one value of `MessagePack`, in hexadecimal.
+    pub data: String,
+    /// From the request to the answer, in microseconds, the link's opening included.
+    pub took_us: u64,
+}
+
 /// An interface in `reticulum` mode.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RnsInterface {
