@@ -17,7 +17,7 @@ use crate::ending::{Ending, Refusal};
 pub(crate) enum Rns {
     /// Show the interfaces among stock nodes, and what passes there
     Status(status::Status),
-    /// Show what is known of the ways to stock destinations, and ask for them
+    /// Show what is known of ways to stock destinations, and ask for them
     Path(path::Path),
     /// Send random bytes to a destination and wait for its proof
     Probe(probe::Probe),
