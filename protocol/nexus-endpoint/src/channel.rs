@@ -1,0 +1,1 @@
+//! Channels. Spec: spec/endpoint.md#channels.
