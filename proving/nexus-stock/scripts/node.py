@@ -14,12 +14,14 @@ stdout, one JSON object a line:
     {"linked": id, "side": "initiator" | "responder", "mtu": n}, {"closed": id}
     {"link_data": hex}, {"identified": hash}
     {"answered": sha256, "len": n}, {"unanswered": true}
-    {"resource": sha256, "len": n}      one came
+    {"resource": sha256, "len": n, "metadata": value}
+                                        one came
     {"up": true}                        its interfaces are up, again perhaps
-    {"offered": sha256}, {"transferred": true | false}
+    {"offered": sha256}, {"transferred": true | false, "seconds": n}
 stdin, one JSON object a line, "do" being one of
     announce (of: plain | ratcheted, app_data: hex), send (to, data), path (to), ask_path (to)
-    link (to), say (data), identify, request (data: hex), resource (len), close, until_up
+    link (to), say (data), identify, request (data: hex), close, until_up
+    resource (len, text: true for what becomes shorter, metadata: any value)
 """
 
 import hashlib
@@ -59,10 +61,16 @@ def sha256(data):
     return hashlib.sha256(data).hexdigest()
 
 
+def text(length):
+    """Becomes shorter, by a third or so."""
+    return b"".join(b"%x " % n for n in range(length))[:length]
+
+
 def resource_came(resource):
     if resource.status == RNS.Resource.COMPLETE:
         data = resource.data.read()
-        say(resource=sha256(data), len=len(data))
+        metadata = getattr(resource, "metadata", None)
+        say(resource=sha256(data), len=len(data), metadata=metadata)
 
 
 def equip(link, side):
@@ -183,9 +191,11 @@ def act(told):
     elif what == "request":
         ask(data)
     elif what == "resource":
-        content = os.urandom(told["len"])
+        content = text(told["len"]) if told.get("text") else os.urandom(told["len"])
         say(offered=sha256(content))
-        RNS.Resource(content, link, callback=lambda done: say(transferred=done.status == RNS.Resource.COMPLETE))
+        began = time.monotonic()
+        RNS.Resource(content, link, metadata=told.get("metadata"), callback=lambda done: say(
+            transferred=done.status == RNS.Resource.COMPLETE, seconds=time.monotonic() - began))
     elif what == "until_up":
         until_up()
         say(up=True)
