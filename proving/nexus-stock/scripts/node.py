@@ -15,7 +15,7 @@ stdout, one JSON object a line:
     {"link_data": hex}, {"identified": hash}
     {"answered": sha256, "len": n}, {"unanswered": true}
     {"resource": sha256, "len": n, "metadata": value}
-                                        one came
+                                        one came; what is binary in its metadata is told in hex
     {"up": true}                        its interfaces are up, again perhaps
     {"offered": sha256}, {"transferred": true | false, "seconds": n}
 stdin, one JSON object a line, "do" being one of
@@ -41,7 +41,7 @@ lock = threading.Lock()
 
 def say(**what):
     with lock:
-        print(json.dumps(what), flush=True)
+        print(json.dumps(what, default=bytes.hex), flush=True)
 
 
 class Listener:

@@ -28,6 +28,8 @@ pub(super) struct Incoming {
     offered: Offered,
     /// Which segment it is at, from 1.
     number: u64,
+    /// How much of what was announced has not come, in bytes.
+    left: u64,
     stage: Stage,
     pace: Pace,
     pub(super) deadline: Instant,
@@ -85,6 +87,7 @@ impl Incoming {
             original: advertisement.original,
             offered,
             number: 1,
+            left: offered.len,
             stage: Stage::Undecided(parts),
             pace: Pace::new(measures.rtt, measures.part_len),
             deadline: now.after(DECISION),
@@ -222,8 +225,8 @@ impl Incoming {
             Packing::Plain => self.verify(announced, arrival, blob.0, out),
             Packing::Compressed => {
                 self.stage = Stage::Unpacking(announced);
-                // No more than was announced, and than a segment is long: what would be longer is not made.
-                let most = u64::try_from(SEGMENT_MAX).unwrap_or(u64::MAX).min(self.offered.len);
+                // No more than is left of what was announced, and than a segment is long: what would be longer is not made.
+                let most = u64::try_from(SEGMENT_MAX).unwrap_or(u64::MAX).min(self.left);
                 out.push(Effect::Unpack(arrival, blob, u32::try_from(most).unwrap_or(u32::MAX)));
                 Then::GoesOn
             }
@@ -251,9 +254,14 @@ impl Incoming {
         mut data: Vec<u8>,
         out: &mut impl Sink<Effect>,
     ) -> Then {
+        let left = u64::try_from(data.len()).ok().and_then(|len| self.left.checked_sub(len));
+        let Some(left) = left.filter(|left| *left < self.left || self.offered.segments == 1) else {
+            return Then::Failed(Failure::Corrupt);
+        };
         if data.len() > SEGMENT_MAX || ResourceHash::of(&data, announced.random) != announced.hash {
             return Then::Failed(Failure::Corrupt);
         }
+        self.left = left;
         let proof = ResourceProof::of(announced.hash, &data);
         let has_metadata = self.number == 1 && announced.flags.has(ResourceFlags::METADATA);
         let metadata = if has_metadata {

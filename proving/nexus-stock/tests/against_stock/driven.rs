@@ -38,7 +38,7 @@ pub(crate) struct Driven<'a> {
     /// What came and was said, by context, and the plaintext of what came.
     pub(crate) heard: Vec<(Context, Vec<u8>)>,
     pub(crate) said: Vec<(Context, Vec<u8>)>,
-    /// Proofs that are kept back.
+    /// Proofs that are lost, in either direction.
     pub(crate) swallowed: usize,
 }
 
@@ -81,6 +81,15 @@ impl<'a> Driven<'a> {
         }
     }
 
+    /// Goes on until `is` so.
+    pub(crate) fn until(&mut self, is: impl Fn(&Self) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !is(self) {
+            assert!(Instant::now() < deadline, "not in a minute");
+            self.step(deadline);
+        }
+    }
+
     fn moment(&self) -> Moment {
         Moment::from_micros(u64::try_from(self.began.elapsed().as_micros()).unwrap())
     }
@@ -90,6 +99,10 @@ impl<'a> Driven<'a> {
         let wakes = self.machine.next_timeout();
         let wakes = wakes.map_or(deadline, |at| self.began + Duration::from_micros(at.as_micros()));
         match self.live.next(wakes.min(deadline)) {
+            Some(endpoint::Event::Passed(_, Context::RESOURCE_PROOF, ..)) if self.swallowed > 0 => {
+                self.swallowed -= 1;
+                None
+            }
             Some(endpoint::Event::Passed(link, context, bytes, _)) if link == self.link => {
                 self.heard
                     .push((context, if context == Context::RESOURCE { Vec::new() } else { bytes.clone() }));

@@ -82,3 +82,21 @@ fn what_a_stock_node_sends_arrives_whole_with_its_metadata() {
         println!("{}", pair.stock.wait("transferred"));
     }
 }
+
+#[test]
+fn a_proof_that_was_lost_is_asked_for_by_both_in_the_same_words() {
+    let mut pair = pair(Ratchets::None);
+    let link = pair.link();
+    pair.stock.tell(&json!({ "do": "resource", "len": 1_000 }));
+    let mut driven = Driven::on(&mut pair.endpoint, link, MTU);
+    driven.swallowed = 1;
+    assert_eq!(driven.until_end(), Event::Arrived(Arrival(1)));
+    driven.until(|driven| driven.heard.iter().any(|(context, _)| *context == Context::CACHE_REQUEST));
+    println!("{:?}", driven.heard.iter().map(|(c, b)| (c.0, b.len())).collect::<Vec<_>>());
+    println!("{}", pair.stock.wait("transferred"));
+    let mut driven = Driven::on(&mut pair.endpoint, link, MTU);
+    driven.swallowed = 1;
+    let end = driven.send(noise(1_000), None);
+    println!("{:?}", driven.said.iter().map(|(c, b)| (c.0, b.len())).collect::<Vec<_>>());
+    assert_eq!(end, Event::Sent(Handle(1)));
+}
