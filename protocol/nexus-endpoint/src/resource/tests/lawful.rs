@@ -38,7 +38,7 @@ fn input(random: &mut Stream) -> Input {
         3 | 4 => Input::Command(Command::Accept(arrival)),
         5 => Input::Command(Command::Refuse(arrival)),
         6 => Input::Command(Command::Kept(arrival)),
-        7 | 8 => Input::Read(handle, random.chance(9, 10).then(|| Payload(bytes))),
+        7 | 8 => Input::Read(handle, random.chance(9, 10).then_some(Payload(bytes))),
         9 => Input::Packed(handle, Packing::Compressed, Payload(bytes)),
         // Parts of which each is another, and parts that are all the same.
         10 | 11 => Input::Sealed(

@@ -153,13 +153,13 @@ impl World {
     fn answer(&mut self, side: Side, effects: VecDeque<Effect>, inputs: &mut VecDeque<Input>) {
         for effect in effects {
             match effect {
-                Effect::Say(context, _, bytes) => self.carry(side, context, bytes),
+                Effect::Say(context, _, bytes) => self.carry(side, context, &bytes),
                 effect => inputs.extend(self.end(side).host(effect)),
             }
         }
     }
 
-    fn carry(&mut self, from: Side, context: Context, bytes: Vec<u8>) {
+    fn carry(&mut self, from: Side, context: Context, bytes: &[u8]) {
         *self.end(from).said.entry(context.0).or_default() += 1;
         let to = if from == Side::Left { Side::Right } else { Side::Left };
         if let Some((.., left)) =
@@ -183,7 +183,7 @@ impl World {
             let jitter = Duration::from_micros(self.random.below(self.medium.jitter.as_micros().max(1)));
             self.number += 1;
             let at = sent.after(self.medium.delay).after(jitter);
-            self.flying.insert((at, self.number), (to, context, bytes.clone()));
+            self.flying.insert((at, self.number), (to, context, bytes.to_vec()));
         }
     }
 
