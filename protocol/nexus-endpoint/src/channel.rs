@@ -14,11 +14,13 @@ mod sending;
 #[cfg(test)]
 mod tests;
 
-use nexus_machine::{Cx, Duration, Instant, Machine, MemoryBound, Sink};
+use nexus_machine::{Cx, Instant, Machine, MemoryBound, Sink};
 
 pub use contract::{Command, Effect, Event, Failure, Input, Message, Number, Refusal, Write};
 use receiving::Receiving;
 use sending::{FAST_MAX, Sending, WAITING_BYTES};
+
+use crate::Measures;
 
 /// Messages that came before those they follow on: one further ahead is not proved.
 const AHEAD: usize = 64;
@@ -28,18 +30,20 @@ const UNPACKED_MAX: u32 = 1 << 16;
 /// The channel of a link.
 #[derive(Debug)]
 pub struct Channel {
-    mdu: u16,
+    /// The longest plaintext of a packet, in bytes.
+    data_len: usize,
     sending: Sending,
     receiving: Receiving,
     has_ended: bool,
 }
 
 impl Channel {
-    /// That of a link that is up. `mdu` is the longest plaintext of its packets, in bytes.
+    /// That of a link that is up.
     #[must_use]
-    pub fn new(rtt: Duration, mdu: u16) -> Self {
-        let sending = Sending::new(rtt, usize::from(mdu));
-        Self { mdu, sending, receiving: Receiving::default(), has_ended: false }
+    pub fn new(measures: Measures) -> Self {
+        let data_len = usize::try_from(measures.data_len).unwrap_or(usize::MAX);
+        let sending = Sending::new(measures.rtt, data_len);
+        Self { data_len, sending, receiving: Receiving::default(), has_ended: false }
     }
 
     fn end(&mut self, why: Failure, out: &mut impl Sink<Effect>) {
@@ -68,7 +72,7 @@ impl Machine for Channel {
             Input::Heard(_) | Input::Proved(_) | Input::Packed(..) | Input::Unpacked(_) if self.has_ended => {
             }
             Input::Heard(bytes) => {
-                if bytes.len() <= usize::from(self.mdu) {
+                if bytes.len() <= self.data_len {
                     self.receiving.hear(&bytes, out);
                 }
             }
@@ -100,7 +104,7 @@ impl MemoryBound for Channel {
         const COMMANDS: usize = 2 * 64 * 2 * PLACE;
         let messages = AHEAD.saturating_add(FAST_MAX);
         messages
-            .saturating_mul(usize::from(self.mdu).saturating_add(PLACE))
+            .saturating_mul(self.data_len.saturating_add(PLACE))
             .saturating_add(WAITING_BYTES)
             .saturating_add(COMMANDS)
     }

@@ -7,6 +7,10 @@
 //! |---|---|
 //! | [`resource`] | [`resource::Resources`]: transfers of any size within a link |
 //! | [`channel`] | [`channel::Channel`]: messages in order within a link, and streams of bytes in them |
+//! | [`contract`] | [`Input`], [`Effect`], [`Command`], [`Event`] |
+//! | [`endpoint`] | [`Endpoint`]: the organ |
+//! | [`links`] | both ends of links, and [the seam](links#the-seam-for-machines-within-a-link) for machines within them |
+//! | [`limits`] | [`Limits`]: how much it may hold |
 //!
 //! Spec: `spec/endpoint.md`.
 #![no_std]
@@ -31,4 +35,22 @@
 extern crate alloc;
 
 pub mod channel;
+pub mod contract;
+pub mod endpoint;
+pub mod limits;
+pub mod links;
+mod own;
+mod packets;
+mod peers;
 pub mod resource;
+#[cfg(test)]
+mod tests;
+
+pub use contract::{
+    Accepting, Announcing, Asked, Bytes, Command, Down, Effect, Event, Failure, Found, Handle, Input,
+    NotServed, Question, Service, Side, Up,
+};
+pub use endpoint::Endpoint;
+pub use limits::Limits;
+pub use links::Measures;
+pub use packets::SINGLE_MAX;

@@ -23,9 +23,9 @@ use nexus_machine::{Cx, Duration, Instant, Machine, MemoryBound, Seed, Sink, Str
 use nexus_wire::reticulum::resource::{Advertisement, MapUpdate, PartRequest, ResourceProof, SEGMENT_MAX};
 use nexus_wire::reticulum::{Context, DestinationType, LinkId, Packet, PacketHash, PacketType};
 
+use crate::{Handle, Measures};
 pub use contract::{
-    Arrival, Command, Compression, Effect, Event, Failure, Form, Handle, Input, Measures, Offer, Offered,
-    Payload, Purpose, Segment,
+    Arrival, Command, Compression, Effect, Event, Failure, Form, Input, Offer, Offered, Purpose, Segment,
 };
 use incoming::Incoming;
 use outgoing::Outgoing;
@@ -357,16 +357,6 @@ enum Then {
     Whole,
     /// It ended, and the other end is to be told.
     Failed(Failure),
-}
-
-impl Measures {
-    /// The most that is said in one sealed packet: the longest text whose token fits beside a header.
-    fn room(&self) -> usize {
-        const BLOCK: usize = 16;
-        let token = usize::from(self.part_len).saturating_sub(32);
-        // A byte of padding at least.
-        token.saturating_sub(token % BLOCK).saturating_sub(1)
-    }
 }
 
 /// Whether the other end is to be told why a resource ended: not where it said so itself.

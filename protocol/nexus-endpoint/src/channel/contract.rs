@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 use nexus_machine::Duration;
 use nexus_wire::reticulum::channel::{End, Packing};
 
-use crate::resource::{Compression, Handle, Payload};
+use crate::resource::Compression;
+use crate::{Bytes, Handle};
 
 /// What a channel calls a message that it sends, however often it says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,9 +24,9 @@ pub enum Input {
     /// Whoever uses the link wants something.
     Command(Command),
     /// Answers [`Effect::Pack`]: compressed, or as it was if that is not longer.
-    Packed(Packing, Payload),
+    Packed(Packing, Bytes),
     /// Answers [`Effect::Unpack`]; none if it is not of that form, or longer.
-    Unpacked(Option<Payload>),
+    Unpacked(Option<Bytes>),
 }
 
 /// What whoever uses the link wants. Both are answered by [`Event::Sent`] or [`Event::NotSent`].
@@ -43,7 +44,7 @@ pub struct Message {
     /// What it is: the two ends agreed on it. Kinds from F000 on are Reticulum's own.
     pub kind: u16,
     /// What it says.
-    pub data: Payload,
+    pub data: Bytes,
 }
 
 /// Bytes of a stream that are to be sent.
@@ -52,7 +53,7 @@ pub struct Write {
     /// Which stream, below 2¹⁴.
     pub stream: u16,
     /// The bytes.
-    pub data: Payload,
+    pub data: Bytes,
     /// Whether more follow.
     pub end: End,
     /// Whether compressing them is worth trying.
@@ -67,9 +68,9 @@ pub enum Effect {
     /// Prove the packet that was heard last.
     Prove,
     /// Compress these with bzip2.
-    Pack(Payload),
+    Pack(Bytes),
     /// Decompress these, to at most so many bytes: what would be longer is no longer worked on.
-    Unpack(Payload, u32),
+    Unpack(Bytes, u32),
     /// End the link: the channel cannot go on, and does not.
     TearDown(Failure),
     /// Tell whoever uses the link.
@@ -90,7 +91,7 @@ pub enum Event {
         /// Which.
         stream: u16,
         /// The bytes.
-        data: Payload,
+        data: Bytes,
         /// Whether more follow.
         end: End,
     },

@@ -7,7 +7,7 @@ use nexus_wire::reticulum::channel::{ChannelMessage, End, Packing, StreamPiece};
 
 use super::contract::{Effect, Event, Failure, Message};
 use super::{AHEAD, UNPACKED_MAX};
-use crate::resource::Payload;
+use crate::Bytes;
 
 /// The receiving side.
 #[derive(Debug, Default)]
@@ -34,7 +34,7 @@ impl Receiving {
         out.push(Effect::Prove);
         if !is_behind {
             let number = self.next.saturating_add(u64::from(distance));
-            let data = Payload(message.data.to_vec());
+            let data = Bytes(message.data.to_vec());
             self.ahead.entry(number).or_insert(Message { kind: message.kind, data });
             self.hand_on(out);
         }
@@ -51,7 +51,7 @@ impl Receiving {
                 continue;
             }
             let Ok(piece) = StreamPiece::decode(&message.data.0) else { continue };
-            let data = Payload(piece.data.to_vec());
+            let data = Bytes(piece.data.to_vec());
             match piece.packing {
                 Packing::Plain => {
                     out.push(Effect::Event(Event::Stream { stream: piece.stream, data, end: piece.end }));
@@ -67,7 +67,7 @@ impl Receiving {
     /// A piece of a stream was decompressed.
     pub(super) fn unpacked(
         &mut self,
-        data: Option<Payload>,
+        data: Option<Bytes>,
         out: &mut impl Sink<Effect>,
     ) -> Result<(), Failure> {
         let Some((stream, end)) = self.unpacking.take() else { return Ok(()) };

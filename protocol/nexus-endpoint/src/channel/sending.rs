@@ -7,7 +7,8 @@ use nexus_machine::{Duration, Instant, Sink};
 use nexus_wire::reticulum::channel::{ChannelMessage, End, Packing, StreamPiece};
 
 use super::contract::{Command, Effect, Event, Failure, Message, Number, Refusal, Write};
-use crate::resource::{Compression, Handle, Payload};
+use crate::resource::Compression;
+use crate::{Bytes, Handle};
 
 /// Messages under way at first and at least, and at most by the round trip.
 const LEAST: usize = 2;
@@ -36,7 +37,7 @@ const PACKED_MAX: usize = 1 << 14;
 pub(super) struct Sending {
     pub(super) rtt: Duration,
     /// The longest plaintext of a packet.
-    mdu: usize,
+    data_len: usize,
     window: usize,
     /// The number of the next message.
     next: u64,
@@ -73,10 +74,10 @@ enum What {
 }
 
 impl Sending {
-    pub(super) const fn new(rtt: Duration, mdu: usize) -> Self {
+    pub(super) const fn new(rtt: Duration, data_len: usize) -> Self {
         Self {
             rtt,
-            mdu,
+            data_len,
             window: LEAST,
             next: 0,
             flying: BTreeMap::new(),
@@ -117,7 +118,7 @@ impl Sending {
 
     /// The most data of a message.
     fn room(&self) -> usize {
-        self.mdu.saturating_sub(ChannelMessage::HEADER_LEN).min(usize::from(u16::MAX))
+        self.data_len.saturating_sub(ChannelMessage::HEADER_LEN).min(usize::from(u16::MAX))
     }
 
     /// The most bytes of a stream in a message.
@@ -139,7 +140,7 @@ impl Sending {
                 What::Write(write) if write.compression == Compression::Tried && rest.len() > room => {
                     let len = rest.len().min(room.saturating_mul(PACKED_PACKETS)).min(PACKED_MAX);
                     self.is_packing = true;
-                    out.push(Effect::Pack(Payload(rest.get(..len).unwrap_or_default().to_vec())));
+                    out.push(Effect::Pack(Bytes(rest.get(..len).unwrap_or_default().to_vec())));
                 }
                 What::Write(_) => {
                     let piece = rest.get(..rest.len().min(room)).unwrap_or_default().to_vec();
@@ -154,7 +155,7 @@ impl Sending {
         &mut self,
         now: Instant,
         packing: Packing,
-        data: &Payload,
+        data: &Bytes,
         out: &mut impl Sink<Effect>,
     ) {
         if !core::mem::replace(&mut self.is_packing, false) {

@@ -1,35 +1,12 @@
 //! What the resources of a link are told, and what they want.
 
 use alloc::vec::Vec;
-use core::fmt;
 
+use crate::{Bytes, Handle};
 use nexus_machine::Duration;
 use nexus_wire::reticulum::Context;
 use nexus_wire::reticulum::channel::Packing;
 use nexus_wire::reticulum::resource::RequestId;
-
-/// Bytes that are never printed.
-#[derive(Clone, PartialEq, Eq, Default)]
-pub struct Payload(pub Vec<u8>);
-
-impl fmt::Debug for Payload {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} bytes", self.0.len())
-    }
-}
-
-/// What a link is like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Measures {
-    /// How long its other end takes to answer.
-    pub rtt: Duration,
-    /// How much of a resource its packets carry, in bytes: its MTU less 36.
-    pub part_len: u16,
-}
-
-/// What a sender calls a resource: chosen by whoever offers it, and repeated in all that is said of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Handle(pub u64);
 
 /// What a receiver calls a resource: counted by the machine, never twice the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,15 +22,15 @@ pub enum Input {
     /// Whoever uses the link wants something.
     Command(Command),
     /// Answers [`Effect::Read`]; none if it cannot be read.
-    Read(Handle, Option<Payload>),
+    Read(Handle, Option<Bytes>),
     /// Answers [`Effect::Pack`]: compressed, or as it was if that is not longer.
-    Packed(Handle, Packing, Payload),
+    Packed(Handle, Packing, Bytes),
     /// Answers [`Effect::Seal`].
     Sealed(Handle, Vec<u8>),
     /// Answers [`Effect::Open`]; none if it is not of the link's key.
-    Opened(Arrival, Option<Payload>),
+    Opened(Arrival, Option<Bytes>),
     /// Answers [`Effect::Unpack`]; none if it is not of that form, or longer.
-    Unpacked(Arrival, Option<Payload>),
+    Unpacked(Arrival, Option<Bytes>),
 }
 
 /// What whoever uses the link wants.
@@ -112,13 +89,13 @@ pub enum Effect {
     /// Give these bytes of the data of a resource: so many, from there on.
     Read(Handle, u64, u32),
     /// Compress these with bzip2.
-    Pack(Handle, Payload),
+    Pack(Handle, Bytes),
     /// Make a token of the link's key of these.
-    Seal(Handle, Payload),
+    Seal(Handle, Bytes),
     /// Open a token of the link's key.
     Open(Arrival, Vec<u8>),
     /// Decompress these, to at most so many bytes: what would be longer is no longer worked on.
-    Unpack(Arrival, Payload, u32),
+    Unpack(Arrival, Bytes, u32),
     /// Tell whoever uses the link.
     Event(Event),
 }
@@ -168,9 +145,9 @@ pub struct Segment {
     /// Which, from 1.
     pub number: u64,
     /// A value of `MessagePack` that comes before the data, in the first segment if at all. Nobody looked at it.
-    pub metadata: Option<Payload>,
+    pub metadata: Option<Bytes>,
     /// The data that follows on those of the segments before.
-    pub data: Payload,
+    pub data: Bytes,
 }
 
 /// Why a resource was not transferred.

@@ -11,9 +11,10 @@ use nexus_wire::reticulum::resource::{
     SEGMENT_MAX,
 };
 
-use super::contract::{Arrival, Effect, Event, Failure, Form, Measures, Offered, Payload, Purpose, Segment};
+use super::contract::{Arrival, Effect, Event, Failure, Form, Offered, Purpose, Segment};
 use super::pace::{FAST_MAX, Pace};
 use super::{BETWEEN_SEGMENTS, DECISION, METADATA_HEAD, PARTS_MAX, SALT_LEN, TOKEN_MAX, Then};
+use crate::{Bytes, Measures};
 
 /// Rounds that bring nothing before a sender is taken to be gone.
 const TRIES: u8 = 16;
@@ -213,7 +214,7 @@ impl Incoming {
     pub(super) fn opened(
         &mut self,
         arrival: Arrival,
-        blob: Option<Payload>,
+        blob: Option<Bytes>,
         out: &mut impl Sink<Effect>,
     ) -> Then {
         let Stage::Opening(announced) = self.stage else { return Then::GoesOn };
@@ -237,7 +238,7 @@ impl Incoming {
     pub(super) fn unpacked(
         &mut self,
         arrival: Arrival,
-        data: Option<Payload>,
+        data: Option<Bytes>,
         out: &mut impl Sink<Effect>,
     ) -> Then {
         let Stage::Unpacking(announced) = self.stage else { return Then::GoesOn };
@@ -268,12 +269,12 @@ impl Incoming {
             let Some(metadata) = metadata(&data) else { return Then::Failed(Failure::Corrupt) };
             let metadata = metadata.to_vec();
             data.drain(..metadata.len().saturating_add(METADATA_HEAD));
-            Some(Payload(metadata))
+            Some(Bytes(metadata))
         } else {
             None
         };
         self.stage = Stage::Handed(proof);
-        let segment = Segment { number: self.number, metadata, data: Payload(data) };
+        let segment = Segment { number: self.number, metadata, data: Bytes(data) };
         out.push(Effect::Event(Event::Segment(arrival, segment)));
         Then::GoesOn
     }

@@ -10,8 +10,9 @@ use nexus_wire::reticulum::resource::{
 };
 use nexus_wire::reticulum::{Context, LinkId};
 
-use super::contract::{Compression, Effect, Failure, Form, Handle, Measures, Offer, Payload, Purpose};
+use super::contract::{Compression, Effect, Failure, Form, Offer, Purpose};
 use super::{METADATA_HEAD, METADATA_MAX, PARTS_MAX, SALT_LEN, TOKEN_MAX, Then, proof_packet};
+use crate::{Bytes, Handle, Measures};
 
 /// How often a segment is offered before nobody is taken to listen; each time is waited for twice as long.
 const OFFERS: u8 = 5;
@@ -116,7 +117,7 @@ impl Outgoing {
     /// The data of the segment was read.
     pub(super) fn read(
         &mut self,
-        data: Option<Payload>,
+        data: Option<Bytes>,
         random: &mut Stream,
         out: &mut impl Sink<Effect>,
     ) -> Then {
@@ -124,8 +125,8 @@ impl Outgoing {
             return Then::GoesOn;
         }
         let (_, len) = self.stretch();
-        let is_right = |data: &Payload| u32::try_from(data.0.len()) == Ok(len);
-        let Some(Payload(mut data)) = data.filter(is_right) else { return Then::Failed(Failure::Unreadable) };
+        let is_right = |data: &Bytes| u32::try_from(data.0.len()) == Ok(len);
+        let Some(Bytes(mut data)) = data.filter(is_right) else { return Then::Failed(Failure::Unreadable) };
         if self.number == 1
             && let Some(metadata) = &self.offer.metadata
         {
@@ -137,7 +138,7 @@ impl Outgoing {
         match self.offer.compression {
             Compression::Tried => {
                 self.stage = Stage::Packing(proof);
-                out.push(Effect::Pack(self.handle, Payload(data)));
+                out.push(Effect::Pack(self.handle, Bytes(data)));
             }
             Compression::None => self.seal(proof, Packing::Plain, data, random, out),
         }
@@ -148,7 +149,7 @@ impl Outgoing {
     pub(super) fn packed(
         &mut self,
         packing: Packing,
-        data: Payload,
+        data: Bytes,
         random: &mut Stream,
         out: &mut impl Sink<Effect>,
     ) {
@@ -167,7 +168,7 @@ impl Outgoing {
     ) {
         self.stage = Stage::Sealing(proof, packing);
         data.splice(..0, random.bytes::<SALT_LEN>());
-        out.push(Effect::Seal(self.handle, Payload(data)));
+        out.push(Effect::Seal(self.handle, Bytes(data)));
     }
 
     /// The token of the segment was made.
@@ -183,7 +184,7 @@ impl Outgoing {
         if token.is_empty() || token.len() > TOKEN_MAX {
             return Then::Failed(Failure::TooLong);
         }
-        let part_len = usize::from(measures.part_len.max(1));
+        let part_len = usize::try_from(measures.part_len.max(1)).unwrap_or(usize::MAX);
         if token.len().div_ceil(part_len) > PARTS_MAX {
             return Then::Failed(Failure::TooLong);
         }
@@ -230,7 +231,7 @@ impl Outgoing {
             map: &map,
         };
         let said = advertisement.encode();
-        if said.len() > measures.room() {
+        if u32::try_from(said.len()).is_ok_and(|len| len > measures.data_len) {
             return Then::Failed(Failure::TooLong);
         }
         out.push(Effect::Say(Context::RESOURCE_ADVERTISEMENT, Form::Sealed, said));

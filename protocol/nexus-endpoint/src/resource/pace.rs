@@ -36,7 +36,7 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    pub(super) fn new(rtt: Duration, part_len: u16) -> Self {
+    pub(super) fn new(rtt: Duration, part_len: u32) -> Self {
         let rate = rate(SAID_AT_FIRST, rtt);
         Self { window: FIRST, fast: 0, crawling: 0, rtt, rate, part_len: u64::from(part_len) }
     }
@@ -149,7 +149,7 @@ mod tests {
         );
         assert_eq!(pace(1).until_first(now, 8), pace(1).until_first(now, u8::MAX));
         assert!(
-            Pace::new(Duration::MAX, u16::MAX).until_first(now, 255)
+            Pace::new(Duration::MAX, u32::MAX).until_first(now, 255)
                 > now.after(Duration::from_secs(1 << 40))
         );
     }

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use nexus_daemon::compression::{compress, decompress};
 use nexus_endpoint::resource::{
-    Arrival, Command, Compression, Effect, Event, Form, Handle, Input, Measures, Offer, Payload, Purpose,
-    Resources,
+    Arrival, Command, Compression, Effect, Event, Form, Input, Offer, Purpose, Resources,
 };
+use nexus_endpoint::{Bytes, Handle, Measures};
 use nexus_machine::{Cx, Instant as Moment, Machine as _, Seed};
 use nexus_stock::endpoint;
 use nexus_stock::live::{Live, PATIENCE};
@@ -44,8 +44,8 @@ pub(crate) struct Driven<'a> {
 
 impl<'a> Driven<'a> {
     pub(crate) fn on(live: &'a mut Live, link: LinkId, mtu: u32) -> Self {
-        let part_len = u16::try_from(mtu - 36).unwrap();
-        let measures = Measures { rtt: nexus_machine::Duration::from_millis(2), part_len };
+        let rtt = nexus_machine::Duration::from_millis(2);
+        let measures = Measures { rtt, mtu, data_len: (mtu - 68) / 16 * 16 - 1, part_len: mtu - 36 };
         live.with(|endpoint, _| endpoint.hand_out(&CONTEXTS));
         Self {
             live,
@@ -174,10 +174,10 @@ impl<'a> Driven<'a> {
             Effect::Read(handle, from, len) => {
                 let from = usize::try_from(from).unwrap();
                 let data = self.data.get(from..from + usize::try_from(len).unwrap());
-                Input::Read(handle, data.map(|data| Payload(data.to_vec())))
+                Input::Read(handle, data.map(|data| Bytes(data.to_vec())))
             }
             Effect::Pack(handle, data) => match compress(&data.0) {
-                Some(shorter) => Input::Packed(handle, Packing::Compressed, Payload(shorter)),
+                Some(shorter) => Input::Packed(handle, Packing::Compressed, Bytes(shorter)),
                 None => Input::Packed(handle, Packing::Plain, data),
             },
             Effect::Seal(handle, blob) => {
@@ -186,10 +186,10 @@ impl<'a> Driven<'a> {
             }
             Effect::Open(arrival, token) => {
                 let blob = self.live.with(|endpoint, _| endpoint.open_on(link, &token));
-                Input::Opened(arrival, blob.map(Payload))
+                Input::Opened(arrival, blob.map(Bytes))
             }
             Effect::Unpack(arrival, data, most) => {
-                Input::Unpacked(arrival, decompress(&data.0, usize::try_from(most).unwrap()).map(Payload))
+                Input::Unpacked(arrival, decompress(&data.0, usize::try_from(most).unwrap()).map(Bytes))
             }
             Effect::Say(..) | Effect::Event(_) => unreachable!("these are not for the host"),
         }

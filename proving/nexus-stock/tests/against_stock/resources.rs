@@ -1,7 +1,8 @@
 //! Resources of `nexus-endpoint`, to and from the published package.
 
 use nexus_crypto::hash::sha256;
-use nexus_endpoint::resource::{Arrival, Event, Handle};
+use nexus_endpoint::Handle;
+use nexus_endpoint::resource::{Arrival, Event};
 use nexus_stock::endpoint::Ratchets;
 use nexus_stock::stock::hex;
 use nexus_wire::reticulum::Context;

@@ -6,14 +6,15 @@ use alloc::vec::Vec;
 use nexus_machine::Duration;
 use nexus_wire::reticulum::channel::End;
 
-use super::world::{MDU, World};
+use super::world::{DATA_LEN, World};
 use crate::channel::{Command, Event, Failure, Message, Refusal, Write};
-use crate::resource::{Compression, Handle, Payload};
+use crate::resource::Compression;
+use crate::{Bytes, Handle};
 
 const FAST: Duration = Duration::from_millis(20);
 
 fn message(number: u16) -> Message {
-    Message { kind: 0x0101, data: Payload(number.to_be_bytes().to_vec()) }
+    Message { kind: 0x0101, data: Bytes(number.to_be_bytes().to_vec()) }
 }
 
 /// Sends messages from one end, fewer at once than may wait, and lets all arrive.
@@ -111,7 +112,7 @@ fn streams_of_any_length_arrive_whole_beside_each_other_and_end() {
     let bytes: Vec<u8> = (0..30_000_u32).map(|n| u8::try_from(n * n % 251).unwrap()).collect();
     let write = |stream, data: &[u8], end, compression| Write {
         stream,
-        data: Payload(data.to_vec()),
+        data: Bytes(data.to_vec()),
         end,
         compression,
     };
@@ -134,14 +135,14 @@ fn streams_of_any_length_arrive_whole_beside_each_other_and_end() {
 #[test]
 fn what_cannot_be_sent_is_refused_at_once() {
     let mut world = World::new(FAST, 0, Duration::ZERO);
-    let long = usize::from(MDU) - 6;
+    let long = usize::try_from(DATA_LEN).unwrap() - 6;
     let write = |stream, len| Write {
         stream,
-        data: Payload(vec![0; len]),
+        data: Bytes(vec![0; len]),
         end: End::GoesOn,
         compression: Compression::None,
     };
-    let send = |kind, len| Command::Send(Handle(9), Message { kind, data: Payload(vec![0; len]) });
+    let send = |kind, len| Command::Send(Handle(9), Message { kind, data: Bytes(vec![0; len]) });
     for (command, why) in [
         (send(0xf000, 1), Refusal::Reserved),
         (send(1, long + 1), Refusal::TooLong),

@@ -7,9 +7,10 @@ use nexus_machine::{Cx, Duration, Instant, Machine as _, Seed, Stream};
 use nexus_wire::reticulum::channel::Packing;
 
 use crate::channel::{Channel, Command, Effect, Event, Failure, Input, Number};
-use crate::resource::Payload;
+use crate::{Bytes, Measures};
 
-pub(super) const MDU: u16 = 431;
+/// How much plaintext a packet carries.
+pub(super) const DATA_LEN: u32 = 431;
 
 /// What is on its way.
 #[derive(Clone)]
@@ -40,7 +41,7 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(rtt: Duration, lost: u64, jitter: Duration) -> Self {
         Self {
-            ends: [Channel::new(rtt, MDU), Channel::new(rtt, MDU)],
+            ends: [Channel::new(measures(rtt)), Channel::new(measures(rtt))],
             events: [Vec::new(), Vec::new()],
             torn_down: Vec::new(),
             now: Instant::BOOT,
@@ -79,13 +80,12 @@ impl World {
                 }
                 Effect::Prove => self.fly(1 - end, &Flying::Proof(heard.unwrap())),
                 Effect::Pack(data) => inputs.push(match packed(&data.0) {
-                    Some(shorter) => Input::Packed(Packing::Compressed, Payload(shorter)),
+                    Some(shorter) => Input::Packed(Packing::Compressed, Bytes(shorter)),
                     None => Input::Packed(Packing::Plain, data),
                 }),
                 Effect::Unpack(data, most) => {
-                    inputs.push(Input::Unpacked(
-                        unpacked(&data.0, usize::try_from(most).unwrap()).map(Payload),
-                    ));
+                    inputs
+                        .push(Input::Unpacked(unpacked(&data.0, usize::try_from(most).unwrap()).map(Bytes)));
                 }
                 Effect::TearDown(why) => self.torn_down.push((end, why)),
                 Effect::Event(event) => self.events[end].push(event),
@@ -130,6 +130,10 @@ impl World {
         }
         panic!("it never ends");
     }
+}
+
+pub(super) fn measures(rtt: Duration) -> Measures {
+    Measures { rtt, mtu: 500, data_len: DATA_LEN, part_len: 464 }
 }
 
 /// Stands for bzip2: bytes that are all the same, by their number.

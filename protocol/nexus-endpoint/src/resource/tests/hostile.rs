@@ -11,10 +11,11 @@ use nexus_wire::reticulum::resource::{
 };
 use nexus_wire::reticulum::{Context, LinkId};
 
+use super::world::measures;
 use crate::resource::{
-    Arrival, Command, Compression, Effect, Event, Failure, Form, Handle, Input, Measures, Offer, Payload,
-    Purpose, Resources,
+    Arrival, Command, Compression, Effect, Event, Failure, Form, Input, Offer, Purpose, Resources,
 };
+use crate::{Bytes, Handle};
 
 const RANDOM: [u8; 4] = [2; 4];
 
@@ -22,7 +23,7 @@ struct Victim(Resources, Instant);
 
 impl Victim {
     fn new() -> Self {
-        let measures = Measures { rtt: Duration::from_millis(10), part_len: 464 };
+        let measures = measures(Duration::from_millis(10), 464);
         Self(Resources::new(LinkId([6; 16]), measures, &Seed::new([1; 32])), Instant::BOOT)
     }
 
@@ -207,8 +208,8 @@ fn a_bomb_is_unpacked_to_what_was_announced_and_no_further() {
         let flags = ResourceFlags::ENCRYPTED.with(ResourceFlags::COMPRESSED);
         victim.accepted(&Advertisement { data_len: announced, flags, ..advertisement(&one, 1) });
         victim.hear(Context::RESOURCE, part(0));
-        let effects = victim.tell(Input::Opened(Arrival(1), Some(Payload(vec![0; 40]))));
-        assert_eq!(effects, [Effect::Unpack(Arrival(1), Payload(vec![0; 36]), at_most)]);
+        let effects = victim.tell(Input::Opened(Arrival(1), Some(Bytes(vec![0; 40]))));
+        assert_eq!(effects, [Effect::Unpack(Arrival(1), Bytes(vec![0; 36]), at_most)]);
         let effects = victim.tell(Input::Unpacked(Arrival(1), None));
         assert_eq!(effects.last(), Some(&Effect::Event(Event::NotArrived(Arrival(1), Failure::Corrupt))));
     }
@@ -224,7 +225,7 @@ fn data_of_another_hash_and_metadata_longer_than_the_data_are_corrupt() {
         let hash = if is_other { ResourceHash([8; 32]) } else { ResourceHash::of(&data, RANDOM) };
         victim.accepted(&Advertisement { hash, original: hash, flags, ..advertisement(&one, 1) });
         victim.hear(Context::RESOURCE, part(0));
-        let effects = victim.tell(Input::Opened(Arrival(1), Some(Payload([&[0; 4], &data[..]].concat()))));
+        let effects = victim.tell(Input::Opened(Arrival(1), Some(Bytes([&[0; 4], &data[..]].concat()))));
         assert_eq!(effects.last(), Some(&Effect::Event(Event::NotArrived(Arrival(1), Failure::Corrupt))));
     }
 }
@@ -236,7 +237,7 @@ fn one_request_is_answered_by_a_hundred_parts_at_most() {
         Offer { len: 400_000, metadata: None, purpose: Purpose::Data, compression: Compression::None };
     let handle = Handle(1);
     victim.tell(Input::Command(Command::Offer(handle, offer)));
-    victim.tell(Input::Read(handle, Some(Payload(vec![1; 400_000]))));
+    victim.tell(Input::Read(handle, Some(Bytes(vec![1; 400_000]))));
     let token = (0..900).flat_map(part).collect();
     let effects = victim.tell(Input::Sealed(handle, token));
     let [Effect::Say(_, _, said)] = &effects[..] else { panic!("{effects:?}") };

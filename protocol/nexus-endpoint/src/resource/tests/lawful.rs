@@ -11,15 +11,15 @@ use nexus_wire::reticulum::resource::{
 };
 use nexus_wire::reticulum::{Context, LinkId};
 
-use crate::resource::{
-    Arrival, Command, Compression, Handle, Input, Measures, Offer, Payload, Purpose, Resources,
-};
+use super::world::measures;
+use crate::resource::{Arrival, Command, Compression, Input, Offer, Purpose, Resources};
+use crate::{Bytes, Handle};
 
 const RANDOM: [u8; 4] = [1; 4];
 
 #[test]
 fn the_resources_of_a_link_obey_the_laws() {
-    let measures = Measures { rtt: Duration::from_millis(100), part_len: 464 };
+    let measures = measures(Duration::from_millis(100), 464);
     laws::obeyed_by(
         "resources",
         |seed| laws::Organ::new(Resources::new(LinkId([6; 16]), measures, seed)),
@@ -38,15 +38,15 @@ fn input(random: &mut Stream) -> Input {
         3 | 4 => Input::Command(Command::Accept(arrival)),
         5 => Input::Command(Command::Refuse(arrival)),
         6 => Input::Command(Command::Kept(arrival)),
-        7 | 8 => Input::Read(handle, random.chance(9, 10).then_some(Payload(bytes))),
-        9 => Input::Packed(handle, Packing::Compressed, Payload(bytes)),
+        7 | 8 => Input::Read(handle, random.chance(9, 10).then_some(Bytes(bytes))),
+        9 => Input::Packed(handle, Packing::Compressed, Bytes(bytes)),
         // Parts of which each is another, and parts that are all the same.
         10 | 11 => Input::Sealed(
             handle,
             (0..size(random, 100_000)).map(|at| u8::try_from(at / 464 % 251).unwrap()).collect(),
         ),
-        12 => Input::Opened(arrival, random.chance(9, 10).then(|| Payload([&[0; 4], &blob(7)[..]].concat()))),
-        13 => Input::Unpacked(arrival, random.chance(9, 10).then(|| Payload(blob(7)))),
+        12 => Input::Opened(arrival, random.chance(9, 10).then(|| Bytes([&[0; 4], &blob(7)[..]].concat()))),
+        13 => Input::Unpacked(arrival, random.chance(9, 10).then(|| Bytes(blob(7)))),
         _ => heard(random),
     }
 }

@@ -8,7 +8,8 @@ use nexus_wire::reticulum::Context;
 use nexus_wire::reticulum::resource::SEGMENT_MAX;
 
 use super::world::{Accepts, CABLE, Medium, Side, World, noise};
-use crate::resource::{Arrival, Command, Compression, Event, Failure, Handle, Input};
+use crate::Handle;
+use crate::resource::{Arrival, Command, Compression, Event, Failure, Input};
 
 const MINUTES: Duration = Duration::from_secs(600);
 const RTT: Duration = Duration::from_millis(2);

@@ -9,9 +9,8 @@ use nexus_testkit::heap;
 use nexus_wire::reticulum::channel::Packing;
 use nexus_wire::reticulum::{Context, LinkId};
 
-use crate::resource::{
-    Arrival, Command, Compression, Effect, Event, Handle, Input, Measures, Offer, Payload, Purpose, Resources,
-};
+use crate::resource::{Arrival, Command, Compression, Effect, Event, Input, Offer, Purpose, Resources};
+use crate::{Bytes, Handle, Measures};
 
 /// What the link does to packets.
 #[derive(Clone, Copy, Debug)]
@@ -80,9 +79,9 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(medium: Medium, rtt: Duration, part_len: u16) -> Self {
+    pub(super) fn new(medium: Medium, rtt: Duration, part_len: u32) -> Self {
         let seed = Seed::new([5; 32]);
-        let measures = Measures { rtt, part_len };
+        let measures = measures(rtt, part_len);
         let end = |name: &str| {
             let (machine, held) =
                 heap::growth_of(|| Resources::new(LinkId([6; 16]), measures, &seed.fork_seed(name)));
@@ -235,18 +234,16 @@ impl End {
                     .data
                     .get(&handle)
                     .and_then(|data| data.get(from..from + usize::try_from(len).unwrap()));
-                Input::Read(handle, data.map(|data| Payload(data.to_vec())))
+                Input::Read(handle, data.map(|data| Bytes(data.to_vec())))
             }
             Effect::Pack(handle, data) => match packed(&data.0) {
-                Some(shorter) => Input::Packed(handle, Packing::Compressed, Payload(shorter)),
+                Some(shorter) => Input::Packed(handle, Packing::Compressed, Bytes(shorter)),
                 None => Input::Packed(handle, Packing::Plain, data),
             },
             Effect::Seal(handle, blob) => Input::Sealed(handle, self.key.encrypt(&blob.0, &mut self.random)),
-            Effect::Open(arrival, token) => {
-                Input::Opened(arrival, self.key.decrypt(&token).ok().map(Payload))
-            }
+            Effect::Open(arrival, token) => Input::Opened(arrival, self.key.decrypt(&token).ok().map(Bytes)),
             Effect::Unpack(arrival, data, most) => {
-                Input::Unpacked(arrival, unpacked(&data.0, usize::try_from(most).unwrap()).map(Payload))
+                Input::Unpacked(arrival, unpacked(&data.0, usize::try_from(most).unwrap()).map(Bytes))
             }
             Effect::Event(event) => return self.told(event),
         })
@@ -315,4 +312,8 @@ pub(super) fn noise(len: usize) -> Vec<u8> {
     let mut bytes = alloc::vec![0; len];
     Seed::new([3; 32]).fork("noise").fill(&mut bytes);
     bytes
+}
+
+pub(super) fn measures(rtt: Duration, part_len: u32) -> Measures {
+    Measures { rtt, mtu: part_len + 36, data_len: (part_len - 32) / 16 * 16 - 1, part_len }
 }
