@@ -17,11 +17,14 @@ stdout, one JSON object a line:
     {"resource": sha256, "len": n, "metadata": value}
                                         one came; what is binary in its metadata is told in hex
     {"up": true}                        its interfaces are up, again perhaps
+    {"channel": true}, {"message": hex} it listens to the link's channel; a message came
+    {"stream": sha256, "len": n}        a stream of the channel ended
     {"offered": sha256}, {"transferred": true | false, "seconds": n}
 stdin, one JSON object a line, "do" being one of
     announce (of: plain | ratcheted, app_data: hex), send (to, data), path (to), ask_path (to)
     link (to), say (data), identify, request (data: hex), close, until_up
     resource (len, text: true for what becomes shorter, metadata: any value)
+    channel: messages of kind 0101 and the stream 1 are told; message (data); write (len, text): the stream 2, to its end
 """
 
 import hashlib
@@ -120,6 +123,46 @@ def make(name):
     return made
 
 
+class Message(RNS.MessageBase):
+    MSGTYPE = 0x0101
+
+    def __init__(self, data=b""):
+        self.data = data
+
+    def pack(self):
+        return self.data
+
+    def unpack(self, raw):
+        self.data = raw
+
+
+def message_came(message):
+    say(message=message.data.hex())
+    return True
+
+
+def equip_channel():
+    channel = link.get_channel()
+    channel.register_message_type(Message)
+    channel.add_message_handler(message_came)
+    come = bytearray()
+
+    def some(ready):
+        # Nothing yet is None; nothing any more is empty.
+        while data := reader.read(max(ready, 1)):
+            come.extend(data)
+        if data == b"":
+            say(stream=sha256(come), len=len(come))
+
+    reader = RNS.Buffer.create_reader(1, channel, ready_callback=some)
+
+
+def write_stream(content):
+    writer = RNS.Buffer.create_writer(2, link.get_channel())
+    writer.write(content)
+    writer.close()
+
+
 def tell_path(destination_hash):
     known = RNS.Transport.has_path(destination_hash)
     via = RNS.Transport.next_hop(destination_hash) if known else None
@@ -196,6 +239,15 @@ def act(told):
         began = time.monotonic()
         RNS.Resource(content, link, metadata=told.get("metadata"), callback=lambda done: say(
             transferred=done.status == RNS.Resource.COMPLETE, seconds=time.monotonic() - began))
+    elif what == "channel":
+        equip_channel()
+        say(channel=True)
+    elif what == "message":
+        link.get_channel().send(Message(data))
+    elif what == "write":
+        content = text(told["len"]) if told.get("text") else os.urandom(told["len"])
+        say(offered=sha256(content))
+        threading.Thread(target=write_stream, args=(content,), daemon=True).start()
     elif what == "until_up":
         until_up()
         say(up=True)

@@ -137,7 +137,17 @@ impl Endpoint {
 
     /// Sends data; what the proof will name. None if there is no such link.
     pub fn send_on(&mut self, link: LinkId, plaintext: &[u8]) -> Option<PacketHash> {
-        let hash = self.say_on(link, Context::NONE, plaintext)?;
+        self.say_to_be_proved(link, Context::NONE, plaintext)
+    }
+
+    /// Encrypts to the other side something that is to be proved; what the proof will name. None if there is no such link.
+    pub fn say_to_be_proved(
+        &mut self,
+        link: LinkId,
+        context: Context,
+        plaintext: &[u8],
+    ) -> Option<PacketHash> {
+        let hash = self.say_on(link, context, plaintext)?;
         self.unproved.insert(hash, self.links.get(&link)?.theirs);
         Some(hash)
     }

@@ -44,13 +44,11 @@ pub(crate) struct Driven<'a> {
 
 impl<'a> Driven<'a> {
     pub(crate) fn on(live: &'a mut Live, link: LinkId, mtu: u32) -> Self {
-        let rtt = nexus_machine::Duration::from_millis(2);
-        let measures = Measures { rtt, mtu, data_len: (mtu - 68) / 16 * 16 - 1, part_len: mtu - 36 };
         live.with(|endpoint, _| endpoint.hand_out(&CONTEXTS));
         Self {
             live,
             link,
-            machine: Resources::new(link, measures, &Seed::new([2; 32])),
+            machine: Resources::new(link, measures(mtu), &Seed::new([2; 32])),
             began: Instant::now(),
             data: Vec::new(),
             arrived: Vec::new(),
@@ -210,4 +208,10 @@ impl<'a> Driven<'a> {
             Event::Sent(_) | Event::NotSent(..) | Event::Arrived(_) | Event::NotArrived(..) => Err(event),
         }
     }
+}
+
+/// What a link over the loopback is like.
+pub(crate) fn measures(mtu: u32) -> Measures {
+    let rtt = nexus_machine::Duration::from_millis(2);
+    Measures { rtt, mtu, data_len: (mtu - 68) / 16 * 16 - 1, part_len: mtu - 36 }
 }

@@ -13,7 +13,7 @@ use super::driven::Driven;
 use super::{MTU, noise, pair};
 
 /// Becomes shorter, by a half or so.
-fn text(len: usize) -> Vec<u8> {
+pub(crate) fn text(len: usize) -> Vec<u8> {
     let words = (0..).map(|n: u32| format!("{n:x} ").into_bytes());
     words.flatten().take(len).collect()
 }
