@@ -17,12 +17,13 @@ stdout, one JSON object a line:
     {"resource": sha256, "len": n, "metadata": value}
                                         one came; what is binary in its metadata is told in hex
     {"up": true}                        its interfaces are up, again perhaps
-    {"channel": true}, {"message": hex} it listens to the link's channel; a message came
+    {"refusing": true}, {"channel": true}, {"message": hex} it listens to the link's channel; a message came
     {"stream": sha256, "len": n}        a stream of the channel ended
     {"offered": sha256}, {"transferred": true | false, "seconds": n}
 stdin, one JSON object a line, "do" being one of
     announce (of: plain | ratcheted, app_data: hex), send (to, data), path (to), ask_path (to)
     link (to), say (data), identify, request (data: hex), close, until_up
+    refuse: resources, from now on
     resource (len, text: true for what becomes shorter, metadata: any value)
     channel: messages of kind 0101 and the stream 1 are told; message (data); write (len, text): the stream 2, to its end
 """
@@ -137,8 +138,17 @@ class Message(RNS.MessageBase):
 
 
 def message_came(message):
+    if not isinstance(message, Message):
+        return False
     say(message=message.data.hex())
     return True
+
+
+def send_message(data):
+    channel = link.get_channel()
+    while not channel.is_ready_to_send():
+        time.sleep(0.005)
+    channel.send(Message(data))
 
 
 def equip_channel():
@@ -239,11 +249,16 @@ def act(told):
         began = time.monotonic()
         RNS.Resource(content, link, metadata=told.get("metadata"), callback=lambda done: say(
             transferred=done.status == RNS.Resource.COMPLETE, seconds=time.monotonic() - began))
+    elif what == "refuse":
+        # One that accepts none says nothing.
+        link.set_resource_strategy(RNS.Link.ACCEPT_APP)
+        link.set_resource_callback(lambda advertised: False)
+        say(refusing=True)
     elif what == "channel":
         equip_channel()
         say(channel=True)
     elif what == "message":
-        link.get_channel().send(Message(data))
+        send_message(data)
     elif what == "write":
         content = text(told["len"]) if told.get("text") else os.urandom(told["len"])
         say(offered=sha256(content))

@@ -26,6 +26,13 @@ pub(crate) const CONTEXTS: [Context; 8] = [
     Context::CACHE_REQUEST,
 ];
 
+/// What is done with what is offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Accepts {
+    All,
+    None,
+}
+
 /// The resources of one link, and their host.
 pub(crate) struct Driven<'a> {
     live: &'a mut Live,
@@ -35,9 +42,10 @@ pub(crate) struct Driven<'a> {
     data: Vec<u8>,
     pub(crate) arrived: Vec<u8>,
     pub(crate) metadata: Option<Vec<u8>>,
-    /// What came and was said, by context, and the plaintext of what came.
-    pub(crate) heard: Vec<(Context, Vec<u8>)>,
-    pub(crate) said: Vec<(Context, Vec<u8>)>,
+    /// What came, parts left out, and what was said.
+    heard: Vec<(Context, Vec<u8>)>,
+    pub(crate) said: Vec<Context>,
+    pub(crate) accepts: Accepts,
     /// Proofs that are lost, in either direction.
     pub(crate) swallowed: usize,
 }
@@ -55,6 +63,7 @@ impl<'a> Driven<'a> {
             metadata: None,
             heard: Vec::new(),
             said: Vec::new(),
+            accepts: Accepts::All,
             swallowed: 0,
         }
     }
@@ -77,6 +86,11 @@ impl<'a> Driven<'a> {
             }
             assert!(Instant::now() < deadline, "no end in a minute; heard {:?}", self.heard.len());
         }
+    }
+
+    /// What came under a context.
+    pub(crate) fn heard_of(&self, context: Context) -> impl Iterator<Item = &Vec<u8>> {
+        self.heard.iter().filter(move |(of, _)| *of == context).map(|(_, bytes)| bytes)
     }
 
     /// Goes on until `is` so.
@@ -127,7 +141,7 @@ impl<'a> Driven<'a> {
         for effect in effects {
             let answer = match effect {
                 Effect::Say(context, form, bytes) => {
-                    self.say(context, form, bytes);
+                    self.say(context, form, &bytes);
                     None
                 }
                 Effect::Event(event) => match self.told(event) {
@@ -146,7 +160,7 @@ impl<'a> Driven<'a> {
         end
     }
 
-    fn say(&mut self, context: Context, form: Form, bytes: Vec<u8>) {
+    fn say(&mut self, context: Context, form: Form, bytes: &[u8]) {
         if form == Form::Proof && self.swallowed > 0 {
             self.swallowed -= 1;
             return;
@@ -154,16 +168,16 @@ impl<'a> Driven<'a> {
         let link = self.link;
         self.live.with(|endpoint, _| match form {
             Form::Sealed => {
-                endpoint.say_on(link, context, &bytes);
+                endpoint.say_on(link, context, bytes);
             }
             Form::Clear => {
-                endpoint.say_in_clear(link, PacketType::Data, context, &bytes);
+                endpoint.say_in_clear(link, PacketType::Data, context, bytes);
             }
             Form::Proof => {
-                endpoint.say_in_clear(link, PacketType::Proof, context, &bytes);
+                endpoint.say_in_clear(link, PacketType::Proof, context, bytes);
             }
         });
-        self.said.push((context, if context == Context::RESOURCE { Vec::new() } else { bytes }));
+        self.said.push(context);
     }
 
     fn host(&self, effect: Effect) -> Input {
@@ -197,7 +211,10 @@ impl<'a> Driven<'a> {
     fn told(&mut self, event: Event) -> Result<Option<Input>, Event> {
         let kept = |arrival: Arrival| Some(Input::Command(Command::Kept(arrival)));
         match event {
-            Event::Offered(arrival, _) => Ok(Some(Input::Command(Command::Accept(arrival)))),
+            Event::Offered(arrival, _) => Ok(Some(Input::Command(match self.accepts {
+                Accepts::All => Command::Accept(arrival),
+                Accepts::None => Command::Refuse(arrival),
+            }))),
             Event::Segment(arrival, segment) => {
                 self.arrived.extend_from_slice(&segment.data.0);
                 if let Some(metadata) = segment.metadata {
