@@ -2,7 +2,9 @@
 
 mod path;
 mod probe;
+mod receive;
 mod request;
+mod send_file;
 mod status;
 
 use clap::Subcommand;
@@ -23,6 +25,10 @@ pub(crate) enum Rns {
     Probe(probe::Probe),
     /// Ask a destination for what is at a path, such as a page
     Request(request::Request),
+    /// Send a file to whoever receives files
+    SendFile(send_file::SendFile),
+    /// Receive the files that others send
+    Receive(receive::Receive),
 }
 
 impl Rns {
@@ -32,6 +38,8 @@ impl Rns {
             Self::Path(path) => path.run().await,
             Self::Probe(probe) => probe.run().await,
             Self::Request(request) => request.run().await,
+            Self::SendFile(send) => send.run().await,
+            Self::Receive(receive) => receive.run().await,
         }
     }
 }

@@ -21,7 +21,7 @@ pub use paths::{
     Begin, Cost, Found, NotAPathPolicy, Path, PathPolicy, Paths, Quote, Said, Standing, Traced, Way, Ways,
 };
 pub use radio::{Radio, RadioChannel, RadioLoad};
-pub use rns::{RnsAnswer, RnsInterface, RnsStatus};
+pub use rns::{FileArrived, RnsAnswer, RnsInterface, RnsSent, RnsStatus};
 
 /// The protocol's version: the `v` of every line.
 pub const VERSION: u32 = 1;
@@ -116,6 +116,21 @@ pub enum Verb {
         identify: bool,
         /// How long the answer may take once there is a link, in seconds.
         for_s: u64,
+    },
+    /// Sends a file to a SINGLE destination, as `rncp` does, on a link that is opened for it: [`RnsSent`].
+    RnsSendFile {
+        /// The destination's hash.
+        to: String,
+        /// The file, as an absolute path.
+        file: String,
+    },
+    /// Has a destination at which `rncp` and nodes leave files, as long as this is waited for: a [`Event::Receiving`], then a
+    /// [`FileArrived`] event for each, without end.
+    RnsReceive {
+        /// The directory that takes them, as an absolute path.
+        into: String,
+        /// The hashes of the identities that may leave files; empty if anybody may.
+        from: Vec<String>,
     },
     /// Sends a message: [`Delivered`], after a [`Progress`] event for each attempt.
     Send {

@@ -15,6 +15,7 @@ mod nodes;
 #[path = "../mesh/air.rs"]
 mod air;
 
+mod files;
 mod instance;
 mod programs;
 mod questions;

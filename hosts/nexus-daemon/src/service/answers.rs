@@ -69,6 +69,8 @@ impl Service {
                 let wish = Wish { path, data, identify, for_s };
                 self.rns_request(replier, &to, wish).await;
             }
+            Verb::RnsSendFile { to, file } => self.rns_send_file(replier, &to, file.into()).await,
+            Verb::RnsReceive { into, from } => self.rns_receive(replier, into.into(), &from).await,
             Verb::Send { to, text, signed, for_s, policy } => {
                 let authorship = if signed { Authorship::Signed } else { Authorship::Anonymous };
                 let content = Content::Message { text: text.into_bytes(), authorship };

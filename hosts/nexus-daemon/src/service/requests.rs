@@ -62,8 +62,7 @@ impl Service {
         if self.requests.asking.len() >= MAX_ASKING {
             return replier.fail(Code::Busy, format!("{MAX_ASKING} requests are on their way already"));
         }
-        self.requests.last += 1;
-        let handle = Handle(self.requests.last);
+        let handle = self.next_handle();
         let within = nexus_machine::Duration::from_secs(wish.for_s);
         let question = Question { path: wish.path, data: Bytes(data), within };
         let identify = if wish.identify { Identify::Told } else { Identify::NotTold };
@@ -72,8 +71,15 @@ impl Service {
         self.want([Wanted::Open { handle, to }]).await;
     }
 
+    /// What the endpoint's next answer is known by.
+    pub(super) const fn next_handle(&mut self) -> Handle {
+        self.requests.last += 1;
+        Handle(self.requests.last)
+    }
+
     /// What the endpoint tells.
     pub(super) async fn hear_endpoint(&mut self, event: &Event) {
+        self.hear_of_files(event).await;
         match event {
             Event::LinkUp { handle: Some(handle), up } => self.ask_on_link(*handle, up.link).await,
             Event::Responded { handle, data } => {
@@ -101,6 +107,8 @@ impl Service {
             | Event::Delivered { .. }
             | Event::Said { .. }
             | Event::Identified { .. }
+            | Event::Transfer { .. }
+            | Event::Needed { .. }
             | Event::Requested(_) => {}
         }
     }
@@ -114,7 +122,7 @@ impl Service {
         self.want(identify.into_iter().chain([Wanted::Request { handle, link, question }])).await;
     }
 
-    async fn want(&mut self, wanted: impl IntoIterator<Item = Wanted>) {
+    pub(super) async fn want(&mut self, wanted: impl IntoIterator<Item = Wanted>) {
         let wanted: Vec<_> = wanted.into_iter().collect();
         let told = self.handle.ask(move |view| {
             for wanted in wanted {
@@ -129,7 +137,7 @@ impl Service {
     }
 }
 
-fn failed(why: Failure) -> (Code, &'static str) {
+pub(super) fn failed(why: Failure) -> (Code, &'static str) {
     match why {
         Failure::NoPath => (Code::NoPath, "nobody who was asked knows a way to the destination"),
         Failure::NoAnswer => (Code::NoReceipt, "the destination did not answer in time"),
@@ -137,6 +145,7 @@ fn failed(why: Failure) -> (Code, &'static str) {
         Failure::TooLong => (Code::BadValue, "the request is too long for the link"),
         Failure::Busy => (Code::Busy, "as much as may be on its way is on its way already"),
         Failure::Own => (Code::BadValue, "that is a destination of this node itself"),
+        Failure::NotTaken(_) => (Code::NoReceipt, "the destination did not take it"),
         Failure::BadKey => (Code::NotFound, "the destination announced a key that is none"),
     }
 }
