@@ -6,6 +6,7 @@
 mod disk;
 mod handle;
 mod interfaces;
+mod needs;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -175,7 +176,11 @@ impl Host {
 
     /// Runs until [`HostHandle::stop`], or until the host cannot go on. Then writes finish, and drivers close.
     pub async fn run(mut self) -> Result<(), HostError> {
-        let outcome = self.turn_until_stopped().await;
+        let mut outcome = self.turn_until_stopped().await;
+        if outcome.is_ok() {
+            self.answers.push_back(Input::Command(Command::Save));
+            outcome = self.settle();
+        }
         let finished = self.finish_writes(&outcome).await;
         self.close_media().await;
         if let Some(tape) = &mut self.opened {
@@ -300,7 +305,7 @@ impl Host {
             opening.profile.role = *role;
         }
         let Some(interface) = self.interfaces.open(port, opening) else {
-            tracing::warn!(interface = name, "refused: all 256 interface numbers are taken");
+            tracing::warn!(interface = name, "refused: all 255 interface numbers are taken");
             return;
         };
         let status = &interface.status;
@@ -355,6 +360,7 @@ impl Host {
                 Output::Sense { iface } => self.answers.push_back(Input::ChannelClear { iface }),
                 Output::Persist { ticket, writes } => self.disk.persist(ticket, writes)?,
                 Output::Event(Event::EntropyWanted) => self.answers.push_back(Input::Entropy(entropy()?)),
+                Output::Event(Event::Endpoint(event)) => self.endpoint_says(*event),
                 Output::Event(event) => {
                     // Without a subscriber nobody wants to know.
                     let _subscribers = self.events.send(Arc::new(event));

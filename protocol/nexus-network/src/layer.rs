@@ -94,6 +94,8 @@ pub enum Input {
         /// Its network's.
         codes: Shared<Ifac>,
     },
+    /// What would be written within the next seconds is to be written: the process is about to end.
+    Save,
     /// This node called whoever is on an interface in clear: say so. The interface is named the same each time.
     SayTunnel {
         /// Which.
@@ -101,13 +103,8 @@ pub enum Input {
         /// Its name.
         interface: [u8; 32],
     },
-    /// The host knows whoever is at an interface in clear.
-    Recognised {
-        /// Which.
-        iface: InterfaceId,
-        /// Who, in the host's words.
-        peer: [u8; 32],
-    },
+    /// The host knows whoever is at an interface in clear, and names them so.
+    Recognised(InterfaceId, [u8; 32]),
     /// Fresh entropy.
     Entropy([u8; 32]),
     /// Wall and monotonic clocks parted: this machine may be running twice.
@@ -498,12 +495,11 @@ impl Machine for Network {
             Input::ChannelBusy(iface) => organs.media.handle(cx, M::ChannelBusy(iface), nerves),
             Input::ChannelClear(iface) => organs.media.handle(cx, M::ChannelClear(iface), nerves),
             Input::Announce => organs.announces.handle(cx, A::Announce, nerves),
+            Input::Save => organs.announces.handle(cx, A::Save, nerves),
             Input::SayTunnel { iface, interface } => {
                 organs.announces.handle(cx, A::SayTunnel { iface, interface }, nerves);
             }
-            Input::Recognised { iface, peer } => {
-                organs.announces.handle(cx, A::Recognised { iface, peer }, nerves);
-            }
+            Input::Recognised(iface, peer) => organs.announces.handle(cx, A::Recognised(iface, peer), nerves),
             Input::Ratchet(ratchet) => organs.announces.handle(cx, A::Ratchet(ratchet), nerves),
             Input::Durable { by: Writer::Announces, through } => {
                 organs.announces.handle(cx, A::Durable(through), nerves);

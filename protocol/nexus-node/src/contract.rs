@@ -1,5 +1,6 @@
 //! What a host tells a node, and what a node asks of its host.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use nexus_crypto::{DestinationHash, NodeId};
@@ -72,6 +73,8 @@ pub enum Command {
     Start,
     /// Announce this node with a fresh emission, now.
     Announce,
+    /// Write what would be written within the next seconds: the host is about to end.
+    Save,
     /// Keep a link with whoever answers at `to`: begin handshakes until there is one, and again when it is lost.
     Dial {
         /// On which interface.
@@ -133,6 +136,8 @@ pub enum Command {
         /// Whose.
         destination: DestinationHash,
     },
+    /// Something of this node's Reticulum endpoint. Answered by [`Event::Endpoint`].
+    Endpoint(nexus_endpoint::Command),
     /// Forget the messages of the inbox up to this number.
     Forget {
         /// The last number.
@@ -258,4 +263,6 @@ pub enum Event {
         /// Why.
         why: Undelivered,
     },
+    /// What the endpoint tells.
+    Endpoint(Box<nexus_endpoint::Event>),
 }

@@ -137,10 +137,12 @@ impl<M: Manner> Actor for Beacon<M> {
                 | Command::Prefer(_)
                 | Command::Policy(_)
                 | Command::Price { .. }
+                | Command::Save
                 | Command::SayTunnel { .. }
                 | Command::AccessCodes { .. }
                 | Command::Forget { .. }
                 | Command::FindPath { .. }
+                | Command::Endpoint(_)
                 | Command::Send(_),
             )
             | Input::Entropy(_) => {}
