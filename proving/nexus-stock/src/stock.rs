@@ -268,7 +268,7 @@ impl StockNode {
     }
 }
 
-/// Whoever runs the package's own tools, attached to a shared instance.
+/// Whoever runs the package's own tools.
 #[derive(Debug)]
 pub struct Tool(PathBuf);
 
@@ -302,6 +302,19 @@ impl Tool {
         let mut command = Command::new(Path::new(&python()).with_file_name(tool));
         command.arg("--config").arg(&self.0).args(args).env("HOME", &self.0).stdin(Stdio::null());
         command
+    }
+
+    /// With a configuration in a directory below `home`, and interfaces of its own.
+    ///
+    /// # Panics
+    /// If it cannot be written.
+    #[must_use]
+    pub fn alone(home: &Path, name: &str, interfaces: &Interfaces) -> Self {
+        let directory = home.join(name);
+        fs::create_dir_all(&directory).expect("a directory for the tools");
+        let config = format!("[reticulum]\n  share_instance = No\n\n[interfaces]\n{}", interfaces.0);
+        fs::write(directory.join("config"), config).expect("a configuration for the tools");
+        Self(directory)
     }
 
     /// What a tool prints until it ends.

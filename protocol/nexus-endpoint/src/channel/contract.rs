@@ -69,7 +69,7 @@ pub enum Effect {
     Prove,
     /// Compress these with bzip2.
     Pack(Bytes),
-    /// Decompress these, to at most so many bytes: what would be longer is no longer worked on.
+    /// Decompress these, to at most so many bytes: what would be longer is given up.
     Unpack(Bytes, u32),
     /// End the link: the channel cannot go on, and does not.
     TearDown(Failure),

@@ -94,7 +94,7 @@ pub enum Effect {
     Seal(Handle, Bytes),
     /// Open a token of the link's key.
     Open(Arrival, Vec<u8>),
-    /// Decompress these, to at most so many bytes: what would be longer is no longer worked on.
+    /// Decompress these, to at most so many bytes: what would be longer is given up.
     Unpack(Arrival, Bytes, u32),
     /// Tell whoever uses the link.
     Event(Event),

@@ -3,14 +3,16 @@
 use nexus_crypto::hash::sha256;
 use nexus_endpoint::Handle;
 use nexus_endpoint::resource::{Arrival, Event, Failure};
-use nexus_stock::endpoint::Ratchets;
-use nexus_stock::stock::hex;
-use nexus_wire::reticulum::Context;
+use nexus_machine::Seed;
+use nexus_stock::endpoint::{Endpoint, Ratchets};
+use nexus_stock::live::Listening;
+use nexus_stock::stock::{Interfaces, Tool, hex};
 use nexus_wire::reticulum::resource::{Advertisement, ResourceFlags, SEGMENT_MAX};
+use nexus_wire::reticulum::{Context, LinkMtu};
 use serde_json::json;
 
 use super::driven::{Accepts, Driven};
-use super::{MTU, noise, pair};
+use super::{MTU, link_up, noise, pair};
 
 /// Becomes shorter, by a half or so.
 pub(crate) fn text(len: usize) -> Vec<u8> {
@@ -116,4 +118,25 @@ fn a_stock_node_that_refuses_or_gives_up_is_understood() {
     driven.accepts = Accepts::None;
     assert_eq!(driven.until_end(), Event::NotArrived(Arrival(1), Failure::Stopped));
     assert_eq!(pair.stock.wait("transferred")["transferred"], false);
+}
+
+#[test]
+fn a_file_that_the_packages_own_tool_sends_comes_with_its_name() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("a file.bin");
+    std::fs::write(&file, noise(100_000)).unwrap();
+    let listening = Listening::open().unwrap();
+    let at = listening.address().unwrap();
+    let endpoint = Endpoint::new(&Seed::new([7; 32]), "rncp.receive", Ratchets::None, LinkMtu::new(MTU));
+    let to = endpoint.destination().to_string();
+    let tool = Tool::alone(home.path(), "tool", &Interfaces::none().calling(at, &[]));
+    let copying = std::thread::spawn(move || tool.run("rncp", &[&file.to_string_lossy(), &to]));
+    let mut live = listening.accept(endpoint, None).unwrap();
+    let (link, _, mtu) = live.wait("a link", link_up);
+    let mut driven = Driven::on(&mut live, link, mtu.bytes());
+    assert_eq!(driven.until_end(), Event::Arrived(Arrival(1)));
+    let said = copying.join().unwrap();
+    assert!(said.contains("copied to"), "{said}");
+    assert!(driven.arrived == noise(100_000));
+    assert_eq!(driven.metadata.as_deref(), Some(&b"\x81\xa4name\xc4\x0aa file.bin"[..]));
 }
