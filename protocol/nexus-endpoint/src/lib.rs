@@ -47,8 +47,8 @@ pub mod resource;
 mod tests;
 
 pub use contract::{
-    Accepting, Announcing, Asked, Bytes, Command, Down, Effect, Event, Failure, Found, Handle, Input,
-    NotServed, Question, Service, Side, Up,
+    Accepting, Announcing, Asked, Bytes, Command, Down, Effect, Event, Failure, Found, Handle, Input, Need,
+    NotServed, Question, Service, Side, Supply, Up,
 };
 pub use endpoint::Endpoint;
 pub use limits::Limits;

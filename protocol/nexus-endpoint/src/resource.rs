@@ -149,6 +149,22 @@ impl Resources {
         self.next(out);
     }
 
+    /// Whether nothing is sent, nothing comes, and nothing waits.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.sending.is_none() && self.waiting.is_empty() && self.coming.is_empty()
+    }
+
+    /// The link is no more: whoever waits for something hears of its end.
+    pub(crate) fn end(&mut self, out: &mut impl Sink<Effect>) {
+        let sending = self.sending.take().map(|sending| sending.handle);
+        for handle in sending.into_iter().chain(self.waiting.drain(..).map(|(handle, _)| handle)) {
+            out.push(Effect::Event(Event::NotSent(handle, Failure::NoLink)));
+        }
+        while let Some((arrival, _)) = self.coming.pop_first() {
+            out.push(Effect::Event(Event::NotArrived(arrival, Failure::NoLink)));
+        }
+    }
+
     fn hear(&mut self, now: Instant, context: Context, bytes: &[u8], out: &mut impl Sink<Effect>) {
         match context {
             Context::RESOURCE => {
@@ -334,8 +350,12 @@ impl Machine for Resources {
     }
 }
 
-impl MemoryBound for Resources {
-    fn memory_bound(&self) -> usize {
+impl Resources {
+    /// How many come at once.
+    pub(crate) const COMING: usize = COMING;
+
+    /// The most that the resources of a link hold.
+    pub(crate) const BOUND: usize = {
         // A vector grows to twice of what it holds, and a part has a vector of its own.
         const PART: usize = size_of::<Vec<u8>>() + 2 * (4 + size_of::<usize>()) + 16;
         const SEGMENT: usize = TOKEN_MAX + PARTS_MAX * PART;
@@ -346,6 +366,12 @@ impl MemoryBound for Resources {
             .saturating_add(WAITING.saturating_mul(OFFER))
             .saturating_add(COMING.saturating_mul(ARRIVAL))
             .saturating_add(PROOFS)
+    };
+}
+
+impl MemoryBound for Resources {
+    fn memory_bound(&self) -> usize {
+        Self::BOUND
     }
 }
 
@@ -362,7 +388,7 @@ enum Then {
 
 /// Whether the other end is to be told why a resource ended: not where it said so itself.
 const fn is_ours_to_tell(why: Failure) -> bool {
-    !matches!(why, Failure::Refused | Failure::Cancelled)
+    !matches!(why, Failure::Refused | Failure::Cancelled | Failure::NoLink)
 }
 
 fn say(context: Context, hash: &[u8; 32], out: &mut impl Sink<Effect>) {

@@ -169,4 +169,6 @@ pub enum Failure {
     Corrupt,
     /// Whoever uses the link wanted no more of it.
     Stopped,
+    /// The link is no more.
+    NoLink,
 }
