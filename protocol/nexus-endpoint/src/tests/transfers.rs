@@ -55,6 +55,7 @@ fn a_file_is_offered_taken_piece_by_piece_and_proved() {
     let file: Vec<u8> = (0..300_000_u32).map(|n| u8::try_from(n % 251).unwrap()).collect();
     let arrival = world.offer(link, &file);
     world.transfer(1, link, Wish::Accept(arrival));
+    world.pass(Duration::from_secs(1));
     let [Event::Transfer { event: Happened::Segment(of, Segment { number: 1, metadata, data }), .. }] =
         &world.events(1)[..]
     else {
