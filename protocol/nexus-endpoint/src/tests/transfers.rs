@@ -71,7 +71,7 @@ fn a_file_is_offered_taken_piece_by_piece_and_proved() {
 #[test]
 fn a_file_that_is_not_wanted_is_not_sent() {
     let (mut world, link) = linked();
-    let arrival = world.offer(link, &[7; 100_000]);
+    let arrival = world.offer(link, &vec![7; 100_000]);
     let before = world.sent.len();
     world.transfer(1, link, Wish::Refuse(arrival));
     assert_eq!(world.events(0), [happened(link, Happened::NotSent(Handle(7), Why::Refused))]);
@@ -81,7 +81,7 @@ fn a_file_that_is_not_wanted_is_not_sent() {
 #[test]
 fn what_passes_on_a_link_ends_with_it_at_both_ends() {
     let (mut world, link) = linked();
-    let arrival = world.offer(link, &[7; 100_000]);
+    let arrival = world.offer(link, &vec![7; 100_000]);
     world.command(0, Command::Close { link });
     let not_sent = happened(link, Happened::NotSent(Handle(7), Why::NoLink));
     assert_eq!(world.events(0)[0], not_sent);
