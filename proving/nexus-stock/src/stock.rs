@@ -340,6 +340,8 @@ impl Tool {
     #[must_use]
     pub fn start(&self, tool: &str, args: &[&str]) -> Child {
         let mut command = self.command(&here, tool, args);
+        // What it prints is waited for.
+        command.env("PYTHONUNBUFFERED", "1");
         command.stdout(Stdio::piped()).stderr(Stdio::null()).current_dir(&self.0);
         command.spawn().expect("the tool starts")
     }
