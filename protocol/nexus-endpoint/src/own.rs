@@ -8,8 +8,8 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
 use nexus_crypto::single::{self, WithoutRatchet};
-use nexus_crypto::{DestinationHash, NameHash, ReticulumIdentity};
-use nexus_machine::{Bucket, Cx, Duration, Gate, Instant, Sink, Snapshot, Stream};
+use nexus_crypto::{DestinationHash, NameHash, RatchetPublic, ReticulumIdentity};
+use nexus_machine::{Bucket, Cx, Duration, Gate, Instant, Sink, Snapshot, Stream, Write};
 use nexus_wire::reticulum::announce::{APP_DATA_WITH_RATCHET_MAX, Claim, Occasion, RELAYABLE_LEN};
 use nexus_wire::reticulum::{Packet, PathRequest, Proof, RandomHash};
 
@@ -103,7 +103,7 @@ impl Own {
     }
 
     /// Room for what is durable of a destination; what was said longest ago of those that are not served gives way.
-    fn make_room(&mut self, destination: &DestinationHash) -> Vec<nexus_machine::Write> {
+    fn make_room(&mut self, destination: &DestinationHash) -> Vec<Write> {
         if self.stored.contains_key(destination) || self.stored.len() < self.limits.services {
             return Vec::new();
         }
@@ -241,7 +241,7 @@ impl Endpoint {
 fn claim<'a>(
     identity: &ReticulumIdentity,
     service: &'a Service,
-    ratchet: Option<nexus_crypto::RatchetPublic>,
+    ratchet: Option<RatchetPublic>,
     emitted_at: u64,
     random: &mut Stream,
 ) -> Claim<'a> {

@@ -87,13 +87,7 @@ pub(crate) fn memory_bound(limits: Limits) -> usize {
 
 impl Endpoint {
     /// Carries out an errand with a peer that was heard of late, or asks for a path first.
-    pub(crate) fn find(
-        &mut self,
-        cx: Cx,
-        to: DestinationHash,
-        errand: Errand,
-        out: &mut impl Sink<Effect>,
-    ) {
+    pub(crate) fn find(&mut self, cx: Cx, to: DestinationHash, errand: Errand, out: &mut impl Sink<Effect>) {
         if self.own.serves(&to) {
             return fail(errand.handle(), Failure::Own, out);
         }

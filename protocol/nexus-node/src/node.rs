@@ -130,7 +130,12 @@ impl Node {
         let kept = nexus_secure::Limits::default();
         let body = Body {
             secure: Secure::new(identity, kept, &snapshot, &seed.fork_seed("secure")),
-            endpoint: Endpoint::new(own, nexus_endpoint::Limits::default(), &snapshot, &seed.fork_seed("endpoint")),
+            endpoint: Endpoint::new(
+                own,
+                nexus_endpoint::Limits::default(),
+                &snapshot,
+                &seed.fork_seed("endpoint"),
+            ),
             attached: Attached::NotYet,
             network,
             tickets: Tickets::default(),

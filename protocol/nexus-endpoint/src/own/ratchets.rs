@@ -64,8 +64,7 @@ impl Stored {
     /// A fresh ratchet, if one is due.
     pub(super) fn rotate(&mut self, unix_s: Option<u64>, random: &mut Stream) -> Option<Kept> {
         let made_s = unix_s.unwrap_or(0);
-        let is_due =
-            self.newest().is_none_or(|newest| made_s.saturating_sub(newest.made_s) >= ROTATION_S);
+        let is_due = self.newest().is_none_or(|newest| made_s.saturating_sub(newest.made_s) >= ROTATION_S);
         is_due.then(|| {
             let number = self.next;
             self.next = number.saturating_add(1);
@@ -108,10 +107,8 @@ impl Stored {
 
     /// What deletes it.
     pub(super) fn forget(&self, destination: &DestinationHash) -> Vec<Write> {
-        let ratchets = self
-            .ratchets
-            .iter()
-            .map(|kept| Write::delete(RATCHETS, &Kept::key(destination, kept.number)));
+        let ratchets =
+            self.ratchets.iter().map(|kept| Write::delete(RATCHETS, &Kept::key(destination, kept.number)));
         ratchets.chain([Write::delete(EMISSIONS, destination.as_bytes())]).collect()
     }
 }

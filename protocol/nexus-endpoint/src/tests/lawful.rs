@@ -45,8 +45,7 @@ fn command(random: &mut Stream) -> Command {
         0 | 1 => {
             let name = String::from(own(random));
             let app_data = vec![7; below(random, 300)];
-            let announcing =
-                if random.chance(1, 2) { Announcing::Hourly } else { Announcing::WhenAsked };
+            let announcing = if random.chance(1, 2) { Announcing::Hourly } else { Announcing::WhenAsked };
             Command::Serve(Service { name, app_data, announcing })
         }
         2 => Command::Announce(address(0, own(random))),

@@ -4,9 +4,7 @@ use nexus_crypto::single::single_length;
 use nexus_crypto::{DestinationHash, RatchetSecret, single};
 use nexus_machine::{Duration, Seed};
 use nexus_wire::reticulum::announce::{Claim, Occasion};
-use nexus_wire::reticulum::{
-    Context, DestinationType, Packet, PacketType, Payload, Proof, RandomHash,
-};
+use nexus_wire::reticulum::{Context, DestinationType, Packet, PacketType, Payload, Proof, RandomHash};
 
 use super::world::{NAME, Relay, UNIX, World, address, identity};
 use crate::{Bytes, Command, Event, Failure, Found, Handle, Input, SINGLE_MAX};

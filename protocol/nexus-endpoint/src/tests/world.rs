@@ -133,22 +133,22 @@ impl World {
                         self.sync(node);
                     }
                 }
-                Effect::Transmit(bytes) => self.carry(node, bytes),
+                Effect::Transmit(bytes) => self.carry(node, &bytes),
             }
         }
     }
 
-    fn carry(&mut self, from: usize, bytes: Vec<u8>) {
-        self.sent.push(bytes.clone());
+    fn carry(&mut self, from: usize, bytes: &[u8]) {
+        self.sent.push(bytes.to_vec());
         if self.relay == Relay::Swallows {
             return;
         }
-        let packet = Packet::decode(&bytes).expect("what is said is a packet");
+        let packet = Packet::decode(bytes).expect("what is said is a packet");
         if packet.packet_type == PacketType::Announce {
             let announce = Announce::from_packet(&packet).expect("it is one");
             announce.verify().expect("it is signed");
             self.announces.retain(|(destination, _)| *destination != announce.destination);
-            self.announces.push((announce.destination, bytes.clone()));
+            self.announces.push((announce.destination, bytes.to_vec()));
         }
         if let Ok(request) = PathRequest::from_packet(&packet) {
             let known = self.announces.iter().find(|(destination, _)| *destination == request.wanted);
@@ -156,7 +156,7 @@ impl World {
             return self.tell(from, Input::Packet(announce));
         }
         for other in (0..self.nodes.len()).filter(|other| *other != from) {
-            self.tell(other, Input::Packet(bytes.clone()));
+            self.tell(other, Input::Packet(bytes.to_vec()));
         }
     }
 }
