@@ -30,6 +30,9 @@ formats! {
     ifac_frames_obey_the_laws: "ifac-frame";
     messages_to_an_rnode_obey_the_laws: "rnode-to-device";
     messages_from_an_rnode_obey_the_laws: "rnode-from-device";
+    messages_of_people_obey_the_laws: "lxmf-message";
+    delivery_announces_obey_the_laws: "lxmf-delivery-announce";
+    uploads_of_messages_obey_the_laws: "lxmf-upload";
 }
 
 #[test]

@@ -21,7 +21,10 @@ const ASK_VERSIONS: &str = "import importlib.metadata as m; p = {d.name.lower() 
 /// Prepares the environment below the target directory unless it is there already.
 pub(crate) fn run(session: &mut Session) -> Result<Note, Fault> {
     let ready = prepare(session, STOCK_VERSION)?;
-    Ok(format!("rns {STOCK_VERSION} and lxmf {LXMF_VERSION}, {}", if ready { "as prepared before" } else { "installed" }))
+    Ok(format!(
+        "rns {STOCK_VERSION} and lxmf {LXMF_VERSION}, {}",
+        if ready { "as prepared before" } else { "installed" }
+    ))
 }
 
 /// Prepares an environment of a release's own, which later commands tell tests of. Whether it was there already.

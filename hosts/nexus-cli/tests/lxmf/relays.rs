@@ -3,8 +3,8 @@
 use std::fs;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use nexus_stock::lxmf::{Method, Stamps};
 use nexus_stock::StockLxmf;
+use nexus_stock::lxmf::{Method, Stamps};
 use serde_json::{Value, json};
 
 use crate::air::{A, Air, B};

@@ -1,5 +1,6 @@
 //! Reticulum's formats under test. Spec: `spec/reticulum.md`; vectors: `spec/vectors/reticulum.json`.
 
+mod messages;
 mod stream;
 
 use core::fmt::Debug;
@@ -98,6 +99,9 @@ pub const ALL: &[Format] = &[
         samples: || hexes(&FROM_DEVICE),
         possible_length: |length| length >= 1,
     },
+    messages::MESSAGE,
+    messages::DELIVERY_ANNOUNCE,
+    messages::UPLOAD,
 ];
 
 /// Command and data of every message that a host sends.
