@@ -172,7 +172,11 @@ impl Host {
 
     /// Runs until [`HostHandle::stop`], or until the host cannot go on. Then writes finish, and drivers close.
     pub async fn run(mut self) -> Result<(), HostError> {
-        let outcome = self.turn_until_stopped().await;
+        let mut outcome = self.turn_until_stopped().await;
+        if outcome.is_ok() {
+            self.answers.push_back(Input::Command(Command::Save));
+            outcome = self.settle();
+        }
         let finished = self.finish_writes(&outcome).await;
         self.close_media().await;
         if let Some(tape) = &mut self.opened {

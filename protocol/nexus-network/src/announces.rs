@@ -109,6 +109,15 @@ pub enum Input {
         /// What a hop over it costs.
         hop: Hop,
     },
+    /// A destination proved a link whose request left in clear.
+    Answered {
+        /// Which destination.
+        destination: DestinationHash,
+        /// Where the request left and the proof came.
+        iface: InterfaceId,
+        /// How long that took.
+        took: Duration,
+    },
     /// An interface under load carries so many bits per second.
     Carries(InterfaceId, u64),
     /// Frames of announces, and of what goes with them, wait there that take so long at the nominal rate. Said whenever it changed.
@@ -189,6 +198,8 @@ pub enum Input {
     Ratchet(RatchetPublic),
     /// Announce with a fresh emission, now.
     Announce,
+    /// What would be written within the next seconds is to be written: the process is about to end.
+    Save,
     /// This node called whoever is on an interface in clear: say so. The interface is named the same each time.
     SayTunnel {
         /// Which.
@@ -628,6 +639,9 @@ impl Machine for Announces {
                 self.path_requested(cx, link, &request, hops, class, out);
             }
             Input::Probed { number } => self.probe_proved(cx, number, out),
+            Input::Answered { destination, iface, took } => {
+                self.answered_in_clear(cx, destination, iface, took, out);
+            }
             Input::Find { destination, motive } => self.find(cx, destination, motive, out),
             Input::HeardOnLink { link, cost, packet } => self.heard_on_link(cx, link, cost, packet, out),
             Input::Ratchet(ratchet) => {
@@ -635,6 +649,7 @@ impl Machine for Announces {
                 self.emit(cx, Motive::Asked, out);
             }
             Input::Announce => self.emit(cx, Motive::Asked, out),
+            Input::Save => self.write_all_paths(cx, out),
             Input::SayTunnel { iface, interface } => self.say_tunnel(iface, interface, out),
             Input::Durable(through) => self.durable(cx, through, out),
         }

@@ -114,6 +114,17 @@ struct Medium {
     airtime: Duration,
 }
 
+/// A destination proved a link whose request this node passed on in clear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// Which destination.
+    pub destination: DestinationHash,
+    /// Where the request left and the proof came.
+    pub iface: InterfaceId,
+    /// How long that took.
+    pub took: Duration,
+}
+
 /// The organ.
 #[derive(Debug)]
 pub struct Forwarding {
@@ -128,6 +139,7 @@ pub struct Forwarding {
     transport: IdentityHash,
     media: BTreeMap<InterfaceId, Medium>,
     drops: Drops,
+    answered: Option<Answered>,
 }
 
 impl Forwarding {
@@ -146,6 +158,7 @@ impl Forwarding {
             circuits: restored(limits.circuits, snapshot),
             journal: Journal::default(),
             drops: Drops::default(),
+            answered: None,
         }
     }
 
@@ -248,6 +261,11 @@ impl Forwarding {
             }
             Err(cause) => self.drop(cause),
         }
+    }
+
+    /// What the last packet showed of the time that a stock segment takes.
+    pub const fn take_answered(&mut self) -> Option<Answered> {
+        self.answered.take()
     }
 
     const fn drop(&mut self, cause: Cause) -> Decision {

@@ -94,6 +94,8 @@ pub enum Input {
         /// Its network's.
         codes: Shared<Ifac>,
     },
+    /// What would be written within the next seconds is to be written: the process is about to end.
+    Save,
     /// This node called whoever is on an interface in clear: say so. The interface is named the same each time.
     SayTunnel {
         /// Which.
@@ -491,6 +493,7 @@ impl Machine for Network {
             Input::ChannelBusy(iface) => organs.media.handle(cx, M::ChannelBusy(iface), nerves),
             Input::ChannelClear(iface) => organs.media.handle(cx, M::ChannelClear(iface), nerves),
             Input::Announce => organs.announces.handle(cx, A::Announce, nerves),
+            Input::Save => organs.announces.handle(cx, A::Save, nerves),
             Input::SayTunnel { iface, interface } => {
                 organs.announces.handle(cx, A::SayTunnel { iface, interface }, nerves);
             }

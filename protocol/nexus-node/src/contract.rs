@@ -73,6 +73,8 @@ pub enum Command {
     Start,
     /// Announce this node with a fresh emission, now.
     Announce,
+    /// Write what would be written within the next seconds: the host is about to end.
+    Save,
     /// Keep a link with whoever answers at `to`: begin handshakes until there is one, and again when it is lost.
     Dial {
         /// On which interface.

@@ -282,6 +282,7 @@ impl Body {
             Input::ChannelClear { iface } => self.network.handle(cx, N::ChannelClear(iface), signals),
             Input::Command(Command::Start) => self.secure.handle(cx, S::Start, signals),
             Input::Command(Command::Announce) => self.network.handle(cx, N::Announce, signals),
+            Input::Command(Command::Save) => self.network.handle(cx, N::Save, signals),
             Input::Command(Command::Dial { iface, to, expected }) => {
                 self.network.handle(cx, N::Dial { iface, to, expected }, signals);
             }

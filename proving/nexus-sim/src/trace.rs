@@ -368,6 +368,7 @@ impl Encoder {
                 self.tagged_iface(8, *iface);
                 self.u64(*price);
             }
+            Command::Save => self.u8(13),
             Command::SayTunnel { iface, interface } => {
                 self.tagged_iface(12, *iface);
                 self.blob(interface);

@@ -57,11 +57,12 @@ fn survive(how: Signal) {
     say(&mut right, &mut left);
 }
 
-/// Ends a relay that has written what it knows.
+/// Ends a relay: one that is killed has written what it knows, one that is asked to end does that then.
 fn end(node: Node, how: Signal) -> Place {
+    let is_killed = how == Signal::KILL;
     ask(async {
         let mut client = node.client().await;
-        while client.call::<RnsStatus>(Verb::RnsStatus).await.unwrap().paths_unwritten > 0 {}
+        while is_killed && client.call::<RnsStatus>(Verb::RnsStatus).await.unwrap().paths_unwritten > 0 {}
     });
     // What was written before an emission is durable before that is announced.
     node.place.announce();

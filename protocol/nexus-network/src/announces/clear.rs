@@ -18,12 +18,13 @@ mod rates;
 mod rebroadcasting;
 mod remembering;
 mod requesting;
+mod timing;
 
 use nexus_crypto::{DestinationHash, IdentityHash};
 use nexus_machine::{BoundedMap, Bucket, Duration, Inserted, Instant, MapOverflow, Snapshot};
 use nexus_wire::nexus::code::BandwidthCode;
 use nexus_wire::nexus::path_cost::{CompactPathCost, Hop, HopCount, LatencyMs};
-use nexus_wire::reticulum::{Hops, MTU, Packet, RandomHash};
+use nexus_wire::reticulum::{Hops, MTU, RandomHash};
 
 use super::{Announces, Limits};
 use crate::interface::{InterfaceId, Profile, Role};
@@ -65,6 +66,8 @@ pub(super) struct ClearHop {
     pub(super) transport: Option<IdentityHash>,
     /// How many hops it came, the last one included.
     pub(super) hops: Hops,
+    /// How long a packet takes to the destination, as links that it proved show; none if there was no link.
+    pub(super) latency: Option<LatencyMs>,
 }
 
 impl ClearHop {
@@ -175,20 +178,15 @@ impl Medium {
         Duration::from_micros(micros.unwrap_or(0))
     }
 
-    /// What the path of an announce costs that was heard here. A stock segment is one edge, as long as the hops that its header counts.
-    pub(super) fn cost_of(&self, packet: &Packet<'_>) -> CompactPathCost {
-        self.cost_in(HopCount(packet.hops.get()))
-    }
-
-    /// The same of a path of which so many hops were said.
-    fn cost_in(&self, hops: HopCount) -> CompactPathCost {
-        let latency = u64::from(self.hop.latency.0).saturating_mul(u64::from(hops.0).saturating_add(1));
-        CompactPathCost {
-            hops,
-            worst_latency: LatencyMs::saturating(latency),
-            bottleneck: self.hop.bandwidth,
-            ..CompactPathCost::ORIGIN
-        }
+    /// What a path costs of which so many hops were said here. A stock segment is one edge, as long as the hops that its header counts, and
+    /// takes as long as was measured; without a measure as long as if all its hops were like this one.
+    pub(super) fn cost_in(&self, hops: HopCount, measured: Option<LatencyMs>) -> CompactPathCost {
+        let alike = u64::from(self.hop.latency.0).saturating_mul(u64::from(hops.0).saturating_add(1));
+        let worst_latency = match measured {
+            Some(measured) => measured.max(self.hop.latency),
+            None => LatencyMs::saturating(alike),
+        };
+        CompactPathCost { hops, worst_latency, bottleneck: self.hop.bandwidth, ..CompactPathCost::ORIGIN }
     }
 
     /// For how long a path that was heard here lasts, unless it is used or heard again.

@@ -2,7 +2,7 @@
 
 use nexus_crypto::DestinationHash;
 use nexus_machine::{Cx, Relaying, Sink};
-use nexus_wire::nexus::path_cost::{CompactPathCost, Generation};
+use nexus_wire::nexus::path_cost::{CompactPathCost, Generation, HopCount};
 use nexus_wire::reticulum::packet::HEADER_1_LEN;
 use nexus_wire::reticulum::{Announce, DestinationType, Hops, Packet, PacketType};
 
@@ -101,8 +101,12 @@ impl Announces {
         packet: Packet<'_>,
         out: &mut impl Sink<Effect>,
     ) {
-        let Some(cost) = self.interfaces.get(&iface).map(|medium| medium.cost_of(&packet)) else { return };
         let transport = packet.transport.filter(|_| !self.is_program(iface));
+        let measured = self.latency_in_clear(packet.destination, iface, transport);
+        let said = HopCount(packet.hops.get());
+        let Some(cost) = self.interfaces.get(&iface).map(|medium| medium.cost_in(said, measured)) else {
+            return;
+        };
         self.take(cx, packet, Via::Clear { iface, transport }, cost, out);
     }
 
@@ -282,7 +286,9 @@ impl Announces {
     fn is_first(&mut self, heard: &Heard<'_>) -> bool {
         let Via::Clear { iface, transport } = heard.via else { return true };
         let (random_hash, hops) = (heard.announce.claim.random_hash, heard.hops);
-        self.is_first_in_clear(heard.announce.destination, iface, ClearHop { random_hash, transport, hops })
+        let destination = heard.announce.destination;
+        let latency = self.latency_in_clear(destination, iface, transport);
+        self.is_first_in_clear(destination, iface, ClearHop { random_hash, transport, hops, latency })
     }
 
     /// An answer is not acknowledged: it is for whoever asked, and what everybody is to hear of it is still to come.

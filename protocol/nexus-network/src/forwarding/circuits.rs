@@ -43,6 +43,7 @@ pub(super) struct Requested {
 #[derive(Clone, Copy, Debug)]
 struct Opening {
     requested: Requested,
+    asked: Instant,
     bad_proofs: u8,
 }
 
@@ -107,7 +108,7 @@ impl Circuits {
     pub(super) fn open(&mut self, now: Instant, link: LinkId, requested: Requested) {
         let hops = u64::from(requested.remaining.max(1));
         let until = now.after(PROOF_PER_HOP.times(hops)).after(requested.airtime);
-        match self.opening.insert(link, Opening { requested, bad_proofs: 0 }) {
+        match self.opening.insert(link, Opening { requested, asked: now, bad_proofs: 0 }) {
             Inserted::Fresh | Inserted::Replaced(_) => {}
             Inserted::Evicted(other, _) => self.deadlines.cancel(Timer::Proof(other)),
             Inserted::Refused(_) => return,
@@ -128,6 +129,11 @@ impl Circuits {
             return Err(Cause::BadProof);
         }
         Ok(opening.requested.destination)
+    }
+
+    /// How long ago a circuit that waits for its proof was asked for.
+    pub(super) fn waited(&self, link: &LinkId, now: Instant) -> Duration {
+        self.opening.get(link).map_or(Duration::ZERO, |opening| now.since(opening.asked))
     }
 
     /// A proof did not verify.

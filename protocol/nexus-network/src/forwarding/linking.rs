@@ -9,7 +9,7 @@ use nexus_wire::reticulum::{Context, Hops, LinkId, LinkProof, LinkRequest, Packe
 
 use super::circuits::{Circuits, Expired, Onward, Requested};
 use super::drops::Cause;
-use super::{Forwarding, Hop, OnLink};
+use super::{Answered, Forwarding, Hop, OnLink};
 use crate::announces::{Announces, Step};
 use crate::routes::PathPolicy;
 
@@ -127,6 +127,10 @@ impl Forwarding {
         if !is_proof_of(&read.packet, &asked, announces) {
             self.circuits.count_bad_proof(&link);
             return Err(Cause::BadProof);
+        }
+        if let Hop::Clear(iface) = from {
+            let took = self.circuits.waited(&link, cx.now);
+            self.answered = Some(Answered { destination: asked, iface, took });
         }
         let shown = announces.shown_in_clear(&asked).unwrap_or(read.hops);
         let stands = self.circuits.stand(cx.now, link, read.hops, shown);

@@ -20,7 +20,7 @@ use nexus_wire::reticulum::{DestinationType, Flags, LinkMtu, Packet, PacketType}
 
 use super::{Effect, Nerve, Organs, Originated, Writer};
 use crate::announces;
-use crate::forwarding::{Cause, Decision, Hop, InClear, Leaving};
+use crate::forwarding::{Answered, Cause, Decision, Hop, InClear, Leaving};
 use crate::interface::InterfaceId;
 use crate::links::LinkId;
 use crate::media::{Frame, Load};
@@ -162,6 +162,10 @@ impl Organs {
                 // What the sender pays is for this node: the next hop is offered what this node pays, nothing.
                 self.pass(cx, packet, came.class, leaving, nerves);
                 self.write_circuits(nerves);
+                if let Some(Answered { destination, iface, took }) = self.forwarding.take_answered() {
+                    let answered = announces::Input::Answered { destination, iface, took };
+                    self.announces.handle(cx, answered, nerves);
+                }
             }
             // Requests are asked over links alone; in clear they are the announces' from the start.
             Decision::Ask { .. } | Decision::Drop(_) => {}

@@ -176,3 +176,28 @@ fn a_link_survives_the_restart_of_a_relay() {
         }
     }
 }
+
+#[test]
+fn a_link_that_is_proved_shows_how_long_the_segment_behind_takes() {
+    let mut world = World::line(1);
+    let latency = |world: &World, n: usize| {
+        let destination = world.stock[n].destination;
+        let seen = world.relays[0].layer.routing(world.now).candidates(&destination);
+        seen.first().expect("there is a way").said.worst_latency.0
+    };
+    let (near, to) = (world.transport(0), world.stock[1].destination);
+    world.stock.iter_mut().for_each(|stock| stock.heard.clear());
+    world.say(0, by_way_of(near, &request(to, 1, Some(500))));
+    let circuit = Circuit::asked_by(&world.stock[1].packet());
+    assert_eq!(latency(&world, 1), 0, "what a cable of 10 Mbps takes");
+    world.run(Duration::from_secs(3));
+    let proof = circuit.proof(&world.stock[1]);
+    let mut forged = proof.clone();
+    forged[30] ^= 1;
+    world.say(1, forged);
+    assert_eq!(latency(&world, 1), 0, "of a proof that does not verify nothing is learnt");
+    world.say(1, proof);
+    world.stock[0].packet();
+    assert!((1_500..1_600).contains(&latency(&world, 1)), "{}", latency(&world, 1));
+    assert_eq!(latency(&world, 0), 0, "of whoever asked nothing is learnt");
+}

@@ -152,7 +152,8 @@ fn told(bench: &mut Bench, act: Act, script: &mut Script<'_>) {
             0 => Input::TxReady { iface },
             1 => Input::ChannelBusy { iface },
             2 => Input::ChannelClear { iface },
-            _ if choice < 128 => Input::Command(Command::Start),
+            _ if choice < 64 => Input::Command(Command::Start),
+            _ if choice < 128 => Input::Command(Command::Save),
             _ => Input::Command(Command::Price { iface, price: u64::from(choice) << (choice % 57) }),
         },
         Act::SetPolicy => {

@@ -221,7 +221,7 @@ impl Announces {
         let _none: Option<DestinationHash> =
             self.known.learn(&announce, print, neighbour, HeardAs::Announce, Instant::BOOT);
         self.cache.keep(destination, kept);
-        let hop = ClearHop { random_hash: announce.claim.random_hash, transport, hops };
+        let hop = ClearHop { random_hash: announce.claim.random_hash, transport, hops, latency: None };
         self.clear.memory.waiting.entry(place).or_default().push(Waiting { destination, fingerprint, hop });
         true
     }
@@ -263,7 +263,9 @@ impl Announces {
 
     fn restore_read(&mut self, cx: Cx, iface: InterfaceId, read: &Waiting, out: &mut impl Sink<Effect>) {
         let said = HopCount(read.hop.hops.get().saturating_sub(1));
-        if let Some(cost) = self.interfaces.get(&iface).map(|medium: &Medium| medium.cost_in(said)) {
+        if let Some(cost) =
+            self.interfaces.get(&iface).map(|medium: &Medium| medium.cost_in(said, read.hop.latency))
+        {
             self.restore_path(cx, &read.destination, iface, read.hop, cost, out);
         }
     }
@@ -302,6 +304,14 @@ impl Announces {
             out.push(Effect::Write { number: self.own.last_write(), write });
         }
         self.set_memory_timer(cx.now);
+    }
+
+    /// Writes everything that was noted: the process is about to end.
+    pub(in super::super) fn write_all_paths(&mut self, cx: Cx, out: &mut impl Sink<Effect>) {
+        while !self.clear.memory.noted.is_empty() {
+            self.write_paths(cx, out);
+        }
+        self.deadlines.cancel(Timer::Remember);
     }
 
     fn path_record(&self, destination: &DestinationHash) -> Option<Record> {

@@ -199,3 +199,44 @@ impl Bench {
         }
     }
 }
+
+#[test]
+fn a_path_learnt_just_before_the_host_ends_is_durable() {
+    let learnt = |last: &[Input]| {
+        let mut node = Bench::start(&Snapshot::empty());
+        node.hear(&relayed(7, UNIX, 2, STOCK));
+        let said: Vec<Effect> = last.iter().flat_map(|input| node.tell(input.clone())).collect();
+        said.iter()
+            .any(|effect| matches!(effect, Effect::Write { write, .. } if write.key == address(7).as_bytes()))
+    };
+    assert!(!learnt(&[]), "usually they are written together after two seconds");
+    assert!(learnt(&[Input::Save]));
+}
+
+#[test]
+fn a_way_through_stock_relays_takes_as_long_as_links_over_it_showed() {
+    let mut node = Bench::start(&Snapshot::empty());
+    node.hear(&relayed(7, UNIX, 3, STOCK));
+    let latency = |node: &Bench| {
+        let seen = Routing::new(&node.organ, node.now).candidates(&address(7));
+        seen.first().expect("there is a way").said.worst_latency
+    };
+    let assumed = latency(&node);
+    let answered =
+        |ms| Input::Answered { destination: address(7), iface: LEFT, took: Duration::from_millis(ms) };
+    node.tell(answered(6_000));
+    assert!(assumed < LatencyMs(100), "four hops like this one: {assumed:?}");
+    assert_eq!(latency(&node), LatencyMs(3_000), "half of the time that it took");
+    node.tell(answered(1_000));
+    assert_eq!(latency(&node), LatencyMs(2_375), "three parts of what was measured before");
+    node.tell(answered(2_100));
+    assert_eq!(latency(&node), LatencyMs(2_375), "what moved by less than a quarter is left");
+    // It stays with the relay through which it was measured, from emission to emission, and not with another.
+    node.hear(&relayed(7, UNIX + 1, 3, STOCK));
+    assert_eq!(latency(&node), LatencyMs(2_043));
+    node.hear(&relayed(7, UNIX + 2, 3, OTHER));
+    assert_eq!(latency(&node), assumed);
+    // Nothing is learnt of whom there is no path to.
+    node.tell(Input::Answered { destination: address(8), iface: LEFT, took: Duration::from_secs(1) });
+    assert!(node.ways(8).is_empty());
+}
