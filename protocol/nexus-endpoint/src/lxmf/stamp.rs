@@ -155,7 +155,8 @@ mod tests {
 
     #[test]
     fn stamps_of_the_published_package_have_the_value_that_it_says() {
-        let vectors: Value = serde_json::from_str(include_str!("../../../../spec/vectors/lxmf.json")).unwrap();
+        let vectors: Value =
+            serde_json::from_str(include_str!("../../../../spec/vectors/lxmf.json")).unwrap();
         let bytes = |value: &Value| unhex(value.as_str().unwrap());
         let (mut looked_at, id) = (0, |value: &Value| <[u8; 32]>::try_from(bytes(value)).unwrap());
         for (list, packed, purpose) in
@@ -164,7 +165,10 @@ mod tests {
             for one in vectors[list].as_array().unwrap() {
                 let Some(value) = one["stamp_value"].as_u64() else { continue };
                 let stamp = *bytes(&one[packed]).last_chunk().unwrap();
-                assert_eq!(value_of(Checking::new(purpose, id(&one["id"]), stamp)), u32::try_from(value).unwrap());
+                assert_eq!(
+                    value_of(Checking::new(purpose, id(&one["id"]), stamp)),
+                    u32::try_from(value).unwrap()
+                );
                 looked_at += 1;
             }
         }
@@ -195,7 +199,8 @@ mod tests {
             hash[..bytes.len()].copy_from_slice(bytes);
             hash
         };
-        let counted: Vec<_> = [&[0x80][..], &[0x01], &[0, 0x40], &[]].map(|start| leading_zeros(&hash(start))).into();
+        let counted: Vec<_> =
+            [&[0x80][..], &[0x01], &[0, 0x40], &[]].map(|start| leading_zeros(&hash(start))).into();
         assert_eq!(counted, [0, 7, 9, 256]);
     }
 

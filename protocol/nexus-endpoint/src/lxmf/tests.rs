@@ -1,0 +1,3 @@
+mod lawful;
+mod letters;
+mod world;
