@@ -117,6 +117,18 @@ pub enum Verb {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         policy: Option<PathPolicy>,
     },
+    /// Sends a message to an LXMF address: [`Delivered`].
+    LxmfSend {
+        /// `lxmf:` and the address.
+        to: String,
+        /// The title; mostly there is none.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        title: String,
+        /// The text.
+        text: String,
+        /// For how long it is tried, in seconds; 0: once.
+        for_s: u64,
+    },
     /// The messages that arrived: [`Inbox`].
     Inbox {
         /// Only those with a later number.
@@ -255,6 +267,9 @@ pub struct Status {
     pub identity: String,
     /// What it calls itself in its announces.
     pub label: Option<String>,
+    /// Its LXMF address, `lxmf:` and 32 digits; none if it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lxmf: Option<String>,
     /// The program's version.
     pub version: String,
     /// The process.

@@ -13,7 +13,7 @@ pub mod stamp;
 mod tests;
 
 use alloc::collections::BTreeMap;
-use alloc::string::ToString as _;
+use alloc::string::{String, ToString as _};
 
 use nexus_crypto::{DestinationHash, NameHash, ReticulumIdentity};
 use nexus_machine::{
@@ -166,7 +166,7 @@ impl Lxmf {
 
     fn serve(&mut self, presence: Presence, out: &mut impl Sink<Effect>) {
         let kind = DeliveryInfoKind::List(&[]);
-        let name = presence.name.as_ref().map(|name| name.as_bytes());
+        let name = presence.name.as_ref().map(String::as_bytes);
         let app_data = DeliveryInfo { name, stamp_cost: presence.stamp_cost, kind }.encode();
         out.push(Effect::Endpoint(Wish::Serve(Service {
             name: DELIVERY.to_string(),

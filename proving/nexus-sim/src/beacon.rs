@@ -143,6 +143,7 @@ impl<M: Manner> Actor for Beacon<M> {
                 | Command::Forget { .. }
                 | Command::FindPath { .. }
                 | Command::Endpoint(_)
+                | Command::Lxmf(_)
                 | Command::Send(_),
             )
             | Input::Entropy(_) => {}

@@ -15,4 +15,5 @@ mod nodes;
 #[path = "../mesh/air.rs"]
 mod air;
 
+mod people;
 mod relays;

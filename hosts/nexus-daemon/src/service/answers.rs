@@ -69,6 +69,9 @@ impl Service {
                 let content = Content::Message { text: text.into_bytes(), authorship };
                 self.send(replier, &to, Parcel { content, for_s, policy }).await;
             }
+            Verb::LxmfSend { to, title, text, for_s } => {
+                self.send_lxmf(replier, &to, (title, text), for_s).await;
+            }
             Verb::Inbox { since, limit } => self.inbox(replier, since, limit).await,
             Verb::Listen { since } => {
                 self.subscribers.listen(replier, since);
@@ -130,6 +133,7 @@ impl Service {
             uptime_s: self.began.elapsed().as_secs(),
             state: self.options.state.path().display().to_string(),
             config: self.config.file.as_ref().map(|file| file.display().to_string()),
+            lxmf: None,
             log: self.options.log.as_ref().map(|log| log.display().to_string()),
             policy: policy_name(&self.config.policy).to_owned(),
             relaying: self.config.relaying == nexus_machine::Relaying::On,
@@ -143,7 +147,9 @@ impl Service {
             path_requests: std::collections::BTreeMap::new(),
             refusals: std::collections::BTreeMap::new(),
         };
+        let is_lxmf = self.config.lxmf.is_some();
         let see = move |view: &crate::HostView<'_>| Status {
+            lxmf: is_lxmf.then(|| format!("{}{}", sight::LXMF_PREFIX, view.node().lxmf().address())),
             interfaces: sight::interfaces(view),
             links: sight::links(view),
             paths: sight::count_paths(view),
@@ -174,15 +180,26 @@ impl Service {
             Ok(to) => to,
             Err(cause) => return replier.fail(Code::BadValue, cause.to_string()),
         };
-        if self.sending.len() >= MAX_SENDING {
-            return replier.fail(Code::Busy, format!("{MAX_SENDING} messages are on their way already"));
-        }
-        self.last_sending += 1;
-        let handle = self.last_sending;
+        let Some(handle) = self.expect_end(replier) else { return };
         let lifetime = nexus_machine::Duration::from_secs(for_s);
-        self.sending.insert(handle, replier);
         let policy = policy.map(sight::policy_of);
         let command = Command::Send(Outgoing { handle, to, content, lifetime, policy });
+        self.command_for(handle, command).await;
+    }
+
+    /// Whoever waits for the end of something to be sent, by its handle; none if too many do.
+    pub(super) fn expect_end(&mut self, replier: Replier) -> Option<u64> {
+        if self.sending.len() >= MAX_SENDING {
+            replier.fail(Code::Busy, format!("{MAX_SENDING} messages are on their way already"));
+            return None;
+        }
+        self.last_sending += 1;
+        self.sending.insert(self.last_sending, replier);
+        Some(self.last_sending)
+    }
+
+    /// Has the node send what somebody waits for the end of.
+    pub(super) async fn command_for(&mut self, handle: u64, command: Command) {
         if self.handle.ask(move |view| view.command(command)).await.is_err()
             && let Some(replier) = self.sending.remove(&handle)
         {
@@ -335,6 +352,7 @@ impl Service {
                 let s = by.as_secs();
                 tracing::warn!("the clocks parted by {s} s: this machine was suspended, or runs twice");
             }
+            Event::Lxmf(event) => self.hear_lxmf(*event),
             Event::EntropyWanted | Event::Endpoint(_) => {}
         }
         if self.subscribers.anybody_watches() {
@@ -429,6 +447,7 @@ fn told(view: &crate::HostView<'_>, event: &Event) -> Option<Told> {
         | Event::Traced { .. }
         | Event::Undelivered { .. }
         | Event::Endpoint(_)
+        | Event::Lxmf(_)
         | Event::EntropyWanted => return None,
     })
 }

@@ -94,6 +94,20 @@ pub enum Signed {
     Claimed,
 }
 
+impl Letter {
+    /// What there is to read: the title on a line of its own, if there is one.
+    #[must_use]
+    pub fn into_text(self) -> Vec<u8> {
+        let Self { mut title, content, .. } = self;
+        if title.is_empty() {
+            return content;
+        }
+        title.push(b'\n');
+        title.extend_from_slice(&content);
+        title
+    }
+}
+
 impl fmt::Debug for Letter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { id: _, source, signature, title, content } = self;

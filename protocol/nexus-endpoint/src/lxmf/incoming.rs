@@ -84,11 +84,11 @@ impl Lxmf {
         self.judge(cx, key, peer.map(Signer::Peer), out);
     }
 
-    fn judge(&mut self, cx: Cx, key: u64, signer: Option<Signer<'_>>, out: &mut impl Sink<Effect>) {
+    fn judge(&mut self, cx: Cx, key: u64, author: Option<Signer<'_>>, out: &mut impl Sink<Effect>) {
         let Some(held) = self.held.get(&key) else { return };
         let Ok(message) = Message::decode(&held.bytes) else { return };
         let id = held.id;
-        let public = match signer {
+        let public = match author {
             Some(Signer::Own) => Some(*self.identity.public()),
             Some(Signer::Peer(peer)) => Some(peer.identity),
             None => None,

@@ -82,17 +82,17 @@ impl Lxmf {
 
     /// A message was proved on a link: its other end may write on it, too.
     pub(super) fn introduce(&mut self, link: LinkId, out: &mut impl Sink<Effect>) {
-        let Some(line) = self.lines.get_mut(&link) else { return };
-        if line.side == Side::Initiator && line.known == Known::NotYet {
-            line.known = Known::Known;
+        let Some(there) = self.lines.get_mut(&link) else { return };
+        if there.side == Side::Initiator && there.known == Known::NotYet {
+            there.known = Known::Known;
             out.push(Effect::Endpoint(Wish::Identify { link }));
         }
     }
 
     /// Closes a link that was not used for long.
     pub(super) fn idle(&mut self, now: Instant, link: LinkId, out: &mut impl Sink<Effect>) {
-        let Some(line) = self.lines.get(&link) else { return };
-        let until = line.used.after(IDLE);
+        let Some(there) = self.lines.get(&link) else { return };
+        let until = there.used.after(IDLE);
         if until > now {
             return self.deadlines.set(Timer::Idle(link), until);
         }

@@ -174,9 +174,9 @@ impl Lxmf {
             let handle = self.next_handle(Errand::Send { parcel: key });
             return out.push(Effect::Endpoint(Wish::Send { handle, to, plaintext: Bytes(packet) }));
         }
-        let line = self.line_to(&to);
+        let there = self.line_to(&to);
         let Some(parcel) = self.outgoing.get_mut(&key) else { return };
-        let Some((link, room)) = line else {
+        let Some((link, room)) = there else {
             parcel.stage = Stage::Calling;
             return self.call(to, out);
         };

@@ -29,6 +29,15 @@ pub const FIELD_TICKET: u8 = 0x0c;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageId(pub [u8; 32]);
 
+impl MessageId {
+    /// Its first half.
+    #[must_use]
+    pub const fn short(&self) -> [u8; 16] {
+        let [short @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = self.0;
+        short
+    }
+}
+
 /// A message, of which nothing is believed before its signature was looked at.
 ///
 /// ```text
