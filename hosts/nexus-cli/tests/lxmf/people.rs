@@ -83,7 +83,7 @@ impl People {
     /// A text each way by each way, and an answer to who wrote.
     fn talk(&mut self) {
         let to = format!("lxmf:{}", self.peer.address);
-        let long = "x".repeat(2_000);
+        let long = "x".repeat(300);
         for text in ["hello from a node", &long] {
             let sent = self.nexus(&["send", &to, "--json", text]);
             let said: serde_json::Value = serde_json::from_slice(&sent.stdout)
