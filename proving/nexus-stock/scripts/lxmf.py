@@ -11,12 +11,12 @@ stdout, one JSON object a line:
     {"queued": id or null, "text": text}
     {"delivered": id, "text": text, "state": n}, {"failed": id, "text": text, "state": n}
     {"packed": hex, "id": hash}         a message as it would be sent
-    {"read": id, "verified": bool, "stamped": n or null}
+    {"read": id, "verified": bool, "stamped": bool or null, "text": text, "title": text}
                                         a message that it was given
     {"synced": state, "count": n}
 stdin, one JSON object a line, "do" being one of
     announce, send (to, text, title, method: opportunistic | direct | propagated | null), ask_path (to),
-    node (to), sync, pack (to, text, title, cost), read (packed)
+    node (to), sync, pack (to, text, title, cost), read (packed, public, cost)
 """
 
 import json
@@ -110,10 +110,18 @@ def act(told):
         message.pack()
         say(packed=message.packed.hex(), id=message.hash.hex())
     elif what == "read":
-        message = LXMF.LXMessage.unpack_from_bytes(bytes.fromhex(told["packed"]))
+        packed, public = bytes.fromhex(told["packed"]), bytes.fromhex(told["public"])
+        RNS.Identity.remember(RNS.Identity.full_hash(packed), packed[16:32], public, None)
+        message = LXMF.LXMessage.unpack_from_bytes(packed)
         cost = told.get("cost")
         stamped = message.validate_stamp(cost) if cost else None
-        say(read=message.hash.hex(), verified=message.signature_validated, stamped=stamped, text=message.content_as_string())
+        say(
+            read=message.hash.hex(),
+            verified=message.signature_validated,
+            stamped=stamped,
+            text=message.content_as_string(),
+            title=message.title_as_string(),
+        )
     else:
         raise ValueError(what)
 

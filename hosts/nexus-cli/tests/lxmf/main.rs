@@ -15,5 +15,6 @@ mod nodes;
 #[path = "../mesh/air.rs"]
 mod air;
 
+mod differential;
 mod people;
 mod relays;
