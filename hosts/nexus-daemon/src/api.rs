@@ -408,6 +408,17 @@ pub struct Delivered {
     pub attempts: u32,
     /// From the attempt that was answered to the answer, in microseconds.
     pub round_trip_us: u64,
+    /// Who has it in the recipient's place; none if the recipient has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_at: Option<LeftAt>,
+}
+
+/// Who may have a message until its recipient asks for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeftAt {
+    /// The propagation node of the configuration.
+    PropagationNode,
 }
 
 /// Answers [`Verb::Inbox`].

@@ -79,6 +79,8 @@ pub struct Lxmf {
     pub display_name: Option<String>,
     /// The cost of a stamp without which messages are dropped; none if nothing is asked for.
     pub stamp_cost: Option<u8>,
+    /// The propagation node that keeps messages for this node, and takes those that nobody proves.
+    pub propagation_node: Option<DestinationHash>,
 }
 
 impl Lxmf {

@@ -11,6 +11,7 @@ mod outgoing;
 pub mod stamp;
 #[cfg(test)]
 mod tests;
+mod visits;
 
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString as _};
@@ -20,7 +21,7 @@ use nexus_machine::{
     BoundedMap, Cx, Deadlines, Duration, Instant, Machine, MapOverflow, MemoryBound, Seed, Sink, Stream,
 };
 use nexus_wire::reticulum::LinkId;
-use nexus_wire::reticulum::lxmf::{DELIVERY, DeliveryInfo, DeliveryInfoKind, MessageId, Ticket};
+use nexus_wire::reticulum::lxmf::{DELIVERY, DeliveryInfo, DeliveryInfoKind, MessageId, Ticket, TransientId};
 use nexus_wire::reticulum::msgpack::Float;
 
 use crate::contract::{Accepting, Announcing, Command as Wish, Event, Handle, Service, Side};
@@ -31,6 +32,7 @@ pub use contract::{
 use incoming::Held;
 use lines::Line;
 use outgoing::Errand;
+use visits::Visit;
 
 /// What this organ calls what it wants of the endpoint begins here: hosts keep below.
 pub const FIRST_HANDLE: u64 = 1 << 63;
@@ -75,6 +77,9 @@ pub struct Lxmf {
     errands: BTreeMap<Handle, Errand>,
     last_handle: u64,
     last_key: u64,
+    visit: Visit,
+    /// What was fetched from the node.
+    fetched: BoundedMap<TransientId, ()>,
     deadlines: Deadlines<Timer>,
     refusals: Refusals,
 }
@@ -88,6 +93,8 @@ enum Timer {
     Work,
     /// A link was not used for a while.
     Idle(LinkId),
+    /// The propagation node is to be visited.
+    Visit,
 }
 
 /// Slices of work are so far apart.
@@ -124,6 +131,8 @@ impl Lxmf {
             errands: BTreeMap::new(),
             last_handle: FIRST_HANDLE,
             last_key: 0,
+            visit: Visit::None,
+            fetched: BoundedMap::new(limits.remembered, MapOverflow::EvictLeastRecent),
             deadlines: Deadlines::default(),
             refusals: Refusals::default(),
         }
@@ -150,6 +159,8 @@ impl Lxmf {
             Event::Found { handle: of, .. }
             | Event::Delivered { handle: of, .. }
             | Event::Failed { handle: of, .. }
+            | Event::Sealed { handle: of, .. }
+            | Event::Unsealed { handle: of, .. }
             | Event::Responded { handle: of, .. } => handle(of),
             Event::Received { destination, .. } => *destination == self.address,
             Event::LinkUp { handle: of, up } => match up.side {
@@ -164,7 +175,7 @@ impl Lxmf {
         if is_own { Claim::Claimed } else { Claim::Another }
     }
 
-    fn serve(&mut self, presence: Presence, out: &mut impl Sink<Effect>) {
+    fn serve(&mut self, now: Instant, presence: Presence, out: &mut impl Sink<Effect>) {
         let kind = DeliveryInfoKind::List(&[]);
         let name = presence.name.as_ref().map(String::as_bytes);
         let app_data = DeliveryInfo { name, stamp_cost: presence.stamp_cost, kind }.encode();
@@ -175,6 +186,7 @@ impl Lxmf {
             accepting: Accepting::Links,
         })));
         self.presence = Some(presence);
+        self.visit(now, out);
     }
 
     fn next_handle(&mut self, errand: Errand) -> Handle {
@@ -192,29 +204,60 @@ impl Lxmf {
 
     fn told(&mut self, cx: Cx, event: Event, out: &mut impl Sink<Effect>) {
         match event {
-            Event::Serving { .. }
-            | Event::NotServing { .. }
-            | Event::Requested(_)
-            | Event::Responded { .. } => {}
+            Event::Serving { .. } | Event::NotServing { .. } | Event::Requested(_) => {}
+            Event::Responded { handle, data } => {
+                if self.errands.remove(&handle) == Some(Errand::Get) {
+                    self.got(cx, &data.0, out);
+                }
+            }
+            Event::Sealed { handle, sealed } => {
+                if let Some(Errand::Seal { parcel, cost }) = self.errands.remove(&handle) {
+                    self.sealed(cx.now, parcel, cost, &sealed.0);
+                }
+            }
+            Event::Unsealed { handle, plaintext } => {
+                if let Some(Errand::Unseal { id }) = self.errands.remove(&handle) {
+                    self.unsealed(cx, id, plaintext.as_ref().map(|plaintext| &*plaintext.0), out);
+                }
+            }
             Event::Found { handle, peer } => match self.errands.remove(&handle) {
                 Some(Errand::Find { parcel }) => self.found(cx, parcel, &peer, out),
+                Some(Errand::FindNode { parcel }) => self.node_found(cx, parcel, &peer, out),
                 Some(Errand::Source { held }) => self.source_found(cx, held, Some(&peer), out),
-                Some(Errand::Send { .. } | Errand::Say { .. } | Errand::Call { .. }) | None => {}
+                Some(
+                    Errand::Send { .. }
+                    | Errand::Say { .. }
+                    | Errand::Call { .. }
+                    | Errand::Seal { .. }
+                    | Errand::Get
+                    | Errand::Unseal { .. },
+                )
+                | None => {}
             },
             Event::Delivered { handle, .. } => self.delivered(cx, handle, out),
             Event::Failed { handle, why } => match self.errands.remove(&handle) {
                 Some(Errand::Source { held }) => self.source_found(cx, held, None, out),
-                Some(Errand::Find { parcel } | Errand::Send { parcel } | Errand::Say { parcel, .. }) => {
-                    self.failed(cx, parcel, why, out);
-                }
+                Some(
+                    Errand::Find { parcel }
+                    | Errand::FindNode { parcel }
+                    | Errand::Seal { parcel, .. }
+                    | Errand::Send { parcel }
+                    | Errand::Say { parcel, .. },
+                ) => self.failed(cx, parcel, why, out),
+                Some(Errand::Get) => self.visit_failed(cx.now),
+                Some(Errand::Unseal { id }) => self.unsealed(cx, id, None, out),
                 Some(Errand::Call { to }) => self.call_failed(cx, to, why, out),
                 None => {}
             },
             Event::Received { plaintext, .. } => self.came(cx, &plaintext.0, incoming::Form::Packet, out),
             Event::LinkUp { handle, up } => self.line_up(cx, handle, up, out),
-            Event::LinkDown { link, .. } => self.line_down(link),
+            Event::LinkDown { link, .. } => self.line_down(cx.now, link),
             Event::Said { link, plaintext } => {
                 self.used(cx.now, link);
+                if self.line_peer(&link).is_some_and(|peer| self.is_node(&peer)) {
+                    // Why it refuses what was left there; the link goes down with it.
+                    return;
+                }
                 self.came(cx, &plaintext.0, incoming::Form::Whole, out);
             }
             Event::Identified { link, identity } => self.identified(link, &identity),
@@ -258,7 +301,7 @@ impl Machine for Lxmf {
     fn handle(&mut self, cx: Cx, input: Input, out: &mut impl Sink<Effect>) {
         match input {
             Input::Entropy(entropy) => self.random.refresh(&entropy),
-            Input::Command(Command::Serve(presence)) => self.serve(presence, out),
+            Input::Command(Command::Serve(presence)) => self.serve(cx.now, presence, out),
             Input::Command(Command::Send(outgoing)) => self.send(cx, outgoing, out),
             Input::Endpoint(event) => self.told(cx, event, out),
         }
@@ -269,6 +312,7 @@ impl Machine for Lxmf {
             match timer {
                 Timer::Retry(parcel) => self.attempt(cx, parcel, out),
                 Timer::Work => self.work(cx, out),
+                Timer::Visit => self.visit(cx.now, out),
                 Timer::Idle(link) => self.idle(cx.now, link, out),
             }
         }
@@ -283,16 +327,19 @@ impl MemoryBound for Lxmf {
     fn memory_bound(&self) -> usize {
         let Limits { outgoing, held, remembered, tickets, lines } = self.limits;
         let text = TEXT_MAX.saturating_add(512);
-        let errands = outgoing.saturating_mul(2).saturating_add(held);
-        let timers = outgoing.saturating_add(lines).saturating_add(2);
+        let errands = outgoing.saturating_mul(2).saturating_add(held).saturating_add(16);
+        let timers = outgoing.saturating_add(lines).saturating_add(3);
         let mapped =
             |entries, size: usize| tree(entries, size.saturating_add(8)).saturating_add(tree(entries, size));
         [
             tree(outgoing, size_of::<(u64, outgoing::Parcel)>()),
-            outgoing.saturating_mul(text),
+            // The message, and what is left at the node.
+            outgoing.saturating_mul(text).saturating_mul(3),
             tree(held, size_of::<(u64, Held)>()),
             held.saturating_mul(text),
             mapped(remembered, size_of::<MessageId>()),
+            mapped(remembered, size_of::<TransientId>()),
+            visits::MEMORY_BOUND,
             mapped(tickets, size_of::<(DestinationHash, Ticket)>()),
             tree(lines, size_of::<(LinkId, Line)>()),
             tree(outgoing, size_of::<(DestinationHash, Handle)>()),

@@ -13,10 +13,11 @@ stdout, one JSON object a line:
     {"packed": hex, "id": hash}         a message as it would be sent
     {"read": id, "verified": bool, "stamped": bool or null, "text": text, "title": text}
                                         a message that it was given
+    {"keeps": hash}, {"kept": n}        it is a propagation node at that address; how many messages it keeps
     {"synced": state, "count": n}
 stdin, one JSON object a line, "do" being one of
     announce, send (to, text, title, method: opportunistic | direct | propagated | null), ask_path (to),
-    node (to), sync, pack (to, text, title, cost), read (packed, public, cost)
+    keep, kept, node (to), sync, pack (to, text, title, cost), read (packed, public, cost)
 """
 
 import json
@@ -100,6 +101,12 @@ def act(told):
         send(told)
     elif what == "ask_path":
         RNS.Transport.request_path(bytes.fromhex(told["to"]))
+    elif what == "keep":
+        router.enable_propagation()
+        router.announce_propagation_node()
+        say(keeps=router.propagation_destination.hash.hex())
+    elif what == "kept":
+        say(kept=router.compile_stats()["messagestore"]["count"])
     elif what == "node":
         router.set_outbound_propagation_node(bytes.fromhex(told["to"]))
     elif what == "sync":

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal as _, Read as _};
 
 use clap::Args;
-use nexus_daemon::api::{Attempt, Delivered, Event, PathPolicy, Progress, Verb};
+use nexus_daemon::api::{Attempt, Delivered, Event, LeftAt, PathPolicy, Progress, Verb};
 use nexus_daemon::client::Client;
 use nexus_endpoint::lxmf::TEXT_MAX;
 use nexus_secure::Content;
@@ -73,13 +73,17 @@ impl Send {
             }
         };
         match client.stream::<Delivered>(verb, told).await {
-            Ok(Delivered { attempts, round_trip_us }) => {
+            Ok(Delivered { attempts, round_trip_us, left_at }) => {
                 if self.json {
                     print_json(&json!({ "delivered": true, "to": to.node, "attempts": attempts,
-                        "round_trip_us": round_trip_us }));
+                        "round_trip_us": round_trip_us, "left_at": left_at }));
                 } else {
                     let took = milliseconds(round_trip_us);
-                    print_line(&format!("delivered ({took}, attempt {attempts})"));
+                    let where_to = match left_at {
+                        None => "delivered",
+                        Some(LeftAt::PropagationNode) => "left at the propagation node",
+                    };
+                    print_line(&format!("{where_to} ({took}, attempt {attempts})"));
                 }
                 Ok(Outcome::Done)
             }

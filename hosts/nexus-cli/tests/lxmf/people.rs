@@ -93,7 +93,8 @@ impl People {
             assert_eq!((&came["from"], &came["verified"]), (&json!(digits(&self.own)), &json!(true)));
         }
         let own = digits(&self.own).to_owned();
-        for (text, method) in [("hello from afar", Method::Opportunistic), ("and on a link", Method::Direct)] {
+        for (text, method) in [("hello from afar", Method::Opportunistic), ("and on a link", Method::Direct)]
+        {
             self.peer.send(&own, text, method);
             self.peer.wait_delivered(text);
             let message = self.message(text);

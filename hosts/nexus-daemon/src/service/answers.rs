@@ -303,20 +303,15 @@ impl Service {
             }
             Event::Delivered { handle, attempts, round_trip } => {
                 if let Some(replier) = self.sending.remove(handle) {
-                    replier.ok(&Delivered { attempts: *attempts, round_trip_us: round_trip.as_micros() });
+                    replier.ok(&Delivered {
+                        attempts: *attempts,
+                        round_trip_us: round_trip.as_micros(),
+                        left_at: None,
+                    });
                 }
             }
             Event::Traced { handle, attempts, round_trip, traced } => {
-                if let Some(replier) = self.sending.remove(handle) {
-                    replier.ok(&Traced {
-                        attempts: *attempts,
-                        round_trip_us: round_trip.as_micros(),
-                        hops_there: traced.there.0,
-                        hops_back: traced.back.0,
-                        clock_ms: traced.clock_ms,
-                        way_back: traced.way_back.map(sight::quote),
-                    });
-                }
+                self.hear_traced(*handle, *attempts, *round_trip, traced);
             }
             Event::Undelivered { handle, why } => {
                 if let Some(replier) = self.sending.remove(handle) {
@@ -357,6 +352,25 @@ impl Service {
         }
         if self.subscribers.anybody_watches() {
             self.tell_watchers(event).await;
+        }
+    }
+
+    fn hear_traced(
+        &mut self,
+        handle: u64,
+        attempts: u32,
+        round_trip: nexus_machine::Duration,
+        traced: &nexus_node::Traced,
+    ) {
+        if let Some(replier) = self.sending.remove(&handle) {
+            replier.ok(&Traced {
+                attempts,
+                round_trip_us: round_trip.as_micros(),
+                hops_there: traced.there.0,
+                hops_back: traced.back.0,
+                clock_ms: traced.clock_ms,
+                way_back: traced.way_back.map(sight::quote),
+            });
         }
     }
 

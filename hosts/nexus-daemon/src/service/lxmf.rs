@@ -1,20 +1,20 @@
 //! Messages to and from LXMF addresses. Spec: spec/node.md#lxmf.
 
 use nexus_crypto::DestinationHash;
-use nexus_endpoint::lxmf::{Command as Letters, Outgoing, Presence, TEXT_MAX, Undelivered};
+use nexus_endpoint::lxmf::{Command as Letters, Outgoing, Presence, TEXT_MAX, Undelivered, Way};
 use nexus_node::{Command, LxmfEvent};
 
 use super::Service;
 use super::sight::LXMF_PREFIX;
-use crate::api::{Code, Delivered};
+use crate::api::{Code, Delivered, LeftAt};
 use crate::config::{Lxmf, node_id};
 use crate::control::Replier;
 
 impl Service {
     /// What the configuration says of this node's own address.
     pub(super) fn presence(lxmf: &Lxmf) -> Command {
-        let Lxmf { display_name, stamp_cost } = lxmf.clone();
-        Command::Lxmf(Letters::Serve(Presence { name: display_name, stamp_cost }))
+        let Lxmf { display_name: name, stamp_cost, propagation_node: node } = lxmf.clone();
+        Command::Lxmf(Letters::Serve(Presence { name, stamp_cost, node }))
     }
 
     pub(super) async fn send_lxmf(
@@ -44,9 +44,13 @@ impl Service {
 
     pub(super) fn hear_lxmf(&mut self, event: LxmfEvent) {
         match event {
-            LxmfEvent::Delivered { handle, way: _, attempts, after } => {
+            LxmfEvent::Delivered { handle, way, attempts, after } => {
+                let left_at = match way {
+                    Way::Packet | Way::Link => None,
+                    Way::Node => Some(LeftAt::PropagationNode),
+                };
                 if let Some(replier) = self.sending.remove(&handle) {
-                    replier.ok(&Delivered { attempts, round_trip_us: after.as_micros() });
+                    replier.ok(&Delivered { attempts, round_trip_us: after.as_micros(), left_at });
                 }
             }
             LxmfEvent::Undelivered { handle, why } => {

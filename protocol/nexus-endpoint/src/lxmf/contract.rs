@@ -40,6 +40,8 @@ pub struct Presence {
     pub name: Option<String>,
     /// The cost of a stamp without which messages are dropped.
     pub stamp_cost: Option<u8>,
+    /// The propagation node that takes what nobody proves, and keeps what comes while this node is away. It is not announced.
+    pub node: Option<DestinationHash>,
 }
 
 impl Presence {
@@ -123,7 +125,7 @@ pub enum Effect {
     Endpoint(Wish),
     /// A message came.
     Arrived(Letter),
-    /// A message was proved.
+    /// A message was proved, by its recipient or by the propagation node.
     Delivered {
         /// The outgoing's.
         handle: u64,
@@ -150,6 +152,8 @@ pub enum Way {
     Packet,
     /// On a link.
     Link,
+    /// It is kept at the propagation node.
+    Node,
 }
 
 /// Why a message was not delivered.

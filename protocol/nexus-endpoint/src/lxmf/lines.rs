@@ -35,6 +35,11 @@ impl Lxmf {
         line.map(|(link, line)| (*link, line.room))
     }
 
+    /// Who is at the other end of a link.
+    pub(super) fn line_peer(&self, link: &LinkId) -> Option<DestinationHash> {
+        self.lines.get(link)?.peer
+    }
+
     pub(super) fn line_up(&mut self, cx: Cx, handle: Option<Handle>, up: Up, out: &mut impl Sink<Effect>) {
         let Up { link, destination, side, measures } = up;
         if let Some(handle) = handle {
@@ -44,7 +49,7 @@ impl Lxmf {
             // Whoever was not heard or spoken to for longest gives way.
             let oldest = self.lines.iter().min_by_key(|(_, line)| line.used).map(|(link, _)| *link);
             if let Some(oldest) = oldest {
-                self.hang_up(oldest, out);
+                self.hang_up(cx.now, oldest, out);
             }
         }
         let peer = (side == Side::Initiator).then_some(destination);
@@ -54,16 +59,24 @@ impl Lxmf {
             self.deadlines.set(Timer::Idle(link), cx.now.after(IDLE));
             self.calls.remove(&destination);
             self.say_all(cx, destination, out);
+            if self.is_node(&destination) {
+                self.node_answered(link, out);
+            }
         }
     }
 
-    pub(super) fn line_down(&mut self, link: LinkId) {
+    pub(super) fn is_node(&self, peer: &DestinationHash) -> bool {
+        self.presence.as_ref().is_some_and(|presence| presence.node.as_ref() == Some(peer))
+    }
+
+    pub(super) fn line_down(&mut self, now: Instant, link: LinkId) {
         self.lines.remove(&link);
+        self.visit_cut(now, link);
         self.deadlines.cancel(Timer::Idle(link));
     }
 
-    fn hang_up(&mut self, link: LinkId, out: &mut impl Sink<Effect>) {
-        self.line_down(link);
+    fn hang_up(&mut self, now: Instant, link: LinkId, out: &mut impl Sink<Effect>) {
+        self.line_down(now, link);
         out.push(Effect::Endpoint(Wish::Close { link }));
     }
 
@@ -80,7 +93,7 @@ impl Lxmf {
         }
     }
 
-    /// A message was proved on a link: its other end may write on it, too.
+    /// Its other end is told who this one is, once: after a message was proved it may write on the link, too.
     pub(super) fn introduce(&mut self, link: LinkId, out: &mut impl Sink<Effect>) {
         let Some(there) = self.lines.get_mut(&link) else { return };
         if there.side == Side::Initiator && there.known == Known::NotYet {
@@ -96,6 +109,6 @@ impl Lxmf {
         if until > now {
             return self.deadlines.set(Timer::Idle(link), until);
         }
-        self.hang_up(link, out);
+        self.hang_up(now, link, out);
     }
 }

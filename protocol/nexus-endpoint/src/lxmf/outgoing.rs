@@ -5,7 +5,9 @@ use alloc::vec::Vec;
 use nexus_crypto::DestinationHash;
 use nexus_machine::{Cx, Duration, Instant, Sink};
 use nexus_wire::reticulum::LinkId;
-use nexus_wire::reticulum::lxmf::{Body, DeliveryInfo, Message, MessageId, Stamp};
+use nexus_wire::reticulum::lxmf::{
+    Body, DeliveryInfo, Message, MessageId, PropagationInfo, Stamp, Stored, TransientId, Upload,
+};
 
 use super::contract::{Effect, Outgoing, TEXT_MAX, Undelivered, Way};
 use super::stamp::{Making, STAMP_LEN, Use};
@@ -15,6 +17,8 @@ use crate::contract::{Bytes, Command as Wish, Failure, Found, Handle};
 
 /// What failed is tried again after so long.
 const RETRY: Duration = Duration::from_secs(10);
+/// What its recipient did not prove is offered to the propagation node for so long.
+const NODE_TIME: Duration = Duration::from_secs(120);
 
 /// A message on its way.
 #[derive(Debug)]
@@ -25,9 +29,13 @@ pub(super) struct Parcel {
     body: Vec<u8>,
     id: MessageId,
     stamp: Paid,
+    /// By the node, or to its recipient.
+    course: Course,
     /// When it is given up.
     until: Instant,
     attempts: u32,
+    /// What a stamp costs at the node.
+    node_cost: u8,
     /// When the last attempt left.
     said_at: Instant,
     stage: Stage,
@@ -41,12 +49,22 @@ enum Paid {
     Ticket([u8; 16]),
 }
 
+/// Where a message goes.
+#[derive(Debug)]
+enum Course {
+    Recipient,
+    /// The node at this address: what it is left, once that is complete.
+    Node(DestinationHash, Option<Vec<u8>>),
+}
+
 #[derive(Debug)]
 enum Stage {
     /// Whom it goes to is looked for.
     Finding,
     /// Its stamp is made.
     Stamping(Making),
+    /// The node's stamp is made for what is to be left there: destination and sealed message.
+    StampingForNode(Making, Vec<u8>),
     /// Its proof is waited for.
     Said,
     /// A link is.
@@ -60,6 +78,14 @@ enum Stage {
 pub(super) enum Errand {
     /// To whom a parcel goes.
     Find { parcel: u64 },
+    /// The node where a parcel is to be left.
+    FindNode { parcel: u64 },
+    /// A parcel for the node, for a stamp of this cost.
+    Seal { parcel: u64, cost: u8 },
+    /// A question to the node.
+    Get,
+    /// A message that the node kept.
+    Unseal { id: TransientId },
     /// A parcel in a packet.
     Send { parcel: u64 },
     /// A parcel on a link.
@@ -95,8 +121,10 @@ impl Lxmf {
             body: composed,
             id,
             stamp: Paid::Nothing,
+            course: Course::Recipient,
             until: cx.now.after(lifetime),
             attempts: 0,
+            node_cost: 0,
             said_at: cx.now,
             stage: Stage::Waiting,
         };
@@ -108,8 +136,11 @@ impl Lxmf {
     pub(super) fn attempt(&mut self, _cx: Cx, key: u64, out: &mut impl Sink<Effect>) {
         let Some(parcel) = self.outgoing.get_mut(&key) else { return };
         parcel.stage = Stage::Finding;
-        let destination = parcel.to;
-        let handle = self.next_handle(Errand::Find { parcel: key });
+        let (destination, errand) = match &parcel.course {
+            Course::Recipient => (parcel.to, Errand::Find { parcel: key }),
+            Course::Node(node, _) => (*node, Errand::FindNode { parcel: key }),
+        };
+        let handle = self.next_handle(errand);
         out.push(Effect::Endpoint(Wish::Find { handle, destination }));
     }
 
@@ -135,7 +166,7 @@ impl Lxmf {
 
     pub(super) fn being_stamped(&self) -> Option<u64> {
         let stamped = |(key, parcel): (&u64, &Parcel)| match parcel.stage {
-            Stage::Stamping(_) => Some(*key),
+            Stage::Stamping(_) | Stage::StampingForNode(..) => Some(*key),
             Stage::Finding | Stage::Said | Stage::Calling | Stage::Waiting => None,
         };
         self.outgoing.iter().find_map(stamped)
@@ -144,8 +175,19 @@ impl Lxmf {
     /// A slice of the work of making a stamp.
     pub(super) fn stamp(&mut self, cx: Cx, key: u64, out: &mut impl Sink<Effect>) {
         let Some(parcel) = self.outgoing.get_mut(&key) else { return };
-        let Stage::Stamping(making) = &mut parcel.stage else { return };
-        if let Some(stamp) = making.work() {
+        let stamp = match &mut parcel.stage {
+            Stage::Stamping(making) => making.work(),
+            Stage::StampingForNode(making, stored) => {
+                let Some(stamp) = making.work() else { return };
+                let upload = Stored::decode(stored).map(|stored| Upload::compose(time(cx), &stored, &stamp));
+                if let Course::Node(_, complete) = &mut parcel.course {
+                    *complete = upload;
+                }
+                return self.dispatch(cx, key, out);
+            }
+            Stage::Finding | Stage::Said | Stage::Calling | Stage::Waiting => return,
+        };
+        if let Some(stamp) = stamp {
             parcel.stamp = Paid::Work(stamp);
             self.dispatch(cx, key, out);
         } else if cx.now >= parcel.until && parcel.until > parcel.said_at {
@@ -164,9 +206,12 @@ impl Lxmf {
         };
         let signature = self.identity.sign_untagged(&body.signed(&parcel.to, &self.address, &parcel.id));
         let message = Message { destination: parcel.to, source: self.address, signature, body, stamp };
-        let (packet, whole) = (message.encode_behind_destination(), message.encode());
-        let to = parcel.to;
-        let first = parcel.attempts.is_multiple_of(2);
+        let packet = message.encode_behind_destination();
+        let (to, whole, first) = match &parcel.course {
+            Course::Recipient => (parcel.to, message.encode(), parcel.attempts.is_multiple_of(2)),
+            Course::Node(node, Some(complete)) => (*node, complete.clone(), false),
+            Course::Node(..) => return self.seal_for_node(key, packet, out),
+        };
         parcel.said_at = cx.now;
         if first && packet.len() <= SINGLE_MAX {
             parcel.attempts = parcel.attempts.saturating_add(1);
@@ -190,7 +235,7 @@ impl Lxmf {
         out.push(Effect::Endpoint(Wish::Say { handle, link, plaintext: Bytes(whole) }));
     }
 
-    fn call(&mut self, to: DestinationHash, out: &mut impl Sink<Effect>) {
+    pub(super) fn call(&mut self, to: DestinationHash, out: &mut impl Sink<Effect>) {
         if self.calls.contains_key(&to) {
             return;
         }
@@ -214,6 +259,9 @@ impl Lxmf {
         out: &mut impl Sink<Effect>,
     ) {
         self.calls.remove(&to);
+        if self.is_node(&to) && self.is_calling_node() {
+            self.visit_failed(cx.now);
+        }
         for key in self.calling(to) {
             if let Some(parcel) = self.outgoing.get_mut(&key) {
                 parcel.attempts = parcel.attempts.saturating_add(1);
@@ -223,7 +271,13 @@ impl Lxmf {
     }
 
     fn calling(&self, to: DestinationHash) -> Vec<u64> {
-        let calls = |(_, parcel): &(&u64, &Parcel)| parcel.to == to && matches!(parcel.stage, Stage::Calling);
+        let calls = |(_, parcel): &(&u64, &Parcel)| {
+            let goes_to = match &parcel.course {
+                Course::Recipient => parcel.to,
+                Course::Node(node, _) => *node,
+            };
+            goes_to == to && matches!(parcel.stage, Stage::Calling)
+        };
         self.outgoing.iter().filter(calls).map(|(key, _)| *key).collect()
     }
 
@@ -231,13 +285,29 @@ impl Lxmf {
         let (key, way) = match self.errands.remove(&handle) {
             Some(Errand::Send { parcel }) => (parcel, Way::Packet),
             Some(Errand::Say { parcel, link }) => {
-                self.introduce(link, out);
+                // The node need not know who leaves something there.
+                if self.line_peer(&link).is_none_or(|peer| !self.is_node(&peer)) {
+                    self.introduce(link, out);
+                }
                 (parcel, Way::Link)
             }
-            Some(Errand::Find { .. } | Errand::Call { .. } | Errand::Source { .. }) | None => return,
+            Some(
+                Errand::Find { .. }
+                | Errand::FindNode { .. }
+                | Errand::Seal { .. }
+                | Errand::Get
+                | Errand::Unseal { .. }
+                | Errand::Call { .. }
+                | Errand::Source { .. },
+            )
+            | None => return,
         };
         let Some(parcel) = self.outgoing.remove(&key) else { return };
-        let Parcel { handle, attempts, said_at, .. } = parcel;
+        let Parcel { handle, attempts, said_at, course, .. } = parcel;
+        let way = match course {
+            Course::Recipient => way,
+            Course::Node(..) => Way::Node,
+        };
         out.push(Effect::Delivered { handle, way, attempts, after: cx.now.since(said_at) });
     }
 
@@ -255,10 +325,48 @@ impl Lxmf {
         };
         let again = cx.now.after(RETRY);
         if is_final || again > parcel.until {
-            return self.end(key, why, out);
+            let node = self.presence.as_ref().and_then(|presence| presence.node);
+            return match (&parcel.course, node) {
+                (Course::Recipient, Some(node)) if !is_final => {
+                    parcel.course = Course::Node(node, None);
+                    parcel.until = cx.now.after(NODE_TIME);
+                    self.attempt(cx, key, out);
+                }
+                (Course::Recipient | Course::Node(..), _) => self.end(key, why, out),
+            };
         }
         parcel.stage = Stage::Waiting;
         self.deadlines.set(Timer::Retry(key), again);
+    }
+
+    /// What the announce of the node says: what a stamp costs there.
+    pub(super) fn node_found(&mut self, cx: Cx, key: u64, node: &Found, out: &mut impl Sink<Effect>) {
+        let Some(info) = PropagationInfo::decode(&node.app_data).ok().filter(|info| info.takes) else {
+            return self.failed(cx, key, Failure::NoPath, out);
+        };
+        let Some(parcel) = self.outgoing.get_mut(&key) else { return };
+        if let Course::Node(_, None) = &parcel.course {
+            parcel.stage = Stage::Waiting;
+            parcel.node_cost = info.stamp_cost.max(1);
+        }
+        self.dispatch(cx, key, out);
+    }
+
+    /// What follows the destination is encrypted to the recipient, for the node to keep.
+    fn seal_for_node(&mut self, key: u64, packet: Vec<u8>, out: &mut impl Sink<Effect>) {
+        let Some(parcel) = self.outgoing.get(&key) else { return };
+        let (to, cost) = (parcel.to, parcel.node_cost);
+        let handle = self.next_handle(Errand::Seal { parcel: key, cost });
+        out.push(Effect::Endpoint(Wish::Seal { handle, to, plaintext: Bytes(packet) }));
+    }
+
+    pub(super) fn sealed(&mut self, now: Instant, key: u64, cost: u8, sealed: &[u8]) {
+        let Some(parcel) = self.outgoing.get_mut(&key) else { return };
+        let stored = [parcel.to.as_bytes().as_slice(), sealed].concat();
+        let id = Stored { destination: parcel.to, sealed }.id();
+        let making = Making::new(Use::Propagation, id.0, cost, &mut self.random);
+        parcel.stage = Stage::StampingForNode(making, stored);
+        self.begin_work(now);
     }
 
     fn end(&mut self, key: u64, why: Undelivered, out: &mut impl Sink<Effect>) {

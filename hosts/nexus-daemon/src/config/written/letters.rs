@@ -1,17 +1,19 @@
 //! This node's LXMF address, as it is written.
 
+use nexus_crypto::DestinationHash;
 use nexus_endpoint::lxmf::Presence;
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::Wrong;
-use crate::config::Lxmf;
+use crate::config::{Lxmf, node_id};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WrittenLxmf {
     display_name: Option<Spanned<String>>,
     stamp_cost: Option<Spanned<u64>>,
+    propagation_node: Option<Spanned<String>>,
 }
 
 impl WrittenLxmf {
@@ -27,6 +29,15 @@ impl WrittenLxmf {
                 Wrong::new(cost, format!("a stamp costs 1 to {most}; each step doubles the work"))
             })
         });
-        Ok(Lxmf { display_name: display_name.transpose()?, stamp_cost: stamp_cost.transpose()? })
+        let node = self.propagation_node.as_ref().map(|written| {
+            let address = node_id(written.get_ref());
+            let refused = |_| Wrong::new(written, "a propagation node's address has 32 hexadecimal digits");
+            address.map(|address| DestinationHash(address.0)).map_err(refused)
+        });
+        Ok(Lxmf {
+            display_name: display_name.transpose()?,
+            stamp_cost: stamp_cost.transpose()?,
+            propagation_node: node.transpose()?,
+        })
     }
 }

@@ -20,7 +20,11 @@ fn the_organ_obeys_the_laws() {
             0 => Input::Entropy(random.bytes()),
             1 => {
                 let stamp_cost = random.chance(1, 2).then_some(3);
-                Input::Command(Command::Serve(Presence { name: Some("somebody".into()), stamp_cost }))
+                Input::Command(Command::Serve(Presence {
+                    name: Some("somebody".into()),
+                    stamp_cost,
+                    node: None,
+                }))
             }
             2 | 3 => Input::Command(Command::Send(Outgoing {
                 handle: random.below(100),

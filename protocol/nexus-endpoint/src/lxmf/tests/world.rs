@@ -38,6 +38,11 @@ pub(super) fn identity(n: u8) -> ReticulumIdentity {
     ReticulumIdentity::from_private_blob(&[n; 64])
 }
 
+/// Where a peer takes messages.
+pub(super) fn address_of(peer: u8) -> DestinationHash {
+    Lxmf::new(identity(peer), LIMITS, &Seed::new([0; 32])).address()
+}
+
 impl World {
     pub(super) fn of(peers: u8) -> Self {
         let peer = |n: u8| {
@@ -62,10 +67,16 @@ impl World {
         self.peers[peer].organ.address()
     }
 
+    /// The peer takes messages, and has that node.
+    pub(super) fn serve_with(&mut self, peer: usize, node: Option<DestinationHash>) {
+        let presence = Presence { name: None, stamp_cost: None, node };
+        self.tell(peer, Input::Command(Command::Serve(presence)));
+    }
+
     /// The peer takes messages, for a stamp of that cost.
     pub(super) fn serve(&mut self, peer: usize, stamp_cost: Option<u8>) {
         let name = Some("somebody".into());
-        self.tell(peer, Input::Command(Command::Serve(Presence { name, stamp_cost })));
+        self.tell(peer, Input::Command(Command::Serve(Presence { name, stamp_cost, node: None })));
     }
 
     pub(super) fn send(&mut self, from: usize, to: usize, handle: u64, text: &[u8]) {
