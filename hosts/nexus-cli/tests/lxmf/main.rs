@@ -16,5 +16,6 @@ mod nodes;
 mod air;
 
 mod differential;
+mod kept;
 mod people;
 mod relays;

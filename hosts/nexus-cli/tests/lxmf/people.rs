@@ -1,6 +1,7 @@
 //! A person at a node and a stock peer write to each other.
 
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use nexus_daemon::api::{Delivered, Message, Verb};
 use nexus_daemon::client::ClientError;
@@ -97,7 +98,7 @@ impl People {
         {
             self.peer.send(&own, text, method);
             self.peer.wait_delivered(text);
-            let message = self.message(text);
+            let message = message(&self.node, text);
             assert_eq!((message.from.as_deref(), message.verified), (Some(&*to), true));
         }
         let listened = self.nexus(&["listen", "--count", "1"]);
@@ -114,24 +115,6 @@ impl People {
         command.output().unwrap()
     }
 
-    /// The message with that text, once it is there.
-    fn message(&self, text: &str) -> Message {
-        ask(async {
-            let waiting = self.node.until("it came", |status| status.messages > 0);
-            waiting.await;
-            let looking = async {
-                loop {
-                    let inbox = self.node.inbox().await;
-                    if let Some(found) = inbox.into_iter().find(|message| message.text == text) {
-                        return found;
-                    }
-                    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-                }
-            };
-            tokio::time::timeout(PATIENCE, looking).await.unwrap()
-        })
-    }
-
     fn refused(&self, cause: &str) -> u64 {
         let status = ask(self.node.until("it answers", |_| true));
         status.refusals.get(cause).copied().unwrap_or(0)
@@ -146,7 +129,24 @@ impl Drop for People {
     }
 }
 
+/// The message with that text, once it is there.
+pub(crate) fn message(at: &Node, text: &str) -> Message {
+    ask(async {
+        let looking = async {
+            loop {
+                let inbox = at.inbox().await;
+                if let Some(found) = inbox.into_iter().find(|message| message.text == text) {
+                    return found;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(PATIENCE, looking).await;
+        in_time.unwrap_or_else(|_late| panic!("it never came: {}", at.log()))
+    })
+}
+
 /// An address without the word before it.
-fn digits(address: &str) -> &str {
+pub(crate) fn digits(address: &str) -> &str {
     address.strip_prefix("lxmf:").unwrap()
 }
