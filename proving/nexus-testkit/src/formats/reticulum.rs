@@ -2,6 +2,7 @@
 
 mod messages;
 mod stream;
+mod transfers;
 
 use core::fmt::Debug;
 
@@ -99,6 +100,12 @@ pub const ALL: &[Format] = &[
         samples: || hexes(&FROM_DEVICE),
         possible_length: |length| length >= 1,
     },
+    transfers::ADVERTISEMENT,
+    transfers::PART_REQUEST,
+    transfers::MAP_UPDATE,
+    transfers::PROOF,
+    transfers::CHANNEL_MESSAGE,
+    transfers::STREAM_PIECE,
     messages::MESSAGE,
     messages::DELIVERY_ANNOUNCE,
     messages::UPLOAD,
