@@ -11,6 +11,7 @@ mod outgoing;
 pub mod stamp;
 #[cfg(test)]
 mod tests;
+mod transfers;
 mod visits;
 
 use alloc::collections::BTreeMap;
@@ -24,7 +25,7 @@ use nexus_wire::reticulum::LinkId;
 use nexus_wire::reticulum::lxmf::{DELIVERY, DeliveryInfo, DeliveryInfoKind, MessageId, Ticket, TransientId};
 use nexus_wire::reticulum::msgpack::Float;
 
-use crate::contract::{Accepting, Announcing, Command as Wish, Event, Handle, Service, Side};
+use crate::contract::{Accepting, Announcing, Command as Wish, Event, Handle, Need, Service, Side};
 use crate::limits::tree;
 pub use contract::{
     Command, Effect, Input, Letter, Outgoing, Presence, Refusals, Signed, TEXT_MAX, Undelivered, Way,
@@ -159,6 +160,7 @@ impl Lxmf {
             Event::Found { handle: of, .. }
             | Event::Delivered { handle: of, .. }
             | Event::Failed { handle: of, .. }
+            | Event::Needed { need: Need::Read(of, ..), .. }
             | Event::Sealed { handle: of, .. }
             | Event::Unsealed { handle: of, .. }
             | Event::Responded { handle: of, .. } => handle(of),
@@ -167,9 +169,12 @@ impl Lxmf {
                 Side::Initiator => of.as_ref().is_some_and(handle),
                 Side::Responder => up.destination == self.address,
             },
-            Event::LinkDown { link, .. } | Event::Said { link, .. } | Event::Identified { link, .. } => {
-                self.lines.contains_key(link)
-            }
+            Event::LinkDown { link, .. }
+            | Event::Said { link, .. }
+            | Event::Identified { link, .. }
+            | Event::Transfer { link, .. } => self.lines.contains_key(link),
+            // What is compressed is the host's work.
+            Event::Needed { need: Need::Pack(..) | Need::Unpack(..), .. } => false,
             Event::Requested(asked) => self.lines.contains_key(&asked.link),
         };
         if is_own { Claim::Claimed } else { Claim::Another }
@@ -261,6 +266,8 @@ impl Lxmf {
                 self.came(cx, &plaintext.0, incoming::Form::Whole, out);
             }
             Event::Identified { link, identity } => self.identified(link, &identity),
+            Event::Transfer { link, event } => self.transferred(cx, link, event, out),
+            Event::Needed { link, need } => self.supply(link, &need, out),
         }
     }
 

@@ -84,8 +84,8 @@ impl People {
     /// A text each way by each way, and an answer to who wrote.
     fn talk(&mut self) {
         let to = format!("lxmf:{}", self.peer.address);
-        let long = "x".repeat(300);
-        for text in ["hello from a node", &long] {
+        let [long, longer] = [300, 5_000].map(|len| "x".repeat(len));
+        for text in ["hello from a node", &long, &longer] {
             let sent = self.nexus(&["send", &to, "--json", text]);
             let said: serde_json::Value = serde_json::from_slice(&sent.stdout)
                 .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&sent.stderr)));
@@ -94,8 +94,11 @@ impl People {
             assert_eq!((&came["from"], &came["verified"]), (&json!(digits(&self.own)), &json!(true)));
         }
         let own = digits(&self.own).to_owned();
-        for (text, method) in [("hello from afar", Method::Opportunistic), ("and on a link", Method::Direct)]
-        {
+        for (text, method) in [
+            ("hello from afar", Method::Opportunistic),
+            ("and on a link", Method::Direct),
+            (&longer, Method::Direct),
+        ] {
             self.peer.send(&own, text, method);
             self.peer.wait_delivered(text);
             let message = message(&self.node, text);

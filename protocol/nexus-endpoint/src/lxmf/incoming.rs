@@ -13,7 +13,7 @@ use super::{Lxmf, count};
 use crate::contract::{Command as Wish, Found};
 
 /// The longest message that is looked at, in bytes: attachments pass unread and are not kept.
-const MESSAGE_MAX: usize = TEXT_MAX + 256;
+pub(super) const MESSAGE_MAX: usize = TEXT_MAX + 256;
 
 /// How a message is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,6 +15,8 @@ use super::{Lxmf, Timer, time};
 use crate::SINGLE_MAX;
 use crate::contract::{Bytes, Command as Wish, Failure, Found, Handle};
 
+/// What is longer goes as a resource, whatever the link's MTU: that is what other peers look out for.
+const LINK_PACKET_MAX: usize = 431;
 /// What failed is tried again after so long.
 const RETRY: Duration = Duration::from_secs(10);
 /// What its recipient did not prove is offered to the propagation node for so long.
@@ -67,6 +69,8 @@ enum Stage {
     StampingForNode(Making, Vec<u8>),
     /// Its proof is waited for.
     Said,
+    /// It is a resource, of which no more than the offer may have been said.
+    Offered(Vec<u8>),
     /// A link is.
     Calling,
     /// Its next attempt is.
@@ -164,10 +168,23 @@ impl Lxmf {
         self.dispatch(cx, key, out);
     }
 
+    /// The bytes of a parcel that is sent as a resource.
+    pub(super) fn offered(&self, key: u64) -> Option<&[u8]> {
+        match &self.outgoing.get(&key)?.stage {
+            Stage::Offered(whole) => Some(whole),
+            Stage::Finding
+            | Stage::Stamping(_)
+            | Stage::StampingForNode(..)
+            | Stage::Said
+            | Stage::Calling
+            | Stage::Waiting => None,
+        }
+    }
+
     pub(super) fn being_stamped(&self) -> Option<u64> {
         let stamped = |(key, parcel): (&u64, &Parcel)| match parcel.stage {
             Stage::Stamping(_) | Stage::StampingForNode(..) => Some(*key),
-            Stage::Finding | Stage::Said | Stage::Calling | Stage::Waiting => None,
+            Stage::Finding | Stage::Said | Stage::Offered(_) | Stage::Calling | Stage::Waiting => None,
         };
         self.outgoing.iter().find_map(stamped)
     }
@@ -185,7 +202,7 @@ impl Lxmf {
                 }
                 return self.dispatch(cx, key, out);
             }
-            Stage::Finding | Stage::Said | Stage::Calling | Stage::Waiting => return,
+            Stage::Finding | Stage::Said | Stage::Offered(_) | Stage::Calling | Stage::Waiting => return,
         };
         if let Some(stamp) = stamp {
             parcel.stamp = Paid::Work(stamp);
@@ -225,13 +242,15 @@ impl Lxmf {
             parcel.stage = Stage::Calling;
             return self.call(to, out);
         };
-        if whole.len() > room {
-            return self.end(key, Undelivered::TooLong, out);
-        }
         parcel.attempts = parcel.attempts.saturating_add(1);
-        parcel.stage = Stage::Said;
+        let is_packet = whole.len() <= room.min(LINK_PACKET_MAX);
+        let len = whole.len();
+        parcel.stage = if is_packet { Stage::Said } else { Stage::Offered(whole.clone()) };
         self.used(cx.now, link);
         let handle = self.next_handle(Errand::Say { parcel: key, link });
+        if !is_packet {
+            return Self::offer(handle, link, len, out);
+        }
         out.push(Effect::Endpoint(Wish::Say { handle, link, plaintext: Bytes(whole) }));
     }
 
@@ -317,7 +336,9 @@ impl Lxmf {
         let attempts = parcel.attempts;
         let (why, is_final) = match why {
             Failure::NoPath => (Undelivered::NoPath, false),
-            Failure::NoAnswer | Failure::NoLink => (Undelivered::NoProof { attempts }, false),
+            Failure::NoAnswer | Failure::NoLink | Failure::NotTaken(_) => {
+                (Undelivered::NoProof { attempts }, false)
+            }
             Failure::Busy => (Undelivered::Busy, false),
             Failure::TooLong => (Undelivered::TooLong, true),
             Failure::Own => (Undelivered::Own, true),

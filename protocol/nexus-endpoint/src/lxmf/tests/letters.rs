@@ -49,6 +49,16 @@ fn a_message_that_does_not_fit_a_packet_goes_on_a_link_and_so_does_the_answer() 
 }
 
 #[test]
+fn a_message_that_does_not_fit_a_packet_of_a_link_goes_as_a_resource() {
+    let mut world = talking([None, None]);
+    let text = vec![b'z'; TEXT_MAX];
+    world.send(0, 1, 1, &text);
+    world.pass(MINUTE);
+    assert!(matches!(world.effects(0)[..], [Effect::Delivered { handle: 1, way: Way::Link, .. }]));
+    assert_eq!(only_letter(&mut world, 1).content, text);
+}
+
+#[test]
 fn a_stamp_is_made_for_whoever_asks_for_one_and_looked_at() {
     let mut world = talking([None, Some(4)]);
     world.send(0, 1, 1, b"paid");

@@ -5,16 +5,26 @@ use alloc::vec::Vec;
 
 use nexus_crypto::{DestinationHash, ReticulumIdentity};
 use nexus_machine::{Cx, Duration, Instant, Machine, Seed, Snapshot, WallClock};
+use nexus_wire::reticulum::channel::Packing;
 use nexus_wire::reticulum::{Announce, Packet, PacketType, PathRequest};
 
+use crate::contract::{Command as Wish, Need, Supply};
 use crate::lxmf::{Claim, Command, Effect, Input, Limits, Lxmf, Outgoing, Presence};
 use crate::{Effect as Said, Endpoint, Event, Input as Told};
 
 pub(super) const UNIX: u64 = 1_700_000_000;
 /// Few of everything.
 pub(super) const LIMITS: Limits = Limits { outgoing: 3, held: 2, remembered: 4, tickets: 2, lines: 2 };
-const ENDPOINT: crate::Limits =
-    crate::Limits { services: 2, ratchets: 3, peers: 8, wanted: 4, errands: 4, unproved: 8, links: 8 };
+const ENDPOINT: crate::Limits = crate::Limits {
+    services: 2,
+    ratchets: 3,
+    peers: 8,
+    wanted: 4,
+    errands: 4,
+    unproved: 8,
+    links: 8,
+    transfers: 4,
+};
 
 pub(super) struct World {
     pub(super) peers: Vec<Peer>,
@@ -150,10 +160,18 @@ impl World {
                 Said::Transmit(bytes) => self.carry(peer, &bytes),
                 Said::Event(event) => match self.peers[peer].organ.claim(&event) {
                     Claim::Claimed => self.tell(peer, Input::Endpoint(*event)),
-                    Claim::Another => self.peers[peer].unclaimed.push(*event),
+                    Claim::Another => self.unclaimed(peer, *event),
                 },
             }
         }
+    }
+
+    fn unclaimed(&mut self, peer: usize, event: Event) {
+        if let Event::Needed { link, need: Need::Pack(handle, data) } = event {
+            let supply = Supply::Packed(handle, Packing::Plain, data);
+            return self.tell_endpoint(peer, Told::Command(Wish::Supply { link, supply }));
+        }
+        self.peers[peer].unclaimed.push(event);
     }
 
     fn carry(&mut self, from: usize, bytes: &[u8]) {
