@@ -109,6 +109,8 @@ impl Service {
             | Event::Identified { .. }
             | Event::Transfer { .. }
             | Event::Needed { .. }
+            | Event::Sealed { .. }
+            | Event::Unsealed { .. }
             | Event::Requested(_) => {}
         }
     }
