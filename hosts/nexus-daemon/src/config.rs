@@ -67,8 +67,26 @@ pub struct Config {
     pub metrics: Option<SocketAddr>,
     /// Where programs that attach ask this node; none if there is no shared instance.
     pub rpc: Option<Rpc>,
+    /// This node's LXMF address; none if it has none.
+    pub lxmf: Option<Lxmf>,
     /// The interfaces, each with a name of its own.
     pub interfaces: Vec<Interface>,
+}
+
+/// How this node's LXMF address is announced.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Lxmf {
+    /// How its owner wants to be called.
+    pub display_name: Option<String>,
+    /// The cost of a stamp without which messages are dropped; none if nothing is asked for.
+    pub stamp_cost: Option<u8>,
+    /// The propagation node that keeps messages for this node, and takes those that nobody proves.
+    pub propagation_node: Option<DestinationHash>,
+}
+
+impl Lxmf {
+    /// The highest cost that may be asked for: hours of work.
+    pub const STAMP_COST_MAX: u8 = 32;
 }
 
 /// Where programs of this machine that are written for Reticulum ask.
@@ -241,6 +259,7 @@ impl Config {
             path_policy: PathPolicy::default(),
             traces: Traces::Answered,
             metrics: None,
+            lxmf: None,
             rpc: None,
             interfaces: vec![Interface::default_udp()],
         }

@@ -69,6 +69,25 @@ pub enum Command {
         /// What: at most [`SINGLE_MAX`](crate::SINGLE_MAX) bytes.
         plaintext: Bytes,
     },
+    /// Encrypt bytes as a packet to a destination is, and send nothing: for whoever keeps them until it comes for them. It has to be known from
+    /// [`Command::Find`]. Answered by [`Event::Sealed`] or [`Event::Failed`].
+    Seal {
+        /// Repeated in the answer.
+        handle: Handle,
+        /// To whom.
+        to: DestinationHash,
+        /// What.
+        plaintext: Bytes,
+    },
+    /// Open what was encrypted so to a destination of this endpoint. Answered by [`Event::Unsealed`].
+    Unseal {
+        /// Repeated in the answer.
+        handle: Handle,
+        /// Which.
+        destination: DestinationHash,
+        /// What.
+        sealed: Bytes,
+    },
     /// Ask a destination for a link. Answered by [`Event::LinkUp`] or [`Event::Failed`].
     Open {
         /// Repeated in the answer.
@@ -263,6 +282,20 @@ pub enum Event {
         destination: DestinationHash,
         /// What.
         plaintext: Bytes,
+    },
+    /// What was to be encrypted.
+    Sealed {
+        /// The command's.
+        handle: Handle,
+        /// It.
+        sealed: Bytes,
+    },
+    /// What was to be opened; none if it cannot be, or not at this time: opening with older ratchets is rationed.
+    Unsealed {
+        /// The command's.
+        handle: Handle,
+        /// It.
+        plaintext: Option<Bytes>,
     },
     /// The other end proved that it has what was sent.
     Delivered {

@@ -13,9 +13,11 @@ use nexus_machine::{
 };
 use nexus_wire::reticulum::announce::Occasion;
 use nexus_wire::reticulum::resource::RequestId;
-use nexus_wire::reticulum::{DestinationType, LinkId, Packet, PacketType, Payload, TruncatedPacketHash};
+use nexus_wire::reticulum::{
+    Context, DestinationType, LinkId, Packet, PacketType, Payload, TruncatedPacketHash,
+};
 
-use crate::contract::{Command, Effect, Event, Failure, Handle, Input};
+use crate::contract::{Bytes, Command, Effect, Event, Failure, Handle, Input};
 use crate::limits::{Limits, tree};
 use crate::links::Links;
 use crate::own::Own;
@@ -100,6 +102,17 @@ impl Endpoint {
                 self.find(cx, destination, Errand::Tell { handle }, out);
             }
             Command::Send { handle, to, plaintext } => self.send(cx, handle, to, plaintext, out),
+            Command::Seal { handle, to, plaintext } => self.seal(handle, &to, &plaintext.0, out),
+            Command::Unseal { handle, destination, sealed } => {
+                let header = Packet::originating(
+                    PacketType::Data,
+                    DestinationType::Single,
+                    destination,
+                    Context::NONE,
+                );
+                let plaintext = self.opened(cx.now, &Packet { data: &sealed.0, ..header }).map(Bytes);
+                tell(Event::Unsealed { handle, plaintext }, out);
+            }
             Command::Open { handle, to } => self.find(cx, to, Errand::Open { handle }, out),
             Command::Say { handle, link, plaintext } => self.tell_on(cx, handle, &link, &plaintext.0, out),
             Command::Identify { link } => self.identify(&link, out),

@@ -10,6 +10,7 @@
 //! | [`contract`] | [`Input`], [`Effect`], [`Command`], [`Event`] |
 //! | [`endpoint`] | [`Endpoint`]: the organ |
 //! | [`links`] | both ends of links, and [the seam](links#the-seam-for-machines-within-a-link) for machines within them |
+//! | [`lxmf`] | [`Lxmf`]: the organ of people's messages, which uses an endpoint |
 //! | [`limits`] | [`Limits`]: how much it may hold |
 //!
 //! Spec: `spec/endpoint.md`.
@@ -39,6 +40,7 @@ pub mod contract;
 pub mod endpoint;
 pub mod limits;
 pub mod links;
+pub mod lxmf;
 mod own;
 mod packets;
 mod peers;
@@ -53,4 +55,5 @@ pub use contract::{
 pub use endpoint::Endpoint;
 pub use limits::Limits;
 pub use links::Measures;
+pub use lxmf::Lxmf;
 pub use packets::SINGLE_MAX;

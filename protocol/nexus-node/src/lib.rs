@@ -47,7 +47,7 @@ pub mod node;
 #[cfg(test)]
 mod tests;
 
-pub use contract::{Command, Event, Input, Output};
+pub use contract::{Command, Event, Input, LxmfEvent, Output};
 pub use nexus_endpoint as endpoint;
 pub use nexus_secure::{Attempt, Authorship, Content, Message, Outgoing, Sender, Traced, Undelivered};
 pub use node::{ENDPOINT, Node, Setup};

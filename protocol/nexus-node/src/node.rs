@@ -4,7 +4,8 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use nexus_crypto::{DestinationHash, IdentitySeed, NodeId, NodeIdentity, ReticulumIdentity};
-use nexus_endpoint::Endpoint;
+use nexus_endpoint::lxmf::Claim;
+use nexus_endpoint::{Endpoint, Lxmf};
 use nexus_machine::{
     Config, Cx, Duration, Instant, Machine, MemoryBound, Seed, Snapshot, Ticket, WallClock, Write, earliest,
 };
@@ -12,9 +13,9 @@ use nexus_network::{
     Access, AppData, DutyCycle, InterfaceId, Mode, Network, Opened, PathPolicy, Profile, Reach, Role,
     Routing, SearchMotive, Tapping, Timing,
 };
-use nexus_secure::{Ratchets, Secure};
+use nexus_secure::{Foreign, Ratchets, Secure, Sender};
 
-use crate::contract::{Command, Event, Input, Output};
+use crate::contract::{Command, Event, Input, LxmfEvent, Output};
 
 /// What a node is made from.
 #[derive(Debug)]
@@ -46,6 +47,7 @@ struct Body {
     network: Network,
     secure: Secure,
     endpoint: Endpoint,
+    lxmf: Lxmf,
     /// Whether the endpoint's interface is up: it is from its first command on.
     attached: Attached,
     tickets: Tickets,
@@ -85,6 +87,13 @@ enum Signal {
     Network(nexus_network::Effect),
     Secure(nexus_secure::Effect),
     Endpoint(nexus_endpoint::Effect),
+    Lxmf(nexus_endpoint::lxmf::Effect),
+}
+
+impl From<nexus_endpoint::lxmf::Effect> for Signal {
+    fn from(effect: nexus_endpoint::lxmf::Effect) -> Self {
+        Self::Lxmf(effect)
+    }
 }
 
 impl From<nexus_endpoint::Effect> for Signal {
@@ -126,12 +135,14 @@ impl Node {
         let network = Network::new(&identity, app_data, limits, &snapshot, &seed.fork_seed("network"));
         let identity = NodeIdentity::from_seed(identity);
         let address = identity.node_id();
-        let own = ReticulumIdentity::from_private_blob(&identity.as_reticulum().to_private_blob());
+        let blob = identity.as_reticulum().to_private_blob();
+        let own = || ReticulumIdentity::from_private_blob(&blob);
         let kept = nexus_secure::Limits::default();
         let body = Body {
             secure: Secure::new(identity, kept, &snapshot, &seed.fork_seed("secure")),
+            lxmf: Lxmf::new(own(), nexus_endpoint::lxmf::Limits::default(), &seed.fork_seed("lxmf")),
             endpoint: Endpoint::new(
-                own,
+                own(),
                 nexus_endpoint::Limits::default(),
                 &snapshot,
                 &seed.fork_seed("endpoint"),
@@ -159,6 +170,7 @@ impl Node {
             self.body.network.handle_timeout(cx, &mut self.signals);
             self.body.secure.handle_timeout(cx, &mut self.signals);
             self.body.endpoint.handle_timeout(cx, &mut self.signals);
+            self.body.lxmf.handle_timeout(cx, &mut self.signals);
             self.settle(now);
             if self.next_timeout().is_none_or(|due| due > now) {
                 return;
@@ -169,8 +181,13 @@ impl Node {
     /// When the node wants [`Node::handle_timeout`]; `None` if nothing waits.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Instant> {
-        let Body { network, secure, endpoint, .. } = &self.body;
-        earliest([network.next_timeout(), secure.next_timeout(), endpoint.next_timeout()])
+        let Body { network, secure, endpoint, lxmf, .. } = &self.body;
+        earliest([
+            network.next_timeout(),
+            secure.next_timeout(),
+            endpoint.next_timeout(),
+            lxmf.next_timeout(),
+        ])
     }
 
     /// Takes the next output.
@@ -239,6 +256,12 @@ impl Node {
         &self.body.secure
     }
 
+    /// A view of this node's LXMF address.
+    #[must_use]
+    pub const fn lxmf(&self) -> &Lxmf {
+        &self.body.lxmf
+    }
+
     fn at(&mut self, now: Instant) -> Cx {
         self.body.clock.context(now, self.config)
     }
@@ -263,6 +286,7 @@ impl MemoryBound for Node {
         let outputs = RESTING.saturating_mul(size_of::<Output>());
         let layers = self.body.network.memory_bound().saturating_add(self.body.secure.memory_bound());
         let layers = layers.saturating_add(self.body.endpoint.memory_bound());
+        let layers = layers.saturating_add(self.body.lxmf.memory_bound());
         layers.saturating_add(Tickets::MEMORY_BOUND).saturating_add(signals).saturating_add(outputs)
     }
 }
@@ -308,12 +332,9 @@ impl Body {
             }
             Input::Command(Command::Send(outgoing)) => self.secure.handle(cx, S::Send(outgoing), signals),
             Input::Command(Command::Prefer(policy)) => self.preferred = policy,
-            Input::Command(Command::Endpoint(command)) => {
-                if self.attached == Attached::NotYet {
-                    self.attached = Attached::Attached;
-                    self.network.handle(cx, N::Up(ENDPOINT, ENDPOINT_PROFILE), signals);
-                }
-                self.endpoint.handle(cx, nexus_endpoint::Input::Command(command), signals);
+            Input::Command(Command::Endpoint(command)) => self.tell_endpoint(cx, command, signals),
+            Input::Command(Command::Lxmf(command)) => {
+                self.lxmf.handle(cx, nexus_endpoint::lxmf::Input::Command(command), signals);
             }
             Input::Command(Command::Forget { through }) => {
                 self.secure.handle(cx, S::Forget { through }, signals);
@@ -323,6 +344,7 @@ impl Body {
                 self.secure.handle(cx, S::Entropy(bytes), signals);
                 self.network.handle(cx, N::Entropy(bytes), signals);
                 self.endpoint.handle(cx, nexus_endpoint::Input::Entropy(bytes), signals);
+                self.lxmf.handle(cx, nexus_endpoint::lxmf::Input::Entropy(bytes), signals);
             }
             Input::WallClock { unix_s, error_s } => {
                 let parted = self.clock.read(WallClock { unix_s, error_s, read_at: cx.now });
@@ -332,6 +354,15 @@ impl Body {
                 }
             }
         }
+    }
+
+    /// The endpoint is a program on this machine from the first command on.
+    fn tell_endpoint(&mut self, cx: Cx, command: nexus_endpoint::Command, signals: &mut VecDeque<Signal>) {
+        if self.attached == Attached::NotYet {
+            self.attached = Attached::Attached;
+            self.network.handle(cx, nexus_network::Input::Up(ENDPOINT, ENDPOINT_PROFILE), signals);
+        }
+        self.endpoint.handle(cx, nexus_endpoint::Input::Command(command), signals);
     }
 
     fn persisted(&mut self, cx: Cx, through: Ticket, signals: &mut VecDeque<Signal>) {
@@ -364,6 +395,7 @@ impl Body {
             Signal::Network(effect) => self.wire_network(cx, effect, signals, outputs),
             Signal::Secure(effect) => self.wire_secure(cx, effect, signals, outputs),
             Signal::Endpoint(effect) => self.wire_endpoint(cx, effect, signals, outputs),
+            Signal::Lxmf(effect) => self.wire_lxmf(cx, effect, signals, outputs),
         }
     }
 
@@ -433,7 +465,44 @@ impl Body {
                 let frame = nexus_network::Input::Frame { iface: ENDPOINT, from: None, bytes };
                 self.network.handle(cx, frame, signals);
             }
-            E::Event(event) => outputs.push_back(Output::Event(Event::Endpoint(event))),
+            E::Event(event) => match self.lxmf.claim(&event) {
+                Claim::Claimed => {
+                    self.lxmf.handle(cx, nexus_endpoint::lxmf::Input::Endpoint(*event), signals);
+                }
+                Claim::Another => outputs.push_back(Output::Event(Event::Endpoint(event))),
+            },
+        }
+    }
+
+    fn wire_lxmf(
+        &mut self,
+        cx: Cx,
+        effect: nexus_endpoint::lxmf::Effect,
+        signals: &mut VecDeque<Signal>,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        use nexus_endpoint::lxmf::{Effect as L, Signed};
+        match effect {
+            L::Endpoint(command) => self.tell_endpoint(cx, command, signals),
+            L::Arrived(letter) => {
+                let sender = match letter.signature {
+                    Signed::Verified => Sender::Foreign(letter.source),
+                    Signed::Claimed => Sender::ForeignClaimed(letter.source),
+                };
+                let foreign = Foreign { sender, fingerprint: letter.id.short(), text: letter.into_text() };
+                self.secure.handle(cx, nexus_secure::Input::Keep(foreign), signals);
+            }
+            L::Delivered { handle, way, attempts, after } => {
+                outputs.push_back(Output::Event(Event::Lxmf(LxmfEvent::Delivered {
+                    handle,
+                    way,
+                    attempts,
+                    after,
+                })));
+            }
+            L::Undelivered { handle, why } => {
+                outputs.push_back(Output::Event(Event::Lxmf(LxmfEvent::Undelivered { handle, why })));
+            }
         }
     }
 

@@ -110,6 +110,8 @@ impl Service {
             | Event::Transfer { .. }
             | Event::Channel { .. }
             | Event::Needed { .. }
+            | Event::Sealed { .. }
+            | Event::Unsealed { .. }
             | Event::Requested(_) => {}
         }
     }
