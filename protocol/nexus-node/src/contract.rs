@@ -1,5 +1,6 @@
 //! What a host tells a node, and what a node asks of its host.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use nexus_crypto::{DestinationHash, NodeId};
@@ -126,6 +127,8 @@ pub enum Command {
         /// Whose.
         destination: DestinationHash,
     },
+    /// Something of this node's Reticulum endpoint. Answered by [`Event::Endpoint`].
+    Endpoint(nexus_endpoint::Command),
     /// Forget the messages of the inbox up to this number.
     Forget {
         /// The last number.
@@ -251,4 +254,6 @@ pub enum Event {
         /// Why.
         why: Undelivered,
     },
+    /// What the endpoint tells.
+    Endpoint(Box<nexus_endpoint::Event>),
 }

@@ -49,4 +49,4 @@ mod tests;
 
 pub use contract::{Command, Event, Input, Output};
 pub use nexus_secure::{Attempt, Authorship, Content, Message, Outgoing, Sender, Traced, Undelivered};
-pub use node::{Node, Setup};
+pub use node::{ENDPOINT, Node, Setup};

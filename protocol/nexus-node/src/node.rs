@@ -3,11 +3,15 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use nexus_crypto::{DestinationHash, IdentitySeed, NodeId, NodeIdentity};
+use nexus_crypto::{DestinationHash, IdentitySeed, NodeId, NodeIdentity, ReticulumIdentity};
+use nexus_endpoint::Endpoint;
 use nexus_machine::{
     Config, Cx, Duration, Instant, Machine, MemoryBound, Seed, Snapshot, Ticket, WallClock, Write, earliest,
 };
-use nexus_network::{AppData, Network, Opened, PathPolicy, Routing, SearchMotive, Tapping};
+use nexus_network::{
+    Access, AppData, DutyCycle, InterfaceId, Mode, Network, Opened, PathPolicy, Profile, Reach, Role,
+    Routing, SearchMotive, Tapping, Timing,
+};
 use nexus_secure::{Ratchets, Secure};
 
 use crate::contract::{Command, Event, Input, Output};
@@ -41,17 +45,52 @@ pub struct Node {
 struct Body {
     network: Network,
     secure: Secure,
+    endpoint: Endpoint,
+    /// Whether the endpoint's interface is up: it is from its first command on.
+    attached: Attached,
     tickets: Tickets,
     clock: Clock,
     /// By what the paths of this node's own packets are chosen.
     preferred: PathPolicy,
 }
 
+/// Whether the endpoint has been used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Attached {
+    NotYet,
+    Attached,
+}
+
+/// The interface of this node's own endpoint, which no medium may have: to the network the endpoint is a program on this machine.
+pub const ENDPOINT: InterfaceId = InterfaceId(u8::MAX);
+
+/// What that interface is like.
+const ENDPOINT_PROFILE: Profile = Profile {
+    mode: Mode::Reticulum,
+    reach: Reach::PointToPoint,
+    access: Access::Direct,
+    bandwidth_bps: 1_000_000_000,
+    frame_size: 8_192,
+    timing: Timing::Rate,
+    duty: DutyCycle::UNLIMITED,
+    sub_band: None,
+    overhead: 0,
+    price: 0,
+    role: Role::Local,
+};
+
 /// What the layers say.
 #[derive(Debug)]
 enum Signal {
     Network(nexus_network::Effect),
     Secure(nexus_secure::Effect),
+    Endpoint(nexus_endpoint::Effect),
+}
+
+impl From<nexus_endpoint::Effect> for Signal {
+    fn from(effect: nexus_endpoint::Effect) -> Self {
+        Self::Endpoint(effect)
+    }
 }
 
 impl From<nexus_network::Effect> for Signal {
@@ -87,9 +126,17 @@ impl Node {
         let network = Network::new(&identity, app_data, limits, &snapshot, &seed.fork_seed("network"));
         let identity = NodeIdentity::from_seed(identity);
         let address = identity.node_id();
+        let own = ReticulumIdentity::from_private_blob(&identity.as_reticulum().to_private_blob());
         let kept = nexus_secure::Limits::default();
         let body = Body {
             secure: Secure::new(identity, kept, &snapshot, &seed.fork_seed("secure")),
+            endpoint: Endpoint::new(
+                own,
+                nexus_endpoint::Limits::default(),
+                &snapshot,
+                &seed.fork_seed("endpoint"),
+            ),
+            attached: Attached::NotYet,
             network,
             tickets: Tickets::default(),
             clock: Clock::default(),
@@ -111,6 +158,7 @@ impl Node {
             let cx = self.at(now);
             self.body.network.handle_timeout(cx, &mut self.signals);
             self.body.secure.handle_timeout(cx, &mut self.signals);
+            self.body.endpoint.handle_timeout(cx, &mut self.signals);
             self.settle(now);
             if self.next_timeout().is_none_or(|due| due > now) {
                 return;
@@ -121,7 +169,8 @@ impl Node {
     /// When the node wants [`Node::handle_timeout`]; `None` if nothing waits.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Instant> {
-        earliest([self.body.network.next_timeout(), self.body.secure.next_timeout()])
+        let Body { network, secure, endpoint, .. } = &self.body;
+        earliest([network.next_timeout(), secure.next_timeout(), endpoint.next_timeout()])
     }
 
     /// Takes the next output.
@@ -213,6 +262,7 @@ impl MemoryBound for Node {
         let signals = RESTING.saturating_mul(size_of::<Signal>());
         let outputs = RESTING.saturating_mul(size_of::<Output>());
         let layers = self.body.network.memory_bound().saturating_add(self.body.secure.memory_bound());
+        let layers = layers.saturating_add(self.body.endpoint.memory_bound());
         layers.saturating_add(Tickets::MEMORY_BOUND).saturating_add(signals).saturating_add(outputs)
     }
 }
@@ -255,6 +305,13 @@ impl Body {
             }
             Input::Command(Command::Send(outgoing)) => self.secure.handle(cx, S::Send(outgoing), signals),
             Input::Command(Command::Prefer(policy)) => self.preferred = policy,
+            Input::Command(Command::Endpoint(command)) => {
+                if self.attached == Attached::NotYet {
+                    self.attached = Attached::Attached;
+                    self.network.handle(cx, N::Up(ENDPOINT, ENDPOINT_PROFILE), signals);
+                }
+                self.endpoint.handle(cx, nexus_endpoint::Input::Command(command), signals);
+            }
             Input::Command(Command::Forget { through }) => {
                 self.secure.handle(cx, S::Forget { through }, signals);
             }
@@ -262,6 +319,7 @@ impl Body {
             Input::Entropy(bytes) => {
                 self.secure.handle(cx, S::Entropy(bytes), signals);
                 self.network.handle(cx, N::Entropy(bytes), signals);
+                self.endpoint.handle(cx, nexus_endpoint::Input::Entropy(bytes), signals);
             }
             Input::WallClock { unix_s, error_s } => {
                 let parted = self.clock.read(WallClock { unix_s, error_s, read_at: cx.now });
@@ -284,6 +342,9 @@ impl Body {
                     let through = number;
                     self.secure.handle(cx, nexus_secure::Input::Durable { by, through }, signals);
                 }
+                Writer::Endpoint => {
+                    self.endpoint.handle(cx, nexus_endpoint::Input::Durable(number), signals);
+                }
             }
         }
     }
@@ -299,6 +360,7 @@ impl Body {
         match signal {
             Signal::Network(effect) => self.wire_network(cx, effect, signals, outputs),
             Signal::Secure(effect) => self.wire_secure(cx, effect, signals, outputs),
+            Signal::Endpoint(effect) => self.wire_endpoint(cx, effect, signals, outputs),
         }
     }
 
@@ -312,6 +374,10 @@ impl Body {
         use nexus_network::{Effect as N, Frame, Sighting};
         use nexus_secure::Input as S;
         match effect {
+            N::Transmit(Frame { iface: ENDPOINT, bytes, .. }) => {
+                self.endpoint.handle(cx, nexus_endpoint::Input::Packet(bytes), signals);
+                self.network.handle(cx, nexus_network::Input::TxReady(ENDPOINT), signals);
+            }
             N::Transmit(Frame { iface, to, bytes, about: _, load: _, under: _ }) => {
                 outputs.push_back(Output::Transmit { iface, to, bytes });
             }
@@ -344,6 +410,27 @@ impl Body {
                 outputs.push_back(Output::Event(Event::PathNotFound { destination }));
             }
             N::Announced { emitted_at } => outputs.push_back(Output::Event(Event::Announced { emitted_at })),
+        }
+    }
+
+    fn wire_endpoint(
+        &mut self,
+        cx: Cx,
+        effect: nexus_endpoint::Effect,
+        signals: &mut VecDeque<Signal>,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        use nexus_endpoint::Effect as E;
+        match effect {
+            E::EntropyWanted => outputs.push_back(Output::Event(Event::EntropyWanted)),
+            E::Write { number, writes } => {
+                outputs.push_back(self.tickets.issue(Writer::Endpoint, number, writes));
+            }
+            E::Transmit(bytes) => {
+                let frame = nexus_network::Input::Frame { iface: ENDPOINT, from: None, bytes };
+                self.network.handle(cx, frame, signals);
+            }
+            E::Event(event) => outputs.push_back(Output::Event(Event::Endpoint(event))),
         }
     }
 
@@ -426,6 +513,7 @@ impl Clock {
 enum Writer {
     Network(nexus_network::Writer),
     Secure(nexus_secure::Writer),
+    Endpoint,
 }
 
 /// The node-wide ticket counter, and which organ waits for which ticket.
@@ -437,7 +525,7 @@ struct Tickets {
 }
 
 impl Tickets {
-    /// Gates with room for 71 in all, and one write for each account of airtime, of which there are fewer than 512 names; a ring
+    /// Gates with room for 87 in all, and one write for each account of airtime, of which there are fewer than 512 names; a ring
     /// grows by doubling from four.
     const MEMORY_BOUND: usize = 1_024 * size_of::<(Ticket, Writer, u64)>();
 

@@ -1,3 +1,5 @@
+mod endpoint;
+
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -159,7 +161,7 @@ fn a_node_obeys_the_laws() {
         |seed| Driven(node(1, &Snapshot::empty(), seed)),
         |random, _| {
             let iface = InterfaceId(u8::try_from(random.below(3)).unwrap());
-            match random.below(17) {
+            match random.below(18) {
                 0 => Input::Up {
                     iface,
                     profile: profile(if random.chance(1, 5) { Mode::Nexus } else { Mode::Reticulum }),
@@ -177,6 +179,7 @@ fn a_node_obeys_the_laws() {
                 8 => Input::ChannelClear { iface },
                 9 => Input::TxReady { iface },
                 11 => Input::Command(Command::Forget { through: random.below(10) }),
+                14 => Input::Command(Command::Endpoint(endpoint::wish(random))),
                 12 | 13 => Input::Command(Command::Send(outgoing(random))),
                 10 => {
                     let mut bytes = vec![0; usize::try_from(random.below(600)).unwrap()];
@@ -208,14 +211,17 @@ struct Bench {
 }
 
 impl Bench {
+    const fn of(node: Node) -> Self {
+        Self { node, now: Instant::BOOT, outputs: Vec::new() }
+    }
+
     /// A node with one wire, a clock and a running host.
     fn start(n: u8, snapshot: &Snapshot) -> Self {
         Self::start_at(n, snapshot, UNIX)
     }
 
     fn start_at(n: u8, snapshot: &Snapshot, unix_s: u64) -> Self {
-        let node = node(n, snapshot, &Seed::new([n; 32]));
-        let mut bench = Self { node, now: Instant::BOOT, outputs: Vec::new() };
+        let mut bench = Self::of(node(n, snapshot, &Seed::new([n; 32])));
         bench.tell(Input::WallClock { unix_s, error_s: 0 });
         bench.tell(Input::Up { iface: WIRE, profile: profile(Mode::Reticulum) });
         bench.outputs = bench.tell(Input::Command(Command::Start));
@@ -323,7 +329,11 @@ impl laws::Subject for Driven {
 }
 
 fn node(n: u8, snapshot: &Snapshot, seed: &Seed) -> Node {
-    let limits = Limits {
+    node_with(n, limits(), snapshot, seed)
+}
+
+fn limits() -> Limits {
+    Limits {
         links: links::Limits { links: 4, answering: 8, opening: 8, dials: 8, interfaces: 4 },
         broadcast: broadcast::Limits { links: 4, interfaces: 4 },
         forwarding: forwarding::Limits { duplicates: 64, reverse: 32, circuits: 8 },
@@ -331,7 +341,10 @@ fn node(n: u8, snapshot: &Snapshot, seed: &Seed) -> Node {
         keys: keys::Limits { keys: 8, links: 4 },
         media: media::Limits { interfaces: 4, frames: 8, bytes: 4_000 },
         announces: announces::Limits { known: 8, relays: 4, links: 4, paths: 16, cache_bytes: 2_000 },
-    };
+    }
+}
+
+fn node_with(n: u8, limits: Limits, snapshot: &Snapshot, seed: &Seed) -> Node {
     let setup = Setup {
         identity: IdentitySeed::from_bytes([n; 32]),
         config: Config::default(),

@@ -1,6 +1,6 @@
 //! Reticulum's formats: big-endian, not ours to choose. Spec: `spec/reticulum.md`.
 //!
-//! What a relay needs, and no more: the payloads that endpoints encrypt for each other pass as bytes.
+//! What relays need, and what the two ends of a link say to each other.
 //!
 //! | module | what it offers |
 //! |---|---|
@@ -10,6 +10,7 @@
 //! | [`payload`] | [`Payload`]: how what follows is sent |
 //! | [`proof`] | [`Proof`]: a packet arrived |
 //! | [`link`] | [`LinkRequest`], [`LinkProof`], and what relays negotiate of them |
+//! | [`resource`], [`request`], [`channel`] | what the ends of a link say, in [`msgpack`] or not |
 //! | [`path_request`] | [`PathRequest`]: who knows a path? |
 //! | [`tunnel`] | [`TunnelSynthesis`]: a lost connection is back |
 //! | [`hashes`] | packet hashes, link ids, tunnel ids: none may stand for another |
@@ -18,6 +19,7 @@
 //! | [`rnode`] | the host protocol of RNodes |
 
 pub mod announce;
+pub mod channel;
 pub mod context;
 pub mod flags;
 pub mod hashes;
@@ -25,11 +27,14 @@ pub mod hdlc;
 pub mod ifac;
 pub mod kiss;
 pub mod link;
+pub mod msgpack;
 pub mod packet;
 pub mod path_request;
 pub mod payload;
 pub mod proof;
 pub mod relay;
+pub mod request;
+pub mod resource;
 pub mod rnode;
 mod stuffing;
 pub mod tunnel;

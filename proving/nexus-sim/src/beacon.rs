@@ -142,6 +142,7 @@ impl<M: Manner> Actor for Beacon<M> {
                 | Command::AccessCodes { .. }
                 | Command::Forget { .. }
                 | Command::FindPath { .. }
+                | Command::Endpoint(_)
                 | Command::Send(_),
             )
             | Input::Entropy(_) => {}

@@ -226,6 +226,7 @@ impl Linking {
             | Event::PathNotFound { .. }
             | Event::ClocksParted { .. }
             | Event::EntropyWanted
+            | Event::Endpoint(_)
             | Event::MessageArrived(_)
             | Event::Attempted { .. }
             | Event::Delivered { .. }

@@ -209,6 +209,7 @@ impl Ledger {
             | Event::PathNotFound { .. }
             | Event::ClocksParted { .. }
             | Event::EntropyWanted
+            | Event::Endpoint(_)
             | Event::Attempted { .. } => {}
         }
     }

@@ -323,6 +323,10 @@ impl Encoder {
                 self.u8(13);
                 self.blob(destination.as_bytes());
             }
+            Event::Endpoint(event) => {
+                self.u8(15);
+                self.blob(format!("{event:?}").as_bytes());
+            }
         }
     }
 
@@ -368,6 +372,10 @@ impl Encoder {
             Command::SayTunnel { iface, interface } => {
                 self.tagged_iface(12, *iface);
                 self.blob(interface);
+            }
+            Command::Endpoint(command) => {
+                self.u8(13);
+                self.blob(format!("{command:?}").as_bytes());
             }
             Command::AccessCodes { iface, codes } => {
                 self.tagged_iface(11, *iface);

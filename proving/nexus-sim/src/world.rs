@@ -414,6 +414,7 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
                 | NodeEvent::PathFound { .. }
                 | NodeEvent::PathNotFound { .. }
                 | NodeEvent::ClocksParted { .. }
+                | NodeEvent::Endpoint(_)
                 | NodeEvent::LinkUp(_)
                 | NodeEvent::LinkDown { .. }
                 | NodeEvent::MessageArrived(_)

@@ -142,6 +142,7 @@ impl Observer for Seen {
                 self.first_announce_of_b.get_or_insert(observation.at);
             }
             Event::EntropyWanted
+            | Event::Endpoint(_)
             | Event::Announced { .. }
             | Event::Reached { .. }
             | Event::ChannelJammed { .. }

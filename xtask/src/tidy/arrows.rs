@@ -4,12 +4,13 @@ use crate::metadata::{DependencyKind, Metadata, Package};
 use crate::tidy::Finding;
 
 /// The map, from the ground up. A crate may depend on those before it.
-const MAP: [&str; 24] = [
+const MAP: [&str; 25] = [
     "nexus-machine",
     "nexus-crypto",
     "nexus-wire",
     "nexus-network",
     "nexus-secure",
+    "nexus-endpoint",
     "nexus-economy",
     "nexus-market",
     "nexus-vm",

@@ -335,7 +335,7 @@ impl Service {
                 let s = by.as_secs();
                 tracing::warn!("the clocks parted by {s} s: this machine was suspended, or runs twice");
             }
-            Event::EntropyWanted => {}
+            Event::EntropyWanted | Event::Endpoint(_) => {}
         }
         if self.subscribers.anybody_watches() {
             self.tell_watchers(event).await;
@@ -428,6 +428,7 @@ fn told(view: &crate::HostView<'_>, event: &Event) -> Option<Told> {
         | Event::Delivered { .. }
         | Event::Traced { .. }
         | Event::Undelivered { .. }
+        | Event::Endpoint(_)
         | Event::EntropyWanted => return None,
     })
 }

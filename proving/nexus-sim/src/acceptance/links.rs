@@ -272,6 +272,7 @@ impl Observer for Links {
             | Event::PathNotFound { .. }
             | Event::ClocksParted { .. }
             | Event::EntropyWanted
+            | Event::Endpoint(_)
             | Event::MessageArrived(_)
             | Event::Attempted { .. }
             | Event::Delivered { .. }

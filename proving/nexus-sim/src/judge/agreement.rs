@@ -91,6 +91,7 @@ impl Node {
             | Event::PathNotFound { .. }
             | Event::ClocksParted { .. }
             | Event::EntropyWanted
+            | Event::Endpoint(_)
             | Event::MessageArrived(_)
             | Event::Attempted { .. }
             | Event::Delivered { .. }

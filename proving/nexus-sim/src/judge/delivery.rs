@@ -226,6 +226,7 @@ impl Delivery {
             | Event::PathNotFound { .. }
             | Event::ClocksParted { .. }
             | Event::EntropyWanted
+            | Event::Endpoint(_)
             | Event::LinkUp(_)
             | Event::LinkDown { .. } => Ok(()),
         }

@@ -56,6 +56,7 @@ impl Observer for Truth {
                 | Event::PathNotFound { .. }
                 | Event::ClocksParted { .. }
                 | Event::EntropyWanted
+                | Event::Endpoint(_)
                 | Event::LinkUp(_)
                 | Event::LinkDown { .. }
                 | Event::MessageArrived(_)

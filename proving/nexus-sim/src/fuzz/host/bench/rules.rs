@@ -43,6 +43,7 @@ impl Bench {
                 self.answers.push_back((node, entropy));
             }
             Event::EntropyWanted
+            | Event::Endpoint(_)
             | Event::ChannelJammed { .. }
             | Event::PathFound { .. }
             | Event::PathNotFound { .. }

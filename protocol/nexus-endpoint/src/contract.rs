@@ -1,0 +1,188 @@
+//! What the endpoint is told, and what it wants.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use nexus_crypto::{DestinationHash, IdentityPublic};
+use nexus_machine::{Duration, Write};
+
+/// Bytes that are never printed.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Bytes(pub Vec<u8>);
+
+impl fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
+}
+
+/// What whoever uses the endpoint calls something that it wants, to know its answer by. It should not be given twice at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Handle(pub u64);
+
+/// What the endpoint is told.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// Fresh entropy.
+    Entropy([u8; 32]),
+    /// The write with this number, and all before it, are durable.
+    Durable(u64),
+    /// A packet came, as a medium in clear carries it.
+    Packet(Vec<u8>),
+    /// Whoever uses the endpoint wants something.
+    Command(Command),
+}
+
+/// What whoever uses the endpoint wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Have a destination from here on, and announce it; one that is had already gets these app data. Answered by [`Event::Serving`]
+    /// once its announce leaves, or [`Event::NotServing`].
+    Serve(Service),
+    /// Announce a destination of this endpoint again.
+    Announce(DestinationHash),
+    /// Have it no more. Its ratchets are kept for when it is served again.
+    Withdraw(DestinationHash),
+    /// Find out who is behind a destination: asked for if it was not heard of late. Answered by [`Event::Found`] or [`Event::Failed`].
+    Find {
+        /// Repeated in the answer.
+        handle: Handle,
+        /// Whose.
+        destination: DestinationHash,
+    },
+    /// Send bytes to a destination outside of links. Answered by [`Event::Delivered`] or [`Event::Failed`].
+    Send {
+        /// Repeated in the answer.
+        handle: Handle,
+        /// Where to.
+        to: DestinationHash,
+        /// What: at most [`SINGLE_MAX`](crate::SINGLE_MAX) bytes.
+        plaintext: Bytes,
+    },
+}
+
+/// A destination to be had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// Its full name: `app.aspect`. At most 128 bytes.
+    pub name: String,
+    /// What is announced with it: at most 285 bytes.
+    pub app_data: Vec<u8>,
+    /// When it is announced again.
+    pub announcing: Announcing,
+}
+
+/// When a destination is announced again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Announcing {
+    /// Every hour, which is as often as stock relays carry the announces of a destination on without end.
+    Hourly,
+    /// When somebody says so, or asks for a path to it that nobody knows.
+    WhenAsked,
+}
+
+/// What the endpoint wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Fresh entropy: a key that lasts was made.
+    EntropyWanted,
+    /// Make these writes durable together, then say [`Input::Durable`].
+    Write {
+        /// The number.
+        number: u64,
+        /// The writes.
+        writes: Vec<Write>,
+    },
+    /// Send this packet.
+    Transmit(Vec<u8>),
+    /// Tell whoever uses the endpoint.
+    Event(Box<Event>),
+}
+
+/// What whoever uses the endpoint is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A destination is announced.
+    Serving {
+        /// Its name, as the command gave it.
+        name: String,
+        /// Its address.
+        destination: DestinationHash,
+    },
+    /// A destination cannot be had.
+    NotServing {
+        /// Its name.
+        name: String,
+        /// Why.
+        why: NotServed,
+    },
+    /// Who is behind a destination.
+    Found {
+        /// The command's.
+        handle: Handle,
+        /// What it is.
+        peer: Found,
+    },
+    /// Bytes came for a destination of this endpoint outside of links; that they did was proved.
+    Received {
+        /// Which.
+        destination: DestinationHash,
+        /// What.
+        plaintext: Bytes,
+    },
+    /// The other end proved that it has what was sent.
+    Delivered {
+        /// The command's.
+        handle: Handle,
+        /// How long the proof took.
+        after: Duration,
+    },
+    /// Something did not succeed.
+    Failed {
+        /// The command's.
+        handle: Handle,
+        /// Why.
+        why: Failure,
+    },
+}
+
+/// What an announce said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The address.
+    pub destination: DestinationHash,
+    /// Whose it is.
+    pub identity: IdentityPublic,
+    /// How many hops away it was.
+    pub hops: u8,
+    /// The application's own.
+    pub app_data: Vec<u8>,
+}
+
+/// Why a destination cannot be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotServed {
+    /// As many are had as may be.
+    TooMany,
+    /// Its name or its app data are longer than they may be.
+    TooLong,
+}
+
+/// Why something did not succeed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Nobody answered who knows a way to the destination.
+    NoPath,
+    /// No answer came in time.
+    NoAnswer,
+    /// It is longer than may be sent so.
+    TooLong,
+    /// As much is under way as may be.
+    Busy,
+    /// The destination is one of this endpoint's own.
+    Own,
+    /// What the destination announced is no key to which anything can be encrypted.
+    BadKey,
+}

@@ -1,0 +1,153 @@
+//! The organ: own destinations, others' destinations, and what is said to them.
+//!
+//! Invariants: a ratchet and an emission time are durable before they are announced; what is kept of strangers has a bound; whoever
+//! asked for something hears of its end once.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::vec;
+
+use nexus_crypto::{DestinationHash, ReticulumIdentity};
+use nexus_machine::{
+    BoundedMap, Cx, Deadlines, Instant, Machine, MapOverflow, MemoryBound, Seed, Sink, Snapshot, Stream,
+};
+use nexus_wire::reticulum::announce::Occasion;
+use nexus_wire::reticulum::{DestinationType, Packet, PacketType, Payload, TruncatedPacketHash};
+
+use crate::contract::{Command, Effect, Event, Failure, Handle, Input};
+use crate::limits::{Limits, tree};
+use crate::own::Own;
+use crate::packets::Unproved;
+use crate::peers::{self, Errand, Peer, Wanted};
+
+/// The organ. See the crate's page.
+#[derive(Debug)]
+pub struct Endpoint {
+    pub(crate) limits: Limits,
+    pub(crate) identity: ReticulumIdentity,
+    pub(crate) random: Stream,
+    pub(crate) own: Own,
+    pub(crate) peers: BoundedMap<DestinationHash, Peer>,
+    pub(crate) wanted: BTreeMap<DestinationHash, Wanted>,
+    pub(crate) unproved: BTreeMap<TruncatedPacketHash, Unproved>,
+    pub(crate) deadlines: Deadlines<Timer>,
+}
+
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Timer {
+    /// A destination is to be announced again.
+    Announce(DestinationHash),
+    /// A path that was asked for.
+    Path(DestinationHash),
+    /// The proof of a packet.
+    Proof(TruncatedPacketHash),
+}
+
+impl Endpoint {
+    /// An endpoint of this identity, resuming from what was durable.
+    #[must_use]
+    pub fn new(identity: ReticulumIdentity, limits: Limits, snapshot: &Snapshot, seed: &Seed) -> Self {
+        Self {
+            limits,
+            own: Own::resume(limits, snapshot),
+            identity,
+            random: seed.fork("endpoint"),
+            peers: BoundedMap::new(limits.peers, MapOverflow::EvictLeastRecent),
+            wanted: BTreeMap::new(),
+            unproved: BTreeMap::new(),
+            deadlines: Deadlines::default(),
+        }
+    }
+
+    fn hear(&mut self, cx: Cx, bytes: &[u8], out: &mut impl Sink<Effect>) {
+        // No hop lies between the relay and here.
+        let Ok(packet) = Packet::decode(bytes) else { return };
+        match (packet.packet_type, packet.destination_type) {
+            (PacketType::Announce, _) => self.hear_announce(cx, &packet, out),
+            (PacketType::Proof, DestinationType::Single) => self.hear_proof(cx.now, &packet, out),
+            (PacketType::Data, DestinationType::Single) => self.open(cx.now, &packet, out),
+            (PacketType::Data, DestinationType::Plain) => self.answer_path_request(cx, &packet, out),
+            (PacketType::Data | PacketType::Proof, DestinationType::Link | DestinationType::Group)
+            | (PacketType::Proof, DestinationType::Plain)
+            | (PacketType::LinkRequest, _) => {}
+        }
+    }
+
+    fn obey(&mut self, cx: Cx, command: Command, out: &mut impl Sink<Effect>) {
+        match command {
+            Command::Serve(service) => self.serve(cx, service, out),
+            Command::Announce(destination) => self.announce(cx, destination, Occasion::Periodic, out),
+            Command::Withdraw(destination) => self.withdraw(&destination),
+            Command::Find { handle, destination } => {
+                self.find(cx, destination, Errand::Tell { handle }, out);
+            }
+            Command::Send { handle, to, plaintext } => self.send(cx, handle, to, plaintext, out),
+        }
+    }
+
+    /// What a payload's packet is.
+    pub(crate) fn say(payload: &impl Payload, out: &mut impl Sink<Effect>) {
+        let mut buffer = [0; 256];
+        let written = payload.encode(&mut buffer).expect("such payloads are short");
+        out.push(Effect::Transmit(written.to_vec()));
+    }
+
+    pub(crate) fn put(packet: &Packet<'_>, out: &mut impl Sink<Effect>) {
+        let mut buffer = vec![0; packet.encoded_len()];
+        packet.encode(&mut buffer).expect("the buffer is as long as the packet");
+        out.push(Effect::Transmit(buffer));
+    }
+}
+
+impl Machine for Endpoint {
+    type Input = Input;
+    type Effect = Effect;
+
+    fn handle(&mut self, cx: Cx, input: Input, out: &mut impl Sink<Effect>) {
+        match input {
+            Input::Entropy(entropy) => self.random.refresh(&entropy),
+            Input::Durable(through) => self.durable(cx, through, out),
+            Input::Packet(bytes) => self.hear(cx, &bytes, out),
+            Input::Command(command) => self.obey(cx, command, out),
+        }
+    }
+
+    fn handle_timeout(&mut self, cx: Cx, out: &mut impl Sink<Effect>) {
+        while let Some(timer) = self.deadlines.pop_due(cx.now) {
+            match timer {
+                Timer::Announce(destination) => self.announce(cx, destination, Occasion::Periodic, out),
+                Timer::Path(destination) => self.no_path_yet(cx, destination, out),
+                Timer::Proof(packet) => self.not_proved(&packet, out),
+            }
+        }
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        self.deadlines.next()
+    }
+}
+
+impl MemoryBound for Endpoint {
+    fn memory_bound(&self) -> usize {
+        let Limits { services, wanted, unproved, .. } = self.limits;
+        let timers = services.saturating_add(wanted).saturating_add(unproved);
+        let heap = timers.saturating_mul(4).saturating_add(32).saturating_mul(size_of::<(Instant, Timer)>());
+        self.own
+            .memory_bound()
+            .saturating_add(peers::memory_bound(self.limits))
+            .saturating_add(Wanted::memory_bound(self.limits))
+            .saturating_add(Unproved::memory_bound(self.limits))
+            .saturating_add(tree(timers, size_of::<(Timer, Instant)>()))
+            .saturating_add(heap)
+    }
+}
+
+/// Tells of the end of something.
+pub(crate) fn fail(handle: Handle, why: Failure, out: &mut impl Sink<Effect>) {
+    tell(Event::Failed { handle, why }, out);
+}
+
+pub(crate) fn tell(event: Event, out: &mut impl Sink<Effect>) {
+    out.push(Effect::Event(Box::new(event)));
+}

@@ -1,0 +1,48 @@
+//! The endpoint side of Reticulum: what a program needs to be reached, and to reach others, over whatever relays there are.
+//!
+//! It behaves to the network as a program on a node's machine does: packets go to a relay and come from it, announces and path
+//! requests like any others. It reads no clock and does no I/O.
+//!
+//! | module | what it offers |
+//! |---|---|
+//! | [`contract`] | [`Input`], [`Effect`], [`Command`], [`Event`] |
+//! | [`endpoint`] | [`Endpoint`]: the organ |
+//! | [`limits`] | [`Limits`]: how much it may hold |
+//!
+//! Spec: `spec/endpoint.md`.
+#![no_std]
+#![forbid(unsafe_code)]
+#![deny(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::indexing_slicing,
+    clippy::iter_over_hash_type,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions,
+        reason = "a test that overflows is a failing test"
+    )
+)]
+
+extern crate alloc;
+
+pub mod contract;
+pub mod endpoint;
+pub mod limits;
+mod own;
+mod packets;
+mod peers;
+#[cfg(test)]
+mod tests;
+
+pub use contract::{
+    Announcing, Bytes, Command, Effect, Event, Failure, Found, Handle, Input, NotServed, Service,
+};
+pub use endpoint::Endpoint;
+pub use limits::Limits;
+pub use packets::SINGLE_MAX;

@@ -1,0 +1,6 @@
+//! Endpoints that talk over a relay that loses nothing: what one transmits, all others hear at once.
+
+mod destinations;
+mod lawful;
+mod packets;
+mod world;
