@@ -7,6 +7,10 @@ use core::fmt;
 
 use nexus_crypto::{DestinationHash, IdentityPublic};
 use nexus_machine::{Duration, Write};
+use nexus_wire::reticulum::LinkId;
+use nexus_wire::reticulum::resource::{PathHash, RequestId};
+
+use crate::links::Measures;
 
 /// Bytes that are never printed.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -61,6 +65,63 @@ pub enum Command {
         /// What: at most [`SINGLE_MAX`](crate::SINGLE_MAX) bytes.
         plaintext: Bytes,
     },
+    /// Ask a destination for a link. Answered by [`Event::LinkUp`] or [`Event::Failed`].
+    Open {
+        /// Repeated in the answer.
+        handle: Handle,
+        /// Whom.
+        to: DestinationHash,
+    },
+    /// Say something on a link. Answered by [`Event::Delivered`] or [`Event::Failed`]: there are programs that take data and prove nothing.
+    Say {
+        /// Repeated in the answer.
+        handle: Handle,
+        /// Which.
+        link: LinkId,
+        /// What: as much as its [`Measures`] allow.
+        plaintext: Bytes,
+    },
+    /// Tell the responder of a link who this endpoint is. Nothing happens on one that was asked for by the other end.
+    Identify {
+        /// Which.
+        link: LinkId,
+    },
+    /// Ask something on a link. Answered by [`Event::Responded`] or [`Event::Failed`].
+    Request {
+        /// Repeated in the answer.
+        handle: Handle,
+        /// Which.
+        link: LinkId,
+        /// What.
+        question: Question,
+    },
+    /// Answer what was asked on a link. [`Event::Failed`] if that cannot be said; nothing tells that it arrived.
+    Respond {
+        /// Repeated in that.
+        handle: Handle,
+        /// Which.
+        link: LinkId,
+        /// What is answered.
+        request: RequestId,
+        /// The answer, one value of `MessagePack`.
+        data: Bytes,
+    },
+    /// End a link: followed by [`Event::LinkDown`].
+    Close {
+        /// Which.
+        link: LinkId,
+    },
+}
+
+/// What is asked on a link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// The path that is asked for, such as `/page/index.mu`.
+    pub path: String,
+    /// What goes with it, one value of `MessagePack`.
+    pub data: Bytes,
+    /// How long the response is waited for.
+    pub within: Duration,
 }
 
 /// A destination to be had.
@@ -72,6 +133,17 @@ pub struct Service {
     pub app_data: Vec<u8>,
     /// When it is announced again.
     pub announcing: Announcing,
+    /// Whether links to it are taken.
+    pub accepting: Accepting,
+}
+
+/// Whether a destination takes links.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accepting {
+    /// It does.
+    Links,
+    /// Packets alone.
+    Packets,
 }
 
 /// When a destination is announced again.
@@ -139,6 +211,43 @@ pub enum Event {
         /// How long the proof took.
         after: Duration,
     },
+    /// A link is up.
+    LinkUp {
+        /// The command's, if it was asked for here.
+        handle: Option<Handle>,
+        /// The link.
+        up: Up,
+    },
+    /// A link that was up is no more. What waited for anything on it failed before.
+    LinkDown {
+        /// Which.
+        link: LinkId,
+        /// Why.
+        why: Down,
+    },
+    /// The other end of a link said something, which was proved.
+    Said {
+        /// Which.
+        link: LinkId,
+        /// What.
+        plaintext: Bytes,
+    },
+    /// The initiator of a link said who it is.
+    Identified {
+        /// Which.
+        link: LinkId,
+        /// Who.
+        identity: IdentityPublic,
+    },
+    /// The other end of a link asks something, to be answered by [`Command::Respond`].
+    Requested(Asked),
+    /// What was asked on a link is answered.
+    Responded {
+        /// The command's.
+        handle: Handle,
+        /// The answer, one value of `MessagePack`.
+        data: Bytes,
+    },
     /// Something did not succeed.
     Failed {
         /// The command's.
@@ -146,6 +255,54 @@ pub enum Event {
         /// Why.
         why: Failure,
     },
+}
+
+/// A link that is up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Up {
+    /// Its id.
+    pub link: LinkId,
+    /// The destination that was asked for it.
+    pub destination: DestinationHash,
+    /// Which end this one is.
+    pub side: Side,
+    /// What it is like.
+    pub measures: Measures,
+}
+
+/// Which end of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The one that asked for it.
+    Initiator,
+    /// The one that was asked.
+    Responder,
+}
+
+/// Why a link is no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Down {
+    /// It was closed here.
+    Here,
+    /// The other end closed it.
+    There,
+    /// Nothing came from the other end for too long.
+    Silent,
+}
+
+/// What the other end of a link asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Which link.
+    pub link: LinkId,
+    /// What names it in the response.
+    pub request: RequestId,
+    /// The destination whose link it is.
+    pub destination: DestinationHash,
+    /// The path that is asked for.
+    pub path: PathHash,
+    /// What goes with it, one value of `MessagePack`.
+    pub data: Bytes,
 }
 
 /// What an announce said.
@@ -185,4 +342,6 @@ pub enum Failure {
     Own,
     /// What the destination announced is no key to which anything can be encrypted.
     BadKey,
+    /// There is no such link, or there was and it is no more.
+    NoLink,
 }

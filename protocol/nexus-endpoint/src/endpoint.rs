@@ -12,10 +12,12 @@ use nexus_machine::{
     BoundedMap, Cx, Deadlines, Instant, Machine, MapOverflow, MemoryBound, Seed, Sink, Snapshot, Stream,
 };
 use nexus_wire::reticulum::announce::Occasion;
-use nexus_wire::reticulum::{DestinationType, Packet, PacketType, Payload, TruncatedPacketHash};
+use nexus_wire::reticulum::resource::RequestId;
+use nexus_wire::reticulum::{DestinationType, LinkId, Packet, PacketType, Payload, TruncatedPacketHash};
 
 use crate::contract::{Command, Effect, Event, Failure, Handle, Input};
 use crate::limits::{Limits, tree};
+use crate::links::Links;
 use crate::own::Own;
 use crate::packets::Unproved;
 use crate::peers::{self, Errand, Peer, Wanted};
@@ -30,6 +32,7 @@ pub struct Endpoint {
     pub(crate) peers: BoundedMap<DestinationHash, Peer>,
     pub(crate) wanted: BTreeMap<DestinationHash, Wanted>,
     pub(crate) unproved: BTreeMap<TruncatedPacketHash, Unproved>,
+    pub(crate) links: Links,
     pub(crate) deadlines: Deadlines<Timer>,
 }
 
@@ -42,6 +45,12 @@ pub(crate) enum Timer {
     Path(DestinationHash),
     /// The proof of a packet.
     Proof(TruncatedPacketHash),
+    /// A link: that it comes up, that its other end is there.
+    Link(LinkId),
+    /// The proof of a packet on a link.
+    Said(LinkId, TruncatedPacketHash),
+    /// The response to a request.
+    Answer(LinkId, RequestId),
 }
 
 impl Endpoint {
@@ -56,6 +65,7 @@ impl Endpoint {
             peers: BoundedMap::new(limits.peers, MapOverflow::EvictLeastRecent),
             wanted: BTreeMap::new(),
             unproved: BTreeMap::new(),
+            links: Links::new(Links::answering()),
             deadlines: Deadlines::default(),
         }
     }
@@ -68,9 +78,12 @@ impl Endpoint {
             (PacketType::Proof, DestinationType::Single) => self.hear_proof(cx.now, &packet, out),
             (PacketType::Data, DestinationType::Single) => self.open(cx.now, &packet, out),
             (PacketType::Data, DestinationType::Plain) => self.answer_path_request(cx, &packet, out),
-            (PacketType::Data | PacketType::Proof, DestinationType::Link | DestinationType::Group)
-            | (PacketType::Proof, DestinationType::Plain)
-            | (PacketType::LinkRequest, _) => {}
+            (PacketType::Data | PacketType::Proof, DestinationType::Link) => {
+                self.hear_on_link(cx, &packet, out);
+            }
+            (PacketType::LinkRequest, _) => self.hear_link_request(cx, &packet, out),
+            (PacketType::Data, DestinationType::Group)
+            | (PacketType::Proof, DestinationType::Plain | DestinationType::Group) => {}
         }
     }
 
@@ -83,6 +96,14 @@ impl Endpoint {
                 self.find(cx, destination, Errand::Tell { handle }, out);
             }
             Command::Send { handle, to, plaintext } => self.send(cx, handle, to, plaintext, out),
+            Command::Open { handle, to } => self.find(cx, to, Errand::Open { handle }, out),
+            Command::Say { handle, link, plaintext } => self.tell_on(cx, handle, &link, &plaintext.0, out),
+            Command::Identify { link } => self.identify(&link, out),
+            Command::Request { handle, link, question } => self.request(cx, handle, &link, &question, out),
+            Command::Respond { handle, link, request, data } => {
+                self.respond(handle, &link, request, &data.0, out);
+            }
+            Command::Close { link } => self.close(&link, out),
         }
     }
 
@@ -119,6 +140,9 @@ impl Machine for Endpoint {
                 Timer::Announce(destination) => self.announce(cx, destination, Occasion::Periodic, out),
                 Timer::Path(destination) => self.no_path_yet(cx, destination, out),
                 Timer::Proof(packet) => self.not_proved(&packet, out),
+                Timer::Link(link) => self.keep_link(cx, &link, out),
+                Timer::Said(link, packet) => self.not_proved_on(&link, &packet, out),
+                Timer::Answer(link, request) => self.not_answered(&link, &request, out),
             }
         }
     }
@@ -132,12 +156,14 @@ impl MemoryBound for Endpoint {
     fn memory_bound(&self) -> usize {
         let Limits { services, wanted, unproved, .. } = self.limits;
         let timers = services.saturating_add(wanted).saturating_add(unproved);
+        let timers = timers.saturating_add(Links::timers(self.limits));
         let heap = timers.saturating_mul(4).saturating_add(32).saturating_mul(size_of::<(Instant, Timer)>());
         self.own
             .memory_bound()
             .saturating_add(peers::memory_bound(self.limits))
             .saturating_add(Wanted::memory_bound(self.limits))
             .saturating_add(Unproved::memory_bound(self.limits))
+            .saturating_add(Links::memory_bound(self.limits))
             .saturating_add(tree(timers, size_of::<(Timer, Instant)>()))
             .saturating_add(heap)
     }

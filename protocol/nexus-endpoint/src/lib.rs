@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`contract`] | [`Input`], [`Effect`], [`Command`], [`Event`] |
 //! | [`endpoint`] | [`Endpoint`]: the organ |
+//! | [`links`] | both ends of links, and [the seam](links#the-seam-for-machines-within-a-link) for machines within them |
 //! | [`limits`] | [`Limits`]: how much it may hold |
 //!
 //! Spec: `spec/endpoint.md`.
@@ -34,6 +35,7 @@ extern crate alloc;
 pub mod contract;
 pub mod endpoint;
 pub mod limits;
+pub mod links;
 mod own;
 mod packets;
 mod peers;
@@ -41,8 +43,10 @@ mod peers;
 mod tests;
 
 pub use contract::{
-    Announcing, Bytes, Command, Effect, Event, Failure, Found, Handle, Input, NotServed, Service,
+    Accepting, Announcing, Asked, Bytes, Command, Down, Effect, Event, Failure, Found, Handle, Input,
+    NotServed, Question, Service, Side, Up,
 };
 pub use endpoint::Endpoint;
 pub use limits::Limits;
+pub use links::Measures;
 pub use packets::SINGLE_MAX;

@@ -15,12 +15,14 @@ pub struct Limits {
     pub errands: usize,
     /// Packets whose proofs are waited for, outside of links.
     pub unproved: usize,
+    /// Links, those included that are asked for and not answered yet, up to 12,000 bytes each.
+    pub links: usize,
 }
 
 impl Default for Limits {
     /// For a host.
     fn default() -> Self {
-        Self { services: 16, ratchets: 512, peers: 256, wanted: 32, errands: 16, unproved: 256 }
+        Self { services: 16, ratchets: 512, peers: 256, wanted: 32, errands: 16, unproved: 256, links: 64 }
     }
 }
 

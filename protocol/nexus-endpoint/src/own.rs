@@ -13,7 +13,7 @@ use nexus_machine::{Bucket, Cx, Duration, Gate, Instant, Sink, Snapshot, Stream,
 use nexus_wire::reticulum::announce::{APP_DATA_WITH_RATCHET_MAX, Claim, Occasion, RELAYABLE_LEN};
 use nexus_wire::reticulum::{Packet, PathRequest, Proof, RandomHash};
 
-use crate::contract::{Announcing, Bytes, Effect, Event, NotServed, Service};
+use crate::contract::{Accepting, Announcing, Bytes, Effect, Event, NotServed, Service};
 use crate::endpoint::{Endpoint, Timer, tell};
 use crate::limits::{Limits, tree};
 use ratchets::{Kept, Stored, stored};
@@ -89,6 +89,11 @@ impl Own {
 
     pub(crate) fn serves(&self, destination: &DestinationHash) -> bool {
         self.served.contains_key(destination)
+    }
+
+    /// Whether a destination takes links; none if it is not had.
+    pub(crate) fn accepts_links(&self, destination: &DestinationHash) -> Option<Accepting> {
+        self.served.get(destination).map(|served| served.service.accepting)
     }
 
     pub(crate) fn memory_bound(&self) -> usize {

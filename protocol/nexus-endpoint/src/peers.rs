@@ -51,6 +51,8 @@ pub(crate) enum Errand {
     Tell { handle: Handle },
     /// A packet.
     Send { handle: Handle, plaintext: Bytes },
+    /// A link is to be asked for.
+    Open { handle: Handle },
 }
 
 impl Peer {
@@ -175,6 +177,7 @@ impl Endpoint {
                 let peer = Found { destination: to, identity, hops, app_data: app_data.into_vec() };
                 tell(Event::Found { handle, peer }, out);
             }
+            Errand::Open { handle } => self.ask_for_link(cx.now, handle, to, &peer, out),
             Errand::Send { handle, plaintext } => {
                 self.send_sealed(cx.now, handle, to, &peer, &plaintext.0, out);
             }
@@ -185,7 +188,7 @@ impl Endpoint {
 impl Errand {
     pub(crate) const fn handle(&self) -> Handle {
         match self {
-            Self::Tell { handle } | Self::Send { handle, .. } => *handle,
+            Self::Tell { handle } | Self::Send { handle, .. } | Self::Open { handle } => *handle,
         }
     }
 }

@@ -2,5 +2,6 @@
 
 mod destinations;
 mod lawful;
+mod links;
 mod packets;
 mod world;

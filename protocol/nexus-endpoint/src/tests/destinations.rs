@@ -6,7 +6,7 @@ use nexus_machine::Duration;
 use nexus_wire::reticulum::{Announce, Packet, PathRequest, Payload, path_request::Tag};
 
 use super::world::{NAME, Relay, UNIX, World, address, service};
-use crate::{Announcing, Command, Event, Input, NotServed, Service};
+use crate::{Accepting, Announcing, Command, Event, Input, NotServed, Service};
 
 #[test]
 fn a_destination_is_announced_once_its_ratchet_and_emission_are_durable() {
@@ -98,7 +98,10 @@ fn names_and_app_data_have_a_length() {
     let mut world = World::of(1);
     let long = core::iter::repeat_n('x', 129).collect();
     let (app_data, announcing) = (Vec::new(), Announcing::WhenAsked);
-    world.command(0, Command::Serve(Service { name: long, app_data, announcing }));
+    world.command(
+        0,
+        Command::Serve(Service { name: long, app_data, announcing, accepting: Accepting::Links }),
+    );
     world.command(0, Command::Serve(service(NAME, &[0; 286])));
     world.command(0, Command::Serve(service(NAME, &[0; 285])));
     let events = world.events(0);

@@ -7,7 +7,7 @@ use nexus_machine::{Snapshot, Stream};
 use nexus_testkit::laws;
 
 use super::world::{LIMITS, NAME, World, address, identity};
-use crate::{Announcing, Bytes, Command, Endpoint, Handle, Input, Service};
+use crate::{Accepting, Announcing, Bytes, Command, Endpoint, Handle, Input, Service};
 
 #[test]
 fn an_endpoint_obeys_the_laws() {
@@ -46,7 +46,7 @@ fn command(random: &mut Stream) -> Command {
             let name = String::from(own(random));
             let app_data = vec![7; below(random, 300)];
             let announcing = if random.chance(1, 2) { Announcing::Hourly } else { Announcing::WhenAsked };
-            Command::Serve(Service { name, app_data, announcing })
+            Command::Serve(Service { name, app_data, announcing, accepting: Accepting::Links })
         }
         2 => Command::Announce(address(0, own(random))),
         3 => Command::Withdraw(address(0, own(random))),

@@ -6,22 +6,24 @@ use alloc::vec::Vec;
 
 use nexus_crypto::{DestinationHash, NameHash, ReticulumIdentity};
 use nexus_machine::{Cx, Duration, Instant, Machine, Seed, Snapshot, WallClock};
-use nexus_wire::reticulum::{Announce, Packet, PacketType, PathRequest};
+use nexus_wire::reticulum::{Announce, Context, Packet, PacketType, PathRequest};
 
-use crate::{Announcing, Bytes, Command, Effect, Endpoint, Event, Handle, Input, Limits, Service};
+use crate::{Accepting, Announcing, Bytes, Command, Effect, Endpoint, Event, Handle, Input, Limits, Service};
 
 pub(super) const UNIX: u64 = 1_700_000_000;
 pub(super) const NAME: &str = "test.service";
 
 /// Few of everything.
 pub(super) const LIMITS: Limits =
-    Limits { services: 2, ratchets: 3, peers: 3, wanted: 2, errands: 2, unproved: 2 };
+    Limits { services: 2, ratchets: 3, peers: 3, wanted: 2, errands: 2, unproved: 2, links: 3 };
 
 pub(super) struct World {
     pub(super) nodes: Vec<Node>,
     pub(super) now: Instant,
     /// Whether packets arrive.
     pub(super) relay: Relay,
+    /// Packets of this context are lost.
+    pub(super) loses: Option<Context>,
     /// The latest announce of each destination, which the relay answers path requests with.
     announces: Vec<(DestinationHash, Vec<u8>)>,
     /// What was transmitted, in order.
@@ -52,14 +54,19 @@ pub(super) fn address(n: u8, name: &str) -> DestinationHash {
 }
 
 pub(super) fn service(name: &str, app_data: &[u8]) -> Service {
-    Service { name: String::from(name), app_data: app_data.to_vec(), announcing: Announcing::Hourly }
+    Service {
+        name: String::from(name),
+        app_data: app_data.to_vec(),
+        announcing: Announcing::Hourly,
+        accepting: Accepting::Links,
+    }
 }
 
 impl World {
     pub(super) fn of(nodes: u8) -> Self {
         let nodes = (0..nodes).map(|n| Node::new(n, Snapshot::empty(), 0)).collect();
         let (announces, sent) = (Vec::new(), Vec::new());
-        Self { nodes, now: Instant::BOOT, relay: Relay::Carries, announces, sent }
+        Self { nodes, now: Instant::BOOT, relay: Relay::Carries, loses: None, announces, sent }
     }
 
     pub(super) fn cx(&self) -> Cx {
@@ -154,6 +161,9 @@ impl World {
             let known = self.announces.iter().find(|(destination, _)| *destination == request.wanted);
             let Some((_, announce)) = known.cloned() else { return };
             return self.tell(from, Input::Packet(announce));
+        }
+        if self.loses == Some(packet.context) {
+            return;
         }
         for other in (0..self.nodes.len()).filter(|other| *other != from) {
             self.tell(other, Input::Packet(bytes.to_vec()));

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use nexus_crypto::DestinationHash;
-use nexus_endpoint::{Announcing, Bytes, Command as C, Event as E, Handle, Service};
+use nexus_endpoint::{Accepting, Announcing, Bytes, Command as C, Event as E, Handle, Service};
 use nexus_machine::{Duration, Seed, Snapshot, Stream};
 use nexus_network::{Mode, announces};
 
@@ -41,7 +41,12 @@ pub(super) fn wish(random: &mut Stream) -> C {
     let handle = Handle(random.below(100));
     let to = DestinationHash([u8::try_from(random.below(3)).unwrap(); 16]);
     match random.below(3) {
-        0 => C::Serve(Service { name: "a".into(), app_data: Vec::new(), announcing: Announcing::Hourly }),
+        0 => C::Serve(Service {
+            name: "a".into(),
+            app_data: Vec::new(),
+            announcing: Announcing::Hourly,
+            accepting: Accepting::Links,
+        }),
         1 => C::Find { handle, destination: to },
         _ => C::Send { handle, to, plaintext: Bytes(b"hello".to_vec()) },
     }
@@ -82,14 +87,12 @@ impl Pair {
 
     fn serve(&mut self, end: usize, name: &str) -> DestinationHash {
         let (name, announcing) = (name.into(), Announcing::WhenAsked);
-        self.command(end, C::Serve(Service { name, app_data: Vec::new(), announcing }));
-        let served = self.events[end].iter().find_map(|event| match event {
-            E::Serving { destination, .. } => Some(*destination),
-            E::NotServing { .. }
-            | E::Found { .. }
-            | E::Received { .. }
-            | E::Delivered { .. }
-            | E::Failed { .. } => None,
+        self.command(
+            end,
+            C::Serve(Service { name, app_data: Vec::new(), announcing, accepting: Accepting::Links }),
+        );
+        let served = self.events[end].iter().find_map(|event| {
+            if let E::Serving { destination, .. } = event { Some(*destination) } else { None }
         });
         served.expect("it is served")
     }

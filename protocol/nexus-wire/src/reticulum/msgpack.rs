@@ -23,15 +23,15 @@ impl Float {
     /// So many seconds as the float next below.
     #[must_use]
     pub fn of(time: Duration) -> Self {
-        // As a fixed-point number with 64 bits behind the point.
-        let fixed = (u128::from(time.as_micros()) << 64).checked_div(MICROS_IN_SECOND).unwrap_or(0);
-        let Some(top) = fixed.checked_ilog2() else { return Self(0) };
-        let aligned = match top.checked_sub(FRACTION_BITS) {
-            Some(right) => fixed >> right,
-            None => fixed << FRACTION_BITS.saturating_sub(top),
-        };
+        let micros = u128::from(time.as_micros());
+        let Some(highest) = micros.checked_ilog2() else { return Self(0) };
+        // As a fixed-point number with as many bits behind the point as there is room for.
+        let point = 127_u32.saturating_sub(highest);
+        let fixed = (micros << point).checked_div(MICROS_IN_SECOND).unwrap_or(0);
+        let top = fixed.checked_ilog2().unwrap_or(0);
+        let aligned = fixed >> top.saturating_sub(FRACTION_BITS);
         let fraction = u64::try_from(aligned & ((1 << FRACTION_BITS) - 1)).unwrap_or(0);
-        let exponent = u64::from(top.saturating_add(BIAS).saturating_sub(64));
+        let exponent = u64::from(top.saturating_add(BIAS).saturating_sub(point));
         Self(exponent << FRACTION_BITS | fraction)
     }
 
