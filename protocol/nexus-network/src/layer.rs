@@ -10,7 +10,7 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use nexus_crypto::{DestinationHash, IdentitySeed, NodeId, NodeIdentity, RatchetPublic};
+use nexus_crypto::{DestinationHash, IdentitySeed, NodeId, NodeIdentity, NodePublic, RatchetPublic};
 use nexus_machine::{Cx, Duration, Instant, Machine, MemoryBound, Seed, Sink, Snapshot, Write, earliest};
 use nexus_wire::nexus::gossip::{ItemId, StoreId};
 use nexus_wire::reticulum::Ifac;
@@ -34,6 +34,16 @@ pub use packets::ORIGINATED_MAX;
 pub enum Input {
     /// An interface came up.
     Up(InterfaceId, Profile),
+    /// A Reticulum link across stock nodes is up, and carries frames of this node as an interface of its own: there is a link with the
+    /// node at its other end until the interface goes down. Frames are in the form of [`carried`](crate::carried).
+    Carry {
+        /// As which interface.
+        iface: InterfaceId,
+        /// What it carries.
+        profile: Profile,
+        /// Who is at its other end.
+        peer: NodePublic,
+    },
     /// An interface went down.
     Down(InterfaceId),
     /// A frame arrived.
@@ -478,6 +488,15 @@ impl Machine for Network {
                 organs.announces.handle(cx, A::Up(iface, profile), nerves);
                 organs.gossip.handle(cx, G::Up(iface, profile), nerves);
                 organs.forwarding.up(iface, &profile);
+            }
+            Input::Carry { iface, profile, peer } => {
+                organs.media.handle(cx, M::Up(iface, profile), nerves);
+                organs.broadcast.handle(cx, B::Up(iface, profile), nerves);
+                organs.announces.handle(cx, A::Up(iface, profile), nerves);
+                organs.gossip.handle(cx, G::Up(iface, profile), nerves);
+                organs.forwarding.up(iface, &profile);
+                // Last: with it the link is up, of which the others hear.
+                organs.links.handle(cx, L::Carry { iface, profile, peer }, nerves);
             }
             Input::Down(iface) => {
                 organs.media.handle(cx, M::Down(iface), nerves);

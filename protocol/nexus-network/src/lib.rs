@@ -74,7 +74,7 @@ pub use interface::{
 };
 pub use keys::Keys;
 pub use layer::{Effect, Input, Limits, Network, Originated, Writer};
-pub use links::{Down, LinkId, LinkStatus, Policy, Trust};
+pub use links::{Down, LinkId, LinkStatus, Policy, Trust, carried};
 pub use media::{Frame, Load, Seal, Tier};
 pub use region::{Channel, Region};
 pub use routes::{PathPolicy, Weights};
