@@ -48,5 +48,6 @@ pub mod node;
 mod tests;
 
 pub use contract::{Command, Event, Input, Output};
+pub use nexus_endpoint as endpoint;
 pub use nexus_secure::{Attempt, Authorship, Content, Message, Outgoing, Sender, Traced, Undelivered};
 pub use node::{ENDPOINT, Node, Setup};

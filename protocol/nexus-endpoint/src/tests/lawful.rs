@@ -1,13 +1,17 @@
+use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
 use nexus_crypto::DestinationHash;
-use nexus_machine::{Snapshot, Stream};
-use nexus_testkit::laws;
+use nexus_machine::{Duration, Machine, MemoryBound, Snapshot, Stream};
+use nexus_testkit::{heap, laws};
+use nexus_wire::reticulum::LinkId;
 
-use super::world::{LIMITS, NAME, World, address, identity};
-use crate::{Accepting, Announcing, Bytes, Command, Endpoint, Handle, Input, Service};
+use super::world::{LIMITS, NAME, World, address, endpoint, identity};
+use crate::{
+    Accepting, Announcing, Bytes, Command, Effect, Endpoint, Event, Handle, Input, Question, Service,
+};
 
 #[test]
 fn an_endpoint_obeys_the_laws() {
@@ -29,11 +33,50 @@ fn an_endpoint_obeys_the_laws() {
     );
 }
 
-/// What others say of themselves.
+#[test]
+fn as_many_links_as_may_be_with_all_that_may_wait_on_them_stay_within_the_bound() {
+    let mut world = World::of(2);
+    let destination = world.serve(1, NAME);
+    for _ in 0..LIMITS.links {
+        world.command(0, Command::Open { handle: Handle(0), to: destination });
+    }
+    let up = |event: &Event| if let Event::LinkUp { up, .. } = event { Some(up.link) } else { None };
+    let links: Vec<_> = world.events(1).iter().filter_map(up).collect();
+    assert_eq!(links.len(), LIMITS.links);
+    world.relay = super::world::Relay::Swallows;
+    for link in links {
+        for _ in 0..40 {
+            let (handle, plaintext) = (Handle(0), Bytes(vec![7; 8_000]));
+            world.command(1, Command::Say { handle, link, plaintext });
+            let data = Bytes(vec![0xc0]);
+            let question = Question { path: String::from("/"), data, within: Duration::from_secs(1) };
+            world.command(1, Command::Request { handle, link, question });
+        }
+    }
+    let told = core::mem::take(&mut world.nodes[1].told);
+    let (endpoint, held) = heap::growth_of(|| {
+        let mut endpoint = endpoint(1, &Snapshot::empty(), 0);
+        for (cx, input) in told.iter().cloned() {
+            endpoint.handle(cx, input, &mut VecDeque::<Effect>::new());
+        }
+        endpoint
+    });
+    let bound = endpoint.memory_bound();
+    assert!(usize::try_from(held).unwrap() <= bound, "{held} bytes held, {bound} declared");
+}
+
+/// What others say of themselves, and how they ask for links.
 fn heard_of_others() -> Vec<Vec<u8>> {
     let mut world = World::of(6);
     for node in 1..6 {
         world.serve(node, NAME);
+    }
+    for own in ["a", "b", "c", "d"] {
+        world.nodes[0].endpoint = endpoint(0, &Snapshot::empty(), 0);
+        let destination = world.serve(0, own);
+        for node in 1..6 {
+            world.command(node, Command::Open { handle: Handle(0), to: destination });
+        }
     }
     world.sent
 }
@@ -41,7 +84,7 @@ fn heard_of_others() -> Vec<Vec<u8>> {
 fn command(random: &mut Stream) -> Command {
     let own = |random: &mut Stream| ["a", "b", "c", "d"][below(random, 4)];
     let handle = Handle(random.below(1_000));
-    match random.below(8) {
+    match random.below(10) {
         0 | 1 => {
             let name = String::from(own(random));
             let app_data = vec![7; below(random, 300)];
@@ -50,7 +93,16 @@ fn command(random: &mut Stream) -> Command {
         }
         2 => Command::Announce(address(0, own(random))),
         3 => Command::Withdraw(address(0, own(random))),
-        4 => Command::Find { handle, destination: somebody(random) },
+        4 => {
+            let link = LinkId([7; 16]);
+            match random.below(4) {
+                0 => Command::Open { handle, to: somebody(random) },
+                1 => Command::Say { handle, link, plaintext: Bytes(vec![7; 100]) },
+                2 => Command::Identify { link },
+                _ => Command::Close { link },
+            }
+        }
+        5 => Command::Find { handle, destination: somebody(random) },
         _ => {
             let plaintext = Bytes(vec![7; below(random, 400)]);
             Command::Send { handle, to: somebody(random), plaintext }

@@ -43,6 +43,13 @@ pub(super) struct Node {
     /// Whether writes become durable.
     pub(super) disk_works: bool,
     waiting: Vec<u64>,
+    /// All that it was told.
+    pub(super) told: Vec<(Cx, Input)>,
+}
+
+pub(super) fn endpoint(n: u8, disk: &Snapshot, start: u8) -> Endpoint {
+    let seed = Seed::new([n; 32]).fork_index("start", u64::from(start));
+    Endpoint::new(identity(n), LIMITS, disk, &seed)
 }
 
 pub(super) fn identity(n: u8) -> ReticulumIdentity {
@@ -90,6 +97,7 @@ impl World {
 
     pub(super) fn tell(&mut self, node: usize, input: Input) {
         let (cx, mut out) = (self.cx(), VecDeque::new());
+        self.nodes[node].told.push((cx, input.clone()));
         self.nodes[node].endpoint.handle(cx, input, &mut out);
         self.carry_out(node, out);
     }
@@ -173,8 +181,7 @@ impl World {
 
 impl Node {
     fn new(n: u8, disk: Snapshot, start: u8) -> Self {
-        let seed = Seed::new([n; 32]).fork_index("start", u64::from(start));
-        let endpoint = Endpoint::new(identity(n), LIMITS, &disk, &seed);
-        Self { endpoint, disk, events: Vec::new(), disk_works: true, waiting: Vec::new() }
+        let endpoint = endpoint(n, &disk, start);
+        Self { endpoint, disk, events: Vec::new(), disk_works: true, waiting: Vec::new(), told: Vec::new() }
     }
 }

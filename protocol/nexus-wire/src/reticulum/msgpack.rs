@@ -309,6 +309,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[allow(clippy::cast_precision_loss, reason = "the quotient is rounded too")]
     fn a_time_is_the_float_that_others_write() {
         let of = |micros| f64::from_bits(Float::of(Duration::from_micros(micros)).0);
         for micros in [0, 1, 250_000, 1_000_000, 1_500_000, 1_795_375_240_123_456, u64::MAX] {
