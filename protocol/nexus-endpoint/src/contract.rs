@@ -26,6 +26,11 @@ impl fmt::Debug for Bytes {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Handle(pub u64);
 
+impl Handle {
+    /// Handles from here on are a node's own: hosts use lower ones.
+    pub const OWN: u64 = 1 << 63;
+}
+
 /// What the endpoint is told.
 #[derive(Clone, Debug)]
 pub enum Input {
@@ -105,6 +110,15 @@ pub enum Command {
         request: RequestId,
         /// The answer, one value of `MessagePack`.
         data: Bytes,
+    },
+    /// Take links to a destination that another part of the node has and announces.
+    Attend(DestinationHash),
+    /// Say what nobody proves, under the context of [NEXUS's messages](nexus_wire::reticulum::Context::NEXUS).
+    Carry {
+        /// On which link.
+        link: LinkId,
+        /// What: as much as its [`Measures`] allow.
+        plaintext: Bytes,
     },
     /// End a link: followed by [`Event::LinkDown`].
     Close {
@@ -227,6 +241,13 @@ pub enum Event {
     },
     /// The other end of a link said something, which was proved.
     Said {
+        /// Which.
+        link: LinkId,
+        /// What.
+        plaintext: Bytes,
+    },
+    /// The other end of a link said what is carried, and not proved.
+    Carried {
         /// Which.
         link: LinkId,
         /// What.

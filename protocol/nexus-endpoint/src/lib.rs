@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`contract`] | [`Input`], [`Effect`], [`Command`], [`Event`] |
 //! | [`endpoint`] | [`Endpoint`]: the organ |
+//! | [`crossings`] | links between NEXUS nodes across stock ones: with whom, and for how long |
 //! | [`links`] | both ends of links, and [the seam](links#the-seam-for-machines-within-a-link) for machines within them |
 //! | [`limits`] | [`Limits`]: how much it may hold |
 //!
@@ -33,6 +34,7 @@
 extern crate alloc;
 
 pub mod contract;
+pub mod crossings;
 pub mod endpoint;
 pub mod limits;
 pub mod links;
@@ -46,6 +48,7 @@ pub use contract::{
     Accepting, Announcing, Asked, Bytes, Command, Down, Effect, Event, Failure, Found, Handle, Input,
     NotServed, Question, Service, Side, Up,
 };
+pub use crossings::{CROSSINGS, Crossings, Slot, Way};
 pub use endpoint::Endpoint;
 pub use limits::Limits;
 pub use links::Measures;

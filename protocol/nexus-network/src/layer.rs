@@ -97,6 +97,8 @@ pub enum Input {
         /// In µNXS for 1,024 bytes.
         price: u64,
     },
+    /// Link requests to this node's own destination are for whoever is on this interface in clear.
+    Attend(InterfaceId),
     /// Frames on an interface in clear have these access codes from here on, until it goes down. To be said before it comes up.
     AccessCodes {
         /// Which.
@@ -530,6 +532,7 @@ impl Machine for Network {
             Input::Undial { iface, to } => organs.links.handle(cx, L::Undial { iface, to }, nerves),
             Input::Policy(policy) => organs.links.handle(cx, L::Policy(policy), nerves),
             Input::Price { iface, price } => organs.links.handle(cx, L::Price { iface, price }, nerves),
+            Input::Attend(iface) => organs.forwarding.attend(iface),
             Input::AccessCodes { iface, codes } => organs.access.set(iface, codes),
             Input::Entropy(entropy) => {
                 organs.links.handle(cx, L::Entropy(entropy), nerves);

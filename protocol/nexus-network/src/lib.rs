@@ -63,6 +63,7 @@ pub mod routes;
 pub mod tap;
 
 pub use access::AccessCodes;
+pub use announces::Ways;
 pub use announces::{
     AppData, AppDataTooLong, Candidate, Doubts, PathRequests, Recipient, Routing, SearchMotive, Sighting,
 };

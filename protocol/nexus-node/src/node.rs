@@ -4,7 +4,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use nexus_crypto::{DestinationHash, IdentitySeed, NodeId, NodeIdentity, ReticulumIdentity};
-use nexus_endpoint::Endpoint;
+use nexus_endpoint::{Crossings, Endpoint};
 use nexus_machine::{
     Config, Cx, Duration, Instant, Machine, MemoryBound, Seed, Snapshot, Ticket, WallClock, Write, earliest,
 };
@@ -15,6 +15,7 @@ use nexus_network::{
 use nexus_secure::{Ratchets, Secure};
 
 use crate::contract::{Command, Event, Input, Output};
+use crate::crossing::{Told, slot_of};
 
 /// What a node is made from.
 #[derive(Debug)]
@@ -42,10 +43,14 @@ pub struct Node {
 }
 
 #[derive(Debug)]
-struct Body {
-    network: Network,
+pub(crate) struct Body {
+    pub(crate) network: Network,
     secure: Secure,
-    endpoint: Endpoint,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) crossings: Crossings,
+    /// Whether nodes across stock relays are crossed to.
+    pub(crate) crossing: bool,
+    pub(crate) own: NodeId,
     /// Whether the endpoint's interface is up: it is from its first command on.
     attached: Attached,
     tickets: Tickets,
@@ -81,10 +86,17 @@ const ENDPOINT_PROFILE: Profile = Profile {
 
 /// What the layers say.
 #[derive(Debug)]
-enum Signal {
+pub(crate) enum Signal {
     Network(nexus_network::Effect),
     Secure(nexus_secure::Effect),
     Endpoint(nexus_endpoint::Effect),
+    Crossings(nexus_endpoint::crossings::Effect),
+}
+
+impl From<nexus_endpoint::crossings::Effect> for Signal {
+    fn from(effect: nexus_endpoint::crossings::Effect) -> Self {
+        Self::Crossings(effect)
+    }
 }
 
 impl From<nexus_endpoint::Effect> for Signal {
@@ -137,6 +149,9 @@ impl Node {
                 &seed.fork_seed("endpoint"),
             ),
             attached: Attached::NotYet,
+            crossings: Crossings::new(address),
+            crossing: false,
+            own: address,
             network,
             tickets: Tickets::default(),
             clock: Clock::default(),
@@ -159,6 +174,7 @@ impl Node {
             self.body.network.handle_timeout(cx, &mut self.signals);
             self.body.secure.handle_timeout(cx, &mut self.signals);
             self.body.endpoint.handle_timeout(cx, &mut self.signals);
+            self.body.crossings.handle_timeout(cx, &mut self.signals);
             self.settle(now);
             if self.next_timeout().is_none_or(|due| due > now) {
                 return;
@@ -169,8 +185,9 @@ impl Node {
     /// When the node wants [`Node::handle_timeout`]; `None` if nothing waits.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Instant> {
-        let Body { network, secure, endpoint, .. } = &self.body;
-        earliest([network.next_timeout(), secure.next_timeout(), endpoint.next_timeout()])
+        let Body { network, secure, endpoint, crossings, .. } = &self.body;
+        let layers = [network.next_timeout(), secure.next_timeout(), endpoint.next_timeout()];
+        earliest([earliest(layers), crossings.next_timeout()])
     }
 
     /// Takes the next output.
@@ -263,6 +280,7 @@ impl MemoryBound for Node {
         let outputs = RESTING.saturating_mul(size_of::<Output>());
         let layers = self.body.network.memory_bound().saturating_add(self.body.secure.memory_bound());
         let layers = layers.saturating_add(self.body.endpoint.memory_bound());
+        let layers = layers.saturating_add(self.body.crossings.memory_bound());
         layers.saturating_add(Tickets::MEMORY_BOUND).saturating_add(signals).saturating_add(outputs)
     }
 }
@@ -305,11 +323,9 @@ impl Body {
             }
             Input::Command(Command::Send(outgoing)) => self.secure.handle(cx, S::Send(outgoing), signals),
             Input::Command(Command::Prefer(policy)) => self.preferred = policy,
+            Input::Command(Command::Cross) => self.cross(cx, signals),
             Input::Command(Command::Endpoint(command)) => {
-                if self.attached == Attached::NotYet {
-                    self.attached = Attached::Attached;
-                    self.network.handle(cx, N::Up(ENDPOINT, ENDPOINT_PROFILE), signals);
-                }
+                self.attach(cx, signals);
                 self.endpoint.handle(cx, nexus_endpoint::Input::Command(command), signals);
             }
             Input::Command(Command::Forget { through }) => {
@@ -361,6 +377,7 @@ impl Body {
             Signal::Network(effect) => self.wire_network(cx, effect, signals, outputs),
             Signal::Secure(effect) => self.wire_secure(cx, effect, signals, outputs),
             Signal::Endpoint(effect) => self.wire_endpoint(cx, effect, signals, outputs),
+            Signal::Crossings(effect) => self.wire_crossings(cx, effect, signals),
         }
     }
 
@@ -378,6 +395,9 @@ impl Body {
                 self.endpoint.handle(cx, nexus_endpoint::Input::Packet(bytes), signals);
                 self.network.handle(cx, nexus_network::Input::TxReady(ENDPOINT), signals);
             }
+            N::Transmit(Frame { iface, bytes, .. }) if let Some(slot) = slot_of(iface) => {
+                self.say_across(cx, slot, bytes, signals);
+            }
             N::Transmit(Frame { iface, to, bytes, about: _, load: _, under: _ }) => {
                 outputs.push_back(Output::Transmit { iface, to, bytes });
             }
@@ -389,9 +409,14 @@ impl Body {
             N::Reached(Sighting { destination, emitted_at, hops, iface }) => {
                 outputs.push_back(Output::Event(Event::Reached { destination, emitted_at, hops, iface }));
                 self.secure.handle(cx, S::Reached(destination), signals);
+                self.may_cross(cx, &destination, signals);
             }
             N::LinkUp(link) => outputs.push_back(Output::Event(Event::LinkUp(*link))),
             N::LinkDown { last, why } => {
+                if let Some(slot) = slot_of(last.iface) {
+                    let given_up = nexus_endpoint::crossings::Input::GivenUp { slot };
+                    self.crossings.handle(cx, given_up, signals);
+                }
                 outputs.push_back(Output::Event(Event::LinkDown { last: *last, why }));
             }
             N::Arrived { packet } => self.secure.handle(cx, S::Arrived(packet), signals),
@@ -413,6 +438,14 @@ impl Body {
         }
     }
 
+    /// The endpoint's interface is up from its first use on.
+    pub(crate) fn attach(&mut self, cx: Cx, signals: &mut VecDeque<Signal>) {
+        if self.attached == Attached::NotYet {
+            self.attached = Attached::Attached;
+            self.network.handle(cx, nexus_network::Input::Up(ENDPOINT, ENDPOINT_PROFILE), signals);
+        }
+    }
+
     fn wire_endpoint(
         &mut self,
         cx: Cx,
@@ -430,6 +463,7 @@ impl Body {
                 let frame = nexus_network::Input::Frame { iface: ENDPOINT, from: None, bytes };
                 self.network.handle(cx, frame, signals);
             }
+            E::Event(event) if self.tell_crossings(cx, &event, signals) == Told::Crossings => {}
             E::Event(event) => outputs.push_back(Output::Event(Event::Endpoint(event))),
         }
     }

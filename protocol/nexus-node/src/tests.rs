@@ -1,3 +1,4 @@
+mod crossing;
 mod endpoint;
 
 use alloc::vec;

@@ -369,6 +369,7 @@ impl Encoder {
                 self.u64(*price);
             }
             Command::Save => self.u8(13),
+            Command::Cross => self.u8(16),
             Command::SayTunnel { iface, interface } => {
                 self.tagged_iface(12, *iface);
                 self.blob(interface);

@@ -107,7 +107,8 @@ impl Endpoint {
         let Ok(request) = LinkRequest::from_packet(packet) else { return };
         let (id, destination) = (request.link_id(), request.destination);
         let Some(mtu) = agreed(request.signalling) else { return };
-        let accepts = self.own.accepts_links(&destination) == Some(Accepting::Links);
+        let accepts = self.own.accepts_links(&destination) == Some(Accepting::Links)
+            || self.attended == Some(destination);
         if !accepts || self.links.all.contains_key(&id) || !self.links.answers.take(cx.now) {
             return;
         }

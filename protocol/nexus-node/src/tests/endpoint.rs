@@ -53,15 +53,15 @@ pub(super) fn wish(random: &mut Stream) -> C {
 }
 
 /// Two nodes at the ends of a wire.
-struct Pair {
-    ends: Vec<Bench>,
+pub(super) struct Pair {
+    pub(super) ends: Vec<Bench>,
     events: [Vec<E>; 2],
     store: [Snapshot; 2],
     cut: bool,
 }
 
 impl Pair {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let announces = announces::Limits { known: 16, cache_bytes: 16_000, ..limits().announces };
         let limits = nexus_network::Limits { announces, ..limits() };
         let end = |n| {
@@ -80,7 +80,11 @@ impl Pair {
     }
 
     fn command(&mut self, end: usize, command: C) {
-        let outputs = self.ends[end].tell(Input::Command(Command::Endpoint(command)));
+        self.tell(end, Input::Command(Command::Endpoint(command)));
+    }
+
+    pub(super) fn tell(&mut self, end: usize, input: Input) {
+        let outputs = self.ends[end].tell(input);
         self.ends[end].outputs.extend(outputs);
         self.settle();
     }
@@ -127,7 +131,7 @@ impl Pair {
         }
     }
 
-    fn pass(&mut self, time: Duration) {
+    pub(super) fn pass(&mut self, time: Duration) {
         let until = self.ends[0].now.after(time);
         loop {
             let next = self.ends.iter().filter_map(|end| end.node.next_timeout()).min();
