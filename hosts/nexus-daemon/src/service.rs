@@ -161,6 +161,9 @@ pub async fn run(options: Options) -> Result<(), ServiceError> {
         host.view().command(Command::Policy(config.policy.clone()));
     }
     host.view().command(Command::Prefer(sight::policy_of(config.path_policy)));
+    if config.crosses() {
+        host.view().command(Command::Cross);
+    }
     if let Some(path) = &config.pcap_opened {
         let path = host.view().record_opened(path)?;
         let path = path.display();

@@ -76,10 +76,30 @@ impl Service {
         }
         let after_restart = self.after_restart(&config);
         // What waits for a restart stays what it is: a later reload says so again.
-        let Config { identity, passphrase, relaying, label, pcap_opened, traces, metrics, rpc, .. } =
-            self.config.clone();
-        self.config =
-            Config { identity, passphrase, relaying, label, pcap_opened, traces, metrics, rpc, ..config };
+        let Config {
+            identity,
+            passphrase,
+            relaying,
+            crossings,
+            label,
+            pcap_opened,
+            traces,
+            metrics,
+            rpc,
+            ..
+        } = self.config.clone();
+        self.config = Config {
+            identity,
+            passphrase,
+            relaying,
+            crossings,
+            label,
+            pcap_opened,
+            traces,
+            metrics,
+            rpc,
+            ..config
+        };
         for change in &changes {
             tracing::info!("reloaded: {change}");
         }
@@ -93,6 +113,7 @@ impl Service {
             (config.label != self.config.label, "the label"),
             (config.pcap_opened != self.config.pcap_opened, "whether what links carry is recorded in clear"),
             (config.relaying != self.config.relaying, "whether others' packets are carried"),
+            (config.crosses() != self.config.crosses(), "whether links are made across stock relays"),
             (config.traces != self.config.traces, "whether traces are answered"),
             (config.metrics != self.config.metrics, "where metrics are told"),
             (config.rpc != self.config.rpc, "where programs ask, or with which key"),
