@@ -29,6 +29,12 @@ pub struct Handle(pub u64);
 impl Handle {
     /// Handles from here on are a node's own: hosts use lower ones.
     pub const OWN: u64 = 1 << 63;
+
+    /// Whether it is a node's own.
+    #[must_use]
+    pub const fn is_own(self) -> bool {
+        self.0 >= Self::OWN
+    }
 }
 
 /// What the endpoint is told.

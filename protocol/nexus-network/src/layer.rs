@@ -471,6 +471,35 @@ impl Network {
     }
 }
 
+impl Organs {
+    /// An interface came up: that is another thing to links if a Reticulum link is the medium.
+    fn up(
+        &mut self,
+        cx: Cx,
+        iface: InterfaceId,
+        profile: Profile,
+        to_links: links::Input,
+        nerves: &mut VecDeque<Nerve>,
+    ) {
+        self.media.handle(cx, media::Input::Up(iface, profile), nerves);
+        self.links.handle(cx, to_links, nerves);
+        self.broadcast.handle(cx, broadcast::Input::Up(iface, profile), nerves);
+        self.announces.handle(cx, announces::Input::Up(iface, profile), nerves);
+        self.gossip.handle(cx, gossip::Input::Up(iface, profile), nerves);
+        self.forwarding.up(iface, &profile);
+    }
+
+    fn down(&mut self, cx: Cx, iface: InterfaceId, nerves: &mut VecDeque<Nerve>) {
+        self.media.handle(cx, media::Input::Down(iface), nerves);
+        self.links.handle(cx, links::Input::Down(iface), nerves);
+        self.broadcast.handle(cx, broadcast::Input::Down(iface), nerves);
+        self.announces.handle(cx, announces::Input::Down(iface), nerves);
+        self.gossip.handle(cx, gossip::Input::Down(iface), nerves);
+        self.forwarding.down(iface);
+        self.access.down(iface);
+    }
+}
+
 impl Machine for Network {
     type Input = Input;
     type Effect = Effect;
@@ -483,32 +512,11 @@ impl Machine for Network {
         use media::Input as M;
         let (organs, nerves) = (&mut self.organs, &mut self.nerves);
         match input {
-            Input::Up(iface, profile) => {
-                organs.media.handle(cx, M::Up(iface, profile), nerves);
-                organs.links.handle(cx, L::Up(iface, profile), nerves);
-                organs.broadcast.handle(cx, B::Up(iface, profile), nerves);
-                organs.announces.handle(cx, A::Up(iface, profile), nerves);
-                organs.gossip.handle(cx, G::Up(iface, profile), nerves);
-                organs.forwarding.up(iface, &profile);
-            }
+            Input::Up(iface, profile) => organs.up(cx, iface, profile, L::Up(iface, profile), nerves),
             Input::Carry { iface, profile, peer } => {
-                organs.media.handle(cx, M::Up(iface, profile), nerves);
-                organs.broadcast.handle(cx, B::Up(iface, profile), nerves);
-                organs.announces.handle(cx, A::Up(iface, profile), nerves);
-                organs.gossip.handle(cx, G::Up(iface, profile), nerves);
-                organs.forwarding.up(iface, &profile);
-                // Last: with it the link is up, of which the others hear.
-                organs.links.handle(cx, L::Carry { iface, profile, peer }, nerves);
+                organs.up(cx, iface, profile, L::Carry { iface, profile, peer }, nerves);
             }
-            Input::Down(iface) => {
-                organs.media.handle(cx, M::Down(iface), nerves);
-                organs.links.handle(cx, L::Down(iface), nerves);
-                organs.broadcast.handle(cx, B::Down(iface), nerves);
-                organs.announces.handle(cx, A::Down(iface), nerves);
-                organs.gossip.handle(cx, G::Down(iface), nerves);
-                organs.forwarding.down(iface);
-                organs.access.down(iface);
-            }
+            Input::Down(iface) => organs.down(cx, iface, nerves),
             Input::Frame { iface, from, bytes } => organs.heard(cx, iface, from, bytes, nerves),
             Input::TxReady(iface) => organs.media.handle(cx, M::TxReady(iface), nerves),
             Input::ChannelBusy(iface) => organs.media.handle(cx, M::ChannelBusy(iface), nerves),

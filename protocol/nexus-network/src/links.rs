@@ -476,7 +476,10 @@ impl Links {
         }
         let tag = beacons::fresh_tag(&mut self.random);
         let airtime = Airtime::of(&profile);
-        let pace = Pace::of(&profile, &airtime);
+        let pace = match carrier {
+            Carrier::Anybody => Pace::of(&profile, &airtime),
+            Carrier::ReticulumLink => Pace::of(&profile, &airtime).of_carrier(),
+        };
         let interface = Interface {
             profile,
             carrier,

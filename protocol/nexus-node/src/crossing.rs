@@ -113,7 +113,18 @@ impl Body {
                 return Told::Crossings;
             }
             Event::Said { link, .. } if self.crossings.has(link) => return Told::Crossings,
-            _ => return Told::Nobody,
+            Event::LinkUp { .. }
+            | Event::LinkDown { .. }
+            | Event::Said { .. }
+            | Event::Identified { .. }
+            | Event::Failed { .. }
+            | Event::Serving { .. }
+            | Event::NotServing { .. }
+            | Event::Found { .. }
+            | Event::Received { .. }
+            | Event::Delivered { .. }
+            | Event::Requested(_)
+            | Event::Responded { .. } => return Told::Nobody,
         };
         self.crossings.handle(cx, input, signals);
         Told::Crossings
@@ -135,10 +146,10 @@ impl Body {
         self.crossings.handle(cx, Input::Said { slot, bytes }, signals);
     }
 
-    pub(crate) fn wire_crossings(&mut self, cx: Cx, effect: Effect, signals: &mut VecDeque<Signal>) {
+    pub(crate) fn wire_crossings(&mut self, cx: Cx, effect: &Effect, signals: &mut VecDeque<Signal>) {
         use nexus_endpoint::Command as C;
         use nexus_network::Input as N;
-        let command = match effect {
+        let command = match *effect {
             Effect::Consider { node } => {
                 let reached = match self.network.announces().reach(cx.now, &node.into()) {
                     Ways::OverLinks => Reached::OverLinks,

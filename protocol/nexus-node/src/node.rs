@@ -377,7 +377,7 @@ impl Body {
             Signal::Network(effect) => self.wire_network(cx, effect, signals, outputs),
             Signal::Secure(effect) => self.wire_secure(cx, effect, signals, outputs),
             Signal::Endpoint(effect) => self.wire_endpoint(cx, effect, signals, outputs),
-            Signal::Crossings(effect) => self.wire_crossings(cx, effect, signals),
+            Signal::Crossings(effect) => self.wire_crossings(cx, &effect, signals),
         }
     }
 

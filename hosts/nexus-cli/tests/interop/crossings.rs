@@ -45,7 +45,7 @@ fn islands_joined_by_three_stock_relays_write_to_each_other() {
                 tokio::time::sleep(std::time::Duration::from_millis(50)).await;
             }
         };
-        tokio::time::timeout(std::time::Duration::from_secs(60), ways)
+        tokio::time::timeout(crate::nodes::PATIENCE, ways)
             .await
             .expect("the way over the crossing has its price");
         for (from, to) in [(&west, &east), (&east, &west)] {

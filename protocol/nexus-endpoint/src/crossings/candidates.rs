@@ -99,14 +99,13 @@ impl Crossings {
             return;
         }
         let courtesy = if self.own < node { Duration::ZERO } else { COURTESY };
-        match self.candidates.nodes.get_mut(&node) {
-            Some(known) => (known.hops, known.heard) = (hops, now),
-            None => {
-                let not_before = now.after(PATIENCE).after(courtesy);
-                let candidate = Candidate { identity, hops, heard: now, not_before, failures: 0 };
-                // Whoever was heard of longest ago makes room.
-                let _displaced: Inserted<_, _> = self.candidates.nodes.insert(node, candidate);
-            }
+        if let Some(known) = self.candidates.nodes.get_mut(&node) {
+            (known.hops, known.heard) = (hops, now);
+        } else {
+            let not_before = now.after(PATIENCE).after(courtesy);
+            let candidate = Candidate { identity, hops, heard: now, not_before, failures: 0 };
+            // Whoever was heard of longest ago makes room.
+            let _displaced: Inserted<_, _> = self.candidates.nodes.insert(node, candidate);
         }
         self.schedule_tick(now);
     }

@@ -14,14 +14,12 @@ use nexus_wire::nexus::frame::{BeaconTag, HEADER_LEN, KeyName, SealedHeader};
 
 use super::keys::Keys;
 use super::link::Made;
+use super::pace::CARRIED_WINDOW;
 use super::refusals::Refused;
 use super::sessions::Owner;
 use super::traffic::Opened;
 use super::{Effect, LinkId, Links};
 use crate::interface::{InterfaceId, Profile};
-
-/// How many counters the replay window of a carried link spans. Source: spec/network.md#carried-links.
-const WINDOW: u16 = 64;
 
 /// Whether links of an interface have keys of their own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,7 +50,7 @@ impl Links {
         let Some(at) = self.sessions.take(cx.now, iface, Owner::Opening, &mut self.random) else {
             return self.refusals.count(Refused::crowded);
         };
-        let keys = Keys::of_carrier(at, WINDOW, cx.now);
+        let keys = Keys::of_carrier(at, CARRIED_WINDOW, cx.now);
         let peer_max_frame = profile.frame_size;
         let made = Made { iface, endpoint: None, peer, keys, peer_max_frame, finish: None, unshown: None };
         let _refused_if_crowded: Option<LinkId> =

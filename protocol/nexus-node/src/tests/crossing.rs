@@ -37,3 +37,17 @@ fn two_nodes_across_stock_relays_have_a_link_and_write_to_each_other_over_it() {
         );
     }
 }
+
+#[test]
+fn an_idle_crossing_takes_little_of_others_networks() {
+    let mut pair = Pair::new();
+    for end in 0..2 {
+        pair.tell(end, Input::Command(Command::Cross));
+        pair.tell(end, Input::Command(Command::Announce));
+    }
+    pair.pass(Duration::from_secs(3_600));
+    pair.link_bytes = 0;
+    pair.pass(Duration::from_secs(10 * 3_600));
+    let each_hour = pair.link_bytes / 10;
+    assert!((1_000..8_000).contains(&each_hour), "{each_hour}");
+}

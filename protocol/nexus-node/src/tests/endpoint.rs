@@ -7,6 +7,8 @@ use nexus_endpoint::{Accepting, Announcing, Bytes, Command as C, Event as E, Han
 use nexus_machine::{Duration, Seed, Snapshot, Stream};
 use nexus_network::{Mode, announces};
 
+use nexus_wire::reticulum::DestinationType;
+
 use super::{Bench, UNIX, WIRE, limits, node_with, profile};
 use crate::{Command, Event, Input, Output};
 
@@ -58,6 +60,8 @@ pub(super) struct Pair {
     events: [Vec<E>; 2],
     store: [Snapshot; 2],
     cut: bool,
+    /// Bytes of Reticulum links that passed.
+    pub(super) link_bytes: usize,
 }
 
 impl Pair {
@@ -74,7 +78,7 @@ impl Pair {
             bench
         };
         let (events, store) = ([Vec::new(), Vec::new()], [Snapshot::empty(), Snapshot::empty()]);
-        let mut pair = Self { ends: (1..=2).map(end).collect(), events, store, cut: false };
+        let mut pair = Self { ends: (1..=2).map(end).collect(), events, store, cut: false, link_bytes: 0 };
         pair.settle();
         pair
     }
@@ -113,6 +117,9 @@ impl Pair {
                 Output::Transmit { iface, bytes, .. } => {
                     assert_eq!(iface, WIRE, "the endpoint's interface is within the node");
                     give(self, end, Input::TxReady { iface });
+                    let is_of_link = nexus_wire::reticulum::Packet::decode(&bytes)
+                        .is_ok_and(|packet| packet.destination_type == DestinationType::Link);
+                    self.link_bytes += if is_of_link { bytes.len() } else { 0 };
                     if !self.cut {
                         give(self, 1 - end, Input::Frame { iface, from: None, bytes });
                     }
