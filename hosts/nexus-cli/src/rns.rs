@@ -2,6 +2,9 @@
 
 mod path;
 mod probe;
+mod receive;
+mod request;
+mod send_file;
 mod status;
 
 use clap::Subcommand;
@@ -16,10 +19,16 @@ use crate::ending::{Ending, Refusal};
 pub(crate) enum Rns {
     /// Show the interfaces among stock nodes, and what passes there
     Status(status::Status),
-    /// Show what is known of the ways to stock destinations, and ask for them
+    /// Show what is known of ways to stock destinations, and ask for them
     Path(path::Path),
     /// Send random bytes to a destination and wait for its proof
     Probe(probe::Probe),
+    /// Ask a destination for what is at a path, such as a page
+    Request(request::Request),
+    /// Send a file to whoever receives files
+    SendFile(send_file::SendFile),
+    /// Receive the files that others send
+    Receive(receive::Receive),
 }
 
 impl Rns {
@@ -28,6 +37,9 @@ impl Rns {
             Self::Status(status) => status.run().await,
             Self::Path(path) => path.run().await,
             Self::Probe(probe) => probe.run().await,
+            Self::Request(request) => request.run().await,
+            Self::SendFile(send) => send.run().await,
+            Self::Receive(receive) => receive.run().await,
         }
     }
 }

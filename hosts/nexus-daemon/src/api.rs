@@ -21,7 +21,7 @@ pub use paths::{
     Begin, Cost, Found, NotAPathPolicy, Path, PathPolicy, Paths, Quote, Said, Standing, Traced, Way, Ways,
 };
 pub use radio::{Radio, RadioChannel, RadioLoad};
-pub use rns::{RnsInterface, RnsStatus};
+pub use rns::{FileArrived, RnsAnswer, RnsInterface, RnsSent, RnsStatus};
 
 /// The protocol's version: the `v` of every line.
 pub const VERSION: u32 = 1;
@@ -101,6 +101,36 @@ pub enum Verb {
         len: u16,
         /// How long the proof may take, in seconds.
         for_s: u64,
+    },
+    /// Asks something of a SINGLE destination, on a link that is opened for it: [`RnsAnswer`].
+    RnsRequest {
+        /// The destination's hash.
+        to: String,
+        /// The path that is asked for, such as `/page/index.mu`.
+        path: String,
+        /// What goes with it: one value of `MessagePack`, in hexadecimal; nil, if not said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        data: Option<String>,
+        /// Whether the other end is told who asks.
+        #[serde(default)]
+        identify: bool,
+        /// How long the answer may take once there is a link, in seconds.
+        for_s: u64,
+    },
+    /// Sends a file to a SINGLE destination, as `rncp` does, on a link that is opened for it: [`RnsSent`].
+    RnsSendFile {
+        /// The destination's hash.
+        to: String,
+        /// The file, as an absolute path.
+        file: String,
+    },
+    /// Has a destination at which `rncp` and nodes leave files, as long as this is waited for: a [`Event::Receiving`], then a
+    /// [`FileArrived`] event for each, without end.
+    RnsReceive {
+        /// The directory that takes them, as an absolute path.
+        into: String,
+        /// The hashes of the identities that may leave files; empty if anybody may.
+        from: Vec<String>,
     },
     /// Sends a message: [`Delivered`], after a [`Progress`] event for each attempt.
     Send {

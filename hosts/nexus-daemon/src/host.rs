@@ -6,6 +6,7 @@
 mod disk;
 mod handle;
 mod interfaces;
+mod needs;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -352,6 +353,7 @@ impl Host {
                 Output::Sense { iface } => self.answers.push_back(Input::ChannelClear { iface }),
                 Output::Persist { ticket, writes } => self.disk.persist(ticket, writes)?,
                 Output::Event(Event::EntropyWanted) => self.answers.push_back(Input::Entropy(entropy()?)),
+                Output::Event(Event::Endpoint(event)) => self.endpoint_says(*event),
                 Output::Event(event) => {
                     // Without a subscriber nobody wants to know.
                     let _subscribers = self.events.send(Arc::new(event));

@@ -12,6 +12,7 @@
 //! | [`driver`] | what stands between the loop and a medium |
 //! | [`drivers`] | UDP, TCP, RNode, serial ports, pipes, memory |
 //! | [`decorators`] | what wraps a driver: faults, a trace, a recording |
+//! | [`compression`] | bzip2, for the resources and streams of Reticulum links |
 //! | [`metrics`] | what the node counts, for a Prometheus server on this machine |
 //! | `rpc` | what programs written for Reticulum ask their shared instance |
 //! | [`recordings`] | reading recordings, and searching them for what must not be there |
@@ -22,6 +23,7 @@
 pub mod api;
 pub mod backup;
 pub mod client;
+pub mod compression;
 pub mod config;
 pub mod control;
 pub mod decorators;

@@ -1,6 +1,7 @@
 //! Reads recordings of media, and searches them for what must not be seen there. Format: spec/capture.md#recorded-frame.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -68,6 +69,15 @@ pub fn search_pieces<'a, 'b>(
         searched.found += piece.windows(RUN).filter(|window| runs.contains(window)).count();
     }
     searched
+}
+
+/// Bytes in hexadecimal digits, as the control protocol writes them.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a string takes all");
+        text
+    })
 }
 
 /// The bytes of a number in hexadecimal digits, as the control protocol writes ids.

@@ -1,11 +1,13 @@
 //! A daemon: configuration, host and control socket in one process. Spec: spec/node.md#daemon.
 
 mod answers;
+mod files;
 mod label;
 mod media;
 mod path_news;
 mod refused;
 mod reload;
+mod requests;
 pub(crate) mod sight;
 mod subscribers;
 mod ways;
@@ -38,9 +40,11 @@ use crate::rpc::{Rpc, Unanswered, key};
 use crate::state_dir::{StateDir, StateDirError};
 use crate::store::{Reader, Store, StoreError};
 
+use files::Files;
 use path_news::PathNews;
 use refused::RefusalLog;
 use reload::Dialling;
+use requests::Requests;
 use subscribers::Subscribers;
 
 /// What a daemon is started with.
@@ -109,6 +113,10 @@ struct Service {
     /// Who waits for what becomes of what is sent.
     sending: BTreeMap<u64, Replier>,
     last_sending: u64,
+    /// Who waits for what becomes of what the endpoint asks.
+    requests: Requests,
+    /// Files that are sent and received.
+    files: Files,
     subscribers: Subscribers,
     /// Who waits for a way to a destination.
     finding: BTreeMap<DestinationHash, Vec<Replier>>,
@@ -181,6 +189,8 @@ pub async fn run(options: Options) -> Result<(), ServiceError> {
         identity: public.hash(),
         sending: BTreeMap::new(),
         last_sending: 0,
+        requests: Requests::default(),
+        files: Files::default(),
         subscribers: Subscribers::default(),
         finding: BTreeMap::new(),
         dialling: BTreeMap::new(),
@@ -271,6 +281,7 @@ impl Service {
                 Ok(()) = changes.changed() => self.interfaces_changed().await,
                 _ = tick.tick() => {
                     self.serve_listeners().await;
+                    self.end_receiving_for_nobody().await;
                     self.log_refusals().await;
                 }
                 _ = each_second.tick() => self.tell_path_news().await,

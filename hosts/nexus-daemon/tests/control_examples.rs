@@ -5,7 +5,7 @@ use std::path::Path;
 
 use nexus_daemon::api::{
     Answer, Budget, Code, Delivered, Done, Event, Found, Inbox, Interfaces, Links, Paths, Reloaded, Reply,
-    Request, RnsStatus, Status, Traced, Verb, Ways,
+    Request, RnsAnswer, RnsSent, RnsStatus, Status, Traced, Verb, Ways,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -33,9 +33,9 @@ fn every_example_of_the_chapter_is_read_and_written_back_as_it_stands() {
             }
         }
     }
-    let every_verb = "announce backup budget dial events find_path inbox interfaces links listen log_level path paths ping reload rns_probe rns_status send status stop trace undial";
+    let every_verb = "announce backup budget dial events find_path inbox interfaces links listen log_level path paths ping reload rns_probe rns_receive rns_request rns_send_file rns_status send status stop trace undial";
     assert_eq!(asked.into_iter().collect::<Vec<_>>().join(" "), every_verb);
-    let every_kind = "announced channel_jammed clocks_parted interface_down interface_up link_down link_up message missed path_back path_changed path_learnt path_lost progress reached";
+    let every_kind = "announced channel_jammed clocks_parted file_arrived interface_down interface_up link_down link_up message missed path_back path_changed path_learnt path_lost progress reached receiving";
     assert_eq!(kinds.into_iter().collect::<Vec<_>>().join(" "), every_kind);
 }
 
@@ -88,6 +88,10 @@ fn answered(verb: &Verb, ok: &Value) {
         Verb::Trace { .. } => {
             back_and_forth::<Traced>(ok);
         }
+        Verb::RnsRequest { .. } => drop(back_and_forth::<RnsAnswer>(ok)),
+        Verb::RnsSendFile { .. } => {
+            back_and_forth::<RnsSent>(ok);
+        }
         Verb::RnsStatus => drop(back_and_forth::<RnsStatus>(ok)),
         Verb::Ping { .. } | Verb::Send { .. } | Verb::RnsProbe { .. } => {
             back_and_forth::<Delivered>(ok);
@@ -102,7 +106,7 @@ fn answered(verb: &Verb, ok: &Value) {
         | Verb::Stop => {
             back_and_forth::<Done>(ok);
         }
-        Verb::Listen { .. } | Verb::Events => panic!("it has no end: {ok}"),
+        Verb::Listen { .. } | Verb::RnsReceive { .. } | Verb::Events => panic!("it has no end: {ok}"),
     }
 }
 
@@ -120,6 +124,9 @@ fn name(verb: &Verb) -> &'static str {
         Verb::Ping { .. } => "ping",
         Verb::RnsStatus => "rns_status",
         Verb::RnsProbe { .. } => "rns_probe",
+        Verb::RnsRequest { .. } => "rns_request",
+        Verb::RnsSendFile { .. } => "rns_send_file",
+        Verb::RnsReceive { .. } => "rns_receive",
         Verb::Send { .. } => "send",
         Verb::Inbox { .. } => "inbox",
         Verb::Listen { .. } => "listen",

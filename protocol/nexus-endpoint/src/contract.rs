@@ -8,9 +8,11 @@ use core::fmt;
 use nexus_crypto::{DestinationHash, IdentityPublic};
 use nexus_machine::{Duration, Write};
 use nexus_wire::reticulum::LinkId;
+use nexus_wire::reticulum::channel::Packing;
 use nexus_wire::reticulum::resource::{PathHash, RequestId};
 
 use crate::links::Measures;
+use crate::resource::{self, Arrival};
 
 /// Bytes that are never printed.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -22,7 +24,8 @@ impl fmt::Debug for Bytes {
     }
 }
 
-/// What whoever uses the endpoint calls something that it wants, to know its answer by. It should not be given twice at a time.
+/// What whoever uses the endpoint calls something that it wants, to know its answer by. It should not be given twice at a time: hosts count
+/// from 0, and those with the highest bit belong to whatever else within a node uses the endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Handle(pub u64);
 
@@ -126,11 +129,47 @@ pub enum Command {
         /// What: as much as its [`Measures`] allow.
         plaintext: Bytes,
     },
+    /// What whoever uses a link wants of the resources on it. Offers are answered by [`Event::Transfer`].
+    Transfer {
+        /// Which.
+        link: LinkId,
+        /// What is wanted.
+        command: resource::Command,
+    },
+    /// Answers [`Event::Needed`].
+    Supply {
+        /// Which link's.
+        link: LinkId,
+        /// What was needed.
+        supply: Supply,
+    },
     /// End a link: followed by [`Event::LinkDown`].
     Close {
         /// Which.
         link: LinkId,
     },
+}
+
+/// What transfers of a link needed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Supply {
+    /// Data of what is offered; none if it cannot be read.
+    Read(Handle, Option<Bytes>),
+    /// Compressed, or as it was if that is no shorter.
+    Packed(Handle, Packing, Bytes),
+    /// Decompressed; none if it is not of that form, or longer.
+    Unpacked(Arrival, Option<Bytes>),
+}
+
+/// What transfers of a link need of the host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// So many bytes of what is offered, from there on.
+    Read(Handle, u64, u32),
+    /// These, compressed with bzip2.
+    Pack(Handle, Bytes),
+    /// These, decompressed, to at most so many bytes: what would be longer is no longer worked on.
+    Unpack(Arrival, Bytes, u32),
 }
 
 /// What is asked on a link.
@@ -268,6 +307,20 @@ pub enum Event {
     },
     /// The other end of a link asks something, to be answered by [`Command::Respond`].
     Requested(Asked),
+    /// What becomes of resources on a link. Of those that are requests and responses nothing is told but that they came or failed.
+    Transfer {
+        /// Which.
+        link: LinkId,
+        /// What.
+        event: resource::Event,
+    },
+    /// Something is needed for a resource on a link, to be answered by [`Command::Supply`].
+    Needed {
+        /// Which.
+        link: LinkId,
+        /// What.
+        need: Need,
+    },
     /// What was asked on a link is answered.
     Responded {
         /// The command's.
@@ -371,4 +424,6 @@ pub enum Failure {
     BadKey,
     /// There is no such link, or there was and it is no more.
     NoLink,
+    /// The other end did not take it, or not all of it.
+    NotTaken(resource::Failure),
 }

@@ -51,6 +51,8 @@ pub(crate) enum Timer {
     Link(LinkId),
     /// The proof of a packet on a link.
     Said(LinkId, TruncatedPacketHash),
+    /// Resources of a link.
+    Transfers(LinkId),
     /// The response to a request.
     Answer(LinkId, RequestId),
 }
@@ -104,10 +106,12 @@ impl Endpoint {
             Command::Identify { link } => self.identify(&link, out),
             Command::Request { handle, link, question } => self.request(cx, handle, &link, &question, out),
             Command::Respond { handle, link, request, data } => {
-                self.respond(handle, &link, request, &data.0, out);
+                self.respond(cx, handle, &link, request, &data.0, out);
             }
             Command::Attend(destination) => self.attended = Some(destination),
             Command::Carry { link, plaintext } => self.carry(&link, &plaintext.0, out),
+            Command::Transfer { link, command } => self.command_transfers(cx, &link, command, out),
+            Command::Supply { link, supply } => self.supply(cx, &link, supply, out),
             Command::Close { link } => self.close(&link, out),
         }
     }
@@ -147,6 +151,7 @@ impl Machine for Endpoint {
                 Timer::Proof(packet) => self.not_proved(&packet, out),
                 Timer::Link(link) => self.keep_link(cx, &link, out),
                 Timer::Said(link, packet) => self.not_proved_on(&link, &packet, out),
+                Timer::Transfers(link) => self.transfers_are_due(cx, &link, out),
                 Timer::Answer(link, request) => self.not_answered(&link, &request, out),
             }
         }

@@ -5,6 +5,8 @@
 //!
 //! | module | what it offers |
 //! |---|---|
+//! | [`resource`] | [`resource::Resources`]: transfers of any size within a link |
+//! | [`channel`] | [`channel::Channel`]: messages in order within a link, and streams of bytes in them |
 //! | [`contract`] | [`Input`], [`Effect`], [`Command`], [`Event`] |
 //! | [`endpoint`] | [`Endpoint`]: the organ |
 //! | [`crossings`] | links between NEXUS nodes across stock ones: with whom, and for how long |
@@ -33,6 +35,7 @@
 
 extern crate alloc;
 
+pub mod channel;
 pub mod contract;
 pub mod crossings;
 pub mod endpoint;
@@ -41,12 +44,13 @@ pub mod links;
 mod own;
 mod packets;
 mod peers;
+pub mod resource;
 #[cfg(test)]
 mod tests;
 
 pub use contract::{
-    Accepting, Announcing, Asked, Bytes, Command, Down, Effect, Event, Failure, Found, Handle, Input,
-    NotServed, Question, Service, Side, Up,
+    Accepting, Announcing, Asked, Bytes, Command, Down, Effect, Event, Failure, Found, Handle, Input, Need,
+    NotServed, Question, Service, Side, Supply, Up,
 };
 pub use crossings::{CROSSINGS, Crossings, Slot, Way};
 pub use endpoint::Endpoint;

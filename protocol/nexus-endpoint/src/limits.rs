@@ -17,12 +17,23 @@ pub struct Limits {
     pub unproved: usize,
     /// Links, those included that are asked for and not answered yet, up to 12,000 bytes each.
     pub links: usize,
+    /// Links on which resources pass at the same time, each up to [`TRANSFERS_BOUND`](crate::links::TRANSFERS_BOUND) bytes.
+    pub transfers: usize,
 }
 
 impl Default for Limits {
     /// For a host.
     fn default() -> Self {
-        Self { services: 16, ratchets: 512, peers: 256, wanted: 32, errands: 16, unproved: 256, links: 64 }
+        Self {
+            services: 16,
+            ratchets: 512,
+            peers: 256,
+            wanted: 32,
+            errands: 16,
+            unproved: 256,
+            links: 64,
+            transfers: 8,
+        }
     }
 }
 

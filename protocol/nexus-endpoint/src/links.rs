@@ -6,7 +6,7 @@
 //! # The seam for machines within a link
 //!
 //! Resources and channels are machines of their own: a link opens what comes for them and seals what they say, and knows nothing else
-//! of them.
+//! of them. Resources are attached, in [`transfers`], which shows how.
 //!
 //! * They hear where [`talking`] hands out what came: a context, the bytes (plaintext, but for parts and proofs of resources, which are
 //!   in clear), and the packet's hash, which [`Endpoint::prove_on`] proves.
@@ -20,7 +20,9 @@ mod keeping;
 mod opening;
 mod requests;
 mod talking;
+mod transfers;
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 
 use nexus_crypto::exchange::EphemeralSecret;
@@ -32,6 +34,9 @@ use nexus_wire::reticulum::{LinkId, LinkMtu, PacketHash, TruncatedPacketHash};
 use crate::contract::{Down, Effect, Event, Failure, Handle, Side};
 use crate::endpoint::{Endpoint, Timer, fail, tell};
 use crate::limits::{Limits, tree};
+use crate::resource::Form;
+pub use transfers::TRANSFERS_BOUND;
+use transfers::Transfers;
 
 /// What a link's packet has beside its plaintext: access code of an interface, header, initialisation vector and code.
 const PACKET_OVERHEAD: u32 = 68;
@@ -74,6 +79,8 @@ pub(crate) struct Link {
     handle: Option<Handle>,
     sent: BTreeMap<TruncatedPacketHash, Sent>,
     asked: BTreeMap<RequestId, Handle>,
+    /// Resources, once there were any.
+    transfers: Option<Box<Transfers>>,
 }
 
 /// How far a link is.
@@ -93,15 +100,6 @@ struct Sent {
     handle: Handle,
     hash: PacketHash,
     at: Instant,
-}
-
-/// How something is said on a link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
-    /// As a token of the link's key.
-    Sealed,
-    /// As it is.
-    Clear,
 }
 
 /// What a link is like.
@@ -129,12 +127,14 @@ impl Links {
     pub(crate) fn memory_bound(limits: Limits) -> usize {
         let within = tree(SENT, size_of::<(TruncatedPacketHash, Sent)>())
             .saturating_add(tree(ASKED, size_of::<(RequestId, Handle)>()));
-        tree(limits.links, size_of::<(LinkId, Link)>()).saturating_add(limits.links.saturating_mul(within))
+        tree(limits.links, size_of::<(LinkId, Link)>())
+            .saturating_add(limits.links.saturating_mul(within))
+            .saturating_add(limits.transfers.saturating_mul(TRANSFERS_BOUND))
     }
 
     /// How many timers they need.
     pub(crate) const fn timers(limits: Limits) -> usize {
-        limits.links.saturating_mul(1 + SENT + ASKED)
+        limits.links.saturating_mul(2 + SENT + ASKED)
     }
 }
 
@@ -179,6 +179,10 @@ impl Endpoint {
     pub(crate) fn end_link(&mut self, id: &LinkId, why: Down, out: &mut impl Sink<Effect>) {
         let Some(link) = self.links.all.remove(id) else { return };
         self.deadlines.cancel(Timer::Link(*id));
+        self.deadlines.cancel(Timer::Transfers(*id));
+        if let Some(transfers) = link.transfers {
+            transfers.end(*id, out);
+        }
         for (hash, sent) in link.sent {
             self.deadlines.cancel(Timer::Said(*id, hash));
             fail(sent.handle, Failure::NoLink, out);

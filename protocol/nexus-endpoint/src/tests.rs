@@ -4,4 +4,5 @@ mod destinations;
 mod lawful;
 mod links;
 mod packets;
+mod transfers;
 mod world;

@@ -124,6 +124,8 @@ impl Body {
             | Event::Received { .. }
             | Event::Delivered { .. }
             | Event::Requested(_)
+            | Event::Transfer { .. }
+            | Event::Needed { .. }
             | Event::Responded { .. } => return Told::Nobody,
         };
         self.crossings.handle(cx, input, signals);

@@ -30,6 +30,12 @@ formats! {
     ifac_frames_obey_the_laws: "ifac-frame";
     messages_to_an_rnode_obey_the_laws: "rnode-to-device";
     messages_from_an_rnode_obey_the_laws: "rnode-from-device";
+    resource_advertisements_obey_the_laws: "resource-advertisement";
+    resource_part_requests_obey_the_laws: "resource-part-request";
+    resource_map_updates_obey_the_laws: "resource-map-update";
+    resource_proofs_obey_the_laws: "resource-proof";
+    channel_messages_obey_the_laws: "channel-message";
+    stream_pieces_obey_the_laws: "stream-piece";
 }
 
 #[test]

@@ -14,12 +14,18 @@ stdout, one JSON object a line:
     {"linked": id, "side": "initiator" | "responder", "mtu": n}, {"closed": id}
     {"link_data": hex}, {"identified": hash}
     {"answered": sha256, "len": n}, {"unanswered": true}
-    {"resource": sha256, "len": n}      one came
+    {"resource": sha256, "len": n, "metadata": value}
+                                        one came; what is binary in its metadata is told in hex
     {"up": true}                        its interfaces are up, again perhaps
-    {"offered": sha256}, {"transferred": true | false}
+    {"refusing": true}, {"channel": true}, {"message": hex} it listens to the link's channel; a message came
+    {"stream": sha256, "len": n}        a stream of the channel ended
+    {"offered": sha256}, {"transferred": true | false, "seconds": n}
 stdin, one JSON object a line, "do" being one of
     announce (of: plain | ratcheted, app_data: hex), send (to, data), path (to), ask_path (to)
-    link (to), say (data), identify, request (data: hex), resource (len), close, until_up
+    link (to), say (data), identify, request (data: hex), close, until_up
+    refuse: resources, from now on
+    resource (len, text: true for what becomes shorter, metadata: any value)
+    channel: messages of kind 0101 and the stream 1 are told; message (data); write (len, text): the stream 2, to its end
 """
 
 import hashlib
@@ -39,7 +45,7 @@ lock = threading.Lock()
 
 def say(**what):
     with lock:
-        print(json.dumps(what), flush=True)
+        print(json.dumps(what, default=bytes.hex), flush=True)
 
 
 class Listener:
@@ -59,10 +65,16 @@ def sha256(data):
     return hashlib.sha256(data).hexdigest()
 
 
+def text(length):
+    """Becomes shorter, by a third or so."""
+    return b"".join(b"%x " % n for n in range(length))[:length]
+
+
 def resource_came(resource):
     if resource.status == RNS.Resource.COMPLETE:
         data = resource.data.read()
-        say(resource=sha256(data), len=len(data))
+        metadata = getattr(resource, "metadata", None)
+        say(resource=sha256(data), len=len(data), metadata=metadata)
 
 
 def equip(link, side):
@@ -110,6 +122,55 @@ def make(name):
     made.register_request_handler("/echo", response_generator=echo, allow=RNS.Destination.ALLOW_ALL)
     made.register_request_handler("/noise", response_generator=noise, allow=RNS.Destination.ALLOW_ALL)
     return made
+
+
+class Message(RNS.MessageBase):
+    MSGTYPE = 0x0101
+
+    def __init__(self, data=b""):
+        self.data = data
+
+    def pack(self):
+        return self.data
+
+    def unpack(self, raw):
+        self.data = raw
+
+
+def message_came(message):
+    if not isinstance(message, Message):
+        return False
+    say(message=message.data.hex())
+    return True
+
+
+def send_message(data):
+    channel = link.get_channel()
+    while not channel.is_ready_to_send():
+        time.sleep(0.005)
+    channel.send(Message(data))
+
+
+def equip_channel():
+    channel = link.get_channel()
+    channel.register_message_type(Message)
+    channel.add_message_handler(message_came)
+    come = bytearray()
+
+    def some(ready):
+        # Nothing yet is None; nothing any more is empty.
+        while data := reader.read(max(ready, 1)):
+            come.extend(data)
+        if data == b"":
+            say(stream=sha256(come), len=len(come))
+
+    reader = RNS.Buffer.create_reader(1, channel, ready_callback=some)
+
+
+def write_stream(content):
+    writer = RNS.Buffer.create_writer(2, link.get_channel())
+    writer.write(content)
+    writer.close()
 
 
 def tell_path(destination_hash):
@@ -183,9 +244,25 @@ def act(told):
     elif what == "request":
         ask(data)
     elif what == "resource":
-        content = os.urandom(told["len"])
+        content = text(told["len"]) if told.get("text") else os.urandom(told["len"])
         say(offered=sha256(content))
-        RNS.Resource(content, link, callback=lambda done: say(transferred=done.status == RNS.Resource.COMPLETE))
+        began = time.monotonic()
+        RNS.Resource(content, link, metadata=told.get("metadata"), callback=lambda done: say(
+            transferred=done.status == RNS.Resource.COMPLETE, seconds=time.monotonic() - began))
+    elif what == "refuse":
+        # One that accepts none says nothing.
+        link.set_resource_strategy(RNS.Link.ACCEPT_APP)
+        link.set_resource_callback(lambda advertised: False)
+        say(refusing=True)
+    elif what == "channel":
+        equip_channel()
+        say(channel=True)
+    elif what == "message":
+        send_message(data)
+    elif what == "write":
+        content = text(told["len"]) if told.get("text") else os.urandom(told["len"])
+        say(offered=sha256(content))
+        threading.Thread(target=write_stream, args=(content,), daemon=True).start()
     elif what == "until_up":
         until_up()
         say(up=True)

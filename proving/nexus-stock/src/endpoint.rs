@@ -66,6 +66,9 @@ pub enum Event {
     ResourceProved(LinkId),
     /// The other side closed the link.
     Closed(LinkId),
+    /// Something of a context that was [handed out](Endpoint::hand_out) came on a link: opened, or as it came where it is said in clear. The hash
+    /// is the packet's.
+    Passed(LinkId, Context, Vec<u8>, PacketHash),
 }
 
 /// An announce as it came.
@@ -100,6 +103,7 @@ pub struct Endpoint {
     known: BTreeMap<DestinationHash, Heard>,
     unproved: BTreeMap<PacketHash, VerifyingKey>,
     links: BTreeMap<LinkId, Link>,
+    handed_out: Vec<Context>,
     out: Vec<Vec<u8>>,
     events: Vec<Event>,
 }
@@ -124,6 +128,7 @@ impl Endpoint {
             known: BTreeMap::new(),
             unproved: BTreeMap::new(),
             links: BTreeMap::new(),
+            handed_out: Vec::new(),
             out: Vec::new(),
             events: Vec::new(),
         }
@@ -145,6 +150,11 @@ impl Endpoint {
     #[must_use]
     pub fn known(&self, destination: DestinationHash) -> Option<&Heard> {
         self.known.get(&destination)
+    }
+
+    /// Leaves what comes on links under these contexts to whoever drives the endpoint, [`Event::Passed`], and does nothing about it.
+    pub fn hand_out(&mut self, contexts: &[Context]) {
+        self.handed_out.extend(contexts);
     }
 
     /// Packets that are to be sent.
@@ -208,6 +218,7 @@ impl Endpoint {
             PacketType::Proof if packet.context == Context::LINK_REQUEST_PROOF => {
                 self.establish(&packet, now);
             }
+            PacketType::Proof if self.handed_out.contains(&packet.context) => self.pass(&packet),
             PacketType::Proof if packet.context == Context::RESOURCE_PROOF => {
                 self.hear_resource_proof(&packet);
             }

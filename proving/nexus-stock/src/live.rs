@@ -124,6 +124,13 @@ impl Live {
         }
     }
 
+    /// The next thing that happens, if something does until then.
+    pub fn next(&mut self, until: Instant) -> Option<Event> {
+        self.unread
+            .pop_front()
+            .or_else(|| self.events.recv_timeout(until.saturating_duration_since(Instant::now())).ok())
+    }
+
     /// What happened so far and was not waited for.
     pub fn unread(&mut self) -> &VecDeque<Event> {
         self.unread.extend(self.events.try_iter());

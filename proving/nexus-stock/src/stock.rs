@@ -268,7 +268,7 @@ impl StockNode {
     }
 }
 
-/// Whoever runs the package's own tools, attached to a shared instance.
+/// Whoever runs the package's own tools.
 #[derive(Debug)]
 pub struct Tool(PathBuf);
 
@@ -285,15 +285,43 @@ impl Tool {
         Self(directory)
     }
 
+    /// Starts a tool that goes on by itself, its output piped.
+    ///
+    /// # Panics
+    /// If the package is not installed.
+    #[must_use]
+    pub fn start(&self, tool: &str, args: &[&str]) -> Child {
+        let mut command = self.command(tool, args);
+        command.stdout(Stdio::piped()).stderr(Stdio::null()).current_dir(&self.0);
+        command.spawn().expect("the tool starts")
+    }
+
+    fn command(&self, tool: &str, args: &[&str]) -> Command {
+        let mut command = Command::new(Path::new(&python()).with_file_name(tool));
+        command.arg("--config").arg(&self.0).args(args).env("HOME", &self.0).stdin(Stdio::null());
+        command
+    }
+
+    /// With a configuration in a directory below `home`, and interfaces of its own.
+    ///
+    /// # Panics
+    /// If it cannot be written.
+    #[must_use]
+    pub fn alone(home: &Path, name: &str, interfaces: &Interfaces) -> Self {
+        let directory = home.join(name);
+        fs::create_dir_all(&directory).expect("a directory for the tools");
+        let config = format!("[reticulum]\n  share_instance = No\n\n[interfaces]\n{}", interfaces.0);
+        fs::write(directory.join("config"), config).expect("a configuration for the tools");
+        Self(directory)
+    }
+
     /// What a tool prints until it ends.
     ///
     /// # Panics
     /// If the package is not installed, or the tool complains.
     #[must_use]
     pub fn run(&self, tool: &str, args: &[&str]) -> String {
-        let mut command = Command::new(Path::new(&python()).with_file_name(tool));
-        command.arg("--config").arg(&self.0).args(args).env("HOME", &self.0).stdin(Stdio::null());
-        let output = command.output().expect("the tool starts");
+        let output = self.command(tool, args).output().expect("the tool starts");
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(complaint.is_empty(), "{tool} {args:?}: {said}{complaint}");

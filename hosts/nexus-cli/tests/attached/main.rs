@@ -15,6 +15,8 @@ mod nodes;
 #[path = "../mesh/air.rs"]
 mod air;
 
+mod files;
 mod instance;
 mod programs;
 mod questions;
+mod requests;

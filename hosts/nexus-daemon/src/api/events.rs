@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Begin, Link, Message};
+use super::{Begin, FileArrived, Link, Message};
 
 /// What happens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,6 +12,13 @@ pub enum Event {
     Progress(Progress),
     /// A message arrived.
     Message(Message),
+    /// A destination at which files can be left is announced.
+    Receiving {
+        /// Its hash.
+        destination: String,
+    },
+    /// A file arrived.
+    FileArrived(FileArrived),
     /// A link came up.
     LinkUp {
         /// The link.

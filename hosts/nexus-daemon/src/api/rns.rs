@@ -30,6 +30,35 @@ pub struct RnsStatus {
     pub refusals: BTreeMap<String, u64>,
 }
 
+/// Answers [`Verb::RnsRequest`](super::Verb::RnsRequest).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RnsAnswer {
+    /// The answer: one value of `MessagePack`, in hexadecimal.
+    pub data: String,
+    /// From the request to the answer, in microseconds, the link's opening included.
+    pub took_us: u64,
+}
+
+/// Answers [`Verb::RnsSendFile`](super::Verb::RnsSendFile): the other end has all of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RnsSent {
+    /// The file's length.
+    pub bytes: u64,
+    /// From the request to the last proof, in microseconds, the link's opening included.
+    pub took_us: u64,
+}
+
+/// A file that arrived.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileArrived {
+    /// Where it is: under the name that its sender gave it, with a number if there was one of that name.
+    pub file: String,
+    /// Its length.
+    pub bytes: u64,
+    /// The hash of the identity that left it; none if it did not say.
+    pub from: Option<String>,
+}
+
 /// An interface in `reticulum` mode.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RnsInterface {

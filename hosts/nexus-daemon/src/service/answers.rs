@@ -7,6 +7,7 @@ use nexus_node::{Command, Content, Event, Outgoing, Undelivered};
 use nexus_secure::Authorship;
 use tokio::sync::broadcast::error::RecvError;
 
+use super::requests::Wish;
 use super::{Course, Service, sight};
 use crate::api::{
     Attempt, Code, Delivered, Done, Event as Told, Inbox, Interfaces, Links, MAX_LINE, Message, PathPolicy,
@@ -64,6 +65,12 @@ impl Service {
             }
             Verb::RnsStatus => self.rns_status(replier).await,
             Verb::RnsProbe { to, len, for_s } => self.send(replier, &to, Parcel::probe(len, for_s)).await,
+            Verb::RnsRequest { to, path, data, identify, for_s } => {
+                let wish = Wish { path, data, identify, for_s };
+                self.rns_request(replier, &to, wish).await;
+            }
+            Verb::RnsSendFile { to, file } => self.rns_send_file(replier, &to, file.into()).await,
+            Verb::RnsReceive { into, from } => self.rns_receive(replier, into.into(), &from).await,
             Verb::Send { to, text, signed, for_s, policy } => {
                 let authorship = if signed { Authorship::Signed } else { Authorship::Anonymous };
                 let content = Content::Message { text: text.into_bytes(), authorship };
@@ -335,7 +342,8 @@ impl Service {
                 let s = by.as_secs();
                 tracing::warn!("the clocks parted by {s} s: this machine was suspended, or runs twice");
             }
-            Event::EntropyWanted | Event::Endpoint(_) => {}
+            Event::Endpoint(event) => self.hear_endpoint(event).await,
+            Event::EntropyWanted => {}
         }
         if self.subscribers.anybody_watches() {
             self.tell_watchers(event).await;

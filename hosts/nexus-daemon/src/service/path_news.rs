@@ -139,6 +139,8 @@ fn log(event: &Event) {
             tracing::debug!("the way to {destination} begins elsewhere, hops: {}", to.hops);
         }
         Event::Progress(_)
+        | Event::Receiving { .. }
+        | Event::FileArrived(_)
         | Event::Message(_)
         | Event::LinkUp { .. }
         | Event::LinkDown { .. }

@@ -14,6 +14,7 @@ use super::{Form, Link, Stage};
 use crate::contract::{Accepting, Down, Effect, Event, Failure, Handle, Side, Up};
 use crate::endpoint::{Endpoint, Timer, fail, tell};
 use crate::peers::Peer;
+use crate::resource::Input;
 
 /// The longest packet that this end takes, in bytes: relays lower it to what the way carries.
 const OFFERED: LinkMtu = LinkMtu::new(8_192);
@@ -46,6 +47,7 @@ impl Link {
             handle: None,
             sent: BTreeMap::new(),
             asked: BTreeMap::new(),
+            transfers: None,
         }
     }
 }
@@ -168,13 +170,20 @@ impl Endpoint {
     }
 
     /// The initiator tells what it measured.
-    pub(super) fn hear_round_trip(&mut self, id: &LinkId, plaintext: &[u8]) {
+    pub(super) fn hear_round_trip(
+        &mut self,
+        cx: Cx,
+        id: &LinkId,
+        plaintext: &[u8],
+        out: &mut impl Sink<Effect>,
+    ) {
         let mut unpacker = Unpacker::new("round trip", plaintext);
         let Some(told) = unpacker.float("round trip").ok().and_then(Float::duration) else { return };
         if let Some(link) = self.up(id).filter(|link| link.side == Side::Responder) {
             link.rtt = link.rtt.max(told.min(RTT_MAX));
-            let due = link.due();
+            let (due, rtt) = (link.due(), link.rtt);
             self.deadlines.set(Timer::Link(*id), due);
+            self.transfer(cx, id, Input::RoundTrip(rtt), out);
         }
     }
 

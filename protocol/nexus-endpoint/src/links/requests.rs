@@ -1,14 +1,16 @@
-//! Requests and responses that fit a packet of their link.
+//! Requests and responses: packets of their link, or resources where they do not fit one.
 
+use nexus_crypto::hash::sha256_truncated;
 use nexus_machine::{Cx, Duration, Sink};
 use nexus_wire::reticulum::msgpack::Float;
 use nexus_wire::reticulum::request::{Request, Response};
 use nexus_wire::reticulum::resource::{PathHash, RequestId};
-use nexus_wire::reticulum::{Context, LinkId, PacketHash};
+use nexus_wire::reticulum::{Context, LinkId};
 
 use super::{ASKED, Form};
 use crate::contract::{Asked, Bytes, Effect, Event, Failure, Handle, Question};
 use crate::endpoint::{Endpoint, Timer, fail, tell};
+use crate::resource::Purpose;
 
 impl Endpoint {
     /// Asks the other end.
@@ -24,14 +26,20 @@ impl Endpoint {
         let at = Float::of(Duration::from_secs(cx.unix_s().unwrap_or(0)));
         let path = PathHash::of(&question.path);
         let packed = Request { at, path, data: &question.data.0 }.encode();
-        if link.is_too_long(&packed) {
-            return fail(handle, Failure::TooLong, out);
-        }
         if link.asked.len() >= ASKED {
             return fail(handle, Failure::Busy, out);
         }
-        let Some(hash) = self.say_on(id, Context::REQUEST, Form::Sealed, &packed, out) else { return };
-        let request = RequestId(hash.truncated().0);
+        let request = if link.is_too_long(&packed) {
+            let request = RequestId(sha256_truncated(&[&packed]));
+            if let Err(why) = self.offer(cx, handle, id, packed, Purpose::Request(request), out) {
+                return fail(handle, why, out);
+            }
+            request
+        } else {
+            let hash = self.say_on(id, Context::REQUEST, Form::Sealed, &packed, out);
+            let Some(hash) = hash else { return fail(handle, Failure::NoLink, out) };
+            RequestId(hash.truncated().0)
+        };
         if let Some(link) = self.up(id) {
             link.asked.insert(request, handle);
             self.deadlines.set(Timer::Answer(*id, request), cx.now.after(question.within));
@@ -41,13 +49,12 @@ impl Endpoint {
     pub(super) fn hear_request(
         &mut self,
         id: &LinkId,
-        hash: &PacketHash,
+        request: RequestId,
         plaintext: &[u8],
         out: &mut impl Sink<Effect>,
     ) {
         let Ok(Request { path, data, .. }) = Request::decode(plaintext) else { return };
         let Some(destination) = self.up(id).map(|link| link.destination) else { return };
-        let request = RequestId(hash.truncated().0);
         let asked = Asked { link: *id, request, destination, path, data: Bytes(data.to_vec()) };
         tell(Event::Requested(asked), out);
     }
@@ -55,6 +62,7 @@ impl Endpoint {
     /// Answers the other end.
     pub(crate) fn respond(
         &mut self,
+        cx: Cx,
         handle: Handle,
         id: &LinkId,
         request: RequestId,
@@ -64,7 +72,10 @@ impl Endpoint {
         let Some(link) = self.up(id) else { return fail(handle, Failure::NoLink, out) };
         let packed = Response { request, data }.encode();
         if link.is_too_long(&packed) {
-            return fail(handle, Failure::TooLong, out);
+            if let Err(why) = self.offer(cx, handle, id, packed, Purpose::Response(request), out) {
+                fail(handle, why, out);
+            }
+            return;
         }
         self.say_on(id, Context::RESPONSE, Form::Sealed, &packed, out);
     }

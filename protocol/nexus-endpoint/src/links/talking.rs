@@ -4,6 +4,7 @@ use nexus_crypto::Signature;
 use nexus_crypto::identity::IdentityPublic;
 use nexus_machine::{Cx, Duration, Instant, Sink};
 use nexus_wire::reticulum::proof::Proved;
+use nexus_wire::reticulum::resource::RequestId;
 use nexus_wire::reticulum::{
     Context, DestinationType, LinkId, Packet, PacketHash, PacketType, Proof, TruncatedPacketHash,
 };
@@ -26,12 +27,12 @@ impl Endpoint {
             (PacketType::Proof, Context::NONE) => self.hear_proof_on(cx.now, &id, packet, out),
             (PacketType::Data, Context::KEEPALIVE) => self.hear_keepalive(cx, &id, packet.data, out),
             (PacketType::Data, Context::RESOURCE) | (PacketType::Proof, _) => {
-                self.hear_clear(cx.now, &id);
+                self.hear_clear(cx, &id, packet, out);
             }
             (PacketType::Data, context) => {
                 let Some(Ok(plaintext)) = link.key().map(|key| key.decrypt(packet.data)) else { return };
                 self.confirm(cx, &id, out);
-                self.hear_sealed(&id, context, &plaintext, &packet.hash(), out);
+                self.hear_sealed(cx, &id, context, &plaintext, &packet.hash(), out);
             }
             (PacketType::Announce | PacketType::LinkRequest, _) => {}
         }
@@ -40,6 +41,7 @@ impl Endpoint {
     /// What the other end sealed.
     fn hear_sealed(
         &mut self,
+        cx: Cx,
         id: &LinkId,
         context: Context,
         plaintext: &[u8],
@@ -54,20 +56,21 @@ impl Endpoint {
             Context::NEXUS => {
                 tell(Event::Carried { link: *id, plaintext: Bytes(plaintext.to_vec()) }, out);
             }
-            Context::LINK_RTT => self.hear_round_trip(id, plaintext),
+            Context::LINK_RTT => self.hear_round_trip(cx, id, plaintext, out),
             Context::LINK_IDENTIFY => self.hear_identity(id, plaintext, out),
             Context::LINK_CLOSE => self.hear_close(id, plaintext, out),
-            Context::REQUEST => self.hear_request(id, hash, plaintext, out),
+            Context::REQUEST => self.hear_request(id, RequestId(hash.truncated().0), plaintext, out),
             Context::RESPONSE => self.hear_response(id, plaintext, out),
-            // What no machine here speaks leaves nothing.
-            _ => {}
+            // Resources; of what else there is nothing is spoken here.
+            _ => self.hear_of_transfers(cx, id, context, plaintext, out),
         }
     }
 
     /// What is in clear on a link: parts of resources, and their proofs.
-    fn hear_clear(&mut self, now: Instant, id: &LinkId) {
+    fn hear_clear(&mut self, cx: Cx, id: &LinkId, packet: &Packet<'_>, out: &mut impl Sink<Effect>) {
         if let Some(link) = self.up(id) {
-            link.heard = now;
+            link.heard = cx.now;
+            self.hear_of_transfers(cx, id, packet.context, packet.data, out);
         }
     }
 
@@ -174,11 +177,12 @@ impl Endpoint {
         out: &mut impl Sink<Effect>,
     ) -> Option<PacketHash> {
         let key = self.links.all.get(id)?.key()?;
-        let sealed = match form {
-            Form::Sealed => Some(key.encrypt(bytes, &mut self.random)),
-            Form::Clear => None,
+        let (packet_type, sealed) = match form {
+            Form::Sealed => (PacketType::Data, Some(key.encrypt(bytes, &mut self.random))),
+            Form::Clear => (PacketType::Data, None),
+            Form::Proof => (PacketType::Proof, None),
         };
-        let header = Packet::originating(PacketType::Data, DestinationType::Link, (*id).into(), context);
+        let header = Packet::originating(packet_type, DestinationType::Link, (*id).into(), context);
         let packet = Packet { data: sealed.as_deref().unwrap_or(bytes), ..header };
         Self::put(&packet, out);
         Some(packet.hash())

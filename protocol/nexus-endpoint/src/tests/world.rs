@@ -6,16 +6,20 @@ use alloc::vec::Vec;
 
 use nexus_crypto::{DestinationHash, NameHash, ReticulumIdentity};
 use nexus_machine::{Cx, Duration, Instant, Machine, Seed, Snapshot, WallClock};
+use nexus_wire::reticulum::channel::Packing;
 use nexus_wire::reticulum::{Announce, Context, Packet, PacketType, PathRequest};
 
-use crate::{Accepting, Announcing, Bytes, Command, Effect, Endpoint, Event, Handle, Input, Limits, Service};
+use crate::{
+    Accepting, Announcing, Bytes, Command, Effect, Endpoint, Event, Handle, Input, Limits, Need, Service,
+    Supply,
+};
 
 pub(super) const UNIX: u64 = 1_700_000_000;
 pub(super) const NAME: &str = "test.service";
 
 /// Few of everything.
 pub(super) const LIMITS: Limits =
-    Limits { services: 2, ratchets: 3, peers: 3, wanted: 2, errands: 2, unproved: 2, links: 3 };
+    Limits { services: 2, ratchets: 3, peers: 3, wanted: 2, errands: 2, unproved: 2, links: 3, transfers: 2 };
 
 pub(super) struct World {
     pub(super) nodes: Vec<Node>,
@@ -45,6 +49,8 @@ pub(super) struct Node {
     waiting: Vec<u64>,
     /// All that it was told.
     pub(super) told: Vec<(Cx, Input)>,
+    /// What it sends.
+    pub(super) file: Vec<u8>,
 }
 
 pub(super) fn endpoint(n: u8, disk: &Snapshot, start: u8) -> Endpoint {
@@ -138,7 +144,13 @@ impl World {
         for effect in out {
             match effect {
                 Effect::EntropyWanted => self.tell(node, Input::Entropy([7; 32])),
-                Effect::Event(event) => self.nodes[node].events.push(*event),
+                Effect::Event(event) => match *event {
+                    Event::Needed { link, need } => {
+                        let supply = self.nodes[node].supply(need);
+                        self.command(node, Command::Supply { link, supply });
+                    }
+                    event => self.nodes[node].events.push(event),
+                },
                 Effect::Write { number, writes } => {
                     for write in writes {
                         self.nodes[node].disk.apply(write);
@@ -180,8 +192,29 @@ impl World {
 }
 
 impl Node {
+    /// What a host does for transfers: it reads its one file, and compresses nothing.
+    fn supply(&self, need: Need) -> Supply {
+        match need {
+            Need::Read(handle, from, len) => {
+                let from = usize::try_from(from).unwrap();
+                let read = self.file.get(from..from + usize::try_from(len).unwrap());
+                Supply::Read(handle, read.map(|read| Bytes(read.to_vec())))
+            }
+            Need::Pack(handle, data) => Supply::Packed(handle, Packing::Plain, data),
+            Need::Unpack(arrival, ..) => Supply::Unpacked(arrival, None),
+        }
+    }
+
     fn new(n: u8, disk: Snapshot, start: u8) -> Self {
         let endpoint = endpoint(n, &disk, start);
-        Self { endpoint, disk, events: Vec::new(), disk_works: true, waiting: Vec::new(), told: Vec::new() }
+        Self {
+            endpoint,
+            disk,
+            events: Vec::new(),
+            disk_works: true,
+            waiting: Vec::new(),
+            told: Vec::new(),
+            file: Vec::new(),
+        }
     }
 }

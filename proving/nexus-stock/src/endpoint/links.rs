@@ -137,7 +137,17 @@ impl Endpoint {
 
     /// Sends data; what the proof will name. None if there is no such link.
     pub fn send_on(&mut self, link: LinkId, plaintext: &[u8]) -> Option<PacketHash> {
-        let hash = self.say_on(link, Context::NONE, plaintext)?;
+        self.say_to_be_proved(link, Context::NONE, plaintext)
+    }
+
+    /// Encrypts to the other side something that is to be proved; what the proof will name. None if there is no such link.
+    pub fn say_to_be_proved(
+        &mut self,
+        link: LinkId,
+        context: Context,
+        plaintext: &[u8],
+    ) -> Option<PacketHash> {
+        let hash = self.say_on(link, context, plaintext)?;
         self.unproved.insert(hash, self.links.get(&link)?.theirs);
         Some(hash)
     }
@@ -184,6 +194,10 @@ impl Endpoint {
             self.events.push(Event::KeptAlive(id));
             return;
         }
+        if self.handed_out.contains(&packet.context) {
+            self.pass(packet);
+            return;
+        }
         if packet.context == Context::RESOURCE {
             self.hear_part(id, packet.data);
             return;
@@ -207,6 +221,30 @@ impl Endpoint {
             Context::RESOURCE_HASHMAP_UPDATE => self.hear_hashmap(id, &plaintext),
             _ => {}
         }
+    }
+
+    /// Hands out what came on a link.
+    pub(super) fn pass(&mut self, packet: &Packet<'_>) {
+        let Some(id) = packet.link() else { return };
+        let bytes = match packet.context {
+            Context::RESOURCE | Context::RESOURCE_PROOF | Context::CACHE_REQUEST => packet.data.to_vec(),
+            _ => match self.open_on(id, packet.data) {
+                Some(plaintext) => plaintext,
+                None => return,
+            },
+        };
+        self.events.push(Event::Passed(id, packet.context, bytes, packet.hash()));
+    }
+
+    /// Opens a token of a link's key; none if it is not, or there is no such link.
+    #[must_use]
+    pub fn open_on(&self, link: LinkId, token: &[u8]) -> Option<Vec<u8>> {
+        self.links.get(&link)?.key()?.decrypt(token).ok()
+    }
+
+    /// Makes a token of a link's key; none if there is no such link.
+    pub fn seal_on(&mut self, link: LinkId, plaintext: &[u8]) -> Option<Vec<u8>> {
+        Some(self.links.get(&link)?.key()?.encrypt(plaintext, &mut self.random))
     }
 
     fn come_up(&mut self, id: LinkId) {
@@ -252,7 +290,8 @@ impl Endpoint {
         }
     }
 
-    fn prove_on(&mut self, id: LinkId, hash: &PacketHash) {
+    /// Says that a packet of a link came.
+    pub fn prove_on(&mut self, id: LinkId, hash: &PacketHash) {
         let Some(link) = self.links.get(&id) else { return };
         let signature = match &link.signing {
             Some(signing) => signing.sign_untagged(&[hash.as_bytes()]),
@@ -261,13 +300,14 @@ impl Endpoint {
         self.say(&Proof { proved: Proved::OnLink(id, *hash), signature });
     }
 
-    /// Encrypts to the other side.
-    pub(super) fn say_on(&mut self, id: LinkId, context: Context, plaintext: &[u8]) -> Option<PacketHash> {
+    /// Encrypts to the other side. What the proof will name; none if there is no such link.
+    pub fn say_on(&mut self, id: LinkId, context: Context, plaintext: &[u8]) -> Option<PacketHash> {
         let token = self.links.get(&id)?.key()?.encrypt(plaintext, &mut self.random);
         Some(self.say_in_clear(id, PacketType::Data, context, &token))
     }
 
-    pub(super) fn say_in_clear(
+    /// Says something to the other side as it is. What the packet is called.
+    pub fn say_in_clear(
         &mut self,
         id: LinkId,
         packet_type: PacketType,

@@ -1,4 +1,4 @@
-//! Resources: what does not fit a packet of a link, of one segment, not compressed. Source: spec/reticulum.md#on-a-link.
+//! Resources: what does not fit a packet of a link, of one segment, not compressed. Source: spec/reticulum.md#resource.
 
 use std::collections::BTreeMap;
 

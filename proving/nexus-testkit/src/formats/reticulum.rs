@@ -1,6 +1,7 @@
 //! Reticulum's formats under test. Spec: `spec/reticulum.md`; vectors: `spec/vectors/reticulum.json`.
 
 mod stream;
+mod transfers;
 
 use core::fmt::Debug;
 
@@ -98,6 +99,12 @@ pub const ALL: &[Format] = &[
         samples: || hexes(&FROM_DEVICE),
         possible_length: |length| length >= 1,
     },
+    transfers::ADVERTISEMENT,
+    transfers::PART_REQUEST,
+    transfers::MAP_UPDATE,
+    transfers::PROOF,
+    transfers::CHANNEL_MESSAGE,
+    transfers::STREAM_PIECE,
 ];
 
 /// Command and data of every message that a host sends.

@@ -1,6 +1,10 @@
 //! The endpoint and the published package on one wire: what each says, the other understands.
 #![allow(clippy::unwrap_used, reason = "what cannot be unwrapped fails the test")]
 
+mod channels;
+mod driven;
+mod resources;
+
 use std::time::Instant;
 
 use nexus_crypto::DestinationHash;
