@@ -350,12 +350,15 @@ pub struct Interfaces {
 pub struct Interface {
     /// Its name: `udp0`, `tcp0`, `tcp0.1` for the second connection that `tcp0` accepted.
     pub name: String,
-    /// `udp`, `tcp`, `rnode`, `serial` or `pipe`.
+    /// `udp`, `tcp`, `rnode`, `serial`, `pipe`, `auto` or `local`.
     pub kind: String,
     /// `nexus` or `reticulum`.
     pub mode: String,
-    /// Whether frames can pass.
+    /// Whether frames can pass, or, where each peer is an interface of its own, whether peers can come.
     pub up: bool,
+    /// How many peers there are, where each is an interface of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peers: Option<u64>,
     /// Where it listens, connects to, or what it runs.
     pub address: String,
     /// Nominal rate in bits per second; 0 if unknown.

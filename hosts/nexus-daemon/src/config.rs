@@ -22,6 +22,7 @@ use thiserror::Error;
 
 use crate::api::PathPolicy;
 use crate::decorators::Decorations;
+use crate::drivers::auto;
 use crate::drivers::local::Place;
 use crate::drivers::serial::Framing;
 use crate::logs::Level;
@@ -163,6 +164,13 @@ pub enum Medium {
         /// How frames are told apart.
         framing: Framing,
     },
+    /// Stock nodes of the local network.
+    Auto {
+        /// With which of them.
+        group: auto::Group,
+        /// On which of the machine's networks.
+        devices: auto::Devices,
+    },
     /// Programs of this machine that are written for Reticulum.
     Shared {
         /// Where they attach.
@@ -175,6 +183,12 @@ impl Medium {
     #[must_use]
     pub const fn calls(&self) -> bool {
         matches!(self, Self::TcpConnect { .. })
+    }
+
+    /// Whether its interfaces are called after whom they lead to, by an address that lasts.
+    #[must_use]
+    pub const fn names_last(&self) -> bool {
+        matches!(self, Self::Auto { .. })
     }
 }
 
@@ -366,6 +380,16 @@ impl fmt::Display for Medium {
                     Framing::Kiss => "KISS",
                 };
                 write!(f, "{framing} on {port} at {speed} baud")
+            }
+            Self::Auto { group, devices } => {
+                write!(f, "stock nodes of the local network in the group {:?}", group.id)?;
+                if !devices.chosen.is_empty() {
+                    write!(f, ", on {} alone", devices.chosen.join(", "))?;
+                }
+                if !devices.ignored.is_empty() {
+                    write!(f, ", not on {}", devices.ignored.join(", "))?;
+                }
+                Ok(())
             }
             Self::Shared { place } => write!(f, "the shared instance of this machine's programs, at {place}"),
         }

@@ -224,6 +224,9 @@ fn open(host: &mut Host, interface: &Interface) -> Result<(), ServiceError> {
     if interface.medium.calls() {
         host.view().set_caller(&interface.name);
     }
+    if interface.medium.names_last() {
+        host.view().set_lasting(&interface.name);
+    }
     if let Some(access) = &interface.access {
         host.view().set_access_codes(&interface.name, access.codes()?);
     }

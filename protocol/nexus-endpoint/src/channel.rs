@@ -97,15 +97,30 @@ impl Machine for Channel {
     }
 }
 
-impl MemoryBound for Channel {
-    fn memory_bound(&self) -> usize {
+impl Channel {
+    /// The most that the channel of any link holds: of one whose packets are as long as they may be.
+    pub(crate) const BOUND: usize = Self::bound(1 << 13);
+
+    const fn bound(data_len: usize) -> usize {
         // A tree's nodes are half empty, and a queue grows to twice of what it holds; 64 commands wait, and as many were said.
         const PLACE: usize = 256;
         const COMMANDS: usize = 2 * 64 * 2 * PLACE;
         let messages = AHEAD.saturating_add(FAST_MAX);
         messages
-            .saturating_mul(self.data_len.saturating_add(PLACE))
+            .saturating_mul(data_len.saturating_add(PLACE))
             .saturating_add(WAITING_BYTES)
             .saturating_add(COMMANDS)
+    }
+
+    /// The link is no more: whoever waits for something hears of its end.
+    pub(crate) fn link_ended(&mut self, out: &mut impl Sink<Effect>) {
+        self.has_ended = true;
+        self.sending.end(out);
+    }
+}
+
+impl MemoryBound for Channel {
+    fn memory_bound(&self) -> usize {
+        Self::bound(self.data_len)
     }
 }

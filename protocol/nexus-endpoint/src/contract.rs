@@ -11,6 +11,7 @@ use nexus_wire::reticulum::LinkId;
 use nexus_wire::reticulum::channel::Packing;
 use nexus_wire::reticulum::resource::{PathHash, RequestId};
 
+use crate::channel;
 use crate::links::Measures;
 use crate::resource::{self, Arrival};
 
@@ -135,6 +136,18 @@ pub enum Command {
         /// What is wanted.
         command: resource::Command,
     },
+    /// Listen to the channel of a link. What comes for one that nobody opened is not proved, and comes again.
+    OpenChannel {
+        /// Which link's.
+        link: LinkId,
+    },
+    /// Send something in an open channel. Answered by [`Event::Channel`].
+    Channel {
+        /// Which link's.
+        link: LinkId,
+        /// What.
+        command: channel::Command,
+    },
     /// Answers [`Event::Needed`].
     Supply {
         /// Which link's.
@@ -158,6 +171,10 @@ pub enum Supply {
     Packed(Handle, Packing, Bytes),
     /// Decompressed; none if it is not of that form, or longer.
     Unpacked(Arrival, Option<Bytes>),
+    /// The bytes of a stream, compressed, or as they were if that is no shorter.
+    PackedPiece(Packing, Bytes),
+    /// The bytes of a stream, decompressed; none if they are not of that form, or longer.
+    UnpackedPiece(Option<Bytes>),
 }
 
 /// What transfers of a link need of the host.
@@ -169,6 +186,10 @@ pub enum Need {
     Pack(Handle, Bytes),
     /// These, decompressed, to at most so many bytes: what would be longer is no longer worked on.
     Unpack(Arrival, Bytes, u32),
+    /// These bytes of a stream, compressed with bzip2.
+    PackPiece(Bytes),
+    /// These bytes of a stream, decompressed, to at most so many.
+    UnpackPiece(Bytes, u32),
 }
 
 /// What is asked on a link.
@@ -320,7 +341,14 @@ pub enum Event {
         /// What.
         event: resource::Event,
     },
-    /// Something is needed for a resource on a link, to be answered by [`Command::Supply`].
+    /// What happens in the channel of a link.
+    Channel {
+        /// Which link's.
+        link: LinkId,
+        /// What.
+        event: channel::Event,
+    },
+    /// Something is needed for a resource or a channel on a link, to be answered by [`Command::Supply`].
     Needed {
         /// Which.
         link: LinkId,
@@ -374,6 +402,8 @@ pub enum Down {
     There,
     /// Nothing came from the other end for too long.
     Silent,
+    /// Its channel could not go on.
+    Channel,
 }
 
 /// What the other end of a link asks.

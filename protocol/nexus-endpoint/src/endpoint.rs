@@ -53,6 +53,8 @@ pub(crate) enum Timer {
     Said(LinkId, TruncatedPacketHash),
     /// Resources of a link.
     Transfers(LinkId),
+    /// The channel of a link.
+    Channel(LinkId),
     /// The response to a request.
     Answer(LinkId, RequestId),
 }
@@ -119,6 +121,8 @@ impl Endpoint {
                 self.respond(cx, handle, &link, request, &data.0, out);
             }
             Command::Transfer { link, command } => self.command_transfers(cx, &link, command, out),
+            Command::OpenChannel { link } => self.open_channel(&link),
+            Command::Channel { link, command } => self.command_channel(cx, &link, command, out),
             Command::Supply { link, supply } => self.supply(cx, &link, supply, out),
             Command::Close { link } => self.close(&link, out),
         }
@@ -160,6 +164,7 @@ impl Machine for Endpoint {
                 Timer::Link(link) => self.keep_link(cx, &link, out),
                 Timer::Said(link, packet) => self.not_proved_on(&link, &packet, out),
                 Timer::Transfers(link) => self.transfers_are_due(cx, &link, out),
+                Timer::Channel(link) => self.channel_is_due(cx, &link, out),
                 Timer::Answer(link, request) => self.not_answered(&link, &request, out),
             }
         }

@@ -19,6 +19,8 @@ pub struct Limits {
     pub links: usize,
     /// Links on which resources pass at the same time, each up to [`TRANSFERS_BOUND`](crate::links::TRANSFERS_BOUND) bytes.
     pub transfers: usize,
+    /// Links whose channels are open at the same time, each up to [`CHANNEL_BOUND`](crate::links::CHANNEL_BOUND) bytes.
+    pub channels: usize,
 }
 
 impl Default for Limits {
@@ -33,6 +35,7 @@ impl Default for Limits {
             unproved: 256,
             links: 64,
             transfers: 8,
+            channels: 16,
         }
     }
 }

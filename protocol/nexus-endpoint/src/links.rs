@@ -6,7 +6,7 @@
 //! # The seam for machines within a link
 //!
 //! Resources and channels are machines of their own: a link opens what comes for them and seals what they say, and knows nothing else
-//! of them. Resources are attached, in [`transfers`], which shows how.
+//! of them. They are attached in [`transfers`] and [`channels`].
 //!
 //! * They hear where [`talking`] hands out what came: a context, the bytes (plaintext, but for parts and proofs of resources, which are
 //!   in clear), and the packet's hash, which [`Endpoint::prove_on`] proves.
@@ -16,6 +16,7 @@
 //! * [`Link::key`] seals and opens what is no packet.
 //! * They end with their link, in [`Endpoint::end_link`].
 
+mod channels;
 mod keeping;
 mod opening;
 mod requests;
@@ -35,6 +36,7 @@ use crate::contract::{Down, Effect, Event, Failure, Handle, Side};
 use crate::endpoint::{Endpoint, Timer, fail, tell};
 use crate::limits::{Limits, tree};
 use crate::resource::Form;
+pub use channels::CHANNEL_BOUND;
 pub use transfers::TRANSFERS_BOUND;
 use transfers::Transfers;
 
@@ -79,6 +81,8 @@ pub(crate) struct Link {
     asked: BTreeMap<RequestId, Handle>,
     /// Resources, once there were any.
     transfers: Option<Box<Transfers>>,
+    /// Its channel, once it was opened here.
+    channel: Option<Box<channels::Open>>,
 }
 
 /// How far a link is.
@@ -128,11 +132,12 @@ impl Links {
         tree(limits.links, size_of::<(LinkId, Link)>())
             .saturating_add(limits.links.saturating_mul(within))
             .saturating_add(limits.transfers.saturating_mul(TRANSFERS_BOUND))
+            .saturating_add(limits.channels.saturating_mul(CHANNEL_BOUND))
     }
 
     /// How many timers they need.
     pub(crate) const fn timers(limits: Limits) -> usize {
-        limits.links.saturating_mul(2 + SENT + ASKED)
+        limits.links.saturating_mul(3 + SENT + ASKED)
     }
 }
 
@@ -178,6 +183,10 @@ impl Endpoint {
         let Some(link) = self.links.all.remove(id) else { return };
         self.deadlines.cancel(Timer::Link(*id));
         self.deadlines.cancel(Timer::Transfers(*id));
+        self.deadlines.cancel(Timer::Channel(*id));
+        if let Some(channel) = link.channel {
+            channel.end(*id, out);
+        }
         if let Some(transfers) = link.transfers {
             transfers.end(*id, out);
         }

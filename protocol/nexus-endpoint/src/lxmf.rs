@@ -173,8 +173,12 @@ impl Lxmf {
             | Event::Said { link, .. }
             | Event::Identified { link, .. }
             | Event::Transfer { link, .. } => self.lines.contains_key(link),
-            // What is compressed is the host's work.
-            Event::Needed { need: Need::Pack(..) | Need::Unpack(..), .. } => false,
+            // What is compressed is the host's work, and no channel is opened here.
+            Event::Needed {
+                need: Need::Pack(..) | Need::Unpack(..) | Need::PackPiece(_) | Need::UnpackPiece(..),
+                ..
+            }
+            | Event::Channel { .. } => false,
             Event::Requested(asked) => self.lines.contains_key(&asked.link),
         };
         if is_own { Claim::Claimed } else { Claim::Another }
@@ -209,7 +213,10 @@ impl Lxmf {
 
     fn told(&mut self, cx: Cx, event: Event, out: &mut impl Sink<Effect>) {
         match event {
-            Event::Serving { .. } | Event::NotServing { .. } | Event::Requested(_) => {}
+            Event::Serving { .. }
+            | Event::NotServing { .. }
+            | Event::Requested(_)
+            | Event::Channel { .. } => {}
             Event::Responded { handle, data } => {
                 if self.errands.remove(&handle) == Some(Errand::Get) {
                     self.got(cx, &data.0, out);

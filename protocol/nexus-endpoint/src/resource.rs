@@ -10,6 +10,7 @@
 //! Spec: spec/endpoint.md#resources.
 
 mod contract;
+mod flow;
 mod incoming;
 mod outgoing;
 mod pace;
@@ -110,7 +111,7 @@ impl Resources {
         while self.sending.is_none()
             && let Some((handle, offer)) = self.waiting.pop_front()
         {
-            match Outgoing::begin(handle, offer, &mut self.random, out) {
+            match Outgoing::begin(handle, offer, self.measures, &mut self.random, out) {
                 Ok(outgoing) => self.sending = Some(outgoing),
                 Err(why) => out.push(Effect::Event(Event::NotSent(handle, why))),
             }

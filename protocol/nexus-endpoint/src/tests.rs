@@ -1,5 +1,6 @@
 //! Endpoints that talk over a relay that loses nothing: what one transmits, all others hear at once.
 
+mod channels;
 mod destinations;
 mod lawful;
 mod links;

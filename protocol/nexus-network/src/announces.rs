@@ -207,6 +207,8 @@ pub enum Input {
         /// Its name.
         interface: [u8; 32],
     },
+    /// The host knows whoever is at an interface in clear, and names them so.
+    Recognised(InterfaceId, [u8; 32]),
     /// The write with this number, and all before it, are durable.
     Durable(u64),
 }
@@ -651,6 +653,7 @@ impl Machine for Announces {
             Input::Announce => self.emit(cx, Motive::Asked, out),
             Input::Save => self.write_all_paths(cx, out),
             Input::SayTunnel { iface, interface } => self.say_tunnel(iface, interface, out),
+            Input::Recognised(iface, peer) => self.recognised(cx, iface, peer, out),
             Input::Durable(through) => self.durable(cx, through, out),
         }
     }

@@ -103,6 +103,8 @@ pub enum Input {
         /// Its name.
         interface: [u8; 32],
     },
+    /// The host knows whoever is at an interface in clear, and names them so.
+    Recognised(InterfaceId, [u8; 32]),
     /// Fresh entropy.
     Entropy([u8; 32]),
     /// Wall and monotonic clocks parted: this machine may be running twice.
@@ -497,6 +499,7 @@ impl Machine for Network {
             Input::SayTunnel { iface, interface } => {
                 organs.announces.handle(cx, A::SayTunnel { iface, interface }, nerves);
             }
+            Input::Recognised(iface, peer) => organs.announces.handle(cx, A::Recognised(iface, peer), nerves),
             Input::Ratchet(ratchet) => organs.announces.handle(cx, A::Ratchet(ratchet), nerves),
             Input::Durable { by: Writer::Announces, through } => {
                 organs.announces.handle(cx, A::Durable(through), nerves);

@@ -117,6 +117,15 @@ pub enum Command {
         /// Names it, the same at each connection and after a restart.
         interface: [u8; 32],
     },
+    /// The host knows whoever is at an interface in clear, which is up: by an address that lasts, say. Paths that began where they were before,
+    /// over another interface, a while ago or before a restart, begin here, as with a tunnel. Said each time after it came up.
+    /// Source: spec/reticulum.md#tunnel.
+    Recognised {
+        /// Which.
+        iface: InterfaceId,
+        /// Who, in the host's words, the same each time. No tunnel's id.
+        peer: [u8; 32],
+    },
     /// Send something to a node until its receipt came or its time is over. Answered by [`Event::Delivered`] or
     /// [`Event::Undelivered`], a trace that was answered by [`Event::Traced`], and each attempt by [`Event::Attempted`].
     Send(Outgoing),

@@ -320,6 +320,9 @@ impl Body {
             Input::Command(Command::SayTunnel { iface, interface }) => {
                 self.network.handle(cx, N::SayTunnel { iface, interface }, signals);
             }
+            Input::Command(Command::Recognised { iface, peer }) => {
+                self.network.handle(cx, N::Recognised(iface, peer), signals);
+            }
             Input::Command(Command::Price { iface, price }) => {
                 self.network.handle(cx, N::Price { iface, price }, signals);
             }

@@ -30,6 +30,8 @@ formats! {
     ifac_frames_obey_the_laws: "ifac-frame";
     messages_to_an_rnode_obey_the_laws: "rnode-to-device";
     messages_from_an_rnode_obey_the_laws: "rnode-from-device";
+    requests_obey_the_laws: "rns-request";
+    responses_obey_the_laws: "rns-response";
     resource_advertisements_obey_the_laws: "resource-advertisement";
     resource_part_requests_obey_the_laws: "resource-part-request";
     resource_map_updates_obey_the_laws: "resource-map-update";

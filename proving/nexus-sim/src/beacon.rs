@@ -138,6 +138,7 @@ impl<M: Manner> Actor for Beacon<M> {
                 | Command::Policy(_)
                 | Command::Price { .. }
                 | Command::Save
+                | Command::Recognised { .. }
                 | Command::SayTunnel { .. }
                 | Command::AccessCodes { .. }
                 | Command::Forget { .. }

@@ -372,7 +372,11 @@ impl Encoder {
                 self.tagged_iface(8, *iface);
                 self.u64(*price);
             }
-            Command::Save => self.u8(13),
+            Command::Save => self.u8(18),
+            Command::Recognised { iface, peer } => {
+                self.tagged_iface(17, *iface);
+                self.blob(peer);
+            }
             Command::SayTunnel { iface, interface } => {
                 self.tagged_iface(12, *iface);
                 self.blob(interface);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::program::Program;
+use crate::program::{Program, here};
 use crate::stock::{Interfaces, attached, unattached};
 
 /// What a stock peer asks of whoever writes to it.
@@ -77,7 +77,7 @@ impl StockLxmf {
             Stamps::Enforced(cost) => (Some(cost), true),
         };
         let like = json!({ "name": name, "stamp_cost": cost, "enforce": enforce }).to_string();
-        let mut program = Program::start("lxmf.py", home, name, config, &[&like]);
+        let mut program = Program::start(&here, "lxmf.py", home, name, Some(config), &[&like]);
         let ready = program.wait("ready");
         let text = |key: &str| ready[key].as_str().expect("hexadecimal digits").to_owned();
         let (address, public) = (text("ready"), text("public"));

@@ -1,7 +1,6 @@
 //! A script of this crate in a process of its own, told what to do in lines of JSON.
 
 use std::collections::VecDeque;
-use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -12,6 +11,14 @@ use std::{env, fs};
 use serde_json::Value;
 
 use crate::live::PATIENCE;
+
+/// How a program is started: in this network, or in another.
+pub type Start<'a> = &'a dyn Fn(&str) -> Command;
+
+/// In the network of this process.
+pub(crate) fn here(program: &str) -> Command {
+    Command::new(program)
+}
 
 /// A running script. Ended by its own id when dropped.
 #[derive(Debug)]
@@ -24,16 +31,25 @@ pub struct Program {
 }
 
 impl Program {
-    /// Starts a script in a directory below `home`, with the package's configuration in it and `args` behind it.
+    /// Starts a script in a directory below `home`, with this configuration, or the package's own defaults, and `args` behind it.
     ///
     /// # Panics
     /// If the package is not installed.
-    pub(crate) fn start(script: &str, home: &Path, name: &str, config: &str, args: &[&str]) -> Self {
+    pub(crate) fn start(
+        start: Start<'_>,
+        script: &str,
+        home: &Path,
+        name: &str,
+        config: Option<&str>,
+        args: &[&str],
+    ) -> Self {
         let directory = home.join(name);
         fs::create_dir_all(&directory).expect("a directory for the stock node");
-        fs::write(directory.join("config"), config).expect("a configuration for the stock node");
+        if let Some(config) = config {
+            fs::write(directory.join("config"), config).expect("a configuration for the stock node");
+        }
         let complaints = fs::File::create(directory.join("complaints")).expect("a file for its complaints");
-        let mut child = Command::new(python())
+        let mut child = start(&python())
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts").join(script))
             .arg(&directory)
             .args(args)
@@ -138,8 +154,8 @@ impl Drop for Program {
 }
 
 /// The interpreter of the environment into which the package is installed.
-pub(crate) fn python() -> OsString {
-    env::var_os("NEXUS_STOCK_PYTHON").expect(
+pub(crate) fn python() -> String {
+    env::var("NEXUS_STOCK_PYTHON").expect(
         "NEXUS_STOCK_PYTHON is not set: run `cargo xtask test`, which installs the stock package and sets it",
     )
 }

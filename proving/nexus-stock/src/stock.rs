@@ -13,7 +13,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::program::{Program, python};
+use crate::program::{Program, Start, here, python};
 
 /// Whether a stock node carries the packets of others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +55,12 @@ impl Interfaces {
             &[format!("listen_ip = {host}"), format!("listen_port = {port}")],
             more,
         )
+    }
+
+    /// Finds others of the local network, and is found.
+    #[must_use]
+    pub fn local_network(self, more: &[&str]) -> Self {
+        self.section("AutoInterface", &[], more)
     }
 
     /// A modem at `port`, on the fastest channel that there is.
@@ -125,11 +131,27 @@ impl StockNode {
     /// If the package is not installed or does not start.
     #[must_use]
     pub fn start(home: &Path, name: &str, carries: Carries, interfaces: &Interfaces) -> Self {
+        Self::start_by(&here, home, name, carries, interfaces)
+    }
+
+    /// The same, by another way to start programs.
+    ///
+    /// # Panics
+    /// If the package is not installed or does not start.
+    #[must_use]
+    pub fn start_by(
+        start: Start<'_>,
+        home: &Path,
+        name: &str,
+        carries: Carries,
+        interfaces: &Interfaces,
+    ) -> Self {
         let transport = match carries {
             Carries::Others => "Yes",
             Carries::Itself => "No",
         };
-        let (node, is_attached) = Self::configured(home, name, &unattached(transport, interfaces));
+        let config = unattached(transport, interfaces);
+        let (node, is_attached) = Self::configured(start, home, name, Some(&config));
         assert!(!is_attached, "it has interfaces of its own");
         node
     }
@@ -141,13 +163,31 @@ impl StockNode {
     /// If the package is not installed, does not start, or is attached to nobody.
     #[must_use]
     pub fn attached(home: &Path, name: &str, instance: &str, more: &[&str]) -> Self {
-        let (node, is_attached) = Self::configured(home, name, &attached(instance, more));
+        Self::attached_by(&here, home, name, instance, more)
+    }
+
+    /// The same, by another way to start programs.
+    ///
+    /// # Panics
+    /// If the package is not installed, does not start, or is attached to nobody.
+    #[must_use]
+    pub fn attached_by(start: Start<'_>, home: &Path, name: &str, instance: &str, more: &[&str]) -> Self {
+        let (node, is_attached) = Self::configured(start, home, name, Some(&attached(instance, more)));
         assert!(is_attached, "it found nobody: {}", node.log());
         node
     }
 
-    fn configured(home: &Path, name: &str, config: &str) -> (Self, bool) {
-        let mut program = Program::start("node.py", home, name, config, &[]);
+    /// Starts a program without a configuration, which takes the package's own defaults; whether it is attached to a shared instance.
+    ///
+    /// # Panics
+    /// If the package is not installed or does not start.
+    #[must_use]
+    pub fn with_defaults_by(start: Start<'_>, home: &Path, name: &str) -> (Self, bool) {
+        Self::configured(start, home, name, None)
+    }
+
+    fn configured(start: Start<'_>, home: &Path, name: &str, config: Option<&str>) -> (Self, bool) {
+        let mut program = Program::start(start, "node.py", home, name, config, &[]);
         let ready = program.wait("ready");
         let text = |key: &str| ready[key].as_str().expect("an address").to_owned();
         let (plain, ratcheted, identity) = (text("plain"), text("ratcheted"), text("ready"));
@@ -203,13 +243,15 @@ impl Tool {
     /// If the package is not installed.
     #[must_use]
     pub fn start(&self, tool: &str, args: &[&str]) -> Child {
-        let mut command = self.command(tool, args);
+        let mut command = self.command(&here, tool, args);
+        // What it prints is waited for.
+        command.env("PYTHONUNBUFFERED", "1");
         command.stdout(Stdio::piped()).stderr(Stdio::null()).current_dir(&self.0);
         command.spawn().expect("the tool starts")
     }
 
-    fn command(&self, tool: &str, args: &[&str]) -> Command {
-        let mut command = Command::new(Path::new(&python()).with_file_name(tool));
+    fn command(&self, start: Start<'_>, tool: &str, args: &[&str]) -> Command {
+        let mut command = start(&Path::new(&python()).with_file_name(tool).to_string_lossy());
         command.arg("--config").arg(&self.0).args(args).env("HOME", &self.0).stdin(Stdio::null());
         command
     }
@@ -233,7 +275,16 @@ impl Tool {
     /// If the package is not installed, or the tool complains.
     #[must_use]
     pub fn run(&self, tool: &str, args: &[&str]) -> String {
-        let output = self.command(tool, args).output().expect("the tool starts");
+        self.run_by(&here, tool, args)
+    }
+
+    /// The same, by another way to start programs.
+    ///
+    /// # Panics
+    /// If the package is not installed, or the tool complains.
+    #[must_use]
+    pub fn run_by(&self, start: Start<'_>, tool: &str, args: &[&str]) -> String {
+        let output = self.command(start, tool, args).output().expect("the tool starts");
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(complaint.is_empty(), "{tool} {args:?}: {said}{complaint}");

@@ -128,6 +128,7 @@ pub(super) mod tests {
                 kind: "udp".to_owned(),
                 mode: "nexus".to_owned(),
                 up: true,
+                peers: None,
                 address: "[::]:4777".to_owned(),
                 bandwidth_bps: 0,
                 price_unxs_per_kib: 0,

@@ -48,10 +48,10 @@ fn rncp_leaves_a_file_at_this_node_if_it_may() {
 fn this_node_leaves_a_file_at_a_listening_rncp() {
     let instance = Instance::start();
     let tool = tool(&instance);
-    let mut listening = Stopped(tool.start("rncp", &["-l", "-n", "-b", "0"]));
+    let mut listening = Stopped(tool.start("rncp", &["-v", "-l", "-n", "-b", "0"]));
     let mut lines = BufReader::new(listening.0.stdout.take().unwrap()).lines().map_while(Result::ok);
     let destination = lines.find_map(|line| {
-        let (_, rest) = line.split_once("istening on : <").or_else(|| line.split_once("istening on <"))?;
+        let (_, rest) = line.split_once("listening on <")?;
         Some(rest.split('>').next()?.to_owned())
     });
     let destination = destination.expect("where it listens");

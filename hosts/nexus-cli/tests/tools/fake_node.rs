@@ -158,6 +158,7 @@ pub(crate) fn interface(name: &str) -> Interface {
         kind: "udp".to_owned(),
         mode: "nexus".to_owned(),
         up: true,
+        peers: None,
         address: "[::]:4777".to_owned(),
         bandwidth_bps: 10_000_000,
         price_unxs_per_kib: 0,

@@ -1,6 +1,8 @@
 //! The file as it is written, and what it means.
 
 mod access;
+mod auto;
+mod decorations;
 mod instance;
 mod letters;
 mod modems;
@@ -19,13 +21,14 @@ use toml::Spanned;
 
 use super::{Config, Discovery, HostPort, Interface, Lxmf, Medium, Peer, node_ids};
 use crate::api::PathPolicy;
-use crate::decorators::{Decorations, Faults, Pcap, Tracer};
 use crate::logs::Level;
 use crate::passphrase::Source;
 use crate::privacy::Privacy;
 use crate::state_dir::StateDir;
 
 use access::{WrittenAccess, access};
+use auto::WrittenAuto;
+use decorations::{WrittenFaults, decorations};
 use instance::WrittenShared;
 use letters::WrittenLxmf;
 use modems::{WrittenRnode, WrittenSerial};
@@ -74,6 +77,8 @@ struct Written {
     rnode: Vec<Spanned<WrittenRnode>>,
     #[serde(default)]
     serial: Vec<Spanned<WrittenSerial>>,
+    #[serde(default)]
+    auto: Vec<Spanned<WrittenAuto>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -134,30 +139,6 @@ struct WrittenPipe {
     trace: bool,
     pcap: Option<PathBuf>,
     faults: Option<Spanned<WrittenFaults>>,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct WrittenFaults {
-    loss_permille: u16,
-    duplication_permille: u16,
-    reordering_permille: u16,
-    corruption_permille: u16,
-    delay_ms: u16,
-    seed: u64,
-}
-
-impl Default for WrittenFaults {
-    fn default() -> Self {
-        Self {
-            loss_permille: 0,
-            duplication_permille: 0,
-            reordering_permille: 0,
-            corruption_permille: 0,
-            delay_ms: 0,
-            seed: 1,
-        }
-    }
 }
 
 pub(super) fn understand(state: &StateDir, path: &Path, text: &str) -> Result<Config, Wrong> {
@@ -283,6 +264,9 @@ fn interfaces(written: &Written, base: &Path) -> Result<Vec<Interface>, Wrong> {
     for (number, serial) in written.serial.iter().enumerate() {
         all.push((serial.span().start, serial.get_ref().interface(serial, number, base)?));
     }
+    for (number, auto) in written.auto.iter().enumerate() {
+        all.push((auto.span().start, auto.get_ref().interface(number, base)?));
+    }
     let (mut names, mut listening, mut ports) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for (at, interface) in &all {
         let wrong = |sentence| Wrong { at: *at, sentence };
@@ -305,9 +289,11 @@ fn interfaces(written: &Written, base: &Path) -> Result<Vec<Interface>, Wrong> {
             | Medium::Pipe { .. }
             | Medium::Rnode { .. }
             | Medium::Serial { .. }
+            | Medium::Auto { .. }
             | Medium::Shared { .. } => {}
         }
     }
+    auto::apart(&all)?;
     Ok(all.into_iter().map(|(_, interface)| interface).collect())
 }
 
@@ -482,32 +468,4 @@ fn socket(text: Option<&Spanned<String>>) -> Result<Option<SocketAddr>, Wrong> {
         })
     };
     text.map(parse).transpose()
-}
-
-fn decorations(
-    trace: bool,
-    pcap: Option<&Path>,
-    faults: Option<&Spanned<WrittenFaults>>,
-    base: &Path,
-) -> Result<Decorations, Wrong> {
-    let faults = faults.map(|spanned| {
-        let WrittenFaults {
-            loss_permille: loss,
-            duplication_permille: duplication,
-            reordering_permille: reordering,
-            corruption_permille: corruption,
-            delay_ms,
-            seed,
-        } = *spanned.get_ref();
-        if [loss, duplication, reordering, corruption].iter().any(|share| *share > 1_000) {
-            return Err(Wrong::new(spanned, "a share of faults is at most 1000 permille"));
-        }
-        let delay = std::time::Duration::from_millis(delay_ms.into());
-        Ok(Faults { seed, loss, duplication, reordering, corruption, delay })
-    });
-    Ok(Decorations {
-        faults: faults.transpose()?,
-        tracer: trace.then_some(Tracer),
-        pcap: pcap.map(|pcap| Pcap { path: base.join(pcap), most: None }),
-    })
 }

@@ -25,6 +25,16 @@ impl Host {
                     Supply::Unpacked(arrival, decompress(&data.0, most).map(Bytes))
                 });
             }
+            Said::Needed { link, need: Need::PackPiece(data) } => {
+                self.supply_later(link, move || match compress(&data.0) {
+                    Some(shorter) => Supply::PackedPiece(Packing::Compressed, Bytes(shorter)),
+                    None => Supply::PackedPiece(Packing::Plain, data),
+                });
+            }
+            Said::Needed { link, need: Need::UnpackPiece(data, most) } => {
+                let most = usize::try_from(most).unwrap_or(usize::MAX);
+                self.supply_later(link, move || Supply::UnpackedPiece(decompress(&data.0, most).map(Bytes)));
+            }
             said => {
                 // Without a subscriber nobody wants to know.
                 let _subscribers = self.events.send(Arc::new(Event::Endpoint(Box::new(said))));

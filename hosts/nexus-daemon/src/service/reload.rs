@@ -181,7 +181,8 @@ impl Service {
     async fn open(&self, interface: &Interface) -> Result<(), String> {
         let medium = media::medium(interface).map_err(|cause| cause.to_string())?;
         let (name, decorations) = (interface.name.clone(), interface.decorations.clone());
-        let (price, role, calls) = (interface.price, interface.role, interface.medium.calls());
+        let (price, role) = (interface.price, interface.role);
+        let (calls, names_last) = (interface.medium.calls(), interface.medium.names_last());
         let codes =
             interface.access.as_ref().map(Access::codes).transpose().map_err(|cause| cause.to_string())?;
         let opened = self.ask(move |view| {
@@ -189,6 +190,9 @@ impl Service {
             view.set_role(&name, role);
             if calls {
                 view.set_caller(&name);
+            }
+            if names_last {
+                view.set_lasting(&name);
             }
             if let Some(codes) = codes {
                 view.set_access_codes(&name, codes);

@@ -108,6 +108,7 @@ impl Service {
             | Event::Said { .. }
             | Event::Identified { .. }
             | Event::Transfer { .. }
+            | Event::Channel { .. }
             | Event::Needed { .. }
             | Event::Sealed { .. }
             | Event::Unsealed { .. }

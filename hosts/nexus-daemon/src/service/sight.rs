@@ -14,7 +14,7 @@ use nexus_network::{Down, InterfaceId, LinkStatus, Mode};
 use nexus_node::Sender;
 
 use crate::api::{Broadcast, Interface, Link, Message, Traffic};
-use crate::driver::Carrier;
+use crate::driver::{Carrier, Spread};
 use crate::drivers::udp;
 use crate::host::{HostView, InterfaceStatus, MediumStatus};
 
@@ -38,19 +38,26 @@ pub(crate) fn interfaces(view: &HostView<'_>) -> Vec<Interface> {
         if all.iter().any(|interface| interface.name == medium.name) {
             continue;
         }
-        let drops = [("refused", medium.refused), ("errors", medium.errors)];
+        let drops = [
+            ("refused", medium.refused),
+            ("errors", medium.errors),
+            ("forged", medium.forged),
+            ("strangers", medium.strangers),
+            ("echoed", medium.echoed),
+        ];
         all.push(Interface {
-            name: medium.name,
+            name: medium.name.clone(),
             kind: medium.kind.to_owned(),
             mode: String::new(),
-            up: false,
-            address: medium.address.map(|address| address.to_string()).unwrap_or_default(),
+            up: medium.spread == Spread::EachPeer && medium.fault.is_none(),
+            peers: peers(view, &medium),
+            address: place(&medium),
             bandwidth_bps: 0,
             price_unxs_per_kib: 0,
             sent: Traffic::default(),
             received: Traffic::default(),
             drops: occurred(drops),
-            fault: None,
+            fault: medium.fault,
             radio: None,
             broadcast: None,
         });
@@ -79,7 +86,8 @@ fn interface_of(view: &HostView<'_>, interface: &InterfaceStatus) -> Interface {
         kind: interface.kind.to_owned(),
         mode: mode(interface.profile.mode).to_owned(),
         up: interface.carrier == Carrier::Up,
-        address: medium.map(place).unwrap_or_default(),
+        peers: None,
+        address: medium.as_ref().map(place).unwrap_or_default(),
         bandwidth_bps: interface.profile.bandwidth_bps,
         price_unxs_per_kib: interface.profile.price,
         sent: Traffic { frames: counters.frames_out, bytes: counters.bytes_out },
@@ -103,8 +111,15 @@ fn broadcast_of(channel: ChannelStatus) -> Broadcast {
 }
 
 /// Where a medium is bound, or what it runs on.
-fn place(medium: MediumStatus) -> String {
-    medium.address.map(|address| address.to_string()).or(medium.place).unwrap_or_default()
+fn place(medium: &MediumStatus) -> String {
+    let address = medium.address.map(|address| address.to_string());
+    address.or_else(|| medium.place.clone()).unwrap_or_default()
+}
+
+/// How many peers a medium has that is an interface for each.
+fn peers(view: &HostView<'_>, medium: &MediumStatus) -> Option<u64> {
+    let count = || u64::try_from(view.interfaces_of(&medium.name).count()).unwrap_or(u64::MAX);
+    (medium.spread == Spread::EachPeer).then(count)
 }
 
 const fn mode(mode: Mode) -> &'static str {

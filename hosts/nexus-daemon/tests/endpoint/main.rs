@@ -3,5 +3,6 @@
 //! `cargo xtask test` installs the package and names its interpreter in `NEXUS_STOCK_PYTHON`.
 #![allow(clippy::unwrap_used, reason = "what helpers of a test cannot do fails the test")]
 
+mod larger;
 mod talking;
 mod world;

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::world::{Own, World};
 
 /// What the stock program knows how to ask for.
-const NAME: &str = "nexus.stock.endpoint";
+pub(crate) const NAME: &str = "nexus.stock.endpoint";
 
 #[test]
 fn a_stock_program_reaches_a_destination_of_the_node_over_another() {
@@ -128,7 +128,7 @@ fn received(event: &E) -> Option<Vec<u8>> {
     if let E::Received { plaintext, .. } = event { Some(plaintext.0.clone()) } else { None }
 }
 
-fn up(event: &E) -> Option<Up> {
+pub(crate) fn up(event: &E) -> Option<Up> {
     if let E::LinkUp { up, .. } = event { Some(*up) } else { None }
 }
 
@@ -136,7 +136,7 @@ fn down(event: &E) -> Option<(LinkId, Down)> {
     if let E::LinkDown { link, why } = event { Some((*link, *why)) } else { None }
 }
 
-fn address(text: &str) -> DestinationHash {
+pub(crate) fn address(text: &str) -> DestinationHash {
     let byte = |place: usize| u8::from_str_radix(&text[2 * place..2 * place + 2], 16).unwrap();
     DestinationHash(std::array::from_fn(byte))
 }

@@ -10,6 +10,7 @@ use nexus_wire::reticulum::msgpack::{Float, Packer, Unpacker};
 use nexus_wire::reticulum::{Context, LinkId, LinkMtu, LinkProof, Packet};
 
 use super::{Form, Link, Stage};
+use crate::channel;
 use crate::contract::{Accepting, Down, Effect, Event, Failure, Handle, Side, Up};
 use crate::endpoint::{Endpoint, Timer, fail, tell};
 use crate::peers::Peer;
@@ -46,6 +47,7 @@ impl Link {
             sent: BTreeMap::new(),
             asked: BTreeMap::new(),
             transfers: None,
+            channel: None,
         }
     }
 }
@@ -175,6 +177,7 @@ impl Endpoint {
             let (due, rtt) = (link.due(), link.rtt);
             self.deadlines.set(Timer::Link(*id), due);
             self.transfer(cx, id, Input::RoundTrip(rtt), out);
+            self.tell_channel(cx, id, channel::Input::RoundTrip(rtt), None, out);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use nexus_crypto::Signature;
 use nexus_crypto::identity::IdentityPublic;
-use nexus_machine::{Cx, Duration, Instant, Sink};
+use nexus_machine::{Cx, Duration, Sink};
 use nexus_wire::reticulum::proof::Proved;
 use nexus_wire::reticulum::resource::RequestId;
 use nexus_wire::reticulum::{
@@ -10,6 +10,7 @@ use nexus_wire::reticulum::{
 };
 
 use super::{Form, SENT, Sent};
+use crate::channel;
 use crate::contract::{Bytes, Effect, Event, Failure, Handle, Side};
 use crate::endpoint::{Endpoint, Timer, fail, tell};
 
@@ -24,7 +25,7 @@ impl Endpoint {
         let Some(link) = self.links.all.get(&id) else { return };
         match (packet.packet_type, packet.context) {
             (PacketType::Proof, Context::LINK_REQUEST_PROOF) => self.establish(cx, packet, out),
-            (PacketType::Proof, Context::NONE) => self.hear_proof_on(cx.now, &id, packet, out),
+            (PacketType::Proof, Context::NONE) => self.hear_proof_on(cx, &id, packet, out),
             (PacketType::Data, Context::KEEPALIVE) => self.hear_keepalive(cx, &id, packet.data, out),
             (PacketType::Data, Context::RESOURCE) | (PacketType::Proof, _) => {
                 self.hear_clear(cx, &id, packet, out);
@@ -58,6 +59,10 @@ impl Endpoint {
             Context::LINK_CLOSE => self.hear_close(id, plaintext, out),
             Context::REQUEST => self.hear_request(id, RequestId(hash.truncated().0), plaintext, out),
             Context::RESPONSE => self.hear_response(id, plaintext, out),
+            Context::CHANNEL => {
+                let heard = channel::Input::Heard(plaintext.to_vec());
+                self.tell_channel(cx, id, heard, Some(hash), out);
+            }
             // Resources; of what else there is nothing is spoken here.
             _ => self.hear_of_transfers(cx, id, context, plaintext, out),
         }
@@ -95,16 +100,23 @@ impl Endpoint {
         }
     }
 
-    fn hear_proof_on(&mut self, now: Instant, id: &LinkId, packet: &Packet<'_>, out: &mut impl Sink<Effect>) {
+    fn hear_proof_on(&mut self, cx: Cx, id: &LinkId, packet: &Packet<'_>, out: &mut impl Sink<Effect>) {
         let Some(link) = self.up(id) else { return };
         let Ok(proof) = Proof::from_packet(packet) else { return };
         let Proved::OnLink(_, hash) = proof.proved else { return };
+        if let Some((said, number)) = link.said_in_channel(&hash.truncated()) {
+            if proof.verify(&said, &link.theirs).is_ok() {
+                link.heard = cx.now;
+                self.tell_channel(cx, id, channel::Input::Proved(number), None, out);
+            }
+            return;
+        }
         let Some(sent) = link.sent.get(&hash.truncated()) else { return };
         if proof.verify(&sent.hash, &link.theirs).is_err() {
             return;
         }
-        let (handle, after) = (sent.handle, now.since(sent.at));
-        link.heard = now;
+        let (handle, after) = (sent.handle, cx.now.since(sent.at));
+        link.heard = cx.now;
         link.sent.remove(&hash.truncated());
         self.deadlines.cancel(Timer::Said(*id, hash.truncated()));
         tell(Event::Delivered { handle, after }, out);

@@ -10,6 +10,7 @@ use nexus_machine::{Cx, Machine as _, Seed, Sink};
 use nexus_wire::reticulum::resource::{RequestId, SEGMENT_MAX};
 use nexus_wire::reticulum::{Context, LinkId};
 
+use crate::channel;
 use crate::contract::{Bytes, Effect, Event, Failure, Handle, Need, Supply};
 use crate::endpoint::{Endpoint, Timer, fail, tell};
 use crate::limits::tree;
@@ -89,12 +90,18 @@ impl Endpoint {
         self.transfer(cx, id, Input::Command(command), out);
     }
 
-    /// What they needed of the host.
+    /// What they, or the channel, needed of the host.
     pub(crate) fn supply(&mut self, cx: Cx, id: &LinkId, supply: Supply, out: &mut impl Sink<Effect>) {
         let input = match supply {
             Supply::Read(handle, data) => Input::Read(handle, data),
             Supply::Packed(handle, packing, data) => Input::Packed(handle, packing, data),
             Supply::Unpacked(arrival, data) => Input::Unpacked(arrival, data),
+            Supply::PackedPiece(packing, data) => {
+                return self.tell_channel(cx, id, channel::Input::Packed(packing, data), None, out);
+            }
+            Supply::UnpackedPiece(data) => {
+                return self.tell_channel(cx, id, channel::Input::Unpacked(data), None, out);
+            }
         };
         self.transfer(cx, id, input, out);
     }

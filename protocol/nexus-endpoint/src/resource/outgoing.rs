@@ -1,5 +1,6 @@
 //! A resource that is sent: segment by segment, as its receiver asks for parts. Source: spec/endpoint.md#sending.
 
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use nexus_machine::{Duration, Instant, Sink, Stream};
@@ -11,6 +12,7 @@ use nexus_wire::reticulum::resource::{
 use nexus_wire::reticulum::{Context, LinkId};
 
 use super::contract::{Compression, Effect, Failure, Form, Offer, Purpose};
+use super::flow::Flow;
 use super::{METADATA_HEAD, METADATA_MAX, PARTS_MAX, SALT_LEN, TOKEN_MAX, Then, proof_packet};
 use crate::{Bytes, Handle, Measures};
 
@@ -36,6 +38,7 @@ pub(super) struct Outgoing {
     original: Option<ResourceHash>,
     random: [u8; 4],
     stage: Stage,
+    flow: Flow,
     pub(super) deadline: Instant,
 }
 
@@ -68,6 +71,9 @@ struct Parts {
     places: Vec<(PartHash, u16)>,
     sent: Vec<bool>,
     unsent: usize,
+    /// Places of parts that were asked for and have not left, and after which part hash more are to follow.
+    asked: VecDeque<u16>,
+    asked_after: Option<PartHash>,
 }
 
 impl Outgoing {
@@ -75,6 +81,7 @@ impl Outgoing {
     pub(super) fn begin(
         handle: Handle,
         offer: Offer,
+        measures: Measures,
         random: &mut Stream,
         out: &mut impl Sink<Effect>,
     ) -> Result<Self, Failure> {
@@ -91,6 +98,7 @@ impl Outgoing {
             original: None,
             random: [0; 4],
             stage,
+            flow: Flow::new(measures.rtt),
             deadline: Instant::NEVER,
         };
         outgoing.begin_segment(random, out);
@@ -100,6 +108,7 @@ impl Outgoing {
     fn begin_segment(&mut self, random: &mut Stream, out: &mut impl Sink<Effect>) {
         self.random = random.bytes();
         self.stage = Stage::Reading;
+        self.flow.ends();
         self.deadline = Instant::NEVER;
         let (from, len) = self.stretch();
         out.push(Effect::Read(self.handle, from, len));
@@ -249,26 +258,44 @@ impl Outgoing {
         let Some(parts) = self.stage.parts_mut().filter(|parts| parts.proof.hash == request.hash) else {
             return;
         };
-        for hash in PartHash::each(request.wanted).take(ANSWERED) {
-            if let Some(part) = parts.send(hash) {
-                out.push(Effect::Say(Context::RESOURCE, Form::Clear, part.to_vec()));
-            }
+        if parts.asked.is_empty() {
+            self.flow.asked(now);
         }
-        if let Some(update) = request.last.and_then(|last| parts.after(last)) {
-            out.push(Effect::Say(Context::RESOURCE_HASHMAP_UPDATE, Form::Sealed, update));
-        }
-        let is_all = parts.unsent == 0;
-        self.deadline =
-            now.after(if is_all { patience(measures, 0) } else { measures.rtt.times(32).plus(SILENCE) });
+        parts.ask(request);
         self.stage = match core::mem::replace(&mut self.stage, Stage::Reading) {
-            Stage::Offered(parts, _) | Stage::Sending(parts) | Stage::Proving(parts, _) if is_all => {
-                Stage::Proving(parts, 0)
-            }
             Stage::Offered(parts, _) | Stage::Sending(parts) | Stage::Proving(parts, _) => {
                 Stage::Sending(parts)
             }
             stage @ (Stage::Reading | Stage::Packing(_) | Stage::Sealing(..)) => stage,
         };
+        self.say_parts(now, measures, out);
+    }
+
+    /// Says what was asked for, as fast as it may leave.
+    fn say_parts(&mut self, now: Instant, measures: Measures, out: &mut impl Sink<Effect>) {
+        let Stage::Sending(parts) = &mut self.stage else { return };
+        while !parts.asked.is_empty() {
+            if !self.flow.lets(now) {
+                self.deadline = self.flow.next().unwrap_or(now);
+                return;
+            }
+            if let Some(part) = parts.next() {
+                self.flow.leaves(part);
+                out.push(Effect::Say(Context::RESOURCE, Form::Clear, part.to_vec()));
+            }
+        }
+        self.flow.rests();
+        if let Some(update) = parts.asked_after.take().and_then(|last| parts.after(last)) {
+            out.push(Effect::Say(Context::RESOURCE_HASHMAP_UPDATE, Form::Sealed, update));
+        }
+        if parts.unsent > 0 {
+            self.deadline = now.after(measures.rtt.times(32).plus(SILENCE));
+            return;
+        }
+        self.deadline = now.after(patience(measures, 0));
+        if let Stage::Sending(parts) = core::mem::replace(&mut self.stage, Stage::Reading) {
+            self.stage = Stage::Proving(parts, 0);
+        }
     }
 
     /// Its receiver says that it has the segment.
@@ -299,7 +326,11 @@ impl Outgoing {
     ) -> Then {
         match &mut self.stage {
             Stage::Offered(..) => self.offer_again(now, measures, out),
-            Stage::Sending(_) => Then::Failed(Failure::Silent),
+            Stage::Sending(parts) if parts.asked.is_empty() => Then::Failed(Failure::Silent),
+            Stage::Sending(_) => {
+                self.say_parts(now, measures, out);
+                Then::GoesOn
+            }
             Stage::Proving(_, questions) if *questions >= QUESTIONS => Then::Failed(Failure::Silent),
             Stage::Proving(parts, questions) => {
                 *questions = questions.saturating_add(1);
@@ -361,17 +392,31 @@ impl Parts {
             return None;
         }
         let (sent, unsent) = (alloc::vec![false; map.len()], map.len());
-        Some(Self { proof, packing, token, part_len, map, places, sent, unsent })
+        let (asked, asked_after) = (VecDeque::new(), None);
+        Some(Self { proof, packing, token, part_len, map, places, sent, unsent, asked, asked_after })
     }
 
-    fn place(&self, hash: PartHash) -> Option<usize> {
+    fn place(&self, hash: PartHash) -> Option<u16> {
         let found = self.places.binary_search_by_key(&hash, |(hash, _)| *hash).ok()?;
-        self.places.get(found).map(|(_, place)| usize::from(*place))
+        self.places.get(found).map(|(_, place)| *place)
     }
 
-    /// A part that is sent.
-    fn send(&mut self, hash: PartHash) -> Option<&[u8]> {
-        let place = self.place(hash)?;
+    /// Notes what is asked for, each part once.
+    fn ask(&mut self, request: &PartRequest<'_>) {
+        for hash in PartHash::each(request.wanted).take(ANSWERED) {
+            if let Some(place) = self.place(hash)
+                && self.asked.len() < ANSWERED
+                && !self.asked.contains(&place)
+            {
+                self.asked.push_back(place);
+            }
+        }
+        self.asked_after = request.last.or(self.asked_after);
+    }
+
+    /// The next part that was asked for: it leaves.
+    fn next(&mut self) -> Option<&[u8]> {
+        let place = usize::from(self.asked.pop_front()?);
         let sent = self.sent.get_mut(place)?;
         if !core::mem::replace(sent, true) {
             self.unsent = self.unsent.saturating_sub(1);
@@ -381,7 +426,7 @@ impl Parts {
 
     /// The stretch of part hashes that begins after the part with this hash, if one does.
     fn after(&self, last: PartHash) -> Option<Vec<u8>> {
-        let next = self.place(last)?.saturating_add(1);
+        let next = usize::from(self.place(last)?).saturating_add(1);
         let stretch = next.checked_div(MAP_LEN)?;
         let map: Vec<u8> = self.map.iter().skip(next).take(MAP_LEN).flat_map(|hash| hash.0).collect();
         if !next.is_multiple_of(MAP_LEN) || map.is_empty() {

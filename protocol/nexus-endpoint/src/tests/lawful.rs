@@ -10,7 +10,8 @@ use nexus_wire::reticulum::LinkId;
 
 use super::world::{LIMITS, NAME, World, address, endpoint, identity};
 use crate::{
-    Accepting, Announcing, Bytes, Command, Effect, Endpoint, Event, Handle, Input, Question, Service,
+    Accepting, Announcing, Bytes, Command, Effect, Endpoint, Event, Handle, Input, Question, Service, Supply,
+    resource,
 };
 
 #[test]
@@ -95,7 +96,9 @@ fn command(random: &mut Stream) -> Command {
         3 => Command::Withdraw(address(0, own(random))),
         4 => {
             let link = LinkId([7; 16]);
-            match random.below(4) {
+            match random.below(6) {
+                4 => Command::Transfer { link, command: resource::Command::Accept(resource::Arrival(1)) },
+                5 => Command::Supply { link, supply: Supply::Read(handle, None) },
                 0 => Command::Open { handle, to: somebody(random) },
                 1 => Command::Say { handle, link, plaintext: Bytes(vec![7; 100]) },
                 2 => Command::Identify { link },

@@ -55,6 +55,7 @@ fn a_file_is_offered_taken_piece_by_piece_and_proved() {
     let file: Vec<u8> = (0..300_000_u32).map(|n| u8::try_from(n % 251).unwrap()).collect();
     let arrival = world.offer(link, &file);
     world.transfer(1, link, Wish::Accept(arrival));
+    world.pass(Duration::from_secs(1));
     let [Event::Transfer { event: Happened::Segment(of, Segment { number: 1, metadata, data }), .. }] =
         &world.events(1)[..]
     else {
@@ -70,7 +71,7 @@ fn a_file_is_offered_taken_piece_by_piece_and_proved() {
 #[test]
 fn a_file_that_is_not_wanted_is_not_sent() {
     let (mut world, link) = linked();
-    let arrival = world.offer(link, &[7; 100_000]);
+    let arrival = world.offer(link, &vec![7; 100_000]);
     let before = world.sent.len();
     world.transfer(1, link, Wish::Refuse(arrival));
     assert_eq!(world.events(0), [happened(link, Happened::NotSent(Handle(7), Why::Refused))]);
@@ -80,7 +81,7 @@ fn a_file_that_is_not_wanted_is_not_sent() {
 #[test]
 fn what_passes_on_a_link_ends_with_it_at_both_ends() {
     let (mut world, link) = linked();
-    let arrival = world.offer(link, &[7; 100_000]);
+    let arrival = world.offer(link, &vec![7; 100_000]);
     world.command(0, Command::Close { link });
     let not_sent = happened(link, Happened::NotSent(Handle(7), Why::NoLink));
     assert_eq!(world.events(0)[0], not_sent);

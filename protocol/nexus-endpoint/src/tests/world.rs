@@ -18,8 +18,17 @@ pub(super) const UNIX: u64 = 1_700_000_000;
 pub(super) const NAME: &str = "test.service";
 
 /// Few of everything.
-pub(super) const LIMITS: Limits =
-    Limits { services: 2, ratchets: 3, peers: 3, wanted: 2, errands: 2, unproved: 2, links: 3, transfers: 2 };
+pub(super) const LIMITS: Limits = Limits {
+    services: 2,
+    ratchets: 3,
+    peers: 3,
+    wanted: 2,
+    errands: 2,
+    unproved: 2,
+    links: 3,
+    transfers: 2,
+    channels: 2,
+};
 
 pub(super) struct World {
     pub(super) nodes: Vec<Node>,
@@ -202,6 +211,8 @@ impl Node {
             }
             Need::Pack(handle, data) => Supply::Packed(handle, Packing::Plain, data),
             Need::Unpack(arrival, ..) => Supply::Unpacked(arrival, None),
+            Need::PackPiece(data) => Supply::PackedPiece(Packing::Plain, data),
+            Need::UnpackPiece(..) => Supply::UnpackedPiece(None),
         }
     }
 

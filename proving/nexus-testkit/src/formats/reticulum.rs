@@ -100,6 +100,8 @@ pub const ALL: &[Format] = &[
         samples: || hexes(&FROM_DEVICE),
         possible_length: |length| length >= 1,
     },
+    transfers::REQUEST,
+    transfers::RESPONSE,
     transfers::ADVERTISEMENT,
     transfers::PART_REQUEST,
     transfers::MAP_UPDATE,

@@ -231,19 +231,24 @@ fn data_of_another_hash_and_metadata_longer_than_the_data_are_corrupt() {
 }
 
 #[test]
-fn one_request_is_answered_by_a_hundred_parts_at_most() {
+fn one_request_is_answered_by_a_hundred_parts_at_most_each_once() {
     let mut victim = Victim::new();
     let offer =
         Offer { len: 400_000, metadata: None, purpose: Purpose::Data, compression: Compression::None };
     let handle = Handle(1);
     victim.tell(Input::Command(Command::Offer(handle, offer)));
     victim.tell(Input::Read(handle, Some(Bytes(vec![1; 400_000]))));
-    let token = (0..900).flat_map(part).collect();
-    let effects = victim.tell(Input::Sealed(handle, token));
+    let token: Vec<u8> = (0..900).flat_map(part).collect();
+    let effects = victim.tell(Input::Sealed(handle, token.clone()));
     let [Effect::Say(_, _, said)] = &effects[..] else { panic!("{effects:?}") };
     let said = Advertisement::decode(said).unwrap();
     let one: [u8; 4] = said.map[..4].try_into().unwrap();
-    let request = |hash| PartRequest { last: None, hash, wanted: &one.repeat(2_000) }.encode();
-    assert_eq!(victim.hear(Context::RESOURCE_REQUEST, request(said.hash)).len(), 100);
-    assert_eq!(victim.hear(Context::RESOURCE_REQUEST, request(ResourceHash([0; 32]))).len(), 0);
+    let request = |hash, wanted: &[u8]| PartRequest { last: None, hash, wanted }.encode();
+    let (hash, other) = (said.hash, ResourceHash([0; 32]));
+    assert_eq!(victim.hear(Context::RESOURCE_REQUEST, request(hash, &one.repeat(2_000))).len(), 1);
+    assert_eq!(victim.hear(Context::RESOURCE_REQUEST, request(other, &one)).len(), 0);
+    let all: Vec<u8> = token.chunks(464).flat_map(|part| PartHash::of(part, said.random).0).collect();
+    for wanted in [&all[..], &all[2_000..]] {
+        assert_eq!(victim.hear(Context::RESOURCE_REQUEST, request(hash, wanted)).len(), 100);
+    }
 }

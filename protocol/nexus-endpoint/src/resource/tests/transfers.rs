@@ -72,6 +72,20 @@ fn a_slow_radio_link_carries_parts_that_take_seconds() {
 }
 
 #[test]
+fn parts_leave_so_that_the_queue_of_a_medium_holds_them() {
+    for bytes_a_second in [1_250_000, 12_500_000, 125_000_000] {
+        let medium = Medium { bytes_a_second, queue: 128 << 10, delay: Duration::from_millis(5), ..CABLE };
+        let world = World::new(medium, Duration::from_millis(10), 8_156);
+        let mut world = sent(world, &noise(5_000_000), Compression::None, None);
+        let (parts, needed) = (world.end(Side::Left).said[&Context::RESOURCE.0], 5_000_000 / 8_156);
+        assert!(parts < needed + needed / 8, "{parts} parts were sent, {needed} needed");
+        let alone = Duration::from_micros(5_000_000 * 1_000_000 / bytes_a_second);
+        let took = world.now.since(Instant::BOOT);
+        assert!(took < alone.times(2).plus(Duration::from_secs(2)), "{took:?}, the medium alone {alone:?}");
+    }
+}
+
+#[test]
 fn resources_wait_for_one_another_and_both_directions_do_not() {
     let mut world = World::new(CABLE, RTT, 464);
     for handle in 1..=5 {

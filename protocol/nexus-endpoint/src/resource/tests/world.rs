@@ -22,6 +22,8 @@ pub(super) struct Medium {
     /// At most so much more, each packet differently: they overtake one another.
     pub(super) jitter: Duration,
     pub(super) bytes_a_second: u64,
+    /// What waits for it, in bytes; more is lost.
+    pub(super) queue: u64,
 }
 
 pub(super) const CABLE: Medium = Medium {
@@ -30,6 +32,7 @@ pub(super) const CABLE: Medium = Medium {
     delay: Duration::from_millis(1),
     jitter: Duration::ZERO,
     bytes_a_second: 10_000_000,
+    queue: u64::MAX,
 };
 
 /// Which end.
@@ -169,6 +172,10 @@ impl World {
         }
         let takes = u64::try_from(bytes.len() + 36).unwrap() * 1_000_000 / self.medium.bytes_a_second;
         let free = self.free.entry(from).or_insert(Instant::BOOT);
+        let waiting = free.since(self.now).as_micros().saturating_mul(self.medium.bytes_a_second) / 1_000_000;
+        if waiting > self.medium.queue {
+            return;
+        }
         *free = (*free).max(self.now).after(Duration::from_micros(takes));
         let sent = *free;
         let copies = if self.random.chance(self.medium.lost, 100) {

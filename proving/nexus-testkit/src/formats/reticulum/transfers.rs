@@ -1,8 +1,12 @@
 //! What the ends of a Reticulum link say of resources, and in channels. Spec: `spec/endpoint.md`.
 
+use nexus_machine::Duration;
 use nexus_wire::reticulum::channel::{ChannelMessage, End, Packing, StreamPiece};
+use nexus_wire::reticulum::msgpack::Float;
+use nexus_wire::reticulum::request::{Request, Response};
 use nexus_wire::reticulum::resource::{
-    Advertisement, MapUpdate, PartHash, PartRequest, RequestId, ResourceFlags, ResourceHash, ResourceProof,
+    Advertisement, MapUpdate, PartHash, PartRequest, PathHash, RequestId, ResourceFlags, ResourceHash,
+    ResourceProof,
 };
 
 use crate::format::Format;
@@ -22,6 +26,22 @@ macro_rules! usual {
         }
     };
 }
+
+/// Asks for what is at a path.
+pub(super) const REQUEST: Format = Format {
+    name: "rns-request",
+    reencode: usual!(Request),
+    samples: requests,
+    possible_length: |length| length >= 29,
+};
+
+/// Answers a request.
+pub(super) const RESPONSE: Format = Format {
+    name: "rns-response",
+    reencode: usual!(Response),
+    samples: responses,
+    possible_length: |length| length >= 20,
+};
 
 /// Offers a segment of a resource.
 pub(super) const ADVERTISEMENT: Format = Format {
@@ -77,6 +97,18 @@ fn hash() -> ResourceHash {
 
 fn map(len: u8) -> Vec<u8> {
     (0..len).flat_map(|part| PartHash::of(&[part], [1, 2, 3, 4]).0).collect()
+}
+
+/// Values of `MessagePack`: nil, bytes, a map of text and a list.
+const VALUES: [&[u8]; 3] = [&[0xc0], b"\xc4\x05asked", b"\x81\xa4name\x92\x01\xcb\x3f\xf0\0\0\0\0\0\0"];
+
+fn requests() -> Vec<Vec<u8>> {
+    let at = Float::of(Duration::from_micros(1_795_770_626_123_456));
+    VALUES.map(|data| Request { at, path: PathHash::of("/page/index.mu"), data }.encode()).into()
+}
+
+fn responses() -> Vec<Vec<u8>> {
+    VALUES.map(|data| Response { request: RequestId([9; 16]), data }.encode()).into()
 }
 
 fn advertisements() -> Vec<Vec<u8>> {
