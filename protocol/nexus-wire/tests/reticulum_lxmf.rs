@@ -10,11 +10,12 @@ use nexus_wire::reticulum::msgpack::{Float, Packer};
 use serde_json::Value;
 
 fn vectors() -> Value {
-    serde_json::from_str(include_str!("../../../spec/vectors/lxmf.json")).unwrap()
+    serde_json::from_str(include_str!("../../../spec/vectors/lxmf.json"))
+        .expect("the committed vectors are JSON")
 }
 
 fn bytes(value: &Value) -> Vec<u8> {
-    unhex(value.as_str().unwrap())
+    unhex(value.as_str().expect("hexadecimal"))
 }
 
 #[test]
