@@ -59,6 +59,15 @@ pub(crate) fn bytes(count: u64) -> String {
     scaled(count, "B", &["kB", "MB", "GB", "TB", "PB", "EB"])
 }
 
+/// How an interface stands that is up: with so many peers, where each is an interface of its own.
+pub(crate) fn standing(peers: Option<u64>) -> String {
+    match peers {
+        None => "up".to_owned(),
+        Some(1) => "1 peer".to_owned(),
+        Some(peers) => format!("{peers} peers"),
+    }
+}
+
 /// Bits per second in units of 1,000; nothing if unknown.
 pub(crate) fn rate(bps: u64) -> String {
     if bps == 0 {

@@ -147,6 +147,18 @@ pub enum Verb {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         policy: Option<PathPolicy>,
     },
+    /// Sends a message to an LXMF address: [`Delivered`].
+    LxmfSend {
+        /// `lxmf:` and the address.
+        to: String,
+        /// The title; mostly there is none.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        title: String,
+        /// The text.
+        text: String,
+        /// For how long it is tried, in seconds; 0: once.
+        for_s: u64,
+    },
     /// The messages that arrived: [`Inbox`].
     Inbox {
         /// Only those with a later number.
@@ -285,6 +297,9 @@ pub struct Status {
     pub identity: String,
     /// What it calls itself in its announces.
     pub label: Option<String>,
+    /// Its LXMF address, `lxmf:` and 32 digits; none if it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lxmf: Option<String>,
     /// The program's version.
     pub version: String,
     /// The process.
@@ -335,12 +350,15 @@ pub struct Interfaces {
 pub struct Interface {
     /// Its name: `udp0`, `tcp0`, `tcp0.1` for the second connection that `tcp0` accepted.
     pub name: String,
-    /// `udp`, `tcp`, `rnode`, `serial` or `pipe`.
+    /// `udp`, `tcp`, `rnode`, `serial`, `pipe`, `auto` or `local`.
     pub kind: String,
     /// `nexus` or `reticulum`.
     pub mode: String,
-    /// Whether frames can pass.
+    /// Whether frames can pass, or, where each peer is an interface of its own, whether peers can come.
     pub up: bool,
+    /// How many peers there are, where each is an interface of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peers: Option<u64>,
     /// Where it listens, connects to, or what it runs.
     pub address: String,
     /// Nominal rate in bits per second; 0 if unknown.
@@ -423,6 +441,17 @@ pub struct Delivered {
     pub attempts: u32,
     /// From the attempt that was answered to the answer, in microseconds.
     pub round_trip_us: u64,
+    /// Who has it in the recipient's place; none if the recipient has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_at: Option<LeftAt>,
+}
+
+/// Who may have a message until its recipient asks for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeftAt {
+    /// The propagation node of the configuration.
+    PropagationNode,
 }
 
 /// Answers [`Verb::Inbox`].

@@ -6,8 +6,8 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use nexus_network::rnode::{Condition, Device, Statistics};
 use nexus_network::{Channel, Endpoint, InterfaceId, Profile};
@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::decorators::Wrapped;
+use crate::drivers::auto::TAKEN;
 
 /// The sending half of one interface. Lives in the loop, so it never waits.
 pub trait Driver: fmt::Debug + Send {
@@ -186,6 +187,13 @@ pub struct MediumCounters {
     pub refused: AtomicU64,
     /// Errors of the socket that named no frame, such as ICMP refusals.
     pub errors: AtomicU64,
+    /// Beacons that were not their sender's.
+    pub forged: AtomicU64,
+    /// Frames of somebody who is no peer.
+    pub strangers: AtomicU64,
+    /// Frames that came again by another way.
+    pub echoed: AtomicU64,
+    fault: Mutex<Option<String>>,
 }
 
 impl MediumCounters {
@@ -197,6 +205,35 @@ impl MediumCounters {
     /// Counts an error.
     pub fn count_error(&self) {
         self.errors.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a beacon that was not its sender's.
+    pub fn count_forged(&self) {
+        self.forged.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a frame of somebody who is no peer.
+    pub fn count_stranger(&self) {
+        self.strangers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a frame that came again by another way.
+    pub fn count_echo(&self) {
+        self.echoed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What keeps the medium from having interfaces, as a sentence's end; whether that is another than before.
+    pub fn set_fault(&self, fault: Option<String>) -> bool {
+        let mut held = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_news = *held != fault;
+        *held = fault;
+        is_news
+    }
+
+    /// What keeps the medium from having interfaces.
+    #[must_use]
+    pub fn fault(&self) -> Option<String> {
+        self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -253,6 +290,20 @@ pub trait Medium: fmt::Debug + Send + Sync {
     fn place(&self) -> Option<String> {
         None
     }
+
+    /// How many interfaces it is.
+    fn spread(&self) -> Spread {
+        Spread::One
+    }
+}
+
+/// How many interfaces a medium is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spread {
+    /// One, called like the medium.
+    One,
+    /// One for each peer that is there: none at times.
+    EachPeer,
 }
 
 /// A driver that was started.
@@ -309,6 +360,26 @@ pub enum OpenError {
         /// What the system says.
         cause: std::io::Error,
     },
+    /// Stock nodes of the local network meet over IPv6.
+    #[error(
+        "{name} needs IPv6, which this system does not offer: {cause}; without it stock nodes are reached over TCP or UDP"
+    )]
+    NoIpv6 {
+        /// The medium.
+        name: String,
+        /// What the system says.
+        cause: std::io::Error,
+    },
+    /// Somebody else on this machine meets the stock nodes of the local network.
+    #[error("{name} cannot use {address}: {cause}; {TAKEN}")]
+    AutoTaken {
+        /// The medium.
+        name: String,
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        cause: std::io::Error,
+    },
     /// A command needs a program.
     #[error("{name} has an empty command: it needs a program to start")]
     NoProgram {
@@ -328,6 +399,7 @@ pub struct Running {
     pub(crate) address: Option<SocketAddr>,
     /// What it runs on, where that is no address of this machine.
     pub(crate) place: Option<String>,
+    pub(crate) spread: Spread,
     pub(crate) counters: Arc<MediumCounters>,
 }
 
@@ -346,7 +418,8 @@ impl Running {
         let line = Line { medium: name.into(), reports, stop: stopped, counters: Arc::clone(&counters) };
         let Started { task, address } = medium.open(line)?;
         let tasks = std::iter::once(task).chain(decorators).collect();
-        Ok(Self { stop, tasks, kind: medium.kind(), address, place: medium.place(), counters })
+        let (kind, place, spread) = (medium.kind(), medium.place(), medium.spread());
+        Ok(Self { stop, tasks, kind, address, place, spread, counters })
     }
 
     /// Closes it, and returns once its sockets and processes are gone.

@@ -88,6 +88,8 @@ pub struct Host {
     roles: BTreeMap<String, Role>,
     /// The media on which this node calls a stock node.
     callers: BTreeSet<String>,
+    /// The media whose peers have addresses that last.
+    lasting: BTreeSet<String>,
     /// The access codes of the interfaces of a medium, by its name.
     codes: BTreeMap<String, Arc<Ifac>>,
     /// What the node asked for and gets at once: readiness, entropy, commands.
@@ -147,6 +149,7 @@ impl Host {
             prices: BTreeMap::new(),
             roles: BTreeMap::new(),
             callers: BTreeSet::new(),
+            lasting: BTreeSet::new(),
             codes: BTreeMap::new(),
             answers: VecDeque::new(),
             reports,
@@ -302,7 +305,7 @@ impl Host {
             opening.profile.role = *role;
         }
         let Some(interface) = self.interfaces.open(port, opening) else {
-            tracing::warn!(interface = name, "refused: all 255 interface numbers are taken");
+            tracing::warn!(interface = name, "refused: all 247 interface numbers are taken");
             return;
         };
         let status = &interface.status;
@@ -328,6 +331,10 @@ impl Host {
         if profile.mode == Mode::Reticulum && self.callers.contains(name) {
             let interface = sha256(&[name.as_bytes()]);
             self.answers.push_back(Input::Command(Command::SayTunnel { iface, interface }));
+        }
+        if self.lasting.iter().any(|medium| is_of(name, medium)) {
+            let peer = sha256(&[name.as_bytes()]);
+            self.answers.push_back(Input::Command(Command::Recognised { iface, peer }));
         }
     }
 

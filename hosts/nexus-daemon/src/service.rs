@@ -3,6 +3,7 @@
 mod answers;
 mod files;
 mod label;
+mod lxmf;
 mod media;
 mod path_news;
 mod refused;
@@ -169,6 +170,12 @@ pub async fn run(options: Options) -> Result<(), ServiceError> {
         host.view().command(Command::Policy(config.policy.clone()));
     }
     host.view().command(Command::Prefer(sight::policy_of(config.path_policy)));
+    if config.crosses() {
+        host.view().command(Command::Cross);
+    }
+    if let Some(lxmf) = &config.lxmf {
+        host.view().command(Service::presence(lxmf));
+    }
     if let Some(path) = &config.pcap_opened {
         let path = host.view().record_opened(path)?;
         let path = path.display();
@@ -219,6 +226,9 @@ fn open(host: &mut Host, interface: &Interface) -> Result<(), ServiceError> {
     host.view().set_role(&interface.name, interface.role);
     if interface.medium.calls() {
         host.view().set_caller(&interface.name);
+    }
+    if interface.medium.names_last() {
+        host.view().set_lasting(&interface.name);
     }
     if let Some(access) = &interface.access {
         host.view().set_access_codes(&interface.name, access.codes()?);

@@ -39,7 +39,7 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
-use nexus_crypto::{DestinationHash, IdentityHash, NodeId, NodeIdentity, RatchetPublic};
+use nexus_crypto::{DestinationHash, IdentityHash, NodeId, NodeIdentity, RatchetPublic, VerifyingKey};
 use nexus_machine::{
     BoundedMap, Cx, Deadlines, Duration, Instant, Machine, MapOverflow, MemoryBound, Seed, Sink, Snapshot,
     Stream, TableId, Write,
@@ -73,7 +73,7 @@ use neighbours::{Neighbouring, Neighbours};
 pub use own::{AppData, AppDataTooLong};
 use own::{Emission, OwnAnnounce};
 use passing::{Relay, tell};
-pub use routing::Step;
+pub use routing::{Step, Ways};
 pub use sight::{Candidate, Routing};
 use speaking::{CHANNELS, HEARING_WAIT, Speech, TELL_OVERHEAD};
 
@@ -207,6 +207,8 @@ pub enum Input {
         /// Its name.
         interface: [u8; 32],
     },
+    /// The host knows whoever is at an interface in clear, and names them so.
+    Recognised(InterfaceId, [u8; 32]),
     /// The write with this number, and all before it, are durable.
     Durable(u64),
 }
@@ -454,6 +456,14 @@ impl Announces {
         self.known.get(destination).map(|known| Recipient { public: known.public, ratchet: known.ratchet })
     }
 
+    /// The key by which a destination signs, if it is known, or this node's own.
+    pub(crate) fn verifying(&self, destination: &DestinationHash) -> Option<VerifyingKey> {
+        if *destination == self.own.destination() {
+            return Some(self.own.verifying());
+        }
+        self.known.get(destination).map(|known| known.public.verifying())
+    }
+
     /// What was heard and not believed or not kept.
     #[must_use]
     pub const fn refusals(&self) -> &Refusals {
@@ -651,6 +661,7 @@ impl Machine for Announces {
             Input::Announce => self.emit(cx, Motive::Asked, out),
             Input::Save => self.write_all_paths(cx, out),
             Input::SayTunnel { iface, interface } => self.say_tunnel(iface, interface, out),
+            Input::Recognised(iface, peer) => self.recognised(cx, iface, peer, out),
             Input::Durable(through) => self.durable(cx, through, out),
         }
     }

@@ -27,7 +27,7 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Starts `program` (`nexus`) in a place, with an empty state directory, and waits until it answers.
+    /// Starts `program` (`nexus`) in a place, with an empty state directory or one of before, and waits until it answers.
     pub fn start(program: &Path, place: &Place, state: PathBuf, config: &str) -> Result<Self, LabError> {
         let shown = state.display().to_string();
         fs::create_dir_all(&state).map_err(LabError::system(&shown))?;
@@ -116,6 +116,13 @@ impl Daemon {
         stream.set_read_timeout(Some(read)).map_err(failed())?;
         let other = stream.try_clone().map_err(failed())?;
         Ok((BufReader::new(stream), BufReader::new(other)))
+    }
+
+    /// Ends it in order: what it knows to be written is on the disk, where one that starts in the same directory finds it.
+    pub fn end(mut self) -> Result<(), LabError> {
+        drop(self.process.stdin.take());
+        let ended = self.process.wait().map_err(LabError::system("the node's process"))?;
+        if ended.success() { Ok(()) } else { Err(LabError::Late(format!("a node failed: {}", self.log()))) }
     }
 
     /// Stops it where it stands: it keeps its sockets, says nothing and ends nothing.

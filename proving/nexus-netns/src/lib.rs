@@ -16,6 +16,7 @@ mod flow;
 mod gaps;
 mod lab;
 mod net;
+mod segment;
 
 pub use cable::{Cable, Carried, End};
 pub use daemon::Daemon;
@@ -25,3 +26,4 @@ pub use flow::{DATAGRAM_EVERY, Flow, MESSAGE_EVERY};
 pub use gaps::longest_gap;
 pub use lab::{Lab, LabError, Place};
 pub use net::Net;
+pub use segment::Segment;

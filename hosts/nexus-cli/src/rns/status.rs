@@ -8,7 +8,7 @@ use nexus_daemon::api::{RnsInterface, RnsStatus, Verb};
 use crate::daemon::connect;
 use crate::ending::{Ending, Outcome};
 use crate::place::Place;
-use crate::quantities::{bytes, rate};
+use crate::quantities::{bytes, rate, standing};
 use crate::table::{PAGE, marks, numbers, render, words};
 use crate::terminal::{harmless, print, print_json, wrapped};
 
@@ -81,7 +81,7 @@ fn interfaces(interfaces: &[RnsInterface]) -> String {
             interface.name.clone(),
             interface.kind.clone(),
             interface.role.clone(),
-            if interface.up { "up" } else { "down" }.to_owned(),
+            if interface.up { standing(interface.peers) } else { "down".to_owned() },
             rate(interface.bandwidth_bps),
             bytes(interface.sent.bytes),
             bytes(interface.received.bytes),
@@ -166,6 +166,7 @@ mod tests {
             kind: "tcp".to_owned(),
             role: "point_to_point".to_owned(),
             up: true,
+            peers: None,
             bandwidth_bps: 10_000_000,
             sent: traffic,
             received: traffic,

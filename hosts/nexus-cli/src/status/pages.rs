@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::Snapshot;
 use crate::address_book::AddressBook;
-use crate::quantities::{bytes, milliseconds, price, rate, short, short_price, spoken, utc};
+use crate::quantities::{bytes, milliseconds, price, rate, short, short_price, spoken, standing, utc};
 use crate::table::{PAGE, marks, numbers, render, words};
 use crate::terminal::{cut, harmless, wrapped};
 
@@ -19,6 +19,7 @@ pub(super) fn node(snapshot: &Snapshot, _book: &AddressBook) -> String {
     let status = &snapshot.status;
     let mut facts = vec![("node", status.node.clone()), ("identity", status.identity.clone())];
     facts.extend(status.label.clone().map(|label| ("label", label)));
+    facts.extend(status.lxmf.clone().map(|lxmf| ("lxmf", lxmf)));
     facts.push((
         "running",
         format!("{}, version {}, process {}", spoken(status.uptime_s), status.version, status.pid),
@@ -66,7 +67,7 @@ pub(super) fn interfaces(snapshot: &Snapshot, _book: &AddressBook) -> String {
                 },
                 5,
             ),
-            if interface.up { "up" } else { "down" }.to_owned(),
+            if interface.up { standing(interface.peers) } else { "down".to_owned() },
             interface.address.clone(),
             rate(interface.bandwidth_bps),
             bytes(interface.sent.bytes),

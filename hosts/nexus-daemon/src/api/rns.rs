@@ -68,8 +68,11 @@ pub struct RnsInterface {
     pub kind: String,
     /// Where it stands among stock nodes: `full`, `gateway` and so on.
     pub role: String,
-    /// Whether frames can pass.
+    /// Whether frames can pass, or, where each peer is an interface of its own, whether peers can come.
     pub up: bool,
+    /// How many peers there are, where each is an interface of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peers: Option<u64>,
     /// Nominal rate in bits per second; 0 if unknown.
     pub bandwidth_bps: u64,
     /// What left.

@@ -31,6 +31,7 @@ pub fn check(config: &Config) -> Vec<Problem> {
             | Medium::TcpConnect { .. }
             | Medium::Rnode { .. }
             | Medium::Serial { .. }
+            | Medium::Auto { .. }
             | Medium::Shared { .. } => {}
             Medium::Pipe { command } => {
                 let program = command.first().map(String::as_str).unwrap_or_default();

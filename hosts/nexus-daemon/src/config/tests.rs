@@ -28,13 +28,41 @@ fn every_line_that_is_commented_out_can_be_used() {
         .collect();
     let config = parse(&uncommented.join("\n")).unwrap();
     let names: Vec<_> = config.interfaces.iter().map(|interface| interface.name.as_str()).collect();
-    assert_eq!(names, ["udp0", "tcp0", "tcp1", "tcp2", "pipe0", "radio0", "radio1", "serial0", "shared"]);
+    assert_eq!(
+        names,
+        ["udp0", "tcp0", "tcp1", "tcp2", "pipe0", "radio0", "radio1", "serial0", "auto0", "shared"]
+    );
     assert_eq!(config.interfaces[0].medium, Interface::default_udp().medium);
+    let Medium::Auto { group, .. } = &config.interfaces[8].medium else { panic!("{config:?}") };
+    assert_eq!(*group, auto::Group::default());
     let faults = config.interfaces[4].decorations.faults.unwrap();
     assert_eq!((faults.loss, faults.delay), (100, std::time::Duration::from_millis(50)));
     assert_eq!(config.label.as_deref(), Some("kitchen"));
     assert_eq!(config.pcap_opened.as_deref(), Some(Path::new("/etc/opened.pcap")));
     assert_eq!(parse("").unwrap().pcap_opened, None, "nothing is recorded in clear unless somebody says so");
+}
+
+#[test]
+fn a_section_gives_the_node_an_lxmf_address() {
+    let lxmf = |text: &str| parse(text).map(|config| config.lxmf);
+    assert_eq!(lxmf("").unwrap(), None);
+    assert_eq!(lxmf("[lxmf]").unwrap(), Some(Lxmf::default()));
+    let node = "00112233445566778899aabbccddeeff";
+    let all = format!("[lxmf]\ndisplay_name = \"Anna\"\nstamp_cost = 8\npropagation_node = \"{node}\"");
+    let written = lxmf(&all).unwrap().unwrap();
+    assert_eq!((written.display_name.as_deref(), written.stamp_cost), (Some("Anna"), Some(8)));
+    assert_eq!(written.propagation_node.unwrap().to_string(), node);
+    let long = "x".repeat(129);
+    for (text, refusal) in [
+        ("[lxmf]\nstamp_cost = 0".to_owned(), "a stamp costs 1 to 32"),
+        ("[lxmf]\nstamp_cost = 33".to_owned(), "a stamp costs 1 to 32"),
+        (format!("[lxmf]\ndisplay_name = \"{long}\""), "a display name has 1 to 128 bytes"),
+        ("[lxmf]\npropagation_node = \"anna\"".to_owned(), "32 hexadecimal digits"),
+        ("relaying = false\n[lxmf]".to_owned(), "`[lxmf]` needs `relaying`"),
+    ] {
+        let told = lxmf(&text).unwrap_err();
+        assert!(told.contains(refusal), "{told}");
+    }
 }
 
 #[test]
@@ -60,6 +88,62 @@ fn one_line_lets_programs_attach_beside_the_interfaces_that_are_there_anyway() {
     ] {
         let told = shared(text).unwrap_err();
         assert!(told.contains(refusal), "{told}");
+    }
+}
+
+#[test]
+fn stock_nodes_of_the_local_network_meet_where_the_configuration_says() {
+    let of = |text: &str| {
+        let mut interfaces = parse(&format!("[[auto]]\n{text}"))?.interfaces;
+        let Medium::Auto { group, devices } = interfaces.remove(0).medium else { panic!("{text}") };
+        Ok::<_, String>((group, devices))
+    };
+    assert_eq!(of("").unwrap(), (auto::Group::default(), auto::Devices::default()));
+    let (group, devices) = of("group_id = \"others\"\ndevices = [\"eth0\", \"wlan0\"]\nignored_devices = [\"wlan0\"]\n\
+         discovery_scope = \"site\"\nmulticast_address_type = \"permanent\"\ndiscovery_port = 48555\ndata_port = 49555")
+    .unwrap();
+    assert_eq!((&*group.id, group.address().segments()[0]), ("others", 0xFF05));
+    assert_eq!((group.discovery_port, group.reverse_port(), group.data_port), (48_555, 48_556, 49_555));
+    assert_eq!(
+        (devices.chosen, devices.ignored),
+        (vec!["eth0".to_owned(), "wlan0".to_owned()], vec!["wlan0".to_owned()])
+    );
+    let default = &parse("[[auto]]").unwrap().interfaces[0];
+    assert_eq!((default.mode, default.role), (Mode::Reticulum, Role::Full));
+    for (text, refusal) in [
+        ("mode = \"nexus\"", "NEXUS nodes find each other by [[udp]]"),
+        ("group_id = \"\"", "is not empty"),
+        ("discovery_scope = \"world\"", "is no scope"),
+        ("multicast_address_type = \"eternal\"", "is no type of multicast address"),
+        ("discovery_port = 65535", "from 1 to 65534"),
+        ("data_port = 0", "from 1 to 65535"),
+        ("data_port = 29717", "frames have a port of their own"),
+    ] {
+        let told = of(text).unwrap_err();
+        assert!(told.starts_with("/etc/nexus.toml:2: ") && told.contains(refusal), "{told}");
+    }
+}
+
+#[test]
+fn two_interfaces_of_local_networks_do_not_take_each_others_ports() {
+    let both = |one: &str, other: &str| parse(&format!("[[auto]]\n{one}\n[[auto]]\n{other}"));
+    let ports = "discovery_port = 1000\ndata_port = 2000";
+    for (one, other) in [
+        ("", ports),
+        ("devices = [\"eth0\"]", "devices = [\"eth1\"]"),
+        ("devices = [\"eth0\"]", "ignored_devices = [\"eth0\"]"),
+    ] {
+        assert_eq!(both(one, other).unwrap().interfaces.len(), 2, "{one:?} {other:?}");
+    }
+    for (one, other) in [
+        ("", ""),
+        ("", "group_id = \"others\""),
+        ("devices = [\"eth0\"]", ""),
+        ("ignored_devices = [\"eth1\"]", "devices = [\"eth0\", \"eth1\"]"),
+        (ports, "data_port = 1001"),
+    ] {
+        let told = both(one, other).unwrap_err();
+        assert!(told.starts_with("/etc/nexus.toml:") && told.contains("the same ports"), "{told}");
     }
 }
 

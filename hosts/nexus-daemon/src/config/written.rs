@@ -1,7 +1,10 @@
 //! The file as it is written, and what it means.
 
 mod access;
+mod auto;
+mod decorations;
 mod instance;
+mod letters;
 mod modems;
 
 use std::collections::BTreeSet;
@@ -16,16 +19,18 @@ use nexus_wire::reticulum::ifac::TagLen;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Config, Discovery, HostPort, Interface, Medium, Peer, node_ids};
+use super::{Config, Crossings, Discovery, HostPort, Interface, Lxmf, Medium, Peer, node_ids};
 use crate::api::PathPolicy;
-use crate::decorators::{Decorations, Faults, Pcap, Tracer};
 use crate::logs::Level;
 use crate::passphrase::Source;
 use crate::privacy::Privacy;
 use crate::state_dir::StateDir;
 
 use access::{WrittenAccess, access};
+use auto::WrittenAuto;
+use decorations::{WrittenFaults, decorations};
 use instance::WrittenShared;
+use letters::WrittenLxmf;
 use modems::{WrittenRnode, WrittenSerial};
 
 /// What is wrong, and where in the text.
@@ -55,12 +60,14 @@ struct Written {
     #[serde(default)]
     nodes: Vec<Spanned<String>>,
     relaying: Option<bool>,
+    crossings: Option<bool>,
     label: Option<Spanned<String>>,
     pcap_opened: Option<PathBuf>,
     path_policy: Option<Spanned<String>>,
     answer_traces: Option<bool>,
     metrics: Option<WrittenMetrics>,
     shared: Option<Spanned<WrittenShared>>,
+    lxmf: Option<Spanned<WrittenLxmf>>,
     #[serde(default)]
     udp: Vec<Spanned<WrittenUdp>>,
     #[serde(default)]
@@ -71,6 +78,8 @@ struct Written {
     rnode: Vec<Spanned<WrittenRnode>>,
     #[serde(default)]
     serial: Vec<Spanned<WrittenSerial>>,
+    #[serde(default)]
+    auto: Vec<Spanned<WrittenAuto>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -133,30 +142,6 @@ struct WrittenPipe {
     faults: Option<Spanned<WrittenFaults>>,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct WrittenFaults {
-    loss_permille: u16,
-    duplication_permille: u16,
-    reordering_permille: u16,
-    corruption_permille: u16,
-    delay_ms: u16,
-    seed: u64,
-}
-
-impl Default for WrittenFaults {
-    fn default() -> Self {
-        Self {
-            loss_permille: 0,
-            duplication_permille: 0,
-            reordering_permille: 0,
-            corruption_permille: 0,
-            delay_ms: 0,
-            seed: 1,
-        }
-    }
-}
-
 pub(super) fn understand(state: &StateDir, path: &Path, text: &str) -> Result<Config, Wrong> {
     let written: Written = toml::from_str(text).map_err(|cause| {
         let at = cause.span().map_or(0, |span| span.start);
@@ -182,6 +167,10 @@ pub(super) fn understand(state: &StateDir, path: &Path, text: &str) -> Result<Co
             None | Some(true) => Relaying::On,
             Some(false) => Relaying::Off,
         },
+        crossings: match written.crossings {
+            None | Some(true) => Crossings::Made,
+            Some(false) => Crossings::None,
+        },
         label,
         pcap_opened: written.pcap_opened.as_ref().map(|path| base.join(path)),
         path_policy: parsed::<PathPolicy>(written.path_policy.as_ref())?.unwrap_or(default.path_policy),
@@ -190,6 +179,7 @@ pub(super) fn understand(state: &StateDir, path: &Path, text: &str) -> Result<Co
             Some(false) => Traces::Unanswered,
         },
         metrics: written.metrics.as_ref().map(WrittenMetrics::address).transpose()?,
+        lxmf: lxmf(&written)?,
         rpc: written.shared.as_ref().map(|shared| shared.get_ref().rpc()).transpose()?,
         interfaces,
     };
@@ -222,6 +212,16 @@ fn policy(written: &Written) -> Result<Policy, Wrong> {
             format!("{other:?} is no policy: say \"anyone\", \"allow\", \"deny\" or \"trusted\""),
         )),
     }
+}
+
+/// This node's LXMF address.
+fn lxmf(written: &Written) -> Result<Option<Lxmf>, Wrong> {
+    let Some(lxmf) = &written.lxmf else { return Ok(None) };
+    if written.relaying == Some(false) {
+        let sentence = "`[lxmf]` needs `relaying`: what the address sends is carried as others' packets are";
+        return Err(Wrong::new(lxmf, sentence));
+    }
+    lxmf.get_ref().lxmf().map(Some)
 }
 
 /// Where programs of this machine attach. What they send is carried as others' packets are.
@@ -269,6 +269,9 @@ fn interfaces(written: &Written, base: &Path) -> Result<Vec<Interface>, Wrong> {
     for (number, serial) in written.serial.iter().enumerate() {
         all.push((serial.span().start, serial.get_ref().interface(serial, number, base)?));
     }
+    for (number, auto) in written.auto.iter().enumerate() {
+        all.push((auto.span().start, auto.get_ref().interface(number, base)?));
+    }
     let (mut names, mut listening, mut ports) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for (at, interface) in &all {
         let wrong = |sentence| Wrong { at: *at, sentence };
@@ -291,9 +294,11 @@ fn interfaces(written: &Written, base: &Path) -> Result<Vec<Interface>, Wrong> {
             | Medium::Pipe { .. }
             | Medium::Rnode { .. }
             | Medium::Serial { .. }
+            | Medium::Auto { .. }
             | Medium::Shared { .. } => {}
         }
     }
+    auto::apart(&all)?;
     Ok(all.into_iter().map(|(_, interface)| interface).collect())
 }
 
@@ -468,32 +473,4 @@ fn socket(text: Option<&Spanned<String>>) -> Result<Option<SocketAddr>, Wrong> {
         })
     };
     text.map(parse).transpose()
-}
-
-fn decorations(
-    trace: bool,
-    pcap: Option<&Path>,
-    faults: Option<&Spanned<WrittenFaults>>,
-    base: &Path,
-) -> Result<Decorations, Wrong> {
-    let faults = faults.map(|spanned| {
-        let WrittenFaults {
-            loss_permille: loss,
-            duplication_permille: duplication,
-            reordering_permille: reordering,
-            corruption_permille: corruption,
-            delay_ms,
-            seed,
-        } = *spanned.get_ref();
-        if [loss, duplication, reordering, corruption].iter().any(|share| *share > 1_000) {
-            return Err(Wrong::new(spanned, "a share of faults is at most 1000 permille"));
-        }
-        let delay = std::time::Duration::from_millis(delay_ms.into());
-        Ok(Faults { seed, loss, duplication, reordering, corruption, delay })
-    });
-    Ok(Decorations {
-        faults: faults.transpose()?,
-        tracer: trace.then_some(Tracer),
-        pcap: pcap.map(|pcap| Pcap { path: base.join(pcap), most: None }),
-    })
 }

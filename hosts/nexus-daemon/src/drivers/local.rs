@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use tokio::time::Duration;
 
 use super::stream::{Framing, Patience, carry_gathered, framing_overhead, spout};
-use crate::driver::{Carrier, HostGone, Line, Medium, News, OpenError, Opening, Started};
+use crate::driver::{Carrier, HostGone, Line, Medium, News, OpenError, Opening, Spread, Started};
 
 /// Where programs find it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -183,6 +183,10 @@ impl Medium for Shared {
             Place::Abstract(name) => Some(format!("\\0{name}")),
             Place::Tcp(_) => None,
         }
+    }
+
+    fn spread(&self) -> Spread {
+        Spread::EachPeer
     }
 }
 

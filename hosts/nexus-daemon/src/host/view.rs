@@ -15,7 +15,7 @@ use nexus_wire::reticulum::Ifac;
 use super::interfaces::InterfaceStatus;
 use super::{Host, OpenMedium, is_of};
 use crate::decorators::Decorations;
-use crate::driver::{Medium, OpenError, Running};
+use crate::driver::{Medium, OpenError, Running, Spread};
 use crate::tape::Tape;
 
 /// A host between two inputs of its node.
@@ -35,10 +35,20 @@ pub struct MediumStatus {
     pub address: Option<SocketAddr>,
     /// What it runs on, where that is no address of this machine.
     pub place: Option<String>,
+    /// How many interfaces it is.
+    pub spread: Spread,
     /// Connections that were refused because there were too many.
     pub refused: u64,
     /// Errors that named no frame.
     pub errors: u64,
+    /// Beacons that were not their sender's.
+    pub forged: u64,
+    /// Frames of somebody who is no peer.
+    pub strangers: u64,
+    /// Frames that came again by another way.
+    pub echoed: u64,
+    /// What keeps it from having interfaces, if that is known.
+    pub fault: Option<String>,
     /// What wraps it, in words; empty if nothing does.
     pub decorations: String,
 }
@@ -77,10 +87,20 @@ impl<'h> HostView<'h> {
             kind: running.kind,
             address: running.address,
             place: running.place.clone(),
+            spread: running.spread,
             refused: running.counters.refused.load(Ordering::Relaxed),
             errors: running.counters.errors.load(Ordering::Relaxed),
+            forged: running.counters.forged.load(Ordering::Relaxed),
+            strangers: running.counters.strangers.load(Ordering::Relaxed),
+            echoed: running.counters.echoed.load(Ordering::Relaxed),
+            fault: running.counters.fault(),
             decorations: decorations.clone(),
         })
+    }
+
+    /// The interfaces of a medium.
+    pub fn interfaces_of(&self, medium: &str) -> impl Iterator<Item = &InterfaceStatus> {
+        self.interfaces().filter(move |interface| is_of(&interface.name, medium))
     }
 
     /// Opens a medium under a name of its own; where it is bound, if it is. Its interfaces come soon after
@@ -141,6 +161,11 @@ impl<'h> HostView<'h> {
         self.host.callers.insert(medium.to_owned());
     }
 
+    /// The interfaces of this medium are called after whom they lead to, and whoever has a name had it before. To be said before it is opened.
+    pub fn set_lasting(&mut self, medium: &str) {
+        self.host.lasting.insert(medium.to_owned());
+    }
+
     /// Frames on the interfaces of a medium in reticulum mode have these access codes. To be said before it is opened.
     pub fn set_access_codes(&mut self, medium: &str, codes: Ifac) {
         self.host.codes.insert(medium.to_owned(), Arc::new(codes));
@@ -156,6 +181,7 @@ impl<'h> HostView<'h> {
         self.host.prices.remove(name);
         self.host.codes.remove(name);
         self.host.callers.remove(name);
+        self.host.lasting.remove(name);
         self.host.media.remove(name).map(|medium| medium.running)
     }
 

@@ -151,22 +151,25 @@ fn interface_stats(view: &HostView<'_>, facts: Facts) -> Value {
 
 /// A medium with an interface for each of its connections.
 fn listener(view: &HostView<'_>, medium: &MediumStatus) -> Value {
-    let prefix = format!("{}/", medium.name);
-    let of_it = || view.interfaces().filter(|interface| interface.name.starts_with(&prefix));
+    let of_it = || view.interfaces_of(&medium.name);
     let total = |count: fn(&InterfaceStatus) -> u64| of_it().map(count).fold(0, u64::saturating_add);
     let place = medium.address.map(|address| address.to_string()).or_else(|| medium.place.clone());
     let place = place.unwrap_or_default();
-    let name = if medium.kind == LOCAL {
-        format!("Shared Instance[{}]", place.trim_start_matches("\\0"))
-    } else {
-        format!("{}ServerInterface[{}/{place}]", medium.kind.to_uppercase(), medium.name)
+    let name = match medium.kind {
+        LOCAL => format!("Shared Instance[{}]", place.trim_start_matches("\\0")),
+        AUTO => format!("AutoInterface[{}]", medium.name),
+        kind => format!("{}ServerInterface[{}/{place}]", kind.to_uppercase(), medium.name),
     };
+    let count = || Value::from(u64::try_from(of_it().count()).unwrap_or(u64::MAX));
+    let [clients, peers] = if medium.kind == AUTO { [Value::Nil, count()] } else { [count(), Value::Nil] };
+    let like = of_it().next().map(|interface| interface.profile).filter(|_| medium.kind == AUTO);
     stats(Stats {
         name,
-        up: true,
-        mode: 1,
-        clients: u64::try_from(of_it().count()).unwrap_or(u64::MAX).into(),
-        rate: None,
+        up: medium.fault.is_none(),
+        mode: like.map_or(1, |profile| mode(profile.role)),
+        clients,
+        peers,
+        rate: like.map(|profile| (profile.bandwidth_bps, profile.frame_size)),
         received: total(|interface| interface.counters.bytes_in),
         sent: total(|interface| interface.counters.bytes_out),
         dropped: 0,
@@ -180,6 +183,7 @@ fn one(interface: &InterfaceStatus) -> Value {
         up: interface.carrier == Carrier::Up,
         mode: mode(profile.role),
         clients: Value::Nil,
+        peers: Value::Nil,
         rate: Some((profile.bandwidth_bps, profile.frame_size)),
         received: interface.counters.bytes_in,
         sent: interface.counters.bytes_out,
@@ -192,6 +196,7 @@ struct Stats {
     up: bool,
     mode: u8,
     clients: Value,
+    peers: Value,
     rate: Option<(u64, u16)>,
     received: u64,
     sent: u64,
@@ -200,7 +205,7 @@ struct Stats {
 
 fn stats(of: Stats) -> Value {
     let (bps, mtu) = of.rate.map_or((Value::Nil, Value::Nil), |(bps, mtu)| (bps.into(), mtu.into()));
-    map([
+    let mut stats = map([
         ("name", of.name.into()),
         ("status", of.up.into()),
         ("mode", of.mode.into()),
@@ -211,16 +216,24 @@ fn stats(of: Stats) -> Value {
         ("txb", of.sent.into()),
         ("txdrp", of.dropped.into()),
         ("txbuffered", 0.into()),
-    ])
+    ]);
+    // Programs print it of whatever has it.
+    if let (Value::Map(entries), false) = (&mut stats, of.peers.is_nil()) {
+        entries.push(("peers".into(), of.peers));
+    }
+    stats
 }
 
 /// The kind of the interfaces of programs.
 const LOCAL: &str = "local";
+/// The kind of the interfaces of the local network's stock nodes.
+const AUTO: &str = "auto";
 
 /// An interface's name as stock programs know its kind: by the word before the bracket they tell what to print.
 fn stock_name(interface: &InterfaceStatus) -> String {
     let kind = match interface.kind {
         LOCAL => "Local".to_owned(),
+        AUTO => return format!("AutoInterfacePeer[{}]", interface.name),
         "rnode" => "RNode".to_owned(),
         "serial" => "Serial".to_owned(),
         "pipe" => "Pipe".to_owned(),

@@ -7,6 +7,7 @@ use nexus_network::Mode;
 
 use crate::config::{self, Interface, Medium as Chosen, Port};
 use crate::driver::{Medium, OpenError};
+use crate::drivers::auto::{self, Auto};
 use crate::drivers::local::Shared;
 use crate::drivers::pipe::Pipe;
 use crate::drivers::rnode::{self, Place, Rnode};
@@ -58,6 +59,13 @@ pub(super) fn medium(interface: &Interface) -> Result<Box<dyn Medium>, OpenError
             bitrate_bps: interface.bandwidth_bps.unwrap_or_else(|| serial::cable_bps(*speed)),
             mode,
             backoff: patience(port),
+        }),
+        Chosen::Auto { group, devices } => Box::new(Auto {
+            group: group.clone(),
+            devices: devices.clone(),
+            bandwidth_bps: interface.bandwidth_bps.unwrap_or(auto::NOMINAL_BPS),
+            access_code_len: interface.access.as_ref().map_or(0, |access| access.tag_len.bytes()),
+            peers: Auto::PEERS,
         }),
         Chosen::Shared { place } => Box::new(Shared { place: place.clone(), programs: Shared::PROGRAMS }),
     })

@@ -14,7 +14,7 @@ use nexus_network::{Down, InterfaceId, LinkStatus, Mode};
 use nexus_node::Sender;
 
 use crate::api::{Broadcast, Interface, Link, Message, Traffic};
-use crate::driver::Carrier;
+use crate::driver::{Carrier, Spread};
 use crate::drivers::udp;
 use crate::host::{HostView, InterfaceStatus, MediumStatus};
 
@@ -26,6 +26,12 @@ pub(super) use rns::rns_status;
 
 /// The name of an interface; its number if it is gone.
 pub(super) fn interface_name(view: &HostView<'_>, iface: InterfaceId) -> String {
+    if iface == nexus_node::ENDPOINT {
+        return "endpoint".to_owned();
+    }
+    if iface >= nexus_node::CROSSINGS_FROM {
+        return "crossing".to_owned();
+    }
     view.interfaces()
         .find(|interface| interface.id == iface)
         .map_or_else(|| format!("({})", iface.0), |interface| interface.name.clone())
@@ -38,19 +44,26 @@ pub(crate) fn interfaces(view: &HostView<'_>) -> Vec<Interface> {
         if all.iter().any(|interface| interface.name == medium.name) {
             continue;
         }
-        let drops = [("refused", medium.refused), ("errors", medium.errors)];
+        let drops = [
+            ("refused", medium.refused),
+            ("errors", medium.errors),
+            ("forged", medium.forged),
+            ("strangers", medium.strangers),
+            ("echoed", medium.echoed),
+        ];
         all.push(Interface {
-            name: medium.name,
+            name: medium.name.clone(),
             kind: medium.kind.to_owned(),
             mode: String::new(),
-            up: false,
-            address: medium.address.map(|address| address.to_string()).unwrap_or_default(),
+            up: medium.spread == Spread::EachPeer && medium.fault.is_none(),
+            peers: peers(view, &medium),
+            address: place(&medium),
             bandwidth_bps: 0,
             price_unxs_per_kib: 0,
             sent: Traffic::default(),
             received: Traffic::default(),
             drops: occurred(drops),
-            fault: None,
+            fault: medium.fault,
             radio: None,
             broadcast: None,
         });
@@ -79,7 +92,8 @@ fn interface_of(view: &HostView<'_>, interface: &InterfaceStatus) -> Interface {
         kind: interface.kind.to_owned(),
         mode: mode(interface.profile.mode).to_owned(),
         up: interface.carrier == Carrier::Up,
-        address: medium.map(place).unwrap_or_default(),
+        peers: None,
+        address: medium.as_ref().map(place).unwrap_or_default(),
         bandwidth_bps: interface.profile.bandwidth_bps,
         price_unxs_per_kib: interface.profile.price,
         sent: Traffic { frames: counters.frames_out, bytes: counters.bytes_out },
@@ -103,8 +117,15 @@ fn broadcast_of(channel: ChannelStatus) -> Broadcast {
 }
 
 /// Where a medium is bound, or what it runs on.
-fn place(medium: MediumStatus) -> String {
-    medium.address.map(|address| address.to_string()).or(medium.place).unwrap_or_default()
+fn place(medium: &MediumStatus) -> String {
+    let address = medium.address.map(|address| address.to_string());
+    address.or_else(|| medium.place.clone()).unwrap_or_default()
+}
+
+/// How many peers a medium has that is an interface for each.
+fn peers(view: &HostView<'_>, medium: &MediumStatus) -> Option<u64> {
+    let count = || u64::try_from(view.interfaces_of(&medium.name).count()).unwrap_or(u64::MAX);
+    (medium.spread == Spread::EachPeer).then(count)
 }
 
 const fn mode(mode: Mode) -> &'static str {
@@ -146,12 +167,19 @@ pub(crate) fn refusals(view: &HostView<'_>) -> BTreeMap<String, u64> {
     let requests = network.announces().path_requests();
     let (drops, access) = (network.forwarding().drops(), network.access().refusals());
     let messages = view.node().secure().correspondence().refusals();
+    let letters = view.node().lxmf().refusals();
     let links = network.links().refusals().by_name().filter(|(_, count)| *count > 0);
     let broadcasts = network.broadcast().refusals().by_name().filter(|(_, count)| *count > 0);
     let mut all: BTreeMap<String, u64> =
         links.map(|(cause, count)| (format!("link_{cause}"), count)).collect();
     all.extend(broadcasts.map(|(cause, count)| (format!("broadcast_{cause}"), count)));
     all.extend(occurred([
+        ("lxmf_malformed", letters.malformed),
+        ("lxmf_repeated", letters.repeated),
+        ("lxmf_forged", letters.forged),
+        ("lxmf_unstamped", letters.unstamped),
+        ("lxmf_busy", letters.busy),
+        ("lxmf_too_long", letters.too_long),
         ("announce_closed", announces.closed),
         ("announce_malformed", announces.malformed),
         ("announce_stale", announces.stale),
@@ -229,12 +257,17 @@ pub(super) const fn why(down: Down) -> &'static str {
     }
 }
 
+/// What tells LXMF addresses from node ids, which look alike.
+pub(crate) const LXMF_PREFIX: &str = "lxmf:";
+
 pub(super) fn message(message: &nexus_node::Message) -> Message {
     let from = |node: NodeId| Some(node.to_string());
     let (from, verified) = match message.sender {
         Sender::Verified(node) => (from(node), true),
         Sender::Claimed(node) => (from(node), false),
         Sender::Anonymous => (None, false),
+        Sender::Foreign(address) => (Some(format!("{LXMF_PREFIX}{address}")), true),
+        Sender::ForeignClaimed(address) => (Some(format!("{LXMF_PREFIX}{address}")), false),
     };
     let text = String::from_utf8_lossy(&message.text).into_owned();
     Message { number: message.number, from, verified, unix_s: message.unix_s, text }

@@ -11,7 +11,7 @@ use tokio::time::Duration;
 use nexus_network::Mode;
 
 use super::{Speech, prepare};
-use crate::driver::{Carrier, HostGone, Line, Medium, News, OpenError, Opening, Started};
+use crate::driver::{Carrier, HostGone, Line, Medium, News, OpenError, Opening, Spread, Started};
 use crate::drivers::stream::{carry_gathered, spout};
 
 /// A listener: each connection that it accepts is an interface named after it and the peer.
@@ -65,6 +65,10 @@ impl Medium for Listen {
 
     fn kind(&self) -> &'static str {
         "tcp"
+    }
+
+    fn spread(&self) -> Spread {
+        Spread::EachPeer
     }
 }
 

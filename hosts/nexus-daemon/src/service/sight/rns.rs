@@ -6,7 +6,7 @@ use nexus_network::Mode;
 use nexus_network::announces::Waiting;
 
 use super::paths::is_node;
-use super::{HostView, InterfaceStatus, refusals};
+use super::{HostView, InterfaceStatus, MediumStatus, peers, refusals};
 use crate::api::{RnsInterface, RnsStatus, Traffic};
 use crate::driver::Carrier;
 
@@ -21,6 +21,8 @@ pub(in crate::service) fn rns_status(view: &HostView<'_>, transport_id: String, 
     let tunnels = announces.tunnels();
     let in_clear = view.interfaces().filter(|interface| interface.profile.mode == Mode::Reticulum);
     let mut interfaces: Vec<_> = in_clear.map(|interface| interface_of(view, interface)).collect();
+    interfaces
+        .extend(view.media().filter(|medium| medium.kind == AUTO).map(|medium| local_network(view, medium)));
     interfaces.sort_by(|one, other| one.name.cmp(&other.name));
     RnsStatus {
         transport_id,
@@ -35,6 +37,26 @@ pub(in crate::service) fn rns_status(view: &HostView<'_>, transport_id: String, 
     }
 }
 
+/// The kind of the interfaces of the local network's stock nodes.
+const AUTO: &str = "auto";
+
+/// Where stock nodes of the local network meet.
+fn local_network(view: &HostView<'_>, medium: MediumStatus) -> RnsInterface {
+    RnsInterface {
+        kind: medium.kind.to_owned(),
+        role: String::new(),
+        up: medium.fault.is_none(),
+        peers: peers(view, &medium),
+        bandwidth_bps: 0,
+        sent: Traffic::default(),
+        received: Traffic::default(),
+        announces_queued: 0,
+        announces_held: 0,
+        fault: medium.fault,
+        name: medium.name,
+    }
+}
+
 fn interface_of(view: &HostView<'_>, interface: &InterfaceStatus) -> RnsInterface {
     let counters = &interface.counters;
     let waiting = view.node().network().announces().waiting_in_clear(interface.id);
@@ -44,6 +66,7 @@ fn interface_of(view: &HostView<'_>, interface: &InterfaceStatus) -> RnsInterfac
         kind: interface.kind.to_owned(),
         role: interface.profile.role.name().to_owned(),
         up: interface.carrier == Carrier::Up,
+        peers: None,
         bandwidth_bps: interface.profile.bandwidth_bps,
         sent: Traffic { frames: counters.frames_out, bytes: counters.bytes_out },
         received: Traffic { frames: counters.frames_in, bytes: counters.bytes_in },

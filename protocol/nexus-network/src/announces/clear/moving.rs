@@ -110,7 +110,23 @@ impl Announces {
         if synthesis.verify().is_err() {
             return count(&mut self.refusals.forged);
         }
-        let id = synthesis.tunnel_id();
+        self.tunnel_up(cx, iface, synthesis.tunnel_id(), out);
+    }
+
+    /// The host knows whoever is at an interface: what began where they were before begins here.
+    pub(in super::super) fn recognised(
+        &mut self,
+        cx: Cx,
+        iface: InterfaceId,
+        peer: [u8; 32],
+        out: &mut impl Sink<Effect>,
+    ) {
+        if self.interfaces.contains_key(&iface) {
+            self.tunnel_up(cx, iface, TunnelId(peer), out);
+        }
+    }
+
+    fn tunnel_up(&mut self, cx: Cx, iface: InterfaceId, id: TunnelId, out: &mut impl Sink<Effect>) {
         let before = self.clear.tunnels.open(id, cx.now).iface;
         if let Some(before) = before.filter(|before| *before != iface) {
             // Its old connection has not ended yet: nothing comes that way any more.

@@ -317,7 +317,8 @@ impl Announces {
     fn path_record(&self, destination: &DestinationHash) -> Option<Record> {
         let random_hash = self.known.get(destination)?.random_hash;
         let in_clear = |entry: &&crate::routes::RoutingEntry| {
-            entry.next_hop().link().is_none() && entry.random_hash() == random_hash
+            // What this node said is not remembered: what it makes unusable would seem usable after a restart.
+            entry.next_hop().link().is_none() && entry.random_hash() == random_hash && entry.is_usable()
         };
         let NextHop::Clear(iface) = self.routes.paths(destination).find(in_clear)?.next_hop() else {
             return None;

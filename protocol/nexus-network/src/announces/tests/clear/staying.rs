@@ -32,6 +32,18 @@ fn paths_in_clear_survive_a_restart_and_the_announces_with_them() {
 }
 
 #[test]
+fn an_echo_of_what_was_said_in_clear_is_no_way_after_a_restart_either() {
+    let mut node = Bench::start(&Snapshot::empty());
+    node.tell(linked(900));
+    node.hear_behind(0, announce_of(7, UNIX), 1);
+    node.first_frame_about(7);
+    node.hear(&relayed(7, UNIX, 2, STOCK));
+    node.hear(&relayed(8, UNIX, 2, STOCK));
+    let again = Bench::start(&node.stored());
+    assert_eq!((again.ways(7), again.ways(8).len()), (vec![], 1));
+}
+
+#[test]
 fn what_was_learnt_on_another_interface_of_the_same_number_is_no_path() {
     let mut node = Bench::start(&Snapshot::empty());
     node.hear(&relayed(7, UNIX, 2, STOCK));
@@ -119,6 +131,29 @@ fn a_relay_that_comes_back_over_another_connection_has_its_paths_back() {
     node.tell(Input::Heard { iface: RIGHT, bytes: tunnel(2) });
     assert!(matches!(node.ways(7)[..], [Via::Clear { iface: RIGHT, transport: Some(STOCK) }]));
     assert!(matches!(node.ways(8)[..], [Via::Clear { iface: RIGHT, transport: Some(OTHER) }]));
+}
+
+#[test]
+fn whom_the_host_knows_has_its_paths_back_on_whatever_interface_also_after_a_restart() {
+    let mut node = Bench::start(&Snapshot::empty());
+    node.tell(Input::Recognised(LEFT, [5; 32]));
+    node.hear(&relayed(7, UNIX, 2, STOCK));
+    let store = node.stored();
+    node.pass(20_000);
+    node.tell(Input::Down(LEFT));
+    assert_eq!(node.ways(7), []);
+    let mut again = Bench::without_interfaces(&store);
+    for bench in [&mut node, &mut again] {
+        bench.tell(Input::Recognised(RIGHT, [5; 32]));
+        assert_eq!(bench.ways(7), [], "it is down");
+        // Somebody else has the number that it had.
+        bench.tell(Input::Up(LEFT, profile(Mode::Reticulum)));
+        bench.tell(Input::Recognised(LEFT, [6; 32]));
+        bench.tell(Input::Up(RIGHT, profile(Mode::Reticulum)));
+        assert_eq!(bench.ways(7), []);
+        bench.tell(Input::Recognised(RIGHT, [5; 32]));
+        assert!(matches!(bench.ways(7)[..], [Via::Clear { iface: RIGHT, transport: Some(STOCK) }]));
+    }
 }
 
 #[test]
