@@ -7,8 +7,8 @@ use crate::stages::{Note, Report, Stage};
 use crate::{stage, tidy};
 
 /// Test binaries that take longer than the loop may: they run other implementations, or many nodes, in real time.
-const SLOW_TEST_BINARIES: [&str; 7] =
-    ["stock_package", "against_stock", "stock", "attached", "endpoint", "interop", "mesh"];
+const SLOW_TEST_BINARIES: [&str; 8] =
+    ["stock_package", "against_stock", "stock", "attached", "endpoint", "interop", "mesh", "lxmf"];
 
 const STAGES: [Stage; 4] = [
     Stage { name: "format", run: stage::lints::format },

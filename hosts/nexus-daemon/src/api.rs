@@ -147,6 +147,18 @@ pub enum Verb {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         policy: Option<PathPolicy>,
     },
+    /// Sends a message to an LXMF address: [`Delivered`].
+    LxmfSend {
+        /// `lxmf:` and the address.
+        to: String,
+        /// The title; mostly there is none.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        title: String,
+        /// The text.
+        text: String,
+        /// For how long it is tried, in seconds; 0: once.
+        for_s: u64,
+    },
     /// The messages that arrived: [`Inbox`].
     Inbox {
         /// Only those with a later number.
@@ -285,6 +297,9 @@ pub struct Status {
     pub identity: String,
     /// What it calls itself in its announces.
     pub label: Option<String>,
+    /// Its LXMF address, `lxmf:` and 32 digits; none if it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lxmf: Option<String>,
     /// The program's version.
     pub version: String,
     /// The process.
@@ -426,6 +441,17 @@ pub struct Delivered {
     pub attempts: u32,
     /// From the attempt that was answered to the answer, in microseconds.
     pub round_trip_us: u64,
+    /// Who has it in the recipient's place; none if the recipient has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_at: Option<LeftAt>,
+}
+
+/// Who may have a message until its recipient asks for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeftAt {
+    /// The propagation node of the configuration.
+    PropagationNode,
 }
 
 /// Answers [`Verb::Inbox`].

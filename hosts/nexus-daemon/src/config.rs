@@ -55,6 +55,8 @@ pub struct Config {
     pub policy: Policy,
     /// Whether others' packets are carried.
     pub relaying: Relaying,
+    /// Whether links are made with nodes across stock relays.
+    pub crossings: Crossings,
     /// What the node calls itself.
     pub label: Option<String>,
     /// Where what links carry is recorded in clear, if the operator says so.
@@ -67,8 +69,46 @@ pub struct Config {
     pub metrics: Option<SocketAddr>,
     /// Where programs that attach ask this node; none if there is no shared instance.
     pub rpc: Option<Rpc>,
+    /// This node's LXMF address; none if it has none.
+    pub lxmf: Option<Lxmf>,
     /// The interfaces, each with a name of its own.
     pub interfaces: Vec<Interface>,
+}
+
+/// How this node's LXMF address is announced.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Lxmf {
+    /// How its owner wants to be called.
+    pub display_name: Option<String>,
+    /// The cost of a stamp without which messages are dropped; none if nothing is asked for.
+    pub stamp_cost: Option<u8>,
+    /// The propagation node that keeps messages for this node, and takes those that nobody proves.
+    pub propagation_node: Option<DestinationHash>,
+}
+
+impl Lxmf {
+    /// The highest cost that may be asked for: hours of work.
+    pub const STAMP_COST_MAX: u8 = 32;
+}
+
+/// Whether links are made with other nodes across stock relays, where an interface is in `reticulum` mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crossings {
+    /// They are, and those of others are taken.
+    Made,
+    /// Neither.
+    None,
+}
+
+impl Config {
+    /// Whether there is anybody to cross to.
+    #[must_use]
+    pub fn crosses(&self) -> bool {
+        let is_among_stock = |interface: &Interface| interface.is_among_stock();
+        self.crossings == Crossings::Made
+            && self.relaying == Relaying::On
+            && self.interfaces.iter().any(is_among_stock)
+    }
 }
 
 /// Where programs of this machine that are written for Reticulum ask.
@@ -99,6 +139,13 @@ pub struct Interface {
     pub medium: Medium,
     /// What wraps it.
     pub decorations: Decorations,
+}
+
+impl Interface {
+    /// Whether stock nodes are there.
+    fn is_among_stock(&self) -> bool {
+        self.mode == Mode::Reticulum && self.role != Role::Local
+    }
 }
 
 /// What an interface runs on.
@@ -236,11 +283,13 @@ impl Config {
             privacy: Privacy::Partial,
             policy: Policy::Anyone,
             relaying: Relaying::On,
+            crossings: Crossings::Made,
             label: None,
             pcap_opened: None,
             path_policy: PathPolicy::default(),
             traces: Traces::Answered,
             metrics: None,
+            lxmf: None,
             rpc: None,
             interfaces: vec![Interface::default_udp()],
         }

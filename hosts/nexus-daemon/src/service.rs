@@ -3,6 +3,7 @@
 mod answers;
 mod files;
 mod label;
+mod lxmf;
 mod media;
 mod path_news;
 mod refused;
@@ -169,6 +170,12 @@ pub async fn run(options: Options) -> Result<(), ServiceError> {
         host.view().command(Command::Policy(config.policy.clone()));
     }
     host.view().command(Command::Prefer(sight::policy_of(config.path_policy)));
+    if config.crosses() {
+        host.view().command(Command::Cross);
+    }
+    if let Some(lxmf) = &config.lxmf {
+        host.view().command(Service::presence(lxmf));
+    }
     if let Some(path) = &config.pcap_opened {
         let path = host.view().record_opened(path)?;
         let path = path.display();

@@ -16,6 +16,23 @@ pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     hasher.finalize().into()
 }
 
+/// SHA-256 of a long beginning, for the hashes of many ends of it.
+#[derive(Clone, Debug, Default)]
+pub struct Sha256Prefix(Sha256);
+
+impl Sha256Prefix {
+    /// Takes in what comes next of the beginning.
+    pub fn absorb(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The hash of the beginning with this end.
+    #[must_use]
+    pub fn with_end(&self, end: &[u8]) -> [u8; 32] {
+        self.0.clone().chain_update(end).finalize().into()
+    }
+}
+
 /// The first `N` bytes of the SHA-256 over the concatenation of `parts`: Reticulum's truncated hashes
 /// (16 bytes for addresses and packet hashes, 10 for names and ratchet ids).
 ///
@@ -100,6 +117,16 @@ mod tests {
 
     /// The vectors of BLAKE3's paper's repository: input 0, 1, 2, … 250, 0, 1, … of the given length; the key and the
     /// context are theirs.
+    #[test]
+    fn a_beginning_is_hashed_once_for_all_ends() {
+        let mut prefix = Sha256Prefix::default();
+        prefix.absorb(b"ab");
+        prefix.absorb(b"c");
+        for end in [&b""[..], b"d", &[7; 100]] {
+            assert_eq!(prefix.with_end(end), sha256(&[b"abc", end]));
+        }
+    }
+
     #[test]
     fn blake3_gives_the_authors_vectors_in_all_its_modes() {
         const KEY: &[u8; 32] = b"whats the Elvish word for friend";

@@ -13,9 +13,11 @@ use nexus_machine::{
 };
 use nexus_wire::reticulum::announce::Occasion;
 use nexus_wire::reticulum::resource::RequestId;
-use nexus_wire::reticulum::{DestinationType, LinkId, Packet, PacketType, Payload, TruncatedPacketHash};
+use nexus_wire::reticulum::{
+    Context, DestinationType, LinkId, Packet, PacketType, Payload, TruncatedPacketHash,
+};
 
-use crate::contract::{Command, Effect, Event, Failure, Handle, Input};
+use crate::contract::{Bytes, Command, Effect, Event, Failure, Handle, Input};
 use crate::limits::{Limits, tree};
 use crate::links::Links;
 use crate::own::Own;
@@ -29,6 +31,8 @@ pub struct Endpoint {
     pub(crate) identity: ReticulumIdentity,
     pub(crate) random: Stream,
     pub(crate) own: Own,
+    /// A destination of another part of the node, whose links are taken.
+    pub(crate) attended: Option<DestinationHash>,
     pub(crate) peers: BoundedMap<DestinationHash, Peer>,
     pub(crate) wanted: BTreeMap<DestinationHash, Wanted>,
     pub(crate) unproved: BTreeMap<TruncatedPacketHash, Unproved>,
@@ -65,6 +69,7 @@ impl Endpoint {
             limits,
             own: Own::resume(limits, snapshot),
             identity,
+            attended: None,
             random: seed.fork("endpoint"),
             peers: BoundedMap::new(limits.peers, MapOverflow::EvictLeastRecent),
             wanted: BTreeMap::new(),
@@ -100,6 +105,17 @@ impl Endpoint {
                 self.find(cx, destination, Errand::Tell { handle }, out);
             }
             Command::Send { handle, to, plaintext } => self.send(cx, handle, to, plaintext, out),
+            Command::Seal { handle, to, plaintext } => self.seal(handle, &to, &plaintext.0, out),
+            Command::Unseal { handle, destination, sealed } => {
+                let header = Packet::originating(
+                    PacketType::Data,
+                    DestinationType::Single,
+                    destination,
+                    Context::NONE,
+                );
+                let plaintext = self.opened(cx.now, &Packet { data: &sealed.0, ..header }).map(Bytes);
+                tell(Event::Unsealed { handle, plaintext }, out);
+            }
             Command::Open { handle, to } => self.find(cx, to, Errand::Open { handle }, out),
             Command::Say { handle, link, plaintext } => self.tell_on(cx, handle, &link, &plaintext.0, out),
             Command::Identify { link } => self.identify(&link, out),
@@ -107,6 +123,8 @@ impl Endpoint {
             Command::Respond { handle, link, request, data } => {
                 self.respond(cx, handle, &link, request, &data.0, out);
             }
+            Command::Attend(destination) => self.attended = Some(destination),
+            Command::Carry { link, plaintext } => self.carry(&link, &plaintext.0, out),
             Command::Transfer { link, command } => self.command_transfers(cx, &link, command, out),
             Command::OpenChannel { link } => self.open_channel(&link),
             Command::Channel { link, command } => self.command_channel(cx, &link, command, out),

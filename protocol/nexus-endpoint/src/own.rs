@@ -227,7 +227,7 @@ impl Endpoint {
     }
 
     /// By the newest ratchets, the identity, and now and then by the older ones: each costs a multiplication, and anybody may send.
-    fn opened(&mut self, now: Instant, packet: &Packet<'_>) -> Option<Vec<u8>> {
+    pub(crate) fn opened(&mut self, now: Instant, packet: &Packet<'_>) -> Option<Vec<u8>> {
         let stored = self.own.stored.get(&packet.destination)?;
         let newest = stored.secrets().take(ALWAYS_TRIED);
         let opened = single::decrypt(&self.identity, newest, WithoutRatchet::Accepted, packet.data);

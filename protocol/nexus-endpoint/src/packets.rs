@@ -46,6 +46,22 @@ impl Endpoint {
         self.find(cx, to, Errand::Send { handle, plaintext }, out);
     }
 
+    pub(crate) fn seal(
+        &mut self,
+        handle: Handle,
+        to: &DestinationHash,
+        plaintext: &[u8],
+        out: &mut impl Sink<Effect>,
+    ) {
+        let Some(peer) = self.peers.get(to) else { return fail(handle, Failure::NoPath, out) };
+        let recipient = peer.public.hash();
+        let sealed = peer.seal(|key| single::encrypt(recipient, key, plaintext, &mut self.random));
+        match sealed {
+            Ok(sealed) => tell(Event::Sealed { handle, sealed: Bytes(sealed) }, out),
+            Err(_no_agreement) => fail(handle, Failure::BadKey, out),
+        }
+    }
+
     pub(crate) fn send_sealed(
         &mut self,
         now: Instant,

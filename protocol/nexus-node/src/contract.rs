@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use nexus_crypto::{DestinationHash, NodeId};
+use nexus_endpoint::lxmf;
 use nexus_machine::{Duration, Ticket, Write};
 use nexus_network::{Down, Endpoint, InterfaceId, LinkStatus, PathPolicy, Policy, Profile, Shared};
 use nexus_secure::{Attempt, Message, Outgoing, Traced, Undelivered};
@@ -136,8 +137,13 @@ pub enum Command {
         /// Whose.
         destination: DestinationHash,
     },
+    /// Make links with other nodes across stock relays from here on, and take theirs. Source: spec/endpoint.md#crossings.
+    Cross,
     /// Something of this node's Reticulum endpoint. Answered by [`Event::Endpoint`].
     Endpoint(nexus_endpoint::Command),
+    /// Something of this node's LXMF address. Messages that come are told by [`Event::MessageArrived`], what becomes of those sent by
+    /// [`Event::Lxmf`].
+    Lxmf(lxmf::Command),
     /// Forget the messages of the inbox up to this number.
     Forget {
         /// The last number.
@@ -263,6 +269,31 @@ pub enum Event {
         /// Why.
         why: Undelivered,
     },
+    /// What became of a message of [`Command::Lxmf`].
+    Lxmf(LxmfEvent),
     /// What the endpoint tells.
     Endpoint(Box<nexus_endpoint::Event>),
+}
+
+/// What became of a message to an LXMF address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LxmfEvent {
+    /// Its recipient proved that it came.
+    Delivered {
+        /// The command's.
+        handle: u64,
+        /// By which way.
+        way: lxmf::Way,
+        /// How often it was sent.
+        attempts: u32,
+        /// From the attempt that was proved to the proof.
+        after: Duration,
+    },
+    /// Its time is over, or it cannot be sent at all.
+    Undelivered {
+        /// The command's.
+        handle: u64,
+        /// Why.
+        why: lxmf::Undelivered,
+    },
 }

@@ -4,7 +4,8 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use nexus_crypto::{DestinationHash, IdentitySeed, NodeId, NodeIdentity, ReticulumIdentity};
-use nexus_endpoint::Endpoint;
+use nexus_endpoint::lxmf::Claim;
+use nexus_endpoint::{Crossings, Endpoint, Lxmf};
 use nexus_machine::{
     Config, Cx, Duration, Instant, Machine, MemoryBound, Seed, Snapshot, Ticket, WallClock, Write, earliest,
 };
@@ -12,9 +13,10 @@ use nexus_network::{
     Access, AppData, DutyCycle, InterfaceId, Mode, Network, Opened, PathPolicy, Profile, Reach, Role,
     Routing, SearchMotive, Tapping, Timing,
 };
-use nexus_secure::{Ratchets, Secure};
+use nexus_secure::{Foreign, Ratchets, Secure, Sender};
 
-use crate::contract::{Command, Event, Input, Output};
+use crate::contract::{Command, Event, Input, LxmfEvent, Output};
+use crate::crossing::{Told, slot_of};
 
 /// What a node is made from.
 #[derive(Debug)]
@@ -42,10 +44,15 @@ pub struct Node {
 }
 
 #[derive(Debug)]
-struct Body {
-    network: Network,
+pub(crate) struct Body {
+    pub(crate) network: Network,
     secure: Secure,
-    endpoint: Endpoint,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) crossings: Crossings,
+    /// Whether nodes across stock relays are crossed to.
+    pub(crate) crossing: bool,
+    pub(crate) own: NodeId,
+    lxmf: Lxmf,
     /// Whether the endpoint's interface is up: it is from its first command on.
     attached: Attached,
     tickets: Tickets,
@@ -81,10 +88,24 @@ const ENDPOINT_PROFILE: Profile = Profile {
 
 /// What the layers say.
 #[derive(Debug)]
-enum Signal {
+pub(crate) enum Signal {
     Network(nexus_network::Effect),
     Secure(nexus_secure::Effect),
     Endpoint(nexus_endpoint::Effect),
+    Lxmf(nexus_endpoint::lxmf::Effect),
+    Crossings(nexus_endpoint::crossings::Effect),
+}
+
+impl From<nexus_endpoint::lxmf::Effect> for Signal {
+    fn from(effect: nexus_endpoint::lxmf::Effect) -> Self {
+        Self::Lxmf(effect)
+    }
+}
+
+impl From<nexus_endpoint::crossings::Effect> for Signal {
+    fn from(effect: nexus_endpoint::crossings::Effect) -> Self {
+        Self::Crossings(effect)
+    }
 }
 
 impl From<nexus_endpoint::Effect> for Signal {
@@ -126,17 +147,22 @@ impl Node {
         let network = Network::new(&identity, app_data, limits, &snapshot, &seed.fork_seed("network"));
         let identity = NodeIdentity::from_seed(identity);
         let address = identity.node_id();
-        let own = ReticulumIdentity::from_private_blob(&identity.as_reticulum().to_private_blob());
+        let blob = identity.as_reticulum().to_private_blob();
+        let own = || ReticulumIdentity::from_private_blob(&blob);
         let kept = nexus_secure::Limits::default();
         let body = Body {
             secure: Secure::new(identity, kept, &snapshot, &seed.fork_seed("secure")),
+            lxmf: Lxmf::new(own(), nexus_endpoint::lxmf::Limits::default(), &seed.fork_seed("lxmf")),
             endpoint: Endpoint::new(
-                own,
+                own(),
                 nexus_endpoint::Limits::default(),
                 &snapshot,
                 &seed.fork_seed("endpoint"),
             ),
             attached: Attached::NotYet,
+            crossings: Crossings::new(address),
+            crossing: false,
+            own: address,
             network,
             tickets: Tickets::default(),
             clock: Clock::default(),
@@ -159,6 +185,8 @@ impl Node {
             self.body.network.handle_timeout(cx, &mut self.signals);
             self.body.secure.handle_timeout(cx, &mut self.signals);
             self.body.endpoint.handle_timeout(cx, &mut self.signals);
+            self.body.lxmf.handle_timeout(cx, &mut self.signals);
+            self.body.crossings.handle_timeout(cx, &mut self.signals);
             self.settle(now);
             if self.next_timeout().is_none_or(|due| due > now) {
                 return;
@@ -169,8 +197,14 @@ impl Node {
     /// When the node wants [`Node::handle_timeout`]; `None` if nothing waits.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Instant> {
-        let Body { network, secure, endpoint, .. } = &self.body;
-        earliest([network.next_timeout(), secure.next_timeout(), endpoint.next_timeout()])
+        let Body { network, secure, endpoint, crossings, lxmf, .. } = &self.body;
+        earliest([
+            network.next_timeout(),
+            secure.next_timeout(),
+            endpoint.next_timeout(),
+            crossings.next_timeout(),
+            lxmf.next_timeout(),
+        ])
     }
 
     /// Takes the next output.
@@ -239,6 +273,12 @@ impl Node {
         &self.body.secure
     }
 
+    /// A view of this node's LXMF address.
+    #[must_use]
+    pub const fn lxmf(&self) -> &Lxmf {
+        &self.body.lxmf
+    }
+
     fn at(&mut self, now: Instant) -> Cx {
         self.body.clock.context(now, self.config)
     }
@@ -263,6 +303,8 @@ impl MemoryBound for Node {
         let outputs = RESTING.saturating_mul(size_of::<Output>());
         let layers = self.body.network.memory_bound().saturating_add(self.body.secure.memory_bound());
         let layers = layers.saturating_add(self.body.endpoint.memory_bound());
+        let layers = layers.saturating_add(self.body.lxmf.memory_bound());
+        let layers = layers.saturating_add(self.body.crossings.memory_bound());
         layers.saturating_add(Tickets::MEMORY_BOUND).saturating_add(signals).saturating_add(outputs)
     }
 }
@@ -308,12 +350,10 @@ impl Body {
             }
             Input::Command(Command::Send(outgoing)) => self.secure.handle(cx, S::Send(outgoing), signals),
             Input::Command(Command::Prefer(policy)) => self.preferred = policy,
-            Input::Command(Command::Endpoint(command)) => {
-                if self.attached == Attached::NotYet {
-                    self.attached = Attached::Attached;
-                    self.network.handle(cx, N::Up(ENDPOINT, ENDPOINT_PROFILE), signals);
-                }
-                self.endpoint.handle(cx, nexus_endpoint::Input::Command(command), signals);
+            Input::Command(Command::Cross) => self.cross(cx, signals),
+            Input::Command(Command::Endpoint(command)) => self.tell_endpoint(cx, command, signals),
+            Input::Command(Command::Lxmf(command)) => {
+                self.lxmf.handle(cx, nexus_endpoint::lxmf::Input::Command(command), signals);
             }
             Input::Command(Command::Forget { through }) => {
                 self.secure.handle(cx, S::Forget { through }, signals);
@@ -323,6 +363,7 @@ impl Body {
                 self.secure.handle(cx, S::Entropy(bytes), signals);
                 self.network.handle(cx, N::Entropy(bytes), signals);
                 self.endpoint.handle(cx, nexus_endpoint::Input::Entropy(bytes), signals);
+                self.lxmf.handle(cx, nexus_endpoint::lxmf::Input::Entropy(bytes), signals);
             }
             Input::WallClock { unix_s, error_s } => {
                 let parted = self.clock.read(WallClock { unix_s, error_s, read_at: cx.now });
@@ -332,6 +373,12 @@ impl Body {
                 }
             }
         }
+    }
+
+    /// The endpoint is a program on this machine from the first command on.
+    fn tell_endpoint(&mut self, cx: Cx, command: nexus_endpoint::Command, signals: &mut VecDeque<Signal>) {
+        self.attach(cx, signals);
+        self.endpoint.handle(cx, nexus_endpoint::Input::Command(command), signals);
     }
 
     fn persisted(&mut self, cx: Cx, through: Ticket, signals: &mut VecDeque<Signal>) {
@@ -364,6 +411,8 @@ impl Body {
             Signal::Network(effect) => self.wire_network(cx, effect, signals, outputs),
             Signal::Secure(effect) => self.wire_secure(cx, effect, signals, outputs),
             Signal::Endpoint(effect) => self.wire_endpoint(cx, effect, signals, outputs),
+            Signal::Lxmf(effect) => self.wire_lxmf(cx, effect, signals, outputs),
+            Signal::Crossings(effect) => self.wire_crossings(cx, &effect, signals),
         }
     }
 
@@ -381,6 +430,9 @@ impl Body {
                 self.endpoint.handle(cx, nexus_endpoint::Input::Packet(bytes), signals);
                 self.network.handle(cx, nexus_network::Input::TxReady(ENDPOINT), signals);
             }
+            N::Transmit(Frame { iface, bytes, .. }) if let Some(slot) = slot_of(iface) => {
+                self.say_across(cx, slot, bytes, signals);
+            }
             N::Transmit(Frame { iface, to, bytes, about: _, load: _, under: _ }) => {
                 outputs.push_back(Output::Transmit { iface, to, bytes });
             }
@@ -392,9 +444,14 @@ impl Body {
             N::Reached(Sighting { destination, emitted_at, hops, iface }) => {
                 outputs.push_back(Output::Event(Event::Reached { destination, emitted_at, hops, iface }));
                 self.secure.handle(cx, S::Reached(destination), signals);
+                self.may_cross(cx, &destination, signals);
             }
             N::LinkUp(link) => outputs.push_back(Output::Event(Event::LinkUp(*link))),
             N::LinkDown { last, why } => {
+                if let Some(slot) = slot_of(last.iface) {
+                    let given_up = nexus_endpoint::crossings::Input::GivenUp { slot };
+                    self.crossings.handle(cx, given_up, signals);
+                }
                 outputs.push_back(Output::Event(Event::LinkDown { last: *last, why }));
             }
             N::Arrived { packet } => self.secure.handle(cx, S::Arrived(packet), signals),
@@ -416,6 +473,14 @@ impl Body {
         }
     }
 
+    /// The endpoint's interface is up from its first use on.
+    pub(crate) fn attach(&mut self, cx: Cx, signals: &mut VecDeque<Signal>) {
+        if self.attached == Attached::NotYet {
+            self.attached = Attached::Attached;
+            self.network.handle(cx, nexus_network::Input::Up(ENDPOINT, ENDPOINT_PROFILE), signals);
+        }
+    }
+
     fn wire_endpoint(
         &mut self,
         cx: Cx,
@@ -433,7 +498,45 @@ impl Body {
                 let frame = nexus_network::Input::Frame { iface: ENDPOINT, from: None, bytes };
                 self.network.handle(cx, frame, signals);
             }
-            E::Event(event) => outputs.push_back(Output::Event(Event::Endpoint(event))),
+            E::Event(event) if self.tell_crossings(cx, &event, signals) == Told::Crossings => {}
+            E::Event(event) => match self.lxmf.claim(&event) {
+                Claim::Claimed => {
+                    self.lxmf.handle(cx, nexus_endpoint::lxmf::Input::Endpoint(*event), signals);
+                }
+                Claim::Another => outputs.push_back(Output::Event(Event::Endpoint(event))),
+            },
+        }
+    }
+
+    fn wire_lxmf(
+        &mut self,
+        cx: Cx,
+        effect: nexus_endpoint::lxmf::Effect,
+        signals: &mut VecDeque<Signal>,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        use nexus_endpoint::lxmf::{Effect as L, Signed};
+        match effect {
+            L::Endpoint(command) => self.tell_endpoint(cx, command, signals),
+            L::Arrived(letter) => {
+                let sender = match letter.signature {
+                    Signed::Verified => Sender::Foreign(letter.source),
+                    Signed::Claimed => Sender::ForeignClaimed(letter.source),
+                };
+                let foreign = Foreign { sender, fingerprint: letter.id.short(), text: letter.into_text() };
+                self.secure.handle(cx, nexus_secure::Input::Keep(foreign), signals);
+            }
+            L::Delivered { handle, way, attempts, after } => {
+                outputs.push_back(Output::Event(Event::Lxmf(LxmfEvent::Delivered {
+                    handle,
+                    way,
+                    attempts,
+                    after,
+                })));
+            }
+            L::Undelivered { handle, why } => {
+                outputs.push_back(Output::Event(Event::Lxmf(LxmfEvent::Undelivered { handle, why })));
+            }
         }
     }
 

@@ -3,8 +3,8 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use nexus_crypto::NodeId;
 use nexus_crypto::single::single_length;
+use nexus_crypto::{DestinationHash, NodeId};
 use nexus_machine::Duration;
 use nexus_network::PathPolicy;
 use nexus_wire::nexus::end_to_end::Envelope;
@@ -117,6 +117,32 @@ pub enum Sender {
     Claimed(NodeId),
     /// It does not say.
     Anonymous,
+    /// A peer of another protocol, at this address: it signed. Source: spec/lxmf.md#organ.
+    Foreign(DestinationHash),
+    /// A peer of another protocol that says that it is at this address: its signature could not be looked at.
+    ForeignClaimed(DestinationHash),
+}
+
+/// A message that came by another protocol, to be kept beside the others. Its text is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Foreign {
+    /// Who sent it.
+    pub sender: Sender,
+    /// What its repetition is known by, as long as it is kept.
+    pub fingerprint: [u8; 16],
+    /// Its text, at most [`Foreign::MAX_TEXT`] bytes.
+    pub text: Vec<u8>,
+}
+
+impl Foreign {
+    /// The longest text that is kept, in bytes.
+    pub const MAX_TEXT: usize = 8_448;
+}
+
+impl fmt::Debug for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Foreign {{ sender: {:?}, text: {} bytes }}", self.sender, self.text.len())
+    }
 }
 
 /// What became of one attempt.

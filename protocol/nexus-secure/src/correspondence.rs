@@ -26,7 +26,7 @@ use nexus_wire::nexus::end_to_end::{Envelope, Service};
 use nexus_wire::nexus::path_cost::CompactPathCost;
 use nexus_wire::reticulum::{Packet, PacketHash, PacketType, Payload as _, Proof};
 
-use crate::contract::{Attempt, Message, Outgoing, Sender, Traced, Undelivered};
+use crate::contract::{Attempt, Foreign, Message, Outgoing, Sender, Traced, Undelivered};
 use crate::envelope::{self, MAX_PACKET, MAX_PLAINTEXT, Plaintext, SealedPacket};
 use errands::{Errand, Errands, Unjudged};
 use inbox::{Inbox, Kept};
@@ -87,6 +87,8 @@ pub enum Input {
     Reached(DestinationHash),
     /// The write with this number, and all before it, are durable.
     Durable(u64),
+    /// Keep and show this, once.
+    Keep(Foreign),
     /// The messages up to this number may be deleted.
     Forget {
         /// The last number.
@@ -213,6 +215,7 @@ pub struct Correspondence {
 #[derive(Debug)]
 enum Then {
     Show(Kept, PacketHash),
+    ShowForeign(Kept),
     Nothing,
 }
 
@@ -411,6 +414,22 @@ impl Correspondence {
         }
     }
 
+    /// A message that another organ took in and acknowledged.
+    fn keep(&mut self, cx: Cx, foreign: &Foreign, out: &mut impl Sink<Effect>) {
+        let Foreign { sender, fingerprint, text } = foreign;
+        if self.inbox.awaits(fingerprint) || self.inbox.contains(fingerprint) {
+            return count(&mut self.refusals.replayed);
+        }
+        if self.gate.waiting() >= WAITING_MESSAGES || text.len() > Foreign::MAX_TEXT {
+            return count(&mut self.refusals.busy);
+        }
+        let unix_s = cx.unix_s().unwrap_or(0);
+        let (kept, writes) = self.inbox.admit(*sender, unix_s, text, *fingerprint);
+        let held = self.gate.hold(Then::ShowForeign(kept));
+        let number = held.expect("the gate has room for more than the messages that may wait");
+        out.push(Effect::Write { number, writes });
+    }
+
     fn prove(&self, packet: &PacketHash, out: &mut impl Sink<Effect>) {
         let proof = Proof::implicit(packet, self.identity.as_reticulum());
         let mut buffer = vec![0; MAX_PACKET];
@@ -427,6 +446,7 @@ impl Correspondence {
                     self.prove(&packet, out);
                     out.push(Effect::Arrived(self.inbox.show(kept)));
                 }
+                Then::ShowForeign(kept) => out.push(Effect::Arrived(self.inbox.show(kept))),
                 Then::Nothing => {}
             }
         }
@@ -484,6 +504,7 @@ impl Machine for Correspondence {
                 }
             }
             Input::Durable(through) => self.durable(through, out),
+            Input::Keep(foreign) => self.keep(cx, &foreign, out),
             Input::Forget { through } => {
                 self.to_forget = self.to_forget.max(Some(through));
                 self.tidy(out);
@@ -508,7 +529,7 @@ impl Machine for Correspondence {
 
 impl MemoryBound for Correspondence {
     fn memory_bound(&self) -> usize {
-        let gate = WAITING_WRITES.saturating_mul(size_of::<(u64, Then)>().saturating_add(MAX_PLAINTEXT));
+        let gate = WAITING_WRITES.saturating_mul(size_of::<(u64, Then)>().saturating_add(Foreign::MAX_TEXT));
         [
             Trials::MEMORY_BOUND,
             self.outbox.memory_bound(),

@@ -8,7 +8,7 @@ use nexus_machine::{Cx, Duration, Instant, Machine, MemoryBound, Seed, Sink, Sna
 use nexus_network::{Originated, PathPolicy, Recipient};
 use nexus_wire::nexus::path_cost::CompactPathCost;
 
-use crate::contract::{Attempt, Message, Outgoing, Traced, Undelivered};
+use crate::contract::{Attempt, Foreign, Message, Outgoing, Traced, Undelivered};
 use crate::correspondence::{self, Correspondence, Limits};
 use crate::ratchets::{self, Ratchets};
 
@@ -28,6 +28,8 @@ pub enum Input {
     },
     /// Send this.
     Send(Outgoing),
+    /// Keep and show this, once.
+    Keep(Foreign),
     /// Messages up to this number may be deleted.
     Forget {
         /// The last number.
@@ -309,6 +311,7 @@ impl Machine for Secure {
                 correspondence.handle(cx, C::Durable(through), nerves);
             }
             Input::Send(outgoing) => correspondence.handle(cx, C::Send(outgoing), nerves),
+            Input::Keep(foreign) => correspondence.handle(cx, C::Keep(foreign), nerves),
             Input::Forget { through } => correspondence.handle(cx, C::Forget { through }, nerves),
             Input::Arrived(packet) => correspondence.handle(cx, C::Arrived(packet), nerves),
             Input::Originated { handle, outcome } => {

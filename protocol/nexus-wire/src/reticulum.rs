@@ -11,6 +11,7 @@
 //! | [`proof`] | [`Proof`]: a packet arrived |
 //! | [`link`] | [`LinkRequest`], [`LinkProof`], and what relays negotiate of them |
 //! | [`resource`], [`request`], [`channel`] | what the ends of a link say, in [`msgpack`] or not |
+//! | [`lxmf`] | messages between people, and what propagation nodes are told |
 //! | [`path_request`] | [`PathRequest`]: who knows a path? |
 //! | [`tunnel`] | [`TunnelSynthesis`]: a lost connection is back |
 //! | [`hashes`] | packet hashes, link ids, tunnel ids: none may stand for another |
@@ -27,6 +28,7 @@ pub mod hdlc;
 pub mod ifac;
 pub mod kiss;
 pub mod link;
+pub mod lxmf;
 pub mod msgpack;
 pub mod packet;
 pub mod path_request;

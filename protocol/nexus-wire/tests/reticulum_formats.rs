@@ -38,6 +38,9 @@ formats! {
     resource_proofs_obey_the_laws: "resource-proof";
     channel_messages_obey_the_laws: "channel-message";
     stream_pieces_obey_the_laws: "stream-piece";
+    messages_of_people_obey_the_laws: "lxmf-message";
+    delivery_announces_obey_the_laws: "lxmf-delivery-announce";
+    uploads_of_messages_obey_the_laws: "lxmf-upload";
 }
 
 #[test]

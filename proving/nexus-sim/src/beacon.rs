@@ -138,11 +138,14 @@ impl<M: Manner> Actor for Beacon<M> {
                 | Command::Policy(_)
                 | Command::Price { .. }
                 | Command::Save
+                | Command::Recognised { .. }
+                | Command::Cross
                 | Command::SayTunnel { .. }
                 | Command::AccessCodes { .. }
                 | Command::Forget { .. }
                 | Command::FindPath { .. }
                 | Command::Endpoint(_)
+                | Command::Lxmf(_)
                 | Command::Send(_),
             )
             | Input::Entropy(_) => {}

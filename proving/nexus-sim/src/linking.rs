@@ -227,6 +227,7 @@ impl Linking {
             | Event::ClocksParted { .. }
             | Event::EntropyWanted
             | Event::Endpoint(_)
+            | Event::Lxmf(_)
             | Event::MessageArrived(_)
             | Event::Attempted { .. }
             | Event::Delivered { .. }

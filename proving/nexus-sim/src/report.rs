@@ -210,6 +210,7 @@ impl Ledger {
             | Event::ClocksParted { .. }
             | Event::EntropyWanted
             | Event::Endpoint(_)
+            | Event::Lxmf(_)
             | Event::Attempted { .. } => {}
         }
     }

@@ -323,6 +323,10 @@ impl Encoder {
                 self.u8(13);
                 self.blob(destination.as_bytes());
             }
+            Event::Lxmf(event) => {
+                self.u8(16);
+                self.blob(format!("{event:?}").as_bytes());
+            }
             Event::Endpoint(event) => {
                 self.u8(15);
                 self.blob(format!("{event:?}").as_bytes());
@@ -368,10 +372,19 @@ impl Encoder {
                 self.tagged_iface(8, *iface);
                 self.u64(*price);
             }
-            Command::Save => self.u8(13),
+            Command::Save => self.u8(18),
+            Command::Recognised { iface, peer } => {
+                self.tagged_iface(17, *iface);
+                self.blob(peer);
+            }
+            Command::Cross => self.u8(19),
             Command::SayTunnel { iface, interface } => {
                 self.tagged_iface(12, *iface);
                 self.blob(interface);
+            }
+            Command::Lxmf(command) => {
+                self.u8(14);
+                self.blob(format!("{command:?}").as_bytes());
             }
             Command::Endpoint(command) => {
                 self.u8(13);

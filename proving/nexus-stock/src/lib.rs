@@ -5,6 +5,8 @@
 //! | [`endpoint`] | [`Endpoint`]: announces, SINGLE packets, links, requests and resources, without input or output |
 //! | [`live`] | [`Live`]: an endpoint at a TCP connection of the loopback |
 //! | [`stock`] | [`StockNode`]: the published package in a process of its own, told what to do in lines of JSON |
+//! | [`lxmf`] | [`StockLxmf`]: a peer of the published LXMF package |
+//! | [`program`] | [`Program`]: a script and what it says |
 //! | [`msgpack`] | what endpoints say on links |
 //!
 //! Written from documentation and observation. Source: spec/reticulum.md.
@@ -12,9 +14,13 @@
 
 pub mod endpoint;
 pub mod live;
+pub mod lxmf;
 pub mod msgpack;
+pub mod program;
 pub mod stock;
 
 pub use endpoint::{Endpoint, Event};
 pub use live::Live;
+pub use lxmf::StockLxmf;
+pub use program::Program;
 pub use stock::StockNode;

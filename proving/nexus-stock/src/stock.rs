@@ -3,19 +3,17 @@
 //! `cargo xtask test` installs it and names its interpreter in `NEXUS_STOCK_PYTHON`. What the lines say stands at the head of
 //! `scripts/node.py`.
 
-use std::collections::VecDeque;
 use std::fmt::Write as _;
-use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::fs;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::Instant;
-use std::{env, fs};
+use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::live::PATIENCE;
+use crate::program::{Program, Start, here, python};
 
 /// Whether a stock node carries the packets of others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,14 +96,6 @@ impl Interfaces {
     }
 }
 
-/// How a program is started: in this network, or in another.
-pub type Start<'a> = &'a dyn Fn(&str) -> Command;
-
-/// In the network of this process.
-fn here(program: &str) -> Command {
-    Command::new(program)
-}
-
 /// Bytes as the lines of JSON have them.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
@@ -123,12 +113,9 @@ pub fn free_port() -> io::Result<SocketAddr> {
 }
 
 /// A stock node. Ended by its own id when dropped.
+#[derive(Debug)]
 pub struct StockNode {
-    child: Child,
-    stdin: ChildStdin,
-    lines: Receiver<Value>,
-    unread: VecDeque<Value>,
-    directory: PathBuf,
+    program: Program,
     /// The address of its destination without ratchets.
     pub plain: String,
     /// The address of its destination with ratchets.
@@ -163,11 +150,7 @@ impl StockNode {
             Carries::Others => "Yes",
             Carries::Itself => "No",
         };
-        let config = format!(
-            "[reticulum]\n  enable_transport = {transport}\n  share_instance = No\n  panic_on_interface_error = No\n\n\
-             [interfaces]\n{}",
-            interfaces.0
-        );
+        let config = unattached(transport, interfaces);
         let (node, is_attached) = Self::configured(start, home, name, Some(&config));
         assert!(!is_attached, "it has interfaces of its own");
         node
@@ -204,83 +187,11 @@ impl StockNode {
     }
 
     fn configured(start: Start<'_>, home: &Path, name: &str, config: Option<&str>) -> (Self, bool) {
-        let directory = home.join(name);
-        fs::create_dir_all(&directory).expect("a directory for the stock node");
-        if let Some(config) = config {
-            fs::write(directory.join("config"), config).expect("a configuration for the stock node");
-        }
-        let mut child = start(&python())
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/node.py"))
-            .arg(&directory)
-            .env("HOME", &directory)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the interpreter starts");
-        let stdout = BufReader::new(child.stdout.take().expect("it was piped"));
-        let (tell, lines) = channel();
-        std::thread::spawn(move || {
-            for line in stdout.lines().map_while(Result::ok) {
-                // Whatever else the package may print is not for the test.
-                if let Ok(said) = serde_json::from_str(&line)
-                    && tell.send(said).is_err()
-                {
-                    return;
-                }
-            }
-        });
-        let stdin = child.stdin.take().expect("it was piped");
-        let (plain, ratcheted, identity) = Default::default();
-        let mut node =
-            Self { child, stdin, lines, unread: VecDeque::new(), directory, plain, ratcheted, identity };
-        let ready = node.wait("ready");
+        let mut program = Program::start(start, "node.py", home, name, config, &[]);
+        let ready = program.wait("ready");
         let text = |key: &str| ready[key].as_str().expect("an address").to_owned();
-        (node.plain, node.ratcheted, node.identity) = (text("plain"), text("ratcheted"), text("ready"));
-        (node, ready["attached"] == true)
-    }
-
-    /// Its process.
-    #[must_use]
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// Tells it what to do.
-    ///
-    /// # Panics
-    /// If it ended.
-    pub fn tell(&mut self, what: &Value) {
-        writeln!(self.stdin, "{what}").unwrap_or_else(|_| panic!("the stock node ended: {}", self.log()));
-    }
-
-    /// The next line that has `key`. Others are kept for later.
-    ///
-    /// # Panics
-    /// If it says none in a minute.
-    pub fn wait(&mut self, key: &str) -> Value {
-        self.wait_for(key, |_| true)
-    }
-
-    /// The next line that has `key` and `is` right.
-    ///
-    /// # Panics
-    /// If it says none in a minute.
-    pub fn wait_for(&mut self, key: &str, is: impl Fn(&Value) -> bool) -> Value {
-        let deadline = Instant::now() + PATIENCE;
-        let is_it = |line: &Value| !line[key].is_null() && is(line);
-        if let Some(found) = self.unread.iter().position(is_it).and_then(|place| self.unread.remove(place)) {
-            return found;
-        }
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let Ok(line) = self.lines.recv_timeout(left) else {
-                panic!("the stock node never said {key}, but {:?}; its log: {}", self.unread, self.log())
-            };
-            if is_it(&line) {
-                return line;
-            }
-            self.unread.push_back(line);
-        }
+        let (plain, ratcheted, identity) = (text("plain"), text("ratcheted"), text("ready"));
+        (Self { program, plain, ratcheted, identity }, ready["attached"] == true)
     }
 
     /// Waits until it heard an announce of `destination`; what it said of it.
@@ -293,26 +204,19 @@ impl StockNode {
         self.tell(&json!({ "do": "until_up" }));
         self.wait("up");
     }
+}
 
-    /// What it said so far with `key`, and was not waited for.
-    pub fn said(&mut self, key: &str) -> Vec<Value> {
-        self.unread.extend(self.lines.try_iter());
-        self.unread.iter().filter(|line| !line[key].is_null()).cloned().collect()
+impl Deref for StockNode {
+    type Target = Program;
+
+    fn deref(&self) -> &Program {
+        &self.program
     }
+}
 
-    /// The lines of its log that tell of something that went wrong, but for an interface that was spoken to before it was complete,
-    /// which the package says of itself and mends: on a busy machine it may take seconds to be.
-    #[must_use]
-    pub fn complaints(&self) -> Vec<String> {
-        let wrong = ["[Critical]", "[Error]", "[Warning]", "Traceback", "Exception"];
-        let mended = ["no attribute 'ifac_size'", "Attempting to reconnect..."];
-        let has = |words: &[&str], line: &str| words.iter().any(|word| line.contains(word));
-        let is_wrong = |line: &&str| has(&wrong, line) && !has(&mended, line);
-        self.log().lines().filter(is_wrong).map(str::to_owned).collect()
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(self.directory.join("logfile")).unwrap_or_default()
+impl DerefMut for StockNode {
+    fn deref_mut(&mut self) -> &mut Program {
+        &mut self.program
     }
 }
 
@@ -388,25 +292,19 @@ impl Tool {
     }
 }
 
-/// The interpreter of the environment into which the package is installed.
-fn python() -> String {
-    env::var("NEXUS_STOCK_PYTHON").expect(
-        "NEXUS_STOCK_PYTHON is not set: run `cargo xtask test`, which installs the stock package and sets it",
+/// The configuration of a program that has interfaces of its own.
+pub(crate) fn unattached(transport: &str, interfaces: &Interfaces) -> String {
+    format!(
+        "[reticulum]\n  enable_transport = {transport}\n  share_instance = No\n  panic_on_interface_error = No\n\n\
+         [interfaces]\n{}",
+        interfaces.0
     )
 }
 
 /// The configuration of a program as most are.
-fn attached(instance: &str, more: &[&str]) -> String {
+pub(crate) fn attached(instance: &str, more: &[&str]) -> String {
     let more = more.iter().fold(String::new(), |text, line| format!("{text}  {line}\n"));
     format!(
         "[reticulum]\n  enable_transport = No\n  share_instance = Yes\n  instance_name = {instance}\n{more}\n[interfaces]\n"
     )
-}
-
-impl Drop for StockNode {
-    fn drop(&mut self) {
-        // A node that has ended needs neither.
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
 }

@@ -11,13 +11,20 @@ use crate::stages::Note;
 /// The release that our wire format is held to.
 pub(crate) const STOCK_VERSION: &str = "1.5.7";
 
-/// Prints the installed version of the stock package.
-const ASK_VERSION: &str = "import importlib.metadata as m; print(m.version('rns'))";
+/// The release of the message package that goes with it. Earlier releases of the stock package have none: tests that run them send no messages.
+const LXMF_VERSION: &str = "1.2.1";
+
+/// Prints the installed versions of the stock packages.
+const ASK_VERSIONS: &str = "import importlib.metadata as m; p = {d.name.lower() for d in m.distributions()}; \
+                            print(m.version('rns'), m.version('lxmf') if 'lxmf' in p else '-')";
 
 /// Prepares the environment below the target directory unless it is there already.
 pub(crate) fn run(session: &mut Session) -> Result<Note, Fault> {
     let ready = prepare(session, STOCK_VERSION)?;
-    Ok(format!("rns {STOCK_VERSION}, {}", if ready { "as prepared before" } else { "installed" }))
+    Ok(format!(
+        "rns {STOCK_VERSION} and lxmf {LXMF_VERSION}, {}",
+        if ready { "as prepared before" } else { "installed" }
+    ))
 }
 
 /// Prepares an environment of a release's own, which later commands tell tests of. Whether it was there already.
@@ -26,14 +33,16 @@ pub(crate) fn prepare(session: &mut Session, version: &str) -> Result<bool, Faul
         if version == STOCK_VERSION { "stock-python".to_owned() } else { format!("stock-python-{version}") };
     let home = session.target().join(name);
     let python = home.join("bin").join("python");
-    let ready = has_stock_version(&python, version);
+    let lxmf = (version == STOCK_VERSION).then_some(LXMF_VERSION);
+    let ready = has_stock_versions(&python, version, lxmf);
     if !ready {
         cargo::run(Command::new("/usr/bin/python3").args(["-m", "venv", "--clear"]).arg(&home))?;
-        let package = format!("rns=={version}");
-        cargo::run(Command::new(&python).args(["-m", "pip", "install", "--quiet", &package]))?;
-        if !has_stock_version(&python, version) {
+        let packages = [Some(format!("rns=={version}")), lxmf.map(|lxmf| format!("lxmf=={lxmf}"))];
+        let install = ["-m", "pip", "install", "--quiet"];
+        cargo::run(Command::new(&python).args(install).args(packages.iter().flatten()))?;
+        if !has_stock_versions(&python, version, lxmf) {
             return Err(Fault::new(format!(
-                "pip succeeded, but {} does not find rns {version}. Remove the folder {} and try again.",
+                "pip succeeded, but {} does not find {packages:?}. Remove the folder {} and try again.",
                 python.display(),
                 home.display()
             )));
@@ -43,8 +52,9 @@ pub(crate) fn prepare(session: &mut Session, version: &str) -> Result<bool, Faul
     Ok(ready)
 }
 
-fn has_stock_version(python: &Path, version: &str) -> bool {
+fn has_stock_versions(python: &Path, version: &str, lxmf: Option<&str>) -> bool {
+    let expected = format!("{version} {}", lxmf.unwrap_or("-"));
     python.exists()
-        && cargo::capture(Command::new(python).args(["-c", ASK_VERSION]))
-            .is_ok_and(|installed| installed.trim() == version)
+        && cargo::capture(Command::new(python).args(["-c", ASK_VERSIONS]))
+            .is_ok_and(|installed| installed.trim() == expected)
 }

@@ -116,6 +116,7 @@ pub(super) mod tests {
             pid: 42,
             uptime_s: 5,
             state: "/var/lib/nexus".to_owned(),
+            lxmf: None,
             config: None,
             log: None,
             policy: "anyone".to_owned(),

@@ -3,29 +3,36 @@
 use std::io::{self, IsTerminal as _, Read as _};
 
 use clap::Args;
-use nexus_daemon::api::{Attempt, Delivered, Event, PathPolicy, Progress, Verb};
+use nexus_daemon::api::{Attempt, Delivered, Event, LeftAt, PathPolicy, Progress, Verb};
+use nexus_daemon::client::Client;
+use nexus_endpoint::lxmf::TEXT_MAX;
 use nexus_secure::Content;
 use serde_json::json;
 
 use super::{not_delivered, why};
 use crate::address_book::AddressBook;
-use crate::daemon::{connect, find};
+use crate::daemon::{Named, connect, find};
 use crate::ending::{Ending, Outcome, Refusal};
 use crate::place::Place;
 use crate::quantities::{milliseconds, seconds};
 use crate::routing::policies;
 use crate::terminal::{print_json, print_line};
 
+/// What tells LXMF addresses from node ids, which look alike.
+const LXMF: &str = "lxmf:";
+
 /// The command.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-The recipient is a contact, a node id, or the first digits of one that is known.
+The recipient is a contact, a node id, the first digits of one that is known, or
+`lxmf:` and the address of somebody on Sideband, NomadNet or another LXMF program.
 The message is sent again until its receipt came or the time is over. Exit code
 0 means that the recipient's node proved that it has it.
 
 Examples:
   nexus send anna see you at eight
   nexus send --for 1h anna -- --not-an-option
+  nexus send --for 5m lxmf:6f1c0ae4d3b2917865ffe0a1b2c3d4e5 hello from a node
   date | nexus send anna")]
 pub(crate) struct Send {
     /// To whom
@@ -51,12 +58,8 @@ pub(crate) struct Send {
 
 impl Send {
     pub(crate) async fn run(self) -> Ending {
-        let text = self.text()?;
-        let book = AddressBook::of_this_person().map_err(Refusal::cannot)?;
         let mut client = connect(&self.place).await?;
-        let to = find(&mut client, &book, &self.to).await?;
-        let (for_s, policy) = (self.for_s, self.policy);
-        let verb = Verb::Send { to: to.node.clone(), text, signed: !self.anonymous, for_s, policy };
+        let (to, verb) = self.parcel(&mut client).await?;
         let mut pathless = false;
         let impatient = !self.json && io::stderr().is_terminal();
         let told = |event| {
@@ -70,13 +73,17 @@ impl Send {
             }
         };
         match client.stream::<Delivered>(verb, told).await {
-            Ok(Delivered { attempts, round_trip_us }) => {
+            Ok(Delivered { attempts, round_trip_us, left_at }) => {
                 if self.json {
                     print_json(&json!({ "delivered": true, "to": to.node, "attempts": attempts,
-                        "round_trip_us": round_trip_us }));
+                        "round_trip_us": round_trip_us, "left_at": left_at }));
                 } else {
                     let took = milliseconds(round_trip_us);
-                    print_line(&format!("delivered ({took}, attempt {attempts})"));
+                    let where_to = match left_at {
+                        None => "delivered",
+                        Some(LeftAt::PropagationNode) => "left at the propagation node",
+                    };
+                    print_line(&format!("{where_to} ({took}, attempt {attempts})"));
                 }
                 Ok(Outcome::Done)
             }
@@ -93,13 +100,31 @@ impl Send {
         }
     }
 
-    fn text(&self) -> Result<String, Refusal> {
+    /// To whom, and what the daemon is asked for.
+    async fn parcel(&self, client: &mut Client) -> Result<(Named, Verb), Refusal> {
+        let (for_s, policy) = (self.for_s, self.policy);
+        if self.to.starts_with(LXMF) {
+            if self.anonymous || policy.is_some() {
+                let sentence = "a message to an LXMF address is always signed, and goes as announces came";
+                return Err(Refusal::Cannot(format!("{sentence}: leave out --anonymous and --policy")));
+            }
+            let text = self.text(TEXT_MAX)?;
+            let verb = Verb::LxmfSend { to: self.to.clone(), title: String::new(), text, for_s };
+            return Ok((Named { node: self.to.clone(), name: self.to.clone() }, verb));
+        }
+        let text = self.text(Content::MAX_TEXT)?;
+        let book = AddressBook::of_this_person().map_err(Refusal::cannot)?;
+        let to = find(client, &book, &self.to).await?;
+        let verb = Verb::Send { to: to.node.clone(), text, signed: !self.anonymous, for_s, policy };
+        Ok((to, verb))
+    }
+
+    fn text(&self, most: usize) -> Result<String, Refusal> {
         let text = if self.text.is_empty() { from_standard_input()? } else { self.text.join(" ") };
         match text.len() {
             0 => Err(Refusal::Cannot("there is no text to send".to_owned())),
-            length if length > Content::MAX_TEXT => Err(Refusal::Cannot(format!(
-                "the text has {length} bytes and a message holds {}: send it in parts",
-                Content::MAX_TEXT
+            length if length > most => Err(Refusal::Cannot(format!(
+                "the text has {length} bytes and a message holds {most}: send it in parts"
             ))),
             _fits => Ok(text),
         }
@@ -109,7 +134,7 @@ impl Send {
 /// All of standard input, without the end of its last line.
 fn from_standard_input() -> Result<String, Refusal> {
     // A byte more than fits, so that a text that is too long is seen to be; the last line's end does not count.
-    let most = u64::try_from(4 * Content::MAX_TEXT).expect("a small number");
+    let most = u64::try_from(TEXT_MAX + 2).expect("a small number");
     let mut bytes = Vec::new();
     io::stdin()
         .lock()

@@ -19,6 +19,7 @@ pub(super) fn node(snapshot: &Snapshot, _book: &AddressBook) -> String {
     let status = &snapshot.status;
     let mut facts = vec![("node", status.node.clone()), ("identity", status.identity.clone())];
     facts.extend(status.label.clone().map(|label| ("label", label)));
+    facts.extend(status.lxmf.clone().map(|lxmf| ("lxmf", lxmf)));
     facts.push((
         "running",
         format!("{}, version {}, process {}", spoken(status.uptime_s), status.version, status.pid),

@@ -18,7 +18,7 @@ fn delivering() -> (FakeNode, Arc<Mutex<Vec<Verb>>>) {
         vec![
             Answer::Event(Event::Progress(Progress { attempt: Attempt::NoPath })),
             Answer::Event(Event::Progress(Progress { attempt: Attempt::Sent })),
-            ok(&Delivered { attempts: 2, round_trip_us: 12_345 }),
+            ok(&Delivered { attempts: 2, round_trip_us: 12_345, left_at: None }),
         ]
     });
     (node, asked)
@@ -111,7 +111,7 @@ fn what_cannot_be_sent_is_refused_before_anybody_is_asked() {
 fn a_ping_counts_what_came_back() {
     let round_trips = AtomicU64::new(0);
     let node = FakeNode::start(World::small(), move |_| match round_trips.fetch_add(1, Ordering::Relaxed) {
-        0 => vec![ok(&Delivered { attempts: 1, round_trip_us: 3_000 })],
+        0 => vec![ok(&Delivered { attempts: 1, round_trip_us: 3_000, left_at: None })],
         _later => vec![refusal(Code::NoReceipt, "no answer came")],
     });
     assert!(node.run(&["contacts", "add", "anna", ANNA]).status.success());

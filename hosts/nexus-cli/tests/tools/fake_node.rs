@@ -122,6 +122,7 @@ impl World {
             pid: std::process::id(),
             uptime_s: 3_725,
             state: "/var/lib/nexus".to_owned(),
+            lxmf: None,
             config: None,
             log: None,
             policy: "all_but".to_owned(),

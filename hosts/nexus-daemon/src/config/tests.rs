@@ -43,6 +43,29 @@ fn every_line_that_is_commented_out_can_be_used() {
 }
 
 #[test]
+fn a_section_gives_the_node_an_lxmf_address() {
+    let lxmf = |text: &str| parse(text).map(|config| config.lxmf);
+    assert_eq!(lxmf("").unwrap(), None);
+    assert_eq!(lxmf("[lxmf]").unwrap(), Some(Lxmf::default()));
+    let node = "00112233445566778899aabbccddeeff";
+    let all = format!("[lxmf]\ndisplay_name = \"Anna\"\nstamp_cost = 8\npropagation_node = \"{node}\"");
+    let written = lxmf(&all).unwrap().unwrap();
+    assert_eq!((written.display_name.as_deref(), written.stamp_cost), (Some("Anna"), Some(8)));
+    assert_eq!(written.propagation_node.unwrap().to_string(), node);
+    let long = "x".repeat(129);
+    for (text, refusal) in [
+        ("[lxmf]\nstamp_cost = 0".to_owned(), "a stamp costs 1 to 32"),
+        ("[lxmf]\nstamp_cost = 33".to_owned(), "a stamp costs 1 to 32"),
+        (format!("[lxmf]\ndisplay_name = \"{long}\""), "a display name has 1 to 128 bytes"),
+        ("[lxmf]\npropagation_node = \"anna\"".to_owned(), "32 hexadecimal digits"),
+        ("relaying = false\n[lxmf]".to_owned(), "`[lxmf]` needs `relaying`"),
+    ] {
+        let told = lxmf(&text).unwrap_err();
+        assert!(told.contains(refusal), "{told}");
+    }
+}
+
+#[test]
 fn one_line_lets_programs_attach_beside_the_interfaces_that_are_there_anyway() {
     let shared = |text: &str| parse(text).map(|config| config.interfaces.last().unwrap().clone());
     let one_line = parse("[shared]").unwrap().interfaces;

@@ -4,6 +4,7 @@ mod access;
 mod auto;
 mod decorations;
 mod instance;
+mod letters;
 mod modems;
 
 use std::collections::BTreeSet;
@@ -18,7 +19,7 @@ use nexus_wire::reticulum::ifac::TagLen;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Config, Discovery, HostPort, Interface, Medium, Peer, node_ids};
+use super::{Config, Crossings, Discovery, HostPort, Interface, Lxmf, Medium, Peer, node_ids};
 use crate::api::PathPolicy;
 use crate::logs::Level;
 use crate::passphrase::Source;
@@ -29,6 +30,7 @@ use access::{WrittenAccess, access};
 use auto::WrittenAuto;
 use decorations::{WrittenFaults, decorations};
 use instance::WrittenShared;
+use letters::WrittenLxmf;
 use modems::{WrittenRnode, WrittenSerial};
 
 /// What is wrong, and where in the text.
@@ -58,12 +60,14 @@ struct Written {
     #[serde(default)]
     nodes: Vec<Spanned<String>>,
     relaying: Option<bool>,
+    crossings: Option<bool>,
     label: Option<Spanned<String>>,
     pcap_opened: Option<PathBuf>,
     path_policy: Option<Spanned<String>>,
     answer_traces: Option<bool>,
     metrics: Option<WrittenMetrics>,
     shared: Option<Spanned<WrittenShared>>,
+    lxmf: Option<Spanned<WrittenLxmf>>,
     #[serde(default)]
     udp: Vec<Spanned<WrittenUdp>>,
     #[serde(default)]
@@ -163,6 +167,10 @@ pub(super) fn understand(state: &StateDir, path: &Path, text: &str) -> Result<Co
             None | Some(true) => Relaying::On,
             Some(false) => Relaying::Off,
         },
+        crossings: match written.crossings {
+            None | Some(true) => Crossings::Made,
+            Some(false) => Crossings::None,
+        },
         label,
         pcap_opened: written.pcap_opened.as_ref().map(|path| base.join(path)),
         path_policy: parsed::<PathPolicy>(written.path_policy.as_ref())?.unwrap_or(default.path_policy),
@@ -171,6 +179,7 @@ pub(super) fn understand(state: &StateDir, path: &Path, text: &str) -> Result<Co
             Some(false) => Traces::Unanswered,
         },
         metrics: written.metrics.as_ref().map(WrittenMetrics::address).transpose()?,
+        lxmf: lxmf(&written)?,
         rpc: written.shared.as_ref().map(|shared| shared.get_ref().rpc()).transpose()?,
         interfaces,
     };
@@ -203,6 +212,16 @@ fn policy(written: &Written) -> Result<Policy, Wrong> {
             format!("{other:?} is no policy: say \"anyone\", \"allow\", \"deny\" or \"trusted\""),
         )),
     }
+}
+
+/// This node's LXMF address.
+fn lxmf(written: &Written) -> Result<Option<Lxmf>, Wrong> {
+    let Some(lxmf) = &written.lxmf else { return Ok(None) };
+    if written.relaying == Some(false) {
+        let sentence = "`[lxmf]` needs `relaying`: what the address sends is carried as others' packets are";
+        return Err(Wrong::new(lxmf, sentence));
+    }
+    lxmf.get_ref().lxmf().map(Some)
 }
 
 /// Where programs of this machine attach. What they send is carried as others' packets are.

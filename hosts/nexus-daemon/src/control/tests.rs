@@ -21,7 +21,7 @@ async fn answers_find_their_requests_in_whatever_order_they_come() {
     assert_eq!((&first.verb, &second.verb), (&ping_once(), &Verb::Announce));
     second.replier.ok(&Done {});
     first.replier.event(Event::Progress(Progress { attempt: Attempt::Sent }));
-    first.replier.ok(&Delivered { attempts: 1, round_trip_us: 5 });
+    first.replier.ok(&Delivered { attempts: 1, round_trip_us: 5, left_at: None });
     assert_eq!(
         client.answer(ping).await.unwrap(),
         Answer::Event(Event::Progress(Progress { attempt: Attempt::Sent }))

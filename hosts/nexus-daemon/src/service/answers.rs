@@ -76,6 +76,9 @@ impl Service {
                 let content = Content::Message { text: text.into_bytes(), authorship };
                 self.send(replier, &to, Parcel { content, for_s, policy }).await;
             }
+            Verb::LxmfSend { to, title, text, for_s } => {
+                self.send_lxmf(replier, &to, (title, text), for_s).await;
+            }
             Verb::Inbox { since, limit } => self.inbox(replier, since, limit).await,
             Verb::Listen { since } => {
                 self.subscribers.listen(replier, since);
@@ -137,6 +140,7 @@ impl Service {
             uptime_s: self.began.elapsed().as_secs(),
             state: self.options.state.path().display().to_string(),
             config: self.config.file.as_ref().map(|file| file.display().to_string()),
+            lxmf: None,
             log: self.options.log.as_ref().map(|log| log.display().to_string()),
             policy: policy_name(&self.config.policy).to_owned(),
             relaying: self.config.relaying == nexus_machine::Relaying::On,
@@ -150,7 +154,9 @@ impl Service {
             path_requests: std::collections::BTreeMap::new(),
             refusals: std::collections::BTreeMap::new(),
         };
+        let is_lxmf = self.config.lxmf.is_some();
         let see = move |view: &crate::HostView<'_>| Status {
+            lxmf: is_lxmf.then(|| format!("{}{}", sight::LXMF_PREFIX, view.node().lxmf().address())),
             interfaces: sight::interfaces(view),
             links: sight::links(view),
             paths: sight::count_paths(view),
@@ -181,15 +187,26 @@ impl Service {
             Ok(to) => to,
             Err(cause) => return replier.fail(Code::BadValue, cause.to_string()),
         };
-        if self.sending.len() >= MAX_SENDING {
-            return replier.fail(Code::Busy, format!("{MAX_SENDING} messages are on their way already"));
-        }
-        self.last_sending += 1;
-        let handle = self.last_sending;
+        let Some(handle) = self.expect_end(replier) else { return };
         let lifetime = nexus_machine::Duration::from_secs(for_s);
-        self.sending.insert(handle, replier);
         let policy = policy.map(sight::policy_of);
         let command = Command::Send(Outgoing { handle, to, content, lifetime, policy });
+        self.command_for(handle, command).await;
+    }
+
+    /// Whoever waits for the end of something to be sent, by its handle; none if too many do.
+    pub(super) fn expect_end(&mut self, replier: Replier) -> Option<u64> {
+        if self.sending.len() >= MAX_SENDING {
+            replier.fail(Code::Busy, format!("{MAX_SENDING} messages are on their way already"));
+            return None;
+        }
+        self.last_sending += 1;
+        self.sending.insert(self.last_sending, replier);
+        Some(self.last_sending)
+    }
+
+    /// Has the node send what somebody waits for the end of.
+    pub(super) async fn command_for(&mut self, handle: u64, command: Command) {
         if self.handle.ask(move |view| view.command(command)).await.is_err()
             && let Some(replier) = self.sending.remove(&handle)
         {
@@ -293,20 +310,15 @@ impl Service {
             }
             Event::Delivered { handle, attempts, round_trip } => {
                 if let Some(replier) = self.sending.remove(handle) {
-                    replier.ok(&Delivered { attempts: *attempts, round_trip_us: round_trip.as_micros() });
+                    replier.ok(&Delivered {
+                        attempts: *attempts,
+                        round_trip_us: round_trip.as_micros(),
+                        left_at: None,
+                    });
                 }
             }
             Event::Traced { handle, attempts, round_trip, traced } => {
-                if let Some(replier) = self.sending.remove(handle) {
-                    replier.ok(&Traced {
-                        attempts: *attempts,
-                        round_trip_us: round_trip.as_micros(),
-                        hops_there: traced.there.0,
-                        hops_back: traced.back.0,
-                        clock_ms: traced.clock_ms,
-                        way_back: traced.way_back.map(sight::quote),
-                    });
-                }
+                self.hear_traced(*handle, *attempts, *round_trip, traced);
             }
             Event::Undelivered { handle, why } => {
                 if let Some(replier) = self.sending.remove(handle) {
@@ -343,10 +355,30 @@ impl Service {
                 tracing::warn!("the clocks parted by {s} s: this machine was suspended, or runs twice");
             }
             Event::Endpoint(event) => self.hear_endpoint(event).await,
+            Event::Lxmf(event) => self.hear_lxmf(*event),
             Event::EntropyWanted => {}
         }
         if self.subscribers.anybody_watches() {
             self.tell_watchers(event).await;
+        }
+    }
+
+    fn hear_traced(
+        &mut self,
+        handle: u64,
+        attempts: u32,
+        round_trip: nexus_machine::Duration,
+        traced: &nexus_node::Traced,
+    ) {
+        if let Some(replier) = self.sending.remove(&handle) {
+            replier.ok(&Traced {
+                attempts,
+                round_trip_us: round_trip.as_micros(),
+                hops_there: traced.there.0,
+                hops_back: traced.back.0,
+                clock_ms: traced.clock_ms,
+                way_back: traced.way_back.map(sight::quote),
+            });
         }
     }
 
@@ -437,6 +469,7 @@ fn told(view: &crate::HostView<'_>, event: &Event) -> Option<Told> {
         | Event::Traced { .. }
         | Event::Undelivered { .. }
         | Event::Endpoint(_)
+        | Event::Lxmf(_)
         | Event::EntropyWanted => return None,
     })
 }

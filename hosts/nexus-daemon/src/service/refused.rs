@@ -33,6 +33,11 @@ impl RefusalLog {
 /// What somebody who runs a node wants to hear of. What is part of any mesh (repeated, overtaken, for others) is not.
 fn sentence(cause: &str) -> Option<&'static str> {
     Some(match cause {
+        "lxmf_malformed" => "what came as an LXMF message is none",
+        "lxmf_forged" => "an LXMF message whose signature is not its sender's",
+        "lxmf_unstamped" => "an LXMF message without the stamp that is asked for",
+        "lxmf_busy" => "more LXMF messages than can be looked at",
+        "lxmf_too_long" => "an LXMF message that is longer than is kept",
         "link_malformed" => "what came is no frame",
         "link_other_version" => "a frame of another version",
         "link_not_authentic" => "a frame that was made or changed by somebody without its key",

@@ -66,6 +66,14 @@ impl Service {
             self.ask(move |view| view.command(Command::Prefer(policy))).await?;
             changes.push(format!("the ways of this node's own packets are chosen by {}", config.path_policy));
         }
+        if let Some(lxmf) = &config.lxmf
+            && self.config.lxmf.is_some()
+            && config.lxmf != self.config.lxmf
+        {
+            let command = Self::presence(lxmf);
+            self.ask(move |view| view.command(command)).await?;
+            changes.push("the LXMF address is announced anew".to_owned());
+        }
         if config.log_level != self.config.log_level {
             self.logs.set_level(config.log_level);
             changes.push("the log says more or less".to_owned());
@@ -76,10 +84,33 @@ impl Service {
         }
         let after_restart = self.after_restart(&config);
         // What waits for a restart stays what it is: a later reload says so again.
-        let Config { identity, passphrase, relaying, label, pcap_opened, traces, metrics, rpc, .. } =
-            self.config.clone();
-        self.config =
-            Config { identity, passphrase, relaying, label, pcap_opened, traces, metrics, rpc, ..config };
+        let has_lxmf = config.lxmf.is_some() == self.config.lxmf.is_some();
+        let lxmf = if has_lxmf { config.lxmf.clone() } else { self.config.lxmf.clone() };
+        let Config {
+            identity,
+            passphrase,
+            relaying,
+            crossings,
+            label,
+            pcap_opened,
+            traces,
+            metrics,
+            rpc,
+            ..
+        } = self.config.clone();
+        self.config = Config {
+            identity,
+            passphrase,
+            relaying,
+            crossings,
+            label,
+            pcap_opened,
+            traces,
+            metrics,
+            rpc,
+            lxmf,
+            ..config
+        };
         for change in &changes {
             tracing::info!("reloaded: {change}");
         }
@@ -93,8 +124,10 @@ impl Service {
             (config.label != self.config.label, "the label"),
             (config.pcap_opened != self.config.pcap_opened, "whether what links carry is recorded in clear"),
             (config.relaying != self.config.relaying, "whether others' packets are carried"),
+            (config.crosses() != self.config.crosses(), "whether links are made across stock relays"),
             (config.traces != self.config.traces, "whether traces are answered"),
             (config.metrics != self.config.metrics, "where metrics are told"),
+            (config.lxmf.is_some() != self.config.lxmf.is_some(), "whether there is an LXMF address"),
             (config.rpc != self.config.rpc, "where programs ask, or with which key"),
         ];
         let sentence = |what| format!("{what} is written differently, which takes effect after a restart");

@@ -106,10 +106,13 @@ impl Service {
             | Event::Received { .. }
             | Event::Delivered { .. }
             | Event::Said { .. }
+            | Event::Carried { .. }
             | Event::Identified { .. }
             | Event::Transfer { .. }
             | Event::Channel { .. }
             | Event::Needed { .. }
+            | Event::Sealed { .. }
+            | Event::Unsealed { .. }
             | Event::Requested(_) => {}
         }
     }

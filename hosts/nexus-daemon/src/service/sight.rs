@@ -26,6 +26,12 @@ pub(super) use rns::rns_status;
 
 /// The name of an interface; its number if it is gone.
 pub(super) fn interface_name(view: &HostView<'_>, iface: InterfaceId) -> String {
+    if iface == nexus_node::ENDPOINT {
+        return "endpoint".to_owned();
+    }
+    if iface >= nexus_node::CROSSINGS_FROM {
+        return "crossing".to_owned();
+    }
     view.interfaces()
         .find(|interface| interface.id == iface)
         .map_or_else(|| format!("({})", iface.0), |interface| interface.name.clone())
@@ -161,12 +167,19 @@ pub(crate) fn refusals(view: &HostView<'_>) -> BTreeMap<String, u64> {
     let requests = network.announces().path_requests();
     let (drops, access) = (network.forwarding().drops(), network.access().refusals());
     let messages = view.node().secure().correspondence().refusals();
+    let letters = view.node().lxmf().refusals();
     let links = network.links().refusals().by_name().filter(|(_, count)| *count > 0);
     let broadcasts = network.broadcast().refusals().by_name().filter(|(_, count)| *count > 0);
     let mut all: BTreeMap<String, u64> =
         links.map(|(cause, count)| (format!("link_{cause}"), count)).collect();
     all.extend(broadcasts.map(|(cause, count)| (format!("broadcast_{cause}"), count)));
     all.extend(occurred([
+        ("lxmf_malformed", letters.malformed),
+        ("lxmf_repeated", letters.repeated),
+        ("lxmf_forged", letters.forged),
+        ("lxmf_unstamped", letters.unstamped),
+        ("lxmf_busy", letters.busy),
+        ("lxmf_too_long", letters.too_long),
         ("announce_closed", announces.closed),
         ("announce_malformed", announces.malformed),
         ("announce_stale", announces.stale),
@@ -244,12 +257,17 @@ pub(super) const fn why(down: Down) -> &'static str {
     }
 }
 
+/// What tells LXMF addresses from node ids, which look alike.
+pub(crate) const LXMF_PREFIX: &str = "lxmf:";
+
 pub(super) fn message(message: &nexus_node::Message) -> Message {
     let from = |node: NodeId| Some(node.to_string());
     let (from, verified) = match message.sender {
         Sender::Verified(node) => (from(node), true),
         Sender::Claimed(node) => (from(node), false),
         Sender::Anonymous => (None, false),
+        Sender::Foreign(address) => (Some(format!("{LXMF_PREFIX}{address}")), true),
+        Sender::ForeignClaimed(address) => (Some(format!("{LXMF_PREFIX}{address}")), false),
     };
     let text = String::from_utf8_lossy(&message.text).into_owned();
     Message { number: message.number, from, verified, unix_s: message.unix_s, text }

@@ -3,12 +3,12 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use nexus_crypto::NodeId;
+use nexus_crypto::{DestinationHash, NodeId};
 use nexus_machine::{MemoryBound, Snapshot, Write};
 
 use super::memory::Fingerprint;
-use super::{INBOX, MAX_PLAINTEXT, WAITING_WRITES};
-use crate::contract::{Message, Sender};
+use super::{INBOX, WAITING_WRITES};
+use crate::contract::{Foreign, Message, Sender};
 
 /// A message, and what it is known by.
 #[derive(Debug)]
@@ -102,6 +102,8 @@ impl Kept {
             Sender::Anonymous => (0, &[]),
             Sender::Claimed(node) => (1, node.as_bytes()),
             Sender::Verified(node) => (2, node.as_bytes()),
+            Sender::ForeignClaimed(address) => (3, address.as_bytes()),
+            Sender::Foreign(address) => (4, address.as_bytes()),
         };
         let value = [&unix_s.to_le_bytes(), self.fingerprint.as_slice(), &[kind], node, text].concat();
         Write::set(INBOX, &number.to_be_bytes(), value)
@@ -120,6 +122,12 @@ impl Kept {
                 let node = NodeId(*node);
                 (if *kind == 1 { Sender::Claimed(node) } else { Sender::Verified(node) }, text)
             }
+            3 | 4 => {
+                let (address, text) = rest.split_first_chunk()?;
+                let address = DestinationHash(*address);
+                let is_claimed = *kind == 3;
+                (if is_claimed { Sender::ForeignClaimed(address) } else { Sender::Foreign(address) }, text)
+            }
             _ => return None,
         };
         let message = Message { number, sender, unix_s: u64::from_le_bytes(*unix_s), text: text.to_vec() };
@@ -134,7 +142,7 @@ impl Kept {
 impl MemoryBound for Inbox {
     fn memory_bound(&self) -> usize {
         // A ring doubles when it grows.
-        let each = size_of::<Kept>().saturating_mul(2).saturating_add(MAX_PLAINTEXT);
+        let each = size_of::<Kept>().saturating_mul(2).saturating_add(Foreign::MAX_TEXT);
         let awaited = WAITING_WRITES.saturating_mul(2).saturating_mul(size_of::<Fingerprint>());
         self.limit.saturating_add(4).saturating_mul(each).saturating_add(awaited)
     }

@@ -172,6 +172,12 @@ impl<'a> Unpacker<'a> {
         self.0.error(field, Fault::Value)
     }
 
+    /// What is not read yet.
+    #[must_use]
+    pub fn rest(&self) -> &'a [u8] {
+        self.0.clone().rest()
+    }
+
     /// Ends the reading after `last_field`: nothing may be left over.
     pub const fn finish(self, last_field: &'static str) -> Result<(), DecodeError> {
         self.0.finish(last_field)

@@ -273,6 +273,7 @@ impl Observer for Links {
             | Event::ClocksParted { .. }
             | Event::EntropyWanted
             | Event::Endpoint(_)
+            | Event::Lxmf(_)
             | Event::MessageArrived(_)
             | Event::Attempted { .. }
             | Event::Delivered { .. }

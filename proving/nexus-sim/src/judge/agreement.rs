@@ -92,6 +92,7 @@ impl Node {
             | Event::ClocksParted { .. }
             | Event::EntropyWanted
             | Event::Endpoint(_)
+            | Event::Lxmf(_)
             | Event::MessageArrived(_)
             | Event::Attempted { .. }
             | Event::Delivered { .. }

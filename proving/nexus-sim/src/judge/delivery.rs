@@ -134,7 +134,8 @@ impl Delivery {
             (Authorship::Signed, Sender::Verified(named) | Sender::Claimed(named)) => named == from,
             (Authorship::Anonymous, Sender::Anonymous) => true,
             (Authorship::Signed, Sender::Anonymous)
-            | (Authorship::Anonymous, Sender::Verified(_) | Sender::Claimed(_)) => false,
+            | (Authorship::Anonymous, Sender::Verified(_) | Sender::Claimed(_))
+            | (_, Sender::Foreign(_) | Sender::ForeignClaimed(_)) => false,
         };
         if !named {
             return Err(format!("is shown a message of node {author} as from {:?}", message.sender));
@@ -227,6 +228,7 @@ impl Delivery {
             | Event::ClocksParted { .. }
             | Event::EntropyWanted
             | Event::Endpoint(_)
+            | Event::Lxmf(_)
             | Event::LinkUp(_)
             | Event::LinkDown { .. } => Ok(()),
         }

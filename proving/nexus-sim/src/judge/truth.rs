@@ -57,6 +57,7 @@ impl Observer for Truth {
                 | Event::ClocksParted { .. }
                 | Event::EntropyWanted
                 | Event::Endpoint(_)
+                | Event::Lxmf(_)
                 | Event::LinkUp(_)
                 | Event::LinkDown { .. }
                 | Event::MessageArrived(_)

@@ -128,6 +128,14 @@ impl Encoder {
                 self.blob(node.as_bytes());
             }
             Sender::Anonymous => self.u8(3),
+            Sender::Foreign(address) => {
+                self.u8(4);
+                self.blob(address.as_bytes());
+            }
+            Sender::ForeignClaimed(address) => {
+                self.u8(5);
+                self.blob(address.as_bytes());
+            }
         }
         self.u64(message.unix_s);
         self.blob(&message.text);

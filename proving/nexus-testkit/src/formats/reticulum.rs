@@ -1,5 +1,6 @@
 //! Reticulum's formats under test. Spec: `spec/reticulum.md`; vectors: `spec/vectors/reticulum.json`.
 
+mod messages;
 mod stream;
 mod transfers;
 
@@ -107,6 +108,9 @@ pub const ALL: &[Format] = &[
     transfers::PROOF,
     transfers::CHANNEL_MESSAGE,
     transfers::STREAM_PIECE,
+    messages::MESSAGE,
+    messages::DELIVERY_ANNOUNCE,
+    messages::UPLOAD,
 ];
 
 /// Command and data of every message that a host sends.

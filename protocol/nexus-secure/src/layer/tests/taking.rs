@@ -1,4 +1,5 @@
 use super::*;
+use crate::contract::Foreign;
 use crate::correspondence::{INBOX, REPLAYS};
 
 #[test]
@@ -63,6 +64,34 @@ fn the_inbox_keeps_the_latest_in_memory_and_in_the_store() {
     world.carry();
     let after: Vec<Message> = world.parties[BOB].layer.correspondence().inbox().cloned().collect();
     assert_eq!(before, after);
+}
+
+#[test]
+fn what_came_by_another_protocol_is_kept_once_beside_the_rest() {
+    let mut world = World::new();
+    let (peer, claimed) = (Sender::Foreign(peer(7)), Sender::ForeignClaimed(peer(8)));
+    let foreign = |sender, n: u8, text: &[u8]| Foreign { sender, fingerprint: [n; 16], text: text.to_vec() };
+    for (sender, n, text) in [(peer, 1, &b"hello"[..]), (peer, 1, b"hello"), (claimed, 2, b"who knows")] {
+        world.tell(BOB, Input::Keep(foreign(sender, n, text)));
+        world.carry();
+    }
+    world.tell(BOB, Input::Keep(foreign(peer, 3, &vec![7; Foreign::MAX_TEXT + 1])));
+    world.send(1, b"of a node", Authorship::Anonymous);
+    world.carry();
+    for restart in [false, true] {
+        if restart {
+            world.restart(BOB);
+        }
+        let senders: Vec<Sender> =
+            world.parties[BOB].layer.correspondence().inbox().map(|message| message.sender).collect();
+        assert_eq!(senders, [peer, claimed, Sender::Anonymous]);
+        assert_eq!(world.texts(BOB), [&b"hello"[..], b"who knows", b"of a node"]);
+    }
+}
+
+/// Somebody's address.
+const fn peer(n: u8) -> DestinationHash {
+    DestinationHash([n; 16])
 }
 
 #[test]

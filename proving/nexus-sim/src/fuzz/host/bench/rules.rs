@@ -44,6 +44,7 @@ impl Bench {
             }
             Event::EntropyWanted
             | Event::Endpoint(_)
+            | Event::Lxmf(_)
             | Event::ChannelJammed { .. }
             | Event::PathFound { .. }
             | Event::PathNotFound { .. }
@@ -63,6 +64,7 @@ impl Bench {
         let (from, authorship) = match message.sender {
             Sender::Verified(from) | Sender::Claimed(from) => (from, Authorship::Signed),
             Sender::Anonymous => (node_id(letter.from), Authorship::Anonymous),
+            Sender::Foreign(_) | Sender::ForeignClaimed(_) => panic!("nobody writes from elsewhere"),
         };
         assert_eq!((from, authorship), (node_id(letter.from), letter.authorship), "as from another");
         self.reached.whole += 1;

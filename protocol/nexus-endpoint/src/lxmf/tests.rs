@@ -1,0 +1,4 @@
+mod lawful;
+mod letters;
+mod visits;
+mod world;
