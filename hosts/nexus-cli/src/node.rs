@@ -162,7 +162,7 @@ impl Run {
         }
         let Start { config, log_level, passphrase, .. } = self.with;
         let options = Options { state, config, log_level, passphrase, log };
-        service::run(options).await.map(|()| ExitCode::SUCCESS).map_err(NodeError::new)
+        Box::pin(service::run(options)).await.map(|()| ExitCode::SUCCESS).map_err(NodeError::new)
     }
 }
 

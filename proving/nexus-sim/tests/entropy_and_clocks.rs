@@ -143,6 +143,7 @@ impl Observer for Seen {
             }
             Event::EntropyWanted
             | Event::Endpoint(_)
+            | Event::Lxmf(_)
             | Event::Announced { .. }
             | Event::Reached { .. }
             | Event::ChannelJammed { .. }
