@@ -55,6 +55,8 @@ pub struct Config {
     pub policy: Policy,
     /// Whether others' packets are carried.
     pub relaying: Relaying,
+    /// Whether links are made with nodes across stock relays.
+    pub crossings: Crossings,
     /// What the node calls itself.
     pub label: Option<String>,
     /// Where what links carry is recorded in clear, if the operator says so.
@@ -89,6 +91,26 @@ impl Lxmf {
     pub const STAMP_COST_MAX: u8 = 32;
 }
 
+/// Whether links are made with other nodes across stock relays, where an interface is in `reticulum` mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crossings {
+    /// They are, and those of others are taken.
+    Made,
+    /// Neither.
+    None,
+}
+
+impl Config {
+    /// Whether there is anybody to cross to.
+    #[must_use]
+    pub fn crosses(&self) -> bool {
+        let is_among_stock = |interface: &Interface| interface.is_among_stock();
+        self.crossings == Crossings::Made
+            && self.relaying == Relaying::On
+            && self.interfaces.iter().any(is_among_stock)
+    }
+}
+
 /// Where programs of this machine that are written for Reticulum ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rpc {
@@ -117,6 +139,13 @@ pub struct Interface {
     pub medium: Medium,
     /// What wraps it.
     pub decorations: Decorations,
+}
+
+impl Interface {
+    /// Whether stock nodes are there.
+    fn is_among_stock(&self) -> bool {
+        self.mode == Mode::Reticulum && self.role != Role::Local
+    }
 }
 
 /// What an interface runs on.
@@ -254,6 +283,7 @@ impl Config {
             privacy: Privacy::Partial,
             policy: Policy::Anyone,
             relaying: Relaying::On,
+            crossings: Crossings::Made,
             label: None,
             pcap_opened: None,
             path_policy: PathPolicy::default(),

@@ -170,6 +170,9 @@ pub async fn run(options: Options) -> Result<(), ServiceError> {
         host.view().command(Command::Policy(config.policy.clone()));
     }
     host.view().command(Command::Prefer(sight::policy_of(config.path_policy)));
+    if config.crosses() {
+        host.view().command(Command::Cross);
+    }
     if let Some(lxmf) = &config.lxmf {
         host.view().command(Service::presence(lxmf));
     }

@@ -93,7 +93,7 @@ fn answered(verb: &Verb, ok: &Value) {
             back_and_forth::<RnsSent>(ok);
         }
         Verb::RnsStatus => drop(back_and_forth::<RnsStatus>(ok)),
-        Verb::Ping { .. } | Verb::Send { .. } | Verb::RnsProbe { .. } => {
+        Verb::Ping { .. } | Verb::Send { .. } | Verb::LxmfSend { .. } | Verb::RnsProbe { .. } => {
             back_and_forth::<Delivered>(ok);
         }
         Verb::Inbox { .. } => drop(back_and_forth::<Inbox>(ok)),
@@ -128,6 +128,7 @@ fn name(verb: &Verb) -> &'static str {
         Verb::RnsSendFile { .. } => "rns_send_file",
         Verb::RnsReceive { .. } => "rns_receive",
         Verb::Send { .. } => "send",
+        Verb::LxmfSend { .. } => "lxmf_send",
         Verb::Inbox { .. } => "inbox",
         Verb::Listen { .. } => "listen",
         Verb::Events => "events",

@@ -30,6 +30,17 @@ impl fmt::Debug for Bytes {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Handle(pub u64);
 
+impl Handle {
+    /// Handles from here on are those of [crossings](crate::crossings), below them those of [LXMF](crate::lxmf): hosts use lower ones.
+    pub const OWN: u64 = 0b11 << 62;
+
+    /// Whether it is a crossing's.
+    #[must_use]
+    pub const fn is_own(self) -> bool {
+        self.0 >= Self::OWN
+    }
+}
+
 /// What the endpoint is told.
 #[derive(Clone, Debug)]
 pub enum Input {
@@ -128,6 +139,15 @@ pub enum Command {
         request: RequestId,
         /// The answer, one value of `MessagePack`.
         data: Bytes,
+    },
+    /// Take links to a destination that another part of the node has and announces.
+    Attend(DestinationHash),
+    /// Say what nobody proves, under the context of [NEXUS's messages](nexus_wire::reticulum::Context::NEXUS).
+    Carry {
+        /// On which link.
+        link: LinkId,
+        /// What: as much as its [`Measures`] allow.
+        plaintext: Bytes,
     },
     /// What whoever uses a link wants of the resources on it. Offers are answered by [`Event::Transfer`].
     Transfer {
@@ -320,6 +340,13 @@ pub enum Event {
     },
     /// The other end of a link said something, which was proved.
     Said {
+        /// Which.
+        link: LinkId,
+        /// What.
+        plaintext: Bytes,
+    },
+    /// The other end of a link said what is carried, and not proved.
+    Carried {
         /// Which.
         link: LinkId,
         /// What.

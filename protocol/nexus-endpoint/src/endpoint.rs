@@ -31,6 +31,8 @@ pub struct Endpoint {
     pub(crate) identity: ReticulumIdentity,
     pub(crate) random: Stream,
     pub(crate) own: Own,
+    /// A destination of another part of the node, whose links are taken.
+    pub(crate) attended: Option<DestinationHash>,
     pub(crate) peers: BoundedMap<DestinationHash, Peer>,
     pub(crate) wanted: BTreeMap<DestinationHash, Wanted>,
     pub(crate) unproved: BTreeMap<TruncatedPacketHash, Unproved>,
@@ -67,6 +69,7 @@ impl Endpoint {
             limits,
             own: Own::resume(limits, snapshot),
             identity,
+            attended: None,
             random: seed.fork("endpoint"),
             peers: BoundedMap::new(limits.peers, MapOverflow::EvictLeastRecent),
             wanted: BTreeMap::new(),
@@ -120,6 +123,8 @@ impl Endpoint {
             Command::Respond { handle, link, request, data } => {
                 self.respond(cx, handle, &link, request, &data.0, out);
             }
+            Command::Attend(destination) => self.attended = Some(destination),
+            Command::Carry { link, plaintext } => self.carry(&link, &plaintext.0, out),
             Command::Transfer { link, command } => self.command_transfers(cx, &link, command, out),
             Command::OpenChannel { link } => self.open_channel(&link),
             Command::Channel { link, command } => self.command_channel(cx, &link, command, out),

@@ -9,6 +9,7 @@
 //! | [`channel`] | [`channel::Channel`]: messages in order within a link, and streams of bytes in them |
 //! | [`contract`] | [`Input`], [`Effect`], [`Command`], [`Event`] |
 //! | [`endpoint`] | [`Endpoint`]: the organ |
+//! | [`crossings`] | links between NEXUS nodes across stock ones: with whom, and for how long |
 //! | [`links`] | both ends of links, and [the seam](links#the-seam-for-machines-within-a-link) for machines within them |
 //! | [`lxmf`] | [`Lxmf`]: the organ of people's messages, which uses an endpoint |
 //! | [`limits`] | [`Limits`]: how much it may hold |
@@ -37,6 +38,7 @@ extern crate alloc;
 
 pub mod channel;
 pub mod contract;
+pub mod crossings;
 pub mod endpoint;
 pub mod limits;
 pub mod links;
@@ -52,6 +54,7 @@ pub use contract::{
     Accepting, Announcing, Asked, Bytes, Command, Down, Effect, Event, Failure, Found, Handle, Input, Need,
     NotServed, Question, Service, Side, Supply, Up,
 };
+pub use crossings::{CROSSINGS, Crossings, Slot, Way};
 pub use endpoint::Endpoint;
 pub use limits::Limits;
 pub use links::Measures;

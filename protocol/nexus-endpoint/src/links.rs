@@ -73,8 +73,10 @@ pub(crate) struct Link {
     began: Instant,
     /// When anything came last.
     heard: Instant,
-    /// When it was said last that this end is there.
+    /// When it was said last that this end is there,
     kept: Instant,
+    /// and after how much silence that is said at the earliest.
+    quiet: Duration,
     /// What asked for it.
     handle: Option<Handle>,
     sent: BTreeMap<TruncatedPacketHash, Sent>,

@@ -154,7 +154,7 @@ impl Lxmf {
     /// Whether an event is to be told to this organ, and to nobody else.
     #[must_use]
     pub fn claim(&self, event: &Event) -> Claim {
-        let handle = |handle: &Handle| handle.0 >= FIRST_HANDLE;
+        let handle = |handle: &Handle| (FIRST_HANDLE..Handle::OWN).contains(&handle.0);
         let is_own = match event {
             Event::Serving { name, .. } | Event::NotServing { name, .. } => name == DELIVERY,
             Event::Found { handle: of, .. }
@@ -173,11 +173,12 @@ impl Lxmf {
             | Event::Said { link, .. }
             | Event::Identified { link, .. }
             | Event::Transfer { link, .. } => self.lines.contains_key(link),
-            // What is compressed is the host's work, and no channel is opened here.
+            // What is compressed is the host's work; no channel is opened here, and nothing carried.
             Event::Needed {
                 need: Need::Pack(..) | Need::Unpack(..) | Need::PackPiece(_) | Need::UnpackPiece(..),
                 ..
             }
+            | Event::Carried { .. }
             | Event::Channel { .. } => false,
             Event::Requested(asked) => self.lines.contains_key(&asked.link),
         };
@@ -216,6 +217,7 @@ impl Lxmf {
             Event::Serving { .. }
             | Event::NotServing { .. }
             | Event::Requested(_)
+            | Event::Carried { .. }
             | Event::Channel { .. } => {}
             Event::Responded { handle, data } => {
                 if self.errands.remove(&handle) == Some(Errand::Get) {

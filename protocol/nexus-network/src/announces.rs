@@ -39,7 +39,7 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
-use nexus_crypto::{DestinationHash, IdentityHash, NodeId, NodeIdentity, RatchetPublic};
+use nexus_crypto::{DestinationHash, IdentityHash, NodeId, NodeIdentity, RatchetPublic, VerifyingKey};
 use nexus_machine::{
     BoundedMap, Cx, Deadlines, Duration, Instant, Machine, MapOverflow, MemoryBound, Seed, Sink, Snapshot,
     Stream, TableId, Write,
@@ -73,7 +73,7 @@ use neighbours::{Neighbouring, Neighbours};
 pub use own::{AppData, AppDataTooLong};
 use own::{Emission, OwnAnnounce};
 use passing::{Relay, tell};
-pub use routing::Step;
+pub use routing::{Step, Ways};
 pub use sight::{Candidate, Routing};
 use speaking::{CHANNELS, HEARING_WAIT, Speech, TELL_OVERHEAD};
 
@@ -454,6 +454,14 @@ impl Announces {
     #[must_use]
     pub fn recipient(&self, destination: &DestinationHash) -> Option<Recipient> {
         self.known.get(destination).map(|known| Recipient { public: known.public, ratchet: known.ratchet })
+    }
+
+    /// The key by which a destination signs, if it is known, or this node's own.
+    pub(crate) fn verifying(&self, destination: &DestinationHash) -> Option<VerifyingKey> {
+        if *destination == self.own.destination() {
+            return Some(self.own.verifying());
+        }
+        self.known.get(destination).map(|known| known.public.verifying())
     }
 
     /// What was heard and not believed or not kept.

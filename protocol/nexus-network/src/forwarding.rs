@@ -35,7 +35,7 @@ use thiserror::Error;
 use crate::announces::{Announces, Step, Trial};
 use crate::interface::{InterfaceId, Mode, Profile, Reach, Role};
 use crate::links::LinkId;
-use crate::routes::{PathName, PathPolicy, Stage};
+use crate::routes::{NextHop, PathName, PathPolicy, Stage};
 use circuits::{Circuits, Onward};
 pub use drops::{Cause, Drops};
 use duplicates::Duplicates;
@@ -139,6 +139,8 @@ pub struct Forwarding {
     transport: IdentityHash,
     media: BTreeMap<InterfaceId, Medium>,
     drops: Drops,
+    /// Who answers link requests to this node's own destination, if anybody does.
+    attending: Option<InterfaceId>,
     answered: Option<Answered>,
 }
 
@@ -158,6 +160,7 @@ impl Forwarding {
             circuits: restored(limits.circuits, snapshot),
             journal: Journal::default(),
             drops: Drops::default(),
+            attending: None,
             answered: None,
         }
     }
@@ -166,6 +169,12 @@ impl Forwarding {
     pub fn up(&mut self, iface: InterfaceId, profile: &Profile) {
         let Profile { mode, reach, role, .. } = *profile;
         self.media.insert(iface, Medium { mode, reach, role, airtime: profile.airtime(MTU) });
+    }
+
+    /// Link requests to this node's own destination are for whoever is on this interface; what comes from there to ask another node for
+    /// a link goes across stock relays.
+    pub const fn attend(&mut self, iface: InterfaceId) {
+        self.attending = Some(iface);
     }
 
     /// An interface went down.
@@ -351,6 +360,13 @@ impl Forwarding {
         }
         let decided = match (packet.packet_type, read.header) {
             (PacketType::Proof, HeaderType::One) => self.decide_proof(cx, from, packet, announces)?,
+            (PacketType::LinkRequest, _) if local && let Some(iface) = self.attending => {
+                let next_hop = NextHop::Clear(iface);
+                let step =
+                    Step { next_hop, stage: Stage::Last, path: PathName::NONE, transport: None, hops: 1 };
+                self.open_circuit(cx, from, read, &step)?;
+                (Decision::Forward(leaving_by(&step)), packet.flags().out_of_transport())
+            }
             (_, _) if local && packet.destination_type == DestinationType::Single => {
                 let came = Came { from: Some(from), went: None, path: PathName::NONE };
                 self.reverse.put(seat, &name, came, cx.now);
@@ -361,7 +377,11 @@ impl Forwarding {
                 return Err(Cause::NotForUs);
             }
             (_, HeaderType::One | HeaderType::Two) => {
-                let step = next_hop(cx, from, class, packet, announces)?;
+                let step = if self.is_asked_across_stock(from, packet, announces) {
+                    announces.next_hop_across_stock(cx.now, &packet.destination).ok_or(Cause::NoPath)?
+                } else {
+                    next_hop(cx, from, class, packet, announces)?
+                };
                 let leaving = leaving_by(&step);
                 if leaving.to == from && !self.may_return(from) {
                     return Err(Cause::Loop);
@@ -395,6 +415,15 @@ impl Forwarding {
             }
             Hop::Clear(_) | Hop::Link(_) => Sender::Neighbour,
         }
+    }
+
+    /// Whether it asks another node for a link that carries what links of nodes would.
+    fn is_asked_across_stock(&self, from: Hop, packet: &Packet<'_>, announces: &Announces) -> bool {
+        packet.packet_type == PacketType::LinkRequest
+            && self.attending.is_some_and(|iface| from == Hop::Clear(iface))
+            && announces.recipient(&packet.destination).is_some_and(|recipient| {
+                DestinationHash::from(NodeId::of(recipient.public.hash())) == packet.destination
+            })
     }
 
     /// Whether a packet is carried on that names no relay: what a program sends, and what is for one. This node is all that others see of it.

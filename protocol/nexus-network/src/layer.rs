@@ -10,7 +10,7 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use nexus_crypto::{DestinationHash, IdentitySeed, NodeId, NodeIdentity, RatchetPublic};
+use nexus_crypto::{DestinationHash, IdentitySeed, NodeId, NodeIdentity, NodePublic, RatchetPublic};
 use nexus_machine::{Cx, Duration, Instant, Machine, MemoryBound, Seed, Sink, Snapshot, Write, earliest};
 use nexus_wire::nexus::gossip::{ItemId, StoreId};
 use nexus_wire::reticulum::Ifac;
@@ -34,6 +34,16 @@ pub use packets::ORIGINATED_MAX;
 pub enum Input {
     /// An interface came up.
     Up(InterfaceId, Profile),
+    /// A Reticulum link across stock nodes is up, and carries frames of this node as an interface of its own: there is a link with the
+    /// node at its other end until the interface goes down. Frames are in the form of [`carried`](crate::carried).
+    Carry {
+        /// As which interface.
+        iface: InterfaceId,
+        /// What it carries.
+        profile: Profile,
+        /// Who is at its other end.
+        peer: NodePublic,
+    },
     /// An interface went down.
     Down(InterfaceId),
     /// A frame arrived.
@@ -87,6 +97,8 @@ pub enum Input {
         /// In µNXS for 1,024 bytes.
         price: u64,
     },
+    /// Link requests to this node's own destination are for whoever is on this interface in clear.
+    Attend(InterfaceId),
     /// Frames on an interface in clear have these access codes from here on, until it goes down. To be said before it comes up.
     AccessCodes {
         /// Which.
@@ -461,6 +473,35 @@ impl Network {
     }
 }
 
+impl Organs {
+    /// An interface came up: that is another thing to links if a Reticulum link is the medium.
+    fn up(
+        &mut self,
+        cx: Cx,
+        iface: InterfaceId,
+        profile: Profile,
+        to_links: links::Input,
+        nerves: &mut VecDeque<Nerve>,
+    ) {
+        self.media.handle(cx, media::Input::Up(iface, profile), nerves);
+        self.links.handle(cx, to_links, nerves);
+        self.broadcast.handle(cx, broadcast::Input::Up(iface, profile), nerves);
+        self.announces.handle(cx, announces::Input::Up(iface, profile), nerves);
+        self.gossip.handle(cx, gossip::Input::Up(iface, profile), nerves);
+        self.forwarding.up(iface, &profile);
+    }
+
+    fn down(&mut self, cx: Cx, iface: InterfaceId, nerves: &mut VecDeque<Nerve>) {
+        self.media.handle(cx, media::Input::Down(iface), nerves);
+        self.links.handle(cx, links::Input::Down(iface), nerves);
+        self.broadcast.handle(cx, broadcast::Input::Down(iface), nerves);
+        self.announces.handle(cx, announces::Input::Down(iface), nerves);
+        self.gossip.handle(cx, gossip::Input::Down(iface), nerves);
+        self.forwarding.down(iface);
+        self.access.down(iface);
+    }
+}
+
 impl Machine for Network {
     type Input = Input;
     type Effect = Effect;
@@ -473,23 +514,11 @@ impl Machine for Network {
         use media::Input as M;
         let (organs, nerves) = (&mut self.organs, &mut self.nerves);
         match input {
-            Input::Up(iface, profile) => {
-                organs.media.handle(cx, M::Up(iface, profile), nerves);
-                organs.links.handle(cx, L::Up(iface, profile), nerves);
-                organs.broadcast.handle(cx, B::Up(iface, profile), nerves);
-                organs.announces.handle(cx, A::Up(iface, profile), nerves);
-                organs.gossip.handle(cx, G::Up(iface, profile), nerves);
-                organs.forwarding.up(iface, &profile);
+            Input::Up(iface, profile) => organs.up(cx, iface, profile, L::Up(iface, profile), nerves),
+            Input::Carry { iface, profile, peer } => {
+                organs.up(cx, iface, profile, L::Carry { iface, profile, peer }, nerves);
             }
-            Input::Down(iface) => {
-                organs.media.handle(cx, M::Down(iface), nerves);
-                organs.links.handle(cx, L::Down(iface), nerves);
-                organs.broadcast.handle(cx, B::Down(iface), nerves);
-                organs.announces.handle(cx, A::Down(iface), nerves);
-                organs.gossip.handle(cx, G::Down(iface), nerves);
-                organs.forwarding.down(iface);
-                organs.access.down(iface);
-            }
+            Input::Down(iface) => organs.down(cx, iface, nerves),
             Input::Frame { iface, from, bytes } => organs.heard(cx, iface, from, bytes, nerves),
             Input::TxReady(iface) => organs.media.handle(cx, M::TxReady(iface), nerves),
             Input::ChannelBusy(iface) => organs.media.handle(cx, M::ChannelBusy(iface), nerves),
@@ -514,6 +543,7 @@ impl Machine for Network {
             Input::Undial { iface, to } => organs.links.handle(cx, L::Undial { iface, to }, nerves),
             Input::Policy(policy) => organs.links.handle(cx, L::Policy(policy), nerves),
             Input::Price { iface, price } => organs.links.handle(cx, L::Price { iface, price }, nerves),
+            Input::Attend(iface) => organs.forwarding.attend(iface),
             Input::AccessCodes { iface, codes } => organs.access.set(iface, codes),
             Input::Entropy(entropy) => {
                 organs.links.handle(cx, L::Entropy(entropy), nerves);

@@ -63,6 +63,7 @@ pub mod routes;
 pub mod tap;
 
 pub use access::AccessCodes;
+pub use announces::Ways;
 pub use announces::{
     AppData, AppDataTooLong, Candidate, Doubts, PathRequests, Recipient, Routing, SearchMotive, Sighting,
 };
@@ -74,7 +75,7 @@ pub use interface::{
 };
 pub use keys::Keys;
 pub use layer::{Effect, Input, Limits, Network, Originated, Writer};
-pub use links::{Down, LinkId, LinkStatus, Policy, Trust};
+pub use links::{Down, LinkId, LinkStatus, Policy, Trust, carried};
 pub use media::{Frame, Load, Seal, Tier};
 pub use region::{Channel, Region};
 pub use routes::{PathPolicy, Weights};

@@ -12,6 +12,7 @@
 mod airtime;
 mod answering;
 mod beacons;
+mod carried;
 mod cookies;
 mod dials;
 pub(crate) mod fragments;
@@ -41,7 +42,7 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use nexus_crypto::{NodeId, NodeIdentity};
+use nexus_crypto::{NodeId, NodeIdentity, NodePublic};
 use nexus_machine::{
     BoundedMap, Bucket, Cx, Deadlines, Duration, Instant, Key, Machine, MapOverflow, Seed, Sink, Slab, Stream,
 };
@@ -56,6 +57,8 @@ use crate::tap::Tap;
 
 use airtime::Airtime;
 use answering::{Answering, FirstHash};
+use carried::Carrier;
+pub use carried::carried;
 use cookies::Cookies;
 use dials::{Dial, Place as DialPlace};
 pub use limits::Limits;
@@ -81,6 +84,15 @@ pub struct LinkId(pub Key);
 pub enum Input {
     /// An interface came up.
     Up(InterfaceId, Profile),
+    /// A Reticulum link with this peer is up, and carries frames as an interface.
+    Carry {
+        /// As which.
+        iface: InterfaceId,
+        /// What it carries.
+        profile: Profile,
+        /// Who is at its other end, as the link showed.
+        peer: NodePublic,
+    },
     /// An interface went down: so do its links.
     Down(InterfaceId),
     /// A frame arrived. ([`Links::receive`] is the same with a result.)
@@ -220,6 +232,7 @@ pub struct Links {
 #[derive(Debug)]
 struct Interface {
     profile: Profile,
+    carrier: Carrier,
     pace: Pace,
     /// What this node calls itself in its beacons.
     tag: BeaconTag,
@@ -451,15 +464,25 @@ impl Links {
 
     fn up(&mut self, cx: Cx, iface: InterfaceId, profile: Profile, out: &mut impl Sink<Effect>) {
         self.down(cx, iface, out);
-        let room = self.interfaces.len() < self.limits.interfaces;
-        if profile.mode != Mode::Nexus || !room {
-            return;
+        if profile.mode == Mode::Nexus && self.add_interface(cx, iface, profile, Carrier::Anybody) {
+            self.begin_on(cx, iface);
+        }
+    }
+
+    /// Has an interface, if there is room for it.
+    fn add_interface(&mut self, cx: Cx, iface: InterfaceId, profile: Profile, carrier: Carrier) -> bool {
+        if self.interfaces.len() >= self.limits.interfaces {
+            return false;
         }
         let tag = beacons::fresh_tag(&mut self.random);
         let airtime = Airtime::of(&profile);
-        let pace = Pace::of(&profile, &airtime);
+        let pace = match carrier {
+            Carrier::Anybody => Pace::of(&profile, &airtime),
+            Carrier::ReticulumLink => Pace::of(&profile, &airtime).of_carrier(),
+        };
         let interface = Interface {
             profile,
+            carrier,
             pace,
             tag,
             former: None,
@@ -482,7 +505,7 @@ impl Links {
             ..interface
         };
         self.interfaces.insert(iface, interface);
-        self.begin_on(cx, iface);
+        true
     }
 
     fn down(&mut self, cx: Cx, iface: InterfaceId, out: &mut impl Sink<Effect>) {
@@ -599,6 +622,7 @@ impl Machine for Links {
     fn handle(&mut self, cx: Cx, input: Input, out: &mut impl Sink<Effect>) {
         match input {
             Input::Up(iface, profile) => self.up(cx, iface, profile, out),
+            Input::Carry { iface, profile, peer } => self.carry(cx, iface, profile, peer, out),
             Input::Down(iface) => self.down(cx, iface, out),
             Input::Frame { iface, from, bytes } => {
                 self.receive(cx, iface, from, bytes, out);

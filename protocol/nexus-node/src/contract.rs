@@ -137,6 +137,8 @@ pub enum Command {
         /// Whose.
         destination: DestinationHash,
     },
+    /// Make links with other nodes across stock relays from here on, and take theirs. Source: spec/endpoint.md#crossings.
+    Cross,
     /// Something of this node's Reticulum endpoint. Answered by [`Event::Endpoint`].
     Endpoint(nexus_endpoint::Command),
     /// Something of this node's LXMF address. Messages that come are told by [`Event::MessageArrived`], what becomes of those sent by

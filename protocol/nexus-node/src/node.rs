@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use nexus_crypto::{DestinationHash, IdentitySeed, NodeId, NodeIdentity, ReticulumIdentity};
 use nexus_endpoint::lxmf::Claim;
-use nexus_endpoint::{Endpoint, Lxmf};
+use nexus_endpoint::{Crossings, Endpoint, Lxmf};
 use nexus_machine::{
     Config, Cx, Duration, Instant, Machine, MemoryBound, Seed, Snapshot, Ticket, WallClock, Write, earliest,
 };
@@ -16,6 +16,7 @@ use nexus_network::{
 use nexus_secure::{Foreign, Ratchets, Secure, Sender};
 
 use crate::contract::{Command, Event, Input, LxmfEvent, Output};
+use crate::crossing::{Told, slot_of};
 
 /// What a node is made from.
 #[derive(Debug)]
@@ -43,10 +44,14 @@ pub struct Node {
 }
 
 #[derive(Debug)]
-struct Body {
-    network: Network,
+pub(crate) struct Body {
+    pub(crate) network: Network,
     secure: Secure,
-    endpoint: Endpoint,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) crossings: Crossings,
+    /// Whether nodes across stock relays are crossed to.
+    pub(crate) crossing: bool,
+    pub(crate) own: NodeId,
     lxmf: Lxmf,
     /// Whether the endpoint's interface is up: it is from its first command on.
     attached: Attached,
@@ -83,16 +88,23 @@ const ENDPOINT_PROFILE: Profile = Profile {
 
 /// What the layers say.
 #[derive(Debug)]
-enum Signal {
+pub(crate) enum Signal {
     Network(nexus_network::Effect),
     Secure(nexus_secure::Effect),
     Endpoint(nexus_endpoint::Effect),
     Lxmf(nexus_endpoint::lxmf::Effect),
+    Crossings(nexus_endpoint::crossings::Effect),
 }
 
 impl From<nexus_endpoint::lxmf::Effect> for Signal {
     fn from(effect: nexus_endpoint::lxmf::Effect) -> Self {
         Self::Lxmf(effect)
+    }
+}
+
+impl From<nexus_endpoint::crossings::Effect> for Signal {
+    fn from(effect: nexus_endpoint::crossings::Effect) -> Self {
+        Self::Crossings(effect)
     }
 }
 
@@ -148,6 +160,9 @@ impl Node {
                 &seed.fork_seed("endpoint"),
             ),
             attached: Attached::NotYet,
+            crossings: Crossings::new(address),
+            crossing: false,
+            own: address,
             network,
             tickets: Tickets::default(),
             clock: Clock::default(),
@@ -171,6 +186,7 @@ impl Node {
             self.body.secure.handle_timeout(cx, &mut self.signals);
             self.body.endpoint.handle_timeout(cx, &mut self.signals);
             self.body.lxmf.handle_timeout(cx, &mut self.signals);
+            self.body.crossings.handle_timeout(cx, &mut self.signals);
             self.settle(now);
             if self.next_timeout().is_none_or(|due| due > now) {
                 return;
@@ -181,11 +197,12 @@ impl Node {
     /// When the node wants [`Node::handle_timeout`]; `None` if nothing waits.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Instant> {
-        let Body { network, secure, endpoint, lxmf, .. } = &self.body;
+        let Body { network, secure, endpoint, crossings, lxmf, .. } = &self.body;
         earliest([
             network.next_timeout(),
             secure.next_timeout(),
             endpoint.next_timeout(),
+            crossings.next_timeout(),
             lxmf.next_timeout(),
         ])
     }
@@ -287,6 +304,7 @@ impl MemoryBound for Node {
         let layers = self.body.network.memory_bound().saturating_add(self.body.secure.memory_bound());
         let layers = layers.saturating_add(self.body.endpoint.memory_bound());
         let layers = layers.saturating_add(self.body.lxmf.memory_bound());
+        let layers = layers.saturating_add(self.body.crossings.memory_bound());
         layers.saturating_add(Tickets::MEMORY_BOUND).saturating_add(signals).saturating_add(outputs)
     }
 }
@@ -332,6 +350,7 @@ impl Body {
             }
             Input::Command(Command::Send(outgoing)) => self.secure.handle(cx, S::Send(outgoing), signals),
             Input::Command(Command::Prefer(policy)) => self.preferred = policy,
+            Input::Command(Command::Cross) => self.cross(cx, signals),
             Input::Command(Command::Endpoint(command)) => self.tell_endpoint(cx, command, signals),
             Input::Command(Command::Lxmf(command)) => {
                 self.lxmf.handle(cx, nexus_endpoint::lxmf::Input::Command(command), signals);
@@ -358,10 +377,7 @@ impl Body {
 
     /// The endpoint is a program on this machine from the first command on.
     fn tell_endpoint(&mut self, cx: Cx, command: nexus_endpoint::Command, signals: &mut VecDeque<Signal>) {
-        if self.attached == Attached::NotYet {
-            self.attached = Attached::Attached;
-            self.network.handle(cx, nexus_network::Input::Up(ENDPOINT, ENDPOINT_PROFILE), signals);
-        }
+        self.attach(cx, signals);
         self.endpoint.handle(cx, nexus_endpoint::Input::Command(command), signals);
     }
 
@@ -396,6 +412,7 @@ impl Body {
             Signal::Secure(effect) => self.wire_secure(cx, effect, signals, outputs),
             Signal::Endpoint(effect) => self.wire_endpoint(cx, effect, signals, outputs),
             Signal::Lxmf(effect) => self.wire_lxmf(cx, effect, signals, outputs),
+            Signal::Crossings(effect) => self.wire_crossings(cx, &effect, signals),
         }
     }
 
@@ -413,6 +430,9 @@ impl Body {
                 self.endpoint.handle(cx, nexus_endpoint::Input::Packet(bytes), signals);
                 self.network.handle(cx, nexus_network::Input::TxReady(ENDPOINT), signals);
             }
+            N::Transmit(Frame { iface, bytes, .. }) if let Some(slot) = slot_of(iface) => {
+                self.say_across(cx, slot, bytes, signals);
+            }
             N::Transmit(Frame { iface, to, bytes, about: _, load: _, under: _ }) => {
                 outputs.push_back(Output::Transmit { iface, to, bytes });
             }
@@ -424,9 +444,14 @@ impl Body {
             N::Reached(Sighting { destination, emitted_at, hops, iface }) => {
                 outputs.push_back(Output::Event(Event::Reached { destination, emitted_at, hops, iface }));
                 self.secure.handle(cx, S::Reached(destination), signals);
+                self.may_cross(cx, &destination, signals);
             }
             N::LinkUp(link) => outputs.push_back(Output::Event(Event::LinkUp(*link))),
             N::LinkDown { last, why } => {
+                if let Some(slot) = slot_of(last.iface) {
+                    let given_up = nexus_endpoint::crossings::Input::GivenUp { slot };
+                    self.crossings.handle(cx, given_up, signals);
+                }
                 outputs.push_back(Output::Event(Event::LinkDown { last: *last, why }));
             }
             N::Arrived { packet } => self.secure.handle(cx, S::Arrived(packet), signals),
@@ -448,6 +473,14 @@ impl Body {
         }
     }
 
+    /// The endpoint's interface is up from its first use on.
+    pub(crate) fn attach(&mut self, cx: Cx, signals: &mut VecDeque<Signal>) {
+        if self.attached == Attached::NotYet {
+            self.attached = Attached::Attached;
+            self.network.handle(cx, nexus_network::Input::Up(ENDPOINT, ENDPOINT_PROFILE), signals);
+        }
+    }
+
     fn wire_endpoint(
         &mut self,
         cx: Cx,
@@ -465,6 +498,7 @@ impl Body {
                 let frame = nexus_network::Input::Frame { iface: ENDPOINT, from: None, bytes };
                 self.network.handle(cx, frame, signals);
             }
+            E::Event(event) if self.tell_crossings(cx, &event, signals) == Told::Crossings => {}
             E::Event(event) => match self.lxmf.claim(&event) {
                 Claim::Claimed => {
                     self.lxmf.handle(cx, nexus_endpoint::lxmf::Input::Endpoint(*event), signals);

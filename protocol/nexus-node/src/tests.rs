@@ -1,3 +1,4 @@
+mod crossing;
 mod endpoint;
 
 use alloc::vec;
@@ -161,7 +162,7 @@ fn a_node_obeys_the_laws() {
         |seed| Driven(node(1, &Snapshot::empty(), seed)),
         |random, _| {
             let iface = InterfaceId(u8::try_from(random.below(3)).unwrap());
-            match random.below(18) {
+            match random.below(19) {
                 0 => Input::Up {
                     iface,
                     profile: profile(if random.chance(1, 5) { Mode::Nexus } else { Mode::Reticulum }),
@@ -179,6 +180,7 @@ fn a_node_obeys_the_laws() {
                 8 => Input::ChannelClear { iface },
                 9 => Input::TxReady { iface },
                 11 => Input::Command(Command::Forget { through: random.below(10) }),
+                15 => Input::Command(Command::Cross),
                 14 => Input::Command(Command::Endpoint(endpoint::wish(random))),
                 12 | 13 => Input::Command(Command::Send(outgoing(random))),
                 10 => {

@@ -15,6 +15,7 @@
 //! | [`end_to_end`] | what an end-to-end packet says once it is opened |
 
 pub mod announce;
+pub mod carried;
 pub mod code;
 pub mod control;
 pub mod cost;

@@ -64,6 +64,7 @@ fn fields_of(format: &str) -> &'static [Fields] {
         "packet-message" => &[&[("class and price code", 2), ("packet", REST)]],
         "announce-message" => &[&[("cost-block", 8), ("packet", REST)]],
         "fragment" => &[&[("index and count", 1), ("piece", REST)]],
+        "carried" => &[&[("counter", 4), ("messages", REST)]],
         "trace-answer" => &[
             &[("nonce", 8), ("clock_ms", 8), ("hops", 1)],
             &[("nonce", 8), ("clock_ms", 8), ("hops", 1), ("compact_path_cost", 6)],

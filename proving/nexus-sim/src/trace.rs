@@ -377,6 +377,7 @@ impl Encoder {
                 self.tagged_iface(17, *iface);
                 self.blob(peer);
             }
+            Command::Cross => self.u8(19),
             Command::SayTunnel { iface, interface } => {
                 self.tagged_iface(12, *iface);
                 self.blob(interface);

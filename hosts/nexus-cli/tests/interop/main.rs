@@ -17,6 +17,7 @@ mod nodes;
 mod air;
 
 mod choices;
+mod crossings;
 mod links;
 mod packets;
 mod refused;

@@ -72,8 +72,10 @@ impl Way {
     }
 
     async fn chain() -> Self {
-        let a = Node::with(&(in_clear("left", "") + &in_clear("mid", ""))).await;
-        let b = Node::with(&(in_clear("right", "") + &in_clear("mid", ""))).await;
+        // What crosses between the two would be another way.
+        let apart = "crossings = false\n".to_owned();
+        let a = Node::with(&(apart.clone() + &in_clear("left", "") + &in_clear("mid", ""))).await;
+        let b = Node::with(&(apart + &in_clear("right", "") + &in_clear("mid", ""))).await;
         let home = tempfile::tempdir().unwrap();
         let port = free_port().unwrap();
         let near = Interfaces::none().calling(at(&a, "mid"), &[]).listening(port, &[]);

@@ -19,7 +19,7 @@ use nexus_wire::reticulum::ifac::TagLen;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Config, Discovery, HostPort, Interface, Lxmf, Medium, Peer, node_ids};
+use super::{Config, Crossings, Discovery, HostPort, Interface, Lxmf, Medium, Peer, node_ids};
 use crate::api::PathPolicy;
 use crate::logs::Level;
 use crate::passphrase::Source;
@@ -60,6 +60,7 @@ struct Written {
     #[serde(default)]
     nodes: Vec<Spanned<String>>,
     relaying: Option<bool>,
+    crossings: Option<bool>,
     label: Option<Spanned<String>>,
     pcap_opened: Option<PathBuf>,
     path_policy: Option<Spanned<String>>,
@@ -165,6 +166,10 @@ pub(super) fn understand(state: &StateDir, path: &Path, text: &str) -> Result<Co
         relaying: match written.relaying {
             None | Some(true) => Relaying::On,
             Some(false) => Relaying::Off,
+        },
+        crossings: match written.crossings {
+            None | Some(true) => Crossings::Made,
+            Some(false) => Crossings::None,
         },
         label,
         pcap_opened: written.pcap_opened.as_ref().map(|path| base.join(path)),

@@ -88,9 +88,10 @@ pub(super) struct Interfaces {
 }
 
 impl Interfaces {
-    /// Gives the smallest free number; none when all are taken, the node's own endpoint having one.
+    /// Gives the smallest free number; none when all are taken, the node having some of its own.
     pub(super) fn open(&mut self, port: PortId, opening: Opening) -> Option<&mut Interface> {
-        let id = (0..nexus_node::ENDPOINT.0).map(InterfaceId).find(|id| !self.by_id.contains_key(id))?;
+        let id =
+            (0..nexus_node::CROSSINGS_FROM.0).map(InterfaceId).find(|id| !self.by_id.contains_key(id))?;
         let Opening { name, kind, profile, carrier, driver } = opening;
         driver.registered(id);
         let status = InterfaceStatus {

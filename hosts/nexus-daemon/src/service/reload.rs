@@ -86,12 +86,23 @@ impl Service {
         // What waits for a restart stays what it is: a later reload says so again.
         let has_lxmf = config.lxmf.is_some() == self.config.lxmf.is_some();
         let lxmf = if has_lxmf { config.lxmf.clone() } else { self.config.lxmf.clone() };
-        let Config { identity, passphrase, relaying, label, pcap_opened, traces, metrics, rpc, .. } =
-            self.config.clone();
+        let Config {
+            identity,
+            passphrase,
+            relaying,
+            crossings,
+            label,
+            pcap_opened,
+            traces,
+            metrics,
+            rpc,
+            ..
+        } = self.config.clone();
         self.config = Config {
             identity,
             passphrase,
             relaying,
+            crossings,
             label,
             pcap_opened,
             traces,
@@ -113,6 +124,7 @@ impl Service {
             (config.label != self.config.label, "the label"),
             (config.pcap_opened != self.config.pcap_opened, "whether what links carry is recorded in clear"),
             (config.relaying != self.config.relaying, "whether others' packets are carried"),
+            (config.crosses() != self.config.crosses(), "whether links are made across stock relays"),
             (config.traces != self.config.traces, "whether traces are answered"),
             (config.metrics != self.config.metrics, "where metrics are told"),
             (config.lxmf.is_some() != self.config.lxmf.is_some(), "whether there is an LXMF address"),

@@ -106,6 +106,7 @@ impl Service {
             | Event::Received { .. }
             | Event::Delivered { .. }
             | Event::Said { .. }
+            | Event::Carried { .. }
             | Event::Identified { .. }
             | Event::Transfer { .. }
             | Event::Channel { .. }

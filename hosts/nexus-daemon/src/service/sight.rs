@@ -26,6 +26,12 @@ pub(super) use rns::rns_status;
 
 /// The name of an interface; its number if it is gone.
 pub(super) fn interface_name(view: &HostView<'_>, iface: InterfaceId) -> String {
+    if iface == nexus_node::ENDPOINT {
+        return "endpoint".to_owned();
+    }
+    if iface >= nexus_node::CROSSINGS_FROM {
+        return "crossing".to_owned();
+    }
     view.interfaces()
         .find(|interface| interface.id == iface)
         .map_or_else(|| format!("({})", iface.0), |interface| interface.name.clone())

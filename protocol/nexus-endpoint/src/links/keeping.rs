@@ -12,8 +12,8 @@ const THERE: u8 = 0xff;
 const THERE_TOO: u8 = 0xfe;
 /// The initiator says it after so many microseconds of silence for each 175 of the round trip, but no oftener and no rarer than:
 const KEEPALIVE_SCALE: (u64, u64) = (36_000, 175);
-const KEEPALIVE_MIN: Duration = Duration::from_secs(5);
-const KEEPALIVE_MAX: Duration = Duration::from_secs(360);
+pub(super) const KEEPALIVE_MIN: Duration = Duration::from_secs(5);
+pub(super) const KEEPALIVE_MAX: Duration = Duration::from_secs(360);
 /// After two such silences the other end has so much longer, and four round trips.
 const LAST_CHANCE: Duration = Duration::from_secs(5);
 
@@ -22,7 +22,7 @@ impl Link {
     fn keepalive(&self) -> Duration {
         let (times, per) = KEEPALIVE_SCALE;
         let micros = self.rtt.as_micros().saturating_mul(times).checked_div(per).unwrap_or(u64::MAX);
-        Duration::from_micros(micros).clamp(KEEPALIVE_MIN, KEEPALIVE_MAX)
+        Duration::from_micros(micros).clamp(self.quiet, KEEPALIVE_MAX)
     }
 
     /// When it is over, if nothing comes.

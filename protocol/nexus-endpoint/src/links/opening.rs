@@ -9,6 +9,7 @@ use nexus_wire::reticulum::link::{LinkMode, LinkRequest, Signalling};
 use nexus_wire::reticulum::msgpack::{Float, Packer, Unpacker};
 use nexus_wire::reticulum::{Context, LinkId, LinkMtu, LinkProof, Packet};
 
+use super::keeping::{KEEPALIVE_MAX, KEEPALIVE_MIN};
 use super::{Form, Link, Stage};
 use crate::channel;
 use crate::contract::{Accepting, Down, Effect, Event, Failure, Handle, Side, Up};
@@ -43,6 +44,7 @@ impl Link {
             began: now,
             heard: now,
             kept: now,
+            quiet: KEEPALIVE_MIN,
             handle: None,
             sent: BTreeMap::new(),
             asked: BTreeMap::new(),
@@ -78,6 +80,9 @@ impl Endpoint {
         let theirs = peer.public.verifying();
         let mut link = Link::new(to, Side::Initiator, Stage::Asked(secret, until), now, theirs);
         (link.signing, link.handle) = (Some(signing), Some(handle));
+        if handle.is_own() {
+            link.quiet = KEEPALIVE_MAX;
+        }
         self.links.all.insert(id, link);
         self.deadlines.set(Timer::Link(id), until);
         Self::say(&request, out);
@@ -111,7 +116,8 @@ impl Endpoint {
         let Ok(request) = LinkRequest::from_packet(packet) else { return };
         let (id, destination) = (request.link_id(), request.destination);
         let Some(mtu) = agreed(request.signalling) else { return };
-        let accepts = self.own.accepts_links(&destination) == Some(Accepting::Links);
+        let accepts = self.own.accepts_links(&destination) == Some(Accepting::Links)
+            || self.attended == Some(destination);
         if !accepts || self.links.all.contains_key(&id) || !self.links.answers.take(cx.now) {
             return;
         }
@@ -125,6 +131,9 @@ impl Endpoint {
         let stage = Stage::Answered(TokenKey::derive(&shared, id.as_bytes()), until);
         let mut link = Link::new(destination, Side::Responder, stage, cx.now, request.verifying);
         link.mtu = mtu.min(OFFERED);
+        if self.attended == Some(destination) {
+            link.quiet = KEEPALIVE_MAX;
+        }
         let signalling = request.signalling.map(|asked| Signalling { mtu: link.mtu, ..asked });
         self.links.all.insert(id, link);
         self.deadlines.set(Timer::Link(id), until);

@@ -54,6 +54,9 @@ impl Endpoint {
                 self.prove_on(id, hash, out);
                 tell(Event::Said { link: *id, plaintext: Bytes(plaintext.to_vec()) }, out);
             }
+            Context::NEXUS => {
+                tell(Event::Carried { link: *id, plaintext: Bytes(plaintext.to_vec()) }, out);
+            }
             Context::LINK_RTT => self.hear_round_trip(cx, id, plaintext, out),
             Context::LINK_IDENTIFY => self.hear_identity(id, plaintext, out),
             Context::LINK_CLOSE => self.hear_close(id, plaintext, out),
@@ -131,6 +134,13 @@ impl Endpoint {
         let sent = self.links.all.get_mut(id).and_then(|link| link.sent.remove(hash));
         if let Some(sent) = sent {
             fail(sent.handle, Failure::NoAnswer, out);
+        }
+    }
+
+    /// Says what nobody proves; what is longer than a packet is left out.
+    pub(crate) fn carry(&mut self, id: &LinkId, plaintext: &[u8], out: &mut impl Sink<Effect>) {
+        if self.up(id).is_some_and(|link| !link.is_too_long(plaintext)) {
+            self.say_on(id, Context::NEXUS, Form::Sealed, plaintext, out);
         }
     }
 

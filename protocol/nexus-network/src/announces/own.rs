@@ -3,7 +3,9 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use nexus_crypto::{DestinationHash, IdentityHash, NameHash, NodeId, NodeIdentity, RatchetPublic};
+use nexus_crypto::{
+    DestinationHash, IdentityHash, NameHash, NodeId, NodeIdentity, RatchetPublic, VerifyingKey,
+};
 use nexus_machine::{Duration, Gate, Instant, Snapshot, Stream, Write};
 use nexus_wire::nexus::path_cost::Generation;
 use nexus_wire::reticulum::{
@@ -113,6 +115,10 @@ impl OwnAnnounce {
 
     pub(super) const fn destination(&self) -> DestinationHash {
         self.destination
+    }
+
+    pub(super) fn verifying(&self) -> VerifyingKey {
+        self.identity.public().verifying()
     }
 
     pub(super) fn node_id(&self) -> NodeId {

@@ -7,7 +7,7 @@ use alloc::collections::BTreeMap;
 use nexus_crypto::{DestinationHash, IdentityHash};
 use nexus_machine::{Cx, Duration, Instant, Sink};
 use nexus_wire::nexus::cost::Standing;
-use nexus_wire::nexus::path_cost::{CompactPathCost, CostCode, Draw, Generation, Hop};
+use nexus_wire::nexus::path_cost::{CompactPathCost, CostCode, Draw, Generation, Hop, HopCount};
 use nexus_wire::reticulum::{Hops, RandomHash};
 
 use super::clear::{ClearHop, Noted};
@@ -53,6 +53,17 @@ pub struct Step {
     pub transport: Option<IdentityHash>,
     /// How many hops the destination is said to be away, this one included.
     pub hops: u8,
+}
+
+/// Of what kind the ways to a destination are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ways {
+    /// One begins with a link.
+    OverLinks,
+    /// All begin in clear.
+    AcrossStock,
+    /// There is none.
+    None,
 }
 
 /// What a neighbour says of a verified emission.
@@ -118,6 +129,45 @@ impl Announces {
         let (stage, hops) = (entry.stage(), entry.said().hops.next().0);
         let transport = self.transport(destination, shown.over, stage);
         Some(Step { next_hop: shown.over, stage, path, transport, hops })
+    }
+
+    /// The nearest way across stock relays alone, if there is one.
+    pub fn next_hop_across_stock(&mut self, now: Instant, destination: &DestinationHash) -> Option<Step> {
+        let (_, iface) = self.nearest_in_clear(now, destination)?;
+        let over = NextHop::Clear(iface);
+        let path = self.routes.name(destination, over);
+        let entry = self.routes.named(path)?;
+        entry.use_at(seconds(now));
+        let (stage, hops) = (entry.stage(), entry.said().hops.next().0);
+        let transport = self.transport(destination, over, stage);
+        Some(Step { next_hop: over, stage, path, transport, hops })
+    }
+
+    fn nearest_in_clear(
+        &self,
+        now: Instant,
+        destination: &DestinationHash,
+    ) -> Option<(HopCount, InterfaceId)> {
+        let in_clear = |path: Path| match path.via {
+            Via::Clear { iface, .. } if path.is_usable && !self.is_program(iface) => {
+                Some((path.cost.hops, iface))
+            }
+            Via::Clear { .. } | Via::Link { .. } => None,
+        };
+        self.paths(destination, now).filter_map(in_clear).min()
+    }
+
+    /// Of what kind the ways to a destination are.
+    #[must_use]
+    pub fn reach(&self, now: Instant, destination: &DestinationHash) -> Ways {
+        let is_linked = |path: Path| path.is_usable && path.via.link().is_some();
+        if self.paths(destination, now).any(is_linked) {
+            Ways::OverLinks
+        } else if self.nearest_in_clear(now, destination).is_some() {
+            Ways::AcrossStock
+        } else {
+            Ways::None
+        }
     }
 
     /// The relay in clear that is to carry a packet on, if one is.

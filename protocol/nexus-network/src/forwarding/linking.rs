@@ -182,7 +182,6 @@ impl Forwarding {
 
 /// Whether a packet is the proof of a circuit by the destination that was asked, whose key has to be known here.
 fn is_proof_of(packet: &Packet<'_>, asked: &DestinationHash, announces: &Announces) -> bool {
-    let known = announces.recipient(asked).map(|recipient| recipient.public.verifying());
     let proof = LinkProof::from_packet(packet);
-    known.zip(proof.ok()).is_some_and(|(key, proof)| proof.verify(&key).is_ok())
+    announces.verifying(asked).zip(proof.ok()).is_some_and(|(key, proof)| proof.verify(&key).is_ok())
 }

@@ -9,13 +9,21 @@ use nexus_wire::nexus::frame::{HEADER_LEN, KeyName, SealedHeader, SessionId, TAG
 
 use super::replay_window::{Freshness, ReplayWindow};
 
-/// The keys of one handshake, both directions.
+/// What keeps frames from others.
+#[derive(Debug)]
+enum Cipher {
+    /// The keys of a handshake, one for each direction.
+    Own { send: AeadKey, receive: AeadKey },
+    /// The medium itself: a Reticulum link with the peer.
+    Carrier,
+}
+
+/// The keys of one handshake, both directions, or what a medium that has keys leaves of them.
 ///
 /// Invariant: the counter is taken before sealing and never comes again, also when the frame is never sent.
 #[derive(Debug)]
 pub(super) struct Keys {
-    send: AeadKey,
-    receive: AeadKey,
+    cipher: Cipher,
     /// Where the peer receives under them.
     pub(super) to: SessionId,
     /// Where this node does.
@@ -52,7 +60,27 @@ impl Keys {
     ) -> Self {
         let Established { send, receive, channel_binding } = established;
         let window = ReplayWindow::new(window);
-        Self { send, receive, to, at, counter: 0, sealed_bytes: 0, window, binding: channel_binding, made_at }
+        let cipher = Cipher::Own { send, receive };
+        Self { cipher, to, at, counter: 0, sealed_bytes: 0, window, binding: channel_binding, made_at }
+    }
+
+    /// What remains where the medium seals: the counter and its window. The session is known to this side alone.
+    pub(super) fn of_carrier(at: SessionId, window: u16, made_at: Instant) -> Self {
+        let (window, binding) = (ReplayWindow::new(window), ChannelBinding([0; 32]));
+        Self { cipher: Cipher::Carrier, to: at, at, counter: 0, sealed_bytes: 0, window, binding, made_at }
+    }
+
+    /// Whether the medium seals.
+    pub(super) const fn are_the_carriers(&self) -> bool {
+        matches!(self.cipher, Cipher::Carrier)
+    }
+
+    /// The length of the tag behind what they seal, in bytes.
+    pub(super) const fn tag_len(&self) -> usize {
+        match self.cipher {
+            Cipher::Own { .. } => TAG_LEN,
+            Cipher::Carrier => 0,
+        }
     }
 
     /// How many frames were sealed under them.
@@ -77,8 +105,10 @@ impl Keys {
             return Err(Exhausted);
         };
         *head = associated;
-        let tag = self.send.seal_in_place(Nonce::from_bytes(header.nonce()), &associated, plaintext);
-        bytes.extend_from_slice(tag.as_bytes());
+        if let Cipher::Own { send, .. } = &self.cipher {
+            let tag = send.seal_in_place(Nonce::from_bytes(header.nonce()), &associated, plaintext);
+            bytes.extend_from_slice(tag.as_bytes());
+        }
         self.sealed_bytes = self.sealed_bytes.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
         Ok(counter)
     }
@@ -91,23 +121,26 @@ impl Keys {
             Freshness::Replayed => return Err(CannotOpen::Replayed),
             Freshness::TooOld => return Err(CannotOpen::TooOld),
         }
-        let associated = header.to_bytes();
-        let body = frame.get_mut(HEADER_LEN..).ok_or(CannotOpen::NotAuthentic)?;
-        let (ciphertext, tag) = body.split_last_chunk_mut::<TAG_LEN>().ok_or(CannotOpen::NotAuthentic)?;
-        let nonce = Nonce::from_bytes(header.nonce());
-        self.receive
-            .open_in_place(nonce, &associated, ciphertext, &Tag(*tag))
-            .map_err(|_| CannotOpen::NotAuthentic)?;
+        if let Cipher::Own { receive, .. } = &self.cipher {
+            let associated = header.to_bytes();
+            let body = frame.get_mut(HEADER_LEN..).ok_or(CannotOpen::NotAuthentic)?;
+            let (ciphertext, tag) = body.split_last_chunk_mut::<TAG_LEN>().ok_or(CannotOpen::NotAuthentic)?;
+            let nonce = Nonce::from_bytes(header.nonce());
+            receive
+                .open_in_place(nonce, &associated, ciphertext, &Tag(*tag))
+                .map_err(|_| CannotOpen::NotAuthentic)?;
+        }
         self.window.mark(header.counter);
         Ok(())
     }
 
     /// Whether a frame with this header is the peer's. Nothing is remembered of it, and it is left as it is.
     pub(super) fn is_authentic(&self, header: SealedHeader, frame: &[u8]) -> bool {
+        let Cipher::Own { receive, .. } = &self.cipher else { return true };
         let body = frame.get(HEADER_LEN..).unwrap_or_default();
         let Some((ciphertext, tag)) = body.split_last_chunk::<TAG_LEN>() else { return false };
         let (mut copy, nonce) = (ciphertext.to_vec(), Nonce::from_bytes(header.nonce()));
-        self.receive.open_in_place(nonce, &header.to_bytes(), &mut copy, &Tag(*tag)).is_ok()
+        receive.open_in_place(nonce, &header.to_bytes(), &mut copy, &Tag(*tag)).is_ok()
     }
 
     #[cfg(test)]

@@ -235,7 +235,9 @@ impl Link {
         desk: &mut Desk<'_, S>,
     ) -> Option<Received> {
         let slot = self.slot(session)?;
-        if let Err(why) = self.keys(slot)?.open(header, frame) {
+        let keys = self.keys(slot)?;
+        let tag_len = keys.tag_len();
+        if let Err(why) = keys.open(header, frame) {
             desk.refusals.count(match why {
                 CannotOpen::NotAuthentic => Refused::not_authentic,
                 CannotOpen::Replayed => Refused::replayed,
@@ -245,7 +247,7 @@ impl Link {
         }
         self.received.count(frame.len());
         let slot = self.heard(slot, header, from, frame.len(), desk);
-        let end = frame.len().saturating_sub(TAG_LEN);
+        let end = frame.len().saturating_sub(tag_len);
         let plaintext = frame.get(HEADER_LEN..end).unwrap_or_default();
         let whole = self.control(slot, session, header.counter, from, plaintext, desk);
         Some(Received { end, whole })

@@ -50,6 +50,10 @@ const ACKNOWLEDGED_BPS: u64 = 1_000_000;
 const ANNOUNCE: usize = 233;
 /// A peer that is heard again after it was doubted is not trusted for so long, or for four of the longest frames.
 const TRIAL: Duration = Duration::from_secs(1);
+/// How many counters the replay window of a carried link spans, and after how much silence its peer is asked.
+/// Source: spec/network.md#carried-links.
+pub(super) const CARRIED_WINDOW: u16 = 64;
+const CARRIED_KEEPALIVE: Duration = Duration::from_secs(600);
 const HOUR: Duration = Duration::from_secs(3_600);
 const MEGABYTE: u64 = 1_000_000;
 
@@ -90,6 +94,11 @@ impl Pace {
             bandwidth: BandwidthCode::nearest(bps),
             price: profile.price,
         }
+    }
+
+    /// Where a Reticulum link is the medium: every question is a packet across relays of others, and that link has keepalives of its own.
+    pub(super) fn of_carrier(self) -> Self {
+        Self { window: CARRIED_WINDOW, keepalive: CARRIED_KEEPALIVE, acknowledged: false, ..self }
     }
 
     /// When a handshake that does not come to an end is forgotten.

@@ -9,6 +9,7 @@ use nexus_wire::nexus::frame::{
 };
 use nexus_wire::nexus::recording::Direction;
 
+use super::carried::Carrier;
 use super::link::{Due, Received, Sealing};
 use super::refusals::Refused;
 use super::sessions::Owner;
@@ -44,8 +45,9 @@ impl Links {
         bytes: Vec<u8>,
         out: &mut impl Sink<Effect>,
     ) -> Option<Opened> {
-        if !self.interfaces.contains_key(&iface) {
-            return None;
+        match self.interfaces.get(&iface)?.carrier {
+            Carrier::ReticulumLink => return self.receive_carried(cx, iface, &bytes, out),
+            Carrier::Anybody => {}
         }
         let head = bytes.first().copied().and_then(Head::from_wire);
         let Some(head) = head else {
@@ -73,7 +75,7 @@ impl Links {
         cx: Cx,
         iface: InterfaceId,
         from: Option<Endpoint>,
-        mut bytes: Vec<u8>,
+        bytes: Vec<u8>,
         out: &mut impl Sink<Effect>,
     ) -> Option<Opened> {
         let Ok(Sealed { header, .. }) = Sealed::decode(&bytes) else {
@@ -89,6 +91,21 @@ impl Links {
                 return None;
             }
         };
+        self.receive_sealed(cx, iface, (link, session), from, header, bytes, out)
+    }
+
+    /// A frame of a link, in the form of one that is sealed.
+    #[allow(clippy::too_many_arguments, reason = "a frame, where it came from, and who is told")]
+    pub(super) fn receive_sealed(
+        &mut self,
+        cx: Cx,
+        iface: InterfaceId,
+        (link, session): (LinkId, SessionId),
+        from: Option<Endpoint>,
+        header: SealedHeader,
+        mut bytes: Vec<u8>,
+        out: &mut impl Sink<Effect>,
+    ) -> Option<Opened> {
         let peer =
             if self.tap.is_open() { self.links.get(link.0).map(|link| link.peer.node_id()) } else { None };
         let received = self.receive_on(cx, link, header, session, from, &mut bytes, out)?;

@@ -7,7 +7,7 @@ use nexus_machine::{Cx, Duration, Instant, Machine as _, Seed, Snapshot, Write};
 pub(crate) use nexus_network::Profile;
 use nexus_network::layer::{self, Network};
 use nexus_network::{
-    Access, AppData, DutyCycle, Effect, Input, InterfaceId, Mode, Reach, Timing, forwarding,
+    Access, AppData, DutyCycle, Effect, Input, InterfaceId, Mode, Reach, Timing, carried, forwarding,
 };
 
 use crate::endpoint::Endpoint;
@@ -34,6 +34,8 @@ pub(crate) struct World {
     pub(crate) relays: Vec<Relay>,
     pub(crate) stock: Vec<Endpoint>,
     cables: Vec<([End; 2], Profile)>,
+    /// Interfaces that are Reticulum links.
+    carriers: Vec<End>,
     emissions: u64,
 }
 
@@ -63,6 +65,7 @@ impl World {
                 .collect(),
             stock: (1..=stock).map(|n| Endpoint::new(100 + n)).collect(),
             cables: Vec::new(),
+            carriers: Vec::new(),
             emissions: 0,
         }
     }
@@ -125,6 +128,21 @@ impl World {
         }
     }
 
+    /// A Reticulum link between two relays, as these interfaces of theirs.
+    pub(crate) fn carry(&mut self, ends: [(usize, InterfaceId); 2], profile: Profile) {
+        let [one, other] = ends.map(|(n, iface)| End::Relay(n, iface));
+        self.cables.push(([one, other], profile));
+        self.carriers.extend([one, other]);
+        for ((n, iface), (far, _)) in [(ends[0], ends[1]), (ends[1], ends[0])] {
+            let peer = *self.identity(far).public();
+            self.tell(n, Input::Carry { iface, profile, peer });
+        }
+    }
+
+    pub(crate) fn identity(&self, n: usize) -> nexus_crypto::NodeIdentity {
+        nexus_crypto::NodeIdentity::from_seed(IdentitySeed::from_bytes([self.relays[n].seed; 32]))
+    }
+
     /// A stock endpoint puts a frame on its cable.
     pub(crate) fn say(&mut self, n: usize, frame: Vec<u8>) {
         self.arrive(End::Stock(n), frame);
@@ -132,8 +150,7 @@ impl World {
 
     /// The transport id of a relay.
     pub(crate) fn transport(&self, n: usize) -> nexus_crypto::IdentityHash {
-        let seed = IdentitySeed::from_bytes([self.relays[n].seed; 32]);
-        nexus_crypto::NodeIdentity::from_seed(seed).public().hash()
+        self.identity(n).public().hash()
     }
 
     /// What was dropped at a relay.
@@ -171,7 +188,9 @@ impl World {
             match effect {
                 Effect::Transmit(frame) => {
                     self.tell(n, Input::TxReady(frame.iface));
-                    self.arrive(End::Relay(n, frame.iface), frame.bytes);
+                    let end = End::Relay(n, frame.iface);
+                    let is_carried = self.carriers.contains(&end);
+                    self.arrive(end, if is_carried { carried(frame.bytes) } else { frame.bytes });
                 }
                 Effect::Write { by, number: through, write } => {
                     self.relays[n].disk.push(write);

@@ -7,6 +7,8 @@ use nexus_endpoint::{Accepting, Announcing, Bytes, Command as C, Event as E, Han
 use nexus_machine::{Duration, Seed, Snapshot, Stream};
 use nexus_network::{Mode, announces};
 
+use nexus_wire::reticulum::DestinationType;
+
 use super::{Bench, UNIX, WIRE, limits, node_with, profile};
 use crate::{Command, Event, Input, Output};
 
@@ -53,15 +55,17 @@ pub(super) fn wish(random: &mut Stream) -> C {
 }
 
 /// Two nodes at the ends of a wire.
-struct Pair {
-    ends: Vec<Bench>,
+pub(super) struct Pair {
+    pub(super) ends: Vec<Bench>,
     events: [Vec<E>; 2],
     store: [Snapshot; 2],
     cut: bool,
+    /// Bytes of Reticulum links that passed.
+    pub(super) link_bytes: usize,
 }
 
 impl Pair {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let announces = announces::Limits { known: 16, cache_bytes: 16_000, ..limits().announces };
         let limits = nexus_network::Limits { announces, ..limits() };
         let end = |n| {
@@ -74,13 +78,17 @@ impl Pair {
             bench
         };
         let (events, store) = ([Vec::new(), Vec::new()], [Snapshot::empty(), Snapshot::empty()]);
-        let mut pair = Self { ends: (1..=2).map(end).collect(), events, store, cut: false };
+        let mut pair = Self { ends: (1..=2).map(end).collect(), events, store, cut: false, link_bytes: 0 };
         pair.settle();
         pair
     }
 
     fn command(&mut self, end: usize, command: C) {
-        let outputs = self.ends[end].tell(Input::Command(Command::Endpoint(command)));
+        self.tell(end, Input::Command(Command::Endpoint(command)));
+    }
+
+    pub(super) fn tell(&mut self, end: usize, input: Input) {
+        let outputs = self.ends[end].tell(input);
         self.ends[end].outputs.extend(outputs);
         self.settle();
     }
@@ -109,6 +117,9 @@ impl Pair {
                 Output::Transmit { iface, bytes, .. } => {
                     assert_eq!(iface, WIRE, "the endpoint's interface is within the node");
                     give(self, end, Input::TxReady { iface });
+                    let is_of_link = nexus_wire::reticulum::Packet::decode(&bytes)
+                        .is_ok_and(|packet| packet.destination_type == DestinationType::Link);
+                    self.link_bytes += if is_of_link { bytes.len() } else { 0 };
                     if !self.cut {
                         give(self, 1 - end, Input::Frame { iface, from: None, bytes });
                     }
@@ -127,7 +138,7 @@ impl Pair {
         }
     }
 
-    fn pass(&mut self, time: Duration) {
+    pub(super) fn pass(&mut self, time: Duration) {
         let until = self.ends[0].now.after(time);
         loop {
             let next = self.ends.iter().filter_map(|end| end.node.next_timeout()).min();

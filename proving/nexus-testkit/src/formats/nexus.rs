@@ -7,6 +7,7 @@ use nexus_crypto::passphrase::Argon2Cost;
 use nexus_crypto::{DestinationHash, NodeId};
 use nexus_wire::Writer;
 use nexus_wire::nexus::announce::{Capabilities, CommunityLabel, Extension, OwnExtension};
+use nexus_wire::nexus::carried::Carried;
 use nexus_wire::nexus::code::{BandwidthCode, PriceCode};
 use nexus_wire::nexus::control::{
     Ack, BroadcastKey, BroadcastKeyAck, Congestion, Ping, Pong, Rekey, RekeyAck, Scope, Severity, Signature,
@@ -89,6 +90,7 @@ pub static ALL: &[Format] = &[
     format!(Done, || vec![bytes(&Done { store: StoreId::KEYS, state_hash: STATE })], |len| len == 17),
     format!(Congestion, congestions, |len| len == 3),
     format!(Envelope, envelopes, |len| len >= 7),
+    format!(Carried, carried, |len| len >= 4),
     format!(TraceAnswer, trace_answers, |len| len == 17 || len == 23),
     format!(RecordedFrame, recorded_frames, |len| len >= 4),
     format!(RecordedMessages, recorded_messages, |len| len >= 26),
@@ -355,6 +357,11 @@ fn envelopes() -> Vec<Vec<u8>> {
         bytes(&Envelope { service: Service::MESSAGE, reply_to: Some(NODE), sender, body: b"hello", ..bare }),
         bytes(&Envelope { service: Service(0x1000), sender, ..bare }),
     ]
+}
+
+fn carried() -> Vec<Vec<u8>> {
+    let carried = |counter, messages| bytes(&Carried { counter, messages });
+    vec![carried(0x0102_0304, &bytes(&CostRequest { destination: DESTINATION })), carried(u32::MAX - 1, b"")]
 }
 
 fn trace_answers() -> Vec<Vec<u8>> {

@@ -59,7 +59,7 @@ impl Link {
         if let Some(offer) = &self.offer {
             return offer.again_at;
         }
-        if !self.may_offer() {
+        if !self.may_offer() || self.current.are_the_carriers() {
             return Instant::NEVER;
         }
         let courtesy = if own < self.peer.node_id() { 0 } else { self.pace.rekey_after.as_micros() / 16 };
@@ -70,6 +70,10 @@ impl Link {
 
     /// When the current keys are dead.
     pub(super) fn death(&self) -> Instant {
+        if self.current.are_the_carriers() {
+            // Whoever keeps the medium replaces it.
+            return Instant::NEVER;
+        }
         self.current.made_at.after(self.pace.rekey_after.times(2))
     }
 
@@ -162,6 +166,9 @@ impl Link {
         // Under keys that were replaced it is late, not wrong.
         if slot != Slot::Current {
             return;
+        }
+        if self.current.are_the_carriers() {
+            return desk.refusals.count(Refused::misplaced_rekey);
         }
         if let Some(answered) = &self.answered
             && answered.theirs == theirs

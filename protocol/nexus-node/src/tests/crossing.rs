@@ -1,0 +1,53 @@
+//! Nodes that hear each other on a medium of stock nodes, and cross it.
+
+use alloc::vec::Vec;
+
+use nexus_machine::Duration;
+
+use super::Bench;
+use super::endpoint::Pair;
+use crate::{CROSSINGS_FROM, Command, Input};
+
+#[test]
+fn two_nodes_across_stock_relays_have_a_link_and_write_to_each_other_over_it() {
+    let mut pair = Pair::new();
+    for end in 0..2 {
+        pair.tell(end, Input::Command(Command::Cross));
+        pair.tell(end, Input::Command(Command::Announce));
+    }
+    pair.pass(Duration::from_secs(120));
+    for end in 0..2 {
+        let Bench { node, now, .. } = &pair.ends[end];
+        let links: Vec<_> = node.network().links().status().collect();
+        assert_eq!(links.len(), 1, "{end}: {links:?}");
+        assert!(links[0].iface >= CROSSINGS_FROM, "{links:?}");
+        let other = pair.ends[1 - end].node.node_id();
+        assert_eq!(links[0].peer.node_id(), other);
+        let is_linked = |way: &nexus_network::Candidate| way.via.link() == Some(links[0].id);
+        assert!(node.routing(*now).candidates(&other.into()).iter().any(is_linked), "its announce crossed");
+    }
+    // Days later it is another, and there was one all the time.
+    pair.pass(Duration::from_secs(26 * 3_600));
+    for end in &pair.ends {
+        let links: Vec<_> = end.node.network().links().status().collect();
+        assert_eq!(links.len(), 1, "{links:?}");
+        assert!(
+            links[0].up_at > nexus_machine::Instant::BOOT.after(Duration::from_secs(23 * 3_600)),
+            "{links:?}"
+        );
+    }
+}
+
+#[test]
+fn an_idle_crossing_takes_little_of_others_networks() {
+    let mut pair = Pair::new();
+    for end in 0..2 {
+        pair.tell(end, Input::Command(Command::Cross));
+        pair.tell(end, Input::Command(Command::Announce));
+    }
+    pair.pass(Duration::from_secs(3_600));
+    pair.link_bytes = 0;
+    pair.pass(Duration::from_secs(10 * 3_600));
+    let each_hour = pair.link_bytes / 10;
+    assert!((1_000..8_000).contains(&each_hour), "{each_hour}");
+}
