@@ -166,16 +166,7 @@ pub async fn run(options: Options) -> Result<(), ServiceError> {
     let mut host = Host::new(setup, store)?;
     let handle = host.handle();
     let events = handle.events();
-    if config.policy != Policy::Anyone {
-        host.view().command(Command::Policy(config.policy.clone()));
-    }
-    host.view().command(Command::Prefer(sight::policy_of(config.path_policy)));
-    if config.crosses() {
-        host.view().command(Command::Cross);
-    }
-    if let Some(lxmf) = &config.lxmf {
-        host.view().command(Service::presence(lxmf));
-    }
+    tell_wishes(&mut host, &config);
     if let Some(path) = &config.pcap_opened {
         let path = host.view().record_opened(path)?;
         let path = path.display();
@@ -217,6 +208,20 @@ pub async fn run(options: Options) -> Result<(), ServiceError> {
     drop((metrics, rpc));
     drop(lock);
     ended
+}
+
+/// Tells the node what its operator wants of it beside its interfaces.
+fn tell_wishes(host: &mut Host, config: &Config) {
+    if config.policy != Policy::Anyone {
+        host.view().command(Command::Policy(config.policy.clone()));
+    }
+    host.view().command(Command::Prefer(sight::policy_of(config.path_policy)));
+    if config.crosses() {
+        host.view().command(Command::Cross);
+    }
+    if let Some(lxmf) = &config.lxmf {
+        host.view().command(Service::presence(lxmf));
+    }
 }
 
 /// Opens an interface as it is configured.
