@@ -25,6 +25,7 @@ const ENDPOINT: crate::Limits = crate::Limits {
     unproved: 8,
     links: 8,
     transfers: 4,
+    channels: 2,
 };
 
 pub(super) struct World {
