@@ -24,6 +24,7 @@ const ENDPOINT: crate::Limits = crate::Limits {
     unproved: 8,
     links: 8,
     transfers: 4,
+    channels: 1,
 };
 
 pub(super) struct World {
