@@ -25,7 +25,6 @@ const ENDPOINT: crate::Limits = crate::Limits {
     unproved: 8,
     links: 8,
     transfers: 4,
-    channels: 2,
 };
 
 pub(super) struct World {
