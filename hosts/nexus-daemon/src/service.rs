@@ -143,6 +143,20 @@ enum Course {
     Ends,
 }
 
+/// Tells a node that is about to start what its configuration says of it.
+fn configure(host: &mut Host, config: &Config) {
+    if config.policy != Policy::Anyone {
+        host.view().command(Command::Policy(config.policy.clone()));
+    }
+    host.view().command(Command::Prefer(sight::policy_of(config.path_policy)));
+    if config.crosses() {
+        host.view().command(Command::Cross);
+    }
+    if let Some(lxmf) = &config.lxmf {
+        host.view().command(Service::presence(lxmf));
+    }
+}
+
 /// Runs a daemon until it is asked to stop. In the context of a runtime.
 pub async fn run(options: Options) -> Result<(), ServiceError> {
     // Whatever is written is for this user alone.
@@ -166,7 +180,7 @@ pub async fn run(options: Options) -> Result<(), ServiceError> {
     let mut host = Host::new(setup, store)?;
     let handle = host.handle();
     let events = handle.events();
-    tell_wishes(&mut host, &config);
+    configure(&mut host, &config);
     if let Some(path) = &config.pcap_opened {
         let path = host.view().record_opened(path)?;
         let path = path.display();
@@ -208,20 +222,6 @@ pub async fn run(options: Options) -> Result<(), ServiceError> {
     drop((metrics, rpc));
     drop(lock);
     ended
-}
-
-/// Tells the node what its operator wants of it beside its interfaces.
-fn tell_wishes(host: &mut Host, config: &Config) {
-    if config.policy != Policy::Anyone {
-        host.view().command(Command::Policy(config.policy.clone()));
-    }
-    host.view().command(Command::Prefer(sight::policy_of(config.path_policy)));
-    if config.crosses() {
-        host.view().command(Command::Cross);
-    }
-    if let Some(lxmf) = &config.lxmf {
-        host.view().command(Service::presence(lxmf));
-    }
 }
 
 /// Opens an interface as it is configured.

@@ -77,7 +77,7 @@ impl Receiving {
 
 impl Drop for Arriving {
     fn drop(&mut self) {
-        // What has its name is not there any more.
+        // What has its name is gone.
         let _gone = fs::remove_file(&self.place);
     }
 }
