@@ -143,20 +143,6 @@ enum Course {
     Ends,
 }
 
-/// Tells a node that is about to start what its configuration says of it.
-fn configure(host: &mut Host, config: &Config) {
-    if config.policy != Policy::Anyone {
-        host.view().command(Command::Policy(config.policy.clone()));
-    }
-    host.view().command(Command::Prefer(sight::policy_of(config.path_policy)));
-    if config.crosses() {
-        host.view().command(Command::Cross);
-    }
-    if let Some(lxmf) = &config.lxmf {
-        host.view().command(Service::presence(lxmf));
-    }
-}
-
 /// Runs a daemon until it is asked to stop. In the context of a runtime.
 pub async fn run(options: Options) -> Result<(), ServiceError> {
     // Whatever is written is for this user alone.
@@ -180,15 +166,7 @@ pub async fn run(options: Options) -> Result<(), ServiceError> {
     let mut host = Host::new(setup, store)?;
     let handle = host.handle();
     let events = handle.events();
-    configure(&mut host, &config);
-    if let Some(path) = &config.pcap_opened {
-        let path = host.view().record_opened(path)?;
-        let path = path.display();
-        tracing::warn!("what links carry goes to {path} in clear, because `pcap_opened` says so");
-    }
-    for interface in &config.interfaces {
-        open(&mut host, interface)?;
-    }
+    prepare(&mut host, &config)?;
     let mut service = Service {
         config,
         handle,
@@ -222,6 +200,29 @@ pub async fn run(options: Options) -> Result<(), ServiceError> {
     drop((metrics, rpc));
     drop(lock);
     ended
+}
+
+/// Tells the host what the configuration says, and opens its interfaces.
+fn prepare(host: &mut Host, config: &Config) -> Result<(), ServiceError> {
+    if config.policy != Policy::Anyone {
+        host.view().command(Command::Policy(config.policy.clone()));
+    }
+    host.view().command(Command::Prefer(sight::policy_of(config.path_policy)));
+    if config.crosses() {
+        host.view().command(Command::Cross);
+    }
+    if let Some(lxmf) = &config.lxmf {
+        host.view().command(Service::presence(lxmf));
+    }
+    if let Some(path) = &config.pcap_opened {
+        let path = host.view().record_opened(path)?;
+        let path = path.display();
+        tracing::warn!("what links carry goes to {path} in clear, because `pcap_opened` says so");
+    }
+    for interface in &config.interfaces {
+        open(host, interface)?;
+    }
+    Ok(())
 }
 
 /// Opens an interface as it is configured.

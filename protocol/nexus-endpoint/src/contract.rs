@@ -204,7 +204,7 @@ pub enum Need {
     Read(Handle, u64, u32),
     /// These, compressed with bzip2.
     Pack(Handle, Bytes),
-    /// These, decompressed, to at most so many bytes: what would be longer is left.
+    /// These, decompressed, to at most so many bytes: beyond that no work is done.
     Unpack(Arrival, Bytes, u32),
     /// These bytes of a stream, compressed with bzip2.
     PackPiece(Bytes),

@@ -162,14 +162,15 @@ fn streams_pass_both_ways_compressed_and_not_and_end() {
         driven.until("proof", |events| events.contains(&Event::Sent(Handle(1))));
         let came = pair.stock.wait("stream");
         assert_eq!((came["stream"].as_str(), came["len"].as_u64()), (Some(&hash[..]), Some(100_000)));
-        pair.stock.tell(&json!({ "do": "write", "len": 100_000, "text": is_text }));
+        pair.stock.tell(&json!({ "do": "write", "len": 20_000, "text": is_text }));
         driven.until("end", |events| {
             events.iter().any(|event| matches!(event, Event::Stream { end: End::Last, .. }))
         });
         let came: Vec<u8> = driven.events.iter().flat_map(stream).collect();
         assert_eq!(pair.stock.wait("offered")["offered"], hex(&sha256(&[&came])));
-        // What becomes shorter comes compressed, 16 KiB at a time.
-        assert_eq!(driven.unpacked.iter().map(|(_, len)| *len).max(), is_text.then_some(1 << 14));
+        // What becomes shorter comes compressed: 16 KiB at a time, or as much as fits a packet of the base MTU up to release 1.4.2.
+        assert_eq!(!driven.unpacked.is_empty(), is_text);
+        assert!(driven.unpacked.iter().all(|(packed, len)| packed < len && *len <= 1 << 14));
     }
 }
 

@@ -77,7 +77,7 @@ impl Receiving {
 
 impl Drop for Arriving {
     fn drop(&mut self) {
-        // What has its name is gone.
+        // What has got its name keeps it: this is its other one.
         let _gone = fs::remove_file(&self.place);
     }
 }

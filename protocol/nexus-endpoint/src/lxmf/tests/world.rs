@@ -16,7 +16,6 @@ pub(super) const UNIX: u64 = 1_700_000_000;
 /// Few of everything.
 pub(super) const LIMITS: Limits = Limits { outgoing: 3, held: 2, remembered: 4, tickets: 2, lines: 2 };
 const ENDPOINT: crate::Limits = crate::Limits {
-    channels: 4,
     services: 2,
     ratchets: 3,
     peers: 8,
@@ -25,6 +24,7 @@ const ENDPOINT: crate::Limits = crate::Limits {
     unproved: 8,
     links: 8,
     transfers: 4,
+    channels: 2,
 };
 
 pub(super) struct World {
