@@ -25,7 +25,7 @@ const LXMF: &str = "lxmf:";
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 The recipient is a contact, a node id, the first digits of one that is known, or
-`lxmf:` and the address of somebody on Sideband, NomadNet or another LXMF program.
+`lxmf:` and the address of somebody on Sideband, NomadNet or the like.
 The message is sent again until its receipt came or the time is over. Exit code
 0 means that the recipient's node proved that it has it.
 
