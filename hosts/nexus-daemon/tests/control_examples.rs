@@ -33,7 +33,7 @@ fn every_example_of_the_chapter_is_read_and_written_back_as_it_stands() {
             }
         }
     }
-    let every_verb = "announce backup budget dial events find_path inbox interfaces links listen log_level path paths ping reload rns_probe rns_receive rns_request rns_send_file rns_status send status stop trace undial";
+    let every_verb = "announce backup budget dial events find_path inbox interfaces links listen log_level lxmf_send path paths ping reload rns_probe rns_receive rns_request rns_send_file rns_status send status stop trace undial";
     assert_eq!(asked.into_iter().collect::<Vec<_>>().join(" "), every_verb);
     let every_kind = "announced channel_jammed clocks_parted file_arrived interface_down interface_up link_down link_up message missed path_back path_changed path_learnt path_lost progress reached receiving";
     assert_eq!(kinds.into_iter().collect::<Vec<_>>().join(" "), every_kind);
