@@ -17,8 +17,8 @@ Messages that the node keeps come first, then those that arrive. Each line has
 the message's number, its time, its sender and its text, in which control
 characters are escaped. \"(verified)\" means that the sender's signature was
 checked; \"(not verified)\" that its key is not known here: anybody may have
-written that. A sender that begins with `lxmf:` wrote by LXMF, and is answered by
-`nexus send` with that word as the recipient.
+written that. A sender that begins with `lxmf:` wrote by LXMF, and is answered
+by `nexus send` with that word as the recipient.
 
 Examples:
   nexus listen
