@@ -209,6 +209,8 @@ pub enum Input {
     },
     /// The host knows whoever is at an interface in clear, and names them so.
     Recognised(InterfaceId, [u8; 32]),
+    /// No path to a destination is held from here on, until somebody says one.
+    Forget(DestinationHash),
     /// The write with this number, and all before it, are durable.
     Durable(u64),
 }
@@ -652,6 +654,7 @@ impl Machine for Announces {
             Input::Answered { destination, iface, took } => {
                 self.answered_in_clear(cx, destination, iface, took, out);
             }
+            Input::Forget(destination) => self.forget_paths(cx, destination, out),
             Input::Find { destination, motive } => self.find(cx, destination, motive, out),
             Input::HeardOnLink { link, cost, packet } => self.heard_on_link(cx, link, cost, packet, out),
             Input::Ratchet(ratchet) => {

@@ -117,6 +117,8 @@ pub enum Input {
     },
     /// The host knows whoever is at an interface in clear, and names them so.
     Recognised(InterfaceId, [u8; 32]),
+    /// No path to a destination is held from here on, until somebody says one.
+    Forget(DestinationHash),
     /// Fresh entropy.
     Entropy([u8; 32]),
     /// Wall and monotonic clocks parted: this machine may be running twice.
@@ -559,6 +561,7 @@ impl Machine for Network {
             Input::Find { destination, motive } => {
                 organs.announces.handle(cx, A::Find { destination, motive }, nerves);
             }
+            Input::Forget(destination) => organs.announces.handle(cx, A::Forget(destination), nerves),
             Input::Probe { number, packet } => organs.probe(cx, number, &packet, nerves),
             Input::Probed { number } => organs.announces.handle(cx, A::Probed { number }, nerves),
             Input::Prove { packet } => organs.prove(cx, &packet, nerves),

@@ -131,6 +131,11 @@ pub enum Command {
     Send(Outgoing),
     /// By what paths of this node's own packets are chosen from here on, where nobody says otherwise.
     Prefer(PathPolicy),
+    /// No path to a destination is held from here on, until somebody says one: its announce, or an answer to a request.
+    ForgetPaths {
+        /// Whose.
+        destination: DestinationHash,
+    },
     /// Look for a way to a destination, whenever it was looked for last. Answered by [`Event::PathFound`] or
     /// [`Event::PathNotFound`].
     FindPath {

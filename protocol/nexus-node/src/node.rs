@@ -344,6 +344,9 @@ impl Body {
             Input::Command(Command::Price { iface, price }) => {
                 self.network.handle(cx, N::Price { iface, price }, signals);
             }
+            Input::Command(Command::ForgetPaths { destination }) => {
+                self.network.handle(cx, N::Forget(destination), signals);
+            }
             Input::Command(Command::FindPath { destination }) => {
                 let motive = SearchMotive::Wish;
                 self.network.handle(cx, N::Find { destination, motive }, signals);

@@ -25,14 +25,14 @@ const LXMF: &str = "lxmf:";
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 The recipient is a contact, a node id, the first digits of one that is known, or
-`lxmf:` and the address of somebody on Sideband, NomadNet and the like.
+`lxmf:` and the address of somebody on Sideband, NomadNet or the like.
 The message is sent again until its receipt came or the time is over. Exit code
 0 means that the recipient's node proved that it has it.
 
 Examples:
   nexus send anna see you at eight
   nexus send --for 1h anna -- --not-an-option
-  nexus send --for 5m lxmf:6f1c0ae4d3b2917865ffe0a1b2c3d4e5 hello
+  nexus send --for 5m lxmf:6f1c0ae4d3b2917865ffe0a1b2c3d4e5 hello from a node
   date | nexus send anna")]
 pub(crate) struct Send {
     /// To whom

@@ -43,9 +43,28 @@ fn rnpath_prints_the_path_that_an_announce_made() {
         one.contains(&format!("<{to}> is 1 hop away")) && one.contains("on TCPInterface[clear/127.0.0.1:"),
         "{one}"
     );
-    instance.tool("rnpath", &["-r"]);
-    let kept = instance.tool("rnpath", &["-d", &to]);
-    assert!(kept.contains("Unable to drop path"), "{kept}");
+    let rates = instance.tool("rnpath", &["-r"]);
+    assert!(rates.contains(&format!("<{to}> last heard")) && rates.contains("1 announces/hour"), "{rates}");
+}
+
+#[test]
+fn rnpath_drops_a_path_and_all_paths_over_a_relay_until_they_are_said_again() {
+    let instance = Instance::start();
+    let (mut program, mut beyond) = acquainted(&instance);
+    let to = beyond.plain.clone();
+    let has = |instance: &Instance| instance.tool("rnpath", &["-t"]).contains(&format!("<{to}>"));
+    assert!(has(&instance));
+    let dropped = instance.tool("rnpath", &["-d", &to]);
+    assert!(dropped.contains(&format!("Dropped path to <{to}>")), "{dropped}");
+    assert!(!has(&instance));
+    let again = instance.tool("rnpath", &["-d", &to]);
+    assert!(again.contains("Unable to drop path"), "{again}");
+    beyond.tell(&json!({ "do": "announce", "of": "plain", "app_data": "01" }));
+    program.wait_for("announced", |line| line["announced"] == to && line["app_data"] == "01");
+    assert!(has(&instance));
+    let all = instance.tool("rnpath", &["-x", &to]);
+    assert!(all.contains("Dropped"), "{all}");
+    assert!(!has(&instance));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use nexus_crypto::{DestinationHash, IdentityHash};
 use nexus_network::Role;
+use nexus_node::Command;
 use rmpv::Value;
 
 use super::question::Question;
@@ -35,11 +36,11 @@ impl Facts {
 }
 
 /// Answers a question, between two inputs of the node.
-pub(super) fn answer(view: &HostView<'_>, question: Question, facts: Facts) -> Value {
+pub(super) fn answer(view: &mut HostView<'_>, question: Question, facts: Facts) -> Value {
     match question {
         Question::InterfaceStats => interface_stats(view, facts),
         Question::PathTable { max_hops } => path_table(view, max_hops, facts),
-        Question::RateTable => Value::Array(Vec::new()),
+        Question::RateTable => rate_table(view, facts),
         Question::NextHop(to) => sight::path_to(view, &to).map_or(Value::Nil, |path| next_hop(&path)),
         Question::NextHopInterface(to) => {
             sight::path_to(view, &to).map_or_else(|| Value::from("None"), |path| name_of(view, &path).into())
@@ -54,9 +55,53 @@ pub(super) fn answer(view: &HostView<'_>, question: Question, facts: Facts) -> V
         }
         Question::PacketMeasure | Question::Unknown => Value::Nil,
         Question::DestinationData(of) => view.node().routing(view.now()).known(&of).is_some().into(),
-        Question::IsBlackholed | Question::DropPath => false.into(),
-        Question::DropAllVia => 0.into(),
+        Question::IsBlackholed => false.into(),
+        Question::DropPath(to) => drop_path(view, to).into(),
+        Question::DropAllVia(relay) => drop_all_via(view, &relay).into(),
     }
+}
+
+/// Whether there was one.
+fn drop_path(view: &mut HostView<'_>, destination: DestinationHash) -> bool {
+    let is_there = sight::path_to(view, &destination).is_some();
+    if is_there {
+        view.command(Command::ForgetPaths { destination });
+    }
+    is_there
+}
+
+/// How many there were.
+fn drop_all_via(view: &mut HostView<'_>, relay: &DestinationHash) -> u64 {
+    let relay = relay.to_string();
+    let mut dropped = Vec::new();
+    sight::paths(view, None, |destination, path| {
+        if path.via.as_ref().unwrap_or(&path.destination) == &relay {
+            dropped.push(*destination);
+        }
+        Reading::GoesOn
+    });
+    let count = u64::try_from(dropped.len()).unwrap_or(u64::MAX);
+    for destination in dropped {
+        view.command(Command::ForgetPaths { destination });
+    }
+    count
+}
+
+/// When announces were passed on to stock nodes.
+fn rate_table(view: &HostView<'_>, facts: Facts) -> Value {
+    let ago = |at| Duration::from_micros(view.now().since(at).as_micros());
+    let unix_s = |at| facts.unix.saturating_sub(ago(at)).as_secs_f64();
+    let entries = view.node().network().announces().passed_on().map(|(destination, times)| {
+        let times: Vec<f64> = times.into_iter().map(unix_s).collect();
+        map([
+            ("hash", Value::Binary(destination.0.to_vec())),
+            ("last", times.last().copied().unwrap_or_default().into()),
+            ("rate_violations", 0.into()),
+            ("blocked_until", 0.into()),
+            ("timestamps", Value::Array(times.into_iter().map(Value::from).collect())),
+        ])
+    });
+    Value::Array(entries.collect())
 }
 
 fn map<const N: usize>(entries: [(&str, Value); N]) -> Value {

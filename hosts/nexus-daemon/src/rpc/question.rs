@@ -35,10 +35,10 @@ pub(super) enum Question {
     IsBlackholed,
     /// A program used a destination, or wants what is known of it kept.
     DestinationData(DestinationHash),
-    /// A path is to be forgotten.
-    DropPath,
+    /// Its path is to be forgotten.
+    DropPath(DestinationHash),
     /// All paths over a relay are to be forgotten.
-    DropAllVia,
+    DropAllVia(DestinationHash),
     /// Something else.
     Unknown,
 }
@@ -77,8 +77,8 @@ impl Question {
             (Some("link_count" | "active_link_count"), None) => Self::LinkCount,
             (Some("packet_rssi" | "packet_snr" | "packet_q"), None) => Self::PacketMeasure,
             (Some("is_blackholed"), None) => Self::IsBlackholed,
-            (None, Some("path")) => Self::DropPath,
-            (None, Some("all_via")) => Self::DropAllVia,
+            (None, Some("path")) => of(Self::DropPath),
+            (None, Some("all_via")) => of(Self::DropAllVia),
             (Some(_) | None, Some(_) | None) => Self::Unknown,
         })
     }

@@ -20,6 +20,8 @@ mod remembering;
 mod requesting;
 mod timing;
 
+use alloc::vec::Vec;
+
 use nexus_crypto::{DestinationHash, IdentityHash};
 use nexus_machine::{BoundedMap, Bucket, Duration, Inserted, Instant, MapOverflow, Snapshot};
 use nexus_wire::nexus::code::BandwidthCode;
@@ -206,6 +208,11 @@ impl Medium {
 }
 
 impl Announces {
+    /// When announces were passed on in clear, of each destination the last six; oldest first.
+    pub fn passed_on(&self) -> impl Iterator<Item = (DestinationHash, Vec<Instant>)> {
+        self.clear.rates.passed()
+    }
+
     /// What waits at an interface; none if it is not in `reticulum` mode, or down.
     #[must_use]
     pub fn waiting_in_clear(&self, iface: InterfaceId) -> Option<Waiting> {

@@ -2,9 +2,13 @@
 //!
 //! Only what goes over it is looked at. Source: spec/network.md#silent-neighbours, spec/network.md#routes.
 
+use alloc::vec::Vec;
+
+use nexus_crypto::DestinationHash;
 use nexus_machine::{Cx, Sink};
 use nexus_wire::nexus::path_cost::Hop;
 
+use super::clear::Noted;
 use super::routing::seconds;
 use super::{Announces, Effect};
 use crate::interface::InterfaceId;
@@ -67,6 +71,16 @@ impl Announces {
             };
             self.reconsider(cx, &destination, Stance::Open, out);
         }
+    }
+
+    /// No path to a destination is held. What is known of it stays: who says a path, of the same emission too, is believed.
+    pub(super) fn forget_paths(&mut self, cx: Cx, destination: DestinationHash, out: &mut impl Sink<Effect>) {
+        let held: Vec<NextHop> = self.routes.paths(&destination).map(RoutingEntry::next_hop).collect();
+        for next_hop in held {
+            self.drop_candidate(cx, &destination, next_hop, out);
+        }
+        self.note_for_disk(destination, Noted::Gone);
+        self.set_memory_timer(cx.now);
     }
 
     /// An interface is no more: nothing is heard in clear there.

@@ -2,6 +2,8 @@
 //!
 //! Source: spec/reticulum.md#in-clear.
 
+use alloc::vec::Vec;
+
 use nexus_crypto::DestinationHash;
 use nexus_machine::{BoundedMap, Duration, Inserted, Instant, MapOverflow};
 
@@ -40,6 +42,15 @@ impl Rates {
             }
             None => false,
         }
+    }
+
+    /// When announces were passed on, of each destination the last six; oldest first.
+    pub(super) fn passed(&self) -> impl Iterator<Item = (DestinationHash, Vec<Instant>)> {
+        self.passed.iter().map(|(destination, passed)| {
+            let mut times: Vec<Instant> = passed.iter().flatten().copied().collect();
+            times.sort_unstable();
+            (*destination, times)
+        })
     }
 
     pub(super) fn memory_bound(&self) -> usize {

@@ -44,6 +44,24 @@ fn an_echo_of_what_was_said_in_clear_is_no_way_after_a_restart_either() {
 }
 
 #[test]
+fn a_path_that_is_forgotten_is_gone_from_the_disk_too_and_back_when_it_is_said_again() {
+    let mut node = Bench::start(&Snapshot::empty());
+    node.hear(&relayed(7, UNIX, 2, STOCK));
+    node.tell(Input::Heard { iface: RIGHT, bytes: relayed(7, UNIX, 3, OTHER) });
+    node.hear(&relayed(8, UNIX, 2, STOCK));
+    let mut store = node.stored();
+    assert_eq!((node.ways(8).len(), store.scan(PATHS_IN_CLEAR).count()), (1, 2));
+    node.tell(Input::Forget(address(7)));
+    assert_eq!((node.ways(7), node.ways(8).len()), (vec![], 1));
+    node.write_to(&mut store, 20_000);
+    assert_eq!(store.scan(PATHS_IN_CLEAR).count(), 1);
+    node.hear(&relayed(7, UNIX, 2, STOCK));
+    assert!(matches!(node.ways(7)[..], [Via::Clear { iface: LEFT, transport: Some(STOCK) }]));
+    node.tell(Input::Forget(address(9)));
+    assert_eq!(node.organ.known().count(), 2);
+}
+
+#[test]
 fn what_was_learnt_on_another_interface_of_the_same_number_is_no_path() {
     let mut node = Bench::start(&Snapshot::empty());
     node.hear(&relayed(7, UNIX, 2, STOCK));
