@@ -6,15 +6,15 @@
 //! # The seam for machines within a link
 //!
 //! Resources and channels are machines of their own: a link opens what comes for them and seals what they say, and knows nothing else
-//! of them. They are attached in [`transfers`] and [`channels`].
+//! of them. They are attached in `transfers` and `channels`.
 //!
-//! * They hear where [`talking`] hands out what came: a context, the bytes (plaintext, but for parts and proofs of resources, which are
-//!   in clear), and the packet's hash, which [`Endpoint::prove_on`] proves.
-//! * They say by [`Endpoint::say_on`]: a context, a [`Form`], the bytes. What it returns names the packet in its proof.
-//! * [`Link::measures`] tells them what the link is like. It does not change while the link is up at this end, but that a responder
+//! * They hear where `talking` hands out what came: a context, the bytes (plaintext, but for parts and proofs of resources, which are
+//!   in clear), and the packet's hash, which `Endpoint::prove_on` proves.
+//! * They say by `Endpoint::say_on`: a context, a `Form`, the bytes. What it returns names the packet in its proof.
+//! * `Link::measures` tells them what the link is like. It does not change while the link is up at this end, but that a responder
 //!   learns a longer round trip once, with the first packets.
-//! * [`Link::key`] seals and opens what is no packet.
-//! * They end with their link, in [`Endpoint::end_link`].
+//! * `Link::key` seals and opens what is no packet.
+//! * They end with their link, in `Endpoint::end_link`.
 
 mod channels;
 mod keeping;

@@ -1,7 +1,7 @@
 //! The organ of LXMF: people's messages, sent until they are proved or their time is over, and taken in once each.
 //!
 //! It uses an [`Endpoint`](crate::Endpoint) as any program would: it says [`Command`](crate::Command)s to it, and is told those of its
-//! [`Event`](crate::Event)s that it claims. Invariants: whatever was to be sent ends in exactly one of delivered and undelivered; no message is
+//! [`Event`]s that it claims. Invariants: whatever was to be sent ends in exactly one of delivered and undelivered; no message is
 //! handed over twice while it is remembered; one whose signature is not its source's is handed to nobody. Spec: spec/lxmf.md#organ.
 
 mod contract;

@@ -139,6 +139,7 @@ impl<M: Manner> Actor for Beacon<M> {
                 | Command::Price { .. }
                 | Command::Save
                 | Command::Recognised { .. }
+                | Command::ForgetPaths { .. }
                 | Command::Cross
                 | Command::SayTunnel { .. }
                 | Command::AccessCodes { .. }

@@ -373,6 +373,10 @@ impl Encoder {
                 self.u64(*price);
             }
             Command::Save => self.u8(18),
+            Command::ForgetPaths { destination } => {
+                self.u8(20);
+                self.blob(destination.as_bytes());
+            }
             Command::Recognised { iface, peer } => {
                 self.tagged_iface(17, *iface);
                 self.blob(peer);
