@@ -31,6 +31,8 @@ pub const CROSSINGS: u8 = 8;
 const BEGUN: usize = 4;
 /// A crossing is replaced after so long.
 const LIFE: Duration = Duration::from_secs(24 * 3_600);
+/// Both ends began at the same time if their crossings came up within this.
+const AT_ONCE: Duration = Duration::from_secs(60);
 /// Whoever begins a link and does not say who it is within this is closed.
 const UNNAMED: Duration = Duration::from_secs(60);
 /// Links whose initiator has not said who it is.
@@ -65,6 +67,7 @@ struct Crossing {
     node: NodeId,
     beginner: Beginner,
     way: Way,
+    since: Instant,
 }
 
 /// Who began a crossing.

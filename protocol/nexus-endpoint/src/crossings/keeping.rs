@@ -5,7 +5,7 @@ use nexus_crypto::identity::IdentityPublic;
 use nexus_machine::{Instant, Sink};
 use nexus_wire::reticulum::LinkId;
 
-use super::{Beginner, Crossing, Crossings, Effect, LIFE, Slot, Timer, UNNAMED, UNNAMED_MOST, Way};
+use super::{AT_ONCE, Beginner, Crossing, Crossings, Effect, LIFE, Slot, Timer, UNNAMED, UNNAMED_MOST, Way};
 use crate::contract::Handle;
 
 impl Crossings {
@@ -60,8 +60,8 @@ impl Crossings {
         self.stand(now, Beginner::Other, link, way, identity, out);
     }
 
-    /// A link with a node whose identity is shown is a crossing, in place of another with the same node: but where both began one at the
-    /// same time, both ends keep that of the lower address.
+    /// A link with a node whose identity is shown is a crossing, in place of another with the same node: whoever begins another has lost the
+    /// one before, started anew perhaps. But where both began one at the same time, both ends keep that of the lower address.
     fn stand(
         &mut self,
         now: Instant,
@@ -75,6 +75,7 @@ impl Crossings {
         let before = self.to(&node);
         if let Some(standing) = before.and_then(|slot| self.standing.get(&slot))
             && standing.beginner != beginner
+            && now.since(standing.since) < AT_ONCE
         {
             let lower = if self.own < node { Beginner::This } else { Beginner::Other };
             if beginner != lower {
@@ -84,7 +85,7 @@ impl Crossings {
         let Some(slot) = self.free_slot() else {
             return out.push(Effect::Close { link });
         };
-        self.standing.insert(slot, Crossing { link, node, beginner, way });
+        self.standing.insert(slot, Crossing { link, node, beginner, way, since: now });
         if beginner == Beginner::This {
             self.deadlines.set(Timer::Replace(slot), now.after(LIFE));
         }

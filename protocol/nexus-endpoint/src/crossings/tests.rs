@@ -142,6 +142,22 @@ fn of_two_that_were_begun_at_once_both_ends_keep_the_same() {
 }
 
 #[test]
+fn a_node_that_started_anew_has_its_crossing_at_once_whoever_began_the_one_before() {
+    let [low, high] = ends();
+    for (own, other) in [(low, high), (high, low)] {
+        let mut bench = Bench::of(own);
+        bench.hear(other, 2);
+        let (_, handle, _) = bench.begins(MINUTE.times(5)).expect("it begins");
+        bench.tell(Input::Opened { handle, link: link(1), way: WAY });
+        bench.pass(MINUTE.times(10), Reached::OverLinks);
+        bench.tell(Input::Asked { link: link(2), way: WAY });
+        let named = bench.tell(Input::Named { link: link(2), identity: identity(other) });
+        assert!(named.contains(&Effect::Close { link: link(1) }), "{named:?}");
+        assert_eq!(bench.organ.slot(&link(2)), Some(Slot(1)));
+    }
+}
+
+#[test]
 fn whoever_does_not_say_who_it_is_is_closed() {
     let mut bench = Bench::of(1);
     assert_eq!(bench.tell(Input::Asked { link: link(7), way: WAY }), []);
