@@ -305,7 +305,7 @@ impl Host {
             opening.profile.role = *role;
         }
         let Some(interface) = self.interfaces.open(port, opening) else {
-            tracing::warn!(interface = name, "refused: all 247 interface numbers are taken");
+            tracing::warn!(interface = name, "refused: all 245 interface numbers are taken");
             return;
         };
         let status = &interface.status;

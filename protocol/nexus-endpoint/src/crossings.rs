@@ -25,14 +25,19 @@ use crate::contract::Handle;
 use candidates::{Candidates, TICK};
 pub use contract::{Effect, Input, Reached, Slot, Way};
 
-/// Crossings at a time, both sides' beginnings together. Source: spec/endpoint.md#crossings.
-pub const CROSSINGS: u8 = 8;
-/// Of those, so many that this node begins: others find room.
+/// Places for crossings: those that this node begins, those that others do, and two for what replaces one before that ends.
+/// Source: spec/endpoint.md#crossings.
+pub const CROSSINGS: u8 = 10;
+/// So many this node begins,
 const BEGUN: usize = 4;
+/// and so many others may: whoever begins them without end leaves room for this node's.
+const TAKEN: usize = 4;
 /// A crossing is replaced after so long.
 const LIFE: Duration = Duration::from_secs(24 * 3_600);
 /// Both ends began at the same time if their crossings came up within this.
 const AT_ONCE: Duration = Duration::from_secs(60);
+/// A crossing that was there for so long worked.
+const LASTED: Duration = Duration::from_secs(600);
 /// Whoever begins a link and does not say who it is within this is closed.
 const UNNAMED: Duration = Duration::from_secs(60);
 /// Links whose initiator has not said who it is.
@@ -142,8 +147,8 @@ impl Crossings {
         self.standing.iter().find(|(_, crossing)| crossing.node == *node).map(|(slot, _)| *slot)
     }
 
-    fn begun(&self) -> usize {
-        self.standing.values().filter(|crossing| crossing.beginner == Beginner::This).count()
+    fn begun_by(&self, beginner: Beginner) -> usize {
+        self.standing.values().filter(|crossing| crossing.beginner == beginner).count()
     }
 
     /// Sees to it that candidates are looked at, as long as there are any.

@@ -170,7 +170,14 @@ impl Body {
             Effect::Up { slot, identity, way } => {
                 let (iface, profile) = (iface_of(slot), profile(way));
                 match NodePublic::check(identity) {
-                    Ok(peer) => self.network.handle(cx, N::Carry { iface, profile, peer }, signals),
+                    Ok(peer) => {
+                        self.network.handle(cx, N::Carry { iface, profile, peer }, signals);
+                        let is_linked = self.network.links().status().any(|link| link.iface == iface);
+                        if !is_linked {
+                            // The policy does not want this peer, or there is no room.
+                            self.crossings.handle(cx, Input::GivenUp { slot }, signals);
+                        }
+                    }
                     Err(_) => self.crossings.handle(cx, Input::GivenUp { slot }, signals),
                 }
                 return;

@@ -4,7 +4,7 @@ use nexus_crypto::identity::IdentityPublic;
 use nexus_crypto::{DestinationHash, NodeId};
 use nexus_machine::{BoundedMap, Duration, Inserted, Instant, MapOverflow, Sink};
 
-use super::{BEGUN, Crossings, Effect, Opening, Reached};
+use super::{BEGUN, Beginner, Crossings, Effect, Opening, Reached};
 use crate::contract::Handle;
 
 /// How often it is looked at whom to cross to.
@@ -136,7 +136,7 @@ impl Crossings {
         self.schedule_tick(now);
         if self.opening.is_some()
             || now < self.candidates.next_begin
-            || self.begun() >= BEGUN
+            || self.begun_by(Beginner::This) >= BEGUN
             || self.free_slot().is_none()
         {
             return;

@@ -5,7 +5,10 @@ use nexus_crypto::identity::IdentityPublic;
 use nexus_machine::{Instant, Sink};
 use nexus_wire::reticulum::LinkId;
 
-use super::{AT_ONCE, Beginner, Crossing, Crossings, Effect, LIFE, Slot, Timer, UNNAMED, UNNAMED_MOST, Way};
+use super::{
+    AT_ONCE, Beginner, Crossing, Crossings, Effect, LASTED, LIFE, Slot, TAKEN, Timer, UNNAMED, UNNAMED_MOST,
+    Way,
+};
 use crate::contract::Handle;
 
 impl Crossings {
@@ -82,14 +85,17 @@ impl Crossings {
                 return out.push(Effect::Close { link });
             }
         }
-        let Some(slot) = self.free_slot() else {
+        let is_refused = match beginner {
+            Beginner::This => false,
+            Beginner::Other => before.is_none() && self.begun_by(Beginner::Other) >= TAKEN,
+        };
+        let Some(slot) = self.free_slot().filter(|_| !is_refused) else {
             return out.push(Effect::Close { link });
         };
         self.standing.insert(slot, Crossing { link, node, beginner, way, since: now });
         if beginner == Beginner::This {
             self.deadlines.set(Timer::Replace(slot), now.after(LIFE));
         }
-        self.candidates.worked(&node);
         self.candidates.pause(now);
         out.push(Effect::Up { slot, identity, way });
         if let Some(before) = before {
@@ -99,13 +105,13 @@ impl Crossings {
     }
 
     /// Ends a crossing.
-    fn end(&mut self, slot: Slot, out: &mut impl Sink<Effect>) -> Option<NodeId> {
-        let Crossing { link, node, .. } = self.standing.remove(&slot)?;
+    fn end(&mut self, slot: Slot, out: &mut impl Sink<Effect>) -> Option<(NodeId, Instant)> {
+        let Crossing { link, node, since, .. } = self.standing.remove(&slot)?;
         self.deadlines.cancel(Timer::Replace(slot));
         self.deadlines.cancel(Timer::Ready(slot));
         out.push(Effect::Down { slot });
         out.push(Effect::Close { link });
-        Some(node)
+        Some((node, since))
     }
 
     pub(super) fn ended(&mut self, now: Instant, link: &LinkId, out: &mut impl Sink<Effect>) {
@@ -118,7 +124,11 @@ impl Crossings {
     }
 
     pub(super) fn given_up(&mut self, now: Instant, slot: Slot, out: &mut impl Sink<Effect>) {
-        if let Some(node) = self.end(slot, out) {
+        if let Some((node, since)) = self.end(slot, out) {
+            // One that the other end closes as soon as it knows who this is did not work either.
+            if now.since(since) >= LASTED {
+                self.candidates.worked(&node);
+            }
             self.candidates.did_not_work(now, &node);
         }
     }

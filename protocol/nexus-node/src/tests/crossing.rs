@@ -51,3 +51,18 @@ fn an_idle_crossing_takes_little_of_others_networks() {
     let each_hour = pair.link_bytes / 10;
     assert!((1_000..8_000).contains(&each_hour), "{each_hour}");
 }
+
+#[test]
+fn whom_the_policy_does_not_want_is_not_crossed_to() {
+    let mut pair = Pair::new();
+    pair.tell(0, Input::Command(Command::Policy(nexus_network::Policy::Only([].into()))));
+    for end in 0..2 {
+        pair.tell(end, Input::Command(Command::Cross));
+        pair.tell(end, Input::Command(Command::Announce));
+    }
+    pair.pass(Duration::from_secs(120));
+    assert!(pair.ends.iter().all(|end| end.node.network().links().status().next().is_none()));
+    pair.link_bytes = 0;
+    pair.pass(Duration::from_secs(3_600));
+    assert!(pair.link_bytes < 8_000, "it is tried ever more seldom: {} bytes", pair.link_bytes);
+}
