@@ -151,10 +151,13 @@ impl Crossings {
         self.standing.values().filter(|crossing| crossing.beginner == beginner).count()
     }
 
-    /// Sees to it that candidates are looked at, as long as there are any.
+    /// Sees to it that candidates are looked at when there is something to see: one may be begun, or is stale.
     fn schedule_tick(&mut self, now: Instant) {
-        if !self.candidates.is_empty() && self.deadlines.get(Timer::Tick).is_none() {
-            self.deadlines.set(Timer::Tick, now.after(TICK));
+        let may_begin = self.opening.is_none() && self.begun_by(Beginner::This) < BEGUN;
+        let due = self.candidates.due(|node| may_begin && self.to(node).is_none());
+        match due {
+            Some(at) => self.deadlines.set(Timer::Tick, at.max(now.after(TICK))),
+            None => self.deadlines.cancel(Timer::Tick),
         }
     }
 }
@@ -164,10 +167,11 @@ impl Machine for Crossings {
     type Effect = Effect;
 
     fn handle(&mut self, cx: Cx, input: Input, out: &mut impl Sink<Effect>) {
+        let is_frame = matches!(input, Input::Said { .. });
         match input {
             Input::Heard { identity, hops } => self.hear(cx.now, identity, hops),
             Input::Carried { by } => self.hear_of_relay(cx.now, by, out),
-            Input::Considered { node, reached } => self.considered(cx.now, &node, reached, out),
+            Input::Considered { node, reached } => self.considered(&node, reached, out),
             Input::Opened { handle, link, way } => self.opened(cx.now, handle, link, way, out),
             Input::Failed { handle } => self.failed(cx.now, handle),
             Input::Asked { link, way } => self.asked_by_other(cx.now, link, way, out),
@@ -175,6 +179,9 @@ impl Machine for Crossings {
             Input::Ended { link } => self.ended(cx.now, &link, out),
             Input::GivenUp { slot } => self.given_up(cx.now, slot, out),
             Input::Said { slot, bytes } => self.said(cx.now, slot, bytes),
+        }
+        if !is_frame {
+            self.schedule_tick(cx.now);
         }
     }
 
@@ -189,6 +196,9 @@ impl Machine for Crossings {
                 }
                 Timer::Replace(slot) => self.replace(cx.now, slot, out),
                 Timer::Ready(slot) => out.push(Effect::Ready { slot }),
+            }
+            if timer == Timer::Tick {
+                self.schedule_tick(cx.now);
             }
         }
     }

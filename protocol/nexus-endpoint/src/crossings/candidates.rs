@@ -61,8 +61,13 @@ impl Candidates {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.nodes.is_empty()
+    /// When one of those that are `open` to it may be begun, or one is stale.
+    pub(super) fn due(&self, open: impl Fn(&NodeId) -> bool) -> Option<Instant> {
+        let of = |(node, candidate): (&NodeId, &Candidate)| {
+            let stale = candidate.heard.after(STALE).after(Duration::from_micros(1));
+            if open(node) { stale.min(candidate.not_before.max(self.next_begin)) } else { stale }
+        };
+        self.nodes.iter().map(of).min()
     }
 
     /// No crossing is begun for a while.
@@ -107,7 +112,6 @@ impl Crossings {
             // Whoever was heard of longest ago makes room.
             let _displaced: Inserted<_, _> = self.candidates.nodes.insert(node, candidate);
         }
-        self.schedule_tick(now);
     }
 
     /// Whoever carries announces may be a node whose own was not heard yet: it is asked for.
@@ -133,7 +137,6 @@ impl Crossings {
         for node in stale {
             self.candidates.nodes.remove(&node);
         }
-        self.schedule_tick(now);
         if self.opening.is_some()
             || now < self.candidates.next_begin
             || self.begun_by(Beginner::This) >= BEGUN
@@ -146,25 +149,19 @@ impl Crossings {
         };
         let nearest = self.candidates.nodes.iter().filter(may_begin);
         let nearest = nearest.min_by_key(|(node, candidate)| (candidate.hops, **node));
-        if let Some((node, _)) = nearest {
-            out.push(Effect::Consider { node: *node });
+        let Some(node) = nearest.map(|(node, _)| *node) else { return };
+        if let Some(candidate) = self.candidates.nodes.get_mut(&node) {
+            candidate.not_before = now.after(REACHED);
         }
+        out.push(Effect::Consider { node });
     }
 
-    pub(super) fn considered(
-        &mut self,
-        now: Instant,
-        node: &NodeId,
-        reached: Reached,
-        out: &mut impl Sink<Effect>,
-    ) {
-        let Some(candidate) = self.candidates.nodes.get_mut(node) else { return };
+    /// How a node is reached that was looked at. Whatever it is, the next look was put off.
+    pub(super) fn considered(&mut self, node: &NodeId, reached: Reached, out: &mut impl Sink<Effect>) {
+        let Some(identity) = self.candidates.identity(node) else { return };
         match reached {
-            Reached::AcrossStock => {
-                let identity = candidate.identity;
-                self.begin(*node, identity, out);
-            }
-            Reached::OverLinks | Reached::Unreached => candidate.not_before = now.after(REACHED),
+            Reached::AcrossStock => self.begin(*node, identity, out),
+            Reached::OverLinks | Reached::Unreached => {}
         }
     }
 
