@@ -58,6 +58,18 @@ pub(crate) fn place_of(name: &str) -> Place {
         // In Noise's payloads, in envelopes, between a host and its modem, behind access codes, on a disk.
         "link-payload" | "reply-payload" | "end-to-end" | "trace-answer" | "rnode-to-device"
         | "rnode-from-device" | "ifac-frame" | "key-file" => Place::Never,
+        // Within Reticulum links, whose packets are shown, and nothing in them.
+        "carried"
+        | "rns-request"
+        | "rns-response"
+        | "resource-advertisement"
+        | "resource-part-request"
+        | "resource-map-update"
+        | "resource-proof"
+        | "channel-message"
+        | "stream-piece" => Place::Never,
+        // In tokens, on links, in announces of stock destinations.
+        "lxmf-message" | "lxmf-delivery-announce" | "lxmf-upload" => Place::Never,
         unknown => panic!("where {unknown} stands in a recording is not said"),
     }
 }
