@@ -55,11 +55,17 @@ pub(crate) fn place_of(name: &str) -> Place {
         "announce-extension" => Place::Recorded(announced),
         "recorded-frame" => Place::Recorded(|bytes| (LinkType::FRAMES, bytes.to_vec())),
         "recorded-messages" => Place::Recorded(|bytes| (LinkType::MESSAGES, bytes.to_vec())),
-        // In Noise's payloads, in envelopes, between a host and its modem, behind access codes, on a disk.
-        "link-payload" | "reply-payload" | "end-to-end" | "trace-answer" | "rnode-to-device"
-        | "rnode-from-device" | "ifac-frame" | "key-file" => Place::Never,
-        // Within Reticulum links, whose packets are shown, and nothing in them.
-        "carried"
+        // In Noise's payloads, in envelopes, between a host and its modem, behind access codes, on a disk; within Reticulum links, whose
+        // packets are shown and nothing in them; in tokens, and in announces of stock destinations.
+        "link-payload"
+        | "reply-payload"
+        | "end-to-end"
+        | "trace-answer"
+        | "rnode-to-device"
+        | "rnode-from-device"
+        | "ifac-frame"
+        | "key-file"
+        | "carried"
         | "rns-request"
         | "rns-response"
         | "resource-advertisement"
@@ -67,9 +73,10 @@ pub(crate) fn place_of(name: &str) -> Place {
         | "resource-map-update"
         | "resource-proof"
         | "channel-message"
-        | "stream-piece" => Place::Never,
-        // In tokens, on links, in announces of stock destinations.
-        "lxmf-message" | "lxmf-delivery-announce" | "lxmf-upload" => Place::Never,
+        | "stream-piece"
+        | "lxmf-message"
+        | "lxmf-delivery-announce"
+        | "lxmf-upload" => Place::Never,
         unknown => panic!("where {unknown} stands in a recording is not said"),
     }
 }
