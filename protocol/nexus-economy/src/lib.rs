@@ -1,0 +1,29 @@
+//! L3: what a relay is paid.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`money`] | amounts, and what a packet costs |
+//!
+//! Spec: `spec/economy.md`.
+#![no_std]
+#![forbid(unsafe_code)]
+#![deny(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::indexing_slicing,
+    clippy::iter_over_hash_type,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions,
+        reason = "a test that overflows is a failing test"
+    )
+)]
+
+pub mod money;
+
+pub use money::{Amount, GRAINS_PER_MICRO, Grains};
