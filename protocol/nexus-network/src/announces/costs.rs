@@ -304,6 +304,7 @@ impl Announces {
             if record.destination == self.own.destination() {
                 continue;
             }
+            self.question_arrived(link, &record.destination);
             let next_hop = NextHop::Link { iface, link };
             match record.flags.standing {
                 Standing::Withdrawn => self.withdrawn(cx, record, next_hop, out),

@@ -120,6 +120,11 @@ impl Speech {
         self.budgets.spend(iface, now, bytes.saturating_add(BROADCAST_OVERHEAD));
     }
 
+    /// The same for a message over a link.
+    pub(super) fn spend_on_link(&mut self, iface: InterfaceId, now: Instant, bytes: usize) {
+        self.budgets.spend(iface, now, bytes.saturating_add(TAG));
+    }
+
     /// Whether an announce of `len` bytes may be told to a link on `iface`: if so its time is spent.
     pub(super) fn tells(&mut self, iface: InterfaceId, now: Instant, len: usize) -> Leave {
         if self.budgets.busy_until(iface, Purpose::Announce, now).is_some() {
@@ -543,5 +548,7 @@ impl Announces {
 
 /// What a broadcast needs beside headroom, message and packet: a length, a signature, a tag.
 const BROADCAST_OVERHEAD: usize = 2 + 65 + 16;
+/// What a sealed message needs beside header and kind.
+const TAG: usize = 16;
 /// What a sealed ANNOUNCE needs beside the packet: header, kind, cost, tag.
 pub(super) const TELL_OVERHEAD: usize = 7 + 1 + 8 + 16;
