@@ -302,6 +302,7 @@ impl Announces {
                 return count(&mut self.refusals.closed);
             };
             if record.destination == self.own.destination() {
+                self.correct_if_lost(cx, link, record, out);
                 continue;
             }
             self.question_arrived(link, &record.destination);
@@ -326,6 +327,10 @@ impl Announces {
         if known.is_some_and(|known| known.emitted_at >= random_hash.emitted_at()) {
             return;
         }
+        if self.routes.offer(&record.destination).is_none() {
+            // That emission may have been lost on its way here: whoever has it hears that there is no way here, and of which emission.
+            self.owe_one(cx.now, next_hop.link(), &record.destination);
+        }
         if let Some(other) = next_hop.link().and_then(|link| self.links.get_mut(link)) {
             let pending = Pending { record: *record, at: cx.now };
             other
@@ -349,6 +354,26 @@ impl Announces {
         }
         // It has no way, and may not know that there is one here.
         self.owe_if_alive(cx, next_hop.link(), &destination);
+        if let Some(link) = next_hop.link() {
+            self.correct_if_lost(cx, link, record, out);
+        }
+    }
+
+    /// A neighbour that has no way and knows an older emission alone missed the newest: what that costs says nothing to it, and it is told
+    /// the announce, where there is room for one.
+    fn correct_if_lost(&mut self, cx: Cx, link: LinkId, record: &CostRecord, out: &mut impl Sink<Effect>) {
+        let said = RandomHash::from_bytes(record.random_hash).emitted_at();
+        let newest = if record.destination == self.own.destination() {
+            self.own.current().map(|own| own.emitted_at)
+        } else {
+            let offered = self.routes.offer(&record.destination).map(|offer| offer.random_hash().emitted_at());
+            self.known.get(&record.destination).map(|known| known.emitted_at).filter(|at| offered == Some(*at))
+        };
+        let is_behind = record.flags.standing == Standing::Withdrawn && newest.is_some_and(|newest| said < newest);
+        let Some(iface) = self.links.get(link).map(|other| other.iface).filter(|_| is_behind) else { return };
+        if self.speech.budgets.busy_until(iface, Purpose::Announce, cx.now).is_none() {
+            self.correct(cx, link, record.destination, out);
+        }
     }
 
     /// The peer of `link` is told of the way to `destination` from here, if there is one that does not lead through itself.
