@@ -22,7 +22,7 @@ pub(super) const SLOW_BPS: u64 = 100_000;
 /// What was asked in vain is asked again after twice the time, up to the longer of these; so often is it doubled.
 pub(super) const DOUBLINGS: u8 = 5;
 /// Where there is no way at all it is doubled only so often on fast links: what was in vain while frames were lost is not when they are not.
-const DOUBLINGS_LOST: u8 = 2;
+const DOUBLINGS_LOST: u8 = 3;
 
 /// Where nothing but an answer opens a way the question is said again after the first of these, and once more after the second: one that is
 /// lost is packets lost. Whoever passes it on says it again only if whoever it went to has not said anything of the destination, as it does

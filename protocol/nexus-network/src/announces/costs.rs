@@ -239,7 +239,7 @@ impl Announces {
             told.extend(hearers);
         }
         for link in told {
-            self.speech.spend(iface, cx.now, message.len());
+            self.speech.spend_on_link(iface, cx.now, message.len());
             out.push(Effect::Say { to: Outlet::Link(link), message: message.to_vec() });
         }
     }
@@ -366,10 +366,15 @@ impl Announces {
         let newest = if record.destination == self.own.destination() {
             self.own.current().map(|own| own.emitted_at)
         } else {
-            let offered = self.routes.offer(&record.destination).map(|offer| offer.random_hash().emitted_at());
-            self.known.get(&record.destination).map(|known| known.emitted_at).filter(|at| offered == Some(*at))
+            let offered =
+                self.routes.offer(&record.destination).map(|offer| offer.random_hash().emitted_at());
+            self.known
+                .get(&record.destination)
+                .map(|known| known.emitted_at)
+                .filter(|at| offered == Some(*at))
         };
-        let is_behind = record.flags.standing == Standing::Withdrawn && newest.is_some_and(|newest| said < newest);
+        let is_behind =
+            record.flags.standing == Standing::Withdrawn && newest.is_some_and(|newest| said < newest);
         let Some(iface) = self.links.get(link).map(|other| other.iface).filter(|_| is_behind) else { return };
         if self.speech.budgets.busy_until(iface, Purpose::Announce, cx.now).is_none() {
             self.correct(cx, link, record.destination, out);

@@ -101,9 +101,9 @@ impl Speech {
         }
     }
 
-    pub(super) fn up(&mut self, iface: InterfaceId, profile: &Profile) {
+    pub(super) fn up(&mut self, iface: InterfaceId, now: Instant, profile: &Profile) {
         self.channels.remove(&iface);
-        self.budgets.up(iface, profile);
+        self.budgets.up(iface, now, profile);
         if profile.mode == Mode::Nexus && self.channels.len() < CHANNELS {
             let channel = Channel { profile: *profile, waiting: BTreeMap::new() };
             self.channels.insert(iface, channel);
