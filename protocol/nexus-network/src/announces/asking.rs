@@ -40,6 +40,8 @@ pub(super) struct Asked {
     soon: u8,
     /// Such intervals in vain.
     times: u8,
+    /// When another's question is passed on again, whatever this node waits for itself.
+    passes_at: Instant,
     /// To whom it was said, as long as that one says nothing of the destination,
     unheard: Option<LinkId>,
     /// and by whom it was asked before, if it was passed on.
@@ -58,8 +60,8 @@ enum Urgency {
 impl Asked {
     /// From when on another's question of the same kind is passed on: what is said again may come sooner behind another than it left.
     fn passes_from(&self) -> Instant {
-        let half = Duration::from_micros(self.until.since(self.at).as_micros() / 2);
-        self.until.before(half.min(Duration::from_secs(1)))
+        let half = Duration::from_micros(self.passes_at.since(self.at).as_micros() / 2);
+        self.passes_at.before(half.min(Duration::from_secs(1)))
     }
 
     /// Whether it is to be passed on once more, since it may have been lost.
@@ -129,7 +131,8 @@ impl Announces {
         let Some(iface) = self.links.get(link).map(|other| other.iface) else { return };
         if let Some(busy_until) = self.speech.budgets.busy_until(iface, Purpose::Cost, cx.now) {
             let times = asked.map_or(0, |asked| asked.times);
-            let asked = Asked { at: cx.now, until: busy_until, soon: 0, times, unheard: Some(link), from };
+            let (until, passes_at, unheard) = (busy_until, busy_until, Some(link));
+            let asked = Asked { at: cx.now, until, soon: 0, times, passes_at, unheard, from };
             return self.ask_at(*destination, asked, busy_until);
         }
         // Whoever asks in its stead may have no way at all.
@@ -169,12 +172,19 @@ impl Announces {
         };
         let is_lost = interval < SLOW_INTERVAL && urgency == Urgency::Lost;
         if let Some(wait) = SOON.get(usize::from(soon)).filter(|_| is_lost) {
-            return Asked { at: now, until: now.after(*wait), soon, times, unheard, from };
+            let until = now.after(*wait);
+            return Asked { at: now, until, soon, times, passes_at: until, unheard, from };
         }
         let doublings = if is_lost { DOUBLINGS_LOST } else { DOUBLINGS };
         let wait = interval.times(1_u64.wrapping_shl(times.min(doublings).into())).min(SLOW_INTERVAL);
         let soon = u8::try_from(SOON.len()).unwrap_or(u8::MAX);
-        Asked { at: now, until: now.after(wait), soon, times, unheard, from }
+        let until = now.after(wait);
+        // Whoever only wants a cheaper way keeps nobody waiting who has none.
+        let passes_at = match urgency {
+            Urgency::Lost => until,
+            Urgency::Dear => until.min(now.after(interval)),
+        };
+        Asked { at: now, until, soon, times, passes_at, unheard, from }
     }
 
     fn towards(&self, destination: &DestinationHash, from: Option<LinkId>) -> Option<LinkId> {
