@@ -3,6 +3,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`money`] | amounts, and what a packet costs |
+//! | [`lottery`] | how a relay is paid for what it carries, window by window |
 //!
 //! Spec: `spec/economy.md`.
 #![no_std]
@@ -24,6 +25,11 @@
     )
 )]
 
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod lottery;
 pub mod money;
 
 pub use money::{Amount, GRAINS_PER_MICRO, Grains};
