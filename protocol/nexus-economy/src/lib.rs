@@ -3,6 +3,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`money`] | amounts, and what a packet costs |
+//! | [`trust`] | who is carried for nothing, and what others pay |
 //! | [`lottery`] | how a relay is paid for what it carries, window by window |
 //!
 //! Spec: `spec/economy.md`.
@@ -31,5 +32,6 @@ extern crate std;
 
 pub mod lottery;
 pub mod money;
+pub mod trust;
 
 pub use money::{Amount, GRAINS_PER_MICRO, Grains};

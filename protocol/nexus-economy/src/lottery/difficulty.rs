@@ -55,9 +55,15 @@ impl Rate {
             return None;
         }
         let sent = u128::from(total.saturating_sub(*at_first));
-        let per_minute = sent.saturating_mul(u128::from(MINUTE.as_micros())) / u128::from(span.as_micros());
-        Some(u64::try_from(per_minute).unwrap_or(u64::MAX))
+        Some(proportion(sent, MINUTE, span))
     }
+}
+
+/// `amount × span / of`, at most what a u64 holds.
+fn proportion(amount: u128, span: Duration, of: Duration) -> u64 {
+    let product = amount.saturating_mul(u128::from(span.as_micros()));
+    let whole = product.checked_div(u128::from(of.as_micros())).unwrap_or(u128::MAX);
+    u64::try_from(whole).unwrap_or(u64::MAX)
 }
 
 /// What a payer goes by.
@@ -110,7 +116,7 @@ impl Wish {
 
     fn per_packet(&self) -> Option<Cut> {
         let window = self.typical.get();
-        let packets = self.per_minute.map_or(RARE, |rate| rate / window.max(1));
+        let packets = self.per_minute.map_or(RARE, |rate| rate.checked_div(window).unwrap_or(RARE));
         let against = packets.saturating_mul(MINUTES_PER_WIN).clamp(SURE, RARE);
         let reward = window.checked_mul(against)?.div_ceil(GRAINS_PER_MICRO);
         (reward <= self.payable.micros())
@@ -120,8 +126,7 @@ impl Wish {
     /// What is sent in four round trips.
     fn in_four_round_trips(&self) -> u64 {
         let rate = u128::from(self.per_minute.unwrap_or(0));
-        let span = u128::from(self.path.round_trip.times(4).as_micros());
-        u64::try_from(rate.saturating_mul(span) / u128::from(MINUTE.as_micros())).unwrap_or(u64::MAX)
+        proportion(rate, self.path.round_trip.times(4), MINUTE)
     }
 
     const fn minutes_per_win(&self) -> u64 {

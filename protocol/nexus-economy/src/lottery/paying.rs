@@ -302,7 +302,7 @@ impl<V: Vrf> Lottery<V> {
         match (&paying.offered, &paying.current) {
             // Half of all names are later than a name.
             (Some(offered), _) if offered.terms.name().wrapping_sub(named) < 128 => {
-                self.say_terms(cx, id, out)
+                self.say_terms(cx, id, out);
             }
             (Some(_), _) | (None, Some(_)) => self.offer_after(cx, id, Some(named), out),
             (None, None) => {}

@@ -157,10 +157,10 @@ impl Due {
     pub const LEN_HELD: usize = Self::LEN + Released::LEN;
 }
 
-impl<'a> Layout<'a> for Due {
+impl Layout<'_> for Due {
     const NAME: &'static str = "due";
 
-    fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let (slot, terms) = (reader.u8("slot")?, reader.u8("terms")?);
         let window = reader.u16_le("window")?;
         let held = if reader.remaining() == 0 { None } else { Some(Released::read(reader)?) };
@@ -179,7 +179,7 @@ impl<'a> Layout<'a> for Due {
     }
 }
 
-impl<'a> Body<'a> for Due {
+impl Body<'_> for Due {
     const KIND: MessageKind = MessageKind::DUE;
 }
 
@@ -199,10 +199,10 @@ impl TokenRelease {
     pub const LEN: usize = 2 + Released::LEN;
 }
 
-impl<'a> Layout<'a> for TokenRelease {
+impl Layout<'_> for TokenRelease {
     const NAME: &'static str = "token";
 
-    fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let (slot, terms) = (reader.u8("slot")?, reader.u8("terms")?);
         Ok(Self { slot, terms, released: Released::read(reader)? })
     }
@@ -218,7 +218,7 @@ impl<'a> Layout<'a> for TokenRelease {
     }
 }
 
-impl<'a> Body<'a> for TokenRelease {
+impl Body<'_> for TokenRelease {
     const KIND: MessageKind = MessageKind::TOKEN;
 }
 

@@ -261,7 +261,9 @@ impl<V: Vrf> World<V> {
                 self.tell(at, Input::Entropy(entropy));
             }
             Effect::Write { number, writes } => {
-                writes.into_iter().for_each(|write| self.sides[at].disk.apply(write));
+                for write in writes {
+                    self.sides[at].disk.apply(write);
+                }
                 self.tell(at, Input::Durable(number));
             }
             Effect::Grant { limit, mark, .. } => {
@@ -274,7 +276,7 @@ impl<V: Vrf> World<V> {
             Effect::Countersign { claim, reward, stored, .. } => {
                 if self.cheat.refuses_claims {
                     self.tell(at, Input::NotCountersigned(peer));
-                    return self.send(at, Said::ClaimRefused, 8);
+                    return self.send(at, &Said::ClaimRefused, 8);
                 }
                 self.sides[at].disk.apply(stored);
                 self.paid = self.paid.checked_add(reward).expect("fits");
@@ -282,28 +284,28 @@ impl<V: Vrf> World<V> {
                 self.claims += 1;
                 self.signed = Some(claim);
                 self.tell(at, Input::Countersigned { peer, to: claim.to });
-                self.send(at, Said::Cosigned(claim), COSIGN);
+                self.send(at, &Said::Cosigned(claim), COSIGN);
             }
-            Effect::AnswerAgain { claim, .. } => self.send(at, Said::Cosigned(claim), COSIGN),
+            Effect::AnswerAgain { claim, .. } => self.send(at, &Said::Cosigned(claim), COSIGN),
             Effect::RefuseClaim { reason, .. } => {
                 self.refusals.push(reason);
-                self.send(at, Said::ClaimRefused, 8);
+                self.send(at, &Said::ClaimRefused, 8);
             }
             Effect::Token { .. } if self.cheat.keeps_tokens => {}
             Effect::Due { .. } if self.cheat.jams_dues => {}
             Effect::Due { peer, mut due } => {
                 due.window = due.window.saturating_add(self.cheat.inflates);
                 let len = if due.held.is_some() { 22 } else { 4 };
-                self.send(at, Said::Message(Effect::Due { peer, due }), len);
+                self.send(at, &Said::Message(Effect::Due { peer, due }), len);
             }
             Effect::Terms { .. } => {
                 self.terms_said += 1;
-                self.send(at, Said::Message(effect), 136);
+                self.send(at, &Said::Message(effect), 136);
             }
-            Effect::Token { .. } => self.send(at, Said::Message(effect), 20),
+            Effect::Token { .. } => self.send(at, &Said::Message(effect), 20),
             Effect::RefuseTerms { .. } => {
                 self.terms_refused += 1;
-                self.send(at, Said::Message(effect), 3);
+                self.send(at, &Said::Message(effect), 3);
             }
         }
     }
@@ -312,11 +314,11 @@ impl<V: Vrf> World<V> {
         if let Some((claim, reward, stored)) = self.claim.clone() {
             let len = if claim.proof.is_some() { 165 } else { 85 };
             let peer = self.sides[PAYER].id;
-            self.send(RELAY, Said::Message(Effect::Propose { peer, claim, reward, stored }), len);
+            self.send(RELAY, &Said::Message(Effect::Propose { peer, claim, reward, stored }), len);
         }
     }
 
-    fn send(&mut self, from: usize, said: Said, len: u64) {
+    fn send(&mut self, from: usize, said: &Said, len: u64) {
         if !matches!(said, Said::Packet(_)) {
             self.bytes += FRAME + len;
         }
@@ -339,7 +341,7 @@ impl<V: Vrf> World<V> {
         let cost = Grains::of_packet(price, bytes).expect("fits");
         let side = &mut self.sides[PAYER];
         side.sent = side.sent.checked_add(cost).expect("fits");
-        self.send(PAYER, Said::Packet(cost), u64::from(bytes));
+        self.send(PAYER, &Said::Packet(cost), u64::from(bytes));
     }
 
     fn take(&mut self, cost: Grains) {
@@ -374,15 +376,15 @@ impl<V: Vrf> World<V> {
                 }
             }
             Said::Message(message) => {
-                if let Some(input) = self.heard(at, peer, message) {
+                if let Some(input) = self.heard(at, peer, &message) {
                     self.tell(at, input);
                 }
             }
         }
     }
 
-    fn heard(&self, at: usize, peer: NodeId, message: Effect) -> Option<Input> {
-        match message {
+    fn heard(&self, at: usize, peer: NodeId, message: &Effect) -> Option<Input> {
+        match *message {
             Effect::Due { due, .. } => Some(Input::Due { peer, due, sent: self.sides[at].sent }),
             Effect::Token { token, .. } => Some(Input::Token { peer, token }),
             Effect::Terms { offer, signature, before, .. } => {
