@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::Instant;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
 use std::{env, fs};
 
 use serde_json::Value;
@@ -117,6 +117,24 @@ impl Program {
             }
             self.unread.push_back(line);
         }
+    }
+
+    /// Watches it for so long.
+    ///
+    /// # Panics
+    /// If it says a line that has `key` meanwhile, or ends.
+    pub fn stays(&mut self, for_so_long: Duration, key: &str) {
+        let until = Instant::now() + for_so_long;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok(line) => self.unread.push_back(line),
+                Err(RecvTimeoutError::Timeout) => break,
+                Err(RecvTimeoutError::Disconnected) => panic!("the stock node ended: {}", self.log()),
+            }
+        }
+        let said = self.said(key);
+        assert!(said.is_empty(), "the stock node said {said:?}; its log: {}", self.log());
     }
 
     /// What it said so far with `key`, and was not waited for.
