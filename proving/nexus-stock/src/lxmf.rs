@@ -87,13 +87,7 @@ impl StockLxmf {
         peer
     }
 
-    fn configured(
-        start: Start<'_>,
-        home: &Path,
-        name: &str,
-        stamps: Stamps,
-        config: &str,
-    ) -> (Self, bool) {
+    fn configured(start: Start<'_>, home: &Path, name: &str, stamps: Stamps, config: &str) -> (Self, bool) {
         let (cost, enforce) = match stamps {
             Stamps::Unasked => (None, false),
             Stamps::Enforced(cost) => (Some(cost), true),

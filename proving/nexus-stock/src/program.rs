@@ -102,15 +102,26 @@ impl Program {
     /// # Panics
     /// If it says none in a minute.
     pub fn wait_for(&mut self, key: &str, is: impl Fn(&Value) -> bool) -> Value {
+        self.wait_until(key, |line| !line[key].is_null() && is(line))
+    }
+
+    /// The next line that has this value under one of these keys.
+    ///
+    /// # Panics
+    /// If it says none in a minute.
+    pub fn wait_any(&mut self, keys: &[&str], value: &Value) -> Value {
+        self.wait_until(&keys.join(" or "), |line| keys.iter().any(|key| line[*key] == *value))
+    }
+
+    fn wait_until(&mut self, what: &str, is_it: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + PATIENCE;
-        let is_it = |line: &Value| !line[key].is_null() && is(line);
-        if let Some(found) = self.unread.iter().position(is_it).and_then(|place| self.unread.remove(place)) {
+        if let Some(found) = self.unread.iter().position(&is_it).and_then(|place| self.unread.remove(place)) {
             return found;
         }
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let Ok(line) = self.lines.recv_timeout(left) else {
-                panic!("the stock node never said {key}, but {:?}; its log: {}", self.unread, self.log())
+                panic!("the stock node never said {what}, but {:?}; its log: {}", self.unread, self.log())
             };
             if is_it(&line) {
                 return line;

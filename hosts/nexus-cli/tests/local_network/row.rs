@@ -66,6 +66,17 @@ impl Row {
         }
     }
 
+    /// All nodes have a way to this destination.
+    pub(crate) fn until_known(&self, destination: &str) {
+        let known = |answer: &Value| {
+            answer["paths"].as_array().unwrap().iter().any(|path| path["destination"] == destination)
+        };
+        for node in &self.nodes {
+            node.until(&json!({ "do": "paths" }), PATIENCE, known)
+                .unwrap_or_else(|error| panic!("{error}\n{}", node.log()));
+        }
+    }
+
     /// How whoever is at [`LEFT`] calls the first node.
     pub(crate) fn calling(&self) -> Interfaces {
         Interfaces::none().calling(self.listen, &[])

@@ -33,8 +33,8 @@ use super::{Announces, Limits};
 use crate::interface::{InterfaceId, Profile, Role};
 use crate::routes::NextHop;
 
-use binding::Sayings;
 pub use binding::SAID_IN_CLEAR;
+use binding::Sayings;
 use ingress::Ingress;
 pub use moving::TunnelCount;
 use moving::Tunnels;
