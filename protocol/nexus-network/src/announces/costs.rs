@@ -327,9 +327,12 @@ impl Announces {
         if known.is_some_and(|known| known.emitted_at >= random_hash.emitted_at()) {
             return;
         }
-        if self.routes.offer(&record.destination).is_none() {
+        if let Some(link) = next_hop.link()
+            && self.routes.offer(&record.destination).is_none()
+            && self.links.may_correct(link, record.destination, cx.now)
+        {
             // That emission may have been lost on its way here: whoever has it hears that there is no way here, and of which emission.
-            self.owe_one(cx.now, next_hop.link(), &record.destination);
+            self.owe_one(cx.now, Some(link), &record.destination);
         }
         if let Some(other) = next_hop.link().and_then(|link| self.links.get_mut(link)) {
             let pending = Pending { record: *record, at: cx.now };
@@ -353,15 +356,14 @@ impl Announces {
             self.drop_candidate(cx, &destination, next_hop, out);
         }
         // It has no way, and may not know that there is one here.
-        self.owe_if_alive(cx, next_hop.link(), &destination);
-        if let Some(link) = next_hop.link() {
-            self.correct_if_lost(cx, link, record, out);
+        match next_hop.link().filter(|_| self.is_behind(record)) {
+            Some(link) => self.correct_if_lost(cx, link, record, out),
+            None => self.owe_if_alive(cx, next_hop.link(), &destination),
         }
     }
 
-    /// A neighbour that has no way and knows an older emission alone missed the newest: what that costs says nothing to it, and it is told
-    /// the announce, where there is room for one.
-    fn correct_if_lost(&mut self, cx: Cx, link: LinkId, record: &CostRecord, out: &mut impl Sink<Effect>) {
+    /// Whether a record is of an older emission than that which this node offers a way for.
+    fn is_behind(&self, record: &CostRecord) -> bool {
         let said = RandomHash::from_bytes(record.random_hash).emitted_at();
         let newest = if record.destination == self.own.destination() {
             self.own.current().map(|own| own.emitted_at)
@@ -373,8 +375,13 @@ impl Announces {
                 .map(|known| known.emitted_at)
                 .filter(|at| offered == Some(*at))
         };
-        let is_behind =
-            record.flags.standing == Standing::Withdrawn && newest.is_some_and(|newest| said < newest);
+        newest.is_some_and(|newest| said < newest)
+    }
+
+    /// A neighbour that has no way and knows an older emission alone missed the newest: what that costs says nothing to it, and it is told
+    /// the announce, where there is room for one.
+    fn correct_if_lost(&mut self, cx: Cx, link: LinkId, record: &CostRecord, out: &mut impl Sink<Effect>) {
+        let is_behind = record.flags.standing == Standing::Withdrawn && self.is_behind(record);
         let Some(iface) = self.links.get(link).map(|other| other.iface).filter(|_| is_behind) else { return };
         if self.speech.budgets.busy_until(iface, Purpose::Announce, cx.now).is_none() {
             self.correct(cx, link, record.destination, out);
