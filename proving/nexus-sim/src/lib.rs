@@ -54,6 +54,7 @@ pub mod layout;
 pub mod liar;
 pub mod line;
 pub mod linking;
+pub mod load;
 pub mod log;
 pub mod loud;
 pub mod medium;
