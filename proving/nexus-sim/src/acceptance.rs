@@ -175,7 +175,7 @@ pub const MILESTONES: [Milestone; 6] = [
             },
             Planned {
                 id: "fair",
-                text: "Neighbours that offer the same have the same",
+                text: "Equal neighbours that all offer more than their share have the same",
                 required: "Jain's index at least 0.95",
                 measure: Some(congestion::fair),
             },

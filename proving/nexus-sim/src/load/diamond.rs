@@ -10,7 +10,6 @@ use nexus_wire::nexus::message::{MessageKind, Messages};
 use nexus_wire::nexus::path_cost::{CompactPathCost, CostCode};
 use nexus_wire::nexus::recording::Direction;
 use nexus_wire::nexus::traffic::{self, Class};
-use nexus_wire::reticulum::Packet;
 
 use super::funnel::{AROUND_PAYLOAD, LONGEST, under_load, wire};
 use super::{Pace, Station, Stream, Tally};
@@ -138,6 +137,9 @@ fn streams(crowd: Crowd) -> Vec<Stream> {
     }
 }
 
+/// Links leave the transport id out of a packet, whatever its first byte promises: behind flags and hops stands whose it is.
+const DESTINATION_AT: usize = 2;
+
 /// What the cheap relay says of the sink to the source.
 #[derive(Debug)]
 struct Quotes {
@@ -185,7 +187,8 @@ impl Observer for Quotes {
                 }
                 MessageKind::ANNOUNCE => {
                     if let Ok(announce) = message.parse::<traffic::Announce<'_>>()
-                        && Packet::decode(announce.packet).is_ok_and(|packet| packet.destination == self.sink)
+                        && announce.packet.get(DESTINATION_AT..).and_then(<[u8]>::first_chunk)
+                            == Some(&self.sink.0)
                     {
                         self.quotes(at, announce.cost);
                     }

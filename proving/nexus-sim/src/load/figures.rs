@@ -35,14 +35,17 @@ pub enum Beside {
     Bulk,
 }
 
-/// Speech over so many hops of a row, by chips or by RNodes.
+/// So many nodes on a channel of this modulation.
+pub type OnChannel = fn(Modulation, u32) -> Layout;
+
+/// Speech over so many hops of a row, by chips or by `RNodes`.
 #[must_use]
-pub fn speech(layout: fn(Modulation, u32) -> Layout, hops: u32, beside: Beside, number: u64) -> Account {
+pub fn speech(layout: OnChannel, codec: Codec, (hops, beside): (u32, Beside), number: u64) -> Account {
     let at = |seconds| WorldTime::from_start(Duration::from_secs(seconds));
     let [since, from, until, end] = TIMES.map(at);
     let layout = row(layout(fast(), ROW));
     let airtime = layout.media[0].profile.airtime(usize::from(LONGEST) + AROUND_PAYLOAD);
-    let call = Codec::SLOW.stream(NodeIndex(0), NodeIndex(hops), since, end);
+    let call = codec.stream(NodeIndex(0), NodeIndex(hops), since, end);
     let bulk = Stream { class: Class::Bulk, bytes: LONGEST, pace: Pace::Random(airtime), ..call };
     let streams = match beside {
         Beside::Nothing => vec![call],
@@ -69,42 +72,44 @@ fn row(mut layout: Layout) -> Layout {
 /// # Errors
 /// If `out` takes no more.
 pub fn voice(out: &mut impl Write) -> io::Result<()> {
+    let driven: [(&str, OnChannel); 2] = [("transceivers", Layout::bare), ("RNodes", Layout::lora)];
+    writeln!(out, "speech of {} bit/s, SF7/250 kHz, nodes 2 km apart", Codec::SLOW.bps)?;
     writeln!(
         out,
-        "speech of {} bit/s in packets of {} bytes every {} ms, SF7/250 kHz, nodes 2 km apart",
-        Codec::SLOW.bps,
-        Codec::SLOW.bytes(),
-        Codec::SLOW.packet.as_millis()
+        "| radios | a packet of | hops | beside | offered | arrived | within 500 ms | median, ms | 99 %, ms |"
     )?;
-    writeln!(out, "| radios | hops | beside | offered | arrived | within 500 ms | median, ms | 99 %, ms |")?;
-    writeln!(out, "|---|---:|---|---:|---:|---:|---:|---:|")?;
-    let driven: [(&str, fn(Modulation, u32) -> Layout); 2] =
-        [("transceivers", Layout::bare), ("RNodes", Layout::lora)];
-    for (name, layout) in driven {
+    writeln!(out, "|---|---|---:|---|---:|---:|---:|---:|---:|")?;
+    for ((name, layout), packets) in driven.into_iter().flat_map(|driven| [1, 3].map(|n| (driven, n))) {
         for (hops, beside) in
             [(1, Beside::Nothing), (1, Beside::Bulk), (3, Beside::Nothing), (3, Beside::Bulk)]
         {
-            let account = speech(layout, hops, beside, 3);
-            let shown = |percent| {
-                let quantile = account.quantile(percent);
-                quantile.map_or_else(|| "-".to_owned(), |latency| latency.as_millis().to_string())
-            };
-            writeln!(
-                out,
-                "| {name} | {hops} | {} | {} | {} ‰ | {} ‰ | {} | {} |",
-                match beside {
-                    Beside::Nothing => "nothing",
-                    Beside::Bulk => "bulk",
-                },
-                account.offered,
-                account.permille(),
-                account.permille_within(Duration::from_millis(500)),
-                shown(50),
-                shown(99),
-            )?;
+            let codec = Codec { packet: Codec::SLOW.packet.times(packets), ..Codec::SLOW };
+            let account = speech(layout, codec, (hops, beside), 3);
+            write!(out, "| {name} | {} bytes, {} ms ", codec.bytes(), codec.packet.as_millis())?;
+            told(out, hops, beside, &account)?;
         }
     }
     Ok(())
+}
+
+fn told(out: &mut impl Write, hops: u32, beside: Beside, account: &Account) -> io::Result<()> {
+    let shown = |percent| {
+        let quantile = account.quantile(percent);
+        quantile.map_or_else(|| "-".to_owned(), |latency| latency.as_millis().to_string())
+    };
+    writeln!(
+        out,
+        "| {hops} | {} | {} | {} ‰ | {} ‰ | {} | {} |",
+        match beside {
+            Beside::Nothing => "nothing",
+            Beside::Bulk => "bulk",
+        },
+        account.offered,
+        account.permille(),
+        account.permille_within(Duration::from_millis(500)),
+        shown(50),
+        shown(99),
+    )
 }
 
 /// Nodes have found each other as far as they will: from here on it is counted, and so long.
