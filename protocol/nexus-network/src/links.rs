@@ -329,6 +329,11 @@ impl Links {
         self.links.get(link.0).is_some()
     }
 
+    /// The links with a neighbour: one on each interface on which there is one.
+    pub(crate) fn with(&self, node: NodeId) -> Vec<LinkId> {
+        self.by_peer.iter().filter(|((_, peer), _)| *peer == node).map(|(_, link)| *link).collect()
+    }
+
     /// What was refused, by cause.
     #[must_use]
     pub const fn refusals(&self) -> &Refusals {

@@ -8,8 +8,10 @@
 
 mod accounts;
 mod bandwidth;
+mod flow;
 mod meter;
 mod queue;
+mod status;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -31,6 +33,9 @@ use crate::broadcast::SIGNATURE_LEN;
 use crate::interface::{Access, Endpoint, InterfaceId, Profile};
 use crate::links::LinkId;
 
+pub use flow::{CLASSES, Class, Feeder, Flow, Then, Weight, patience};
+pub use status::{ClassStatus, Held, Pressed, QueueStatus, Sharer};
+
 pub use accounts::AIRTIME;
 use accounts::{Accounts, Clearance, Limit};
 use bandwidth::Bandwidth;
@@ -46,6 +51,10 @@ pub enum Input {
     Down(InterfaceId),
     /// Send this frame when its turn comes.
     Send(Frame),
+    /// Whoever is behind a link has so much of each interface by which its packets go out, relative to others; until the link is down.
+    Weigh(LinkId, Weight),
+    /// A link is no more: it feeds nothing.
+    LinkDown(LinkId),
     /// Frames about this destination that still wait are out of date: they must not leave.
     Recall(DestinationHash),
     /// The frame that [`Effect::Transmit`] handed over has so many bytes once it is sealed.
@@ -95,6 +104,8 @@ pub struct Frame {
     pub about: Option<DestinationHash>,
     /// What it is on the medium for.
     pub load: Load,
+    /// In which line it waits.
+    pub flow: Flow,
     /// Under whose key it is sealed as it leaves; none if it leaves as it is.
     pub under: Option<Seal>,
 }
@@ -181,6 +192,8 @@ pub struct Media {
     accounts: Accounts,
     /// What was on media for what. A meter outlives its interface, and goes when another needs the room.
     meters: BTreeMap<InterfaceId, Meter>,
+    /// Of those links of which something else was said than [`Weight::ONE`].
+    weights: BTreeMap<LinkId, Weight>,
     random: Stream,
     limits: Limits,
     /// Frames for interfaces that are not up, and interfaces beyond the limit.
@@ -224,6 +237,7 @@ impl Media {
             backoffs: Deadlines::default(),
             accounts: Accounts::resume(snapshot),
             meters: BTreeMap::new(),
+            weights: BTreeMap::new(),
             random: seed.fork("media"),
             limits,
             refused: 0,
@@ -273,6 +287,26 @@ impl Media {
         let whole = u128::from(measured).saturating_mul(window.length().as_micros().into());
         let ppm = work.saturating_mul(1_000_000).checked_div(whole)?;
         Some(u64::try_from(ppm).unwrap_or(u64::MAX))
+    }
+
+    /// What waits on an interface, and what became of what waited.
+    #[must_use]
+    pub fn queue(&self, iface: InterfaceId) -> Option<QueueStatus> {
+        let state = self.interfaces.get(&iface)?;
+        let mut status = QueueStatus {
+            room: Held { frames: self.limits.frames, bytes: self.limits.bytes },
+            ..QueueStatus::default()
+        };
+        for frame in state.queue.frames() {
+            let held = match frame.load {
+                Load::Traffic => &mut status.traffic,
+                Load::Links => &mut status.control,
+                Load::Announces | Load::Gossip(_) => &mut status.news,
+            };
+            held.frames = held.frames.saturating_add(1);
+            held.bytes = held.bytes.saturating_add(frame.bytes.len());
+        }
+        Some(status)
     }
 
     /// How many frames wait on an interface.
@@ -437,6 +471,14 @@ impl Media {
         }
     }
 
+    fn weigh(&mut self, link: LinkId, weight: Weight) {
+        if weight == Weight::ONE {
+            self.weights.remove(&link);
+        } else {
+            self.weights.insert(link, weight);
+        }
+    }
+
     fn recall(&mut self, about: DestinationHash, out: &mut impl Sink<Effect>) {
         for state in self.interfaces.values_mut() {
             let recalled = state.queue.recall(about);
@@ -592,6 +634,8 @@ impl Machine for Media {
                 self.close(cx.now, iface);
             }
             Input::Send(frame) => self.send(cx.now, frame, out),
+            Input::Weigh(link, weight) => self.weigh(link, weight),
+            Input::LinkDown(link) => self.weigh(link, Weight::ONE),
             Input::Recall(about) => self.recall(about, out),
             Input::Sealed(iface, len) => self.sealed(cx.now, iface, len),
             Input::TxReady(iface) => self.tx_ready(cx.now, iface, out),

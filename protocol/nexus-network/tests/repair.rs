@@ -9,7 +9,7 @@ use nexus_machine::{Cx, Duration, Instant, Machine as _, Seed, Snapshot, Stream,
 use nexus_network::announces::Via;
 use nexus_network::lora::Modulation;
 use nexus_network::{
-    Access, AppData, DutyCycle, Effect, Input, InterfaceId, Limits, LinkId, Mode, Network, Originated,
+    Access, AppData, Class, DutyCycle, Effect, Input, InterfaceId, Limits, LinkId, Mode, Network, Originated,
     PathPolicy, Profile, Reach, Role, SearchMotive, Timing, Trust,
 };
 use nexus_wire::reticulum::{Context, DestinationType, MTU, Packet, PacketType};
@@ -416,7 +416,10 @@ impl Mesh {
                 self.count += 1;
                 let packet = packet_of(PacketType::Data, address(to), &self.count.to_be_bytes());
                 let policy = PathPolicy::default();
-                self.tell(0, Input::Originate { handle: self.count, packet, policy });
+                self.tell(
+                    0,
+                    Input::Originate { handle: self.count, packet, policy, class: Class::Interactive },
+                );
             }
             let next = self.next_packet_at.min(end);
             self.run(next.since(self.now));

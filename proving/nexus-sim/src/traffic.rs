@@ -256,7 +256,7 @@ impl Source {
         self.next_number = self.next_number.wrapping_add(1);
         let text = parcel.text(length, &mut self.random);
         let content = Content::Message { text, authorship };
-        let outgoing = Outgoing { handle: parcel.handle(), to, content, lifetime, policy: None };
+        let outgoing = Outgoing { handle: parcel.handle(), to, content, lifetime, policy: None, class: None };
         Offer { from, command: Command::Send(outgoing) }
     }
 

@@ -27,7 +27,7 @@ use super::status::{Down, LinkStatus, Traffic};
 use super::trials::Strikes;
 use super::{Effect, LinkId};
 use crate::interface::{Endpoint, InterfaceId};
-use crate::media::{Frame, Load, Seal};
+use crate::media::{Flow, Frame, Load, Seal};
 
 use liveness::{Acks, Moved, Probe};
 pub(super) use rekey::Wish;
@@ -427,6 +427,7 @@ impl Link {
             bytes,
             about: None,
             load: Load::Links,
+            flow: Flow::OWN,
             under: Some(Seal::Link(id)),
         }
     }

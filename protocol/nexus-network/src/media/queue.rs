@@ -113,6 +113,7 @@ fn news_among<'f>(frames: impl IntoIterator<Item = &'f Frame>) -> usize {
 mod tests {
     use super::*;
     use crate::interface::InterfaceId;
+    use crate::media::Flow;
 
     /// Whatever is put in, displaced, taken and recalled: the count is that of the frames.
     #[test]
@@ -132,6 +133,7 @@ mod tests {
                         bytes,
                         about,
                         load: Load::Traffic,
+                        flow: Flow::OWN,
                         under: None,
                     });
                 }

@@ -167,6 +167,7 @@ fn media_obeys_the_laws() {
                     bytes: vec![7; usize::try_from(random.below(520)).unwrap()],
                     about: random.chance(1, 2).then(|| about(u8::try_from(random.below(3)).unwrap())),
                     load: Load::Traffic,
+                    flow: Flow::OWN,
                     under: None,
                 }),
                 5 if random.chance(1, 2) => Input::Recall(about(u8::try_from(random.below(3)).unwrap())),
@@ -303,6 +304,7 @@ fn frame(n: u8) -> Frame {
         bytes: vec![n; 20],
         about: Some(about(n)),
         load: Load::Announces,
+        flow: Flow::OWN,
         under: None,
     }
 }
