@@ -180,6 +180,12 @@ pub const MILESTONES: [Milestone; 6] = [
                 measure: Some(congestion::fair),
             },
             Planned {
+                id: "weighted",
+                text: "Neighbours of one, two and three times the weight that offer the same have as much",
+                required: "Jain's index of what each has by its weight at least 0.95",
+                measure: Some(congestion::weighted),
+            },
+            Planned {
                 id: "reroutes",
                 text: "Congestion on one link causes traffic to reroute via cost increase",
                 required: "a price between 1.25 and 2 times the base; over another link within two rounds, and back within two",

@@ -110,8 +110,8 @@ pub fn offers(streams: &[Stream], ids: &[NodeId], seed: &Seed) -> Schedule {
             let parcel = Parcel { flow: number, number: count };
             let text = parcel.text(stream.bytes, &mut random);
             let content = Content::Message { text, authorship: Authorship::Anonymous };
-            let handle = handle_of(parcel, stream.class);
-            let outgoing = Outgoing { handle, to, content, lifetime: Duration::ZERO, policy: None };
+            let (handle, class, lifetime) = (parcel.handle(), Some(stream.class), Duration::ZERO);
+            let outgoing = Outgoing { handle, to, content, lifetime, policy: None, class };
             offers.push((at, Action::Tell(stream.from, Command::Send(outgoing))));
             at = at.after(match stream.pace {
                 Pace::Even(apart) => apart,
@@ -121,19 +121,6 @@ pub fn offers(streams: &[Stream], ids: &[NodeId], seed: &Seed) -> Schedule {
         offers
     };
     (0..).zip(streams).flat_map(offered).collect()
-}
-
-/// Above what names the parcel: its class.
-const CLASS_AT: u32 = 48;
-const CLASSES: [Class; 4] = [Class::RealTime, Class::Interactive, Class::Standard, Class::Bulk];
-
-fn handle_of(parcel: Parcel, class: Class) -> u64 {
-    let number = CLASSES.iter().position(|known| *known == class).expect("all classes are among them");
-    parcel.handle() | u64::try_from(number).expect("one of four") << CLASS_AT
-}
-
-fn class_of(handle: u64) -> Class {
-    CLASSES[usize::try_from(handle >> CLASS_AT & 3).expect("two bits")]
 }
 
 /// Jain's index of fairness: 1 if all have the same, 1/n if one has all. Source: R. Jain, D. Chiu, W. Hawe, DEC-TR-301, 1984.
@@ -165,18 +152,6 @@ mod tests {
     }
 
     #[test]
-    fn a_handle_says_the_class_and_names_the_parcel() {
-        for class in CLASSES {
-            let parcel = Parcel { flow: u16::MAX, number: u32::MAX };
-            let handle = handle_of(parcel, class);
-            assert_eq!(
-                (class_of(handle), Parcel::of_handle(handle & ((1 << CLASS_AT) - 1))),
-                (class, Some(parcel))
-            );
-        }
-    }
-
-    #[test]
     fn streams_offer_what_they_say_while_they_last() {
         let at = |s| WorldTime::from_start(Duration::from_secs(s));
         let (from, to) = (NodeIndex(0), NodeIndex(1));
@@ -189,9 +164,9 @@ mod tests {
         for (when, action) in &schedule {
             let Action::Tell(NodeIndex(0), Command::Send(outgoing)) = action else { panic!("{action:?}") };
             assert!((at(10)..at(100)).contains(when) && outgoing.to == ids[1]);
-            match class_of(outgoing.handle) {
-                Class::RealTime => spoken += 1,
-                Class::Bulk => bulk += 1,
+            match outgoing.class {
+                Some(Class::RealTime) => spoken += 1,
+                Some(Class::Bulk) => bulk += 1,
                 other => panic!("{other:?}"),
             }
         }

@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 
 use nexus_machine::Duration;
+use nexus_network::Weight;
 use nexus_wire::nexus::traffic::Class;
 
 use super::{Measurement, verdict};
@@ -42,7 +43,7 @@ impl Overload {
         streams.push(funnel.stream(2, Class::Standard, 200, 100));
         streams.extend((0..3).map(|number| funnel.stream(number, Class::Bulk, LONGEST, 700)));
         let offered = funnel.load_permille(&streams);
-        Self { funnel, tally: funnel.run::<Station>(&streams, seed(SEED), &mut []), offered }
+        Self { funnel, tally: funnel.run::<Station>(&streams, seed(SEED)), offered }
     }
 
     /// What arrived, for how long it occupied the neck.
@@ -144,32 +145,42 @@ pub(super) fn bulk() -> Measurement {
     })
 }
 
-/// Three feeders of which each offers more than its share, and not as much as the next.
-fn shares(neck: Neck) -> [u64; 3] {
+/// Three feeders of which each offers more than its share, and not as much as the next: what each gets.
+fn shares(neck: Neck, offers: [u64; 3], weights: &[(u32, Weight)]) -> [u64; 3] {
     let funnel = Funnel { neck, feeders: 3 };
-    let of = |number: u32| {
-        let more = 1 + u64::from(number);
-        [(Class::Interactive, 64, 50), (Class::Standard, 200, 150), (Class::Bulk, LONGEST, 300)]
-            .map(|(class, bytes, permille)| funnel.stream(number, class, bytes, permille * more))
+    let of = |(number, permille): (u32, u64)| {
+        [(Class::Interactive, 64, 10), (Class::Standard, 200, 30), (Class::Bulk, LONGEST, 60)]
+            .map(|(class, bytes, percent)| funnel.stream(number, class, bytes, permille * percent / 100))
     };
-    let streams: Vec<Stream> = (0..3).flat_map(of).collect();
-    let tally = funnel.run::<Station>(&streams, seed(SEED), &mut []);
+    let streams: Vec<Stream> = (0..).zip(offers).flat_map(of).collect();
+    let tally = funnel.weighed::<Station>(&streams, weights, seed(SEED));
     let occupies = |stream: &Stream| funnel.occupies(stream.bytes).as_micros();
     [0, 1, 2].map(|number| tally.carried(|stream| stream.from == feeder(number), occupies))
 }
 
 /// Equal neighbours.
 pub(super) fn fair() -> Measurement {
-    let measured = NECKS.map(|neck| (neck, jain(&shares(neck))));
+    let measured = NECKS.map(|neck| (neck, jain(&shares(neck, [500, 1_000, 1_500], &[]))));
     let told = measured.map(|(neck, index)| format!("{}: {index:.3}", name(neck)));
     let holds = measured.iter().all(|(_, index)| *index >= 0.95);
-    verdict(
-        format!(
-            "Jain's index of three feeders that offer a half, one and one and a half of the link: {}",
-            told.join("; ")
-        ),
-        holds,
-    )
+    let what = "Jain's index of three feeders that offer a half, one and one and a half of the link";
+    verdict(format!("{what}: {}", told.join("; ")), holds)
+}
+
+/// Unequal neighbours.
+pub(super) fn weighted() -> Measurement {
+    let times = |times| Weight::new(times).expect("not nothing");
+    let measured = NECKS.map(|neck| {
+        let shares = shares(neck, [1_000; 3], &[(1, times(2)), (2, times(3))]);
+        // What each has for each time that it is weighed.
+        let each: Vec<u64> = (1..).zip(shares).map(|(times, share)| share / times).collect();
+        let all: u64 = shares.iter().sum();
+        (name(neck), shares.map(|share| share * 1_000 / all.max(1)), jain(&each))
+    });
+    let told = measured.map(|(name, parts, index)| {
+        format!("{name}: {} : {} : {} ‰, Jain's index by weight {index:.3}", parts[0], parts[1], parts[2])
+    });
+    verdict(told.join("; "), measured.iter().all(|(.., index)| *index >= 0.95))
 }
 
 /// What neighbours' packets take of a link.
@@ -187,7 +198,7 @@ pub(super) fn budget() -> Measurement {
 pub(super) fn edge() -> Measurement {
     let funnel = Funnel { neck: Neck::Cable, feeders: 2 };
     let streams = [0, 1].map(|number| funnel.stream(number, Class::Standard, LONGEST, 1_000));
-    let tally = funnel.run::<Station>(&streams, seed(SEED), &mut []);
+    let tally = funnel.run::<Station>(&streams, seed(SEED));
     let account = tally.account(|_| true);
     let inside = account.left.saturating_sub(account.arrived);
     let measured = format!(
@@ -207,7 +218,7 @@ pub(super) fn deaf() -> Measurement {
             funnel.stream(0, Class::Standard, LONGEST, 250),
             funnel.stream(1, class, LONGEST, 2_000),
         ];
-        let tally = funnel.run::<WithDeaf<DEAF>>(&streams, seed(SEED), &mut []);
+        let tally = funnel.run::<WithDeaf<DEAF>>(&streams, seed(SEED));
         let by = |from: NodeIndex| tally.account(|stream| stream.from == from);
         (by(feeder(0)).permille(), by(feeder(1)).permille(), by(feeder(0)).quantile(99))
     };

@@ -13,7 +13,7 @@ use nexus_air::place::Position;
 use nexus_air::propagation::{Millibels, Scenario as Propagation, Shadowing};
 use nexus_crypto::{DestinationHash, IdentitySeed, NodeId, NodeIdentity, NodePublic};
 use nexus_machine::{Cx, Duration, Instant, Machine as _, Seed, Snapshot, Ticket};
-use nexus_network::media::{self, Frame, Load, Media};
+use nexus_network::media::{self, Flow, Frame, Load, Media};
 use nexus_node::{Command, Content, Event, Input, Message, Outgoing, Output, Sender};
 use nexus_wire::nexus::traffic::Class;
 use nexus_wire::reticulum::Announce;
@@ -187,7 +187,15 @@ impl Actor for Talker {
             })) => {
                 let bytes = [to.as_bytes(), &text[..]].concat();
                 let iface = nexus_network::InterfaceId(0);
-                let frame = Frame { iface, to: None, bytes, about: None, load: Load::Traffic, under: None };
+                let frame = Frame {
+                    iface,
+                    to: None,
+                    bytes,
+                    about: None,
+                    load: Load::Traffic,
+                    flow: Flow::OWN,
+                    under: None,
+                };
                 self.tell(cx, media::Input::Send(frame));
             }
             Input::Frame { bytes, .. } => self.hear(&bytes),

@@ -3,7 +3,7 @@
 use nexus_crypto::DestinationHash;
 use nexus_machine::{Cx, Instant, Snapshot};
 use nexus_network::announces::Choice;
-use nexus_network::{Opened, Tapping};
+use nexus_network::{Class, Opened, Tapping};
 use nexus_node::{Command, Content, Input, Outgoing, Output};
 use nexus_wire::nexus::code::PriceCode;
 use nexus_wire::nexus::frame::HEADER_LEN;
@@ -11,7 +11,6 @@ use nexus_wire::nexus::message::MessageWriter;
 use nexus_wire::nexus::traffic;
 use nexus_wire::reticulum::Announce;
 
-use super::class_of;
 use super::station::{Station, packet};
 use crate::actor::{Actor, Birth};
 use crate::neighbour::Neighbour;
@@ -43,8 +42,11 @@ impl Deaf {
         if let Some(flags) = packet.first_mut() {
             *flags = IN_TRANSPORT | *flags & 0x0f;
         }
-        let body =
-            traffic::Packet { class: class_of(outgoing.handle), price: PriceCode::FREE, packet: &packet };
+        let body = traffic::Packet {
+            class: outgoing.class.unwrap_or(Class::Interactive),
+            price: PriceCode::FREE,
+            packet: &packet,
+        };
         let mut message = vec![0; HEADER_LEN + 1 + traffic::Packet::HEADER_LEN + packet.len()];
         MessageWriter::new(&mut message[HEADER_LEN..]).put_last(&body).expect("it has room for the packet");
         self.neighbour.say(cx, link, message);

@@ -2,7 +2,8 @@
 
 use nexus_crypto::NodePublic;
 use nexus_machine::{Duration, Seed};
-use nexus_network::{Mode, Profile};
+use nexus_network::{Mode, Profile, Weight};
+use nexus_node::Command;
 use nexus_wire::nexus::frame::SEALED_OVERHEAD;
 use nexus_wire::nexus::traffic::{self, Class};
 use nexus_wire::reticulum::packet::HEADER_1_LEN;
@@ -13,6 +14,7 @@ use crate::clock::WorldTime;
 use crate::layout::{Layout, MediumPlan, cable, fast};
 use crate::line::Line;
 use crate::observation::{NodeIndex, Observer};
+use crate::schedule::Action;
 use crate::world::{self, Scenario};
 
 /// Who passes everything on,
@@ -129,16 +131,29 @@ impl Funnel {
 
     /// Runs it under this load.
     #[must_use]
-    pub fn run<A: Actor>(self, streams: &[Stream], seed: Seed, also: &mut [&mut dyn Observer]) -> Tally {
+    pub fn run<A: Actor>(self, streams: &[Stream], seed: Seed) -> Tally {
+        self.weighed::<A>(streams, &[], seed)
+    }
+
+    /// The same where the relay's operator gives the feeders of these numbers so many times what others have.
+    #[must_use]
+    pub fn weighed<A: Actor>(self, streams: &[Stream], weights: &[(u32, Weight)], seed: Seed) -> Tally {
         let Times { from, until, end, .. } = self.times();
-        under_load::<A>(
-            Scenario::calm(seed, self.layout(), end.since(WorldTime::START)),
-            streams,
-            (from, until),
-            also,
-        )
+        let mut scenario = Scenario::calm(seed, self.layout(), end.since(WorldTime::START));
+        let ids = scenario.identities();
+        for (number, weight) in weights {
+            let node = ids[feeder(*number).place()].node_id();
+            scenario.schedule.push((
+                WorldTime::from_start(WEIGHED_AT),
+                Action::Tell(RELAY, Command::Weigh { node, weight: *weight }),
+            ));
+        }
+        under_load::<A>(scenario, streams, (from, until), &mut [])
     }
 }
+
+/// Before links are up, or after: it counts for those that come too.
+const WEIGHED_AT: Duration = Duration::from_secs(2);
 
 /// Runs a world under load, and counts what is offered in this time.
 pub(crate) fn under_load<A: Actor>(

@@ -6,13 +6,11 @@ use nexus_crypto::{DestinationHash, IdentitySeed, NodeId, NodeIdentity, RatchetS
 use nexus_machine::{Cx, Instant, Machine as _, Seed, Snapshot, Ticket};
 use nexus_network::announces::{AppData, Choice};
 use nexus_network::{
-    self as network, Frame, Limits, Network, Opened, Originated, PathPolicy, Tapping, Writer,
+    self as network, Class, Frame, Limits, Network, Opened, Originated, PathPolicy, Tapping, Writer,
 };
 use nexus_node::{Command, Content, Event, Input, Message, Outgoing, Output, Sender, Undelivered};
-use nexus_wire::nexus::traffic::Class;
 use nexus_wire::reticulum::{Announce, Context, DestinationType, MTU, Packet, PacketType};
 
-use super::class_of;
 use crate::actor::{Actor, Birth};
 
 /// Such a node. What arrives is told as a message, its label and the rest; packets are not encrypted, since nothing here reads them but
@@ -63,6 +61,7 @@ impl Actor for Station {
             Input::Persisted { through } => return self.persisted(cx, through),
             Input::Command(Command::Start) => N::Ratchet(self.ratchet.public()),
             Input::Command(Command::Price { iface, price }) => N::Price { iface, price },
+            Input::Command(Command::Weigh { node, weight }) => N::Weigh { node, weight },
             Input::Command(Command::Send(outgoing)) => return self.offer(cx, &outgoing),
             // It has no inbox, no applications of other protocols, and no neighbours that it chooses.
             Input::Command(_) | Input::WallClock { .. } => return,
@@ -101,8 +100,11 @@ impl Station {
     fn offer(&mut self, cx: Cx, outgoing: &Outgoing) {
         let Content::Message { text, .. } = &outgoing.content else { return };
         let Some(packet) = packet(outgoing.to, text) else { return };
-        let (handle, class) = (outgoing.handle, class_of(outgoing.handle));
-        self.tell(cx, originate(handle, packet, class));
+        let (handle, class) = (outgoing.handle, outgoing.class.unwrap_or(Class::Interactive));
+        self.tell(
+            cx,
+            network::Input::Originate { handle, packet, policy: PathPolicy::of_class(class), class },
+        );
     }
 
     fn persisted(&mut self, cx: Cx, through: Ticket) {
@@ -165,10 +167,6 @@ impl Station {
         self.arrived += 1;
         Some(Message { number: self.arrived, sender: Sender::Anonymous, unix_s: 0, text: data.to_vec() })
     }
-}
-
-fn originate(handle: u64, packet: Vec<u8>, class: Class) -> network::Input {
-    network::Input::Originate { handle, packet, policy: PathPolicy::of_class(class) }
 }
 
 /// A packet of this payload, as its originator writes it.
