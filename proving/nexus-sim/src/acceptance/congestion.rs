@@ -237,21 +237,25 @@ pub(super) fn deaf() -> Measurement {
 /// One of two ways becomes crowded.
 pub(super) fn reroutes() -> Measurement {
     let ways = Ways::of(Crowd::Another, seed(SEED));
-    let (before, crowded) = (ways.dearest(WorldTime::START, COMES), ways.dearest(COMES, GOES));
+    let before = ways.dearest(WorldTime::START, COMES).map_or(0, |(_, quoted)| quoted);
+    let (at, crowded) = ways.dearest(COMES, GOES).unwrap_or_default();
+    let held = ways.tally.held(CHEAP, at);
+    let formula = ASKS[0] + ASKS[0] * held * held / ROOM / ROOM;
     let (away, back) = (ways.moved(COMES, DEAR), ways.moved(GOES, CHEAP));
     let measured = format!(
-        "the relay quotes {} µNXS, crowded {}; packets leave it {} s after the crowd came and are back {} s after it went",
-        before.unwrap_or(0),
-        crowded.unwrap_or(0),
+        "the relay quotes {before} µNXS, crowded {crowded}, with {held} packets of {ROOM} in its queue, which make {formula}; packets leave it {} s \
+         after the crowd came and are back {} s after it went",
         seconds(away),
         seconds(back),
     );
-    // From a quarter more, where half of the queue is full, to twice as much; a code leaves 4.5 % unsaid.
-    let rises = crowded
-        .is_some_and(|quoted| (ASKS[0] * 5 / 4 * 95 / 100..=ASKS[0] * 2 * 105 / 100).contains(&quoted));
+    // What feeds and what is fed may have passed on some packets since the price was said; a code leaves 4.5 % unsaid.
+    let rises = crowded * 4 >= ASKS[0] * 5 && crowded.abs_diff(formula) * 10 <= formula;
     let in_time = |span: Option<Duration>| span.is_some_and(|span| span <= ROUND.times(2));
     verdict(measured, rises && in_time(away) && in_time(back))
 }
+
+/// For how many packets there is room in a queue: these are so long that their bytes have room too.
+const ROOM: u64 = 256;
 
 /// Steady crowds.
 pub(super) fn steady() -> Measurement {

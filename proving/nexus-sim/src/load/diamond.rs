@@ -104,11 +104,11 @@ impl Ways {
         self.went.iter().find(|(at, relay)| *at >= after && *relay == by).map(|(at, _)| at.since(after))
     }
 
-    /// The dearest that the cheap relay was said to be between two moments.
+    /// The dearest that the cheap relay was said to be between two moments, and when it was first.
     #[must_use]
-    pub fn dearest(&self, from: WorldTime, until: WorldTime) -> Option<u64> {
-        let within = self.quoted.iter().filter(|(at, _)| (from..until).contains(at));
-        within.map(|(_, quoted)| *quoted).max()
+    pub fn dearest(&self, from: WorldTime, until: WorldTime) -> Option<(WorldTime, u64)> {
+        let within = self.quoted.iter().filter(|(at, _)| (from..until).contains(at)).copied();
+        within.max_by_key(|(at, quoted)| (*quoted, std::cmp::Reverse(*at)))
     }
 }
 

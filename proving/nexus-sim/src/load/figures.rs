@@ -15,6 +15,7 @@ use super::funnel::{AROUND_PAYLOAD, LONGEST, under_load};
 use super::{Account, Codec, Pace, Station, Stream};
 use crate::clock::WorldTime;
 use crate::layout::{Layout, MediumPlan, RadioPlan, Terrain, fast};
+use crate::linking::Linking;
 use crate::meter::{Load, Meter, Scope};
 use crate::observation::NodeIndex;
 use crate::swarm::seed;
@@ -116,14 +117,26 @@ fn told(out: &mut impl Write, hops: u32, beside: Beside, account: &Account) -> i
 const SETTLED: Duration = Duration::from_secs(2 * 3_600);
 const COUNTED: Duration = Duration::from_secs(3_600);
 
-/// How much of an hour nodes in range of each other fill at the busiest place with nothing to say: for links, for announces, for gossip, in millionths.
+/// What idle nodes in range of each other have, and what it costs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Control {
+    /// How much of the hour they fill at the busiest place: for links, for announces, for gossip, in millionths.
+    pub parts: [u64; 3],
+    /// Of the pairs of them, so many thousandths have had a link,
+    pub linked: u64,
+    /// and so many have heard of each other.
+    pub known: u64,
+}
+
+/// What nodes that start at once on a channel of 250 kHz do in their third hour, with nothing to say.
 #[must_use]
-pub fn control(nodes: u32, spreading_factor: u8) -> [u64; 3] {
+pub fn control(nodes: u32, spreading_factor: u8) -> Control {
     let modulation = Modulation::new(250_000, spreading_factor, 5).expect("settings of the modulation");
     let length = SETTLED.plus(COUNTED);
     let scenario = Scenario::calm(seed(1), Layout::lora(modulation, nodes), length);
     let mut meter = Meter::from(&scenario.layout, WorldTime::from_start(SETTLED));
-    world::run::<Node>(&scenario, &mut [&mut meter]);
+    let mut linking = Linking::of(&scenario);
+    world::run::<Node>(&scenario, &mut [&mut meter, &mut linking]);
     let places = meter.gauges(Scope::Place).map(|(.., gauge)| {
         let busy = |is_so: fn(Load) -> bool| {
             let accounts = gauge.accounts().filter(|(load, _)| is_so(*load));
@@ -135,7 +148,13 @@ pub fn control(nodes: u32, spreading_factor: u8) -> [u64; 3] {
             busy(|load| matches!(load, Load::Gossip(_))),
         ]
     });
-    places.max_by_key(|parts| parts.iter().sum::<u64>()).unwrap_or_default()
+    let ordered = u64::from(nodes) * u64::from(nodes.saturating_sub(1));
+    let permille = |count: usize| u64::try_from(count).expect("a count fits u64") * 1_000 / ordered.max(1);
+    Control {
+        parts: places.max_by_key(|parts| parts.iter().sum::<u64>()).unwrap_or_default(),
+        linked: permille(2 * linking.pairs()),
+        known: permille(linking.known()),
+    }
 }
 
 /// Writes a row for each spreading factor and number of nodes.
@@ -147,15 +166,19 @@ pub fn channels(out: &mut impl Write) -> io::Result<()> {
         out,
         "idle nodes on one channel of 250 kHz, in the third hour: of the channel, at the busiest place"
     )?;
-    writeln!(out, "| channel | nodes | links | announces | gossip | all |")?;
-    writeln!(out, "|---|---:|---:|---:|---:|---:|")?;
+    writeln!(
+        out,
+        "| channel | nodes | links | announces | gossip | all | pairs linked | pairs that know of each other |"
+    )?;
+    writeln!(out, "|---|---:|---:|---:|---:|---:|---:|---:|")?;
     for nodes in [5, 20, 50] {
         for spreading_factor in 7..=12 {
-            let parts = control(nodes, spreading_factor);
+            let Control { parts, linked, known } = control(nodes, spreading_factor);
             let percent = |ppm: u64| format!("{}.{:02} %", ppm / 10_000, ppm % 10_000 / 100);
             let [links, announces, gossip] = parts.map(percent);
             let all = percent(parts.iter().sum());
-            writeln!(out, "| SF{spreading_factor} | {nodes} | {links} | {announces} | {gossip} | {all} |")?;
+            write!(out, "| SF{spreading_factor} | {nodes} | {links} | {announces} | {gossip} | {all} ")?;
+            writeln!(out, "| {linked} ‰ | {known} ‰ |")?;
             out.flush()?;
         }
     }

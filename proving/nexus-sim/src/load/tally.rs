@@ -128,6 +128,18 @@ impl Tally {
         meant.filter_map(|(_, record)| stay(record)).max().unwrap_or(Duration::ZERO)
     }
 
+    /// How many packets a node holds at a moment, of those that it sends on later: what it drops is not seen to be there.
+    pub fn held(&self, node: NodeIndex, at: WorldTime) -> u64 {
+        let is_held = |record: &&Record| {
+            let place = record.left.iter().position(|(by, _)| *by == node);
+            place.is_some_and(|place| {
+                let came = place.checked_sub(1).map_or(record.offered, |before| record.left[before].1);
+                came <= at && record.left[place].1 > at
+            })
+        };
+        u64::try_from(self.records.values().filter(is_held).count()).expect("a count fits u64")
+    }
+
     /// How much of any such window what left by a node took at most, in thousandths: each packet for as long as `occupies` says.
     pub fn fullest(&self, node: NodeIndex, window: Duration, occupies: impl Fn(&Stream) -> Duration) -> u64 {
         let left = |(parcel, record): (&Parcel, &Record)| {
@@ -272,6 +284,7 @@ mod tests {
         assert_eq!((of(100, 50), of(1_000, 50), of(300, 100)), (500, 500, 1_000));
         assert_eq!(tally().longest_stay(NodeIndex(0), |_| true), Duration::from_millis(10));
         assert_eq!(tally().longest_stay(NodeIndex(7), |_| true), Duration::ZERO);
+        assert_eq!([95, 105, 115].map(|ms| tally().held(NodeIndex(0), at(ms))), [0, 1, 0]);
         assert_eq!(tally().carried(|_| true, |stream| stream.bytes.into()), 180);
     }
 }
