@@ -30,6 +30,7 @@ mod reminding;
 mod repeating;
 mod routing;
 mod sight;
+mod sparing;
 mod speaking;
 mod standing;
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The network layer: its organs, and the wires between them.
 
+mod congestion;
 mod gossiping;
 mod packets;
 #[cfg(test)]

@@ -364,7 +364,12 @@ impl Mesh {
 
     fn originate(&mut self, n: usize, packet: &mut [u8]) -> LinkId {
         let Node { announces, forwarding } = &mut self.nodes[n];
-        let leaving = forwarding.originate(Cx::at(self.now), PathPolicy::default(), packet, announces);
+        let leaving = forwarding.originate(
+            Cx::at(self.now),
+            (PathPolicy::default(), Class::Standard),
+            packet,
+            announces,
+        );
         leaving.expect("a path is known").to.link().expect("all ways are links")
     }
 

@@ -171,7 +171,7 @@ impl Announces {
     }
 
     /// The relay in clear that is to carry a packet on, if one is.
-    fn transport(
+    pub(super) fn transport(
         &self,
         destination: &DestinationHash,
         next_hop: NextHop,

@@ -247,10 +247,9 @@ impl Organs {
             Originated::Malformed
         } else {
             let mut own = own(packet);
-            let way = own
-                .bytes
-                .get_mut(PACKET_AT..)
-                .and_then(|packet| self.forwarding.originate(cx, policy, packet, &mut self.announces).ok());
+            let way = own.bytes.get_mut(PACKET_AT..).and_then(|packet| {
+                self.forwarding.originate(cx, (policy, class), packet, &mut self.announces).ok()
+            });
             match way.filter(|leaving| self.is_up(leaving.to)) {
                 Some(leaving) => {
                     self.pass(cx, own, (class, Feeder::Own), leaving, nerves);

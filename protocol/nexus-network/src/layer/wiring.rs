@@ -69,6 +69,8 @@ impl Organs {
                 self.announces.handle(cx, announces::Input::Carries(iface, bps), nerves);
                 self.gossip.handle(cx, gossip::Input::Carries(iface, bps), nerves);
             }
+            M::Congested { link, congestion } => self.tell_of_congestion(cx, link, congestion, nerves),
+            M::Surge(iface, extra) => self.links.handle(cx, links::Input::Surge(iface, extra), nerves),
             M::Write { number, write } => out.push(Effect::Write { by: Writer::Media, number, write }),
         }
     }
@@ -339,6 +341,7 @@ impl Organs {
                 MessageKind::SUMMARY | MessageKind::REQUEST | MessageKind::ITEMS | MessageKind::DONE => {
                     self.gossip_heard(cx, link, &message, nerves);
                 }
+                MessageKind::CONGESTION => self.congestion(cx, link, &message, nerves),
                 // The link's own, or of a kind that is not known here.
                 _ => {}
             }

@@ -20,6 +20,7 @@ use nexus_wire::nexus::traffic::Fragment;
 use super::airtime::{Airtime, Purpose};
 use super::fragments::{self, Put};
 use super::keys::{CannotOpen, Keys};
+use super::lately::Lately;
 use super::pace::Pace;
 use super::refusals::{Refusals, Refused};
 use super::sessions::Sessions;
@@ -71,6 +72,8 @@ pub(super) struct Link {
     rtt: Option<Duration>,
     set: Option<Box<fragments::Set<SessionId>>>,
     sent: Traffic,
+    /// What was sent of late.
+    pub(super) lately: Lately,
     received: Traffic,
 }
 
@@ -159,6 +162,7 @@ impl Link {
             rtt: None,
             set: None,
             sent: Traffic::default(),
+            lately: Lately::default(),
             received: Traffic::default(),
         }
     }

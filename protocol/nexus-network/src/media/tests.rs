@@ -1,5 +1,6 @@
 mod limits;
 mod metered;
+mod queues;
 
 use super::*;
 use crate::interface::{DutyCycle, Dwell, Mode, Reach, Role, SubBand, SubBandId, Timing};
@@ -255,7 +256,12 @@ impl Bench {
             match effect {
                 Effect::Write { number, write } => self.on_their_way.push_back((number, write)),
                 Effect::Lost(iface) => self.lost.push(iface),
-                Effect::Transmit(_) | Effect::Sense(_) | Effect::Jammed(_) | Effect::Carries(..) => {
+                Effect::Transmit(_)
+                | Effect::Sense(_)
+                | Effect::Jammed(_)
+                | Effect::Carries(..)
+                | Effect::Congested { .. }
+                | Effect::Surge(..) => {
                     out.push_back(effect);
                 }
             }
