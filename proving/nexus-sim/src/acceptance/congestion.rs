@@ -250,8 +250,8 @@ pub(super) fn reroutes() -> Measurement {
     );
     // What feeds and what is fed may have passed on some packets since the price was said; a code leaves 4.5 % unsaid.
     let rises = crowded * 4 >= ASKS[0] * 5 && crowded.abs_diff(formula) * 10 <= formula;
-    let in_time = |span: Option<Duration>| span.is_some_and(|span| span <= ROUND.times(2));
-    verdict(measured, rises && in_time(away) && in_time(back))
+    let within = |span: Option<Duration>, rounds| span.is_some_and(|span| span <= ROUND.times(rounds));
+    verdict(measured, rises && within(away, 2) && within(back, 12))
 }
 
 /// For how many packets there is room in a queue: these are so long that their bytes have room too.

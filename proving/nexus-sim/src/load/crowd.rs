@@ -248,7 +248,10 @@ impl Talker {
                     Output::Persist { ticket: Ticket(number), writes: vec![write] }
                 }
                 // Nobody chooses paths here.
-                media::Effect::Carries(..) | media::Effect::Lost(_) => continue,
+                media::Effect::Carries(..)
+                | media::Effect::Lost(_)
+                | media::Effect::Surge(..)
+                | media::Effect::Congested { .. } => continue,
             };
             self.outputs.push_back(output);
         }

@@ -43,7 +43,7 @@ const BEGIN: WorldTime = at(120);
 pub const COMES: WorldTime = at(300);
 /// See [`BEGIN`].
 pub const GOES: WorldTime = at(1_080);
-const END: WorldTime = at(1_320);
+const END: WorldTime = at(1_900);
 /// Ten rounds of steady load.
 pub const STEADY: (WorldTime, WorldTime) = (at(440), at(1_040));
 
