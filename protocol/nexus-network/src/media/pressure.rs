@@ -139,7 +139,7 @@ impl Pressure {
             (Class::Standard | Class::Bulk, Level::Saturated) => self.until,
             // When the wish is over, something else holds.
             (Class::Interactive | Class::Standard | Class::Bulk, _) => {
-                self.bucket.ready_at(now).min(self.until)
+                self.bucket.ready_at(now, 0).min(self.until)
             }
         }
     }

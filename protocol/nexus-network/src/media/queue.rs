@@ -19,6 +19,8 @@ use super::status::{ClassStatus, Held};
 use super::{Frame, Limits, Load, Seal};
 use crate::links::LinkId;
 
+/// What may leave before what left is paid for.
+const URGENT: [Class; 1] = [Class::RealTime];
 /// After so many others in a row it is the turn of news: under any load they have a share.
 const OTHERS: u8 = 3;
 /// Bulk has one part of so many of what traffic takes of the medium, whatever else waits.
@@ -224,6 +226,7 @@ impl Queue {
                 && is_traffic
                 && from == frame.flow.from
                 && class < frame.flow.class
+                && !(frame.flow.class == Class::Bulk && self.spares_bulk(from))
             {
                 // Nothing of it is less urgent than the newcomer.
                 self.count_displaced(frame, &mut displaced);
@@ -289,12 +292,22 @@ impl Queue {
 
     /// Of what a neighbour brought the line of the least urgent, whose first has waited longest.
     fn least_urgent(&self, from: Feeder) -> Option<LineName> {
-        CLASSES.into_iter().rev().find_map(|class| {
+        let is_spared = |class: Class| class == Class::Bulk && self.spares_bulk(from);
+        let by_need = CLASSES.into_iter().rev().filter(|class| !is_spared(*class));
+        by_need.chain([Class::Bulk]).find_map(|class| {
             let lines = self.flows.iter().filter(|flow| flow.from == from);
             let first = |flow: &&Lines| self.store.first(flow.line(class)).map(|first| first.since);
             let oldest = lines.filter(|flow| !flow.line(class).is_empty()).min_by_key(first)?;
             Some(LineName::Traffic { from, to: oldest.to, class })
         })
+    }
+
+    /// Whether bulk has so little of what waits of a neighbour that it is what keeps its tenth alive.
+    fn spares_bulk(&self, from: Feeder) -> bool {
+        let of_it = self.flows.iter().filter(|flow| flow.from == from);
+        let bulk = of_it.fold(0_usize, |sum, flow| sum.saturating_add(flow.line(Class::Bulk).held().frames));
+        let parts = usize::try_from(BULK_PARTS).unwrap_or(usize::MAX);
+        self.shares.get(from).is_some_and(|share| bulk.saturating_mul(parts) <= share.held.frames)
     }
 
     fn count_displaced(&self, frame: Frame, displaced: &mut Displaced) {
@@ -365,10 +378,18 @@ impl Queue {
         if self.traffic.frames == 0 {
             return Choice::Nothing;
         }
-        if let Some(at) = gate.budget.as_mut().map(|budget| budget.ready_at(now)).filter(|at| *at > now) {
-            return Choice::Later(at);
+        let (mut later, mut classes) = (Instant::NEVER, &CLASSES[..]);
+        if let Some(budget) = &mut gate.budget {
+            let ready = budget.ready_at(now, 0);
+            // What waits for half a second at most does not wait until a long frame before it is paid for.
+            let urgent = budget.ready_at(now, self.work.longest());
+            if urgent > now {
+                return Choice::Later(urgent);
+            }
+            if ready > now {
+                (later, classes) = (ready, &URGENT);
+            }
         }
-        let mut later = Instant::NEVER;
         let (flows, pressure) = (&self.flows, &mut *gate.pressure);
         let mut may_go = |flow: &Lines, class: Class| {
             if flow.line(class).is_empty() {
@@ -397,7 +418,11 @@ impl Queue {
             let first = self.line(*bulk).and_then(|line| self.store.first(line));
             first.is_some_and(|first| self.work.of(first.frame.len_on_medium()) <= self.bulk_credit)
         });
-        match owed.or_else(|| CLASSES.into_iter().find_map(best)) {
+        // What bulk has earned is not what real time may borrow.
+        let may_borrow = owed.is_none();
+        let owed = owed.filter(|_| classes.contains(&Class::Bulk));
+        let classes = if may_borrow || classes.contains(&Class::Bulk) { classes } else { &[] };
+        match owed.or_else(|| classes.iter().copied().find_map(best)) {
             Some(line) => Choice::Next(line),
             None => Choice::Later(later),
         }

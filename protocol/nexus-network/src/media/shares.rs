@@ -96,13 +96,14 @@ impl Bucket {
         self.level = self.level.saturating_add(signed(fresh)).min(self.capacity());
     }
 
-    /// When something may leave: at once, if that is not after `now`.
-    pub(super) fn ready_at(&mut self, now: Instant) -> Instant {
+    /// When something may leave that may owe so much work before: at once, if that is not after `now`.
+    pub(super) fn ready_at(&mut self, now: Instant, credit: u64) -> Instant {
         self.fill(now);
-        if self.level > 0 {
+        let level = self.level.saturating_add(signed(credit.saturating_mul(MICRO)));
+        if level > 0 {
             return now;
         }
-        let lacking = self.level.unsigned_abs().saturating_add(1);
+        let lacking = level.unsigned_abs().saturating_add(1);
         lacking
             .checked_div(self.rate)
             .map_or(Instant::NEVER, |wait| now.after(Duration::from_micros(wait.saturating_add(1))))

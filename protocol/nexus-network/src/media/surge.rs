@@ -2,8 +2,10 @@
 
 use nexus_machine::{Duration, Instant};
 
-/// How often a queue is looked at.
+/// How often a queue is looked at that changes,
 pub(super) const LOOK: Duration = Duration::from_secs(1);
+/// and one that stands still in the end.
+const LAZY: Duration = Duration::from_secs(64);
 /// A raised price stays for so long: ten rounds of gossip. After a relapse it stays for twice as long, six times as long at most.
 const HOLD: Duration = Duration::from_secs(600);
 const LONGEST: Duration = Duration::from_secs(3_600);
@@ -12,13 +14,16 @@ const ONE: u32 = 1 << 16;
 /// From here on a price is raised.
 const HALF: u32 = ONE / 2;
 /// By so much at least, of the whole price.
-const STEP_PARTS: u32 = 16;
+const STEP_PARTS: u32 = 32;
 
 /// The price of one interface, as far as it depends on its queue.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Surge {
     /// How full the queue is, averaged over seconds, in 65,536ths.
     fullness: u32,
+    /// How full it was when it was looked at last, and how long that was to be enough.
+    seen: u32,
+    pause: Duration,
     /// By how much the price is raised, in 65,536ths of it.
     extra: u32,
     /// The most that was called for since the last review.
@@ -32,7 +37,7 @@ pub(super) struct Surge {
 impl Default for Surge {
     fn default() -> Self {
         let (review_at, hold) = (Instant::BOOT, HOLD);
-        Self { fullness: 0, extra: 0, called_for: 0, review_at, hold, fell_at: None }
+        Self { fullness: 0, seen: 0, pause: LOOK, extra: 0, called_for: 0, review_at, hold, fell_at: None }
     }
 }
 
@@ -41,14 +46,21 @@ impl Surge {
         self.extra
     }
 
-    /// Whether there is anything to look at.
-    pub(super) const fn is_calm(&self) -> bool {
-        self.fullness == 0 && self.extra == 0
+    /// When to look again; never, if there is nothing to be seen.
+    pub(super) fn look_at(&self, now: Instant) -> Option<Instant> {
+        match (self.fullness, self.seen, self.extra) {
+            (0, 0, 0) => None,
+            (0, 0, _) => Some(self.review_at.max(now.after(LOOK))),
+            _ => Some(now.after(self.pause)),
+        }
     }
 
     /// Looks at a queue that is so full, in 65,536ths. Returns by how much the price is raised, if that is another than before.
     pub(super) fn look(&mut self, now: Instant, fullness: u32) -> Option<u32> {
         let full = fullness.min(ONE);
+        // A queue whose driver says nothing for an hour is not looked at every second.
+        self.pause = if full == self.seen { self.pause.times(2).min(LAZY) } else { LOOK };
+        self.seen = full;
         // A quarter of what is seen counts; the last crumbs go.
         let gap = u32::abs_diff(full, self.fullness).div_ceil(4);
         self.fullness = if full > self.fullness {
@@ -123,9 +135,9 @@ mod tests {
         let mut surge = Surge::default();
         assert!(looks(&mut surge, 0..60, |_| HALF - 1).is_empty());
         let said = looks(&mut surge, 60..120, |_| ONE);
-        assert!(said.is_sorted() && said.len() < 8, "{said:?}");
-        assert!((63_000..=ONE).contains(&surge.extra()), "{}", surge.extra());
-        assert!((196..=200).contains(&surged(100, surge.extra())));
+        assert!(said.is_sorted() && said.len() < 24, "{said:?}");
+        assert!((61_000..=ONE).contains(&surge.extra()), "{}", surge.extra());
+        assert!((193..=200).contains(&surged(100, surge.extra())));
         assert_eq!(surged(u64::MAX, ONE), u64::MAX);
         assert_eq!(surged(0, ONE), 0, "what is free stays free");
     }
@@ -155,7 +167,7 @@ mod tests {
         let said = looks(&mut surge, 20..2_000, crowd(0));
         let [(fell, 0)] = said[..] else { panic!("{said:?}") };
         assert!((600..1_260).contains(&fell), "{fell}");
-        assert!(surge.is_calm());
+        assert_eq!(surge.look_at(at(fell)), None);
         looks(&mut surge, fell + 5..fell + 25, crowd(fell + 5));
         let said = looks(&mut surge, fell + 25..fell + 6_000, crowd(fell + 5));
         let [(again, 0)] = said[..] else { panic!("{said:?}") };

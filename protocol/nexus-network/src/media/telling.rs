@@ -2,11 +2,11 @@
 //!
 //! Source: spec/network.md#backpressure, spec/network.md#price.
 
-use nexus_machine::{Duration, Instant, Sink};
+use nexus_machine::{Duration, Instant, Sink, earliest};
 use nexus_wire::nexus::control::{Congestion, Scope};
 
 use super::flow::{CLASSES, Feeder, Weight, rank};
-use super::pressure::{Complaint, Level, Pressure};
+use super::pressure::{Complaint, Ended, Level, Pressure};
 use super::shares::{Work, budgeted};
 use super::status::{Pressed, QueueStatus, Sharer};
 use super::surge::LOOK;
@@ -108,6 +108,7 @@ impl Media {
             Some(pressure) => pressure.again(now, complaint),
             None => drop(state.pressure.insert(link, Pressure::new(now, complaint))),
         }
+        self.looks.set(iface, now.after(LOOK));
     }
 
     /// Traffic of a neighbour waits: the queue is looked at, and whoever feeds it is told if it is crowded.
@@ -118,8 +119,9 @@ impl Media {
         from: Feeder,
         out: &mut impl Sink<Effect>,
     ) {
-        if self.looks.get(iface).is_none() {
-            self.looks.set(iface, now.after(LOOK));
+        let soon = now.after(LOOK);
+        if self.looks.get(iface).is_none_or(|at| at > soon) {
+            self.looks.set(iface, soon);
         }
         let Feeder::Link(link) = from else { return };
         let Some(level) = self.interfaces.get(&iface).and_then(|state| level(state.queue.fullness())) else {
@@ -142,8 +144,10 @@ impl Media {
             if let Some(extra) = state.surge.look(now, fullness) {
                 out.push(Effect::Surge(iface, extra));
             }
-            if fullness > 0 || !state.surge.is_calm() {
-                self.looks.set(iface, now.after(LOOK));
+            state.pressure.retain(|_, pressure| pressure.decay(now) == Ended::Lasts);
+            let pressed = (!state.pressure.is_empty()).then(|| now.after(LOOK));
+            if let Some(at) = earliest([state.surge.look_at(now), pressed]) {
+                self.looks.set(iface, at);
             }
         }
     }
