@@ -188,7 +188,7 @@ pub const MILESTONES: [Milestone; 6] = [
             Planned {
                 id: "reroutes",
                 text: "Congestion on one link causes traffic to reroute via cost increase",
-                required: "the base and its share of (depth / capacity)², within a tenth; over another link within two rounds, and back within two of the ten for which a price holds",
+                required: "the base and its share of (depth / capacity)², within a tenth; over another link within two rounds; back once the price fell, within thirty",
                 measure: Some(congestion::reroutes),
             },
             Planned {

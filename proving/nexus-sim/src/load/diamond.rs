@@ -28,8 +28,9 @@ const SINK: NodeIndex = NodeIndex(3);
 /// and who crowds the cheap one.
 const CROWD: NodeIndex = NodeIndex(4);
 
-/// What they ask for carrying to the sink, in µNXS for 1,024 bytes: a price that may double passes the other.
-pub const ASKS: [u64; 2] = [10_000, 15_000];
+/// What they ask for carrying to the sink, in µNXS for 1,024 bytes: a price that may double passes the other by the quarter by which a path
+/// has to be better to be taken instead, and so does the other one once it is as it was.
+pub const ASKS: [u64; 2] = [10_000, 13_000];
 const ELSEWHERE: u64 = 100;
 /// From the relays to the sink, in bits per second: so slow that the crowd is some dozens of packets a second.
 const NARROW_BPS: u64 = 100_000;
@@ -43,7 +44,7 @@ const BEGIN: WorldTime = at(120);
 pub const COMES: WorldTime = at(300);
 /// See [`BEGIN`].
 pub const GOES: WorldTime = at(1_080);
-const END: WorldTime = at(1_900);
+const END: WorldTime = at(3_000);
 /// Ten rounds of steady load.
 pub const STEADY: (WorldTime, WorldTime) = (at(440), at(1_040));
 
@@ -75,10 +76,20 @@ impl Ways {
     /// What comes of it.
     #[must_use]
     pub fn of(crowd: Crowd, seed: Seed) -> Self {
-        let scenario = Scenario::calm(seed, layout(), END.since(WorldTime::START));
+        Self::watched(crowd, seed, &mut [])
+    }
+
+    /// The same before the eyes of others.
+    #[must_use]
+    pub fn watched(crowd: Crowd, seed: Seed, also: &mut [&mut dyn Observer]) -> Self {
+        let scenario = scenario(seed);
         let mut quotes = Quotes::of(&scenario);
         let streams = streams(crowd);
-        let tally = under_load::<Station>(scenario, &streams, (BEGIN, GOES), &mut [&mut quotes]);
+        let mut observers: Vec<&mut dyn Observer> = vec![&mut quotes];
+        for observer in also {
+            observers.push(&mut **observer);
+        }
+        let tally = under_load::<Station>(scenario, &streams, (BEGIN, GOES), &mut observers);
         let by_relay = |(_, by): &(WorldTime, NodeIndex)| [CHEAP, DEAR].contains(by);
         let went = tally.departures(|stream| stream.from == SOURCE).into_iter().filter(by_relay).collect();
         Self { went, quoted: quotes.quoted, tally }
@@ -110,6 +121,12 @@ impl Ways {
         let within = self.quoted.iter().filter(|(at, _)| (from..until).contains(at)).copied();
         within.max_by_key(|(at, quoted)| (*quoted, std::cmp::Reverse(*at)))
     }
+}
+
+/// The world, before anybody offers anything.
+#[must_use]
+pub fn scenario(seed: Seed) -> Scenario {
+    Scenario::calm(seed, layout(), END.since(WorldTime::START))
 }
 
 fn layout() -> Layout {

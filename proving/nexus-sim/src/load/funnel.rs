@@ -138,6 +138,18 @@ impl Funnel {
     /// The same where the relay's operator gives the feeders of these numbers so many times what others have.
     #[must_use]
     pub fn weighed<A: Actor>(self, streams: &[Stream], weights: &[(u32, Weight)], seed: Seed) -> Tally {
+        self.watched::<A>(streams, weights, seed, &mut [])
+    }
+
+    /// The same before the eyes of others.
+    #[must_use]
+    pub fn watched<A: Actor>(
+        self,
+        streams: &[Stream],
+        weights: &[(u32, Weight)],
+        seed: Seed,
+        also: &mut [&mut dyn Observer],
+    ) -> Tally {
         let Times { from, until, end, .. } = self.times();
         let mut scenario = Scenario::calm(seed, self.layout(), end.since(WorldTime::START));
         let ids = scenario.identities();
@@ -148,7 +160,7 @@ impl Funnel {
                 Action::Tell(RELAY, Command::Weigh { node, weight: *weight }),
             ));
         }
-        under_load::<A>(scenario, streams, (from, until), &mut [])
+        under_load::<A>(scenario, streams, (from, until), also)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use nexus_crypto::{DestinationHash, IdentitySeed, NodeId, NodeIdentity, RatchetSecret};
-use nexus_machine::{Cx, Instant, Machine as _, Seed, Snapshot, Ticket};
+use nexus_machine::{Cx, Instant, Machine as _, Seed, Snapshot, Stream, Ticket};
 use nexus_network::announces::{AppData, Choice};
 use nexus_network::{
     self as network, Class, Frame, Limits, Network, Opened, Originated, PathPolicy, Tapping, Writer,
@@ -14,7 +14,7 @@ use nexus_wire::reticulum::{Announce, Context, DestinationType, MTU, Packet, Pac
 use crate::actor::{Actor, Birth};
 
 /// Such a node. What arrives is told as a message, its label and the rest; packets are not encrypted, since nothing here reads them but
-/// whoever counts.
+/// whoever counts. It proves probes of its own kind and nothing else, and what it proves with is not looked at: its peers are as it is.
 #[derive(Debug)]
 pub struct Station {
     network: Network,
@@ -24,8 +24,18 @@ pub struct Station {
     tickets: VecDeque<(Ticket, Writer, u64)>,
     next_ticket: u64,
     arrived: u64,
+    /// Its probes that nobody proved yet: what a proof names, and their numbers. The oldest go.
+    probes: VecDeque<([u8; 16], u64)>,
+    random: Stream,
     outputs: VecDeque<Output>,
 }
+
+/// What a probe says first, where a packet has its label.
+const PROBE: &[u8; 8] = b"?probe??";
+/// So many probes wait for their proofs: as many as are in doubt at once.
+const PROBES: usize = 256;
+/// As long as a signature.
+const PROOF: [u8; 64] = [0; 64];
 
 impl Actor for Station {
     fn address(identity: &[u8; 32]) -> DestinationHash {
@@ -43,8 +53,9 @@ impl Actor for Station {
         let ratchet = RatchetSecret::from_bytes(&Seed::new(birth.identity).fork("ratchet").bytes());
         let network =
             Network::new(&identity, AppData::default(), Limits::default(), &birth.snapshot, &birth.seed);
-        let (tickets, outputs) = (VecDeque::new(), VecDeque::new());
-        Self { network, ratchet, tickets, next_ticket: 0, arrived: 0, outputs }
+        let (tickets, outputs, probes) = (VecDeque::new(), VecDeque::new(), VecDeque::new());
+        let random = birth.seed.fork("probes");
+        Self { network, ratchet, tickets, next_ticket: 0, arrived: 0, probes, random, outputs }
     }
 
     fn handle(&mut self, now: Instant, input: Input) {
@@ -72,7 +83,7 @@ impl Actor for Station {
     fn handle_timeout(&mut self, now: Instant) {
         let mut effects = VecDeque::new();
         self.network.handle_timeout(Cx::at(now), &mut effects);
-        self.act(effects);
+        self.act(Cx::at(now), effects);
     }
 
     fn next_timeout(&self) -> Option<Instant> {
@@ -116,10 +127,10 @@ impl Station {
     fn tell(&mut self, cx: Cx, input: network::Input) {
         let mut effects = VecDeque::new();
         self.network.handle(cx, input, &mut effects);
-        self.act(effects);
+        self.act(cx, effects);
     }
 
-    fn act(&mut self, effects: VecDeque<network::Effect>) {
+    fn act(&mut self, cx: Cx, effects: VecDeque<network::Effect>) {
         use network::Effect as N;
         for effect in effects {
             let output = match effect {
@@ -149,23 +160,58 @@ impl Station {
                 N::Originated { handle, outcome: Originated::NoPath | Originated::Malformed } => {
                     Output::Event(Event::Undelivered { handle, why: Undelivered::NoPath })
                 }
-                N::Arrived { packet } => match self.read(&packet) {
+                N::Arrived { packet } => match self.read(cx, &packet) {
                     Some(message) => Output::Event(Event::MessageArrived(message)),
                     None => continue,
                 },
-                // What leaves is seen on its medium. Nobody answers probes here.
-                N::Originated { outcome: Originated::Left(_), .. } | N::Probe { .. } => continue,
+                N::Probe { number, node, .. } => {
+                    self.probe(cx, number, node);
+                    continue;
+                }
+                // What leaves is seen on its medium.
+                N::Originated { outcome: Originated::Left(_), .. } => continue,
             };
             self.outputs.push_back(output);
         }
     }
 
-    fn read(&mut self, packet: &[u8]) -> Option<Message> {
-        let Packet { packet_type: PacketType::Data, data, .. } = Packet::decode(packet).ok()? else {
-            return None;
-        };
-        self.arrived += 1;
-        Some(Message { number: self.arrived, sender: Sender::Anonymous, unix_s: 0, text: data.to_vec() })
+    fn probe(&mut self, cx: Cx, number: u64, node: NodeId) {
+        let payload = [&PROBE[..], &self.random.bytes::<16>()].concat();
+        let Some(packet) = packet(node, &payload) else { return };
+        if let Ok(read) = Packet::decode(&packet) {
+            if self.probes.len() == PROBES {
+                self.probes.pop_front();
+            }
+            self.probes.push_back((read.truncated_hash().0, number));
+        }
+        self.tell(cx, network::Input::Probe { number, packet });
+    }
+
+    fn read(&mut self, cx: Cx, packet: &[u8]) -> Option<Message> {
+        let packet = Packet::decode(packet).ok()?;
+        match packet.packet_type {
+            PacketType::Data if packet.data.starts_with(PROBE) => {
+                let proved = DestinationHash(packet.truncated_hash().0);
+                let proof =
+                    Packet::originating(PacketType::Proof, DestinationType::Single, proved, Context::NONE);
+                let mut buffer = [0; MTU];
+                let proof = Packet { data: &PROOF, ..proof }.encode(&mut buffer).ok()?.to_vec();
+                self.tell(cx, network::Input::Prove { packet: proof });
+                None
+            }
+            PacketType::Data => {
+                self.arrived += 1;
+                let (number, text) = (self.arrived, packet.data.to_vec());
+                Some(Message { number, sender: Sender::Anonymous, unix_s: 0, text })
+            }
+            PacketType::Proof => {
+                let place = self.probes.iter().position(|(proved, _)| *proved == packet.destination.0)?;
+                let (_, number) = self.probes.remove(place)?;
+                self.tell(cx, network::Input::Probed { number });
+                None
+            }
+            PacketType::Announce | PacketType::LinkRequest => None,
+        }
     }
 }
 

@@ -128,6 +128,16 @@ impl Tally {
         meant.filter_map(|(_, record)| stay(record)).max().unwrap_or(Duration::ZERO)
     }
 
+    /// How many packets of the streams that are meant left by a node, of those that were offered in the time that counts.
+    pub fn left_by(&self, node: NodeIndex, is_meant: impl Fn(&Stream) -> bool) -> u64 {
+        let left = self.records.iter().filter(|(parcel, record)| {
+            self.stream_of(**parcel).is_some_and(&is_meant)
+                && (self.from..self.until).contains(&record.offered)
+                && record.left.iter().any(|(by, _)| *by == node)
+        });
+        u64::try_from(left.count()).expect("a count fits u64")
+    }
+
     /// How many packets a node holds at a moment, of those that it sends on later: what it drops is not seen to be there.
     pub fn held(&self, node: NodeIndex, at: WorldTime) -> u64 {
         let is_held = |record: &&Record| {
