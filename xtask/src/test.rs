@@ -2,6 +2,8 @@
 //!
 //! The tests come last, so that the output closes with nextest's own summary.
 
+use std::num::NonZero;
+use std::thread;
 use std::time::Instant;
 
 use crate::cargo::{self, cargo};
@@ -21,7 +23,7 @@ const STAGES: [Stage; 14] = [
     Stage { name: "licences", run: stage::licences::run },
     Stage { name: "clippy", run: stage::lints::clippy },
     Stage { name: "rustdoc", run: stage::lints::rustdoc },
-    Stage { name: "doc tests", run: doc_tests },
+    Stage { name: "doc tests", run: stage::examples::run },
     Stage { name: "bare metal", run: stage::bare_metal::run },
     Stage { name: "riscv32", run: stage::riscv32::run },
     Stage { name: "simulator", run: stage::simulator::run },
@@ -36,7 +38,9 @@ pub(crate) fn run(session: &mut Session) -> Result<(), Fault> {
     }
     println!("\n{}\n==> tests", report.table());
     let started = Instant::now();
-    let tested = cargo::run(cargo(session).args(["nextest", "run", "--locked", "--workspace"]));
+    let mut nextest = cargo(session);
+    nextest.args(["nextest", "run", "--locked", "--workspace", "--profile", "crowded"]);
+    let tested = cargo::run(nextest.args(["--test-threads", &threads().to_string()]));
     let stages = report.verdict();
     match tested {
         Ok(()) => stages,
@@ -48,16 +52,15 @@ pub(crate) fn run(session: &mut Session) -> Result<(), Fault> {
     }
 }
 
+/// Two for each core: `.config/nextest.toml` tells which tests count for two.
+fn threads() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get).saturating_mul(2)
+}
+
 fn nextest(session: &mut Session) -> Result<Note, Fault> {
     cargo::ensure_subcommand(session, "nextest")?;
     let version = cargo::capture(cargo(session).args(["nextest", "--version"]))?;
     Ok(version.lines().next().unwrap_or_default().to_owned())
-}
-
-/// nextest does not run the examples in the documentation.
-fn doc_tests(session: &mut Session) -> Result<Note, Fault> {
-    cargo::run(cargo(session).args(["test", "--locked", "--workspace", "--doc", "--quiet"]))?;
-    Ok(Note::new())
 }
 
 fn build_tests(session: &mut Session) -> Result<Note, Fault> {

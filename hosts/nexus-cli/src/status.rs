@@ -51,7 +51,7 @@ enum Section {
     Paths,
     /// What its interfaces had on their media, and for what
     Budget,
-    /// What waits for its interfaces, and what became of what waited
+    /// What waits for its interfaces, and what was dropped
     Queues,
 }
 

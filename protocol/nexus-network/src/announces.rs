@@ -60,7 +60,7 @@ use asking::Asked;
 use cache::Cache;
 pub use choices::Choice;
 use clear::{Clear, Medium};
-pub use clear::{PATHS_IN_CLEAR, TunnelCount, Waiting};
+pub use clear::{PATHS_IN_CLEAR, SAID_IN_CLEAR, TunnelCount, Waiting};
 pub use costs::Outlet;
 use costs::Owed;
 use doubting::Doubting;

@@ -10,6 +10,7 @@
 //! Source: spec/reticulum.md#in-clear.
 
 mod answering;
+mod binding;
 mod ingress;
 mod moving;
 mod outbox;
@@ -32,6 +33,8 @@ use super::{Announces, Limits};
 use crate::interface::{InterfaceId, Profile, Role};
 use crate::routes::NextHop;
 
+pub use binding::SAID_IN_CLEAR;
+use binding::Sayings;
 use ingress::Ingress;
 pub use moving::TunnelCount;
 use moving::Tunnels;
@@ -84,8 +87,6 @@ impl ClearHop {
 pub(super) struct Shown {
     pub(super) random_hash: RandomHash,
     pub(super) hops: Hops,
-    /// The fewest hops that were ever told of this emission.
-    pub(super) least: Hops,
     pub(super) over: NextHop,
 }
 
@@ -107,6 +108,7 @@ pub(super) struct Clear {
     requests: Requests,
     tunnels: Tunnels,
     memory: Memory,
+    sayings: Sayings,
 }
 
 impl Clear {
@@ -118,6 +120,7 @@ impl Clear {
             requests: Requests::new(limits.known),
             tunnels: Tunnels::default(),
             memory: Memory::resume(limits.known, snapshot),
+            sayings: Sayings::resume(limits.known, snapshot),
         }
     }
 
@@ -143,6 +146,7 @@ impl Clear {
             .saturating_add(self.requests.memory_bound())
             .saturating_add(Tunnels::MEMORY_BOUND)
             .saturating_add(self.memory.memory_bound())
+            .saturating_add(self.sayings.memory_bound())
             .saturating_add(256_usize.saturating_mul(Medium::MEMORY_BOUND))
     }
 }

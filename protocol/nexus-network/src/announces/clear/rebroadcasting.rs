@@ -16,7 +16,7 @@ use super::outbox::{Turn, Waits};
 use super::{Medium, Shown};
 use crate::interface::{InterfaceId, Reach, Role};
 use crate::media::{Flow, Frame, Load};
-use crate::routes::{Habit, NextHop, Stance};
+use crate::routes::{Habit, NextHop, SaidInClear, Stance};
 
 /// The best path is told after this,
 const LEAST: Duration = Duration::from_millis(50);
@@ -210,10 +210,12 @@ impl Announces {
         if offer.random_hash() != random_hash {
             return None;
         }
-        let before = known.shown.filter(|shown| shown.random_hash == random_hash);
-        let least = before.map_or(counted, |before| before.least.min(counted));
-        let shown = Shown { random_hash, hops, least, over: offer.next_hop() };
+        let shown = Shown { random_hash, hops, over: offer.next_hop() };
         known.shown = Some(shown);
+        let said = SaidInClear { emitted_at: random_hash.emitted_at(), hops: counted.get() };
+        if known.bind_in_clear(said) {
+            self.note_saying(now, *destination, said);
+        }
         let _kept: Habit = self.assess(now, destination, Stance::Steady);
         Some(shown)
     }
