@@ -112,7 +112,7 @@ impl Parcel {
     }
 
     /// Its text: the label, then printable characters by chance up to `length` bytes.
-    fn text(self, length: u16, random: &mut Stream) -> Vec<u8> {
+    pub(crate) fn text(self, length: u16, random: &mut Stream) -> Vec<u8> {
         let digits = (0..8).map(|place| (self.handle() >> (42 - 6 * place)) & 63);
         let noise = (LABEL..usize::from(length)).map(|_| u64::from(random.bytes::<1>()[0] & 63));
         let places = digits.chain(noise).map(|digit| usize::try_from(digit).expect("six bits"));
