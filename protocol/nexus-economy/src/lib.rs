@@ -3,6 +3,8 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`money`] | amounts, and what a packet costs |
+//! | [`trust`] | who is carried for nothing, and what others pay |
+//! | [`lottery`] | how a relay is paid for what it carries, window by window |
 //!
 //! Spec: `spec/economy.md`.
 #![no_std]
@@ -24,6 +26,12 @@
     )
 )]
 
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod lottery;
 pub mod money;
+pub mod trust;
 
 pub use money::{Amount, GRAINS_PER_MICRO, Grains};

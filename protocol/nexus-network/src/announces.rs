@@ -30,6 +30,7 @@ mod reminding;
 mod repeating;
 mod routing;
 mod sight;
+mod sparing;
 mod speaking;
 mod standing;
 #[cfg(test)]
@@ -499,7 +500,7 @@ impl Announces {
     }
 
     fn up(&mut self, cx: Cx, iface: InterfaceId, profile: &Profile, out: &mut impl Sink<Effect>) {
-        self.speech.up(iface, profile);
+        self.speech.up(iface, cx.now, profile);
         match profile.mode {
             Mode::Nexus => {
                 self.interfaces.remove(&iface);

@@ -10,6 +10,7 @@
 //! | [`handshake`] | what the handshake carries, and what binds it |
 //! | [`message`] | messages in a frame's plaintext: reading and writing them |
 //! | [`traffic`], [`control`], [`gossip`] | the bodies of those messages |
+//! | [`lottery`] | what two neighbours say about paying a relay |
 //! | [`key_file`] | an identity at rest |
 //! | [`recording`] | what stands before frames and plaintexts in a recording |
 //! | [`end_to_end`] | what an end-to-end packet says once it is opened |
@@ -24,6 +25,7 @@ pub mod frame;
 pub mod gossip;
 pub mod handshake;
 pub mod key_file;
+pub mod lottery;
 pub mod message;
 pub mod path_cost;
 pub mod recording;
