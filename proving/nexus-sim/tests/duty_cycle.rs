@@ -74,6 +74,7 @@ fn take(
             }
             Effect::Write { number, .. } => inputs.push_back(Input::Durable(number)),
             Effect::Carries(..) | Effect::Lost(_) => {}
+            Effect::Surge(..) | Effect::Congested { .. } => unreachable!("one frame waits at a time"),
             Effect::Sense(_) | Effect::Jammed(_) => unreachable!("an RNode listens by itself"),
         }
     }
