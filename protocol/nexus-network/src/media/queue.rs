@@ -124,7 +124,7 @@ impl Queue {
 
     /// What it may hold on the heap, in bytes.
     pub(super) fn memory_bound(limits: Limits) -> usize {
-        let each = Store::PER_FRAME.saturating_add(2 * size_of::<Lines>());
+        let each = Store::PER_FRAME.saturating_add(size_of::<[Lines; 2]>());
         let frames = limits.frames.saturating_mul(each);
         limits.bytes.saturating_add(frames).saturating_add(Shares::memory_bound(limits.frames))
     }
@@ -325,8 +325,7 @@ impl Queue {
         for class in CLASSES {
             let Some(patience) = patience(class) else { continue };
             for place in 0..self.flows.len() {
-                loop {
-                    let Some(flow) = self.flows.get_mut(place) else { break };
+                while let Some(flow) = self.flows.get_mut(place) {
                     let (from, line) = (flow.from, flow.line_mut(class));
                     let first = self.store.first(line);
                     if first.is_none_or(|first| now < first.since.after(patience)) {

@@ -156,7 +156,7 @@ pub(super) struct Shares {
 impl Shares {
     /// What they may hold on the heap where so many frames may wait.
     pub(super) const fn memory_bound(frames: usize) -> usize {
-        frames.saturating_add(IDLE).saturating_mul(2 * size_of::<Share>())
+        frames.saturating_add(IDLE).saturating_mul(size_of::<[Share; 2]>())
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Share> {
@@ -175,21 +175,18 @@ impl Shares {
     pub(super) fn join(&mut self, from: Feeder, weight: Weight, bytes: usize, depth: u64) {
         let floor = self.floor;
         let start = floor.saturating_sub(depth);
-        match self.get_mut(from) {
-            Some(share) => {
-                if share.held.frames == 0 {
-                    share.had = share.had.max(start);
-                }
-                share.weight = weight;
-                share.held.add(bytes);
+        if let Some(share) = self.get_mut(from) {
+            if share.held.frames == 0 {
+                share.had = share.had.max(start);
             }
-            None => {
-                let mut held = Held::default();
-                held.add(bytes);
-                let (tell_at, told) = (Instant::BOOT, Severity::NONE);
-                self.all.push(Share { from, weight, had: floor, held, tell_at, told });
-            }
+            share.weight = weight;
+            share.held.add(bytes);
+            return;
         }
+        let mut held = Held::default();
+        held.add(bytes);
+        let (tell_at, told) = (Instant::BOOT, Severity::NONE);
+        self.all.push(Share { from, weight, had: floor, held, tell_at, told });
     }
 
     /// A frame of a neighbour waits no more; `work` is what it takes of the medium, nothing if it was dropped.
