@@ -533,6 +533,7 @@ impl Machine for Network {
             Input::Up(iface, profile) => organs.up(cx, iface, profile, L::Up(iface, profile), nerves),
             Input::Carry { iface, profile, peer } => {
                 organs.up(cx, iface, profile, L::Carry { iface, profile, peer }, nerves);
+                organs.announces.handle(cx, A::Crosses(iface), nerves);
             }
             Input::Down(iface) => organs.down(cx, iface, nerves),
             Input::Frame { iface, from, bytes } => organs.heard(cx, iface, from, bytes, nerves),
