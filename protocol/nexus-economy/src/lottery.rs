@@ -25,7 +25,6 @@ use alloc::collections::BTreeMap;
 use nexus_crypto::{NodeId, NodeIdentity, VerifyingKey};
 use nexus_machine::{
     Cx, Deadlines, Duration, Gate, Instant, Machine, MemoryBound, Seed, Sink, Snapshot, Stream, TableId,
-    Write,
 };
 use nexus_wire::nexus::lottery::{Released, Token};
 
@@ -37,7 +36,6 @@ pub use draw::Vrf;
 pub use exposure::{AHEAD, POOL_WINDOWS, StrangerPool, largest_window, stake};
 pub use terms::{Odds, Terms};
 
-use crate::money::Grains;
 use paying::Paying;
 use relaying::Relaying;
 
