@@ -3,6 +3,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`money`] | amounts, and what a packet costs |
+//! | [`ledger`] | what everybody has, in books that nobody keeps |
 //!
 //! Spec: `spec/economy.md`.
 #![no_std]
@@ -24,6 +25,9 @@
     )
 )]
 
+extern crate alloc;
+
+pub mod ledger;
 pub mod money;
 
 pub use money::{Amount, GRAINS_PER_MICRO, Grains};
