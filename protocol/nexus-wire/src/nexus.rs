@@ -12,10 +12,13 @@
 //! | [`traffic`], [`control`], [`gossip`] | the bodies of those messages |
 //! | [`key_file`] | an identity at rest |
 //! | [`recording`] | what stands before frames and plaintexts in a recording |
+//! | [`channel`], [`channel_messages`] | accounts between neighbours, and what is said about them |
 //! | [`end_to_end`] | what an end-to-end packet says once it is opened |
 
 pub mod announce;
 pub mod carried;
+pub mod channel;
+pub mod channel_messages;
 pub mod code;
 pub mod control;
 pub mod cost;
