@@ -1,6 +1,7 @@
 //! Every registered byte format: what the laws, the fuzz targets and their seeds are held against.
 
 pub mod channels;
+pub mod ledger;
 pub mod nexus;
 pub mod reticulum;
 
@@ -9,7 +10,7 @@ use crate::format::Format;
 /// All formats, Reticulum's and NEXUS's own. Names are unique.
 #[must_use]
 pub fn all() -> Vec<&'static Format> {
-    [reticulum::ALL, nexus::ALL, channels::ALL].into_iter().flatten().collect()
+    [reticulum::ALL, nexus::ALL, channels::ALL, ledger::ALL].into_iter().flatten().collect()
 }
 
 /// The format called `name`.
