@@ -10,15 +10,23 @@
 //! | [`growing`] | counters and sets that only grow, with the laws of their joins |
 //! | [`entry`] | what is known of one channel, and its join |
 //! | [`books`] | all entries, the balances read from them, the hash of the whole |
+//! | [`rules`] | what a genesis fixes |
+//! | [`claim`], [`intake`] | what neighbours say with its proof, and how it is judged |
 //!
 //! Spec: `spec/economy.md#the-ledger`.
 
 pub mod books;
+pub mod claim;
 pub mod entry;
+#[cfg(test)]
+mod fixture;
 pub mod growing;
+pub mod intake;
+pub mod rules;
 mod set_hash;
 mod sorted;
 
 pub use books::{Balance, Books};
 pub use entry::{ChannelKey, Entry, Side, Sums};
 pub use growing::{GCounter, GSet, Join};
+pub use rules::Rules;

@@ -89,19 +89,23 @@ impl Books {
         Self { genesis, pages: Vec::new(), by_a, by_b, hash: SetHash::empty(), limit }
     }
 
+    /// What would come of an entry, which is not taken in.
+    pub fn judge(&self, key: &ChannelKey, news: &Entry) -> Result<Recorded, NotRecorded> {
+        let old = self.entry(key).copied();
+        let joined = joined(old, news)?;
+        match old {
+            Some(old) if old == joined => Ok(Recorded::Known),
+            None if !self.has_room() => Err(NotRecorded::Full),
+            Some(_) | None => Ok(Recorded::Grew),
+        }
+    }
+
     /// Takes in what is known of a channel elsewhere.
     pub fn record(&mut self, key: &ChannelKey, news: &Entry) -> Result<Recorded, NotRecorded> {
         let place = self.place_by_a(key);
         let row = self.by_a.get(place).filter(|row| self.key(*row) == Some(key));
         let old = row.and_then(|row| self.row(row)).map(|(_, entry)| *entry);
-        let mut joined = old.unwrap_or_default();
-        joined.join(news);
-        if !joined.is_certified() {
-            return Err(NotRecorded::Uncertified);
-        }
-        if !joined.paid().max(&joined.close().unwrap_or_default()).within(&joined.deposits()) {
-            return Err(NotRecorded::BeyondDeposit);
-        }
+        let joined = joined(old, news)?;
         match (row, old) {
             (Some(_), Some(old)) if old == joined => return Ok(Recorded::Known),
             (Some(row), Some(old)) => {
@@ -204,7 +208,7 @@ impl Books {
     }
 
     fn append(&mut self, place: Place, key: &ChannelKey, entry: Entry) -> Result<(), NotRecorded> {
-        let row = Row::try_from(self.len()).ok().filter(|row| *row < self.limit).ok_or(NotRecorded::Full)?;
+        let row = self.next_row().ok_or(NotRecorded::Full)?;
         let by_b = self.by_b.place(|other| self.key(other).map(by_b_first).cmp(&Some(by_b_first(key))));
         if self.pages.last().is_none_or(|page| page.len() >= PAGE) {
             if self.pages.len() == self.pages.capacity() {
@@ -218,6 +222,14 @@ impl Books {
         self.by_a.insert(place, row);
         self.by_b.insert(by_b, row);
         Ok(())
+    }
+
+    fn next_row(&self) -> Option<Row> {
+        Row::try_from(self.len()).ok().filter(|row| *row < self.limit)
+    }
+
+    fn has_room(&self) -> bool {
+        self.next_row().is_some()
     }
 
     fn replace(&mut self, row: Row, entry: Entry) {
@@ -243,6 +255,17 @@ impl Books {
     fn place_by_a(&self, key: &ChannelKey) -> Place {
         self.by_a.place(|row| self.key(row).cmp(&Some(key)))
     }
+}
+
+/// What is known once both are, if it may be kept.
+fn joined(old: Option<Entry>, news: &Entry) -> Result<Entry, NotRecorded> {
+    let mut joined = old.unwrap_or_default();
+    joined.join(news);
+    if !joined.is_certified() {
+        return Err(NotRecorded::Uncertified);
+    }
+    let within = joined.paid().max(&joined.close().unwrap_or_default()).within(&joined.deposits());
+    if within { Ok(joined) } else { Err(NotRecorded::BeyondDeposit) }
 }
 
 /// The order by the second party.
