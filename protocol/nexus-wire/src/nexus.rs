@@ -10,6 +10,7 @@
 //! | [`handshake`] | what the handshake carries, and what binds it |
 //! | [`message`] | messages in a frame's plaintext: reading and writing them |
 //! | [`traffic`], [`control`], [`gossip`] | the bodies of those messages |
+//! | [`lottery`] | what two neighbours say about paying a relay |
 //! | [`key_file`] | an identity at rest |
 //! | [`ledger`], [`evidence`], [`genesis`] | orders and what witnesses say of them, proofs of misconduct, where the books begin |
 //! | [`recording`] | what stands before frames and plaintexts in a recording |
@@ -31,6 +32,7 @@ pub mod gossip;
 pub mod handshake;
 pub mod key_file;
 pub mod ledger;
+pub mod lottery;
 pub mod message;
 pub mod path_cost;
 pub mod recording;

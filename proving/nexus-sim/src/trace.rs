@@ -372,6 +372,11 @@ impl Encoder {
                 self.tagged_iface(8, *iface);
                 self.u64(*price);
             }
+            Command::Weigh { node, weight } => {
+                self.u8(21);
+                self.blob(node.as_bytes());
+                self.u32(weight.get().into());
+            }
             Command::Save => self.u8(18),
             Command::ForgetPaths { destination } => {
                 self.u8(20);

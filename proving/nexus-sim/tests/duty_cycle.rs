@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::path::Path;
 
 use nexus_machine::{Cx, Duration, Instant, Machine as _, Seed, Snapshot};
-use nexus_network::media::{Effect, Frame, Input, Limits, Load, Media};
+use nexus_network::media::{Effect, Flow, Frame, Input, Limits, Load, Media};
 use nexus_network::region::{Region, Wish};
 use nexus_network::rnode::Settings;
 use nexus_network::{DutyCycle, InterfaceId, Mode, Profile};
@@ -86,6 +86,7 @@ fn another(bytes: usize) -> Input {
         bytes: vec![7; bytes],
         about: None,
         load: Load::Traffic,
+        flow: Flow::OWN,
         under: None,
     })
 }
