@@ -447,13 +447,7 @@ impl Mesh {
                 return (way, packet);
             }
             let Node { announces, forwarding } = &mut self.nodes[at];
-            match forwarding.from_link(
-                Cx::at(self.now),
-                link,
-                traffic::Class::Standard,
-                &mut packet,
-                announces,
-            ) {
+            match forwarding.from_link(Cx::at(self.now), link, Class::Standard, &mut packet, announces) {
                 Decision::Deliver | Decision::Drop(_) | Decision::Ask { .. } => return (way, packet),
                 Decision::Forward(leaving) => link = leaving.to.link().expect("all ways are links"),
             }

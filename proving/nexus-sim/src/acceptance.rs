@@ -170,7 +170,7 @@ pub const MILESTONES: [Milestone; 6] = [
             Planned {
                 id: "budget",
                 text: "No link exceeds its bandwidth budget",
-                required: "packets take at most 90 % of any 10 s, and what was saved up",
+                required: "packets take at most 90 % of any 10 s, beside a tenth of a second that was saved up and the rest of a frame",
                 measure: Some(congestion::budget),
             },
             Planned {

@@ -11,6 +11,7 @@ use nexus_crypto::hash::blake3;
 use nexus_machine::{Instant, Snapshot, Write};
 use nexus_network::{Access, Endpoint, InterfaceId, Mode, Profile, Reach};
 use nexus_node::{Command, Event, Input, Output};
+use nexus_wire::reticulum::Ifac;
 use nexus_wire::reticulum::packet::HEADER_1_LEN;
 
 mod mail;
@@ -401,13 +402,17 @@ impl Encoder {
             }
             Command::AccessCodes { iface, codes } => {
                 self.tagged_iface(11, *iface);
-                // The key is not shown: what it makes of a packet of zeros tells it from others.
-                let mut frame = vec![0; codes.tag_len().bytes() + HEADER_1_LEN];
-                let sealed = codes.seal(&mut frame);
-                debug_assert!(sealed.is_ok(), "a header is a packet");
-                self.blob(&frame);
+                self.access_codes(codes);
             }
         }
+    }
+
+    /// The key is not shown: what it makes of a packet of zeros tells it from others.
+    fn access_codes(&mut self, codes: &Ifac) {
+        let mut frame = vec![0; codes.tag_len().bytes() + HEADER_1_LEN];
+        let sealed = codes.seal(&mut frame);
+        debug_assert!(sealed.is_ok(), "a header is a packet");
+        self.blob(&frame);
     }
 
     fn tagged_iface(&mut self, tag: u8, iface: InterfaceId) {

@@ -139,7 +139,11 @@ impl Program {
         loop {
             let said = self.said(key);
             let passed = since.elapsed();
-            assert!(said.is_empty(), "the stock node said {said:?} after {passed:?}; its log: {}", self.log());
+            assert!(
+                said.is_empty(),
+                "the stock node said {said:?} after {passed:?}; its log: {}",
+                self.log()
+            );
             match self.lines.recv_timeout(for_so_long.saturating_sub(passed)) {
                 Ok(line) => self.unread.push_back(line),
                 Err(RecvTimeoutError::Timeout) => return,

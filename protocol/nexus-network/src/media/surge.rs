@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn a_queue_that_swings_about_its_half_moves_the_price_once_in_ten_rounds() {
         let mut surge = Surge::default();
-        let swings = |second: u64| if second / 20 % 2 == 0 { ONE } else { 0 };
+        let swings = |second: u64| if (second / 20).is_multiple_of(2) { ONE } else { 0 };
         let said = looks(&mut surge, 0..600, swings);
         assert!(said.is_sorted_by_key(|(_, extra)| *extra), "it only rises: {said:?}");
         assert!(surge.extra() > HALF);

@@ -139,6 +139,7 @@ impl Tally {
     }
 
     /// How many packets a node holds at a moment, of those that it sends on later: what it drops is not seen to be there.
+    #[must_use]
     pub fn held(&self, node: NodeIndex, at: WorldTime) -> u64 {
         let is_held = |record: &&Record| {
             let place = record.left.iter().position(|(by, _)| *by == node);

@@ -27,9 +27,7 @@ pub(in super::super) fn page(interfaces: &[Queue]) -> String {
     for queue in interfaces {
         text.push_str(&wrapped(&sentence(queue), PAGE));
     }
-    text.push_str(&line(
-        "P0 real time, P1 interactive, P2 standard, P3 bulk; LATE: waited too long, dropped",
-    ));
+    text.push_str(&line("P0 real time, P1 interactive, P2 standard, P3 bulk; LATE: dropped as too old"));
     text
 }
 

@@ -36,7 +36,7 @@ fn queue_of(view: &HostView<'_>, name: &str, status: &QueueStatus, drops: &Drops
         sharers: status.sharers.iter().map(|sharer| sharer_of(view, sharer)).collect(),
         pressed: status.pressed.iter().map(|pressed| pressed_of(view, pressed)).collect(),
         told: occurred([("moderate", moderate), ("severe", severe), ("saturated", saturated)]),
-        price_raised_percent: u64::from(status.surge) * 100 >> 16,
+        price_raised_percent: (u64::from(status.surge) * 100) >> 16,
         drops: drops_of(drops, late),
     }
 }
