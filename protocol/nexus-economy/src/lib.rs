@@ -3,6 +3,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`money`] | amounts, and what a packet costs |
+//! | [`ledger`] | what everybody has, in books that nobody keeps |
 //! | [`trust`] | who is carried for nothing, and what others pay |
 //! | [`lottery`] | how a relay is paid for what it carries, window by window |
 //!
@@ -27,9 +28,11 @@
 )]
 
 extern crate alloc;
+
 #[cfg(test)]
 extern crate std;
 
+pub mod ledger;
 pub mod lottery;
 pub mod money;
 pub mod trust;

@@ -135,17 +135,21 @@ impl Program {
     /// # Panics
     /// If it says a line that has `key` meanwhile, or ends.
     pub fn stays(&mut self, for_so_long: Duration, key: &str) {
-        let until = Instant::now() + for_so_long;
+        let since = Instant::now();
         loop {
-            let left = until.saturating_duration_since(Instant::now());
-            match self.lines.recv_timeout(left) {
+            let said = self.said(key);
+            let passed = since.elapsed();
+            assert!(
+                said.is_empty(),
+                "the stock node said {said:?} after {passed:?}; its log: {}",
+                self.log()
+            );
+            match self.lines.recv_timeout(for_so_long.saturating_sub(passed)) {
                 Ok(line) => self.unread.push_back(line),
-                Err(RecvTimeoutError::Timeout) => break,
+                Err(RecvTimeoutError::Timeout) => return,
                 Err(RecvTimeoutError::Disconnected) => panic!("the stock node ended: {}", self.log()),
             }
         }
-        let said = self.said(key);
-        assert!(said.is_empty(), "the stock node said {said:?}; its log: {}", self.log());
     }
 
     /// What it said so far with `key`, and was not waited for.

@@ -12,6 +12,7 @@ pub(crate) enum Extent {
 }
 
 /// So much, and in a long run so much.
+#[derive(Clone, Copy)]
 pub(crate) struct Stretch<T> {
     short: T,
     long: T,

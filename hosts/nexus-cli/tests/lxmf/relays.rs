@@ -14,6 +14,9 @@ use crate::nodes::Node;
 use crate::place::ask;
 use crate::row::{LEFT, RIGHT, Row};
 
+/// So many messages are under way each way at once.
+const AT_ONCE: usize = 20;
+
 #[test]
 fn stock_peers_write_to_each_other_across_a_cable_and_a_radio() {
     let names = [fresh_name(), fresh_name()];
@@ -55,22 +58,28 @@ fn stock_peers_write_to_each_other_across_tcp_radio_and_a_local_network_while_a_
     }
 }
 
-/// Each writes to the other; `meanwhile`, before anybody waits for anything, something happens.
+/// Each writes to the other, so many at once as a radio carries before peers give up; `meanwhile`, before anybody waits for anything, something
+/// happens.
 fn write(
     left: &mut StockLxmf,
     right: &mut StockLxmf,
     numbers: std::ops::Range<u32>,
     meanwhile: impl FnOnce(),
 ) {
-    let texts: Vec<_> = numbers.map(texts).collect();
-    for (there, back, method) in &texts {
-        left.send(&right.address, there, *method);
-        right.send(&left.address, back, *method);
-    }
-    meanwhile();
-    for (there, back, _) in &texts {
-        arrives(there, left, right);
-        arrives(back, right, left);
+    let all: Vec<_> = numbers.map(texts).collect();
+    let mut meanwhile = Some(meanwhile);
+    for texts in all.chunks(AT_ONCE) {
+        for (there, back, method) in texts {
+            left.send(&right.address, there, *method);
+            right.send(&left.address, back, *method);
+        }
+        if let Some(happens) = meanwhile.take() {
+            happens();
+        }
+        for (there, back, _) in texts {
+            arrives(there, left, right);
+            arrives(back, right, left);
+        }
     }
 }
 

@@ -1,25 +1,20 @@
 //! The relay's side: what is due, what was drawn, what is claimed, and how far it goes ahead.
 
+mod claiming;
+
 use nexus_crypto::{NodeId, Signature};
 use nexus_machine::{Cx, Duration, Sink};
 use nexus_wire::nexus::lottery::{Due, Offer, Released, TokenRelease};
 
-use super::chain::{between, follows};
+use super::chain::follows;
 use super::exposure::{AHEAD, largest_window, stake};
-use super::paying::paid_with;
 use super::{
-    Channel, Claimed, Effect, Held, Income, Lottery, Odds, Terms, TermsRefusal, Timer, Vrf, WindowKind,
-    stored,
+    Channel, Claimed, Effect, Held, Income, Lottery, Terms, TermsRefusal, Timer, Vrf, WindowKind, stored,
 };
-use crate::money::{Amount, GRAINS_PER_MICRO, Grains};
+use crate::money::{GRAINS_PER_MICRO, Grains};
 
-/// How many windows are drawn at once: each costs a multiplication.
-const DRAWN_AT_ONCE: u16 = 8;
-const DRAW_PAUSE: Duration = Duration::from_millis(1);
 /// How often a payer is asked for terms while its link is up.
 const ASKED_FOR_TERMS: u32 = 8;
-/// How long a refused claim rests.
-const CLAIM_REST: Duration = Duration::from_secs(600);
 /// How often what was released is stored, where it changed.
 const STORE_PERIOD: Duration = Duration::from_secs(60);
 /// How long strangers wait where the pool is empty.
@@ -325,25 +320,6 @@ impl<V: Vrf> Lottery<V> {
         }
     }
 
-    /// Draws the next windows, up to one that wins.
-    pub(super) fn draw(&mut self, cx: Cx, id: NodeId, out: &mut impl Sink<Effect>) {
-        let Some(peer) = self.peers.get_mut(&id) else { return };
-        let relaying = &mut peer.relaying;
-        if let Some(agreed) = &mut relaying.agreed
-            && agreed.claim == Claim::None
-        {
-            let won = draw_windows(&self.vrf, agreed, &mut relaying.income);
-            if let Some(claim) = won {
-                agreed.claim = Claim::Proposed(claim);
-                relaying.propose(id, claim, out);
-            } else if agreed.settled < agreed.released.window {
-                self.deadlines.set((id, Timer::Draw), cx.now.after(DRAW_PAUSE));
-            }
-        }
-        self.take_terms(id, out);
-        self.grant(cx, id, out);
-    }
-
     /// Takes the terms offered, once nothing that won under the earlier ones is unpaid.
     fn take_terms(&mut self, id: NodeId, out: &mut impl Sink<Effect>) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
@@ -386,42 +362,6 @@ impl<V: Vrf> Lottery<V> {
         self.deadlines.cancel((id, Timer::Due));
         self.say_held(cx, id, out);
         self.grant(cx, id, out);
-    }
-
-    pub(super) fn accepted(&mut self, cx: Cx, id: NodeId, out: &mut impl Sink<Effect>) {
-        let Some(peer) = self.peers.get_mut(&id) else { return };
-        let relaying = &mut peer.relaying;
-        let Some(agreed) = &mut relaying.agreed else { return };
-        let (Claim::Proposed(claim) | Claim::Refused(claim)) = agreed.claim else { return };
-        agreed.claim = Claim::None;
-        agreed.settled = claim.to;
-        let reward = agreed.terms.rewards(claim.from, claim.to).unwrap_or(Amount::ZERO);
-        relaying.paid = paid_with(relaying.paid, reward);
-        let received = relaying.income.received;
-        relaying.income.received = received.checked_add(reward).unwrap_or(received);
-        self.deadlines.cancel((id, Timer::Claim));
-        self.draw(cx, id, out);
-    }
-
-    /// Whoever refuses a win is not carried until it pays.
-    pub(super) fn refused(&mut self, cx: Cx, id: NodeId, out: &mut impl Sink<Effect>) {
-        let Some(peer) = self.peers.get_mut(&id) else { return };
-        if let Some(agreed) = &mut peer.relaying.agreed
-            && let Claim::Proposed(claim) | Claim::Refused(claim) = agreed.claim
-        {
-            agreed.claim = Claim::Refused(claim);
-            self.deadlines.set((id, Timer::Claim), cx.now.after(CLAIM_REST));
-            self.grant(cx, id, out);
-        }
-    }
-
-    pub(super) fn claim_again(&mut self, cx: Cx, id: NodeId, out: &mut impl Sink<Effect>) {
-        let Some(peer) = self.peers.get_mut(&id) else { return };
-        let agreed = peer.relaying.agreed.as_ref();
-        if let Some(Claim::Refused(claim)) = agreed.map(|agreed| agreed.claim) {
-            peer.relaying.propose(id, claim, out);
-            self.deadlines.set((id, Timer::Claim), cx.now.after(CLAIM_REST));
-        }
     }
 
     /// Stores the highest token: where both ends lose their memory, what was drawn in vain is not drawn again.
@@ -487,43 +427,4 @@ impl Relaying {
         let is_good = worth.get() <= stake && terms.reward() <= channel.balance;
         if is_good { Ok(()) } else { Err(TermsRefusal::Stake) }
     }
-
-    fn propose(&self, id: NodeId, claim: Claimed, out: &mut impl Sink<Effect>) {
-        let Some(agreed) = &self.agreed else { return };
-        let reward = agreed.terms.rewards(claim.from, claim.to).unwrap_or(Amount::ZERO);
-        let paid = paid_with(self.paid, reward);
-        let stored = stored::relay(&id, paid, Some(&agreed.terms), claim.to, &agreed.released);
-        out.push(Effect::Propose { peer: id, claim, reward, stored });
-    }
-}
-
-/// Draws a few windows; the first that wins is to be claimed, and all of them where all win.
-fn draw_windows<V: Vrf>(vrf: &V, agreed: &mut Agreed, income: &mut Income) -> Option<Claimed> {
-    let from = agreed.settled.saturating_add(1);
-    let last = agreed.released.window;
-    if last < from {
-        return None;
-    }
-    let Odds::Below(limit) = agreed.terms.odds() else {
-        let count = u64::from(last.saturating_sub(agreed.settled));
-        income.won = income.won.saturating_add(count);
-        count_drawn(income, &agreed.terms, count);
-        return Some(Claimed { from, to: last, proof: None });
-    };
-    for Released { window, token } in between(agreed.settled, &agreed.released, DRAWN_AT_ONCE) {
-        let alpha = agreed.terms.alpha(window, &token);
-        count_drawn(income, &agreed.terms, 1);
-        if vrf.output(&alpha).draw() < limit {
-            income.won = income.won.saturating_add(1);
-            return Some(Claimed { from: window, to: window, proof: Some(vrf.prove(&alpha)) });
-        }
-        agreed.settled = window;
-    }
-    None
-}
-
-fn count_drawn(income: &mut Income, terms: &Terms, count: u64) {
-    income.drawn = income.drawn.saturating_add(count);
-    let worth = terms.windows(count);
-    income.expected = income.expected.checked_add(worth).unwrap_or(income.expected);
 }

@@ -14,6 +14,7 @@ mod binding;
 mod ingress;
 mod moving;
 mod outbox;
+mod pricing;
 mod programs;
 mod rates;
 mod rebroadcasting;
@@ -21,6 +22,7 @@ mod remembering;
 mod requesting;
 mod timing;
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use nexus_crypto::{DestinationHash, IdentityHash};
@@ -109,6 +111,8 @@ pub(super) struct Clear {
     tunnels: Tunnels,
     memory: Memory,
     sayings: Sayings,
+    /// The interfaces that are crossings.
+    crossings: BTreeSet<InterfaceId>,
 }
 
 impl Clear {
@@ -121,7 +125,13 @@ impl Clear {
             tunnels: Tunnels::default(),
             memory: Memory::resume(limits.known, snapshot),
             sayings: Sayings::resume(limits.known, snapshot),
+            crossings: BTreeSet::new(),
         }
+    }
+
+    /// An interface is no crossing, or none any more.
+    pub(super) fn is_no_crossing(&mut self, iface: InterfaceId) {
+        self.crossings.remove(&iface);
     }
 
     /// Who is to carry packets for `destination` on, on an interface.

@@ -171,7 +171,7 @@ impl Announces {
     }
 
     /// The relay in clear that is to carry a packet on, if one is.
-    fn transport(
+    pub(super) fn transport(
         &self,
         destination: &DestinationHash,
         next_hop: NextHop,
@@ -333,7 +333,8 @@ impl Announces {
             NextHop::Clear(iface) => self.clear.hop(&destination, iface).is_some_and(ClearHop::is_last),
         };
         let stage = if is_last { Stage::Last } else { Stage::Relay };
-        let total = self.rounded(cost, &hop, destination, random_hash, generation);
+        let priced = self.with_price_behind(said, next_hop);
+        let total = self.rounded(priced, &hop, destination, random_hash, generation);
         let claim = Claim { destination, random_hash, generation, said: cost, next_hop, cost: total, stage };
         let life = self.life(next_hop);
         let life_s = seconds(Instant::BOOT.after(life));
@@ -342,6 +343,7 @@ impl Announces {
             Put::Evicted(other) => self.reconsider(cx, &other, Stance::Open, out),
             Put::Refused => return,
         }
+        self.price_in_clear(&destination, next_hop);
         self.remember_doubt(destination, next_hop);
         if self.deadlines.get(Timer::Sweep).is_none() {
             self.deadlines.set(Timer::Sweep, cx.now.after(SWEEP));

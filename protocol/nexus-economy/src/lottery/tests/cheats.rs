@@ -113,10 +113,12 @@ fn jammed_dues_stop_the_relay_and_cost_it_three_windows() {
 fn a_replayed_claim_is_paid_once() {
     let mut world = after_a_win();
     let (paid, relay) = (world.paid, world.sides[RELAY].id);
-    let released = world.income().released;
-    for from in 1..=released {
-        let claim = Claimed { from, to: from, proof: Some(proof(&world, from)) };
+    for claim in world.signed.clone() {
         world.tell(PAYER, Input::Claim { peer: relay, claim });
+        world.tell(PAYER, Input::Claim { peer: relay, claim });
+    }
+    for window in 1..=world.income().released {
+        let claim = Claimed { from: window, to: window, proof: Some(proof(&world, window)) };
         world.tell(PAYER, Input::Claim { peer: relay, claim });
     }
     let further = world.paid.micros() - paid.micros();
@@ -188,13 +190,12 @@ fn a_stale_disk_of_the_payer_pays_no_window_twice_and_reuses_no_root() {
     }
     world.settle();
     let old = *world.sides[PAYER].organ.paying_terms(&world.sides[RELAY].id).expect("terms");
-    let (relay, paid, released) = (world.sides[RELAY].id, world.paid, world.income().released);
-    let proofs: alloc::vec::Vec<_> = (1..=released).map(|window| (window, proof(&world, window))).collect();
+    let (relay, paid) = (world.sides[RELAY].id, world.paid);
+    let signed = world.signed.clone();
     world.sides[PAYER].disk = stale;
     world.crash(PAYER);
     world.tell(PAYER, Input::OutOfDate(relay));
-    for (window, proof) in proofs {
-        let claim = Claimed { from: window, to: window, proof: Some(proof) };
+    for claim in signed {
         world.tell(PAYER, Input::Claim { peer: relay, claim });
     }
     assert_eq!(world.paid, paid);

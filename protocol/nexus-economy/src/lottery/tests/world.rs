@@ -125,8 +125,8 @@ pub(super) struct World<V> {
     random: Stream,
     /// The channel's claim that is not answered, and when to say it again.
     claim: Option<(Claimed, Amount, Write)>,
-    /// The payer's word, kept for repetitions.
-    signed: Option<Claimed>,
+    /// What the payer signed.
+    pub(super) signed: Vec<Claimed>,
     /// What the relay took, ever.
     pub(super) accepted: Grains,
     pub(super) dropped: u64,
@@ -179,7 +179,7 @@ impl<V: Vrf> World<V> {
             counter: 0,
             random: Seed::new([0x77; 32]).fork("world"),
             claim: None,
-            signed: None,
+            signed: Vec::new(),
             accepted: Grains::ZERO,
             dropped: 0,
             paid: Amount::ZERO,
@@ -282,7 +282,7 @@ impl<V: Vrf> World<V> {
                 self.paid = self.paid.checked_add(reward).expect("fits");
                 self.balance = self.balance.checked_sub(reward).expect("it had it");
                 self.claims += 1;
-                self.signed = Some(claim);
+                self.signed.push(claim);
                 self.tell(at, Input::Countersigned { peer, to: claim.to });
                 self.send(at, &Said::Cosigned(claim), COSIGN);
             }

@@ -15,7 +15,7 @@ use super::super::{Announces, Effect, Timer, count};
 use super::outbox::{Turn, Waits};
 use super::{Medium, Shown};
 use crate::interface::{InterfaceId, Reach, Role};
-use crate::media::{Frame, Load};
+use crate::media::{Flow, Frame, Load};
 use crate::routes::{Habit, NextHop, SaidInClear, Stance};
 
 /// The best path is told after this,
@@ -194,7 +194,7 @@ impl Announces {
         let time = medium.time_of(bytes.len());
         medium.outbox.spend(now, time);
         let (about, load) = (Some(about), Load::Announces);
-        out.push(Effect::Send(Frame { iface, to: None, bytes, about, load, under: None }));
+        out.push(Effect::Send(Frame { iface, to: None, bytes, about, load, flow: Flow::OWN, under: None }));
     }
 
     /// The path of the newest emission that stock neighbours are told: the one in use when they are told first, for as long as it is.
