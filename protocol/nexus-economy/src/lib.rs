@@ -2,6 +2,7 @@
 //!
 //! | module | what it is |
 //! |---|---|
+//! | [`channels`] | accounts between neighbours: what is won is paid, whatever is lost and whoever lies |
 //! | [`money`] | amounts, and what a packet costs |
 //!
 //! Spec: `spec/economy.md`.
@@ -24,6 +25,9 @@
     )
 )]
 
+extern crate alloc;
+
+pub mod channels;
 pub mod money;
 
 pub use money::{Amount, GRAINS_PER_MICRO, Grains};
