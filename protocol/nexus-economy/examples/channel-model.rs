@@ -10,8 +10,14 @@ use nexus_economy::channels::keys::Both;
 use stateright::{Checker, Model};
 
 fn main() {
-    let least =
-        Bounds { wins: Both { a: 2, b: 1 }, letters: 2, crashes: 0, refusals: 0, settlements: 0, fallen_back: 0 };
+    let least = Bounds {
+        wins: Both { a: 2, b: 1 },
+        letters: 2,
+        crashes: 0,
+        refusals: 0,
+        settlements: 0,
+        fallen_back: 0,
+    };
     let wider = [
         Bounds { crashes: 2, ..least },
         Bounds { crashes: 1, refusals: 1, ..least },

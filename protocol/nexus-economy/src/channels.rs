@@ -4,5 +4,7 @@ pub mod account;
 pub mod ending;
 pub mod figures;
 pub mod keys;
+pub mod letters;
 pub mod resuming;
+pub mod store;
 pub mod updates;

@@ -13,6 +13,7 @@ use super::account::{
 };
 use super::figures::paid;
 use super::keys::{Both, Keys, Side, Signed};
+use crate::money::Amount;
 
 /// What is to be done with a claim.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -24,26 +25,35 @@ pub enum Look<S> {
 }
 
 impl<S: Clone + Eq> Account<S> {
-    /// This party won: it proposes at once, or when it is its turn. `None` if it has another win to be paid before.
+    /// This party won: it proposes at once. `None` if it has another win to be paid before.
     #[must_use]
     pub fn win<K: Keys<Sig = S>>(&self, keys: &K, win: Win) -> Option<Step<S>> {
         if self.own != Own::AwaitingWin {
             return None;
         }
-        let code = match self.phase {
-            Phase::AwaitingClose { .. } | Phase::AwaitingWindow { .. } | Phase::Closed { .. } => {
-                Some(RefuseCode::CLOSING)
-            }
-            Phase::Open | Phase::AwaitingResume | Phase::AwaitingSettled { .. } => None,
+        let mut next = match self.with_win(win.clone()) {
+            Ok(next) => next,
+            Err(code) => return Some(Step::word(Word::Refused(win, code))),
         };
-        let code = code.or((win.reward > self.spendable(self.side().other())).then_some(RefuseCode::FUNDS));
-        if let Some(code) = code {
-            return Some(Step::word(Word::Refused(win, code)));
-        }
-        let mut next = self.clone();
-        next.own = Own::AwaitingTurn(win);
         let letters = next.advance(keys);
         Some(Step { next: Some(next), letters, words: Vec::new() })
+    }
+
+    /// The account with a win that awaits its turn; or why there cannot be one.
+    ///
+    /// # Errors
+    /// [`RefuseCode::CLOSING`] if nothing is updated any more, [`RefuseCode::FUNDS`] if the other has not so much.
+    pub fn with_win(&self, win: Win) -> Result<Self, RefuseCode> {
+        match self.phase {
+            Phase::AwaitingClose { .. } | Phase::AwaitingWindow { .. } | Phase::Closed { .. } => {
+                return Err(RefuseCode::CLOSING);
+            }
+            Phase::Open | Phase::AwaitingResume | Phase::AwaitingSettled { .. } => {}
+        }
+        if win.reward == Amount::ZERO || win.reward > self.spendable(self.side().other()) {
+            return Err(RefuseCode::FUNDS);
+        }
+        Ok(Self { own: Own::AwaitingTurn(win), ..self.clone() })
     }
 
     /// Begins whatever is due and was not begun: a wish, else the proposal that awaits its turn.
