@@ -291,7 +291,25 @@ impl Channels {
     }
 
     fn commanded(&mut self, peer: NodeId, command: Command, out: &mut impl Sink<Effect>) {
+        let Some(neighbour) = self.neighbours.get_mut(&peer) else { return };
+        neighbour.command = Some(command);
+        self.obey(peer, out);
+    }
+
+    /// Does what was commanded and what was certified, unless something is being written: then it is done after that.
+    fn obey(&mut self, peer: NodeId, out: &mut impl Sink<Effect>) {
         let round = self.round;
+        let Some(neighbour) = self.neighbours.get_mut(&peer) else { return };
+        let Some(account) = neighbour.idle_account() else { return };
+        let certified = keys::Both {
+            a: account.certified.a.max(neighbour.certified.a),
+            b: account.certified.b.max(neighbour.certified.b),
+        };
+        if certified != account.certified {
+            let next = account::Account { certified, ..account.clone() };
+            return self.follow(peer, account::Step::to(next), Vec::new(), out);
+        }
+        let Some(command) = neighbour.command.take() else { return };
         let Some((account, keys)) = self.account_and_keys(peer) else { return };
         let step = match command {
             Command::Settle => account.settle(&keys),
@@ -358,16 +376,12 @@ impl Channels {
     }
 
     fn certified(&mut self, channel: ChannelId, side: Side, deposit: Amount, out: &mut impl Sink<Effect>) {
-        let found = self.find(channel);
-        let Some((peer, mut next)) =
-            found.and_then(|peer| Some((peer, self.neighbours.get(&peer)?.idle_account()?.clone())))
-        else {
-            return;
-        };
-        let other = *next.certified.get(side.other());
-        let more = (*next.certified.get(side)).max(deposit);
-        next.certified = keys::Both::of(side, more, other);
-        self.follow(peer, account::Step::to(next), Vec::new(), out);
+        let Some(peer) = self.find(channel) else { return };
+        let Some(neighbour) = self.neighbours.get_mut(&peer) else { return };
+        let other = *neighbour.certified.get(side.other());
+        let more = (*neighbour.certified.get(side)).max(deposit);
+        neighbour.certified = keys::Both::of(side, more, other);
+        self.obey(peer, out);
     }
 
     fn seen(&mut self, state: &ChannelState, out: &mut impl Sink<Effect>) {
@@ -410,7 +424,7 @@ impl Channels {
         }
     }
 
-    /// What waited for the write: first what a COSIGN carried, then the latest message, then a win.
+    /// What waited for the write: first what was commanded, then what a COSIGN carried, the latest message, and a win.
     fn go_on(&mut self, peer: NodeId, out: &mut impl Sink<Effect>) {
         for _ in 0..2 {
             let Some(neighbour) = self.neighbours.get_mut(&peer) else { return };
@@ -420,6 +434,11 @@ impl Channels {
             if neighbour.restored {
                 return self.forget(peer, out);
             }
+            self.obey(peer, out);
+            let Some(neighbour) = self.neighbours.get_mut(&peer).filter(|neighbour| !neighbour.writing)
+            else {
+                return;
+            };
             let Some(saying) = neighbour.carried.take().or_else(|| neighbour.inbox.take()) else { break };
             self.said(peer, saying, out);
         }
@@ -469,6 +488,8 @@ impl Channels {
     }
 }
 
+/// What the operator wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Command {
     Settle,
     Close,

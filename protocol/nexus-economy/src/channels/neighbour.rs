@@ -9,9 +9,11 @@ use nexus_wire::nexus::Layout as _;
 use nexus_wire::nexus::channel::{ChannelBody, ChannelId, ChannelState};
 
 use super::account::{Account, Agreed, Claim, Win};
+use super::keys::Both;
 use super::letters::{Bringing, Saying};
 use super::store::{Kept, Stage};
-use super::{LOG, PATIENCE};
+use super::{Command, LOG, PATIENCE};
+use crate::money::Amount;
 
 /// One neighbour.
 #[derive(Debug)]
@@ -34,6 +36,10 @@ pub(super) struct Neighbour {
     pub(super) judging: Option<Claim<Signature>>,
     /// A win that waits until it can be written.
     pub(super) held: Option<(Win, Vec<Write>)>,
+    /// What the operator wants, until it can be begun.
+    pub(super) command: Option<Command>,
+    /// What is certified, until it can be written.
+    pub(super) certified: Both<Amount>,
     /// How long until what is unanswered is repeated.
     pub(super) patience: Duration,
     /// The sequences of the states in the log, oldest first.
@@ -60,6 +66,8 @@ impl Neighbour {
             inbox: None,
             judging: None,
             held: None,
+            command: None,
+            certified: Both { a: Amount::ZERO, b: Amount::ZERO },
             patience: PATIENCE,
             logged: VecDeque::new(),
         }
