@@ -2,6 +2,7 @@
 
 pub(crate) mod bare_metal;
 pub(crate) mod dependencies;
+pub(crate) mod examples;
 pub(crate) mod licences;
 pub(crate) mod lints;
 pub(crate) mod packages;

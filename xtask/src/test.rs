@@ -21,7 +21,7 @@ const STAGES: [Stage; 14] = [
     Stage { name: "licences", run: stage::licences::run },
     Stage { name: "clippy", run: stage::lints::clippy },
     Stage { name: "rustdoc", run: stage::lints::rustdoc },
-    Stage { name: "doc tests", run: doc_tests },
+    Stage { name: "doc tests", run: stage::examples::run },
     Stage { name: "bare metal", run: stage::bare_metal::run },
     Stage { name: "riscv32", run: stage::riscv32::run },
     Stage { name: "simulator", run: stage::simulator::run },
@@ -52,12 +52,6 @@ fn nextest(session: &mut Session) -> Result<Note, Fault> {
     cargo::ensure_subcommand(session, "nextest")?;
     let version = cargo::capture(cargo(session).args(["nextest", "--version"]))?;
     Ok(version.lines().next().unwrap_or_default().to_owned())
-}
-
-/// nextest does not run the examples in the documentation.
-fn doc_tests(session: &mut Session) -> Result<Note, Fault> {
-    cargo::run(cargo(session).args(["test", "--locked", "--workspace", "--doc", "--quiet"]))?;
-    Ok(Note::new())
 }
 
 fn build_tests(session: &mut Session) -> Result<Note, Fault> {

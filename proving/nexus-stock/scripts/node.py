@@ -191,6 +191,9 @@ def track(receipt):
         if once.acquire(blocking=False):
             say(proved=receipt.hash.hex())
 
+    # By itself it waits for six times what the link's making took, a few milliseconds here, which a busy machine may need to run
+    # somebody else.
+    receipt.set_timeout(30)
     say(sent=receipt.hash.hex())
     receipt.set_delivery_callback(proved)
     receipt.set_timeout_callback(lambda receipt: say(unproved=receipt.hash.hex()))

@@ -19,16 +19,21 @@ pub(crate) fn clippy(session: &mut Session) -> Result<Note, Fault> {
     Ok(Note::new())
 }
 
-/// The documentation builds without a warning, twice: as a user of the crates reads it, where a link to a private
-/// item is broken, and as we read it, private items included.
+/// The documentation builds without a warning: all of it as we read it, private items included, and that of the core also as a
+/// user of its crates reads it, where a link to a private item is broken.
 pub(crate) fn rustdoc(session: &mut Session) -> Result<Note, Fault> {
-    let arguments = ["doc", "--locked", "--workspace", "--no-deps", "--quiet"];
-    cargo::run(cargo(session).env("RUSTDOCFLAGS", "-D warnings").args(arguments).arg("--lib"))?;
+    let arguments = ["doc", "--locked", "--no-deps", "--quiet"];
+    let mut public = cargo(session);
+    public.env("RUSTDOCFLAGS", "-D warnings").args(arguments).arg("--lib");
+    for package in session.workspace().protocol() {
+        public.args(["--package", &package.name]);
+    }
+    cargo::run(&mut public)?;
     let flags = "-D warnings -A rustdoc::private-intra-doc-links";
-    let with_private = cargo::run(
-        cargo(session).env("RUSTDOCFLAGS", flags).args(arguments).args(["--lib", "--document-private-items"]),
-    );
-    with_private?;
-    cargo::run(cargo(session).env("RUSTDOCFLAGS", flags).args(arguments).args(["--bins"]))?;
+    for targets in [["--lib", "--document-private-items"].as_slice(), &["--bins"]] {
+        let mut private = cargo(session);
+        private.env("RUSTDOCFLAGS", flags).args(arguments).arg("--workspace").args(targets);
+        cargo::run(&mut private)?;
+    }
     Ok(Note::new())
 }

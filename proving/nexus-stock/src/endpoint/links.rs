@@ -39,6 +39,8 @@ pub(super) struct Link {
     mtu: LinkMtu,
     began: Instant,
     pub(super) incoming: Option<Incoming>,
+    /// What the last resource that came was proved with, and what that packet was called.
+    pub(super) proof: Option<(PacketHash, Vec<u8>)>,
     pub(super) outgoing: Option<Outgoing>,
     requested: Option<Vec<u8>>,
     /// With which the initiator proves what comes.
@@ -55,8 +57,8 @@ enum State {
 
 impl Link {
     const fn new(state: State, side: Side, theirs: VerifyingKey, mtu: LinkMtu, began: Instant) -> Self {
-        let (incoming, outgoing, requested, signing) = (None, None, None, None);
-        Self { state, side, theirs, mtu, began, incoming, outgoing, requested, signing }
+        let (incoming, outgoing, proof, requested, signing) = (None, None, None, None, None);
+        Self { state, side, theirs, mtu, began, incoming, proof, outgoing, requested, signing }
     }
 
     pub(super) const fn key(&self) -> Option<&TokenKey> {
@@ -200,6 +202,10 @@ impl Endpoint {
         }
         if packet.context == Context::RESOURCE {
             self.hear_part(id, packet.data);
+            return;
+        }
+        if packet.context == Context::CACHE_REQUEST {
+            self.prove_resource_again(id, packet.data);
             return;
         }
         let Some(plaintext) = link.key().and_then(|key| key.decrypt(packet.data).ok()) else { return };

@@ -192,12 +192,24 @@ impl Endpoint {
             return;
         }
         let proof = [incoming.hash, sha256(&[data, &incoming.hash])].concat();
-        self.say_in_clear(id, PacketType::Proof, Context::RESOURCE_PROOF, &proof);
+        let said = self.say_in_clear(id, PacketType::Proof, Context::RESOURCE_PROOF, &proof);
+        if let Some(link) = self.links.get_mut(&id) {
+            link.proof = Some((said, proof));
+        }
         match incoming.request {
             Some(request) if incoming.flags & IS_REQUEST != 0 => self.answer(id, &request, data),
             Some(_) if incoming.flags & IS_RESPONSE != 0 => self.hear_response(id, data),
             _ => self.events.push(Event::Resource(id, data.to_vec())),
         }
+    }
+
+    /// A sender that missed a proof asks for it by its packet's hash: releases before 1.4 do whenever a proof comes before they wait
+    /// for it.
+    pub(super) fn prove_resource_again(&mut self, id: LinkId, asked: &[u8]) {
+        let said = self.links.get(&id).and_then(|link| link.proof.as_ref());
+        let Some((_, proof)) = said.filter(|(said, _)| said.as_bytes() == asked) else { return };
+        let proof = proof.clone();
+        self.say_in_clear(id, PacketType::Proof, Context::RESOURCE_PROOF, &proof);
     }
 }
 
