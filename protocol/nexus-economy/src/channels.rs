@@ -534,7 +534,7 @@ impl Machine for Channels {
 impl MemoryBound for Channels {
     fn memory_bound(&self) -> usize {
         // A neighbour's account, what waits for its write, and the numbers of its log, which a ring may hold twice over.
-        let log = self.limits.logged.saturating_add(8).saturating_mul(2 * size_of::<u64>());
+        let log = self.limits.logged.saturating_add(8).saturating_mul(2 * 8);
         let each = size_of::<Neighbour>().saturating_mul(4).saturating_add(4_096).saturating_add(log);
         self.limits.neighbours.saturating_add(2).saturating_mul(each).saturating_add(4_096)
     }
@@ -615,7 +615,7 @@ impl Channels {
             writes.extend(neighbour.log(channel, &agreed, self.limits.logged));
         }
         let Some(kept) = neighbour.kept.as_ref() else { return };
-        let kept = Kept { stage: Stage::Standing(next), ..kept.clone() };
+        let kept = Kept { stage: Stage::Standing(Box::new(next)), ..kept.clone() };
         self.write(peer, kept, effects, writes, out);
     }
 

@@ -20,7 +20,7 @@ pub const FARTHEST: u64 = 1 << 41;
 pub const LAST_NUMBER: u64 = 1 << 63;
 
 /// What both have signed.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Agreed<B, S> {
     /// What.
     pub body: B,

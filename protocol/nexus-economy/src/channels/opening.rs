@@ -1,5 +1,6 @@
 //! OPEN, ACCEPT, STATE; and where everything else that is said goes. Source: spec/economy.md#opening.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use nexus_crypto::{NodeId, Signature};
@@ -12,7 +13,6 @@ use super::figures::Brought;
 use super::keys::{Both, Keys as _, Side, Signed};
 use super::letters::{Bringing, Offered, Said, Saying};
 use super::store::{Accepting, Kept, Stage};
-use super::updates::Look;
 use super::{Channels, Effect};
 use crate::money::Amount;
 
@@ -65,11 +65,6 @@ impl Channels {
         }
     }
 
-    fn refuse_to_open(&self, peer: NodeId, slot: ChannelSlot, code: RefuseCode, out: &mut impl Sink<Effect>) {
-        let letter = Letter::Refuse { sequence: 0, code };
-        out.push(Effect::Send(peer, Saying { slot, said: Said::Letter(letter) }));
-    }
-
     fn asked_to_open(
         &mut self,
         peer: NodeId,
@@ -86,7 +81,7 @@ impl Channels {
         }
         if let Some(account) = neighbour.account().filter(|account| !has_ended(account)) {
             let latest = Saying { slot, said: Said::Letter(account.latest(Answer::Unwanted)) };
-            self.refuse_to_open(peer, slot, RefuseCode::NOT_WANTED, out);
+            refuse_to_open(peer, slot, RefuseCode::NOT_WANTED, out);
             return out.push(Effect::Send(peer, latest));
         }
         if let Some(Kept { stage: Stage::AwaitingState(accepting), .. }) = &neighbour.kept {
@@ -97,17 +92,17 @@ impl Channels {
             }
         }
         let Some(line) = self.limits.granted.filter(|_| slot == slot_of(side.other())) else {
-            return self.refuse_to_open(peer, slot, RefuseCode::NOT_WANTED, out);
+            return refuse_to_open(peer, slot, RefuseCode::NOT_WANTED, out);
         };
         neighbour.begun = None;
         let vrf_key = self.identity.vrf_public();
         let ours = Bringing { nonce, line, deposit: Amount::ZERO, vrf_key };
         let Some((terms, body)) = self.first_state(peer, slot, &ours, &theirs) else {
-            return self.refuse_to_open(peer, slot, RefuseCode::TERMS, out);
+            return refuse_to_open(peer, slot, RefuseCode::TERMS, out);
         };
         let sig = self.keyring(side, key).sign(&Signed::State(body));
         let accepting = Accepting { terms, bringing: ours, body, sig };
-        let kept = Kept { key, vrf_key: theirs.vrf_key, stage: Stage::AwaitingState(accepting) };
+        let kept = Kept { key, vrf_key: theirs.vrf_key, stage: Stage::AwaitingState(Box::new(accepting)) };
         let effects = Vec::from([Effect::Send(peer, accepting.saying())]);
         self.write(peer, kept, effects, Vec::new(), out);
     }
@@ -152,14 +147,14 @@ impl Channels {
         let Some(key) = neighbour.link else { return };
         let Some(ours) = neighbour.begun else {
             let Some(account) = neighbour.account().filter(|account| account.terms.slot == slot) else {
-                return self.refuse_to_open(peer, slot, RefuseCode::UNKNOWN_CHANNEL, out);
+                return refuse_to_open(peer, slot, RefuseCode::UNKNOWN_CHANNEL, out);
             };
             let said = Said::Letter(account.latest(Answer::Unwanted));
             return out.push(Effect::Send(peer, Saying { slot, said }));
         };
         let side = self.side_beside(peer);
         let Some((terms, body)) = self.first_state(peer, slot, &ours, &theirs) else {
-            return self.refuse_to_open(peer, slot, RefuseCode::TERMS, out);
+            return refuse_to_open(peer, slot, RefuseCode::TERMS, out);
         };
         let keys = self.keyring(side, key);
         let what = Signed::State(body);
@@ -174,7 +169,7 @@ impl Channels {
         let said = Said::Letter(account.latest(Answer::Unwanted));
         self.stands(
             peer,
-            Kept { key, vrf_key: theirs.vrf_key, stage: Stage::Standing(account) },
+            Kept { key, vrf_key: theirs.vrf_key, stage: Stage::Standing(Box::new(account)) },
             Some(said),
             out,
         );
@@ -209,7 +204,7 @@ impl Channels {
             return;
         }
         let account = Account::opened(accepting.terms, latest.state.clone(), round);
-        let kept = Kept { stage: Stage::Standing(account), ..kept.clone() };
+        let kept = Kept { stage: Stage::Standing(Box::new(account)), ..kept.clone() };
         self.stands(peer, kept, None, out);
     }
 
@@ -225,7 +220,7 @@ impl Channels {
             return self.letter_before_it_stands(peer, slot, &letter, out);
         };
         if account.terms.slot != slot {
-            return self.refuse_to_open(peer, slot, RefuseCode::UNKNOWN_CHANNEL, out);
+            return refuse_to_open(peer, slot, RefuseCode::UNKNOWN_CHANNEL, out);
         }
         let step = match letter {
             Letter::Claim(claim) => return self.claimed(peer, claim, out),
@@ -268,20 +263,18 @@ impl Channels {
             | Letter::Cosign { .. }
             | Letter::Settle { .. }
             | Letter::Settled(_)
-            | Letter::Close { .. } => self.refuse_to_open(peer, slot, RefuseCode::UNKNOWN_CHANNEL, out),
+            | Letter::Close { .. } => refuse_to_open(peer, slot, RefuseCode::UNKNOWN_CHANNEL, out),
         }
     }
 
     fn claimed(&mut self, peer: NodeId, claim: Claim<Signature>, out: &mut impl Sink<Effect>) {
         let Some((account, _)) = self.account_and_keys(peer) else { return };
-        match account.look(&claim) {
-            Look::Step(step) => self.follow(peer, step, Vec::new(), out),
-            Look::Judge => {
-                let Some(neighbour) = self.neighbours.get_mut(&peer) else { return };
-                neighbour.judging = Some(claim.clone());
-                out.push(Effect::Judge(peer, claim));
-            }
+        if let Some(step) = account.look(&claim) {
+            return self.follow(peer, step, Vec::new(), out);
         }
+        let Some(neighbour) = self.neighbours.get_mut(&peer) else { return };
+        neighbour.judging = Some(claim.clone());
+        out.push(Effect::Judge(peer, claim));
     }
 
     /// What COSIGN carries is handled when what it makes is durable, before anything is proposed.
@@ -319,7 +312,7 @@ impl Channels {
     ) {
         let Some((account, keys)) = self.account_and_keys(peer) else { return };
         if account.terms.slot != slot {
-            return self.refuse_to_open(peer, slot, RefuseCode::UNKNOWN_CHANNEL, out);
+            return refuse_to_open(peer, slot, RefuseCode::UNKNOWN_CHANNEL, out);
         }
         let ChannelBody { channel, party_a, party_b, .. } = account.agreed.body;
         let (paid_a, paid_b) = (offered.paid.a, offered.paid.b);
@@ -337,6 +330,11 @@ impl Accepting {
     fn saying(&self) -> Saying {
         Saying { slot: self.terms.slot, said: Said::Accept(self.bringing, self.sig) }
     }
+}
+
+fn refuse_to_open(peer: NodeId, slot: ChannelSlot, code: RefuseCode, out: &mut impl Sink<Effect>) {
+    let letter = Letter::Refuse { sequence: 0, code };
+    out.push(Effect::Send(peer, Saying { slot, said: Said::Letter(letter) }));
 }
 
 const fn has_ended(account: &Account<Signature>) -> bool {

@@ -33,9 +33,9 @@ pub struct Kept {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Stage {
     /// This node accepted, and waits for the first state with both signatures.
-    AwaitingState(Accepting),
+    AwaitingState(Box<Accepting>),
     /// It stands.
-    Standing(Account<Signature>),
+    Standing(Box<Account<Signature>>),
 }
 
 /// An offer that was accepted.
@@ -107,7 +107,7 @@ impl Kept {
         let key = VerifyingKey(reader.array("key")?);
         let vrf_key = VrfPublicKey(reader.array("vrf key")?);
         let stage = match reader.u8("stage")? {
-            0 => Stage::AwaitingState(Accepting {
+            0 => Stage::AwaitingState(Box::new(Accepting {
                 terms: read_terms(reader)?,
                 bringing: Bringing {
                     nonce: ChannelNonce(reader.array("nonce")?),
@@ -117,8 +117,8 @@ impl Kept {
                 },
                 body: ChannelBody::read(reader)?,
                 sig: read_sig(reader)?,
-            }),
-            1 => Stage::Standing(read_account(reader)?),
+            })),
+            1 => Stage::Standing(Box::new(read_account(reader)?)),
             _ => return Err(reader.error("stage", Fault::Value)),
         };
         Ok(Self { key, vrf_key, stage })

@@ -15,15 +15,6 @@ use super::figures::paid;
 use super::keys::{Both, Keys, Side, Signed};
 use crate::money::Amount;
 
-/// What is to be done with a claim.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Look<S> {
-    /// This, whatever the lottery thinks of it.
-    Step(Step<S>),
-    /// The lottery is to say what it is worth, then [`Account::countersign`] or [`Account::refuse`].
-    Judge,
-}
-
 impl<S: Clone + Eq> Account<S> {
     /// This party won: it proposes at once. `None` if it has another win to be paid before.
     #[must_use]
@@ -72,17 +63,18 @@ impl<S: Clone + Eq> Account<S> {
         proposed.map(Letter::Claim).into_iter().collect()
     }
 
-    /// What is to be done with the other's claim, before anybody knows what it is worth.
+    /// What is to be done with the other's claim, whatever it is worth. `None` if the lottery is to say that, and then
+    /// [`Account::countersign`] or [`Account::refuse`].
     #[must_use]
-    pub fn look(&self, claim: &Claim<S>) -> Look<S> {
+    pub fn look(&self, claim: &Claim<S>) -> Option<Step<S>> {
         let agreed = &self.agreed;
         let peer = self.side().other();
-        let refuse = |code| Look::Step(Step::letter(Letter::Refuse { sequence: claim.sequence, code }));
+        let refuse = |code| Some(Step::letter(Letter::Refuse { sequence: claim.sequence, code }));
         if claim.sequence == agreed.body.sequence && claim.sig == *agreed.sigs.get(peer) {
-            return Look::Step(Step::letter(self.cosign_of_agreed()));
+            return Some(Step::letter(self.cosign_of_agreed()));
         }
         if claim.sequence <= agreed.body.sequence {
-            return Look::Step(Step::letter(self.latest(Answer::Unwanted)));
+            return Some(Step::letter(self.latest(Answer::Unwanted)));
         }
         let farthest = agreed.body.sequence.max(self.floor).saturating_add(FARTHEST).min(LAST_NUMBER);
         if !peer.has_lane_of(claim.sequence) || claim.sequence <= self.floor || claim.sequence >= farthest {
@@ -91,14 +83,14 @@ impl<S: Clone + Eq> Account<S> {
         if claim.base_sequence != agreed.body.sequence {
             let ahead = claim.base_sequence > agreed.body.sequence;
             let answer = if ahead { Answer::Wanted } else { Answer::Unwanted };
-            return Look::Step(Step::letter(self.latest(answer)));
+            return Some(Step::letter(self.latest(answer)));
         }
         match (&self.phase, &self.own, self.side()) {
             (Phase::Closed { .. } | Phase::AwaitingWindow { .. } | Phase::AwaitingResume, _, _) => {
-                Look::Step(Step::letter(self.latest(Answer::Unwanted)))
+                Some(Step::letter(self.latest(Answer::Unwanted)))
             }
-            (_, Own::AwaitingCosign { .. }, Side::A) => Look::Step(Step::nothing()),
-            (Phase::Open | Phase::AwaitingSettled { .. } | Phase::AwaitingClose { .. }, _, _) => Look::Judge,
+            (_, Own::AwaitingCosign { .. }, Side::A) => Some(Step::nothing()),
+            (Phase::Open | Phase::AwaitingSettled { .. } | Phase::AwaitingClose { .. }, _, _) => None,
         }
     }
 
@@ -114,9 +106,8 @@ impl<S: Clone + Eq> Account<S> {
     /// The lottery says what the other's claim is worth: it is paid, unless it is not covered or not signed by the other.
     #[must_use]
     pub fn countersign<K: Keys<Sig = S>>(&self, keys: &K, claim: &Claim<S>, win: Win, round: u64) -> Step<S> {
-        match self.look(claim) {
-            Look::Step(step) => return step,
-            Look::Judge => {}
+        if let Some(step) = self.look(claim) {
+            return step;
         }
         let (own, peer) = (self.side(), self.side().other());
         let covered = win.reward <= self.spendable(own);
@@ -145,9 +136,8 @@ impl<S: Clone + Eq> Account<S> {
     /// The other's claim is refused, and so is every number up to its own: for ever, since its sender may count on that.
     #[must_use]
     pub fn refuse(&self, claim: &Claim<S>, code: RefuseCode) -> Step<S> {
-        match self.look(claim) {
-            Look::Step(step) => return step,
-            Look::Judge => {}
+        if let Some(step) = self.look(claim) {
+            return step;
         }
         let mut next = self.clone();
         next.floor = next.floor.max(claim.sequence);

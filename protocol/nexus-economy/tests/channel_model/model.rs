@@ -14,7 +14,6 @@ use nexus_economy::channels::account::{Account, Agreed, Letter, Own, Phase, Step
 use nexus_economy::channels::figures::Brought;
 use nexus_economy::channels::keys::{Both, Keys, Side, Signed};
 use nexus_economy::channels::resuming::Skip;
-use nexus_economy::channels::updates::Look;
 use nexus_wire::nexus::channel::{ChannelBody, ChannelId, ChannelNonce};
 use nexus_wire::nexus::channel_messages::{ChannelSlot, RefuseCode};
 use stateright::{Model, Property};
@@ -402,8 +401,8 @@ fn judge(
     verdict: Verdict,
 ) -> Step<Sig> {
     match account.look(claim) {
-        Look::Step(step) => step,
-        Look::Judge => match verdict {
+        Some(step) => step,
+        None => match verdict {
             Verdict::Paid => account.countersign(pen, claim, World::won(pen.side.other()), 0),
             Verdict::Refused => account.refuse(claim, RefuseCode::WINDOW),
         },

@@ -1,5 +1,6 @@
 //! Channels between two real organs, over bytes and disks.
 
+mod cheats;
 mod world;
 
 use nexus_economy::Amount;

@@ -18,7 +18,7 @@ pub(crate) const REWARD: u64 = 100;
 /// One node: its organ, its disk, and what its siblings heard.
 pub(crate) struct Node {
     pub(crate) id: NodeId,
-    seed: [u8; 32],
+    pub(crate) seed: [u8; 32],
     pub(crate) organ: Channels,
     pub(crate) disk: Snapshot,
     pub(crate) waiting: VecDeque<(u64, Vec<Write>)>,
