@@ -10,6 +10,7 @@
 pub mod account;
 pub mod ending;
 pub mod figures;
+mod following;
 pub mod keys;
 pub mod letters;
 mod neighbour;
@@ -19,7 +20,7 @@ pub mod store;
 pub mod updates;
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use nexus_crypto::{NodeId, NodeIdentity, Signature, VerifyingKey, VrfPublicKey};
@@ -35,7 +36,7 @@ use self::keys::Side;
 use self::letters::Saying;
 use self::neighbour::Neighbour;
 use self::resuming::{LARGEST_SKIP, LEAST_SKIP, Skip};
-use self::store::{Kept, Stage};
+use self::store::Kept;
 use crate::money::Amount;
 
 /// What the organ is told.
@@ -401,50 +402,6 @@ impl Channels {
         self.neighbours.iter().find(|(_, neighbour)| of(neighbour)).map(|(peer, _)| *peer)
     }
 
-    fn durable(&mut self, cx: Cx, through: u64, out: &mut impl Sink<Effect>) {
-        let mut durable: VecDeque<Then> = VecDeque::new();
-        self.gate.release(through, &mut durable);
-        for then in durable {
-            let Then::Follows(follows) = then else { continue };
-            let Follows { peer, kept, effects } = *follows;
-            let Some(neighbour) = self.neighbours.get_mut(&peer) else { continue };
-            neighbour.writing = false;
-            neighbour.kept = Some(kept);
-            neighbour.patience = PATIENCE;
-            let linked = neighbour.link.is_some();
-            if linked {
-                self.deadlines.set(Timer::Again(peer), cx.now.after(PATIENCE));
-            }
-            for effect in effects {
-                if linked || !matches!(effect, Effect::Send(..)) {
-                    out.push(effect);
-                }
-            }
-            self.go_on(peer, out);
-        }
-    }
-
-    /// What waited for the write: first what was commanded, then what a COSIGN carried, the latest message, and a win.
-    fn go_on(&mut self, peer: NodeId, out: &mut impl Sink<Effect>) {
-        for _ in 0..2 {
-            let Some(neighbour) = self.neighbours.get_mut(&peer) else { return };
-            if neighbour.writing {
-                return;
-            }
-            if neighbour.restored {
-                return self.forget(peer, out);
-            }
-            self.obey(peer, out);
-            let Some(neighbour) = self.neighbours.get_mut(&peer).filter(|neighbour| !neighbour.writing)
-            else {
-                return;
-            };
-            let Some(saying) = neighbour.carried.take().or_else(|| neighbour.inbox.take()) else { break };
-            self.said(peer, saying, out);
-        }
-        self.propose_held(peer, out);
-    }
-
     fn next_round(&mut self, cx: Cx, out: &mut impl Sink<Effect>) {
         self.round = self.round.saturating_add(1);
         self.deadlines.set(Timer::Round, cx.now.after(ROUND));
@@ -537,102 +494,5 @@ impl MemoryBound for Channels {
         let log = self.limits.logged.saturating_add(8).saturating_mul(2 * 8);
         let each = size_of::<Neighbour>().saturating_mul(4).saturating_add(4_096).saturating_add(log);
         self.limits.neighbours.saturating_add(2).saturating_mul(each).saturating_add(4_096)
-    }
-}
-
-impl Neighbour {
-    fn from_store((key, value): (&[u8], &[u8])) -> Option<(NodeId, Self)> {
-        let kept = Kept::from_bytes(value).ok()?;
-        Some((NodeId(key.try_into().ok()?), Self::kept(kept)))
-    }
-
-    fn find_log(&mut self, snapshot: &Snapshot) {
-        let Some(channel) = self.account().map(|account| account.terms.channel) else { return };
-        let of_channel = snapshot.scan(LOG).filter_map(|(key, _)| {
-            let (of, sequence) = key.split_first_chunk::<16>()?;
-            (*of == channel.0).then_some(u64::from_be_bytes(sequence.try_into().ok()?))
-        });
-        self.logged = of_channel.collect();
-    }
-}
-
-impl Channels {
-    /// The account of a neighbour with which nothing is being written, and the keys.
-    fn account_and_keys(&self, peer: NodeId) -> Option<(&account::Account<Signature>, keys::Keyring<'_>)> {
-        let neighbour = self.neighbours.get(&peer)?;
-        let account = neighbour.idle_account()?;
-        let key = neighbour.kept.as_ref()?.key;
-        Some((account, self.keyring(account.terms.side, key)))
-    }
-
-    fn keyring(&self, side: Side, peer_key: VerifyingKey) -> keys::Keyring<'_> {
-        let public = keys::PublicKeys(keys::Both::of(side, self.identity.public().verifying(), peer_key));
-        keys::Keyring { own: &self.identity, public }
-    }
-
-    fn side_beside(&self, peer: NodeId) -> Side {
-        if self.own < peer { Side::A } else { Side::B }
-    }
-
-    /// Does what a step says: at once if nothing changes, else when the change is durable.
-    fn follow(
-        &mut self,
-        peer: NodeId,
-        step: account::Step<Signature>,
-        mut writes: Vec<Write>,
-        out: &mut impl Sink<Effect>,
-    ) {
-        let Some(neighbour) = self.neighbours.get_mut(&peer) else { return };
-        let Some(account) = neighbour.account() else { return };
-        let (channel, slot) = (account.terms.channel, account.terms.slot);
-        let account::Step { next, letters, words } = step;
-        let letters = letters
-            .into_iter()
-            .map(|letter| Effect::Send(peer, Saying { slot, said: letters::Said::Letter(letter) }));
-        let logged: Vec<_> = words
-            .iter()
-            .filter_map(|word| match word {
-                Word::Agreed(agreed) => Some(agreed.clone()),
-                Word::Accepted(_)
-                | Word::Refused(..)
-                | Word::Paid(_)
-                | Word::Settled(_)
-                | Word::NothingToSettle
-                | Word::Disputed(_)
-                | Word::Outdated(_)
-                | Word::Closed { .. }
-                | Word::Forgot => None,
-            })
-            .collect();
-        let words = words.into_iter().map(|word| Effect::Word(peer, channel, word));
-        let effects: Vec<Effect> = letters.chain(words).collect();
-        let Some(next) = next else {
-            let linked = neighbour.link.is_some();
-            let heard = |effect: &Effect| linked || !matches!(effect, Effect::Send(..));
-            return effects.into_iter().filter(heard).for_each(|effect| out.push(effect));
-        };
-        for agreed in logged {
-            writes.extend(neighbour.log(channel, &agreed, self.limits.logged));
-        }
-        let Some(kept) = neighbour.kept.as_ref() else { return };
-        let kept = Kept { stage: Stage::Standing(Box::new(next)), ..kept.clone() };
-        self.write(peer, kept, effects, writes, out);
-    }
-
-    /// Writes what is kept of a neighbour; `effects` wait for it.
-    fn write(
-        &mut self,
-        peer: NodeId,
-        kept: Kept,
-        effects: Vec<Effect>,
-        mut writes: Vec<Write>,
-        out: &mut impl Sink<Effect>,
-    ) {
-        let Some(neighbour) = self.neighbours.get_mut(&peer) else { return };
-        writes.push(Write::set(CHANNELS, &peer.0, kept.to_bytes()));
-        let follows = Box::new(Follows { peer, kept, effects });
-        let Ok(number) = self.gate.hold(Then::Follows(follows)) else { return };
-        neighbour.writing = true;
-        out.push(Effect::Write { number, writes });
     }
 }

@@ -3,8 +3,8 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use nexus_crypto::{Signature, VerifyingKey};
-use nexus_machine::{Duration, Write};
+use nexus_crypto::{NodeId, Signature, VerifyingKey};
+use nexus_machine::{Duration, Snapshot, Write};
 use nexus_wire::nexus::Layout as _;
 use nexus_wire::nexus::channel::{ChannelBody, ChannelId, ChannelState};
 
@@ -114,5 +114,21 @@ impl Neighbour {
             writes.extend(oldest.map(|sequence| Write::delete(LOG, &key(sequence))));
         }
         writes
+    }
+}
+
+impl Neighbour {
+    pub(super) fn from_store((key, value): (&[u8], &[u8])) -> Option<(NodeId, Self)> {
+        let kept = Kept::from_bytes(value).ok()?;
+        Some((NodeId(key.try_into().ok()?), Self::kept(kept)))
+    }
+
+    pub(super) fn find_log(&mut self, snapshot: &Snapshot) {
+        let Some(channel) = self.account().map(|account| account.terms.channel) else { return };
+        let of_channel = snapshot.scan(LOG).filter_map(|(key, _)| {
+            let (of, sequence) = key.split_first_chunk::<16>()?;
+            (*of == channel.0).then_some(u64::from_be_bytes(sequence.try_into().ok()?))
+        });
+        self.logged = of_channel.collect();
     }
 }

@@ -1,6 +1,7 @@
 //! Channels between two real organs, over bytes and disks.
 
 mod cheats;
+mod schedules;
 mod world;
 
 use nexus_economy::Amount;

@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 
 use nexus_crypto::{IdentitySeed, NodeId, NodeIdentity, Signature};
 use nexus_economy::Amount;
-use nexus_economy::channels::account::{Account, Claim, Ticket, Win, Word};
+use nexus_economy::channels::account::{Account, Claim, Own, Ticket, Win, Word};
 use nexus_economy::channels::letters::Saying;
-use nexus_economy::channels::store::Stage;
+use nexus_economy::channels::store::{Kept, Stage};
 use nexus_economy::channels::{Channels, Effect, Input, Limits, Verdict};
-use nexus_machine::{Cx, Duration, Instant, Machine, Seed, Snapshot, Write};
+use nexus_machine::{Cx, Duration, Instant, Machine, Seed, Snapshot, TableId, Write};
 use nexus_wire::nexus::channel_messages::RefuseCode;
 use nexus_wire::nexus::message::{MessageWriter, Messages};
 
@@ -32,6 +32,8 @@ pub(crate) struct Node {
     pub(crate) paid: u64,
     pub(crate) policy: Policy,
     starts: u64,
+    /// How many wins the lottery has handed over, which it writes with each.
+    proposed: u64,
     /// What went to the disk, in bytes and writes.
     pub(crate) written: (u64, u64),
     asked: bool,
@@ -52,6 +54,9 @@ pub(crate) struct World {
     pub(crate) now: Instant,
     pub(crate) sent_bytes: u64,
 }
+
+/// Where the lottery writes.
+const LOTTERY: TableId = TableId(99);
 
 pub(crate) const LIMITS: Limits =
     Limits { neighbours: 4, logged: 32, granted: Some(Amount::from_micros(1_000_000_000)) };
@@ -81,6 +86,7 @@ impl Node {
             paid: 0,
             policy: Policy::Honest,
             starts: 0,
+            proposed: 0,
             written: (0, 0),
             asked: false,
         }
@@ -98,9 +104,19 @@ impl Node {
     pub(crate) fn restart(&mut self) {
         self.starts += 1;
         self.waiting.clear();
-        self.asked = false;
+        let durable = self
+            .disk
+            .get(LOTTERY, b"proposed")
+            .map_or(0, |count| u64::from_le_bytes(count.try_into().expect("eight bytes")));
+        self.wins += self.proposed - durable.min(self.proposed);
+        self.proposed = durable;
         let seed = Seed::new(self.seed).fork_index("start", self.starts);
         self.organ = Channels::new(&self.disk, &seed, identity(self.seed), self.id, LIMITS);
+        let idle = |kept: &Kept| match &kept.stage {
+            Stage::Standing(account) => account.own == Own::AwaitingWin,
+            Stage::AwaitingState(_) => true,
+        };
+        self.asked = !self.organ.channels().all(|(_, kept)| idle(kept));
     }
 }
 
@@ -194,7 +210,9 @@ impl World {
             return None;
         }
         (node.wins, node.asked) = (node.wins - 1, true);
-        Some(Input::Propose { peer, win: win(1), alongside: Vec::new() })
+        node.proposed += 1;
+        let count = node.proposed.to_le_bytes().to_vec();
+        Some(Input::Propose { peer, win: win(1), alongside: vec![Write::set(LOTTERY, b"proposed", count)] })
     }
 
     /// Both lotteries get going.
@@ -245,8 +263,17 @@ impl World {
         }
     }
 
+    /// Lets time pass: what comes due is done, and what it sends or writes stays on its way.
+    pub(crate) fn pass_quietly(&mut self, span: Duration) {
+        self.pass_with(span, |_| {});
+    }
+
     /// Lets time pass, with everything that comes due.
     pub(crate) fn pass(&mut self, span: Duration) {
+        self.pass_with(span, Self::run);
+    }
+
+    fn pass_with(&mut self, span: Duration, then: impl Fn(&mut Self)) {
         let until = self.now.after(span);
         loop {
             let due = (0..2).filter_map(|own| Some((self.nodes[own].organ.next_timeout()?, own))).min();
@@ -255,7 +282,7 @@ impl World {
             let mut effects = VecDeque::new();
             self.nodes[own].organ.handle_timeout(Cx::at(self.now), &mut effects);
             self.act(own, effects);
-            self.run();
+            then(self);
         }
         self.now = until;
     }
