@@ -1,4 +1,10 @@
 //! The channel's model within wider bounds than a test run affords: `cargo run --release -p nexus-economy --example channel-model`.
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "how many states there are and how long it takes is printed, and never judged"
+)]
 
 #[path = "../tests/channel_model/model.rs"]
 mod model;
@@ -25,7 +31,6 @@ fn main() {
         Bounds { wins: Both { a: 1, b: 1 }, crashes: 1, fallen_back: 1, letters: 1, ..least },
     ];
     for bounds in wider {
-        #[expect(clippy::disallowed_methods, reason = "how long it takes is printed, not judged")]
         let begun = Instant::now();
         let checker = Channel(bounds).checker().threads(2).spawn_bfs().join();
         println!("{bounds:?}");

@@ -1,5 +1,11 @@
 //! The channel's step functions, explored exhaustively within bounds that a test run affords. `cargo run --release -p nexus-economy
 //! --example channel-model` explores more.
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "how many states there are and how long it takes is printed, and never judged"
+)]
 
 mod model;
 
@@ -14,7 +20,6 @@ const SMALL: Bounds =
 
 #[track_caller]
 fn explore(bounds: Bounds) {
-    #[expect(clippy::disallowed_methods, reason = "how long it takes is printed, not judged")]
     let begun = Instant::now();
     let checker = Channel(bounds).checker().spawn_bfs().join();
     println!(

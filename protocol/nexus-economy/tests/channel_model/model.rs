@@ -5,8 +5,6 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::collections::hash_map::DefaultHasher;
-use std::hash::{Hash, Hasher};
 
 use nexus_crypto::NodeId;
 use nexus_economy::Amount;
@@ -95,7 +93,7 @@ pub(crate) struct World {
     /// By who it goes to.
     letters: Both<Vec<Letter<Sig>>>,
     /// What was signed and may have been heard of, by signer and number.
-    signed: BTreeMap<(Side, u64), u64>,
+    signed: BTreeMap<(Side, u64), ChannelBody>,
     signed_twice: bool,
     crashes: u8,
     refusals: u8,
@@ -104,7 +102,7 @@ pub(crate) struct World {
 }
 
 /// What happens next.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Act {
     /// A party wins.
     Win(Side),
@@ -213,8 +211,7 @@ impl World {
         }
         for signed in &written.signed {
             let Signed::State(body) = signed else { continue };
-            let print = print_of(body);
-            if self.signed.insert((side, body.sequence), print).is_some_and(|before| before != print) {
+            if self.signed.insert((side, body.sequence), *body).is_some_and(|before| before != *body) {
                 self.signed_twice = true;
             }
         }
@@ -328,7 +325,7 @@ impl World {
 
     /// How often `side` was paid in `body`.
     fn payments(body: &ChannelBody, side: Side) -> i64 {
-        let to_a = body.balance_a as i64 - FIRST as i64;
+        let to_a = body.balance_a.cast_signed() - FIRST.cast_signed();
         // to_a = wins of a − 1,000 × wins of b, and neither is above a hundred.
         let of_b = (500 - to_a).div_euclid(1_000);
         match side {
@@ -407,12 +404,6 @@ fn judge(
             Verdict::Refused => account.refuse(claim, RefuseCode::WINDOW),
         },
     }
-}
-
-fn print_of(body: &ChannelBody) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    body.hash(&mut hasher);
-    hasher.finish()
 }
 
 /// What is explored.
