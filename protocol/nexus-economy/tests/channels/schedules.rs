@@ -13,7 +13,7 @@ const STEPS: u32 = 120;
 fn whatever_is_lost_late_or_crashes_every_win_is_paid_once_and_little_is_at_stake() {
     let (mut crashes, mut updates, mut widest) = (0, 0, 0);
     for schedule in 0..SCHEDULES {
-        let mut random = Seed::new([0xc4; 32]).fork_index("schedules", schedule);
+        let mut random = Seed::new([0xc4; 32]).fork_index("schedules", schedule).fork("schedule");
         let mut world = World::opened();
         let lent = world.nodes[0].account().agreed.body.balance_a;
         let wins = [random.below(8), random.below(8)];
