@@ -324,6 +324,8 @@ fn a_neighbour_with_a_stale_disk_is_shown_the_latest_and_never_signs_twice() {
     let top: Agreed<ChannelBody, Signature> = account(&world).agreed.clone();
     world.nodes[CHEAT].disk = disk;
     world.nodes[CHEAT].restart();
+    // Its lottery fell back too; what it would claim again, the honest one's would refuse as claimed.
+    world.nodes[CHEAT].wins = 0;
     world.link_up();
     world.run();
     assert_eq!(world.nodes[CHEAT].account().agreed, top);
