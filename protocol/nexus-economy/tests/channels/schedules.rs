@@ -52,14 +52,18 @@ fn step(world: &mut World, random: &mut Stream) -> bool {
         }
         12 => {
             let last = world.link[own].pop_back();
-            last.into_iter().for_each(|bytes| world.link[own].push_front(bytes));
+            if let Some(bytes) = last {
+                world.link[own].push_front(bytes);
+            }
         }
         13..16 => world.pass_quietly(Duration::from_millis(random.below(5_000))),
         16 => world.link_up(),
         17 => {
             // The write was made, and nothing that depends on it was done.
             if let Some((_, writes)) = world.nodes[own].waiting.pop_front() {
-                writes.into_iter().for_each(|write| world.nodes[own].disk.apply(write));
+                for write in writes {
+                    world.nodes[own].disk.apply(write);
+                }
             }
             crash(world, own);
             return true;

@@ -174,7 +174,7 @@ impl World {
                     self.link[1 - own].push_back(bytes);
                 }
                 Effect::Judge(peer, claim) => {
-                    told.extend(node.judge(claim).map(|verdict| Input::Judged(peer, verdict)))
+                    told.extend(node.judge(&claim).map(|verdict| Input::Judged(peer, verdict)));
                 }
                 Effect::Opened { .. } => node.opened += 1,
                 Effect::NotOpened(_, code) => node.refused_to_open.push(code),
@@ -217,8 +217,8 @@ impl World {
 
     /// Both lotteries get going.
     pub(crate) fn win(&mut self, wins: [u64; 2]) {
-        for own in 0..2 {
-            self.nodes[own].wins += wins[own];
+        for (own, more) in wins.into_iter().enumerate() {
+            self.nodes[own].wins += more;
             if let Some(input) = self.next_win(own) {
                 self.tell(own, input);
             }
@@ -228,7 +228,9 @@ impl World {
     /// The oldest write is durable.
     pub(crate) fn sync(&mut self, own: usize) -> bool {
         let Some((number, writes)) = self.nodes[own].waiting.pop_front() else { return false };
-        writes.into_iter().for_each(|write| self.nodes[own].disk.apply(write));
+        for write in writes {
+            self.nodes[own].disk.apply(write);
+        }
         self.tell(own, Input::Durable(number));
         true
     }
@@ -289,7 +291,7 @@ impl World {
 }
 
 impl Node {
-    fn judge(&self, claim: Claim<Signature>) -> Option<Verdict> {
+    fn judge(&self, claim: &Claim<Signature>) -> Option<Verdict> {
         let windows = u64::from(claim.ticket.w - claim.ticket.from) + 1;
         let reward = Amount::from_micros(windows * REWARD);
         match self.policy {
