@@ -1,5 +1,6 @@
 //! `cargo xtask interop`: nodes among stock nodes, by the releases that people run.
 
+use std::process::Command;
 use std::time::Instant;
 
 use crate::cargo::{self, cargo};
@@ -21,6 +22,11 @@ pub(crate) enum Releases {
 const EARLIER: [&str; 2] = ["1.3.1", "1.4.2"];
 /// The endpoint alone against the package, and nodes between both.
 const TESTS: [&str; 4] = ["-E", "binary(against_stock) or binary(interop)", "--package", "nexus-stock"];
+/// What goes farther in a long run, with the newest release alone: 100 messages each way between LXMF peers, and links of ten minutes.
+const FARTHER: [&str; 4] =
+    ["-E", "binary(lxmf) & test(relays) or binary(local_network) & test(chain)", "--profile", "long"];
+/// Asks the tests for it.
+const LONG_RUN: &str = "NEXUS_LONG_RUN";
 
 /// Runs the tests with each release, and tells how they went.
 pub(crate) fn run(session: &mut Session, releases: Releases) -> Result<(), Fault> {
@@ -34,10 +40,14 @@ pub(crate) fn run(session: &mut Session, releases: Releases) -> Result<(), Fault
         stock_python::prepare(session, version)?;
         let mut command = cargo(session);
         command.args(["nextest", "run", "--locked"]).args(TESTS).args(["--package", "nexus-cli"]);
-        let started = Instant::now();
-        let passed = cargo::run(&mut command).is_ok();
-        let seconds = format!("{:.1}", started.elapsed().as_secs_f32());
-        rows.push([(*version).to_owned(), seconds, if passed { "ok" } else { "FAILED" }.to_owned()]);
+        rows.push(told(version, &mut command));
+    }
+    if releases == Releases::All {
+        let newest = stock_python::STOCK_VERSION;
+        stock_python::prepare(session, newest)?;
+        let mut command = cargo(session);
+        command.env(LONG_RUN, "1").args(["nextest", "run", "--locked"]).args(FARTHER);
+        rows.push(told(&format!("{newest}, longer"), command.args(["--package", "nexus-cli"])));
     }
     println!(
         "\n{}",
@@ -50,4 +60,12 @@ pub(crate) fn run(session: &mut Session, releases: Releases) -> Result<(), Fault
     } else {
         Err(Fault::new(format!("tests failed with rns {}.", failed.join(", "))))
     }
+}
+
+/// Runs tests; what is told of how they went.
+fn told(what: &str, command: &mut Command) -> [String; 3] {
+    let started = Instant::now();
+    let passed = cargo::run(command).is_ok();
+    let seconds = format!("{:.1}", started.elapsed().as_secs_f32());
+    [what.to_owned(), seconds, if passed { "ok" } else { "FAILED" }.to_owned()]
 }

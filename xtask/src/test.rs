@@ -2,6 +2,8 @@
 //!
 //! The tests come last, so that the output closes with nextest's own summary.
 
+use std::num::NonZero;
+use std::thread;
 use std::time::Instant;
 
 use crate::cargo::{self, cargo};
@@ -36,7 +38,9 @@ pub(crate) fn run(session: &mut Session) -> Result<(), Fault> {
     }
     println!("\n{}\n==> tests", report.table());
     let started = Instant::now();
-    let tested = cargo::run(cargo(session).args(["nextest", "run", "--locked", "--workspace"]));
+    let mut nextest = cargo(session);
+    nextest.args(["nextest", "run", "--locked", "--workspace", "--profile", "crowded"]);
+    let tested = cargo::run(nextest.args(["--test-threads", &threads().to_string()]));
     let stages = report.verdict();
     match tested {
         Ok(()) => stages,
@@ -46,6 +50,11 @@ pub(crate) fn run(session: &mut Session) -> Result<(), Fault> {
             Err(Fault::new(format!("the stage tests failed after {seconds:.1} s: {fault}{before}")))
         }
     }
+}
+
+/// Two for each core: `.config/nextest.toml` tells which tests count for two.
+fn threads() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get).saturating_mul(2)
 }
 
 fn nextest(session: &mut Session) -> Result<Note, Fault> {

@@ -7,7 +7,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::messages::{listen, ping, send};
 use crate::routing::{path, trace};
-use crate::{contacts, demo, doctor, keygen, manual, node, rns, status};
+use crate::{bench_link, contacts, demo, doctor, keygen, manual, node, rns, status};
 
 /// The network that people use when there is no provider.
 #[derive(Debug, Parser)]
@@ -39,6 +39,8 @@ pub(crate) enum Command {
     Status(status::Status),
     /// Ask another node for an answer
     Ping(ping::Ping),
+    /// Measure what a way carries, and what each class waits there
+    BenchLink(bench_link::BenchLink),
     /// Show every way to a node, and why one is taken
     Path(path::Path),
     /// Ask a node how packets get there and back

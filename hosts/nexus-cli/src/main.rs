@@ -1,6 +1,7 @@
 //! `nexus`: one program for everything that a person does with a node.
 
 mod address_book;
+mod bench_link;
 mod command_line;
 mod contacts;
 mod daemon;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         Command::Keygen(keygen) => exit_code(&keygen.run()),
         Command::Status(status) => wait_for(status.run()),
         Command::Ping(ping) => wait_for(ping.run()),
+        Command::BenchLink(bench) => wait_for(bench.run()),
         Command::Path(path) => wait_for(path.run()),
         Command::Trace(trace) => wait_for(trace.run()),
         Command::Send(send) => wait_for(send.run()),

@@ -5,7 +5,7 @@ mod reasons;
 pub(crate) mod trace;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use nexus_daemon::api::{Code, Failure, PathPolicy, Quote, Verb, Way, Ways};
+use nexus_daemon::api::{Code, Failure, PacketClass, PathPolicy, Quote, Verb, Way, Ways};
 use nexus_daemon::client::{Client, ClientError};
 
 use crate::address_book::AddressBook;
@@ -17,6 +17,12 @@ use crate::quantities::{price, rate};
 pub(crate) fn policies() -> impl TypedValueParser<Value = PathPolicy> {
     let names = PathPolicy::ALL.map(PathPolicy::name);
     PossibleValuesParser::new(names).map(|name| name.parse().expect("only names of policies are possible"))
+}
+
+/// Reads a class of packets, and says which there are.
+pub(crate) fn classes() -> impl TypedValueParser<Value = PacketClass> {
+    let names = PacketClass::ALL.map(PacketClass::name);
+    PossibleValuesParser::new(names).map(|name| name.parse().expect("only names of classes are possible"))
 }
 
 /// All ways to a node; none if nothing is known of it, which is then said in a sentence.

@@ -4,7 +4,7 @@ mod pages;
 mod watch;
 
 use clap::{Args, ValueEnum};
-use nexus_daemon::api::{self, Budget, Interfaces, Links, Metered, Path, Verb};
+use nexus_daemon::api::{self, Budget, Interfaces, Links, Metered, Path, Queue, Queues, Verb};
 use nexus_daemon::client::Client;
 use serde_json::{Map, Value, json};
 
@@ -51,6 +51,8 @@ enum Section {
     Paths,
     /// What its interfaces had on their media, and for what
     Budget,
+    /// What waits for its interfaces, and what was dropped
+    Queues,
 }
 
 /// All that the pages show.
@@ -59,6 +61,7 @@ struct Snapshot {
     status: api::Status,
     paths: Vec<Path>,
     budget: Vec<Metered>,
+    queues: Vec<Queue>,
 }
 
 impl Status {
@@ -89,6 +92,7 @@ impl Status {
             (Section::Neighbours, pages::neighbours),
             (Section::Paths, pages::paths),
             (Section::Budget, pages::budget),
+            (Section::Queues, pages::queues),
         ];
         let shown = pages.iter().filter(|(section, _)| self.shows(*section));
         shown.map(|(_, page)| page(snapshot, book)).collect::<Vec<_>>().join("\n")
@@ -107,6 +111,9 @@ impl Status {
                 Section::Links => client.call(Verb::Links).await?,
                 Section::Budget => {
                     json!({ "budget": client.call::<Budget>(Verb::Budget).await?.interfaces })
+                }
+                Section::Queues => {
+                    json!({ "queues": client.call::<Queues>(Verb::Queues).await?.interfaces })
                 }
                 Section::Paths => json!({ "paths": all_paths(client).await? }),
                 Section::Neighbours => {
@@ -135,6 +142,7 @@ impl Snapshot {
         status.interfaces = client.call::<Interfaces>(Verb::Interfaces).await?.interfaces;
         status.links = client.call::<Links>(Verb::Links).await?.links;
         let budget = client.call::<Budget>(Verb::Budget).await?.interfaces;
-        Ok(Self { status, paths, budget })
+        let queues = client.call::<Queues>(Verb::Queues).await?.interfaces;
+        Ok(Self { status, paths, budget, queues })
     }
 }

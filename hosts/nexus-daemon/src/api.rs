@@ -7,6 +7,7 @@
 mod budget;
 mod events;
 mod paths;
+mod queues;
 mod radio;
 mod rns;
 
@@ -20,6 +21,7 @@ pub use events::{Attempt, Event, Progress};
 pub use paths::{
     Begin, Cost, Found, NotAPathPolicy, Path, PathPolicy, Paths, Quote, Said, Standing, Traced, Way, Ways,
 };
+pub use queues::{ClassOfQueue, Held, NotAClass, PacketClass, Pressed, Queue, Queues, Sharer};
 pub use radio::{Radio, RadioChannel, RadioLoad};
 pub use rns::{FileArrived, RnsAnswer, RnsInterface, RnsSent, RnsStatus};
 
@@ -52,6 +54,8 @@ pub enum Verb {
     Links,
     /// What interfaces had on their media, and for what: [`Budget`].
     Budget,
+    /// What waits for interfaces, and what became of what waited: [`Queues`].
+    Queues,
     /// The destinations known and the chosen ways there, as many as fit a line: [`Paths`].
     Paths {
         /// Only those whose hashes come later.
@@ -90,6 +94,9 @@ pub enum Verb {
         /// By what the way is chosen here; as the node is set, if not said.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         policy: Option<PathPolicy>,
+        /// How urgent it is; `interactive`, if not said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        class: Option<PacketClass>,
     },
     /// The interfaces in `reticulum` mode, and what passes there: [`RnsStatus`].
     RnsStatus,
@@ -146,6 +153,9 @@ pub enum Verb {
         /// By what the way is chosen here; as the node is set, if not said.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         policy: Option<PathPolicy>,
+        /// How urgent it is; `interactive`, if not said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        class: Option<PacketClass>,
     },
     /// Sends a message to an LXMF address: [`Delivered`].
     LxmfSend {

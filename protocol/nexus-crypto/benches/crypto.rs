@@ -7,7 +7,7 @@ use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, 
 use nexus_crypto::sign::verify_batch;
 use nexus_crypto::{
     AeadKey, DomainTag, EphemeralSecret, IdentitySeed, Message, NodeIdentity, NodePublic, Nonce,
-    RatchetSecret, RecipientPublic, RecipientSecret, SigningKey, hpke, single,
+    RatchetSecret, RecipientPublic, RecipientSecret, SigningKey, VrfSecret, hpke, single,
 };
 use nexus_machine::{Seed, Stream};
 
@@ -142,6 +142,15 @@ fn identities(c: &mut Criterion) {
     });
 }
 
+fn draws(c: &mut Criterion) {
+    let secret = VrfSecret::from_seed(&KEY);
+    let alpha = [0x5a; 66];
+    let (public, (proof, _)) = (secret.public(), secret.prove(&alpha));
+    c.bench_function("vrf/output", |b| b.iter(|| secret.output(black_box(&alpha))));
+    c.bench_function("vrf/prove", |b| b.iter(|| secret.prove(black_box(&alpha))));
+    c.bench_function("vrf/verify", |b| b.iter(|| public.verify(black_box(&alpha), &proof)));
+}
+
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod bare_ring {
     use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, Tag, UnboundKey};
@@ -168,5 +177,5 @@ fn stream() -> Stream {
     Seed::new(KEY).fork("bench")
 }
 
-criterion_group!(benches, signatures, exchange, aead_seal, aead_open, end_to_end, identities);
+criterion_group!(benches, signatures, exchange, aead_seal, aead_open, end_to_end, identities, draws);
 criterion_main!(benches);

@@ -14,6 +14,7 @@ use crate::hash::derive_key;
 use crate::ids::{IdentityHash, NodeId};
 use crate::secret::{constant_time_eq, hidden};
 use crate::sign::{Message, Signature, SigningKey};
+use crate::vrf::VrfSecret;
 
 /// The secret from which a NEXUS node's keys follow: an Ed25519 seed (RFC 8032 §5.1.5). Erased when dropped, never
 /// printed.
@@ -92,12 +93,17 @@ impl NodeIdentity {
         &self.seed
     }
 
-    /// The public key of the node's VRF: that of `BLAKE3.derive_key("nexus vrf v1", seed)`, made as RFC 9381 §5.5
-    /// makes it, which is how RFC 8032 does.
+    /// The key of the node's VRF: that of `BLAKE3.derive_key("nexus vrf v1", seed)`, made as RFC 9381 §5.5 makes it, which is
+    /// how RFC 8032 does.
+    #[must_use]
+    pub fn vrf(&self) -> VrfSecret {
+        VrfSecret::from_seed(&Zeroizing::new(derive_key("nexus vrf v1", &self.seed.0)))
+    }
+
+    /// The public half of [`NodeIdentity::vrf`].
     #[must_use]
     pub fn vrf_public(&self) -> VrfPublicKey {
-        let seed = Zeroizing::new(derive_key("nexus vrf v1", &self.seed.0));
-        VrfPublicKey(SigningKey::from_seed(&seed).public().0)
+        self.vrf().public()
     }
 
     /// Signs a message of NEXUS's own.

@@ -38,6 +38,7 @@ pub mod secret;
 pub mod sign;
 pub mod single;
 pub mod token;
+pub mod vrf;
 
 pub use aead::{AeadKey, Nonce, NotAuthentic, Tag};
 pub use exchange::{
@@ -52,3 +53,4 @@ pub use ids::{DestinationHash, IdentityHash, NameHash, NodeId, RatchetId};
 pub use mac::SharedKey;
 pub use sign::{BadSignature, DomainTag, Message, Signature, SigningKey, VerifyingKey};
 pub use token::TokenKey;
+pub use vrf::{NotAVrfKey, NotProven, VrfOutput, VrfProof, VrfSecret};

@@ -28,7 +28,7 @@ mod tests {
 
     use crate::{
         AeadKey, EphemeralSecret, ExchangeSecret, IdentitySeed, NodeIdentity, RatchetSecret,
-        ReticulumIdentity, SharedKey, SharedSecret, SigningKey, TokenKey,
+        ReticulumIdentity, SharedKey, SharedSecret, SigningKey, TokenKey, VrfSecret,
     };
 
     /// What can be shown without reading freed memory: each type promises it, by a derive that demands it of its fields.
@@ -46,6 +46,7 @@ mod tests {
         erases_itself::<SharedSecret>();
         erases_itself::<SigningKey>();
         erases_itself::<TokenKey>();
+        erases_itself::<VrfSecret>();
     }
 
     #[test]

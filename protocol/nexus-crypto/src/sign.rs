@@ -44,9 +44,9 @@ impl DomainTag {
     pub const SETTLE: Self = Self::of_kind("settle");
     /// A gossiped key.
     pub const KEY: Self = Self::of_kind("key");
-    /// A market order.
+    /// An order to open a channel.
     pub const ORDER: Self = Self::of_kind("order");
-    /// A deposit certificate.
+    /// A witness's word on an order.
     pub const CERTIFICATE: Self = Self::of_kind("cert");
     /// The closing of a channel.
     pub const CLOSE: Self = Self::of_kind("close");
@@ -54,6 +54,8 @@ impl DomainTag {
     pub const STATE: Self = Self::of_kind("state");
     /// Evidence of a double signature. Its kind is abbreviated: `nexus/evidence/v1` has seventeen bytes.
     pub const EVIDENCE: Self = Self::of_kind("evid");
+    /// The first balances and the witnesses of a ledger.
+    pub const GENESIS: Self = Self::of_kind("genesis");
     /// A broadcast frame on a shared medium.
     pub const BROADCAST: Self = Self::of_kind("bcast");
     /// The sender of an end-to-end message.

@@ -4,6 +4,9 @@
 //! |---|---|
 //! | [`channels`] | accounts between neighbours: what is won is paid, whatever is lost and whoever lies |
 //! | [`money`] | amounts, and what a packet costs |
+//! | [`ledger`] | what everybody has, in books that nobody keeps |
+//! | [`trust`] | who is carried for nothing, and what others pay |
+//! | [`lottery`] | how a relay is paid for what it carries, window by window |
 //!
 //! Spec: `spec/economy.md`.
 #![no_std]
@@ -27,7 +30,13 @@
 
 extern crate alloc;
 
+#[cfg(test)]
+extern crate std;
+
 pub mod channels;
+pub mod ledger;
+pub mod lottery;
 pub mod money;
+pub mod trust;
 
 pub use money::{Amount, GRAINS_PER_MICRO, Grains};

@@ -42,6 +42,9 @@ pub(crate) fn profile() -> Profile {
     }
 }
 
+/// How many packets come at once.
+pub(crate) const BURST: usize = 8;
+
 /// One organ, and what it wants sent, sealed.
 pub(crate) struct Neighbour {
     pub(crate) links: Links,
@@ -200,6 +203,19 @@ impl Relay {
         };
         self.layer.handle(self.cx, layer::Input::TxReady(RIGHT), &mut self.effects);
         leaving
+    }
+
+    /// Relays frames that come at once: all but the first wait for the driver. What leaves is put in `left`.
+    pub(crate) fn relays_at_once(&mut self, frames: [Vec<u8>; BURST], left: &mut Vec<Frame>) {
+        for bytes in frames {
+            let heard = layer::Input::Frame { iface: LEFT, from: None, bytes };
+            self.layer.handle(self.cx, heard, &mut self.effects);
+        }
+        while let Some(effect) = self.effects.pop_front() {
+            let layer::Effect::Transmit(leaving) = effect else { panic!("a packet is relayed: {effect:?}") };
+            left.push(leaving);
+            self.layer.handle(self.cx, layer::Input::TxReady(RIGHT), &mut self.effects);
+        }
     }
 
     /// What the right neighbour reads of a frame that left.

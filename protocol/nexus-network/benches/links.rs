@@ -23,7 +23,9 @@ use nexus_network::links::{Input, Limits, Links, Policy};
 use nexus_network::{Endpoint, Profile, Reach};
 use nexus_wire::nexus::frame::HEADER_LEN;
 
-use joined::{ClearRelay, LEFT, Neighbour, Relay, exchange, far, identity, linked, profile, to_the_far_node};
+use joined::{
+    BURST, ClearRelay, LEFT, Neighbour, Relay, exchange, far, identity, linked, profile, to_the_far_node,
+};
 
 /// Plaintext lengths, in bytes.
 const LENGTHS: [usize; 3] = [64, 200, 484];
@@ -163,6 +165,20 @@ fn relaying(bench: &mut Criterion) {
             READY,
         );
     });
+    // The same where all but one of eight wait for the driver: what classes and shares cost is the difference.
+    group.throughput(Throughput::Elements(u64::try_from(BURST).expect("a few")));
+    group.bench_function(BenchmarkId::new("484", "queued"), |bencher| {
+        let mut left = Vec::with_capacity(BURST);
+        bencher.iter_batched(
+            || std::array::from_fn(|_| relay.borrow_mut().arriving(484)),
+            |frames| {
+                relay.borrow_mut().relays_at_once(black_box(frames), &mut left);
+                left.clear();
+            },
+            READY,
+        );
+    });
+    group.throughput(Throughput::Elements(1));
     // Of 200 bytes of payload, beside the same between links, and the hash alone.
     group.bench_function(BenchmarkId::new("200", "layer"), |bencher| {
         bencher.iter_batched(

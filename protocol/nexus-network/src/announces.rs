@@ -30,6 +30,7 @@ mod reminding;
 mod repeating;
 mod routing;
 mod sight;
+mod sparing;
 mod speaking;
 mod standing;
 #[cfg(test)]
@@ -59,7 +60,7 @@ use asking::Asked;
 use cache::Cache;
 pub use choices::Choice;
 use clear::{Clear, Medium};
-pub use clear::{PATHS_IN_CLEAR, TunnelCount, Waiting};
+pub use clear::{PATHS_IN_CLEAR, SAID_IN_CLEAR, TunnelCount, Waiting};
 pub use costs::Outlet;
 use costs::Owed;
 use doubting::Doubting;
@@ -209,6 +210,8 @@ pub enum Input {
     },
     /// The host knows whoever is at an interface in clear, and names them so.
     Recognised(InterfaceId, [u8; 32]),
+    /// What carries an interface is a Reticulum link across stock nodes: what its peer says of costs counts for ways in clear too.
+    Crosses(InterfaceId),
     /// No path to a destination is held from here on, until somebody says one.
     Forget(DestinationHash),
     /// The write with this number, and all before it, are durable.
@@ -497,7 +500,7 @@ impl Announces {
     }
 
     fn up(&mut self, cx: Cx, iface: InterfaceId, profile: &Profile, out: &mut impl Sink<Effect>) {
-        self.speech.up(iface, profile);
+        self.speech.up(iface, cx.now, profile);
         match profile.mode {
             Mode::Nexus => {
                 self.interfaces.remove(&iface);
@@ -611,6 +614,7 @@ impl Announces {
     fn down(&mut self, cx: Cx, iface: InterfaceId, out: &mut impl Sink<Effect>) {
         self.keep_paths_of_tunnels(cx.now, iface);
         self.interfaces.remove(&iface);
+        self.clear.is_no_crossing(iface);
         self.speech.down(iface);
         self.deadlines.cancel(Timer::Speak(iface));
         self.deadlines.cancel(Timer::SpeakInClear(iface));
@@ -664,6 +668,7 @@ impl Machine for Announces {
             Input::Announce => self.emit(cx, Motive::Asked, out),
             Input::Save => self.write_all_paths(cx, out),
             Input::SayTunnel { iface, interface } => self.say_tunnel(iface, interface, out),
+            Input::Crosses(iface) => self.crosses(iface),
             Input::Recognised(iface, peer) => self.recognised(cx, iface, peer, out),
             Input::Durable(through) => self.durable(cx, through, out),
         }

@@ -289,12 +289,13 @@ impl Forwarding {
     pub fn originate(
         &mut self,
         cx: Cx,
-        policy: PathPolicy,
+        (policy, class): (PathPolicy, Class),
         packet: &mut [u8],
         announces: &mut Announces,
     ) -> Result<Leaving, NoPath> {
         let read = Packet::decode(packet).map_err(|_| NoPath)?;
         let step = announces.next_hop(cx.now, &read.destination, policy, None).ok_or(NoPath)?;
+        let step = announces.around_congestion(cx.now, &read.destination, class, None, step);
         let leaving = leaving_by(&step);
         let (flags, hops, name) = (read.flags(), read.hops, self.naming.name(read.truncated_hash()));
         self.duplicates.insert(&name);
@@ -491,7 +492,10 @@ fn next_hop(
     let policy = PathPolicy::of_class(class);
     let step = match from {
         Hop::Clear(_) => announces.next_hop_in_clear(cx.now, &packet.destination, policy),
-        Hop::Link(link) => announces.next_hop(cx.now, &packet.destination, policy, Some(link)),
+        Hop::Link(link) => {
+            let step = announces.next_hop(cx.now, &packet.destination, policy, Some(link));
+            step.map(|step| announces.around_congestion(cx.now, &packet.destination, class, Some(link), step))
+        }
     };
     step.ok_or_else(|| {
         let only_back = announces.path(&packet.destination).is_some();

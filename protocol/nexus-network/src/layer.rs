@@ -1,9 +1,11 @@
 //! The network layer: its organs, and the wires between them.
 
+mod congestion;
 mod gossiping;
 mod packets;
 #[cfg(test)]
 mod tests;
+mod weights;
 mod wiring;
 
 use alloc::boxed::Box;
@@ -24,10 +26,11 @@ use crate::gossip::{self, Gossip};
 use crate::interface::{Endpoint, InterfaceId, Profile};
 use crate::keys::{self, Keys};
 use crate::links::{self, Down, LinkStatus, Links, Policy};
-use crate::media::{self, Frame, Media, Tier};
+use crate::media::{self, Class, Frame, Media, Tier, Weight};
 use crate::routes::PathPolicy;
 use crate::tap::{Opened, Tapping};
 pub use packets::ORIGINATED_MAX;
+use weights::Weights;
 
 /// What the layer is told.
 #[derive(Clone, Debug)]
@@ -97,6 +100,13 @@ pub enum Input {
         /// In µNXS for 1,024 bytes.
         price: u64,
     },
+    /// A neighbour's share of what interfaces carry is so many times that of one of which nothing was said, from here on.
+    Weigh {
+        /// Whose.
+        node: NodeId,
+        /// How many times.
+        weight: Weight,
+    },
     /// Link requests to this node's own destination are for whoever is on this interface in clear.
     Attend(InterfaceId),
     /// Frames on an interface in clear have these access codes from here on, until it goes down. To be said before it comes up.
@@ -132,6 +142,8 @@ pub enum Input {
         packet: Vec<u8>,
         /// By what its path is chosen.
         policy: PathPolicy,
+        /// How urgent it is, here and at each relay.
+        class: Class,
     },
     /// Look for a way to a destination. Answered by [`Effect::PathFound`] or [`Effect::PathNotFound`]; for a packet's sake alone
     /// perhaps not, if it was looked for of late.
@@ -298,6 +310,7 @@ struct Organs {
     gossip: Gossip,
     keys: Keys,
     access: AccessCodes,
+    weights: Weights,
 }
 
 /// What organs of this layer say. It is moved several times for each packet: what is large and rare is boxed in it.
@@ -380,6 +393,7 @@ impl Network {
             gossip: Gossip::new(&STORES, limits.gossip, seed),
             keys: Keys::new(*identity().public(), limits.keys),
             access: AccessCodes::default(),
+            weights: Weights::default(),
         };
         Self { organs, nerves: VecDeque::new() }
     }
@@ -519,6 +533,7 @@ impl Machine for Network {
             Input::Up(iface, profile) => organs.up(cx, iface, profile, L::Up(iface, profile), nerves),
             Input::Carry { iface, profile, peer } => {
                 organs.up(cx, iface, profile, L::Carry { iface, profile, peer }, nerves);
+                organs.announces.handle(cx, A::Crosses(iface), nerves);
             }
             Input::Down(iface) => organs.down(cx, iface, nerves),
             Input::Frame { iface, from, bytes } => organs.heard(cx, iface, from, bytes, nerves),
@@ -545,6 +560,7 @@ impl Machine for Network {
             Input::Undial { iface, to } => organs.links.handle(cx, L::Undial { iface, to }, nerves),
             Input::Policy(policy) => organs.links.handle(cx, L::Policy(policy), nerves),
             Input::Price { iface, price } => organs.links.handle(cx, L::Price { iface, price }, nerves),
+            Input::Weigh { node, weight } => organs.weigh(cx, node, weight, nerves),
             Input::Attend(iface) => organs.forwarding.attend(iface),
             Input::AccessCodes { iface, codes } => organs.access.set(iface, codes),
             Input::Entropy(entropy) => {
@@ -555,8 +571,8 @@ impl Machine for Network {
                 organs.links.handle(cx, L::ClocksParted, nerves);
                 organs.broadcast.handle(cx, B::ClocksParted, nerves);
             }
-            Input::Originate { handle, packet, policy } => {
-                organs.originate(cx, handle, &packet, policy, nerves);
+            Input::Originate { handle, packet, policy, class } => {
+                organs.originate(cx, handle, &packet, (policy, class), nerves);
             }
             Input::Find { destination, motive } => {
                 organs.announces.handle(cx, A::Find { destination, motive }, nerves);
@@ -581,7 +597,7 @@ impl Machine for Network {
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        let Organs { media, links, broadcast, announces, gossip, forwarding, keys: _, access: _ } =
+        let Organs { media, links, broadcast, announces, gossip, forwarding, keys: _, access: _, weights: _ } =
             &self.organs;
         let [media, links, forwarding] =
             [media.next_timeout(), links.next_timeout(), forwarding.next_timeout()];
@@ -592,7 +608,8 @@ impl Machine for Network {
 
 impl MemoryBound for Network {
     fn memory_bound(&self) -> usize {
-        let Organs { media, links, broadcast, announces, forwarding, gossip, keys, access: _ } = &self.organs;
+        let Organs { media, links, broadcast, announces, forwarding, gossip, keys, access: _, weights: _ } =
+            &self.organs;
         RESTING_NERVES
             .saturating_mul(size_of::<Nerve>())
             .saturating_add(media.memory_bound())
@@ -603,5 +620,6 @@ impl MemoryBound for Network {
             .saturating_add(gossip.memory_bound())
             .saturating_add(keys.memory_bound())
             .saturating_add(AccessCodes::MEMORY_BOUND)
+            .saturating_add(Weights::MEMORY_BOUND)
     }
 }

@@ -76,7 +76,7 @@ pub use interface::{
 pub use keys::Keys;
 pub use layer::{Effect, Input, Limits, Network, Originated, Writer};
 pub use links::{Down, LinkId, LinkStatus, Policy, Trust, carried};
-pub use media::{Frame, Load, Seal, Tier};
+pub use media::{Class, Feeder, Flow, Frame, Load, Seal, Then, Tier, Weight};
 pub use region::{Channel, Region};
 pub use routes::{PathPolicy, Weights};
 pub use tap::{Opened, Tapping};

@@ -17,6 +17,7 @@ mod cookies;
 mod dials;
 pub(crate) mod fragments;
 mod keys;
+mod lately;
 mod limits;
 mod link;
 mod meeting;
@@ -145,6 +146,8 @@ pub enum Input {
     },
     /// An interface under load carries so many bits per second.
     Carries(InterfaceId, u64),
+    /// An interface is crowded: so many 65,536ths more are asked there than its price.
+    Surge(InterfaceId, u32),
     /// Fresh entropy.
     Entropy([u8; 32]),
     /// Wall and monotonic clocks parted: this machine may be running twice.
@@ -234,6 +237,8 @@ struct Interface {
     profile: Profile,
     carrier: Carrier,
     pace: Pace,
+    /// By how much its price is raised, in 65,536ths.
+    surge: u32,
     /// What this node calls itself in its beacons.
     tag: BeaconTag,
     /// What it called itself before, and until when it answers to that.
@@ -327,6 +332,21 @@ impl Links {
     #[must_use]
     pub fn is_up(&self, link: LinkId) -> bool {
         self.links.get(link.0).is_some()
+    }
+
+    /// What was sent over a link within the last second or two, in bits per second.
+    pub(crate) fn sent_bps(&self, link: LinkId, now: Instant) -> u64 {
+        self.links.get(link.0).map_or(0, |link| link.lately.bps(now))
+    }
+
+    /// Who is at the other end of a link, and on which interface it is.
+    pub(crate) fn peer(&self, link: LinkId) -> Option<(NodeId, InterfaceId)> {
+        self.links.get(link.0).map(|link| (link.peer.node_id(), link.iface))
+    }
+
+    /// The links with a neighbour: one on each interface on which there is one.
+    pub(crate) fn with(&self, node: NodeId) -> Vec<LinkId> {
+        self.by_peer.iter().filter(|((_, peer), _)| *peer == node).map(|(_, link)| *link).collect()
     }
 
     /// What was refused, by cause.
@@ -484,6 +504,7 @@ impl Links {
             profile,
             carrier,
             pace,
+            surge: 0,
             tag,
             former: None,
             strangers: Strangers::new(beacons::interval(&profile, &airtime), airtime.answer_spacing()),
@@ -637,6 +658,7 @@ impl Machine for Links {
             Input::Policy(policy) => self.set_policy(cx, policy, out),
             Input::Price { iface, price } => self.set_price(iface, price, out),
             Input::Carries(iface, bps) => self.set_bandwidth(iface, bps, out),
+            Input::Surge(iface, extra) => self.set_surge(iface, extra, out),
             Input::Entropy(entropy) => self.entropy(cx, &entropy),
             Input::ClocksParted => self.clocks_parted(cx, out),
         }

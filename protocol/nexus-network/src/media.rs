@@ -8,22 +8,29 @@
 
 mod accounts;
 mod bandwidth;
+mod flow;
+mod lines;
 mod meter;
+mod pressure;
 mod queue;
+mod shares;
+mod status;
+mod surge;
 mod tally;
+mod telling;
 #[cfg(test)]
 mod tests;
+mod turn;
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
 use nexus_crypto::DestinationHash;
 use nexus_machine::{
-    Cx, Deadlines, Duration, Instant, Machine, MemoryBound, Pushed, Seed, Sink, Snapshot, Stream, Write,
-    earliest,
+    Cx, Deadlines, Duration, Instant, Machine, MemoryBound, Seed, Sink, Snapshot, Stream, Write, earliest,
 };
 
-use nexus_wire::nexus::control::Ack;
+use nexus_wire::nexus::control::{Ack, Congestion};
 use nexus_wire::nexus::frame::TAG_LEN;
 use nexus_wire::nexus::message::MessageWriter;
 
@@ -31,11 +38,15 @@ use crate::broadcast::SIGNATURE_LEN;
 use crate::interface::{Access, Endpoint, InterfaceId, Profile};
 use crate::links::LinkId;
 
+pub use flow::{CLASSES, Class, Feeder, Flow, Then, Weight, patience};
+pub use status::{ClassStatus, Held, Pressed, QueueStatus, Sharer};
+
 pub use accounts::AIRTIME;
-use accounts::{Accounts, Clearance, Limit};
-use bandwidth::Bandwidth;
+use accounts::{Accounts, Limit};
 pub use meter::{Meter, Spent, TOGETHER_PPM, Usage, Window};
-use queue::Queue;
+use queue::{Displaced, Queue};
+pub(crate) use surge::surged;
+use turn::{Interface, Turn};
 
 /// What the organ is told.
 #[derive(Clone, Debug)]
@@ -46,6 +57,12 @@ pub enum Input {
     Down(InterfaceId),
     /// Send this frame when its turn comes.
     Send(Frame),
+    /// Whoever is behind a link has so much of each interface by which its packets go out, relative to others; until the link is down.
+    Weigh(LinkId, Weight),
+    /// A link is no more: it feeds nothing.
+    LinkDown(LinkId),
+    /// The neighbour behind a link says how congested it is.
+    Complained(Complained),
     /// Frames about this destination that still wait are out of date: they must not leave.
     Recall(DestinationHash),
     /// The frame that [`Effect::Transmit`] handed over has so many bytes once it is sealed.
@@ -73,6 +90,15 @@ pub enum Effect {
     Lost(InterfaceId),
     /// An interface under load carries so many bits per second, which is another rate than its profile's or than was said before.
     Carries(InterfaceId, u64),
+    /// Tell the neighbour that feeds a queue that it is more than half full.
+    Congested {
+        /// Over which link.
+        link: LinkId,
+        /// How full.
+        congestion: Congestion,
+    },
+    /// The price of an interface is raised by so many 65,536ths of the base price, where it was raised by another part before.
+    Surge(InterfaceId, u32),
     /// Make this write durable, then say [`Input::Durable`] with the number.
     Write {
         /// The number.
@@ -80,6 +106,19 @@ pub enum Effect {
         /// The write.
         write: Write,
     },
+}
+
+/// What the neighbour behind a link says of its queues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Complained {
+    /// On which interface the link is.
+    pub iface: InterfaceId,
+    /// Which link.
+    pub link: LinkId,
+    /// What it says.
+    pub congestion: Congestion,
+    /// What was sent to it of late, in bits per second.
+    pub sent_bps: u64,
 }
 
 /// One frame on its way to a medium.
@@ -95,6 +134,8 @@ pub struct Frame {
     pub about: Option<DestinationHash>,
     /// What it is on the medium for.
     pub load: Load,
+    /// In which line it waits.
+    pub flow: Flow,
     /// Under whose key it is sealed as it leaves; none if it leaves as it is.
     pub under: Option<Seal>,
 }
@@ -141,8 +182,10 @@ pub enum Seal {
 pub struct Drops {
     /// Longer than the medium's longest frame, than an hour's duty cycle, or than a dwell time.
     pub too_long: u64,
-    /// The queue was full: the longest-waiting frames made room.
+    /// The queue was full: what whoever had most of it had waiting for longest, and could spare most, made room.
     pub displaced: u64,
+    /// The same, of a neighbour that had half as much again waiting as its share of what waited.
+    pub over_share: u64,
     /// The channel stayed busy.
     pub jammed: u64,
     /// The interface went down with frames waiting.
@@ -177,42 +220,18 @@ pub const MAX_ATTEMPTS: u8 = 7;
 pub struct Media {
     interfaces: BTreeMap<InterfaceId, Interface>,
     backoffs: Deadlines<InterfaceId>,
+    /// When the queue of an interface is looked at for its price.
+    looks: Deadlines<InterfaceId>,
     /// What was spent where the time to transmit is limited. It outlives the interface: who pulls the plug has no more of it.
     accounts: Accounts,
     /// What was on media for what. A meter outlives its interface, and goes when another needs the room.
     meters: BTreeMap<InterfaceId, Meter>,
+    /// Of those links of which something else was said than [`Weight::ONE`].
+    weights: BTreeMap<LinkId, Weight>,
     random: Stream,
     limits: Limits,
     /// Frames for interfaces that are not up, and interfaces beyond the limit.
     refused: u64,
-}
-
-#[derive(Debug)]
-struct Interface {
-    profile: Profile,
-    /// What it may transmit, if anything limits it.
-    limit: Option<Limit>,
-    queue: Queue,
-    turn: Turn,
-    drops: Drops,
-    bandwidth: Bandwidth,
-}
-
-/// Whose turn it is on an interface.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Turn {
-    /// Nothing waits; the driver is ready.
-    Idle,
-    /// The driver has a frame of so many bytes and so much airtime; it will say when it is ready.
-    Driver { airtime: Duration, bytes: usize, load: Load },
-    /// The driver was asked whether the channel is free, for the `attempt`th time.
-    Sensing { attempt: u8 },
-    /// The channel was busy `attempt` times; a deadline is set.
-    BackingOff { attempt: u8 },
-    /// The duty cycle or the dwell time is used up; a deadline is set.
-    Resting,
-    /// A write is to say that the next frame's airtime is spent.
-    Claiming,
 }
 
 impl Media {
@@ -222,8 +241,10 @@ impl Media {
         Self {
             interfaces: BTreeMap::new(),
             backoffs: Deadlines::default(),
+            looks: Deadlines::default(),
             accounts: Accounts::resume(snapshot),
             meters: BTreeMap::new(),
+            weights: BTreeMap::new(),
             random: seed.fork("media"),
             limits,
             refused: 0,
@@ -285,7 +306,7 @@ impl Media {
     #[must_use]
     pub fn announces_waiting(&self, iface: InterfaceId) -> Duration {
         self.interfaces.get(&iface).map_or(Duration::ZERO, |state| {
-            let announces = state.queue.frames().filter(|frame| frame.load == Load::Announces);
+            let announces = state.queue.announces();
             announces
                 .fold(Duration::ZERO, |sum, frame| sum.plus(state.profile.airtime(frame.len_on_medium())))
         })
@@ -303,15 +324,12 @@ impl Media {
             self.refused = self.refused.saturating_add(1);
             return;
         }
-        let queue = Queue::new(self.limits);
         let limit = Limit::of(iface, &profile);
         if let Some(limit) = limit {
             self.accounts.open(now, &limit);
         }
-        let bandwidth = Bandwidth::of(&profile);
         self.make_room_for_meter(iface);
-        let interface = Interface { profile, limit, queue, turn: Turn::Idle, drops, bandwidth };
-        self.interfaces.insert(iface, interface);
+        self.interfaces.insert(iface, Interface::new(now, profile, limit, self.limits, drops));
     }
 
     /// There are as many meters as there may be interfaces: one whose interface is down makes room.
@@ -328,6 +346,7 @@ impl Media {
     /// Forgets an interface; what waited is counted in the drops that it leaves behind.
     fn close(&mut self, now: Instant, iface: InterfaceId) -> Drops {
         self.backoffs.cancel(iface);
+        self.looks.cancel(iface);
         let Some(closed) = self.interfaces.remove(&iface) else { return Drops::default() };
         if let (Turn::Driver { airtime, .. }, Some(limit)) = (closed.turn, closed.limit) {
             // It may have left.
@@ -351,26 +370,24 @@ impl Media {
             return lose([frame], out);
         }
         let iface = frame.iface;
-        let may_pass =
-            state.turn == Turn::Idle && state.limit.is_none() && state.profile.access == Access::Direct;
-        if may_pass && state.queue.lets_pass(&frame) {
+        if state.may_pass(&frame) && state.queue.lets_pass(&frame) {
             return state.hand_over(now, frame, &mut self.accounts, out);
         }
-        let lost = match state.queue.push(frame) {
-            Pushed::Queued => 0,
-            Pushed::Displaced(older) => {
-                let lost = u64::try_from(older.len()).unwrap_or(u64::MAX);
-                lose(older, out);
-                lost
-            }
-            Pushed::Refused(frame) => {
-                lose([frame], out);
-                1
-            }
+        let (is_traffic, from) = (frame.is_queued_traffic(), frame.flow.from);
+        let weight = match from {
+            Feeder::Link(link) => self.weights.get(&link).copied().unwrap_or(Weight::ONE),
+            Feeder::Own | Feeder::Clear(_) => Weight::ONE,
         };
-        state.drops.displaced = state.drops.displaced.saturating_add(lost);
-        if state.turn == Turn::Idle {
+        let Displaced { full, over_share } = state.queue.push(now, frame, weight);
+        let count = |frames: &VecDeque<Frame>| u64::try_from(frames.len()).unwrap_or(u64::MAX);
+        state.drops.displaced = state.drops.displaced.saturating_add(count(&full));
+        state.drops.over_share = state.drops.over_share.saturating_add(count(&over_share));
+        lose(full, out);
+        if state.may_begin() {
             state.begin(now, iface, &mut self.accounts, &mut self.backoffs, out);
+        }
+        if is_traffic {
+            self.watch(now, iface, from, out);
         }
     }
 
@@ -395,10 +412,12 @@ impl Media {
         if let Some(limit) = state.limit {
             self.accounts.end(now, &limit, airtime);
         }
-        if !state.queue.is_empty()
-            && let Some(bps) = state.bandwidth.carried(now, bytes, airtime)
-        {
-            out.push(Effect::Carries(iface, bps));
+        if !state.queue.is_empty() {
+            let told = state.bandwidth.carried(now, bytes, airtime);
+            state.measured(now, told);
+            if let Some(bps) = told {
+                out.push(Effect::Carries(iface, bps));
+            }
         }
         state.begin(now, iface, &mut self.accounts, &mut self.backoffs, out);
     }
@@ -415,12 +434,11 @@ impl Media {
         if !matches!(state.turn, Turn::Sensing { .. }) {
             return;
         }
-        if state.queue.is_empty() {
-            // What wanted the channel was recalled.
-            state.turn = Turn::Idle;
-        } else if state.is_cleared(now, iface, &mut self.accounts, &mut self.backoffs, out) {
+        // What wanted the channel may have been recalled, or be too late.
+        let Some(line) = state.next(now, iface, &mut self.backoffs) else { return };
+        if state.is_cleared(now, iface, line, &mut self.accounts, &mut self.backoffs, out) {
             // While it was sensed the next frame may have become another, longer one, or another interface may have spent.
-            state.transmit(now, &mut self.accounts, out);
+            state.transmit(now, line, &mut self.accounts, out);
         }
     }
 
@@ -453,13 +471,9 @@ impl Media {
         else {
             return;
         };
-        if state.queue.is_empty() {
-            // What wanted the channel was recalled.
-            state.turn = Turn::Idle;
-            return;
-        }
+        let Some(line) = state.next(now, iface, &mut self.backoffs) else { return };
         if attempt >= MAX_ATTEMPTS {
-            lose(state.queue.pop(), out);
+            lose(state.queue.drop_first(now, line), out);
             state.drops.jammed = state.drops.jammed.saturating_add(1);
             out.push(Effect::Jammed(iface));
             self.begin(now, iface, out);
@@ -505,82 +519,6 @@ impl Frame {
     }
 }
 
-impl Interface {
-    /// Starts with the next frame. The driver is ready.
-    fn begin(
-        &mut self,
-        now: Instant,
-        iface: InterfaceId,
-        accounts: &mut Accounts,
-        deadlines: &mut Deadlines<InterfaceId>,
-        out: &mut impl Sink<Effect>,
-    ) {
-        if self.queue.is_empty() {
-            self.turn = Turn::Idle;
-        } else if self.is_cleared(now, iface, accounts, deadlines, out) {
-            match self.profile.access {
-                Access::Direct => self.transmit(now, accounts, out),
-                Access::ListenBeforeTalk { .. } => self.sense(iface, 1, out),
-            }
-        }
-    }
-
-    /// Whether the next frame may leave by the rules of its spectrum. If not, the interface waits until it may.
-    fn is_cleared(
-        &mut self,
-        now: Instant,
-        iface: InterfaceId,
-        accounts: &mut Accounts,
-        deadlines: &mut Deadlines<InterfaceId>,
-        out: &mut impl Sink<Effect>,
-    ) -> bool {
-        let (Some(limit), Some(next)) = (self.limit, self.queue.front()) else { return true };
-        let airtime = self.airtime_at_most(next);
-        match accounts.clear(now, &limit, airtime, out) {
-            Clearance::Given => return true,
-            Clearance::RestsUntil(until) => {
-                self.turn = Turn::Resting;
-                deadlines.set(iface, until);
-            }
-            Clearance::Awaited => self.turn = Turn::Claiming,
-        }
-        false
-    }
-
-    /// What a frame may take of the medium.
-    fn airtime_at_most(&self, frame: &Frame) -> Duration {
-        self.profile.airtime(frame.most_on_medium().min(self.profile.frame_size.into()))
-    }
-
-    fn transmit(&mut self, now: Instant, accounts: &mut Accounts, out: &mut impl Sink<Effect>) {
-        match self.queue.pop() {
-            Some(frame) => self.hand_over(now, frame, accounts, out),
-            None => self.turn = Turn::Idle,
-        }
-    }
-
-    fn hand_over(
-        &mut self,
-        now: Instant,
-        frame: Frame,
-        accounts: &mut Accounts,
-        out: &mut impl Sink<Effect>,
-    ) {
-        let airtime = self.airtime_at_most(&frame);
-        if let Some(limit) = self.limit {
-            accounts.begin(now, &limit, airtime);
-        }
-        self.turn = Turn::Driver { airtime, bytes: frame.len_on_medium(), load: frame.load };
-        self.bandwidth.begin(now);
-        out.push(Effect::Transmit(frame));
-    }
-
-    fn sense(&mut self, iface: InterfaceId, attempt: u8, out: &mut impl Sink<Effect>) {
-        self.turn = Turn::Sensing { attempt };
-        out.push(Effect::Sense(iface));
-    }
-}
-
 impl Machine for Media {
     type Input = Input;
     type Effect = Effect;
@@ -592,6 +530,9 @@ impl Machine for Media {
                 self.close(cx.now, iface);
             }
             Input::Send(frame) => self.send(cx.now, frame, out),
+            Input::Weigh(link, weight) => self.weigh(link, weight),
+            Input::LinkDown(link) => self.link_down(link),
+            Input::Complained(complained) => self.complained(cx.now, complained, out),
             Input::Recall(about) => self.recall(about, out),
             Input::Sealed(iface, len) => self.sealed(cx.now, iface, len),
             Input::TxReady(iface) => self.tx_ready(cx.now, iface, out),
@@ -607,23 +548,23 @@ impl Machine for Media {
             match state.turn {
                 Turn::BackingOff { .. } if state.queue.is_empty() => state.turn = Turn::Idle,
                 Turn::BackingOff { attempt } => state.sense(iface, attempt.saturating_add(1), out),
-                Turn::Resting => self.begin(cx.now, iface, out),
+                Turn::Resting | Turn::Pacing => self.begin(cx.now, iface, out),
                 Turn::Idle | Turn::Driver { .. } | Turn::Sensing { .. } | Turn::Claiming => {}
             }
         }
+        self.look(cx.now, out);
         self.accounts.age(cx.now, out);
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        earliest([self.backoffs.next(), self.accounts.next_timeout()])
+        earliest([self.backoffs.next(), self.looks.next(), self.accounts.next_timeout()])
     }
 }
 
 impl MemoryBound for Media {
     fn memory_bound(&self) -> usize {
-        // A frame's bytes, its place in the queue (a ring doubles when it grows), and the interface's own state.
-        let frames = self.limits.frames.saturating_mul(size_of::<(Frame, usize)>()).saturating_mul(2);
-        let each = self.limits.bytes.saturating_add(frames).saturating_add(1024);
+        // What waits, and the interface's own state.
+        let each = Queue::memory_bound(self.limits).saturating_add(2_048);
         let each = each.saturating_add(Meter::MEMORY_BOUND).saturating_add(size_of::<Meter>());
         let accounts = Accounts::MEMORY_BOUND;
         self.limits.interfaces.saturating_mul(each).saturating_add(accounts).saturating_add(4096)

@@ -6,7 +6,7 @@ use nexus_crypto::{DestinationHash, IdentitySeed, NodeIdentity, RatchetPublic};
 use nexus_machine::{Cx, Duration, Instant, Key, Machine as _, Seed, Snapshot, Stream};
 use nexus_network::announces::{self, Announces, Effect, Input, Outlet};
 use nexus_network::forwarding::{self, Decision, Forwarding};
-use nexus_network::{AppData, Hop, InterfaceId, LinkId, PathPolicy};
+use nexus_network::{AppData, Class, Hop, InterfaceId, LinkId, PathPolicy};
 use nexus_wire::nexus::code::BandwidthCode;
 use nexus_wire::nexus::cost::{CostAcks, CostList, CostRecord, CostRequest};
 use nexus_wire::nexus::frame::HEADER_LEN;
@@ -364,7 +364,12 @@ impl Mesh {
 
     fn originate(&mut self, n: usize, packet: &mut [u8]) -> LinkId {
         let Node { announces, forwarding } = &mut self.nodes[n];
-        let leaving = forwarding.originate(Cx::at(self.now), PathPolicy::default(), packet, announces);
+        let leaving = forwarding.originate(
+            Cx::at(self.now),
+            (PathPolicy::default(), Class::Standard),
+            packet,
+            announces,
+        );
         leaving.expect("a path is known").to.link().expect("all ways are links")
     }
 
@@ -442,13 +447,7 @@ impl Mesh {
                 return (way, packet);
             }
             let Node { announces, forwarding } = &mut self.nodes[at];
-            match forwarding.from_link(
-                Cx::at(self.now),
-                link,
-                traffic::Class::Standard,
-                &mut packet,
-                announces,
-            ) {
+            match forwarding.from_link(Cx::at(self.now), link, Class::Standard, &mut packet, announces) {
                 Decision::Deliver | Decision::Drop(_) | Decision::Ask { .. } => return (way, packet),
                 Decision::Forward(leaving) => link = leaving.to.link().expect("all ways are links"),
             }

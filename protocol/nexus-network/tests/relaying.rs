@@ -4,7 +4,7 @@
 #[allow(dead_code, reason = "the benchmarks use the rest")]
 mod joined;
 
-use joined::{ClearRelay, Relay};
+use joined::{BURST, ClearRelay, Relay};
 use nexus_testkit::heap;
 use nexus_wire::nexus::frame::HEADER_LEN;
 
@@ -26,6 +26,25 @@ fn a_relayed_packet_is_opened_rewritten_and_sealed_in_its_own_buffer() {
         assert_eq!(opened.end, HEADER_LEN + 3 + 484);
     }
     assert_eq!(relay.layer.forwarding().drops().total(), 0);
+}
+
+#[test]
+fn a_packet_that_waits_for_its_turn_costs_no_memory_either() {
+    let mut relay = Relay::new();
+    let mut left = Vec::with_capacity(BURST);
+    for _ in 0..500 {
+        let frames = std::array::from_fn(|_| relay.arriving(484));
+        relay.relays_at_once(frames, &mut left);
+        left.clear();
+    }
+    for _ in 0..500 {
+        let frames = std::array::from_fn(|_| relay.arriving(484));
+        let (((), asked), growth) =
+            heap::growth_of(|| heap::allocations_of(|| relay.relays_at_once(frames, &mut left)));
+        assert_eq!((asked, growth), (0, 0), "nothing is allocated for a packet that waits, and nothing kept");
+        assert_eq!(left.len(), BURST);
+        left.clear();
+    }
 }
 
 #[test]

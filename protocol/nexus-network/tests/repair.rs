@@ -9,7 +9,7 @@ use nexus_machine::{Cx, Duration, Instant, Machine as _, Seed, Snapshot, Stream,
 use nexus_network::announces::Via;
 use nexus_network::lora::Modulation;
 use nexus_network::{
-    Access, AppData, DutyCycle, Effect, Input, InterfaceId, Limits, LinkId, Mode, Network, Originated,
+    Access, AppData, Class, DutyCycle, Effect, Input, InterfaceId, Limits, LinkId, Mode, Network, Originated,
     PathPolicy, Profile, Reach, Role, SearchMotive, Timing, Trust,
 };
 use nexus_wire::reticulum::{Context, DestinationType, MTU, Packet, PacketType};
@@ -40,6 +40,27 @@ fn with_a_second_path_traffic_flows_again_within_a_second() {
         println!("5-node diamond, RTT {rtt_ms} ms, {proving:?}: outage {} ms at most", worst.as_millis());
         assert!(worst < Duration::from_secs(1), "{rtt_ms} ms, {proving:?}: {worst:?}");
     }
+}
+
+#[test]
+fn a_crowded_way_costs_more_and_is_left_for_another_that_is_kept() {
+    let slow = Profile { bandwidth_bps: 1_000_000, price: 1_000, ..cable() };
+    let mut mesh = Mesh::new(DIAMOND, Ground::Cables, slow, Duration::from_millis(1), 0);
+    mesh.proving = Proving::Off;
+    mesh.send_for(Duration::from_secs(2), EVERY, 4);
+    let crowded = mesh.cheapest_step(1, 4).expect("there are two ways");
+    let (mut steps, mut surge) = (vec![crowded], 0);
+    for _ in 0..30 {
+        mesh.flood_for(Duration::from_secs(1), 1, crowded);
+        steps.extend(mesh.cheapest_step(1, 4));
+        let media = mesh.nodes[1].media();
+        let surges = media.up().filter_map(|(iface, _)| Some(media.queue(iface)?.surge));
+        surge = surge.max(surges.max().unwrap_or(0));
+    }
+    assert!((57_000..=65_536).contains(&surge), "a full queue doubles the price: {surge}");
+    let flips = steps.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    assert_eq!(flips, 1, "{steps:?}");
+    assert_ne!(steps.last(), Some(&crowded));
 }
 
 #[test]
@@ -360,6 +381,7 @@ impl Mesh {
     fn transmit(&mut self, node: usize, iface: InterfaceId, bytes: &[u8]) {
         let airtime = match self.ground {
             Ground::Air => self.profile.airtime(bytes.len()),
+            Ground::Cables if self.profile.bandwidth_bps <= 1_000_000 => self.profile.airtime(bytes.len()),
             Ground::Cables => Duration::from_micros(1),
         };
         self.later(airtime, node, Input::TxReady(iface));
@@ -416,11 +438,34 @@ impl Mesh {
                 self.count += 1;
                 let packet = packet_of(PacketType::Data, address(to), &self.count.to_be_bytes());
                 let policy = PathPolicy::default();
-                self.tell(0, Input::Originate { handle: self.count, packet, policy });
+                self.tell(
+                    0,
+                    Input::Originate { handle: self.count, packet, policy, class: Class::Interactive },
+                );
             }
             let next = self.next_packet_at.min(end);
             self.run(next.since(self.now));
         }
+    }
+
+    /// A node sends bulk to a neighbour, three times what a megabit carries.
+    fn flood_for(&mut self, span: Duration, from: usize, to: usize) {
+        let end = self.now.after(span);
+        while self.now < end {
+            self.count += 1;
+            let data = [&self.count.to_be_bytes()[..], &[7; 400]].concat();
+            let (packet, policy) = (packet_of(PacketType::Data, address(to), &data), PathPolicy::Cheapest);
+            self.tell(from, Input::Originate { handle: self.count, packet, policy, class: Class::Bulk });
+            self.run(Duration::from_micros(1_100));
+        }
+    }
+
+    /// Who is next on the cheapest way.
+    fn cheapest_step(&self, node: usize, to: usize) -> Option<usize> {
+        let chosen = self.nodes[node].routing(self.now).chosen(&address(to), PathPolicy::Cheapest)?;
+        let Via::Link { link, .. } = chosen.via else { return None };
+        let peer = self.nodes[node].links().status().find(|status| status.id == link)?.peer;
+        (0..self.nodes.len()).find(|other| identity(*other).public().hash() == peer.hash())
     }
 
     fn first_step(&self, node: usize, to: usize) -> Option<LinkId> {

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use nexus_crypto::{DestinationHash, NodeId};
 use nexus_endpoint::lxmf;
 use nexus_machine::{Duration, Ticket, Write};
-use nexus_network::{Down, Endpoint, InterfaceId, LinkStatus, PathPolicy, Policy, Profile, Shared};
+use nexus_network::{Down, Endpoint, InterfaceId, LinkStatus, PathPolicy, Policy, Profile, Shared, Weight};
 use nexus_secure::{Attempt, Message, Outgoing, Traced, Undelivered};
 use nexus_wire::reticulum::Ifac;
 
@@ -101,6 +101,14 @@ pub enum Command {
         iface: InterfaceId,
         /// In µNXS for 1,024 bytes.
         price: u64,
+    },
+    /// A neighbour's share of what interfaces carry is so many times that of one of which nothing was said, from here on, over links
+    /// that come up later too. Source: spec/network.md#shares.
+    Weigh {
+        /// Whose.
+        node: NodeId,
+        /// How many times, 1 to 65,535; [`Weight::ONE`] is everybody's.
+        weight: Weight,
     },
     /// Frames on an interface in clear have these access codes from here on, until it goes down: said each time before it comes up.
     AccessCodes {

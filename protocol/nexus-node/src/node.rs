@@ -344,6 +344,9 @@ impl Body {
             Input::Command(Command::Price { iface, price }) => {
                 self.network.handle(cx, N::Price { iface, price }, signals);
             }
+            Input::Command(Command::Weigh { node, weight }) => {
+                self.network.handle(cx, N::Weigh { node, weight }, signals);
+            }
             Input::Command(Command::ForgetPaths { destination }) => {
                 self.network.handle(cx, N::Forget(destination), signals);
             }
@@ -436,7 +439,7 @@ impl Body {
             N::Transmit(Frame { iface, bytes, .. }) if let Some(slot) = slot_of(iface) => {
                 self.say_across(cx, slot, bytes, signals);
             }
-            N::Transmit(Frame { iface, to, bytes, about: _, load: _, under: _ }) => {
+            N::Transmit(Frame { iface, to, bytes, about: _, load: _, flow: _, under: _ }) => {
                 outputs.push_back(Output::Transmit { iface, to, bytes });
             }
             N::Sense(iface) => outputs.push_back(Output::Sense { iface }),
@@ -570,9 +573,9 @@ impl Body {
                 let (destination, motive) = (node.into(), SearchMotive::Packet);
                 self.network.handle(cx, N::Find { destination, motive }, signals);
             }
-            S::Originate { handle, packet, policy } => {
+            S::Originate { handle, packet, policy, class } => {
                 let policy = policy.unwrap_or(self.preferred);
-                self.network.handle(cx, N::Originate { handle, packet, policy }, signals);
+                self.network.handle(cx, N::Originate { handle, packet, policy, class }, signals);
             }
             S::Prove(packet) => self.network.handle(cx, N::Prove { packet }, signals),
             S::MessageArrived(message) => outputs.push_back(Output::Event(Event::MessageArrived(message))),

@@ -78,7 +78,7 @@ fn what_is_sent_to_an_unknown_node_has_no_path_until_its_time_is_over() {
     let mut node = Bench::started(1);
     let to = NodeId([9; 16]);
     let lifetime = Duration::from_secs(3);
-    let outgoing = Outgoing { handle: 4, to, content: Content::Ping, lifetime, policy: None };
+    let outgoing = Outgoing { handle: 4, to, content: Content::Ping, lifetime, policy: None, class: None };
     let attempted = Output::Event(Event::Attempted { handle: 4, attempt: Attempt::NoPath });
     assert_eq!(node.tell(Input::Command(Command::Send(outgoing))), core::slice::from_ref(&attempted));
     node.now = node.now.after(Duration::from_micros(2_500_000));
@@ -93,7 +93,8 @@ fn an_announce_that_is_heard_lets_what_waits_for_it_be_tried_at_once() {
     let (mut one, mut two) = (Bench::started(1), Bench::started(2));
     let content = Content::Message { text: b"hello".to_vec(), authorship: Authorship::Signed };
     let lifetime = Duration::from_secs(60);
-    let outgoing = Outgoing { handle: 4, to: two.node.node_id(), content, lifetime, policy: None };
+    let outgoing =
+        Outgoing { handle: 4, to: two.node.node_id(), content, lifetime, policy: None, class: None };
     let no_path = Output::Event(Event::Attempted { handle: 4, attempt: Attempt::NoPath });
     assert_eq!(one.tell(Input::Command(Command::Send(outgoing))), core::slice::from_ref(&no_path));
     let [announce] = &two.frames()[..] else { panic!("one announce") };
@@ -363,7 +364,7 @@ fn outgoing(random: &mut Stream) -> Outgoing {
     let authorship = if random.chance(1, 2) { Authorship::Signed } else { Authorship::Anonymous };
     let content = if random.chance(1, 3) { Content::Ping } else { Content::Message { text, authorship } };
     let lifetime = Duration::from_secs(random.below(200));
-    Outgoing { handle: random.below(100), to, content, lifetime, policy: None }
+    Outgoing { handle: random.below(100), to, content, lifetime, policy: None, class: None }
 }
 
 fn profile(mode: Mode) -> Profile {

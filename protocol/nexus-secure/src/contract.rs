@@ -6,7 +6,7 @@ use core::fmt;
 use nexus_crypto::single::single_length;
 use nexus_crypto::{DestinationHash, NodeId};
 use nexus_machine::Duration;
-use nexus_network::PathPolicy;
+use nexus_network::{Class, PathPolicy};
 use nexus_wire::nexus::end_to_end::Envelope;
 use nexus_wire::nexus::path_cost::{CompactPathCost, HopCount};
 use nexus_wire::reticulum::packet::HEADER_1_LEN;
@@ -26,6 +26,8 @@ pub struct Outgoing {
     pub lifetime: Duration,
     /// By what its path is chosen here; none for the node's own preference. Relays choose by its class.
     pub policy: Option<PathPolicy>,
+    /// How urgent its packets are, here and at each relay; none for [`Class::Interactive`]: somebody waits for it.
+    pub class: Option<Class>,
 }
 
 /// What is sent. Its text is never printed.
@@ -194,7 +196,7 @@ mod tests {
         let message = Message { number: 1, sender: Sender::Anonymous, unix_s: 2, text: text.clone() };
         let content = Content::Message { text, authorship: Authorship::Signed };
         let (to, lifetime) = (NodeId([0; 16]), Duration::ZERO);
-        let outgoing = Outgoing { handle: 1, to, content, lifetime, policy: None };
+        let outgoing = Outgoing { handle: 1, to, content, lifetime, policy: None, class: None };
         let printed = format!("{message:?} {outgoing:?}");
         assert!(printed.contains("text: 6 bytes"), "{printed}");
         assert!(!printed.contains("secret") && !printed.contains("115, 101"), "{printed}");

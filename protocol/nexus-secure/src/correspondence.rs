@@ -21,7 +21,7 @@ use nexus_crypto::{DestinationHash, NodeId, NodeIdentity, NodePublic, RatchetId}
 use nexus_machine::{
     Bucket, Cx, Duration, Gate, Instant, Machine, MemoryBound, Seed, Sink, Snapshot, Stream, TableId, Write,
 };
-use nexus_network::{Originated, PathPolicy, Recipient};
+use nexus_network::{Class, Originated, PathPolicy, Recipient};
 use nexus_wire::nexus::path_cost::CompactPathCost;
 use nexus_wire::reticulum::{PacketHash, Payload as _, Proof};
 
@@ -119,6 +119,8 @@ pub enum Effect {
         packet: Vec<u8>,
         /// By what its path is chosen; none for the node's own preference.
         policy: Option<PathPolicy>,
+        /// How urgent it is.
+        class: Class,
     },
     /// Send this probe by the path that it is to try.
     Try {

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use nexus_crypto::{DestinationHash, NodeId, NodeIdentity, RatchetPublic};
 use nexus_machine::{Cx, Duration, Instant, Machine, MemoryBound, Seed, Sink, Snapshot, Write, earliest};
-use nexus_network::{Originated, PathPolicy, Recipient};
+use nexus_network::{Class, Originated, PathPolicy, Recipient};
 use nexus_wire::nexus::path_cost::CompactPathCost;
 
 use crate::contract::{Attempt, Foreign, Message, Outgoing, Traced, Undelivered};
@@ -99,6 +99,8 @@ pub enum Effect {
         packet: Vec<u8>,
         /// By what its path is chosen; none for the node's own preference.
         policy: Option<PathPolicy>,
+        /// How urgent it is.
+        class: Class,
     },
     /// Send this probe by the path that it is to try.
     Try {
@@ -266,8 +268,8 @@ impl Organs {
             Nerve::Correspondence(C::Try { number, packet }) => out.push(Effect::Try { number, packet }),
             Nerve::Correspondence(C::Tried { number }) => out.push(Effect::Tried { number }),
             Nerve::Correspondence(C::Wanted(node)) => out.push(Effect::Wanted(node)),
-            Nerve::Correspondence(C::Originate { handle, packet, policy }) => {
-                out.push(Effect::Originate { handle, packet, policy });
+            Nerve::Correspondence(C::Originate { handle, packet, policy, class }) => {
+                out.push(Effect::Originate { handle, packet, policy, class });
             }
             Nerve::Correspondence(C::Prove(packet)) => out.push(Effect::Prove(packet)),
             Nerve::Correspondence(C::Arrived(message)) => out.push(Effect::MessageArrived(message)),

@@ -10,7 +10,9 @@
 //! | [`handshake`] | what the handshake carries, and what binds it |
 //! | [`message`] | messages in a frame's plaintext: reading and writing them |
 //! | [`traffic`], [`control`], [`gossip`] | the bodies of those messages |
+//! | [`lottery`] | what two neighbours say about paying a relay |
 //! | [`key_file`] | an identity at rest |
+//! | [`ledger`], [`evidence`], [`genesis`] | orders and what witnesses say of them, proofs of misconduct, where the books begin |
 //! | [`recording`] | what stands before frames and plaintexts in a recording |
 //! | [`channel`], [`channel_messages`] | accounts between neighbours, and what is said about them |
 //! | [`end_to_end`] | what an end-to-end packet says once it is opened |
@@ -23,10 +25,14 @@ pub mod code;
 pub mod control;
 pub mod cost;
 pub mod end_to_end;
+pub mod evidence;
 pub mod frame;
+pub mod genesis;
 pub mod gossip;
 pub mod handshake;
 pub mod key_file;
+pub mod ledger;
+pub mod lottery;
 pub mod message;
 pub mod path_cost;
 pub mod recording;

@@ -83,6 +83,13 @@ fn fields_of(format: &str) -> &'static [Fields] {
         "items" => &[&[("store", 1), ("len", 2), ("item", 10), ("len", 2), ("item", 6)]],
         "done" => &[&[("store", 1), ("state_hash", 16)]],
         "congestion" => &[&[("severity and scope", 1), ("drain_ms", 2)]],
+        "terms" => &[&TERMS],
+        "due" => &[
+            &[("slot", 1), ("terms", 1), ("window", 2), ("held", 2), ("token", 16)],
+            &[("slot", 1), ("terms", 1), ("window", 2)],
+        ],
+        "token" => &[&[("slot", 1), ("terms", 1), ("window", 2), ("token", 16)]],
+        "claim" => &[&PROVED_CLAIM, &CLAIM],
         "end-to-end" => &[
             &[("service", 2), ("flags", 1), ("request_id", 4)],
             &[
@@ -102,6 +109,28 @@ fn fields_of(format: &str) -> &'static [Fields] {
     }
 }
 
+const TERMS: [(&str, usize); 9] = [
+    ("channel_id", 16),
+    ("number", 4),
+    ("anchor", 16),
+    ("window", 8),
+    ("reward", 8),
+    ("length", 2),
+    ("signature", 64),
+    ("before", 2),
+    ("before_token", 16),
+];
+const CLAIM: [(&str, usize); 6] =
+    [("slot", 1), ("from", 2), ("to", 2), ("base_sequence", 8), ("sequence", 8), ("signature", 64)];
+const PROVED_CLAIM: [(&str, usize); 7] = [
+    ("slot", 1),
+    ("from", 2),
+    ("to", 2),
+    ("base_sequence", 8),
+    ("sequence", 8),
+    ("signature", 64),
+    ("proof", 80),
+];
 const RECORDED_FRAME: [(&str, usize); 5] =
     [("version", 1), ("interface", 1), ("direction", 1), ("endpoint length", 1), ("frame", REST)];
 const RECORDED_FROM: [(&str, usize); 6] = [

@@ -4,6 +4,7 @@
 //! measure it says so: it is neither met nor missed.
 
 mod announces;
+mod congestion;
 mod links;
 mod overhead;
 mod radio;
@@ -148,14 +149,72 @@ pub const MILESTONES: [Milestone; 6] = [
         number: "1.3",
         title: "Congestion Control",
         criteria: &[
-            planned("voice", "Under synthetic load, P0 packets (voice) keep their latency", "below 500 ms"),
-            planned("bulk", "Under the same load, P3 (bulk) is throttled", "less than it offers"),
-            planned(
-                "reroutes",
-                "Congestion on one link causes traffic to reroute via cost increase",
-                "over another link",
-            ),
-            planned("budget", "No link exceeds its bandwidth budget", "none"),
+            Planned {
+                id: "voice",
+                text: "Under synthetic load of three times what a link carries, P0 packets (voice) within their share keep their latency",
+                required: "99 % of what is offered below 500 ms over one hop of SF7/250 kHz, and of 1 Mbit/s",
+                measure: Some(congestion::voice),
+            },
+            Planned {
+                id: "beyond",
+                text: "Under the same load, P0 packets beyond their share are dropped at their deadline",
+                required: "none leaves a node that it came to 500 ms before",
+                measure: Some(congestion::beyond),
+            },
+            Planned {
+                id: "bulk",
+                text: "Under the same load, P3 (bulk) is throttled",
+                required: "it yields before all others, and has 10 % of what is carried",
+                measure: Some(congestion::bulk),
+            },
+            Planned {
+                id: "budget",
+                text: "No link exceeds its bandwidth budget",
+                required: "packets take at most 90 % of any 10 s, beside a tenth of a second that was saved up and the rest of a frame",
+                measure: Some(congestion::budget),
+            },
+            Planned {
+                id: "fair",
+                text: "Equal neighbours that all offer more than their share have the same",
+                required: "Jain's index at least 0.95",
+                measure: Some(congestion::fair),
+            },
+            Planned {
+                id: "weighted",
+                text: "Neighbours of one, two and three times the weight that offer the same have as much",
+                required: "Jain's index of what each has by its weight at least 0.95",
+                measure: Some(congestion::weighted),
+            },
+            Planned {
+                id: "reroutes",
+                text: "Congestion on one link causes traffic to reroute via cost increase",
+                required: "the base and its share of (depth / capacity)², within a tenth; over another link within two rounds; back once the price fell, within thirty",
+                measure: Some(congestion::reroutes),
+            },
+            Planned {
+                id: "steady",
+                text: "Paths do not oscillate at steady load",
+                required: "at most one flip in ten rounds, whoever causes the congestion",
+                measure: Some(congestion::steady),
+            },
+            Planned {
+                id: "edge",
+                text: "Backpressure keeps loss at the edge at twice what a link carries",
+                required: "at most 1 % of what left its origin is lost",
+                measure: Some(congestion::edge),
+            },
+            Planned {
+                id: "deaf",
+                text: "A neighbour that ignores every signal harms only itself",
+                required: "99 % of the others' packets arrive",
+                measure: Some(congestion::deaf),
+            },
+            Planned {
+                id: "crowd",
+                text: "Fifty nodes on one channel, many hidden from each other: goodput does not collapse beyond saturation",
+                required: "at ten times the channel at least 80 % of the most that it carries",
+                measure: Some(congestion::crowd),
+            },
         ],
     },
     Milestone {

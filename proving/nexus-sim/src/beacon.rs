@@ -137,6 +137,7 @@ impl<M: Manner> Actor for Beacon<M> {
                 | Command::Prefer(_)
                 | Command::Policy(_)
                 | Command::Price { .. }
+                | Command::Weigh { .. }
                 | Command::Save
                 | Command::Recognised { .. }
                 | Command::ForgetPaths { .. }

@@ -65,6 +65,7 @@ pub fn message(handle: u64, to: NodeId, lifetime: Duration, random: &mut Stream)
         content: Content::Message { text, authorship: Authorship::Signed },
         lifetime,
         policy: None,
+        class: None,
     })
 }
 
@@ -95,7 +96,7 @@ impl Asked<'_> {
             2 => Content::Message { text: text(&mut self.random), authorship: Authorship::Anonymous },
             _ => Content::Message { text: text(&mut self.random), authorship: Authorship::Signed },
         };
-        let outgoing = Outgoing { handle, to, content, lifetime, policy: None };
+        let outgoing = Outgoing { handle, to, content, lifetime, policy: None, class: None };
         let at = WorldTime::from_start(Duration::from_secs(at_s));
         self.schedule.push((at, Action::Tell(from, Command::Send(outgoing))));
     }

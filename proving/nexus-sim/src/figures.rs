@@ -201,7 +201,7 @@ impl Sizes {
         let ids: Vec<_> = scenario.identities().iter().map(NodePublic::node_id).collect();
         let content = Content::Message { text: vec![b'x'; 100], authorship: Authorship::Signed };
         let lifetime = Duration::from_secs(100);
-        let outgoing = Outgoing { handle: 1, to: ids[1], content, lifetime, policy: None };
+        let outgoing = Outgoing { handle: 1, to: ids[1], content, lifetime, policy: None, class: None };
         let send = Action::Tell(NodeIndex(0), Command::Send(outgoing));
         scenario.schedule.push((WorldTime::from_start(SENT_AT), send));
         let mut sizes = Self::default();

@@ -24,6 +24,7 @@
 //! | [`picture`] | a run as pictures: a map, and what radios did over time |
 //! | [`linking`] | links on a radio channel: how long they take, what they cost, the bounds of both |
 //! | [`figures`] | tables of what links on radio cost |
+//! | [`load`] | packets of each class beyond what media carry, and what becomes of them |
 //! | [`summaries`] | what it costs two stores to find what differs |
 //! | [`upkeep`] | what a network costs that has nothing to say |
 //! | [`roads`], [`tables`] | which ways there are, and which paths nodes hold |
@@ -54,6 +55,7 @@ pub mod layout;
 pub mod liar;
 pub mod line;
 pub mod linking;
+pub mod load;
 pub mod log;
 pub mod loud;
 pub mod medium;

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, VecDeque};
 use nexus_crypto::{DestinationHash, IdentitySeed, NodeIdentity};
 use nexus_machine::{Cx, Duration, Instant, Machine as _, Snapshot, Stream, Ticket, earliest};
 use nexus_network::InterfaceId;
-use nexus_network::media::{self, Frame, Load, Media};
+use nexus_network::media::{self, Flow, Frame, Load, Media};
 use nexus_node::{Event, Input, Output};
 use nexus_wire::reticulum::Announce;
 
@@ -97,7 +97,15 @@ impl Loud {
             for _ in 0..FRAMES {
                 let length = SHORTEST.saturating_add(self.random.below(LENGTHS));
                 let bytes = vec![0; usize::try_from(length).expect("a frame is short")];
-                let frame = Frame { iface, to: None, bytes, about: None, load: Load::Traffic, under: None };
+                let frame = Frame {
+                    iface,
+                    to: None,
+                    bytes,
+                    about: None,
+                    load: Load::Traffic,
+                    flow: Flow::OWN,
+                    under: None,
+                };
                 self.tell(cx, media::Input::Send(frame));
             }
         }
@@ -121,7 +129,10 @@ impl Loud {
                     Output::Persist { ticket: Ticket(number), writes: vec![write] }
                 }
                 // Nobody chooses paths here.
-                media::Effect::Carries(..) | media::Effect::Lost(_) => continue,
+                media::Effect::Carries(..)
+                | media::Effect::Lost(_)
+                | media::Effect::Surge(..)
+                | media::Effect::Congested { .. } => continue,
             };
             self.outputs.push_back(output);
         }

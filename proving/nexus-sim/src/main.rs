@@ -123,6 +123,10 @@ enum FiguresOf {
     Summaries,
     /// What networks cost that have nothing to say.
     Upkeep,
+    /// How speech gets through on radio, with bulk beside it and without.
+    Voice,
+    /// How much of a radio channel nodes fill that have nothing to say.
+    Control,
 }
 
 #[derive(Args, Clone, Copy)]
@@ -381,6 +385,8 @@ fn figures(of: FiguresOf) -> io::Result<ExitCode> {
         FiguresOf::Speed => nexus_sim::speed::figures(&mut out)?,
         FiguresOf::Summaries => nexus_sim::summaries::figures(&mut out)?,
         FiguresOf::Upkeep => nexus_sim::upkeep::figures(&mut out)?,
+        FiguresOf::Voice => nexus_sim::load::figures::voice(&mut out)?,
+        FiguresOf::Control => nexus_sim::load::figures::channels(&mut out)?,
     }
     Ok(ExitCode::SUCCESS)
 }

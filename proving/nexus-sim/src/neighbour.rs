@@ -156,8 +156,8 @@ impl Neighbour {
                     self.act(cx, effects);
                 }
                 media::Effect::Sense(iface) => self.outputs.push_back(Output::Sense { iface }),
-                // It announces nothing.
-                media::Effect::Lost(_) => {}
+                // It announces nothing, asks for nothing, and nobody feeds it.
+                media::Effect::Lost(_) | media::Effect::Surge(..) | media::Effect::Congested { .. } => {}
                 media::Effect::Carries(iface, bps) => self.tell_links(cx, links::Input::Carries(iface, bps)),
                 media::Effect::Write { number, write } => {
                     self.outputs.push_back(Output::Persist { ticket: Ticket(number), writes: vec![write] });

@@ -11,6 +11,7 @@ use nexus_crypto::hash::blake3;
 use nexus_machine::{Instant, Snapshot, Write};
 use nexus_network::{Access, Endpoint, InterfaceId, Mode, Profile, Reach};
 use nexus_node::{Command, Event, Input, Output};
+use nexus_wire::reticulum::Ifac;
 use nexus_wire::reticulum::packet::HEADER_1_LEN;
 
 mod mail;
@@ -372,6 +373,11 @@ impl Encoder {
                 self.tagged_iface(8, *iface);
                 self.u64(*price);
             }
+            Command::Weigh { node, weight } => {
+                self.u8(21);
+                self.blob(node.as_bytes());
+                self.u32(weight.get().into());
+            }
             Command::Save => self.u8(18),
             Command::ForgetPaths { destination } => {
                 self.u8(20);
@@ -396,13 +402,17 @@ impl Encoder {
             }
             Command::AccessCodes { iface, codes } => {
                 self.tagged_iface(11, *iface);
-                // The key is not shown: what it makes of a packet of zeros tells it from others.
-                let mut frame = vec![0; codes.tag_len().bytes() + HEADER_1_LEN];
-                let sealed = codes.seal(&mut frame);
-                debug_assert!(sealed.is_ok(), "a header is a packet");
-                self.blob(&frame);
+                self.access_codes(codes);
             }
         }
+    }
+
+    /// The key is not shown: what it makes of a packet of zeros tells it from others.
+    fn access_codes(&mut self, codes: &Ifac) {
+        let mut frame = vec![0; codes.tag_len().bytes() + HEADER_1_LEN];
+        let sealed = codes.seal(&mut frame);
+        debug_assert!(sealed.is_ok(), "a header is a packet");
+        self.blob(&frame);
     }
 
     fn tagged_iface(&mut self, tag: u8, iface: InterfaceId) {

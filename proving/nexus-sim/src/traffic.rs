@@ -112,7 +112,7 @@ impl Parcel {
     }
 
     /// Its text: the label, then printable characters by chance up to `length` bytes.
-    fn text(self, length: u16, random: &mut Stream) -> Vec<u8> {
+    pub(crate) fn text(self, length: u16, random: &mut Stream) -> Vec<u8> {
         let digits = (0..8).map(|place| (self.handle() >> (42 - 6 * place)) & 63);
         let noise = (LABEL..usize::from(length)).map(|_| u64::from(random.bytes::<1>()[0] & 63));
         let places = digits.chain(noise).map(|digit| usize::try_from(digit).expect("six bits"));
@@ -256,7 +256,7 @@ impl Source {
         self.next_number = self.next_number.wrapping_add(1);
         let text = parcel.text(length, &mut self.random);
         let content = Content::Message { text, authorship };
-        let outgoing = Outgoing { handle: parcel.handle(), to, content, lifetime, policy: None };
+        let outgoing = Outgoing { handle: parcel.handle(), to, content, lifetime, policy: None, class: None };
         Offer { from, command: Command::Send(outgoing) }
     }
 

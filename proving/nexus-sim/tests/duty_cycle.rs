@@ -7,10 +7,10 @@ use std::collections::VecDeque;
 use std::path::Path;
 
 use nexus_machine::{Cx, Duration, Instant, Machine as _, Seed, Snapshot};
-use nexus_network::media::{Effect, Frame, Input, Limits, Load, Media};
+use nexus_network::media::{Effect, Flow, Frame, Input, Limits, Load, Media};
 use nexus_network::region::{Region, Wish};
 use nexus_network::rnode::Settings;
-use nexus_network::{DutyCycle, InterfaceId, Mode, Profile};
+use nexus_network::{Class, DutyCycle, InterfaceId, Mode, Profile};
 use nexus_plot::{Axis, Mark, Plot};
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -74,6 +74,7 @@ fn take(
             }
             Effect::Write { number, .. } => inputs.push_back(Input::Durable(number)),
             Effect::Carries(..) | Effect::Lost(_) => {}
+            Effect::Surge(..) | Effect::Congested { .. } => unreachable!("one frame waits at a time"),
             Effect::Sense(_) | Effect::Jammed(_) => unreachable!("an RNode listens by itself"),
         }
     }
@@ -86,6 +87,8 @@ fn another(bytes: usize) -> Input {
         bytes: vec![7; bytes],
         about: None,
         load: Load::Traffic,
+        // What rests for an hour has to be of use afterwards.
+        flow: Flow { class: Class::Bulk, ..Flow::OWN },
         under: None,
     })
 }

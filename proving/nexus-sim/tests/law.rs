@@ -128,7 +128,7 @@ fn a_whole_node_that_is_asked_for_everything_at_once_keeps_the_limit() {
                 let to = identities[(usize::try_from(node).expect("a few nodes") + 1) % 3].node_id();
                 let send = |handle, content| {
                     let lifetime = Duration::from_secs(60);
-                    Command::Send(Outgoing { handle, to, content, lifetime, policy: None })
+                    Command::Send(Outgoing { handle, to, content, lifetime, policy: None, class: None })
                 };
                 let text = vec![b'x'; Content::MAX_TEXT];
                 let message = Content::Message { text, authorship: Authorship::Signed };

@@ -13,6 +13,9 @@ use crate::endpoint::{Endpoint, Event};
 
 /// How long anything may take before a test gives up. Nothing waits for it unless something is broken.
 pub const PATIENCE: Duration = Duration::from_mins(1);
+/// How far stock nodes are from what they talk to. The package begins to wait for a proof after it has sent what is proved, and overlooks one that is
+/// faster, which on a loopback happens: `rns` 1.3.1 missed proofs in nine of 25 runs of a test without this, and in none of 25 with it.
+pub const LATENCY: Duration = Duration::from_millis(10);
 /// How often an endpoint says on links that it is there.
 const KEEPALIVE: Duration = Duration::from_secs(2);
 /// The longest frame that is taken off the stream, in bytes.
@@ -164,6 +167,7 @@ impl Shared {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
                 Err(_) => return,
             };
+            std::thread::sleep(LATENCY);
             let mut bytes = &buffer[..len];
             while let Some(frame) = deframer.next_frame(&mut bytes) {
                 let mut frame = frame.to_vec();

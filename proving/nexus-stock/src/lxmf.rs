@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::program::{Program, here};
+use crate::program::{Program, Start, here};
 use crate::stock::{Interfaces, attached, unattached};
 
 /// What a stock peer asks of whoever writes to it.
@@ -55,7 +55,23 @@ impl StockLxmf {
     /// If the package is not installed or does not start.
     #[must_use]
     pub fn start(home: &Path, name: &str, stamps: Stamps, interfaces: &Interfaces) -> Self {
-        let (peer, is_attached) = Self::configured(home, name, stamps, &unattached("No", interfaces));
+        Self::start_by(&here, home, name, stamps, interfaces)
+    }
+
+    /// The same, by another way to start programs.
+    ///
+    /// # Panics
+    /// If the package is not installed or does not start.
+    #[must_use]
+    pub fn start_by(
+        start: Start<'_>,
+        home: &Path,
+        name: &str,
+        stamps: Stamps,
+        interfaces: &Interfaces,
+    ) -> Self {
+        let config = unattached("No", interfaces);
+        let (peer, is_attached) = Self::configured(start, home, name, stamps, &config);
         assert!(!is_attached, "it has interfaces of its own");
         peer
     }
@@ -66,18 +82,18 @@ impl StockLxmf {
     /// If the package is not installed, does not start, or is attached to nobody.
     #[must_use]
     pub fn attached(home: &Path, name: &str, stamps: Stamps, instance: &str, more: &[&str]) -> Self {
-        let (peer, is_attached) = Self::configured(home, name, stamps, &attached(instance, more));
+        let (peer, is_attached) = Self::configured(&here, home, name, stamps, &attached(instance, more));
         assert!(is_attached, "it found nobody");
         peer
     }
 
-    fn configured(home: &Path, name: &str, stamps: Stamps, config: &str) -> (Self, bool) {
+    fn configured(start: Start<'_>, home: &Path, name: &str, stamps: Stamps, config: &str) -> (Self, bool) {
         let (cost, enforce) = match stamps {
             Stamps::Unasked => (None, false),
             Stamps::Enforced(cost) => (Some(cost), true),
         };
         let like = json!({ "name": name, "stamp_cost": cost, "enforce": enforce }).to_string();
-        let mut program = Program::start(&here, "lxmf.py", home, name, Some(config), &[&like]);
+        let mut program = Program::start(start, "lxmf.py", home, name, Some(config), &[&like]);
         let ready = program.wait("ready");
         let text = |key: &str| ready[key].as_str().expect("hexadecimal digits").to_owned();
         let (address, public) = (text("ready"), text("public"));

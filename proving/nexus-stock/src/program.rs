@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::Instant;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
 use std::{env, fs};
 
 use serde_json::Value;
@@ -102,20 +102,53 @@ impl Program {
     /// # Panics
     /// If it says none in a minute.
     pub fn wait_for(&mut self, key: &str, is: impl Fn(&Value) -> bool) -> Value {
+        self.wait_until(key, |line| !line[key].is_null() && is(line))
+    }
+
+    /// The next line that has this value under one of these keys.
+    ///
+    /// # Panics
+    /// If it says none in a minute.
+    pub fn wait_any(&mut self, keys: &[&str], value: &Value) -> Value {
+        self.wait_until(&keys.join(" or "), |line| keys.iter().any(|key| line[*key] == *value))
+    }
+
+    fn wait_until(&mut self, what: &str, is_it: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + PATIENCE;
-        let is_it = |line: &Value| !line[key].is_null() && is(line);
-        if let Some(found) = self.unread.iter().position(is_it).and_then(|place| self.unread.remove(place)) {
+        if let Some(found) = self.unread.iter().position(&is_it).and_then(|place| self.unread.remove(place)) {
             return found;
         }
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let Ok(line) = self.lines.recv_timeout(left) else {
-                panic!("the stock node never said {key}, but {:?}; its log: {}", self.unread, self.log())
+                panic!("the stock node never said {what}, but {:?}; its log: {}", self.unread, self.log())
             };
             if is_it(&line) {
                 return line;
             }
             self.unread.push_back(line);
+        }
+    }
+
+    /// Watches it for so long.
+    ///
+    /// # Panics
+    /// If it says a line that has `key` meanwhile, or ends.
+    pub fn stays(&mut self, for_so_long: Duration, key: &str) {
+        let since = Instant::now();
+        loop {
+            let said = self.said(key);
+            let passed = since.elapsed();
+            assert!(
+                said.is_empty(),
+                "the stock node said {said:?} after {passed:?}; its log: {}",
+                self.log()
+            );
+            match self.lines.recv_timeout(for_so_long.saturating_sub(passed)) {
+                Ok(line) => self.unread.push_back(line),
+                Err(RecvTimeoutError::Timeout) => return,
+                Err(RecvTimeoutError::Disconnected) => panic!("the stock node ended: {}", self.log()),
+            }
         }
     }
 

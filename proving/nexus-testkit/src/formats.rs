@@ -1,15 +1,17 @@
 //! Every registered byte format: what the laws, the fuzz targets and their seeds are held against.
 
 pub mod channels;
+pub mod ledger;
 pub mod nexus;
+pub mod proofs;
 pub mod reticulum;
 
 use crate::format::Format;
 
-/// All formats, Reticulum's and NEXUS's own. Names are unique.
+/// All formats, Reticulum's and NEXUS's own, and proofs. Names are unique.
 #[must_use]
 pub fn all() -> Vec<&'static Format> {
-    [reticulum::ALL, nexus::ALL, channels::ALL].into_iter().flatten().collect()
+    [reticulum::ALL, nexus::ALL, channels::ALL, ledger::ALL, proofs::ALL].into_iter().flatten().collect()
 }
 
 /// The format called `name`.

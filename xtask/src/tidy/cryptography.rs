@@ -6,7 +6,7 @@ use crate::tidy::Finding;
 const DOOR: &str = "nexus-crypto";
 
 /// Crates that compute with secrets, or make them.
-const CRYPTOGRAPHY: [&str; 31] = [
+const CRYPTOGRAPHY: [&str; 32] = [
     "aead",
     "aes",
     "aes-gcm",
@@ -37,6 +37,7 @@ const CRYPTOGRAPHY: [&str; 31] = [
     "snow",
     "subtle",
     "vrf",
+    "vrf-rfc9381",
     "x25519-dalek",
 ];
 

@@ -276,8 +276,14 @@ async fn write_to_all(
     let Ok(mut client) = Client::connect(&state).await else { return Vec::new() };
     let mut receipts = Vec::new();
     for (to, address) in others {
-        let verb =
-            Verb::Send { to: address, text: text(from, to, round), signed: true, for_s: 20, policy: None };
+        let verb = Verb::Send {
+            to: address,
+            text: text(from, to, round),
+            signed: true,
+            for_s: 20,
+            policy: None,
+            class: None,
+        };
         let receipt = client.call::<Delivered>(verb).await.ok();
         receipts.push((from, to, receipt.map(|receipt| Duration::from_micros(receipt.round_trip_us))));
     }

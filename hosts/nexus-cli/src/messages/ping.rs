@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use nexus_daemon::api::{Delivered, PathPolicy, Verb};
+use nexus_daemon::api::{Delivered, PacketClass, PathPolicy, Verb};
 
 use super::not_delivered;
 use super::tally::Tally;
@@ -12,7 +12,7 @@ use crate::daemon::{connect, find};
 use crate::ending::{Ending, Outcome, Refusal};
 use crate::place::Place;
 use crate::quantities::{milliseconds, seconds};
-use crate::routing::policies;
+use crate::routing::{classes, policies};
 use crate::terminal::{print_json, print_line};
 
 /// Between two probes.
@@ -40,6 +40,9 @@ pub(crate) struct Ping {
     /// By what the way is chosen here, in place of what the node is set to
     #[arg(long, value_name = "POLICY", value_parser = policies())]
     policy: Option<PathPolicy>,
+    /// How urgent its packets are on the way
+    #[arg(long, value_name = "CLASS", value_parser = classes())]
+    class: Option<PacketClass>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -55,7 +58,8 @@ impl Ping {
             if number > 1 {
                 tokio::time::sleep(INTERVAL).await;
             }
-            let verb = Verb::Ping { to: node.node.clone(), for_s: self.for_s, policy: self.policy };
+            let (for_s, policy, class) = (self.for_s, self.policy, self.class);
+            let verb = Verb::Ping { to: node.node.clone(), for_s, policy, class };
             let said = match client.call::<Delivered>(verb).await {
                 Ok(Delivered { round_trip_us, .. }) => {
                     tally.count(Some(round_trip_us));

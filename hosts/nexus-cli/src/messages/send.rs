@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal as _, Read as _};
 
 use clap::Args;
-use nexus_daemon::api::{Attempt, Delivered, Event, LeftAt, PathPolicy, Progress, Verb};
+use nexus_daemon::api::{Attempt, Delivered, Event, LeftAt, PacketClass, PathPolicy, Progress, Verb};
 use nexus_daemon::client::Client;
 use nexus_endpoint::lxmf::TEXT_MAX;
 use nexus_secure::Content;
@@ -15,7 +15,7 @@ use crate::daemon::{Named, connect, find};
 use crate::ending::{Ending, Outcome, Refusal};
 use crate::place::Place;
 use crate::quantities::{milliseconds, seconds};
-use crate::routing::policies;
+use crate::routing::{classes, policies};
 use crate::terminal::{print_json, print_line};
 
 /// What tells LXMF addresses from node ids, which look alike.
@@ -48,6 +48,9 @@ pub(crate) struct Send {
     /// By what the way is chosen here, in place of what the node is set to
     #[arg(long, value_name = "POLICY", value_parser = policies())]
     policy: Option<PathPolicy>,
+    /// How urgent its packets are on the way
+    #[arg(long, value_name = "CLASS", value_parser = classes())]
+    class: Option<PacketClass>,
     /// Do not say who sends it
     #[arg(long)]
     anonymous: bool,
@@ -104,18 +107,20 @@ impl Send {
     async fn parcel(&self, client: &mut Client) -> Result<(Named, Verb), Refusal> {
         let (for_s, policy) = (self.for_s, self.policy);
         if self.to.starts_with(LXMF) {
-            if self.anonymous || policy.is_some() {
+            if self.anonymous || policy.is_some() || self.class.is_some() {
                 let sentence = "a message to an LXMF address is always signed, and goes as announces came";
-                return Err(Refusal::Cannot(format!("{sentence}: leave out --anonymous and --policy")));
+                return Err(Refusal::Cannot(format!(
+                    "{sentence}: leave out --anonymous, --policy and --class"
+                )));
             }
             let text = self.text(TEXT_MAX)?;
             let verb = Verb::LxmfSend { to: self.to.clone(), title: String::new(), text, for_s };
             return Ok((Named { node: self.to.clone(), name: self.to.clone() }, verb));
         }
-        let text = self.text(Content::MAX_TEXT)?;
+        let (text, class) = (self.text(Content::MAX_TEXT)?, self.class);
         let book = AddressBook::of_this_person().map_err(Refusal::cannot)?;
         let to = find(client, &book, &self.to).await?;
-        let verb = Verb::Send { to: to.node.clone(), text, signed: !self.anonymous, for_s, policy };
+        let verb = Verb::Send { to: to.node.clone(), text, signed: !self.anonymous, for_s, policy, class };
         Ok((to, verb))
     }
 

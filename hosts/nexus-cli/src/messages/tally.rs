@@ -21,6 +21,13 @@ impl Tally {
         }
     }
 
+    /// What another counted is counted here.
+    pub(crate) fn join(&mut self, other: Self) {
+        let unanswered = other.sent - other.answered();
+        (0..unanswered).for_each(|_| self.count(None));
+        other.round_trips_us.into_iter().for_each(|round_trip_us| self.count(Some(round_trip_us)));
+    }
+
     /// How many were answered.
     pub(crate) fn answered(&self) -> u32 {
         u32::try_from(self.round_trips_us.len()).unwrap_or(u32::MAX)

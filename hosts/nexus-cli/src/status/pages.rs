@@ -1,6 +1,7 @@
 //! The sections of the status as text.
 
 mod budget;
+mod queues;
 mod radios;
 
 use std::collections::BTreeMap;
@@ -246,6 +247,11 @@ pub(super) fn paths(snapshot: &Snapshot, book: &AddressBook) -> String {
 /// What its interfaces had on their media.
 pub(super) fn budget(snapshot: &Snapshot, _book: &AddressBook) -> String {
     budget::page(&snapshot.budget)
+}
+
+/// What waits for its interfaces, and what became of what waited.
+pub(super) fn queues(snapshot: &Snapshot, _book: &AddressBook) -> String {
+    queues::page(&snapshot.queues)
 }
 
 /// What a node is called: its contact's name, else its id.

@@ -6,6 +6,7 @@ use nexus_daemon::api::{Paths, Verb};
 use nexus_machine::Seed;
 use nexus_stock::Live;
 use nexus_stock::endpoint::{Endpoint, Event, Heard, Ratchets};
+use nexus_stock::live::LATENCY;
 use nexus_stock::stock::{Carries, Interfaces, StockNode, free_port, hex};
 use nexus_wire::reticulum::LinkMtu;
 use nexus_wire::reticulum::announce::Occasion;
@@ -136,9 +137,10 @@ async fn paths(of: &Node) -> Vec<nexus_daemon::api::Path> {
     paths
 }
 
-/// An interface that listens for the stock world.
+/// An interface that listens for the stock world, and is as far as [`LATENCY`] from it.
 pub(crate) fn in_clear(name: &str, more: &str) -> String {
-    format!("[[tcp]]\nname = \"{name}\"\nlisten = \"127.0.0.1:0\"\nmode = \"reticulum\"\n{more}")
+    let faults = format!("faults = {{ delay_ms = {} }}", LATENCY.as_millis());
+    format!("[[tcp]]\nname = \"{name}\"\nlisten = \"127.0.0.1:0\"\nmode = \"reticulum\"\n{faults}\n{more}")
 }
 
 /// An interface that calls a stock node.

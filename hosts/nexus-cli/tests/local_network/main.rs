@@ -9,6 +9,9 @@
 mod air;
 
 mod chain;
+#[allow(dead_code, reason = "shared with the tests of LXMF, which use more of it")]
+mod extent;
 mod meeting;
 mod network;
 mod refused;
+mod row;

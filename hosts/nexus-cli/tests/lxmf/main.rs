@@ -15,6 +15,18 @@ mod nodes;
 #[path = "../mesh/air.rs"]
 mod air;
 
+#[allow(dead_code, reason = "shared with the tests of local networks, which use more of it")]
+#[path = "../local_network/extent.rs"]
+mod extent;
+
+#[allow(dead_code, reason = "shared with the tests of local networks, which use more of it")]
+#[path = "../local_network/network.rs"]
+mod network;
+
+#[allow(dead_code, reason = "shared with the tests of local networks, which use more of it")]
+#[path = "../local_network/row.rs"]
+mod row;
+
 mod differential;
 mod kept;
 mod people;

@@ -5,14 +5,17 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use nexus_stock::StockLxmf;
 use nexus_stock::lxmf::{Method, Stamps};
+use nexus_stock::stock::Interfaces;
 use serde_json::{Value, json};
 
 use crate::air::{A, Air, B};
+use crate::extent::{Extent, MESSAGES};
 use crate::nodes::Node;
 use crate::place::ask;
+use crate::row::{LEFT, RIGHT, Row};
 
-/// How many messages go each way.
-const MESSAGES: u32 = 20;
+/// So many messages are under way each way at once.
+const AT_ONCE: usize = 20;
 
 #[test]
 fn stock_peers_write_to_each_other_across_a_cable_and_a_radio() {
@@ -27,18 +30,56 @@ fn stock_peers_write_to_each_other_across_a_cable_and_a_radio() {
     let mut left = peer(&nodes[0], "left", &names[0]);
     let mut right = peer(&nodes[2], "right", &names[1]);
     acquaint(&mut left, &mut right);
-    let texts: Vec<_> = (0..MESSAGES).map(texts).collect();
-    for (there, back, method) in &texts {
-        left.send(&right.address, there, *method);
-        right.send(&left.address, back, *method);
-    }
-    for (there, back, _) in &texts {
-        arrives(there, &mut left, &mut right);
-        arrives(back, &mut right, &mut left);
-    }
+    write(&mut left, &mut right, 0..Extent::of_this_run().of(MESSAGES), || ());
     for peer in [&mut left, &mut right] {
         assert_eq!(peer.said("message"), Vec::<Value>::new(), "nothing comes twice");
         assert_eq!(peer.complaints(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn stock_peers_write_to_each_other_across_tcp_radio_and_a_local_network_while_a_relay_is_started_again() {
+    let mut row = Row::start("");
+    let peer = |place, name: &str, interfaces: &Interfaces| {
+        let start = |program: &str| row.network.lab.place(place).command(program);
+        StockLxmf::start_by(&start, row.network.home.path(), name, Stamps::Unasked, interfaces)
+    };
+    let mut left = peer(LEFT, "left", &row.calling());
+    let mut right = peer(RIGHT, "right", &Interfaces::none().local_network(&["devices = end1"]));
+    row.until_met(1);
+    acquaint(&mut left, &mut right);
+    let all = Extent::of_this_run().of(MESSAGES);
+    write(&mut left, &mut right, 0..all / 2, || ());
+    // What is under way then is lost, and what is sent meanwhile finds nobody: peers try again.
+    row.end_middle();
+    write(&mut left, &mut right, all / 2..all, || row.begin_middle_again());
+    for peer in [&mut left, &mut right] {
+        assert_eq!(peer.said("message"), Vec::<Value>::new(), "nothing comes twice");
+    }
+}
+
+/// Each writes to the other, so many at once as a radio carries before peers give up; `meanwhile`, before anybody waits for anything, something
+/// happens.
+fn write(
+    left: &mut StockLxmf,
+    right: &mut StockLxmf,
+    numbers: std::ops::Range<u32>,
+    meanwhile: impl FnOnce(),
+) {
+    let all: Vec<_> = numbers.map(texts).collect();
+    let mut meanwhile = Some(meanwhile);
+    for texts in all.chunks(AT_ONCE) {
+        for (there, back, method) in texts {
+            left.send(&right.address, there, *method);
+            right.send(&left.address, back, *method);
+        }
+        if let Some(happens) = meanwhile.take() {
+            happens();
+        }
+        for (there, back, _) in texts {
+            arrives(there, left, right);
+            arrives(back, right, left);
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod stock_node;
 mod air;
 mod delivery;
 mod discovery;
+mod load;
 mod nodes;
 mod paths;
 mod radio;

@@ -155,7 +155,7 @@ impl Node {
             let mut ids = Vec::new();
             for text in some {
                 let (to, text) = (to.to_owned(), text.clone());
-                let verb = Verb::Send { to, text, signed: true, for_s, policy: None };
+                let verb = Verb::Send { to, text, signed: true, for_s, policy: None, class: None };
                 ids.push(client.ask(verb).await.unwrap());
             }
             for id in ids {

@@ -45,6 +45,7 @@ fn a_message_that_was_delivered_says_when_and_at_which_attempt() {
         signed,
         for_s,
         policy: None,
+        class: None,
     };
     assert_eq!(*asked.lock().unwrap(), [send(ANNA, "see you", true, 30), send(BERT, "hello", false, 7_200)]);
 }

@@ -7,8 +7,9 @@ use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
 use nexus_daemon::api::{
-    Answer, Budget, Code, Failure, Interface, Interfaces, Link, Links, Metered, Path, PathPolicy, Paths,
-    Reply, Request, Share, Span, Status, Sum, Traffic, VERSION, Verb,
+    Answer, Budget, ClassOfQueue, Code, Failure, Held, Interface, Interfaces, Link, Links, Metered, Path,
+    PathPolicy, Paths, Pressed, Queue, Queues, Reply, Request, Share, Sharer, Span, Status, Sum, Traffic,
+    VERSION, Verb,
 };
 use serde::Serialize;
 
@@ -24,6 +25,7 @@ pub(crate) struct World {
     pub(crate) status: Status,
     pub(crate) paths: Paths,
     pub(crate) budget: Budget,
+    pub(crate) queues: Queues,
 }
 
 /// A stand-in, and a home for whoever asks it.
@@ -85,6 +87,7 @@ fn serve(stream: UnixStream, world: &World, words: &dyn Fn(&Verb) -> Vec<Answer>
             Verb::Status => vec![ok(&world.status)],
             Verb::Interfaces => vec![ok(&Interfaces { interfaces: world.status.interfaces.clone() })],
             Verb::Budget => vec![ok(&world.budget)],
+            Verb::Queues => vec![ok(&world.queues)],
             Verb::Links => vec![ok(&Links { links: world.status.links.clone() })],
             Verb::Paths { after } => vec![ok(&page(&world.paths.paths, after.as_deref()))],
             other => words(other),
@@ -137,7 +140,12 @@ impl World {
             path_requests: BTreeMap::new(),
             refusals: BTreeMap::new(),
         };
-        Self { status, paths: Paths { paths: vec![], next: None }, budget: Budget { interfaces: vec![] } }
+        Self {
+            status,
+            paths: Paths { paths: vec![], next: None },
+            budget: Budget { interfaces: vec![] },
+            queues: Queues { interfaces: vec![] },
+        }
     }
 
     /// Anna is a neighbour, Bert lies behind her.
@@ -148,7 +156,46 @@ impl World {
         world.paths.paths = vec![path(ANNA, None), path(BERT, Some("2".repeat(32)))];
         world.status.paths = 2;
         world.budget.interfaces = vec![metered("udp0")];
+        world.queues.interfaces = vec![crowded("udp0")];
         world
+    }
+}
+
+/// A queue that is three quarters full of what Anna brings.
+pub(crate) fn crowded(name: &str) -> Queue {
+    let waiting = Held { frames: 90, bytes: 45_000 };
+    let (left, left_bytes, waited_mean_us) = (2_000, 1_000_000, 450_000);
+    let waited_us = left * waited_mean_us;
+    let bulk = ClassOfQueue {
+        waiting,
+        left,
+        left_bytes,
+        waited_mean_us,
+        waited_us,
+        waited_longest_us: 900_000,
+        late: 0,
+    };
+    let voice = ClassOfQueue { left: 50, waited_mean_us: 1_500, late: 3, ..ClassOfQueue::default() };
+    Queue {
+        interface: name.to_owned(),
+        room: Held { frames: 256, bytes: 60_000 },
+        control: Held::default(),
+        news: Held { frames: 2, bytes: 400 },
+        classes: BTreeMap::from([("bulk".to_owned(), bulk), ("real_time".to_owned(), voice)]),
+        sharers: vec![Sharer {
+            peer: Some(ANNA.to_owned()),
+            interface: Some(name.to_owned()),
+            weight: 3,
+            waiting,
+        }],
+        pressed: vec![Pressed {
+            peer: Some(BERT.to_owned()),
+            severity: "severe".to_owned(),
+            limit_bps: 400_000,
+        }],
+        told: BTreeMap::from([("moderate".to_owned(), 4)]),
+        price_raised_percent: 56,
+        drops: BTreeMap::from([("late".to_owned(), 3)]),
     }
 }
 

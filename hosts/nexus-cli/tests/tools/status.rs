@@ -48,10 +48,12 @@ fn contacts_are_shown_by_name() {
 #[test]
 fn where_nothing_is_it_says_what_to_look_at() {
     let text = shown(World::empty(), &["status"]);
-    for sentence in ["no interfaces", "no links yet", "no neighbours yet", "no paths yet", "no budget"] {
+    for sentence in
+        ["no interfaces", "no links yet", "no neighbours yet", "no paths yet", "no budget", "no queues"]
+    {
         assert!(text.contains(sentence), "{text}");
     }
-    assert_eq!(text.matches("`nexus doctor`").count(), 5, "{text}");
+    assert_eq!(text.matches("`nexus doctor`").count(), 6, "{text}");
 }
 
 #[test]
@@ -128,6 +130,31 @@ fn paths_say_what_they_cost_how_good_they_are_and_how_many_others_there_are() {
     assert!(text.contains("chosen under balanced"), "{text}");
     let text = shown(world, &["status", "interfaces"]);
     assert!(text.contains("udp0 asks 250 µNXS/KiB: it is quoted, and nobody is charged yet"), "{text}");
+}
+
+#[test]
+fn queues_are_told_by_class_with_who_fills_them_and_what_follows() {
+    let text = shown(World::small(), &["status", "queues"]);
+    let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+    let expected = [
+        vec!["QUEUE", "OF", "P", "WAIT", "BYTES", "LEFT", "MEAN", "LONGEST", "LATE"],
+        vec!["udp0", "P0", "0", "0", "50", "1.50", "ms", "0.00", "ms", "3"],
+    ];
+    assert_eq!(lines[..2], expected, "{text}");
+    let prose = lines.concat().join(" ");
+    for sentence in [
+        "has room for 256 packets",
+        "(weight 3) has 90 waiting",
+        "is congested (severe) and gets 400 kb/s",
+        "told neighbours to send less: 4 moderate",
+        "asks 56 % more for it",
+        "dropped: 3 late",
+    ] {
+        assert!(prose.contains(sentence), "{sentence}: {text}");
+    }
+    let json: serde_json::Value =
+        serde_json::from_str(&shown(World::small(), &["status", "--json", "queues"])).unwrap();
+    assert_eq!(json["queues"][0]["classes"]["bulk"]["waiting"]["frames"], 90);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
-use crate::api::{Interface, Metered, Span, Sum};
+use crate::api::{ClassOfQueue, Interface, Metered, Queue, Span, Sum};
 use crate::host::HostView;
 use crate::service::sight;
 
@@ -21,6 +21,7 @@ use crate::service::sight;
 pub(crate) struct Reading {
     interfaces: Vec<Interface>,
     metered: Vec<Metered>,
+    queues: Vec<Queue>,
     /// By interface: frames that wait.
     waiting: Vec<(String, u64)>,
     /// By interface: links that are up.
@@ -43,6 +44,7 @@ impl Reading {
         Self {
             interfaces: sight::interfaces(view),
             metered: sight::budget(view).interfaces,
+            queues: sight::queues(view).interfaces,
             waiting: view.interfaces().map(|there| (there.name.clone(), waiting(there.id))).collect(),
             links: view.interfaces().map(|there| (there.name.clone(), links(there.id))).collect(),
             paths: sight::count_paths(view),
@@ -139,6 +141,58 @@ impl Reading {
         gauges(out, "nexus_budget_limit_ratio", "What announces and gossip may take of it.", limits)
     }
 
+    fn tell_queues(&self, out: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        gauges(
+            out,
+            "nexus_queue_frames",
+            "Packets that wait for the interface, by class.",
+            self.by_class(|class| class.waiting.frames),
+        )?;
+        counters(
+            out,
+            "nexus_queue_left_frames",
+            "Packets that left by the interface, by class.",
+            self.by_class(|class| class.left),
+        )?;
+        counters(
+            out,
+            "nexus_queue_waited_seconds",
+            "How long the packets that left waited together, by class.",
+            self.by_class(|class| Duration::from_micros(class.waited_us).as_secs_f64()),
+        )?;
+        counters(
+            out,
+            "nexus_queue_late_frames",
+            "Packets that waited longer than their class is of use, and were dropped.",
+            self.by_class(|class| class.late),
+        )?;
+        let told = self.queues.iter().flat_map(|queue| {
+            let sample = |(severity, count): (&String, &u64)| {
+                (vec![("interface", queue.interface.clone()), ("severity", severity.clone())], *count)
+            };
+            queue.told.iter().map(sample)
+        });
+        counters(out, "nexus_congestion_told", "How often neighbours were told to send less.", told)?;
+        let raised = self.queues.iter().map(|queue| (of(&queue.interface), queue.price_raised_percent));
+        gauges(
+            out,
+            "nexus_price_raised_percent",
+            "By how much the price is raised because the queue is full.",
+            raised,
+        )
+    }
+
+    /// Something of each class of each interface.
+    fn by_class<V>(&self, what: impl Fn(&ClassOfQueue) -> V) -> Vec<Sample<V>> {
+        let classes = |queue: &Queue| {
+            let sample = |(name, class): (&String, &ClassOfQueue)| {
+                (vec![("interface", queue.interface.clone()), ("class", name.clone())], what(class))
+            };
+            queue.classes.iter().map(sample).collect::<Vec<_>>()
+        };
+        self.queues.iter().flat_map(classes).collect()
+    }
+
     fn tell_node(&self, out: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let build = (vec![("version", env!("CARGO_PKG_VERSION").to_owned())], 1);
         gauges(out, "nexus_build_info", "1, with the version of the program.", [build])?;
@@ -173,7 +227,8 @@ impl Collector for Reading {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         self.tell_node(&mut encoder)?;
         self.tell_interfaces(&mut encoder)?;
-        self.tell_budget(&mut encoder)
+        self.tell_budget(&mut encoder)?;
+        self.tell_queues(&mut encoder)
     }
 }
 

@@ -10,8 +10,8 @@ use tokio::sync::broadcast::error::RecvError;
 use super::requests::Wish;
 use super::{Course, Service, sight};
 use crate::api::{
-    Attempt, Code, Delivered, Done, Event as Told, Inbox, Interfaces, Links, MAX_LINE, Message, PathPolicy,
-    Progress, Status, Traced, Verb,
+    Attempt, Code, Delivered, Done, Event as Told, Inbox, Interfaces, Links, MAX_LINE, Message, PacketClass,
+    PathPolicy, Progress, Status, Traced, Verb,
 };
 use crate::config::{HostPort, node_id, policy_name};
 use crate::control::{Asked, Replier};
@@ -23,18 +23,19 @@ const MAX_SENDING: usize = 1_024;
 /// Of a line, what a list may take: the rest is for what stands around it.
 pub(super) const LIST_ROOM: usize = MAX_LINE - 4_096;
 
-/// What is sent for a client, for how long, and by what its way is chosen.
+/// What is sent for a client, for how long, by what its way is chosen, and how urgent it is.
 struct Parcel {
     content: Content,
     for_s: u64,
     policy: Option<PathPolicy>,
+    class: Option<PacketClass>,
 }
 
 impl Parcel {
     /// Random bytes, sent once, whose proof may take so long.
     const fn probe(len: u16, patience_s: u64) -> Self {
         let content = Content::Probe { len, patience: nexus_machine::Duration::from_secs(patience_s) };
-        Self { content, for_s: 0, policy: None }
+        Self { content, for_s: 0, policy: None, class: None }
     }
 }
 
@@ -54,14 +55,16 @@ impl Service {
                 self.see(replier, |view| Links { links: sight::links(view) }).await;
             }
             Verb::Budget => self.see(replier, sight::budget).await,
+            Verb::Queues => self.see(replier, sight::queues).await,
             Verb::Paths { after } => self.paths(replier, after.as_deref()).await,
             Verb::Path { to, policy } => self.path(replier, &to, policy).await,
             Verb::FindPath { to } => self.find_path(replier, &to).await,
-            Verb::Ping { to, for_s, policy } => {
-                self.send(replier, &to, Parcel { content: Content::Ping, for_s, policy }).await;
+            Verb::Ping { to, for_s, policy, class } => {
+                let parcel = Parcel { content: Content::Ping, for_s, policy, class };
+                self.send(replier, &to, parcel).await;
             }
             Verb::Trace { to, for_s, policy } => {
-                self.send(replier, &to, Parcel { content: Content::Trace, for_s, policy }).await;
+                self.send(replier, &to, Parcel { content: Content::Trace, for_s, policy, class: None }).await;
             }
             Verb::RnsStatus => self.rns_status(replier).await,
             Verb::RnsProbe { to, len, for_s } => self.send(replier, &to, Parcel::probe(len, for_s)).await,
@@ -71,10 +74,10 @@ impl Service {
             }
             Verb::RnsSendFile { to, file } => self.rns_send_file(replier, &to, file.into()).await,
             Verb::RnsReceive { into, from } => self.rns_receive(replier, into.into(), &from).await,
-            Verb::Send { to, text, signed, for_s, policy } => {
+            Verb::Send { to, text, signed, for_s, policy, class } => {
                 let authorship = if signed { Authorship::Signed } else { Authorship::Anonymous };
                 let content = Content::Message { text: text.into_bytes(), authorship };
-                self.send(replier, &to, Parcel { content, for_s, policy }).await;
+                self.send(replier, &to, Parcel { content, for_s, policy, class }).await;
             }
             Verb::LxmfSend { to, title, text, for_s } => {
                 self.send_lxmf(replier, &to, (title, text), for_s).await;
@@ -182,7 +185,7 @@ impl Service {
     }
 
     async fn send(&mut self, replier: Replier, to: &str, parcel: Parcel) {
-        let Parcel { content, for_s, policy } = parcel;
+        let Parcel { content, for_s, policy, class } = parcel;
         let to = match node_id(to) {
             Ok(to) => to,
             Err(cause) => return replier.fail(Code::BadValue, cause.to_string()),
@@ -190,7 +193,8 @@ impl Service {
         let Some(handle) = self.expect_end(replier) else { return };
         let lifetime = nexus_machine::Duration::from_secs(for_s);
         let policy = policy.map(sight::policy_of);
-        let command = Command::Send(Outgoing { handle, to, content, lifetime, policy });
+        let class = class.map(Into::into);
+        let command = Command::Send(Outgoing { handle, to, content, lifetime, policy, class });
         self.command_for(handle, command).await;
     }
 

@@ -2,6 +2,7 @@
 
 mod budget;
 mod paths;
+mod queues;
 mod radio;
 mod rns;
 
@@ -22,6 +23,7 @@ pub(crate) use budget::budget;
 pub(crate) use paths::count as count_paths;
 pub(super) use paths::{Names, policy_of, quote, ways};
 pub(crate) use paths::{Reading, path_to, paths};
+pub(crate) use queues::queues;
 pub(super) use rns::rns_status;
 
 /// The name of an interface; its number if it is gone.
@@ -74,7 +76,9 @@ pub(crate) fn interfaces(view: &HostView<'_>) -> Vec<Interface> {
 
 fn interface_of(view: &HostView<'_>, interface: &InterfaceStatus) -> Interface {
     let counters = &interface.counters;
-    let waiting = view.node().network().media().drops(interface.id).unwrap_or_default();
+    let media = view.node().network().media();
+    let waiting = media.drops(interface.id).unwrap_or_default();
+    let late = media.queue(interface.id).map_or(0, |queue| queues::late(&queue));
     let medium = view.media().find(|medium| medium.name == interface.name);
     let errors = medium.as_ref().map_or(0, |medium| medium.errors);
     let drops = [
@@ -82,6 +86,8 @@ fn interface_of(view: &HostView<'_>, interface: &InterfaceStatus) -> Interface {
         ("unusable", counters.unusable),
         ("socket_errors", errors),
         ("too_long", waiting.too_long),
+        ("late", late),
+        ("over_share", waiting.over_share),
         ("displaced", waiting.displaced),
         ("jammed", waiting.jammed),
         ("went_down", waiting.went_down),

@@ -94,7 +94,7 @@ impl Announces {
             self.deadlines.set(Timer::Acknowledge(link), cx.now.after(Duration::from_micros(1)));
         }
         if let Some(message) = list_of(&lines) {
-            self.speech.spend(iface, cx.now, message.len());
+            self.speech.spend_on_link(iface, cx.now, message.len());
             out.push(Effect::Say { to: Outlet::Link(link), message });
         }
     }

@@ -5,6 +5,7 @@ use nexus_crypto::DestinationHash;
 use nexus_machine::{Cx, Duration, Inserted, Instant, Relaying, Sink};
 use nexus_wire::nexus::cost::CostRequest;
 
+use super::budget::Purpose;
 use super::costs::{Outlet, message_of};
 use super::neighbours::Neighbouring;
 use super::own::Renewal;
@@ -20,9 +21,12 @@ pub(super) const SLOW_INTERVAL: Duration = Duration::from_secs(300);
 pub(super) const SLOW_BPS: u64 = 100_000;
 /// What was asked in vain is asked again after twice the time, up to the longer of these; so often is it doubled.
 pub(super) const DOUBLINGS: u8 = 5;
+/// Where there is no way at all it is doubled only so often on fast links: what was in vain while frames were lost is not when they are not.
+const DOUBLINGS_LOST: u8 = 3;
 
 /// Where nothing but an answer opens a way the question is said again after the first of these, and once more after the second: one that is
-/// lost is packets lost. Links as slow as a radio have acknowledgements for that, and no room.
+/// lost is packets lost. Whoever passes it on says it again only if whoever it went to has not said anything of the destination, as it does
+/// when it gets it. Links as slow as a radio have acknowledgements for that, and no room.
 const SOON: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];
 
 /// A question that was asked.
@@ -36,6 +40,12 @@ pub(super) struct Asked {
     soon: u8,
     /// Such intervals in vain.
     times: u8,
+    /// When another's question is passed on again, whatever this node waits for itself.
+    passes_at: Instant,
+    /// To whom it was said, as long as that one says nothing of the destination,
+    unheard: Option<LinkId>,
+    /// and by whom it was asked before, if it was passed on.
+    from: Option<LinkId>,
 }
 
 /// What an answer is for.
@@ -50,8 +60,13 @@ enum Urgency {
 impl Asked {
     /// From when on another's question of the same kind is passed on: what is said again may come sooner behind another than it left.
     fn passes_from(&self) -> Instant {
-        let half = Duration::from_micros(self.until.since(self.at).as_micros() / 2);
-        self.until.before(half.min(Duration::from_secs(1)))
+        let half = Duration::from_micros(self.passes_at.since(self.at).as_micros() / 2);
+        self.passes_at.before(half.min(Duration::from_secs(1)))
+    }
+
+    /// Whether it is to be passed on once more, since it may have been lost.
+    fn may_be_lost(&self) -> bool {
+        self.unheard.is_some() && usize::from(self.soon) < SOON.len()
     }
 }
 
@@ -73,9 +88,25 @@ impl Announces {
     /// It is time to ask again, if it still helps.
     pub(super) fn ask_again(&mut self, cx: Cx, destination: &DestinationHash, out: &mut impl Sink<Effect>) {
         if self.wants_generation(destination) {
-            self.ask(cx, destination, None, out);
+            return self.ask(cx, destination, None, out);
+        }
+        let Some(asked) = self.asked.get(destination).copied() else { return };
+        if asked.may_be_lost() && cx.now >= asked.until {
+            return self.ask(cx, destination, asked.from, out);
+        }
+        let remembered = asked.unheard.or(asked.from).map_or(INTERVAL, |link| self.asking_interval(link));
+        let until = asked.at.after(remembered);
+        if cx.now < until {
+            self.deadlines.set(Timer::Ask(*destination), until);
         } else {
             self.asked.remove(destination);
+        }
+    }
+
+    /// The peer of `link` says something of `destination`: if it was asked, it got the question.
+    pub(super) fn question_arrived(&mut self, link: LinkId, destination: &DestinationHash) {
+        if let Some(asked) = self.asked.get_mut(destination).filter(|asked| asked.unheard == Some(link)) {
+            asked.unheard = None;
         }
     }
 
@@ -97,25 +128,40 @@ impl Announces {
             }
         }
         let Some(link) = self.towards(destination, from) else { return };
+        let Some(iface) = self.links.get(link).map(|other| other.iface) else { return };
+        if let Some(busy_until) = self.speech.budgets.busy_until(iface, Purpose::Cost, cx.now) {
+            let times = asked.map_or(0, |asked| asked.times);
+            let (until, passes_at, unheard) = (busy_until, busy_until, Some(link));
+            let asked = Asked { at: cx.now, until, soon: 0, times, passes_at, unheard, from };
+            return self.ask_at(*destination, asked, busy_until);
+        }
         // Whoever asks in its stead may have no way at all.
         let is_urgent = from.is_some() || self.routes.offer(destination).is_none();
         let urgency = if is_urgent { Urgency::Lost } else { Urgency::Dear };
-        let asked = self.asked_once_more(cx.now, urgency, link, asked);
+        let asked = Asked { from, ..self.asked_once_more(cx.now, urgency, link, asked) };
         // Who only passes on for others remembers it for an interval, and does not ask by itself.
         let is_own = from.is_none() || self.wants_generation(destination);
-        let until = if is_own { asked.until } else { cx.now.after(self.asking_interval(link)) };
-        match self.asked.insert(*destination, asked) {
+        let interval = self.asking_interval(link);
+        let look_at = if is_own { asked.until } else { asked.until.min(cx.now.after(interval)) };
+        self.ask_at(*destination, asked, look_at);
+        let message = message_of(&CostRequest { destination: *destination });
+        self.speech.spend_on_link(iface, cx.now, message.len());
+        out.push(Effect::Say { to: Outlet::Link(link), message });
+    }
+
+    /// Remembers a question, and looks at `at` whether it is to be said again.
+    fn ask_at(&mut self, destination: DestinationHash, asked: Asked, at: Instant) {
+        match self.asked.insert(destination, asked) {
             Inserted::Fresh | Inserted::Replaced(_) => {}
             // It is asked again when its paths change, or with its next emission.
             Inserted::Evicted(other, _) => self.deadlines.cancel(Timer::Ask(other)),
             Inserted::Refused(_) => return count(&mut self.refusals.crowded),
         }
-        self.deadlines.set(Timer::Ask(*destination), until);
-        let message = message_of(&CostRequest { destination: *destination });
-        out.push(Effect::Say { to: Outlet::Link(link), message });
+        self.deadlines.set(Timer::Ask(destination), at);
     }
 
     fn asked_once_more(&self, now: Instant, urgency: Urgency, link: LinkId, before: Option<Asked>) -> Asked {
+        let (unheard, from) = (Some(link), None);
         let interval = self.asking_interval(link);
         let (soon, times) = match before {
             None => (0, 0),
@@ -126,11 +172,19 @@ impl Announces {
         };
         let is_lost = interval < SLOW_INTERVAL && urgency == Urgency::Lost;
         if let Some(wait) = SOON.get(usize::from(soon)).filter(|_| is_lost) {
-            return Asked { at: now, until: now.after(*wait), soon, times };
+            let until = now.after(*wait);
+            return Asked { at: now, until, soon, times, passes_at: until, unheard, from };
         }
-        let wait = interval.times(1_u64.wrapping_shl(times.min(DOUBLINGS).into())).min(SLOW_INTERVAL);
+        let doublings = if is_lost { DOUBLINGS_LOST } else { DOUBLINGS };
+        let wait = interval.times(1_u64.wrapping_shl(times.min(doublings).into())).min(SLOW_INTERVAL);
         let soon = u8::try_from(SOON.len()).unwrap_or(u8::MAX);
-        Asked { at: now, until: now.after(wait), soon, times }
+        let until = now.after(wait);
+        // Whoever only wants a cheaper way keeps nobody waiting who has none.
+        let passes_at = match urgency {
+            Urgency::Lost => until,
+            Urgency::Dear => until.min(now.after(interval)),
+        };
+        Asked { at: now, until, soon, times, passes_at, unheard, from }
     }
 
     fn towards(&self, destination: &DestinationHash, from: Option<LinkId>) -> Option<LinkId> {

@@ -10,9 +10,11 @@
 //! Source: spec/reticulum.md#in-clear.
 
 mod answering;
+mod binding;
 mod ingress;
 mod moving;
 mod outbox;
+mod pricing;
 mod programs;
 mod rates;
 mod rebroadcasting;
@@ -20,6 +22,7 @@ mod remembering;
 mod requesting;
 mod timing;
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use nexus_crypto::{DestinationHash, IdentityHash};
@@ -32,6 +35,8 @@ use super::{Announces, Limits};
 use crate::interface::{InterfaceId, Profile, Role};
 use crate::routes::NextHop;
 
+pub use binding::SAID_IN_CLEAR;
+use binding::Sayings;
 use ingress::Ingress;
 pub use moving::TunnelCount;
 use moving::Tunnels;
@@ -84,8 +89,6 @@ impl ClearHop {
 pub(super) struct Shown {
     pub(super) random_hash: RandomHash,
     pub(super) hops: Hops,
-    /// The fewest hops that were ever told of this emission.
-    pub(super) least: Hops,
     pub(super) over: NextHop,
 }
 
@@ -107,6 +110,9 @@ pub(super) struct Clear {
     requests: Requests,
     tunnels: Tunnels,
     memory: Memory,
+    sayings: Sayings,
+    /// The interfaces that are crossings.
+    crossings: BTreeSet<InterfaceId>,
 }
 
 impl Clear {
@@ -118,7 +124,14 @@ impl Clear {
             requests: Requests::new(limits.known),
             tunnels: Tunnels::default(),
             memory: Memory::resume(limits.known, snapshot),
+            sayings: Sayings::resume(limits.known, snapshot),
+            crossings: BTreeSet::new(),
         }
+    }
+
+    /// An interface is no crossing, or none any more.
+    pub(super) fn is_no_crossing(&mut self, iface: InterfaceId) {
+        self.crossings.remove(&iface);
     }
 
     /// Who is to carry packets for `destination` on, on an interface.
@@ -143,6 +156,7 @@ impl Clear {
             .saturating_add(self.requests.memory_bound())
             .saturating_add(Tunnels::MEMORY_BOUND)
             .saturating_add(self.memory.memory_bound())
+            .saturating_add(self.sayings.memory_bound())
             .saturating_add(256_usize.saturating_mul(Medium::MEMORY_BOUND))
     }
 }

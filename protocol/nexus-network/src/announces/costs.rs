@@ -239,7 +239,7 @@ impl Announces {
             told.extend(hearers);
         }
         for link in told {
-            self.speech.spend(iface, cx.now, message.len());
+            self.speech.spend_on_link(iface, cx.now, message.len());
             out.push(Effect::Say { to: Outlet::Link(link), message: message.to_vec() });
         }
     }
@@ -302,8 +302,10 @@ impl Announces {
                 return count(&mut self.refusals.closed);
             };
             if record.destination == self.own.destination() {
+                self.correct_if_lost(cx, link, record, out);
                 continue;
             }
+            self.question_arrived(link, &record.destination);
             let next_hop = NextHop::Link { iface, link };
             match record.flags.standing {
                 Standing::Withdrawn => self.withdrawn(cx, record, next_hop, out),
@@ -324,6 +326,10 @@ impl Announces {
         }
         if known.is_some_and(|known| known.emitted_at >= random_hash.emitted_at()) {
             return;
+        }
+        if self.routes.offer(&record.destination).is_none() {
+            // That emission may have been lost on its way here: whoever has it hears that there is no way here, and of which emission.
+            self.owe_one(cx.now, next_hop.link(), &record.destination);
         }
         if let Some(other) = next_hop.link().and_then(|link| self.links.get_mut(link)) {
             let pending = Pending { record: *record, at: cx.now };
@@ -348,6 +354,31 @@ impl Announces {
         }
         // It has no way, and may not know that there is one here.
         self.owe_if_alive(cx, next_hop.link(), &destination);
+        if let Some(link) = next_hop.link() {
+            self.correct_if_lost(cx, link, record, out);
+        }
+    }
+
+    /// A neighbour that has no way and knows an older emission alone missed the newest: what that costs says nothing to it, and it is told
+    /// the announce, where there is room for one.
+    fn correct_if_lost(&mut self, cx: Cx, link: LinkId, record: &CostRecord, out: &mut impl Sink<Effect>) {
+        let said = RandomHash::from_bytes(record.random_hash).emitted_at();
+        let newest = if record.destination == self.own.destination() {
+            self.own.current().map(|own| own.emitted_at)
+        } else {
+            let offered =
+                self.routes.offer(&record.destination).map(|offer| offer.random_hash().emitted_at());
+            self.known
+                .get(&record.destination)
+                .map(|known| known.emitted_at)
+                .filter(|at| offered == Some(*at))
+        };
+        let is_behind =
+            record.flags.standing == Standing::Withdrawn && newest.is_some_and(|newest| said < newest);
+        let Some(iface) = self.links.get(link).map(|other| other.iface).filter(|_| is_behind) else { return };
+        if self.speech.budgets.busy_until(iface, Purpose::Announce, cx.now).is_none() {
+            self.correct(cx, link, record.destination, out);
+        }
     }
 
     /// The peer of `link` is told of the way to `destination` from here, if there is one that does not lead through itself.

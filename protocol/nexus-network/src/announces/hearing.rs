@@ -216,6 +216,7 @@ impl Announces {
             self.note_for_disk(forgotten, Noted::Gone);
             self.deadlines.cancel(Timer::Settle(forgotten));
         }
+        self.bind_again(&destination);
         let _new_emission: bool = self.is_first(heard);
         self.candidate(cx, &heard.said(), heard.next_hop(), out);
         self.acknowledge_heard(cx, heard);

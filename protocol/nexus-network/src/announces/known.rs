@@ -85,15 +85,20 @@ pub struct Known {
     pub(super) heard_as: HeardAs,
     /// What stock neighbours were told last.
     pub(super) shown: Option<Shown>,
+    /// The fewest hops that they were ever told of the newest emission that they heard of from here, also before a restart.
+    pub(super) said_in_clear: Option<SaidInClear>,
 }
 
 impl Known {
     /// All that this node said, which a path has to surpass.
-    pub(super) fn bounds(&self) -> Bounds {
-        let in_clear = self
-            .shown
-            .map(|shown| SaidInClear { emitted_at: shown.random_hash.emitted_at(), hops: shown.least.get() });
-        Bounds { over_links: self.distance, in_clear }
+    pub(super) const fn bounds(&self) -> Bounds {
+        Bounds { over_links: self.distance, in_clear: self.said_in_clear }
+    }
+
+    /// Something is said in clear, or was before a restart. Returns whether it binds more than what was said before.
+    pub(super) fn bind_in_clear(&mut self, said: SaidInClear) -> bool {
+        let bound = self.said_in_clear.map_or(said, |before| before.after_saying(said));
+        self.said_in_clear.replace(bound) != Some(bound)
     }
 }
 
@@ -204,6 +209,7 @@ struct Remnant {
     emitted_at: u64,
     distance: Option<Distance>,
     shown: Option<Shown>,
+    said_in_clear: Option<SaidInClear>,
 }
 
 /// For each destination that is known, so many that were forgotten are remembered.
@@ -251,6 +257,8 @@ impl KnownDestinations {
         let (distance, told) = before.map_or((remembered, None), |known| (known.distance, known.told));
         let forgotten = remnant.and_then(|remnant| remnant.shown);
         let shown = before.map_or(forgotten, |known| known.shown);
+        let was_said = remnant.and_then(|remnant| remnant.said_in_clear);
+        let said_in_clear = before.map_or(was_said, |known| known.said_in_clear);
         let emitted_at = announce.claim.random_hash.emitted_at();
         // What was passed on before it was forgotten is not passed on again.
         let was_announced = remnant.is_some_and(|remnant| remnant.emitted_at == emitted_at);
@@ -267,6 +275,7 @@ impl KnownDestinations {
             told,
             heard_as,
             shown,
+            said_in_clear,
         };
         let place = place(announce.destination, &known);
         let displaced = match self.entries.insert(announce.destination, known) {
@@ -278,8 +287,8 @@ impl KnownDestinations {
             Inserted::Evicted(destination, old) => {
                 self.evicted = self.evicted.saturating_add(1);
                 self.order.remove(&self::place(destination, &old));
-                let remnant =
-                    Remnant { emitted_at: old.emitted_at, distance: old.distance, shown: old.shown };
+                let Known { emitted_at, distance, shown, said_in_clear, .. } = old;
+                let remnant = Remnant { emitted_at, distance, shown, said_in_clear };
                 // The one forgotten longest ago goes for good.
                 let _gone: Inserted<_, _> = self.forgotten.insert(destination, remnant);
                 Some(destination)

@@ -40,6 +40,8 @@ pub(super) struct Neighbouring {
     requests: Bucket,
     /// When what was said of paths on request is made good.
     spent_until: Instant,
+    /// Until when it is congested.
+    pub(super) spared_until: Instant,
 }
 
 /// Links slower than this, or of unknown bandwidth, are spoken on less eagerly.
@@ -78,6 +80,7 @@ impl Neighbouring {
             verifications,
             requests: Bucket::new(TAKEN_EVERY, TAKEN_AT_ONCE),
             spent_until: Instant::BOOT,
+            spared_until: Instant::BOOT,
         }
     }
 

@@ -104,7 +104,8 @@ impl Announces {
         let lacks = |(link, other): (LinkId, &Neighbouring)| {
             other.is_told_again() && !self.has_heard(link, &destination)
         };
-        if cx.config.relaying == Relaying::Off || !self.links.iter().any(lacks) {
+        let is_said = !self.is_unsaid(&destination);
+        if cx.config.relaying == Relaying::Off || is_said && !self.links.iter().any(lacks) {
             return;
         }
         let quoted = self.quote(cx.now, &destination);

@@ -2,7 +2,7 @@
 //!
 //! Source: spec/network.md#routes.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 
 use nexus_crypto::{DestinationHash, IdentityHash};
 use nexus_machine::{Cx, Duration, Instant, Sink};
@@ -12,7 +12,7 @@ use nexus_wire::reticulum::{Hops, RandomHash};
 
 use super::clear::{ClearHop, Noted};
 use super::doubting::is_suspect;
-use super::known::{Known, Path, PathState, Told, Via};
+use super::known::{HeardAs, Known, Path, PathState, Told, Via};
 use super::neighbours::Neighbours;
 use super::{Announces, Effect, LINK_REFRESH, Medium, REFRESH, Timer};
 use crate::forwarding::Hop as PacketHop;
@@ -171,7 +171,7 @@ impl Announces {
     }
 
     /// The relay in clear that is to carry a packet on, if one is.
-    fn transport(
+    pub(super) fn transport(
         &self,
         destination: &DestinationHash,
         next_hop: NextHop,
@@ -333,7 +333,8 @@ impl Announces {
             NextHop::Clear(iface) => self.clear.hop(&destination, iface).is_some_and(ClearHop::is_last),
         };
         let stage = if is_last { Stage::Last } else { Stage::Relay };
-        let total = self.rounded(cost, &hop, destination, random_hash, generation);
+        let priced = self.with_price_behind(said, next_hop);
+        let total = self.rounded(priced, &hop, destination, random_hash, generation);
         let claim = Claim { destination, random_hash, generation, said: cost, next_hop, cost: total, stage };
         let life = self.life(next_hop);
         let life_s = seconds(Instant::BOOT.after(life));
@@ -342,6 +343,7 @@ impl Announces {
             Put::Evicted(other) => self.reconsider(cx, &other, Stance::Open, out),
             Put::Refused => return,
         }
+        self.price_in_clear(&destination, next_hop);
         self.remember_doubt(destination, next_hop);
         if self.deadlines.get(Timer::Sweep).is_none() {
             self.deadlines.set(Timer::Sweep, cx.now.after(SWEEP));
@@ -461,7 +463,6 @@ impl Announces {
                 self.owe_everybody(cx.now, destination);
                 self.repeat_soon(cx.now, *destination);
             }
-            // Of another emission it is told with the announce.
             Some(offer) if offer.random_hash() == told.random_hash => {
                 let is_newer = offer.generation() > told.generation;
                 let is_back = told.standing == Standing::Withdrawn;
@@ -478,7 +479,29 @@ impl Announces {
                     self.owe_one(cx.now, told.over.link(), destination);
                 }
             }
-            None | Some(_) => {}
+            // Of another emission it is told with the announce, unless there was no way when that was to be passed on.
+            Some(_) => self.say_unsaid(cx.now, destination),
+            None => {}
+        }
+    }
+
+    /// Whether the emission that is known is offered, and nothing was said of it.
+    pub(super) fn is_unsaid(&self, destination: &DestinationHash) -> bool {
+        let Some(known) = self.known.get(destination) else { return false };
+        let offered = self.routes.offer(destination).map(RoutingEntry::random_hash);
+        known.heard_as == HeardAs::Announce
+            && offered == Some(known.random_hash)
+            && known.told.is_some_and(|told| told.random_hash != known.random_hash)
+    }
+
+    fn say_unsaid(&mut self, now: Instant, destination: &DestinationHash) {
+        let is_fresh = self.known.get(destination).is_none_or(|known| known.heard_at == now);
+        if is_fresh || self.relays.contains(destination) || !self.is_unsaid(destination) {
+            return;
+        }
+        let interfaces: BTreeSet<InterfaceId> = self.links.iter().map(|(_, other)| other.iface).collect();
+        for iface in interfaces {
+            self.speak_when_free(now, iface, *destination);
         }
     }
 

@@ -101,9 +101,9 @@ impl Speech {
         }
     }
 
-    pub(super) fn up(&mut self, iface: InterfaceId, profile: &Profile) {
+    pub(super) fn up(&mut self, iface: InterfaceId, now: Instant, profile: &Profile) {
         self.channels.remove(&iface);
-        self.budgets.up(iface, profile);
+        self.budgets.up(iface, now, profile);
         if profile.mode == Mode::Nexus && self.channels.len() < CHANNELS {
             let channel = Channel { profile: *profile, waiting: BTreeMap::new() };
             self.channels.insert(iface, channel);
@@ -118,6 +118,11 @@ impl Speech {
     /// Takes the time of a message from the share of routing.
     pub(super) fn spend(&mut self, iface: InterfaceId, now: Instant, bytes: usize) {
         self.budgets.spend(iface, now, bytes.saturating_add(BROADCAST_OVERHEAD));
+    }
+
+    /// The same for a message over a link.
+    pub(super) fn spend_on_link(&mut self, iface: InterfaceId, now: Instant, bytes: usize) {
+        self.budgets.spend(iface, now, bytes.saturating_add(TAG));
     }
 
     /// Whether an announce of `len` bytes may be told to a link on `iface`: if so its time is spent.
@@ -543,5 +548,7 @@ impl Announces {
 
 /// What a broadcast needs beside headroom, message and packet: a length, a signature, a tag.
 const BROADCAST_OVERHEAD: usize = 2 + 65 + 16;
+/// What a sealed message needs beside header and kind.
+const TAG: usize = 16;
 /// What a sealed ANNOUNCE needs beside the packet: header, kind, cost, tag.
 pub(super) const TELL_OVERHEAD: usize = 7 + 1 + 8 + 16;

@@ -21,7 +21,7 @@ use super::{Broadcast, Effect};
 use crate::interface::InterfaceId;
 use crate::links::LinkId;
 use crate::links::fragments::{self, Ends, Put};
-use crate::media::{Frame, Load, Seal};
+use crate::media::{Flow, Frame, Load, Seal};
 
 /// A broadcast that its sender signed.
 struct Signed {
@@ -57,7 +57,15 @@ impl Broadcast {
         };
         for bytes in plaintexts {
             let under = Some(Seal::Broadcast);
-            out.push(Effect::Send(Frame { iface, to: None, bytes, about, load: Load::Announces, under }));
+            out.push(Effect::Send(Frame {
+                iface,
+                to: None,
+                bytes,
+                about,
+                load: Load::Announces,
+                flow: Flow::OWN,
+                under,
+            }));
         }
     }
 

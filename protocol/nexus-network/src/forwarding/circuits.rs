@@ -11,7 +11,7 @@ use nexus_machine::{BoundedMap, Deadlines, Duration, Inserted, Instant, MapOverf
 use nexus_wire::reticulum::{Hops, LinkId};
 
 use super::drops::Cause;
-use super::hop::Hop;
+use super::hop::{Hop, Kind};
 
 /// For each hop to the destination its proof may take so long.
 const PROOF_PER_HOP: Duration = Duration::from_secs(6);
@@ -57,6 +57,8 @@ pub(super) struct Circuit {
     pub(super) taken: Hops,
     /// Towards the destination.
     to: Option<Hop>,
+    /// Of what kind that hop is: whoever is behind it knows the circuit by it, also while this node does not know where it is.
+    pub(super) leaves: Kind,
     /// What comes from there has come so many hops,
     pub(super) remaining: Hops,
     /// and goes on in clear with so many: as many as the destination was said to be away there, since stock nodes hold its packets to that.
@@ -157,8 +159,10 @@ impl Circuits {
         let Requested { destination, from, taken, to, .. } = requested;
         // Where both ends are on one medium, hops alone may not tell from which of them something comes.
         let shown = if from == to { remaining } else { shown };
+        let leaves = to.kind();
+        let (from_there, there) = (Some(from), Some(to));
         let circuit =
-            Circuit { destination, from: Some(from), taken, to: Some(to), remaining, shown, used: now };
+            Circuit { destination, from: from_there, taken, to: there, leaves, remaining, shown, used: now };
         Some((circuit.back_to(from), self.hold(now, link, circuit)))
     }
 
@@ -183,9 +187,10 @@ impl Circuits {
         link: LinkId,
         destination: DestinationHash,
         [taken, remaining, shown]: [Hops; 3],
+        leaves: Kind,
     ) {
         let used = Instant::BOOT;
-        let circuit = Circuit { destination, from: None, taken, to: None, remaining, shown, used };
+        let circuit = Circuit { destination, from: None, taken, to: None, leaves, remaining, shown, used };
         let _none_is_displaced: Option<LinkId> = self.hold(Instant::BOOT, link, circuit);
     }
 
@@ -199,15 +204,15 @@ impl Circuits {
         }
     }
 
-    /// Where what belongs to a circuit goes on, having come by `hop`. `towards` is the way to a destination: asked only of a circuit that
-    /// does not know where it leads.
+    /// Where what belongs to a circuit goes on, having come by `hop`. `towards` is the way to a destination, of this kind if there is one: asked
+    /// only of a circuit that does not know where it leads.
     pub(super) fn along(
         &mut self,
         now: Instant,
         link: &LinkId,
         hop: Hop,
         hops: Hops,
-        towards: impl FnOnce(&DestinationHash) -> Option<Hop>,
+        towards: impl FnOnce(&DestinationHash, Kind) -> Option<Hop>,
     ) -> Result<Onward, Cause> {
         let Some(circuit) = self.standing.get_mut(link) else {
             return Err(if self.opening.contains(link) { Cause::Unproved } else { Cause::NoCircuit });
@@ -285,8 +290,8 @@ impl Circuit {
     }
 
     /// Of a restored circuit the hops tell from which end something comes; where both ends are as far, the way to the destination does.
-    fn learn(&mut self, hop: Hop, hops: Hops, towards: impl FnOnce(&DestinationHash) -> Option<Hop>) {
-        let way = self.to.or_else(|| towards(&self.destination));
+    fn learn(&mut self, hop: Hop, hops: Hops, towards: impl FnOnce(&DestinationHash, Kind) -> Option<Hop>) {
+        let way = self.to.or_else(|| towards(&self.destination, self.leaves));
         if self.remaining == hops && (way == Some(hop) || self.taken != hops) {
             self.to = Some(hop);
         } else if self.taken == hops {
@@ -327,7 +332,7 @@ mod tests {
     }
 
     fn passes(circuits: &mut Circuits, now: Instant, n: u16) -> Result<Hop, Cause> {
-        circuits.along(now, &link(n), FROM, NEAR, |_| None).map(|onward| onward.to)
+        circuits.along(now, &link(n), FROM, NEAR, |_, _| None).map(|onward| onward.to)
     }
 
     #[test]
@@ -368,7 +373,7 @@ mod tests {
         circuits.lose(FROM);
         let other = Hop::Clear(InterfaceId(5));
         let mut along =
-            |from| circuits.along(at(1), &link(1), from, NEAR, |_| Some(TO)).map(|onward| onward.to);
+            |from| circuits.along(at(1), &link(1), from, NEAR, |_, _| Some(TO)).map(|onward| onward.to);
         assert_eq!(along(TO), Err(Cause::OffCircuit), "nobody knows where the other end is");
         assert_eq!(along(other), Ok(TO), "it shows itself");
         assert_eq!(along(TO), Ok(other));

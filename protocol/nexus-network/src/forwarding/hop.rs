@@ -14,7 +14,21 @@ pub enum Hop {
     Clear(InterfaceId),
 }
 
+/// Of what kind a hop is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Link,
+    Clear,
+}
+
 impl Hop {
+    pub(super) const fn kind(self) -> Kind {
+        match self {
+            Self::Link(_) => Kind::Link,
+            Self::Clear(_) => Kind::Clear,
+        }
+    }
+
     /// The link, if it is one.
     #[must_use]
     pub const fn link(self) -> Option<LinkId> {

@@ -9,12 +9,13 @@ use nexus_wire::reticulum::{Context, Hops, LinkId, LinkProof, LinkRequest, Packe
 
 use super::circuits::{Circuits, Expired, Onward, Requested};
 use super::drops::Cause;
+use super::hop::Kind;
 use super::{Answered, Forwarding, Hop, OnLink};
 use crate::announces::{Announces, Step};
 use crate::routes::PathPolicy;
 
 /// The table of circuits that stand: key the link id, value destination ‖ hops from whoever asked ‖ hops from the
-/// destination ‖ hops that are shown in clear.
+/// destination ‖ hops that are shown in clear ‖ 0 if the hop towards the destination is a link, 1 in clear.
 pub const CIRCUITS: TableId = TableId(8);
 
 /// So many writes wait for the disk at once. What is not written is lost with the process, and no more than that.
@@ -42,11 +43,18 @@ pub(super) fn restored(capacity: usize, snapshot: &Snapshot) -> Circuits {
     let mut circuits = Circuits::new(capacity);
     for (key, value) in snapshot.scan(CIRCUITS).take(capacity) {
         let Ok(link) = key.try_into().map(LinkId) else { continue };
-        let Some((destination, [taken, remaining, shown])) = value.split_first_chunk() else { continue };
+        let Some((destination, [taken, remaining, shown, leaves])) = value.split_first_chunk() else {
+            continue;
+        };
+        let leaves = match leaves {
+            0 => Kind::Link,
+            1 => Kind::Clear,
+            2.. => continue,
+        };
         if let [Some(taken), Some(remaining), Some(shown)] =
             [taken, remaining, shown].map(|hops| Hops::new(*hops))
         {
-            circuits.restore(link, DestinationHash(*destination), [taken, remaining, shown]);
+            circuits.restore(link, DestinationHash(*destination), [taken, remaining, shown], leaves);
         }
     }
     circuits
@@ -95,9 +103,13 @@ impl Forwarding {
             }
             (PacketType::Data | PacketType::Proof, _) => {
                 let policy = PathPolicy::of_class(class);
-                let towards = |destination: &DestinationHash| {
-                    announces
-                        .next_hop(cx.now, destination, policy, from.link())
+                let towards = |destination: &DestinationHash, kind| {
+                    let of_its_kind = match kind {
+                        Kind::Clear => announces.next_hop_across_stock(cx.now, destination),
+                        Kind::Link => None,
+                    };
+                    of_its_kind
+                        .or_else(|| announces.next_hop(cx.now, destination, policy, from.link()))
                         .map(|step| step.next_hop.into())
                 };
                 self.circuits.along(cx.now, &link, from, read.hops, towards)?
@@ -140,7 +152,11 @@ impl Forwarding {
         }
         if let Some(circuit) = self.circuits.get(&link) {
             let hops = [circuit.taken, circuit.remaining, circuit.shown].map(Hops::get);
-            let value = [&circuit.destination.as_bytes()[..], &hops].concat();
+            let leaves = match circuit.leaves {
+                Kind::Link => 0,
+                Kind::Clear => 1,
+            };
+            let value = [&circuit.destination.as_bytes()[..], &hops, &[leaves]].concat();
             self.journal.write(Write::set(CIRCUITS, link.as_bytes(), value));
         }
         Ok(onward)

@@ -286,7 +286,12 @@ impl Bench {
     }
 
     fn originate(&mut self, packet: &mut [u8]) -> Result<Hop, NoPath> {
-        let leaving = self.organ.originate(self.cx(), PathPolicy::default(), packet, &mut self.announces)?;
+        let leaving = self.organ.originate(
+            self.cx(),
+            (PathPolicy::default(), Class::Standard),
+            packet,
+            &mut self.announces,
+        )?;
         assert_eq!(leaving.transport, None, "links leave it out");
         Ok(leaving.to)
     }

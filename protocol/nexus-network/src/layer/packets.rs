@@ -18,12 +18,13 @@ use nexus_wire::reticulum::packet::HEADER_1_LEN;
 use nexus_wire::reticulum::relay::HEADROOM;
 use nexus_wire::reticulum::{DestinationType, Flags, LinkMtu, Packet, PacketType};
 
+use super::wiring::Label;
 use super::{Effect, Nerve, Organs, Originated, Writer};
 use crate::announces;
 use crate::forwarding::{Answered, Cause, Decision, Hop, InClear, Leaving};
 use crate::interface::InterfaceId;
 use crate::links::LinkId;
-use crate::media::{Frame, Load};
+use crate::media::{Feeder, Flow, Frame, Load, Then};
 use crate::routes::PathPolicy;
 
 /// A packet as links carry it, somewhere in a buffer.
@@ -160,7 +161,7 @@ impl Organs {
                     packet.clamp(self.negotiable(came.by).min(self.negotiable(leaving.to)));
                 }
                 // What the sender pays is for this node: the next hop is offered what this node pays, nothing.
-                self.pass(cx, packet, came.class, leaving, nerves);
+                self.pass(cx, packet, (came.class, came.by.into()), leaving, nerves);
                 self.write_circuits(nerves);
                 if let Some(Answered { destination, iface, took }) = self.forwarding.take_answered() {
                     let answered = announces::Input::Answered { destination, iface, took };
@@ -206,15 +207,20 @@ impl Organs {
         &mut self,
         cx: Cx,
         packet: Buffer,
-        class: Class,
+        (class, from): (Class, Feeder),
         Leaving { to, transport }: Leaving,
         nerves: &mut VecDeque<Nerve>,
     ) {
         match to {
-            Hop::Link(link) => self.send(cx, link, packet.into_message(class), Load::Traffic, nerves),
+            Hop::Link(link) => {
+                let label = Label { load: Load::Traffic, about: None, class, from };
+                self.queue(cx, link, packet.into_message(class), label, nerves);
+            }
             Hop::Clear(iface) => {
                 let bytes = packet.into_clear(transport);
-                let frame = Frame { iface, to: None, bytes, about: None, load: Load::Traffic, under: None };
+                let flow = Flow { class, from, then: Then::Anything };
+                let frame =
+                    Frame { iface, to: None, bytes, about: None, load: Load::Traffic, flow, under: None };
                 self.speak(cx, frame, nerves);
             }
         }
@@ -234,20 +240,19 @@ impl Organs {
         cx: Cx,
         handle: u64,
         packet: &[u8],
-        policy: PathPolicy,
+        (policy, class): (PathPolicy, Class),
         nerves: &mut VecDeque<Nerve>,
     ) {
         let outcome = if packet.len() > ORIGINATED_MAX || Packet::decode(packet).is_err() {
             Originated::Malformed
         } else {
             let mut own = own(packet);
-            let way = own
-                .bytes
-                .get_mut(PACKET_AT..)
-                .and_then(|packet| self.forwarding.originate(cx, policy, packet, &mut self.announces).ok());
+            let way = own.bytes.get_mut(PACKET_AT..).and_then(|packet| {
+                self.forwarding.originate(cx, (policy, class), packet, &mut self.announces).ok()
+            });
             match way.filter(|leaving| self.is_up(leaving.to)) {
                 Some(leaving) => {
-                    self.pass(cx, own, OWN_CLASS, leaving, nerves);
+                    self.pass(cx, own, (class, Feeder::Own), leaving, nerves);
                     Originated::Left(leaving.to)
                 }
                 None => Originated::NoPath,
@@ -263,7 +268,7 @@ impl Organs {
         let way = own.bytes.get_mut(PACKET_AT..).map(|packet| self.forwarding.probe(cx, trial, packet));
         if let Some(Ok(link)) = way {
             let leaving = Leaving { to: Hop::Link(link), transport: None };
-            self.pass(cx, own, OWN_CLASS, leaving, nerves);
+            self.pass(cx, own, (OWN_CLASS, Feeder::Own), leaving, nerves);
         }
     }
 
@@ -272,7 +277,7 @@ impl Organs {
         let mut own = own(packet);
         let Some(packet) = own.bytes.get_mut(PACKET_AT..) else { return };
         if let Some(to) = self.forwarding.prove(cx, packet) {
-            self.pass(cx, own, OWN_CLASS, Leaving { to, transport: None }, nerves);
+            self.pass(cx, own, (OWN_CLASS, Feeder::Own), Leaving { to, transport: None }, nerves);
         }
     }
 }

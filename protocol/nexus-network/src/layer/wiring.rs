@@ -22,12 +22,14 @@ use crate::gossip;
 use crate::interface::{Endpoint, InterfaceId};
 use crate::keys;
 use crate::links::{self, LinkId, Opened, Withheld};
-use crate::media::{self, Frame, Load, Seal};
+use crate::media::{self, Class, Feeder, Flow, Frame, Load, Seal, Then};
 
 /// What is written on the frames of a message.
-struct Label {
-    load: Load,
-    about: Option<DestinationHash>,
+pub(super) struct Label {
+    pub(super) load: Load,
+    pub(super) about: Option<DestinationHash>,
+    pub(super) class: Class,
+    pub(super) from: Feeder,
 }
 
 impl Organs {
@@ -67,6 +69,8 @@ impl Organs {
                 self.announces.handle(cx, announces::Input::Carries(iface, bps), nerves);
                 self.gossip.handle(cx, gossip::Input::Carries(iface, bps), nerves);
             }
+            M::Congested { link, congestion } => self.tell_of_congestion(cx, link, congestion, nerves),
+            M::Surge(iface, extra) => self.links.handle(cx, links::Input::Surge(iface, extra), nerves),
             M::Write { number, write } => out.push(Effect::Write { by: Writer::Media, number, write }),
         }
     }
@@ -85,6 +89,7 @@ impl Organs {
             L::Send(frame) => self.media.handle(cx, media::Input::Send(frame), nerves),
             L::Up(status) => {
                 let (link, iface, public) = (status.id, status.iface, status.peer);
+                self.weigh_link(cx, link, public.node_id(), nerves);
                 out.push(Effect::LinkUp(status));
                 if let Some(hop) = self.links.hop(link) {
                     let peer = public.hash();
@@ -101,6 +106,7 @@ impl Organs {
                 self.broadcast.handle(cx, B::LinkDown { link, departure }, nerves);
                 self.announces.handle(cx, A::LinkDown(link), nerves);
                 self.forwarding.link_down(link);
+                self.media.handle(cx, media::Input::LinkDown(link), nerves);
                 self.gossip_without(cx, link, nerves);
                 out.push(Effect::LinkDown { last, why });
             }
@@ -233,7 +239,8 @@ impl Organs {
         load: Load,
         nerves: &mut VecDeque<Nerve>,
     ) {
-        self.queue(cx, link, message, Label { load, about: None }, nerves);
+        let label = Label { load, about: None, class: Class::Standard, from: Feeder::Own };
+        self.queue(cx, link, message, label, nerves);
     }
 
     /// Queues news of a destination for a link.
@@ -245,21 +252,23 @@ impl Organs {
         about: DestinationHash,
         nerves: &mut VecDeque<Nerve>,
     ) {
-        let news = Label { load: Load::Announces, about: Some(about) };
+        let (about, class, from) = (Some(about), Class::Standard, Feeder::Own);
+        let news = Label { load: Load::Announces, about, class, from };
         self.queue(cx, link, message, news, nerves);
     }
 
-    fn queue(
+    pub(super) fn queue(
         &mut self,
         cx: Cx,
         link: LinkId,
         message: Vec<u8>,
-        Label { load, about }: Label,
+        Label { load, about, class, from }: Label,
         nerves: &mut VecDeque<Nerve>,
     ) {
         if let Some(iface) = self.links.carries_whole(link, message.len()) {
             let under = Some(Seal::Link(link));
-            let frame = Frame { iface, to: None, bytes: message, about, load, under };
+            let flow = Flow { class, from, then: Then::Anything };
+            let frame = Frame { iface, to: None, bytes: message, about, load, flow, under };
             return self.line_up(cx, frame, nerves);
         }
         let mut frames = self.links.frames(link, message).peekable();
@@ -268,10 +277,13 @@ impl Organs {
             return self.links.withhold();
         }
         let mut lined_up = None;
-        for frame in frames {
+        while let Some(frame) = frames.next() {
             lined_up = Some(frame.iface);
-            self.media.send(cx.now, Frame { about, load, ..frame }, nerves);
+            let then = if frames.peek().is_some() { Then::ItsNext } else { Then::Anything };
+            let flow = Flow { class, from, then };
+            self.media.send(cx.now, Frame { about, load, flow, ..frame }, nerves);
         }
+        drop(frames);
         if let Some(iface) = lined_up.filter(|_| load == Load::Announces) {
             self.announces_wait(cx, iface, nerves);
         }
@@ -329,6 +341,7 @@ impl Organs {
                 MessageKind::SUMMARY | MessageKind::REQUEST | MessageKind::ITEMS | MessageKind::DONE => {
                     self.gossip_heard(cx, link, &message, nerves);
                 }
+                MessageKind::CONGESTION => self.congestion(cx, link, &message, nerves),
                 // The link's own, or of a kind that is not known here.
                 _ => {}
             }

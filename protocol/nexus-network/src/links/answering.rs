@@ -17,7 +17,7 @@ use super::refusals::Refused;
 use super::sessions::{Owner, Place};
 use super::{Effect, Interface, LinkId, Links, Timer};
 use crate::interface::{Endpoint, InterfaceId, Profile, Reach};
-use crate::media::{Frame, Load};
+use crate::media::{Flow, Frame, Load};
 
 /// What names a message 1: a hash of its 39 bytes.
 pub(super) type FirstHash = [u8; 16];
@@ -148,6 +148,7 @@ impl Links {
                 bytes,
                 about: None,
                 load: Load::Links,
+                flow: Flow::OWN,
                 under: None,
             }));
             self.called(cx, iface);
@@ -186,6 +187,7 @@ impl Links {
                 bytes,
                 about: None,
                 load: Load::Links,
+                flow: Flow::OWN,
                 under: None,
             }));
         }

@@ -13,7 +13,7 @@ use super::pace::jittered;
 use super::refusals::Refused;
 use super::{Effect, Links, Timer};
 use crate::interface::{Endpoint, InterfaceId, Profile, Reach};
-use crate::media::{Frame, Load};
+use crate::media::{Flow, Frame, Load};
 
 /// The first beacons of an interface come soon after another: whoever is there should hear one.
 const EAGER: u32 = 3;
@@ -83,7 +83,15 @@ impl Links {
         beacon.encode(&mut bytes).expect("the buffer has the beacon's own length");
         let next = jittered(wait, &mut self.random);
         self.deadlines.set(Timer::Beacon(iface), cx.now.after(next).after(Duration::from_micros(1)));
-        out.push(Effect::Send(Frame { iface, to: None, bytes, about: None, load: Load::Links, under: None }));
+        out.push(Effect::Send(Frame {
+            iface,
+            to: None,
+            bytes,
+            about: None,
+            load: Load::Links,
+            flow: Flow::OWN,
+            under: None,
+        }));
     }
 
     /// Somebody is here.

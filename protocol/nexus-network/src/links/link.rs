@@ -20,6 +20,7 @@ use nexus_wire::nexus::traffic::Fragment;
 use super::airtime::{Airtime, Purpose};
 use super::fragments::{self, Put};
 use super::keys::{CannotOpen, Keys};
+use super::lately::Lately;
 use super::pace::Pace;
 use super::refusals::{Refusals, Refused};
 use super::sessions::Sessions;
@@ -27,7 +28,7 @@ use super::status::{Down, LinkStatus, Traffic};
 use super::trials::Strikes;
 use super::{Effect, LinkId};
 use crate::interface::{Endpoint, InterfaceId};
-use crate::media::{Frame, Load, Seal};
+use crate::media::{Flow, Frame, Load, Seal};
 
 use liveness::{Acks, Moved, Probe};
 pub(super) use rekey::Wish;
@@ -71,6 +72,8 @@ pub(super) struct Link {
     rtt: Option<Duration>,
     set: Option<Box<fragments::Set<SessionId>>>,
     sent: Traffic,
+    /// What was sent of late.
+    pub(super) lately: Lately,
     received: Traffic,
 }
 
@@ -159,6 +162,7 @@ impl Link {
             rtt: None,
             set: None,
             sent: Traffic::default(),
+            lately: Lately::default(),
             received: Traffic::default(),
         }
     }
@@ -427,6 +431,7 @@ impl Link {
             bytes,
             about: None,
             load: Load::Links,
+            flow: Flow::OWN,
             under: Some(Seal::Link(id)),
         }
     }

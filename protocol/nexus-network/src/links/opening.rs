@@ -18,7 +18,7 @@ use super::refusals::Refused;
 use super::sessions::{Owner, Place};
 use super::{DialPlace, Effect, LinkId, Links, Timer};
 use crate::interface::{Endpoint, InterfaceId};
-use crate::media::{Frame, Load};
+use crate::media::{Flow, Frame, Load};
 
 /// A handshake that this node began.
 #[derive(Debug)]
@@ -147,6 +147,7 @@ impl Links {
                 bytes,
                 about: None,
                 load: Load::Links,
+                flow: Flow::OWN,
                 under: None,
             }));
         }

@@ -38,7 +38,7 @@ pub(super) struct Pace {
     pub(super) frame_size: u16,
     /// The nominal bandwidth.
     pub(super) bandwidth: BandwidthCode,
-    /// What this node asks for carrying packets out, in µNXS for 1,024 bytes.
+    /// What this node asks for carrying packets out, in µNXS for 1,024 bytes: what was set, and more while the interface is crowded.
     pub(super) price: u64,
 }
 

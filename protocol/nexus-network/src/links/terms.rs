@@ -8,18 +8,33 @@ use nexus_wire::nexus::code::BandwidthCode;
 use super::link::Link;
 use super::{Effect, LinkId, Links};
 use crate::interface::InterfaceId;
+use crate::media::surged;
 
 impl Links {
     /// Asks `price` on an interface from here on, over the links that are up too. Without such an interface nothing changes: it comes
     /// up with its own.
     pub(super) fn set_price(&mut self, iface: InterfaceId, price: u64, out: &mut impl Sink<Effect>) {
-        let Some(interface) = self.interfaces.get_mut(&iface).filter(|there| there.pace.price != price)
-        else {
-            return;
-        };
-        interface.pace.price = price;
-        interface.profile.price = price;
-        self.amend(iface, |link| link.set_price(price), out);
+        if let Some(interface) = self.interfaces.get_mut(&iface) {
+            interface.profile.price = price;
+            self.ask(iface, out);
+        }
+    }
+
+    /// An interface is crowded: its price is raised by so many 65,536ths, until another part is said.
+    pub(super) fn set_surge(&mut self, iface: InterfaceId, extra: u32, out: &mut impl Sink<Effect>) {
+        if let Some(interface) = self.interfaces.get_mut(&iface) {
+            interface.surge = extra;
+            self.ask(iface, out);
+        }
+    }
+
+    fn ask(&mut self, iface: InterfaceId, out: &mut impl Sink<Effect>) {
+        let Some(interface) = self.interfaces.get_mut(&iface) else { return };
+        let price = surged(interface.profile.price, interface.surge);
+        if interface.pace.price != price {
+            interface.pace.price = price;
+            self.amend(iface, |link| link.set_price(price), out);
+        }
     }
 
     /// An interface was seen to carry so many bits per second. Times and sizes of its links stay those of the nominal rate.

@@ -1,151 +1,583 @@
-//! What waits for an interface: news of destinations and of stores behind everything else.
+//! What waits for an interface, and whose turn it is.
 //!
-//! After a partition the nodes of a slow channel have minutes of announces to tell each other. What links need is short and
-//! overdue after a few seconds, and packets have somebody who waits for them; an announce has not. Where all is in one line,
-//! handshakes are given up by one side while the other's answer waits behind announces. Spec:
-//! spec/network.md#medium-access.
+//! Three kinds of lines: what links need, traffic by class and neighbour, and news of destinations and stores, which have nobody who
+//! waits for them. After a partition the nodes of a slow channel have minutes of announces to tell each other; where all is in one line,
+//! handshakes are given up by one side while the other's answer waits behind announces. Invariant: what waits is bounded in frames and
+//! bytes, and whoever has most of it is the one who loses at the bound. Spec: spec/network.md#queues.
 
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
 
 use nexus_crypto::DestinationHash;
-use nexus_machine::{BoundedQueue, Pushed, QueueOverflow};
+use nexus_machine::{Duration, Instant};
 
-use super::{Frame, Limits, Load};
+use super::flow::{CLASSES, Class, Feeder, Then, Weight, patience, rank};
+use super::lines::{Line, Store, Waiter};
+use super::pressure::Pressure;
+use super::shares::{Bucket, Shares, Work, depth};
+use super::status::{ClassStatus, Held};
+use super::{Frame, Limits, Load, Seal};
+use crate::links::LinkId;
 
+/// What may leave before what left is paid for.
+const URGENT: [Class; 1] = [Class::RealTime];
 /// After so many others in a row it is the turn of news: under any load they have a share.
 const OTHERS: u8 = 3;
+/// Bulk has one part of so many of what traffic takes of the medium, whatever else waits.
+const BULK_PARTS: u64 = 10;
+/// As much traffic may wait as the interface carries in this time,
+const ROOM: u64 = 10;
+/// but so many of the longest frames at least.
+const ROOM_FRAMES: usize = 8;
 
 /// The frames that wait for one interface.
 #[derive(Debug)]
 pub(super) struct Queue {
-    frames: BoundedQueue<Frame>,
-    /// How many of them are news: a line of one kind is not searched.
-    news: usize,
+    store: Store,
+    control: Line,
+    news: Line,
+    flows: Vec<Lines>,
+    pub(super) shares: Shares,
+    traffic: Held,
+    total: Held,
+    pub(super) classes: [ClassStatus; CLASSES.len()],
     /// How many others left since news were last let through, while there were news.
     others: u8,
+    /// What bulk may take before more urgent traffic, because that had the rest.
+    bulk_credit: u64,
+    turns: u64,
+    /// The line of a message of which a piece has left.
+    bound: Option<LineName>,
+    work: Work,
+    limits: Limits,
+    room: Held,
+}
+
+/// The lines of one neighbour's packets to another.
+#[derive(Debug)]
+struct Lines {
+    from: Feeder,
+    to: Option<LinkId>,
+    by_class: [Line; CLASSES.len()],
+    /// When it last had its turn.
+    turn: u64,
+}
+
+/// A line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LineName {
+    Control,
+    News,
+    Traffic { from: Feeder, to: Option<LinkId>, class: Class },
+}
+
+/// What may leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Choice {
+    /// The first of this line.
+    Next(LineName),
+    /// Nothing before then.
+    Later(Instant),
+    /// Nothing waits.
+    Nothing,
+}
+
+/// What holds traffic back.
+pub(super) struct Gate<'g> {
+    /// What all may have together.
+    pub(super) budget: Option<&'g mut Bucket>,
+    /// Which neighbours asked for less.
+    pub(super) pressure: &'g mut BTreeMap<LinkId, Pressure>,
+}
+
+/// What did not get in, or had to make room.
+#[derive(Debug, Default)]
+pub(super) struct Displaced {
+    /// What was within its neighbour's share.
+    pub(super) full: VecDeque<Frame>,
+    /// What was beyond it.
+    pub(super) over_share: VecDeque<Frame>,
 }
 
 impl Queue {
-    pub(super) const fn new(limits: Limits) -> Self {
-        let frames = BoundedQueue::new(limits.frames, limits.bytes, QueueOverflow::DropOldest);
-        Self { frames, news: 0, others: 0 }
+    pub(super) fn new(limits: Limits, work: Work, bps: u64) -> Self {
+        let mut queue = Self {
+            store: Store::default(),
+            control: Line::default(),
+            news: Line::default(),
+            flows: Vec::new(),
+            shares: Shares::default(),
+            traffic: Held::default(),
+            total: Held::default(),
+            classes: [ClassStatus::default(); CLASSES.len()],
+            others: 0,
+            bulk_credit: 0,
+            turns: 0,
+            bound: None,
+            work,
+            limits,
+            room: Held::default(),
+        };
+        queue.make_room_for(bps);
+        queue
     }
 
-    pub(super) fn push(&mut self, frame: Frame) -> Pushed<Frame> {
-        let (weight, news) = (frame.bytes.len(), usize::from(frame.is_news()));
-        let pushed = self.frames.push(frame, weight);
-        match &pushed {
-            Pushed::Queued => self.news = self.news.saturating_add(news),
-            Pushed::Displaced(older) => {
-                self.news = self.news.saturating_add(news).saturating_sub(news_among(older));
+    /// What it may hold on the heap, in bytes.
+    pub(super) fn memory_bound(limits: Limits) -> usize {
+        let each = Store::PER_FRAME.saturating_add(size_of::<[Lines; 2]>());
+        let frames = limits.frames.saturating_mul(each);
+        limits.bytes.saturating_add(frames).saturating_add(Shares::memory_bound(limits.frames))
+    }
+
+    /// The interface was measured to carry so many bits per second; 0 if nothing is known.
+    pub(super) fn make_room_for(&mut self, bps: u64) {
+        let longest = usize::from(self.work.0.frame_size).saturating_mul(ROOM_FRAMES);
+        let carried = usize::try_from(bps.saturating_mul(ROOM) / 8).unwrap_or(usize::MAX);
+        let bytes = if bps == 0 { usize::MAX } else { carried.max(longest) };
+        self.room = Held { frames: self.limits.frames, bytes: bytes.min(self.limits.bytes) };
+    }
+
+    pub(super) const fn room(&self) -> Held {
+        self.room
+    }
+
+    pub(super) const fn traffic(&self) -> Held {
+        self.traffic
+    }
+
+    pub(super) const fn control(&self) -> Held {
+        self.control.held()
+    }
+
+    pub(super) const fn news(&self) -> Held {
+        self.news.held()
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.total.frames
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.total.frames == 0
+    }
+
+    /// How much of the room for traffic is taken, in 65,536ths.
+    pub(super) fn fullness(&self) -> u32 {
+        let part = |held: usize, room: usize| {
+            let full = held.saturating_mul(1 << 16).checked_div(room).unwrap_or(0);
+            u32::try_from(full).unwrap_or(u32::MAX)
+        };
+        part(self.traffic.bytes, self.room.bytes).max(part(self.traffic.frames, self.room.frames))
+    }
+
+    /// The frames of announces.
+    pub(super) fn announces(&self) -> impl Iterator<Item = &Frame> {
+        let all = self.store.iter(&self.news).chain(self.store.iter(&self.control));
+        all.filter(|frame| frame.load == Load::Announces)
+    }
+
+    /// What waits, by class.
+    pub(super) fn waiting(&self, class: Class) -> Held {
+        self.flows.iter().fold(Held::default(), |sum, flow| {
+            let held = flow.line(class).held();
+            Held {
+                frames: sum.frames.saturating_add(held.frames),
+                bytes: sum.bytes.saturating_add(held.bytes),
             }
-            Pushed::Refused(_) => {}
-        }
-        pushed
+        })
     }
 
     /// Whether a frame need not wait: nobody does before it, and it would be taken. Then it counts as one that waited.
     pub(super) fn lets_pass(&mut self, frame: &Frame) -> bool {
-        let passes = self.frames.is_empty() && self.frames.admits(frame.bytes.len());
+        let passes = self.is_empty() && self.limits.frames > 0 && frame.bytes.len() <= self.limits.bytes;
         if passes {
             self.others = 0;
         }
         passes
     }
 
-    /// Whose turn it is.
-    pub(super) fn front(&self) -> Option<&Frame> {
-        match self.turn() {
-            None => self.frames.front(),
-            Some(is_news) => self.frames.iter().find(|frame| frame.is_news() == is_news),
+    /// A frame left that did not wait, or did.
+    pub(super) fn left(&mut self, class: Class, bytes: usize, waited: Duration) {
+        if let Some(status) = self.classes.get_mut(rank(class)) {
+            status.left = status.left.saturating_add(1);
+            status.left_bytes = status.left_bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+            status.waited = status.waited.plus(waited);
+            status.longest = status.longest.max(waited);
         }
     }
 
-    /// Takes the frame whose turn it is.
-    pub(super) fn pop(&mut self) -> Option<Frame> {
-        let next = match self.turn() {
-            None => self.frames.pop(),
-            Some(is_news) => self.frames.pop_first(|frame| frame.is_news() == is_news),
-        }?;
-        self.news = self.news.saturating_sub(usize::from(next.is_news()));
-        self.others = if next.is_news() || self.news == 0 { 0 } else { self.others.saturating_add(1) };
-        Some(next)
+    /// A frame waits from here on; what has to make room is returned, or the frame itself.
+    pub(super) fn push(&mut self, now: Instant, frame: Frame, weight: Weight) -> Displaced {
+        let mut displaced = Displaced::default();
+        let bytes = frame.bytes.len();
+        let is_traffic = frame.is_queued_traffic();
+        let most = if is_traffic { self.room.bytes } else { self.limits.bytes };
+        if self.limits.frames == 0 || bytes > most {
+            displaced.full.push_back(frame);
+            return displaced;
+        }
+        if self.lacks_room(is_traffic, bytes) {
+            self.expire(now);
+        }
+        let newcomer = is_traffic.then_some((frame.flow.from, weight, bytes));
+        while self.lacks_room(is_traffic, bytes) {
+            let loser = self.loser(newcomer);
+            if let Some(LineName::Traffic { from, class, .. }) = loser
+                && is_traffic
+                && from == frame.flow.from
+                && class < frame.flow.class
+                && !(frame.flow.class == Class::Bulk && self.spares_bulk(from))
+            {
+                // Nothing of it is less urgent than the newcomer.
+                self.count_displaced(frame, &mut displaced);
+                return displaced;
+            }
+            let Some(waiter) = loser.and_then(|line| self.remove(now, line, 0)) else {
+                displaced.full.push_back(frame);
+                return displaced;
+            };
+            self.count_displaced(waiter.frame, &mut displaced);
+        }
+        self.insert(now, frame, weight);
+        displaced
     }
 
-    /// Of which kind the next frame is, if both are there.
-    fn turn(&self) -> Option<bool> {
-        let both = self.news > 0 && self.news < self.frames.len();
-        both.then_some(self.others >= OTHERS)
+    fn lacks_room(&self, is_traffic: bool, bytes: usize) -> bool {
+        let lacks = |held: Held, room: Held| {
+            held.frames >= room.frames || held.bytes.saturating_add(bytes) > room.bytes
+        };
+        let all = Held { frames: self.limits.frames, bytes: self.limits.bytes };
+        lacks(self.total, all) || is_traffic && lacks(self.traffic, self.room)
+    }
+
+    fn insert(&mut self, now: Instant, frame: Frame, weight: Weight) {
+        let bytes = frame.bytes.len();
+        self.total.add(bytes);
+        match LineName::of(&frame) {
+            LineName::Control => self.store.push(&mut self.control, frame, now),
+            LineName::News => self.store.push(&mut self.news, frame, now),
+            LineName::Traffic { from, to, class } => {
+                self.traffic.add(bytes);
+                self.shares.join(from, weight, bytes, depth(&self.work));
+                let place = self.flows.iter().position(|flow| flow.is(from, to));
+                let place = place.unwrap_or_else(|| {
+                    self.flows.push(Lines { from, to, by_class: Default::default(), turn: 0 });
+                    self.flows.len().saturating_sub(1)
+                });
+                if let Some(flow) = self.flows.get_mut(place) {
+                    self.store.push(flow.line_mut(class), frame, now);
+                }
+            }
+        }
+    }
+
+    /// Who loses a frame at the bound: whoever has most, and of that what is least urgent, and oldest.
+    fn loser(&self, newcomer: Option<(Feeder, Weight, usize)>) -> Option<LineName> {
+        let wide = |held: Held| u64::try_from(held.bytes).unwrap_or(u64::MAX).saturating_mul(1_024);
+        let heaviest = self.shares.heaviest(newcomer);
+        let by_traffic = heaviest.and_then(|(from, weight)| Some((self.least_urgent(from)?, weight)));
+        let others = [(LineName::Control, self.control.held()), (LineName::News, self.news.held())];
+        let by_others = others.into_iter().filter(|(_, held)| held.frames > 0);
+        // Traffic that has no room as traffic has to make it by itself.
+        let within_traffic = newcomer.is_some_and(|(.., bytes)| {
+            self.traffic.frames >= self.room.frames
+                || self.traffic.bytes.saturating_add(bytes) > self.room.bytes
+        });
+        if within_traffic && by_traffic.is_some() {
+            return by_traffic.map(|(line, _)| line);
+        }
+        let all = by_others.map(|(line, held)| (line, wide(held))).chain(by_traffic);
+        all.max_by_key(|(_, weight)| *weight).map(|(line, _)| line)
+    }
+
+    /// Of what a neighbour brought the line of the least urgent, whose first has waited longest.
+    fn least_urgent(&self, from: Feeder) -> Option<LineName> {
+        let is_spared = |class: Class| class == Class::Bulk && self.spares_bulk(from);
+        let by_need = CLASSES.into_iter().rev().filter(|class| !is_spared(*class));
+        by_need.chain([Class::Bulk]).find_map(|class| {
+            let lines = self.flows.iter().filter(|flow| flow.from == from);
+            let first = |flow: &&Lines| self.store.first(flow.line(class)).map(|first| first.since);
+            let oldest = lines.filter(|flow| !flow.line(class).is_empty()).min_by_key(first)?;
+            Some(LineName::Traffic { from, to: oldest.to, class })
+        })
+    }
+
+    /// Whether bulk has so little of what waits of a neighbour that it is what keeps its tenth alive.
+    fn spares_bulk(&self, from: Feeder) -> bool {
+        let of_it = self.flows.iter().filter(|flow| flow.from == from);
+        let bulk = of_it.fold(0_usize, |sum, flow| sum.saturating_add(flow.line(Class::Bulk).held().frames));
+        let parts = usize::try_from(BULK_PARTS).unwrap_or(usize::MAX);
+        self.shares.get(from).is_some_and(|share| bulk.saturating_mul(parts) <= share.held.frames)
+    }
+
+    fn count_displaced(&self, frame: Frame, displaced: &mut Displaced) {
+        let is_beyond = frame.is_queued_traffic()
+            && self.shares.iter().filter(|share| share.held.frames > 0).count() > 1
+            && self.shares.holds_halves(frame.flow.from, 3, self.traffic);
+        if is_beyond { displaced.over_share.push_back(frame) } else { displaced.full.push_back(frame) }
+    }
+
+    /// Drops what has waited for so long that it is of no use.
+    fn expire(&mut self, now: Instant) {
+        if self.traffic.frames == 0 {
+            return;
+        }
+        for class in CLASSES {
+            let Some(patience) = patience(class) else { continue };
+            for place in 0..self.flows.len() {
+                while let Some(flow) = self.flows.get_mut(place) {
+                    let (from, line) = (flow.from, flow.line_mut(class));
+                    let first = self.store.first(line);
+                    if first.is_none_or(|first| now < first.since.after(patience)) {
+                        break;
+                    }
+                    let late = self.store.pop(line);
+                    let bytes = late.map_or(0, |late| late.frame.bytes.len());
+                    self.forget_waiting(now, from, bytes, 0);
+                    if let Some(status) = self.classes.get_mut(rank(class)) {
+                        status.late = status.late.saturating_add(1);
+                    }
+                }
+            }
+        }
+        self.flows.retain(|flow| !flow.is_empty());
+    }
+
+    fn forget_waiting(&mut self, now: Instant, from: Feeder, bytes: usize, work: u64) {
+        self.total.take(bytes);
+        self.traffic.take(bytes);
+        self.shares.leave(now, from, bytes, work);
+    }
+
+    /// Whose turn it is.
+    pub(super) fn choose(&mut self, now: Instant, gate: &mut Gate<'_>) -> Choice {
+        self.expire(now);
+        if self.is_empty() {
+            return Choice::Nothing;
+        }
+        if let Some(bound) = self.bound.filter(|bound| self.line(*bound).is_some_and(|line| !line.is_empty()))
+        {
+            return Choice::Next(bound);
+        }
+        if !self.news.is_empty() && self.others >= OTHERS {
+            return Choice::Next(LineName::News);
+        }
+        if !self.control.is_empty() {
+            return Choice::Next(LineName::Control);
+        }
+        match self.choose_traffic(now, gate) {
+            Choice::Next(line) => Choice::Next(line),
+            Choice::Later(_) | Choice::Nothing if !self.news.is_empty() => Choice::Next(LineName::News),
+            Choice::Later(at) => Choice::Later(at),
+            Choice::Nothing => Choice::Nothing,
+        }
+    }
+
+    fn choose_traffic(&mut self, now: Instant, gate: &mut Gate<'_>) -> Choice {
+        if self.traffic.frames == 0 {
+            return Choice::Nothing;
+        }
+        let (mut later, mut classes) = (Instant::NEVER, &CLASSES[..]);
+        if let Some(budget) = &mut gate.budget {
+            let ready = budget.ready_at(now, 0);
+            // What waits for half a second at most does not wait until a long frame before it is paid for.
+            let urgent = budget.ready_at(now, self.work.longest());
+            if urgent > now {
+                return Choice::Later(urgent);
+            }
+            if ready > now {
+                (later, classes) = (ready, &URGENT);
+            }
+        }
+        let (flows, pressure) = (&self.flows, &mut *gate.pressure);
+        let mut may_go = |flow: &Lines, class: Class| {
+            if flow.line(class).is_empty() {
+                return false;
+            }
+            let ready = flow.to.and_then(|to| pressure.get_mut(&to)).map(|held| held.ready_at(now, class));
+            let ready = ready.unwrap_or(now);
+            later = if ready > now { later.min(ready) } else { later };
+            ready <= now
+        };
+        let had = |flow: &Lines| self.shares.had(flow.from);
+        let mut least = None;
+        for flow in flows {
+            if CLASSES.into_iter().any(|class| may_go(flow, class)) {
+                least = Some(least.unwrap_or(u64::MAX).min(had(flow)));
+            }
+        }
+        let Some(least) = least else { return Choice::Later(later) };
+        let within = least.saturating_add(depth(&self.work));
+        let mut best = |class: Class| {
+            let able = flows.iter().filter(|flow| had(flow) <= within && may_go(flow, class));
+            let next = able.min_by_key(|flow| (had(flow), flow.turn))?;
+            Some(LineName::Traffic { from: next.from, to: next.to, class })
+        };
+        let owed = best(Class::Bulk).filter(|bulk| {
+            let first = self.line(*bulk).and_then(|line| self.store.first(line));
+            first.is_some_and(|first| self.work.of(first.frame.len_on_medium()) <= self.bulk_credit)
+        });
+        // What bulk has earned is not what real time may borrow.
+        let may_borrow = owed.is_none();
+        let owed = owed.filter(|_| classes.contains(&Class::Bulk));
+        let classes = if may_borrow || classes.contains(&Class::Bulk) { classes } else { &[] };
+        match owed.or_else(|| classes.iter().copied().find_map(best)) {
+            Some(line) => Choice::Next(line),
+            None => Choice::Later(later),
+        }
+    }
+
+    /// The first of a line.
+    pub(super) fn first(&self, line: LineName) -> Option<&Frame> {
+        self.line(line).and_then(|line| self.store.first(line)).map(|first| &first.frame)
+    }
+
+    /// The first of a line leaves.
+    pub(super) fn take(&mut self, now: Instant, line: LineName, gate: &mut Gate<'_>) -> Option<Frame> {
+        let work = self.first(line).map_or(0, |frame| self.work.of(frame.len_on_medium()));
+        let is_news = line == LineName::News;
+        let Waiter { frame, since, .. } = self.remove(now, line, work)?;
+        self.others = if is_news || self.news.is_empty() { 0 } else { self.others.saturating_add(1) };
+        self.bound = match frame.flow.then {
+            Then::Anything => None,
+            Then::ItsNext => Some(line),
+        };
+        if let LineName::Traffic { to, class, .. } = line {
+            if let Some(budget) = gate.budget.as_mut() {
+                budget.take(work);
+            }
+            if let Some(held) = to.and_then(|to| gate.pressure.get_mut(&to)) {
+                held.take(class, work);
+            }
+            self.left(class, frame.len_on_medium(), now.since(since));
+            self.credit_bulk(class, work);
+        }
+        Some(frame)
+    }
+
+    /// Bulk earns while it waits what others take, and pays with what it takes.
+    fn credit_bulk(&mut self, class: Class, work: u64) {
+        let waits = self.flows.iter().any(|flow| !flow.line(Class::Bulk).is_empty());
+        self.bulk_credit = match (class, waits) {
+            (Class::Bulk, true) => self.bulk_credit.saturating_sub(work),
+            (Class::RealTime | Class::Interactive | Class::Standard, true) => {
+                let earned = work.checked_div(BULK_PARTS.saturating_sub(1)).unwrap_or(0);
+                self.bulk_credit.saturating_add(earned.saturating_add(1)).min(self.work.longest())
+            }
+            (_, false) => 0,
+        };
+    }
+
+    /// The first of a line does not leave after all.
+    pub(super) fn drop_first(&mut self, now: Instant, line: LineName) -> Option<Frame> {
+        self.remove(now, line, 0).map(|waiter| waiter.frame)
+    }
+
+    /// Takes out the first of a line, which had so much of the medium.
+    fn remove(&mut self, now: Instant, line: LineName, work: u64) -> Option<Waiter> {
+        match line {
+            LineName::Control | LineName::News => {
+                let waiter = match line {
+                    LineName::News => self.store.pop(&mut self.news),
+                    LineName::Control | LineName::Traffic { .. } => self.store.pop(&mut self.control),
+                }?;
+                self.total.take(waiter.frame.bytes.len());
+                Some(waiter)
+            }
+            LineName::Traffic { from, to, class } => {
+                self.turns = self.turns.saturating_add(1);
+                let place = self.flows.iter().position(|flow| flow.is(from, to))?;
+                let flow = self.flows.get_mut(place)?;
+                flow.turn = self.turns;
+                let waiter = self.store.pop(flow.line_mut(class))?;
+                if flow.is_empty() {
+                    self.flows.swap_remove(place);
+                }
+                self.forget_waiting(now, from, waiter.frame.bytes.len(), work);
+                Some(waiter)
+            }
+        }
+    }
+
+    fn line(&self, name: LineName) -> Option<&Line> {
+        match name {
+            LineName::Control => Some(&self.control),
+            LineName::News => Some(&self.news),
+            LineName::Traffic { from, to, class } => {
+                let flow = self.flows.iter().find(|flow| flow.is(from, to))?;
+                Some(flow.line(class))
+            }
+        }
     }
 
     /// Takes out what is about a destination.
     pub(super) fn recall(&mut self, about: DestinationHash) -> VecDeque<Frame> {
-        let recalled = self.frames.take_out(|frame| frame.about == Some(about));
-        self.news = self.news.saturating_sub(recalled.len());
+        let mut recalled = VecDeque::new();
+        if !self.store.iter(&self.news).any(|frame| frame.about == Some(about)) {
+            return recalled;
+        }
+        let mut kept = Line::default();
+        while let Some(Waiter { frame, since, .. }) = self.store.pop(&mut self.news) {
+            if frame.about == Some(about) {
+                self.total.take(frame.bytes.len());
+                recalled.push_back(frame);
+            } else {
+                self.store.push(&mut kept, frame, since);
+            }
+        }
+        self.news = kept;
         recalled
     }
+}
 
-    pub(super) fn frames(&self) -> impl Iterator<Item = &Frame> {
-        self.frames.iter()
+impl Lines {
+    fn is(&self, from: Feeder, to: Option<LinkId>) -> bool {
+        self.from == from && self.to == to
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.frames.len()
+    fn is_empty(&self) -> bool {
+        self.by_class.iter().all(Line::is_empty)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.frames.is_empty()
+    const fn line(&self, class: Class) -> &Line {
+        let [real_time, interactive, standard, bulk] = &self.by_class;
+        match class {
+            Class::RealTime => real_time,
+            Class::Interactive => interactive,
+            Class::Standard => standard,
+            Class::Bulk => bulk,
+        }
+    }
+
+    const fn line_mut(&mut self, class: Class) -> &mut Line {
+        let [real_time, interactive, standard, bulk] = &mut self.by_class;
+        match class {
+            Class::RealTime => real_time,
+            Class::Interactive => interactive,
+            Class::Standard => standard,
+            Class::Bulk => bulk,
+        }
     }
 }
 
 impl Frame {
-    /// Whether it tells of a destination, or of what stores hold: nobody waits for it.
-    const fn is_news(&self) -> bool {
-        self.about.is_some() || matches!(self.load, Load::Gossip(_))
+    /// Whether it waits in a line of its neighbour and class.
+    pub(super) fn is_queued_traffic(&self) -> bool {
+        self.load == Load::Traffic && self.about.is_none()
     }
 }
 
-fn news_among<'f>(frames: impl IntoIterator<Item = &'f Frame>) -> usize {
-    frames.into_iter().filter(|frame| frame.is_news()).count()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::interface::InterfaceId;
-
-    /// Whatever is put in, displaced, taken and recalled: the count is that of the frames.
-    #[test]
-    fn the_news_in_a_queue_are_counted_right() {
-        let mut random = nexus_machine::Seed::new([4; 32]).fork("queue");
-        let mut queue = Queue::new(Limits { frames: 6, bytes: 40, ..Limits::default() });
-        let mut most = 0;
-        for _ in 0..10_000 {
-            let about = random.chance(1, 2).then(|| DestinationHash([u8::from(random.chance(1, 2)); 16]));
-            match random.below(5) {
-                0..=2 => {
-                    let len = usize::try_from(random.below(50)).expect("small");
-                    let bytes = alloc::vec![0; len];
-                    let _counted_elsewhere = queue.push(Frame {
-                        iface: InterfaceId(0),
-                        to: None,
-                        bytes,
-                        about,
-                        load: Load::Traffic,
-                        under: None,
-                    });
-                }
-                3 => {
-                    let front = queue.front().cloned();
-                    assert_eq!(queue.pop(), front);
-                }
-                _ => {
-                    let _recalled = queue.recall(DestinationHash([0; 16]));
-                }
-            }
-            assert_eq!(queue.news, news_among(queue.frames.iter()));
-            most = most.max(queue.news);
+impl LineName {
+    fn of(frame: &Frame) -> Self {
+        let to = match frame.under {
+            Some(Seal::Link(link)) => Some(link),
+            None | Some(Seal::Broadcast | Seal::AccessCodes(_)) => None,
+        };
+        match frame.load {
+            Load::Gossip(_) => Self::News,
+            Load::Traffic | Load::Links | Load::Announces if frame.about.is_some() => Self::News,
+            Load::Traffic => Self::Traffic { from: frame.flow.from, to, class: frame.flow.class },
+            Load::Links | Load::Announces => Self::Control,
         }
-        assert!(most > 3, "{most}");
     }
 }

@@ -1,11 +1,13 @@
 mod limits;
 mod metered;
+mod queues;
 
 use super::*;
 use crate::interface::{DutyCycle, Dwell, Mode, Reach, Role, SubBand, SubBandId, Timing};
 use alloc::collections::VecDeque;
 use alloc::vec;
 use nexus_testkit::laws;
+use nexus_wire::nexus::control::{Scope, Severity};
 
 const LEFT: InterfaceId = InterfaceId(1);
 /// A sub-band with a dwell time.
@@ -161,14 +163,22 @@ fn media_obeys_the_laws() {
                     },
                 ),
                 1 if random.chance(1, 4) => Input::Down(iface),
-                1..=4 => Input::Send(Frame {
+                1..=4 => Input::Send(drawn(random, iface)),
+                5 if random.chance(1, 4) => Input::Complained(Complained {
                     iface,
-                    to: None,
-                    bytes: vec![7; usize::try_from(random.below(520)).unwrap()],
-                    about: random.chance(1, 2).then(|| about(u8::try_from(random.below(3)).unwrap())),
-                    load: Load::Traffic,
-                    under: None,
+                    link: queues::link(u32::try_from(random.below(4)).unwrap()),
+                    congestion: Congestion::new(
+                        [Severity::NONE, Severity::MODERATE, Severity::SEVERE, Severity::SATURATED]
+                            [index(random, 4)],
+                        Scope::THIS_LINK,
+                        u16::try_from(random.below(65_536)).unwrap(),
+                    ),
+                    sent_bps: random.below(1_000_000),
                 }),
+                5 if random.chance(1, 8) => {
+                    let weight = Weight::new(u16::try_from(random.below(65_535)).unwrap() + 1).unwrap();
+                    Input::Weigh(queues::link(u32::try_from(random.below(4)).unwrap()), weight)
+                }
                 5 if random.chance(1, 2) => Input::Recall(about(u8::try_from(random.below(3)).unwrap())),
                 5 => Input::TxReady(iface),
                 6 => Input::ChannelBusy(iface),
@@ -177,6 +187,26 @@ fn media_obeys_the_laws() {
             }
         },
     );
+}
+
+/// Any frame: news, what links need, packets of any class and neighbour, pieces of messages.
+fn drawn(random: &mut Stream, iface: InterfaceId) -> Frame {
+    let link = |random: &mut Stream| queues::link(u32::try_from(random.below(4)).unwrap());
+    let from = match random.below(3) {
+        0 => Feeder::Own,
+        1 => Feeder::Clear(InterfaceId(9)),
+        _ => Feeder::Link(link(random)),
+    };
+    let then = if random.chance(1, 5) { Then::ItsNext } else { Then::Anything };
+    Frame {
+        iface,
+        to: None,
+        bytes: vec![7; usize::try_from(random.below(520)).unwrap()],
+        about: random.chance(1, 3).then(|| about(u8::try_from(random.below(3)).unwrap())),
+        load: if random.chance(1, 4) { Load::Links } else { Load::Traffic },
+        flow: Flow { class: CLASSES[index(random, 4)], from, then },
+        under: random.chance(1, 2).then(|| Seal::Link(link(random))),
+    }
 }
 
 fn index(random: &mut Stream, bound: u64) -> usize {
@@ -254,7 +284,12 @@ impl Bench {
             match effect {
                 Effect::Write { number, write } => self.on_their_way.push_back((number, write)),
                 Effect::Lost(iface) => self.lost.push(iface),
-                Effect::Transmit(_) | Effect::Sense(_) | Effect::Jammed(_) | Effect::Carries(..) => {
+                Effect::Transmit(_)
+                | Effect::Sense(_)
+                | Effect::Jammed(_)
+                | Effect::Carries(..)
+                | Effect::Congested { .. }
+                | Effect::Surge(..) => {
                     out.push_back(effect);
                 }
             }
@@ -303,6 +338,7 @@ fn frame(n: u8) -> Frame {
         bytes: vec![n; 20],
         about: Some(about(n)),
         load: Load::Announces,
+        flow: Flow::OWN,
         under: None,
     }
 }

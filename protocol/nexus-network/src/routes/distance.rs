@@ -90,6 +90,16 @@ impl Bounds {
 }
 
 impl SaidInClear {
+    /// What binds after something more was said: of an emission the fewest hops, and no earlier emission.
+    #[must_use]
+    pub fn after_saying(self, more: Self) -> Self {
+        match more.emitted_at.cmp(&self.emitted_at) {
+            core::cmp::Ordering::Less => self,
+            core::cmp::Ordering::Equal => Self { hops: self.hops.min(more.hops), ..self },
+            core::cmp::Ordering::Greater => more,
+        }
+    }
+
     /// Stock segments carry no generations: what is of a later one than the first came over links all the way.
     fn admits(self, entry: &RoutingEntry) -> bool {
         let Edition { emitted_at, generation } = entry.edition();

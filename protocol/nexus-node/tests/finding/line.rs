@@ -66,7 +66,8 @@ impl Line {
 
     pub(crate) fn send(&mut self, from: usize, to: usize, content: Content) {
         let to = self.nodes[to].node_id();
-        let outgoing = Outgoing { handle: 1, to, content, policy: None, lifetime: Duration::from_secs(60) };
+        let outgoing =
+            Outgoing { handle: 1, to, content, policy: None, class: None, lifetime: Duration::from_secs(60) };
         self.tell(from, Input::Command(Command::Send(outgoing)));
     }
 

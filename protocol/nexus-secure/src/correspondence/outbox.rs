@@ -11,7 +11,7 @@ use nexus_crypto::{DestinationHash, NodeId, NodeIdentity, single};
 use nexus_machine::{
     BoundedMap, Deadlines, Duration, Inserted, Instant, MapOverflow, MemoryBound, Sink, Stream,
 };
-use nexus_network::{Originated, Recipient};
+use nexus_network::{Class, Originated, Recipient};
 use nexus_wire::nexus::end_to_end::Service;
 use nexus_wire::nexus::path_cost::HopCount;
 use nexus_wire::nexus::trace::TraceAnswer;
@@ -167,7 +167,8 @@ impl Outbox {
         let due = self.deadlines.get(handle).unwrap_or(Instant::NEVER);
         // The last attempt of a lifetime is given its time too.
         self.deadlines.set(handle, if due >= way.until { way.over_at() } else { due });
-        out.push(Effect::Originate { handle: token, packet, policy: way.outgoing.policy });
+        let class = way.outgoing.class.unwrap_or(Class::Interactive);
+        out.push(Effect::Originate { handle: token, packet, policy: way.outgoing.policy, class });
     }
 
     pub(super) fn originated(

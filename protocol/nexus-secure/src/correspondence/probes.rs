@@ -4,7 +4,7 @@
 use nexus_crypto::NodeId;
 use nexus_crypto::exchange::RecipientPublic;
 use nexus_machine::{Cx, Instant, Sink, Traces};
-use nexus_network::Recipient;
+use nexus_network::{Class, Recipient};
 use nexus_wire::nexus::Layout as _;
 use nexus_wire::nexus::end_to_end::{Envelope, Service};
 use nexus_wire::nexus::path_cost::{CompactPathCost, HopCount};
@@ -128,7 +128,7 @@ impl Correspondence {
         let key =
             recipient.ratchet.as_ref().map_or(RecipientPublic::Identity(&identity), RecipientPublic::Ratchet);
         if let Ok(packet) = envelope::seal(&letter, to, key, None, &mut self.random) {
-            out.push(Effect::Originate { handle: token, packet, policy: None });
+            out.push(Effect::Originate { handle: token, packet, policy: None, class: Class::Interactive });
         }
     }
 }

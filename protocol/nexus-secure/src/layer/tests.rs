@@ -145,7 +145,7 @@ impl World {
             }
             // Nobody is looked for: whoever is known is known from the start.
             Effect::Wanted(_) | Effect::Try { .. } | Effect::Tried { .. } => {}
-            Effect::Originate { handle, packet, policy } => {
+            Effect::Originate { handle, packet, policy, class: _ } => {
                 self.policies.push(policy);
                 let outcome = match self.path {
                     Path::Open => {
@@ -217,7 +217,7 @@ impl World {
         let content = Content::Message { text: text.to_vec(), authorship };
         let lifetime = Duration::from_secs(600);
         let to = node(BOB);
-        self.tell(ANN, Input::Send(Outgoing { handle, to, content, lifetime, policy: None }));
+        self.tell(ANN, Input::Send(Outgoing { handle, to, content, lifetime, policy: None, class: None }));
     }
 
     fn probe(&mut self, handle: u64) {
@@ -226,7 +226,7 @@ impl World {
 
     fn probe_with(&mut self, handle: u64, content: Content, policy: Option<PathPolicy>) {
         let (to, lifetime) = (node(BOB), Duration::from_secs(600));
-        self.tell(ANN, Input::Send(Outgoing { handle, to, content, lifetime, policy }));
+        self.tell(ANN, Input::Send(Outgoing { handle, to, content, lifetime, policy, class: None }));
     }
 
     fn texts(&self, who: usize) -> Vec<&[u8]> {

@@ -62,13 +62,13 @@ kinds! {
     OPEN = 0x20;
     /// It is accepted.
     ACCEPT = 0x21;
-    /// The lottery's terms.
+    /// The lottery's terms: [`super::lottery::Terms`].
     TERMS = 0x22;
-    /// What is owed.
+    /// What is due: [`super::lottery::Due`].
     DUE = 0x23;
-    /// A payment token.
+    /// A payment token: [`super::lottery::TokenRelease`].
     TOKEN = 0x24;
-    /// A win, as the next state of the channel.
+    /// A win, as the next state of the channel: [`super::lottery::Claim`].
     CLAIM = 0x25;
     /// The claim is signed.
     COSIGN = 0x26;

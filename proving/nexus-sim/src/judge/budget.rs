@@ -1,16 +1,12 @@
 //! Announces and gossip leave nine tenths of every medium to others. Source: spec/simulation.md#budget.
 
-use std::collections::BTreeMap;
-
 use nexus_machine::Duration;
 use nexus_network::{Mode, Opened, Tapping};
 
 use crate::clock::WorldTime;
 use crate::layout::{Layout, MediumPlan};
 use crate::meter::{Meter, Scope, WINDOWS, Worst};
-use crate::observation::{
-    Act, Crossing, Failure, Judge, Landing, NodeIndex, Observation, Observer, Verdict, What,
-};
+use crate::observation::{Crossing, Failure, Judge, Landing, NodeIndex, Observation, Observer, Verdict};
 
 /// What announces and gossip may take together, in millionths of what a medium carries. Source: spec/simulation.md#budget.
 pub const MOST_PPM: u64 = 100_000;
@@ -26,8 +22,6 @@ pub struct Budget {
     meter: Meter,
     /// By medium: whether a round there takes a minute.
     rounds_take_a_minute: Vec<bool>,
-    /// When processes began: what one spent on announces is not durable.
-    begins: BTreeMap<NodeIndex, Vec<WorldTime>>,
 }
 
 impl Budget {
@@ -36,11 +30,7 @@ impl Budget {
     pub fn new(layout: &Layout) -> Self {
         let is_quick =
             |plan: &MediumPlan| plan.profile.airtime(plan.profile.frame_size.into()) <= LONGEST_FRAME;
-        Self {
-            meter: Meter::new(layout),
-            rounds_take_a_minute: layout.media.iter().map(is_quick).collect(),
-            begins: BTreeMap::new(),
-        }
+        Self { meter: Meter::new(layout), rounds_take_a_minute: layout.media.iter().map(is_quick).collect() }
     }
 
     /// The meter, and what it has counted.
@@ -69,22 +59,15 @@ impl Budget {
         self.meter.worst_of(is_breach).into_iter().next()
     }
 
-    /// Ten minutes are not judged where rounds are longer, nor any window in which the sender's process began anew, but for the first time.
+    /// Ten minutes are not judged where rounds are longer.
     fn is_excused(&self, worst: &Worst) -> bool {
         let is_quick = self.rounds_take_a_minute.get(worst.medium.place()).copied().unwrap_or(true);
-        let at = worst.peak.at.unwrap_or(WorldTime::START);
-        let window = WINDOWS[worst.window];
-        let in_window = |booted: &WorldTime| *booted <= at && booted.after(window) >= at;
-        let begins = self.begins.get(&worst.node).map_or(&[][..], Vec::as_slice);
-        (worst.window == 0 && !is_quick) || begins.iter().skip(1).any(in_window)
+        worst.window == 0 && !is_quick
     }
 }
 
 impl Observer for Budget {
     fn observe(&mut self, observation: &Observation<'_>) {
-        if let What::Node { node, act: Act::Booted { .. }, .. } = &observation.what {
-            self.begins.entry(*node).or_default().push(observation.at);
-        }
         self.meter.observe(observation);
     }
 
@@ -159,7 +142,7 @@ mod tests {
     use nexus_wire::nexus::recording::Direction;
 
     use crate::layout::{Shape, Speech};
-    use crate::observation::MediumIndex;
+    use crate::observation::{Act, MediumIndex, What};
 
     const NODE: NodeIndex = NodeIndex(0);
     const COST: &[u8] = &[0x86, 7, 7, 7];

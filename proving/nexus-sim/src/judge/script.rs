@@ -139,5 +139,6 @@ pub(super) fn says(handle: u64, to: u32, text: &[u8]) -> Input {
         content: Content::Message { text: text.to_vec(), authorship: Authorship::Signed },
         lifetime: Duration::from_secs(600),
         policy: None,
+        class: None,
     }))
 }

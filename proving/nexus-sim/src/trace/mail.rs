@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use nexus_crypto::NodeId;
 use nexus_network::links::Traffic;
-use nexus_network::{Down, LinkStatus, PathPolicy, Policy, Weights};
+use nexus_network::{Class, Down, LinkStatus, PathPolicy, Policy, Weights};
 use nexus_secure::contract::Authorship;
 use nexus_secure::{Attempt, Content, Message, Outgoing, Sender, Traced, Undelivered};
 
@@ -69,6 +69,15 @@ impl Encoder {
         self.u8(outgoing.policy.is_some().into());
         if let Some(policy) = outgoing.policy {
             self.path_policy(policy);
+        }
+        if let Some(class) = outgoing.class {
+            // Apart from the numbers of contents, which follow.
+            self.u8(match class {
+                Class::RealTime => 16,
+                Class::Interactive => 17,
+                Class::Standard => 18,
+                Class::Bulk => 19,
+            });
         }
         match &outgoing.content {
             Content::Ping => self.u8(1),

@@ -48,6 +48,11 @@ pub(crate) fn place_of(name: &str) -> Place {
         "items" => Place::Recorded(|body| message(0x12, body)),
         "done" => Place::Recorded(|body| message(0x13, body)),
         "congestion" => Place::Recorded(|body| message(0x18, body)),
+        // By name, their bodies as bytes.
+        "terms" => Place::Recorded(|body| message(0x22, body)),
+        "due" => Place::Recorded(|body| message(0x23, body)),
+        "token" => Place::Recorded(|body| message(0x24, body)),
+        "claim" => Place::Recorded(|body| message(0x25, body)),
         "cost-block" => Place::Recorded(|block| message(0x02, &[block, AN_ANNOUNCE].concat())),
         "compact-path-cost" => {
             Place::Recorded(|cost| message(0x02, &[&[0x4e, 0x01], cost, AN_ANNOUNCE].concat()))
@@ -56,7 +61,7 @@ pub(crate) fn place_of(name: &str) -> Place {
         "recorded-frame" => Place::Recorded(|bytes| (LinkType::FRAMES, bytes.to_vec())),
         "recorded-messages" => Place::Recorded(|bytes| (LinkType::MESSAGES, bytes.to_vec())),
         // In Noise's payloads, in envelopes, between a host and its modem, behind access codes, on a disk; within Reticulum links, whose
-        // packets are shown and nothing in them; in tokens, and in announces of stock destinations.
+        // packets are shown and nothing in them; in tokens, and in announces of stock destinations; within a claim.
         "link-payload"
         | "reply-payload"
         | "end-to-end"
@@ -76,7 +81,8 @@ pub(crate) fn place_of(name: &str) -> Place {
         | "stream-piece"
         | "lxmf-message"
         | "lxmf-delivery-announce"
-        | "lxmf-upload" => Place::Never,
+        | "lxmf-upload"
+        | "vrf-proof" => Place::Never,
         unknown => panic!("where {unknown} stands in a recording is not said"),
     }
 }

@@ -26,6 +26,7 @@ use nexus_wire::nexus::gossip::{
 };
 use nexus_wire::nexus::handshake::{LinkPayload, PayloadFlags, ReplyPayload};
 use nexus_wire::nexus::key_file::{KeyFile, Lock, LockedSeed};
+use nexus_wire::nexus::lottery::{Claim, Due, Offer, Released, Terms, Token, TokenRelease};
 use nexus_wire::nexus::message::{MessageWriter, Messages};
 use nexus_wire::nexus::path_cost::{CompactPathCost, CostCode, Generation, HopCount, LatencyMs};
 use nexus_wire::nexus::recording::{Direction, RecordedFrame, RecordedMessages};
@@ -89,6 +90,11 @@ pub static ALL: &[Format] = &[
     format!(Items, || vec![items()], |len| len >= 3),
     format!(Done, || vec![bytes(&Done { store: StoreId::KEYS, state_hash: STATE })], |len| len == 17),
     format!(Congestion, congestions, |len| len == 3),
+    format!(Terms, || vec![bytes(&terms())], |len| len == 136),
+    format!(Due, dues, |len| len == 4 || len == 22),
+    format!(TokenRelease, || vec![bytes(&TokenRelease { slot: 3, terms: 7, released: RELEASED })], |len| len
+        == 20),
+    format!(Claim, claims, |len| len == 85 || len == 165),
     format!(Envelope, envelopes, |len| len >= 7),
     format!(Carried, carried, |len| len >= 4),
     format!(TraceAnswer, trace_answers, |len| len == 17 || len == 23),
@@ -126,6 +132,37 @@ const STATE: StateHash = StateHash([0x57; 16]);
 const PING: Ping = Ping { token: 0x0102_0304, clock_ms: 1_700_000_000_123 };
 /// The stock packet `flags, hops, destination, context, data`, shortened: on a link nobody looks inside.
 const PACKET: &[u8] = &[0x00, 0x03, 0xd0, 0xd1, 0xd2, 0xd3, 0x4e, 0xff];
+
+const RELEASED: Released = Released { window: 258, token: Token([0x70; 16]) };
+
+fn terms() -> Terms<'static> {
+    let offer = Offer {
+        channel_id: [0xc1; 16],
+        number: 0x0403_0207,
+        anchor: Token([0xa0; 16]),
+        window: 64 * 200 * 5,
+        reward: 250,
+        length: 4_096,
+    };
+    Terms { offer, signature: &SIGNATURE, before: 31, before_token: Token([0xb0; 16]) }
+}
+
+fn dues() -> Vec<Vec<u8>> {
+    [Some(RELEASED), None].map(|held| bytes(&Due { slot: 3, terms: 7, window: 259, held })).into()
+}
+
+fn claims() -> Vec<Vec<u8>> {
+    let every = Claim {
+        slot: 3,
+        from: 4,
+        to: 9,
+        base_sequence: 40,
+        sequence: 43,
+        signature: &SIGNATURE,
+        proof: None,
+    };
+    [Claim { from: 9, proof: Some(&[0x7f; 80]), ..every }, every].map(|claim| bytes(&claim)).into()
+}
 
 fn session(number: u16) -> SessionId {
     SessionId::new(number).expect("a sample's session is not zero")

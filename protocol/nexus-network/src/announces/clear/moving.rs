@@ -16,7 +16,7 @@ use super::super::{Announces, Effect, count};
 use super::ClearHop;
 use super::remembering::Noted;
 use crate::interface::InterfaceId;
-use crate::media::{Frame, Load};
+use crate::media::{Flow, Frame, Load};
 use crate::routes::NextHop;
 
 /// Tunnels that are known,
@@ -163,6 +163,7 @@ impl Announces {
             bytes,
             about: None,
             load: Load::Announces,
+            flow: Flow::OWN,
             under: None,
         }));
     }

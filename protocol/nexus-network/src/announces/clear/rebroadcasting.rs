@@ -15,8 +15,8 @@ use super::super::{Announces, Effect, Timer, count};
 use super::outbox::{Turn, Waits};
 use super::{Medium, Shown};
 use crate::interface::{InterfaceId, Reach, Role};
-use crate::media::{Frame, Load};
-use crate::routes::{Habit, NextHop, Stance};
+use crate::media::{Flow, Frame, Load};
+use crate::routes::{Habit, NextHop, SaidInClear, Stance};
 
 /// The best path is told after this,
 const LEAST: Duration = Duration::from_millis(50);
@@ -194,7 +194,7 @@ impl Announces {
         let time = medium.time_of(bytes.len());
         medium.outbox.spend(now, time);
         let (about, load) = (Some(about), Load::Announces);
-        out.push(Effect::Send(Frame { iface, to: None, bytes, about, load, under: None }));
+        out.push(Effect::Send(Frame { iface, to: None, bytes, about, load, flow: Flow::OWN, under: None }));
     }
 
     /// The path of the newest emission that stock neighbours are told: the one in use when they are told first, for as long as it is.
@@ -210,10 +210,12 @@ impl Announces {
         if offer.random_hash() != random_hash {
             return None;
         }
-        let before = known.shown.filter(|shown| shown.random_hash == random_hash);
-        let least = before.map_or(counted, |before| before.least.min(counted));
-        let shown = Shown { random_hash, hops, least, over: offer.next_hop() };
+        let shown = Shown { random_hash, hops, over: offer.next_hop() };
         known.shown = Some(shown);
+        let said = SaidInClear { emitted_at: random_hash.emitted_at(), hops: counted.get() };
+        if known.bind_in_clear(said) {
+            self.note_saying(now, *destination, said);
+        }
         let _kept: Habit = self.assess(now, destination, Stance::Steady);
         Some(shown)
     }

@@ -184,10 +184,10 @@ fn fingerprint(profile: &Profile) -> Fingerprint {
 }
 
 impl Announces {
-    /// Of how many destinations what was learnt in clear, or is no more, is to be written yet.
+    /// Of how many destinations what was learnt or said in clear, or is no more, is to be written yet.
     #[must_use]
     pub fn paths_unwritten(&self) -> usize {
-        self.clear.memory.noted.len()
+        self.clear.memory.noted.len().saturating_add(self.clear.sayings.unwritten())
     }
 
     /// Takes up what was durable: who is known, before any interface is up.
@@ -197,9 +197,7 @@ impl Announces {
                 self.clear.memory.noted.insert(destination, Noted::Gone);
             }
         }
-        if !self.clear.memory.noted.is_empty() {
-            self.deadlines.set(Timer::Remember, Instant::BOOT.after(WRITE_AFTER));
-        }
+        self.set_memory_timer(Instant::BOOT);
     }
 
     /// Whether what was durable is an announce that verifies.
@@ -220,6 +218,7 @@ impl Announces {
         // There is room for as many as are read.
         let _none: Option<DestinationHash> =
             self.known.learn(&announce, print, neighbour, HeardAs::Announce, Instant::BOOT);
+        self.bind_again(&destination);
         self.cache.keep(destination, kept);
         let hop = ClearHop { random_hash: announce.claim.random_hash, transport, hops, latency: None };
         self.clear.memory.waiting.entry(place).or_default().push(Waiting { destination, fingerprint, hop });
@@ -281,7 +280,7 @@ impl Announces {
 
     /// Sees to it that what was noted is written.
     pub(in super::super) fn set_memory_timer(&mut self, now: Instant) {
-        if !self.clear.memory.noted.is_empty() && self.deadlines.get(Timer::Remember).is_none() {
+        if self.paths_unwritten() > 0 && self.deadlines.get(Timer::Remember).is_none() {
             self.deadlines.set(Timer::Remember, now.after(WRITE_AFTER));
         }
     }
@@ -303,12 +302,13 @@ impl Announces {
             // Nothing waits for it.
             out.push(Effect::Write { number: self.own.last_write(), write });
         }
+        self.write_sayings(WRITES, out);
         self.set_memory_timer(cx.now);
     }
 
     /// Writes everything that was noted: the process is about to end.
     pub(in super::super) fn write_all_paths(&mut self, cx: Cx, out: &mut impl Sink<Effect>) {
-        while !self.clear.memory.noted.is_empty() {
+        while self.paths_unwritten() > 0 {
             self.write_paths(cx, out);
         }
         self.deadlines.cancel(Timer::Remember);

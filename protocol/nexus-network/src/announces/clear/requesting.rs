@@ -14,7 +14,7 @@ use nexus_wire::reticulum::{MTU, Packet, PathRequest, Payload as _};
 use super::super::{Announces, Effect, SearchMotive, count};
 use super::answering::Answer;
 use crate::interface::{InterfaceId, Role};
-use crate::media::{Frame, Load};
+use crate::media::{Flow, Frame, Load};
 
 /// For each destination that may be known, so many requests are remembered.
 const SEEN: usize = 4;
@@ -185,7 +185,15 @@ impl Announces {
             .to_vec();
         for iface in on {
             let (bytes, load) = (bytes.clone(), Load::Announces);
-            out.push(Effect::Send(Frame { iface: *iface, to: None, bytes, about: None, load, under: None }));
+            out.push(Effect::Send(Frame {
+                iface: *iface,
+                to: None,
+                bytes,
+                about: None,
+                load,
+                flow: Flow::OWN,
+                under: None,
+            }));
         }
     }
 }

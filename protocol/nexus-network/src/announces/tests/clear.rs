@@ -1,6 +1,7 @@
 //! Among stock nodes: what they hear of this node, and when.
 
 mod asking;
+mod pricing;
 mod programs;
 mod staying;
 

@@ -3,11 +3,13 @@
 use super::links::{FOUR, ONE, THREE, TWO, address, promised, up};
 use super::*;
 use nexus_wire::nexus::code::PriceCode;
-use nexus_wire::nexus::cost::{CostFlags, CostList, CostRequest, Segments, Standing};
+use nexus_wire::nexus::cost::{CostFlags, CostHeard, CostList, CostPrint, CostRequest, Segments, Standing};
 use nexus_wire::nexus::frame::HEADER_LEN;
 use nexus_wire::nexus::message::{MessageKind, Messages};
 use nexus_wire::nexus::path_cost::{CostCode, Generation, HopCount};
 
+use crate::announces::budget::Purpose;
+use crate::links::Trust;
 use crate::routes::PathPolicy;
 
 #[test]
@@ -212,6 +214,7 @@ fn a_request_is_passed_on_along_the_path_but_not_back_and_rarely() {
     assert_eq!(ask(&mut node, ONE), [], "it came from where it would go");
     assert_eq!(ask(&mut node, TWO), [(ONE, address(7))]);
     assert_eq!(ask(&mut node, THREE), [], "it was asked of late");
+    node.say(ONE, &[offer(7, 0, 1_000)]);
     let mut passed_on = 0;
     for _ in 0..100 {
         node.now = node.now.after(Duration::from_millis(100));
@@ -220,6 +223,101 @@ fn a_request_is_passed_on_along_the_path_but_not_back_and_rarely() {
     assert!((2..=3).contains(&passed_on), "as often as one asks: {passed_on}");
     node.now = node.now.after(Duration::from_secs(10));
     assert_eq!(ask(&mut node, THREE), [(ONE, address(7))]);
+}
+
+#[test]
+fn a_request_that_was_passed_on_is_said_again_until_its_next_hop_says_anything_of_the_destination() {
+    let passed_on = |is_heard: bool| {
+        let mut node = Bench::with_links();
+        node.hear_at(ONE, 7, 1_000);
+        node.wait_briefly_for_all();
+        let mut all = asked(&node.tell(Input::CostRequested { link: TWO, destination: address(7) }));
+        if is_heard {
+            node.say(ONE, &[offer(7, 0, 1_000)]);
+        }
+        all.extend(asked(&node.within(60)));
+        all
+    };
+    assert_eq!(passed_on(true), [(ONE, address(7))]);
+    assert_eq!(passed_on(false), [(ONE, address(7)); 3]);
+}
+
+#[test]
+fn requests_spend_of_the_budget_and_wait_where_it_is_spent() {
+    let mut node = Bench::with_links();
+    node.tell(Input::Up(NEXUS, profile(Mode::Nexus)));
+    node.hear_at(ONE, 7, 1_000);
+    node.within(400);
+    node.organ.speech.budgets.spend(NEXUS, node.now, 0);
+    let (now, before) = (node.now, node.organ.speech.budgets.free_at(NEXUS, Purpose::Cost, node.now));
+    let ask =
+        |node: &mut Bench, link| asked(&node.tell(Input::CostRequested { link, destination: address(7) }));
+    assert_eq!(ask(&mut node, TWO), [(ONE, address(7))]);
+    assert!(node.organ.speech.budgets.free_at(NEXUS, Purpose::Cost, now) > before);
+    node.now = node.now.after(Duration::from_secs(30));
+    node.organ.speech.budgets.spend(NEXUS, node.now, 10_000_000);
+    assert_eq!(ask(&mut node, TWO), []);
+    let busy_until = node.organ.speech.budgets.busy_until(NEXUS, Purpose::Cost, node.now).unwrap();
+    let wait = busy_until.since(node.now).as_secs();
+    assert_eq!(asked(&node.within(wait)), []);
+    assert_ne!(asked(&node.within(2)), [], "once there is room");
+}
+
+#[test]
+fn an_emission_that_came_while_there_was_no_way_is_said_once_there_is_one() {
+    let mut node = Bench::with_links();
+    node.tell(Input::Up(NEXUS, profile(Mode::Nexus)));
+    node.hear_at(ONE, 7, 1_000);
+    node.within(5);
+    let stands = |trust| Input::LinkStands { link: ONE, trust, reliability: None };
+    node.tell(stands(Trust::Doubted));
+    node.within(5);
+    let told = node.organ.words(&address(7)).unwrap();
+    assert_eq!(told.flags.standing, Standing::Withdrawn);
+    let lines = vec![CostHeard { destination: address(7), print: CostPrint::of(&told) }];
+    node.tell(Input::CostsHeard { link: TWO, lines });
+    let newer = promised(announce_of(7, UNIX + 60));
+    node.tell(Input::HeardOnLink { link: ONE, cost: cost(1_000), packet: newer.clone() });
+    let about = |effect: &Effect| match effect {
+        Effect::Tell { link, plaintext, .. } => *link == TWO && plaintext.ends_with(&newer[2..]),
+        _ => false,
+    };
+    assert!(!node.within(2).iter().any(about), "there is no way");
+    node.tell(stands(Trust::Sure));
+    assert!(node.within(2).iter().any(about));
+}
+
+#[test]
+fn whoever_has_no_way_and_missed_an_emission_is_told_it() {
+    let mut node = Bench::with_links();
+    node.hear_at(ONE, 7, 1_000);
+    let newer = promised(announce_of(7, UNIX + 60));
+    node.tell(Input::HeardOnLink { link: ONE, cost: cost(1_000), packet: newer.clone() });
+    node.within(2_000);
+    let told = |node: &mut Bench, record| {
+        let effects = node.tell(Input::Costs { link: TWO, records: vec![record] });
+        let is_meant = |effect: &Effect| match effect {
+            Effect::Tell { link, plaintext, .. } => *link == TWO && plaintext.ends_with(&newer[2..]),
+            _ => false,
+        };
+        effects.iter().filter(|effect| is_meant(effect)).count()
+    };
+    assert_eq!(told(&mut node, offer(7, 0, 1_000)), 0, "it has a way");
+    assert_eq!(told(&mut node, record(7, UNIX + 60, 0, 0, Standing::Withdrawn)), 0, "it has the emission");
+    assert_eq!(told(&mut node, withdrawal(7, 0)), 1);
+    assert_eq!(told(&mut node, withdrawal(7, 0)), 0, "at most once in ten seconds");
+    // The other side of it.
+    let mut node = Bench::with_links();
+    node.hear_at(ONE, 7, 1_000);
+    node.wait_briefly_for_all();
+    node.tell(Input::LinkDown(ONE));
+    node.within(500);
+    node.say(TWO, &[record(7, UNIX + 60, 0, 1_000, Standing::Offered)]);
+    let said = node.records();
+    assert_eq!(
+        said.iter().map(|(link, record)| (*link, record.flags.standing)).collect::<Vec<_>>(),
+        [(TWO, Standing::Withdrawn)]
+    );
 }
 
 #[test]

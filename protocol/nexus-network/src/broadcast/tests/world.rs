@@ -17,7 +17,7 @@ use nexus_wire::nexus::traffic;
 use crate::broadcast::{Broadcast, Departure, Effect, GivenKey, Input, Limits};
 use crate::interface::{Access, DutyCycle, InterfaceId, Mode, Profile, Reach, Role, Timing};
 use crate::links::LinkId;
-use crate::media::{Frame, Load, Seal};
+use crate::media::{Flow, Frame, Load, Seal};
 
 /// The only interface of every node.
 pub(super) const IFACE: InterfaceId = InterfaceId(0);
@@ -202,6 +202,7 @@ impl World {
             bytes,
             about: None,
             load: Load::Announces,
+            flow: Flow::OWN,
             under: Some(Seal::Broadcast),
         };
         let mut out: VecDeque<Effect> = VecDeque::new();

@@ -75,6 +75,7 @@ impl Link {
         tap.note(self.iface, Direction::Sent, Some(self.peer.node_id()), header, plaintext);
         let Ok(counter) = self.current.seal(bytes) else { return Sealing::Exhausted };
         self.sent.count(bytes.len());
+        self.lately.add(now, bytes.len());
         let is_due_sooner = match carries {
             Carries::Packet if self.pace.acknowledged => {
                 self.await_acknowledgement(counter);

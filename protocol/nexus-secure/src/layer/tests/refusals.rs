@@ -162,7 +162,14 @@ fn input(random: &mut nexus_machine::Stream, genuine: &[Vec<u8>], of_ann: Recipi
                 Content::Message { text, authorship: Authorship::Signed }
             };
             let lifetime = Duration::from_secs(random.below(100));
-            Input::Send(Outgoing { handle: random.below(20), to: node(ANN), content, lifetime, policy: None })
+            Input::Send(Outgoing {
+                handle: random.below(20),
+                to: node(ANN),
+                content,
+                lifetime,
+                policy: None,
+                class: None,
+            })
         }
         _ => {
             let pick = usize::try_from(random.below(u64::try_from(genuine.len()).unwrap())).unwrap();

@@ -108,7 +108,14 @@ fn retries_begin_after_two_seconds_and_double_to_a_minute() {
 fn without_a_lifetime_one_attempt_is_made_and_given_its_time() {
     let mut world = World::new();
     let to = node(BOB);
-    let once = Outgoing { handle: 3, to, content: Content::Ping, lifetime: Duration::ZERO, policy: None };
+    let once = Outgoing {
+        handle: 3,
+        to,
+        content: Content::Ping,
+        lifetime: Duration::ZERO,
+        policy: None,
+        class: None,
+    };
     world.tell(ANN, Input::Send(once.clone()));
     assert_eq!((world.air.len(), world.ends().len()), (1, 0));
     world.wait();

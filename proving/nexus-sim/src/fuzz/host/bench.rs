@@ -370,7 +370,8 @@ impl Bench {
             Content::Ping | Content::Trace | Content::Probe { .. } => u64::MAX - u64::from(self.events),
             Content::Message { .. } => u64::try_from(self.letters.len()).expect("a few letters") - 1,
         };
-        let outgoing = Outgoing { handle, to: node_id(to % NODES), content, lifetime, policy: None };
+        let outgoing =
+            Outgoing { handle, to: node_id(to % NODES), content, lifetime, policy: None, class: None };
         self.tell(from, &Input::Command(Command::Send(outgoing)));
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use nexus_crypto::{NodeId, NodeIdentity};
 use nexus_machine::{Cx, Duration, Instant, Machine as _, MemoryBound as _, Seed, Stream, WallClock};
 use nexus_network::links::{Effect, Input, Limits, LinkId, LinkStatus, Links, Policy};
-use nexus_network::{DutyCycle, Endpoint, Frame, InterfaceId, Load, Mode, Profile, Reach, Seal};
+use nexus_network::{DutyCycle, Endpoint, Flow, Frame, InterfaceId, Load, Mode, Profile, Reach, Seal};
 use nexus_wire::nexus::Layout as _;
 use nexus_wire::nexus::frame::{FrameKind, HEADER_LEN, Head, Sealed, TAG_LEN};
 
@@ -301,6 +301,7 @@ impl Bench {
                     bytes,
                     about: None,
                     load: Load::Traffic,
+                    flow: Flow::OWN,
                     under: Some(Seal::Link(link)),
                 }]
             }

@@ -44,6 +44,32 @@ fn an_echo_of_what_was_said_in_clear_is_no_way_after_a_restart_either() {
 }
 
 #[test]
+fn what_a_stock_segment_says_again_after_a_restart_is_no_way_to_whoever_is_behind_a_link() {
+    let mut node = Bench::start(&Snapshot::empty());
+    node.tell(linked(900));
+    node.hear_behind(0, announce_of(7, UNIX), 1);
+    assert_eq!(hops_of(&node.first_frame_about(7).1), 2);
+    let store = node.stored();
+    assert_eq!((store.scan(PATHS_IN_CLEAR).count(), store.scan(SAID_IN_CLEAR).count()), (0, 1));
+    // Nobody said a word about it yet when the segment says what it has from this node.
+    let mut again = Bench::start(&store);
+    again.hear(&relayed(7, UNIX, 2, STOCK));
+    assert_eq!((again.ways(7), again.organ.known().count()), (vec![], 1));
+    again.hear(&relayed(7, UNIX, 3, OTHER));
+    assert_eq!(again.ways(7), []);
+    // The way over the link is back, and what a nearer stock node says is one.
+    again.tell(linked(900));
+    again.hear_behind(0, announce_of(7, UNIX), 1);
+    assert!(matches!(again.ways(7)[..], [Via::Link { .. }]), "{:?}", again.ways(7));
+    let mut nearer = Bench::start(&store);
+    nearer.hear(&relayed(7, UNIX, 0, STOCK));
+    assert!(matches!(nearer.ways(7)[..], [Via::Clear { .. }]));
+    // The next emission is anybody's again.
+    again.hear(&relayed(7, UNIX + 1, 5, STOCK));
+    assert!(again.ways(7).iter().any(|way| matches!(way, Via::Clear { .. })), "{:?}", again.ways(7));
+}
+
+#[test]
 fn a_path_that_is_forgotten_is_gone_from_the_disk_too_and_back_when_it_is_said_again() {
     let mut node = Bench::start(&Snapshot::empty());
     node.hear(&relayed(7, UNIX, 2, STOCK));

@@ -1,0 +1,108 @@
+//! A link that is slower than what is sent over it: who passes, who waits, and what is told of it.
+
+use nexus_daemon::api::{ClassOfQueue, Delivered, PacketClass, Queue, Queues, Verb};
+use nexus_daemon::client::Client;
+
+use crate::nodes::{Node, PATIENCE, udp};
+use crate::place::ask;
+use crate::tools::{run, said};
+
+/// Two nodes on a link of so many bits per second.
+async fn pair(bps: u64) -> (Node, Node) {
+    let slow = format!("bandwidth_bps = {bps}\n");
+    let b = Node::with(&udp("ab", &[], &slow)).await;
+    let a = Node::with(&udp("ab", &[&b.at("ab")], &slow)).await;
+    a.until_linked(&b).await;
+    a.until_known(&[&b]).await;
+    b.until_known(&[&a]).await;
+    (a, b)
+}
+
+fn ping(to: &Node, class: PacketClass) -> Verb {
+    Verb::Ping { to: to.me.node.clone(), for_s: 0, policy: None, class: Some(class) }
+}
+
+async fn queue(of: &Node) -> Queue {
+    let mut client = of.client().await;
+    let Queues { mut interfaces } = client.call(Verb::Queues).await.unwrap();
+    interfaces.remove(0)
+}
+
+/// The same, once nothing urgent waits.
+async fn emptied(of: &Node) -> Queue {
+    let waiting = async {
+        loop {
+            let queue = queue(of).await;
+            if class(&queue, PacketClass::RealTime).waiting.frames == 0 {
+                return queue;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.expect("what waits leaves or is dropped")
+}
+
+fn class(queue: &Queue, class: PacketClass) -> ClassOfQueue {
+    queue.classes[class.name()]
+}
+
+/// So many at once, of which some may be given up before they were answered.
+async fn flood(mut client: Client, to: &Node, of: PacketClass, count: usize) {
+    let mut ids = Vec::new();
+    for _ in 0..count {
+        ids.push(client.ask(ping(to, of)).await.unwrap());
+    }
+    // Whoever has the last answer has waited for all others.
+    for id in ids {
+        client.answer(id).await.unwrap();
+    }
+}
+
+#[test]
+fn real_time_passes_what_waits_on_a_slow_link() {
+    ask(async {
+        let (a, b) = pair(100_000).await;
+        let voice = async {
+            let mut client = a.client().await;
+            for _ in 0..20 {
+                // All answers are interactive, and may wait for each other at the other end.
+                let _answered: Result<Delivered, _> = client.call(ping(&b, PacketClass::RealTime)).await;
+            }
+        };
+        tokio::join!(flood(a.client().await, &b, PacketClass::Bulk, 300), voice);
+        let queue = queue(&a).await;
+        let (voice, bulk) = (class(&queue, PacketClass::RealTime), class(&queue, PacketClass::Bulk));
+        assert_eq!((voice.left, voice.late), (20, 0), "{queue:?}");
+        assert!(bulk.waited_longest_us > 4 * voice.waited_longest_us, "{queue:?}");
+        assert!(bulk.left > 0 && queue.drops.is_empty(), "{queue:?}");
+    });
+}
+
+#[test]
+fn what_is_late_is_dropped_and_counted_where_people_and_programs_look() {
+    ask(async {
+        let (a, b) = pair(20_000).await;
+        // A second and a half of it fits half a second.
+        flood(a.client().await, &b, PacketClass::RealTime, 40).await;
+        let queue = emptied(&a).await;
+        let late = class(&queue, PacketClass::RealTime).late;
+        assert!(late > 0 && queue.drops.get("late") == Some(&late), "{queue:?}");
+        let shown = said(&run(&a, &["status", "queues"]), 0);
+        let words = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains("QUEUE OF") && words.contains(&format!("{late} late")), "{shown}");
+    });
+}
+
+#[test]
+fn a_bench_says_what_a_link_carries_and_what_each_class_waits_there() {
+    ask(async {
+        let (a, b) = pair(100_000).await;
+        let words = ["bench-link", "--json", "--for", "4s", "--at-once", "16", &b.me.node];
+        let told: serde_json::Value = serde_json::from_str(&said(&run(&a, &words), 0)).unwrap();
+        assert_eq!(told["interface"], "ab", "{told}");
+        let carried = told["carried_bps"].as_u64().unwrap();
+        assert!(carried > 0 && carried <= 100_000, "never more than the link: {told}");
+        for class in PacketClass::ALL.map(PacketClass::name) {
+            assert!(told["loaded"][class]["answered"].as_u64().unwrap() > 0, "{class}: {told}");
+        }
+    });
+}

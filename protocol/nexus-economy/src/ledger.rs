@@ -1,0 +1,32 @@
+//! One set of books that nobody keeps.
+//!
+//! A balance is never stored and never agreed on: it is read from a set that only grows. Each channel has one entry, what either side
+//! ever paid in it, what witnesses certified that either side deposited, and how it was closed; two replicas join entry by entry, number
+//! by number, to the larger. So nothing that a partition, a duplicate or a late arrival does can make two of them differ once they have
+//! heard the same, whatever the order.
+//!
+//! | module | what lies in it |
+//! |---|---|
+//! | [`growing`] | counters and sets that only grow, with the laws of their joins |
+//! | [`entry`] | what is known of one channel, and its join |
+//! | [`books`] | all entries, the balances read from them, the hash of the whole |
+//! | [`rules`] | what a genesis fixes |
+//! | [`claim`], [`intake`] | what neighbours say with its proof, and how it is judged |
+//!
+//! Spec: `spec/economy.md#the-ledger`.
+
+pub mod books;
+pub mod claim;
+pub mod entry;
+#[cfg(test)]
+mod fixture;
+pub mod growing;
+pub mod intake;
+pub mod rules;
+mod set_hash;
+mod sorted;
+
+pub use books::{Balance, Books};
+pub use entry::{ChannelKey, Entry, Side, Sums};
+pub use growing::{GCounter, GSet, Join};
+pub use rules::Rules;
