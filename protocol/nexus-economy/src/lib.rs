@@ -2,6 +2,7 @@
 //!
 //! | module | what it is |
 //! |---|---|
+//! | [`channels`] | accounts between neighbours: what is won is paid, whatever is lost and whoever lies |
 //! | [`money`] | amounts, and what a packet costs |
 //! | [`ledger`] | what everybody has, in books that nobody keeps |
 //! | [`trust`] | who is carried for nothing, and what others pay |
@@ -32,6 +33,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod channels;
 pub mod ledger;
 pub mod lottery;
 pub mod money;

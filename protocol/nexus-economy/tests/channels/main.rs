@@ -1,0 +1,160 @@
+//! Channels between two real organs, over bytes and disks.
+#![allow(clippy::disallowed_macros, reason = "what was measured is printed beside its bound")]
+
+mod cheats;
+mod schedules;
+mod world;
+
+use nexus_economy::Amount;
+use nexus_economy::channels::account::{Phase, Word};
+use nexus_economy::channels::keys::Side;
+use nexus_economy::channels::{Input, ROUND};
+use nexus_machine::Duration;
+
+use crate::world::{REWARD, World};
+
+const LENT: u64 = 1_000_000_000;
+
+#[test]
+fn a_channel_is_opened_by_either_and_both_know_the_same() {
+    for opener in 0..2 {
+        let mut world = World::new();
+        world.link_up();
+        let peer = world.nodes[1 - opener].id;
+        world.tell(opener, Input::Open { peer, line: Amount::from_micros(LENT), deposit: Amount::ZERO });
+        world.run();
+        let [a, b] = [0, 1].map(|own| world.nodes[own].account().agreed.clone());
+        assert_eq!(a, b);
+        assert_eq!((a.body.balance_a, a.body.balance_b, a.body.sequence), (LENT, LENT, 0));
+        assert_eq!((world.nodes[0].opened, world.nodes[1].opened), (1, 1));
+    }
+}
+
+#[test]
+fn crossing_offers_make_one_channel() {
+    let mut world = World::new();
+    world.link_up();
+    for own in 0..2 {
+        let peer = world.nodes[1 - own].id;
+        world.tell(own, Input::Open { peer, line: Amount::from_micros(LENT), deposit: Amount::ZERO });
+    }
+    world.run();
+    assert_eq!((world.nodes[0].opened, world.nodes[1].opened), (1, 1));
+    assert_eq!(world.nodes[0].account().agreed, world.nodes[1].account().agreed);
+}
+
+#[test]
+fn the_channel_changes_by_wins_and_by_nothing_else() {
+    let mut world = World::opened();
+    world.pass(Duration::from_secs(3_600));
+    assert_eq!(world.nodes[0].account().agreed.body.sequence, 0);
+    world.win([1, 0]);
+    world.run();
+    let body = world.nodes[1].account().agreed.body;
+    assert_eq!((body.balance_a, body.balance_b, body.sequence), (LENT + REWARD, LENT - REWARD, 2));
+    assert_eq!((world.nodes[0].accepted, world.nodes[1].paid), (1, 1));
+}
+
+#[test]
+fn both_always_have_a_win_ready_and_each_gets_its_half_of_a_hundred_thousand_updates() {
+    let mut world = World::opened();
+    let updates = 100_000;
+    world.win([updates, updates]);
+    while world.nodes[0].accepted + world.nodes[1].accepted < updates {
+        let moved = (0..2).fold(false, |moved, own| world.sync(own) | world.deliver(own) | moved);
+        assert!(moved, "stuck");
+    }
+    let shares = [0, 1].map(|own| world.nodes[own].accepted * 100 / updates);
+    let written = [0, 1].map(|own| world.nodes[own].written);
+    println!("shares {shares:?} %, bytes and writes {written:?}, bytes on the link {}", world.sent_bytes);
+    assert!(shares.iter().all(|share| (45..=55).contains(share)), "{shares:?}");
+    world.run();
+    let body = world.nodes[0].account().agreed.body;
+    assert_eq!(body.balance_a + body.balance_b, 2 * LENT);
+}
+
+#[test]
+fn a_settlement_is_a_record_that_both_signed_and_the_channel_goes_on() {
+    let mut world = World::new();
+    world.link_up();
+    let peer = world.nodes[1].id;
+    world.tell(0, Input::Open { peer, line: Amount::from_micros(LENT), deposit: Amount::from_micros(500) });
+    world.run();
+    let channel = world.nodes[0].account().terms.channel;
+    assert_eq!(
+        world.nodes[1].organ.spendable(world.nodes[0].id),
+        Some(Amount::from_micros(LENT)),
+        "not certified"
+    );
+    for own in 0..2 {
+        world.tell(own, Input::Certified { channel, side: Side::A, deposit: Amount::from_micros(500) });
+    }
+    world.win([0, 3]);
+    world.run();
+    world.tell(0, Input::Settle(peer));
+    world.run();
+    let records = [0, 1].map(|own| {
+        let settled = |word: &Word<_>| matches!(word, Word::Settled(_));
+        assert_eq!(world.nodes[own].words.iter().filter(|word| settled(word)).count(), 1);
+        world.nodes[own].account().settled.clone().expect("settled")
+    });
+    assert_eq!(records[0], records[1]);
+    assert_eq!((records[0].body.paid_a, records[0].body.paid_b), (3 * REWARD, 0));
+    world.win([0, 9]);
+    world.run();
+    world.tell(1, Input::Settle(world.nodes[0].id));
+    world.run();
+    let settled = world.nodes[0].account().settled.clone().expect("settled");
+    assert_eq!(settled.body.paid_a, 500, "beyond the deposit a debt stays between the two");
+}
+
+#[test]
+fn a_close_with_consent_waits_for_wins_and_ends_the_channel_for_both() {
+    let mut world = World::opened();
+    world.win([3, 2]);
+    let peer = world.nodes[1].id;
+    world.tell(0, Input::Close(peer));
+    world.run();
+    world.pass(Duration::from_secs(30));
+    for node in &world.nodes {
+        assert!(
+            matches!(node.account().phase, Phase::Closed { sigs: Some(_), .. }),
+            "{:?}",
+            node.account().phase
+        );
+    }
+    assert_eq!((world.nodes[0].accepted, world.nodes[1].accepted), (3, 2));
+}
+
+#[test]
+fn a_close_without_consent_ends_after_the_window_and_not_before() {
+    let mut world = World::opened();
+    world.win([5, 0]);
+    world.run();
+    let peer = world.nodes[1].id;
+    world.tell(0, Input::LinkDown(peer));
+    world.tell(0, Input::CloseAlone(peer));
+    world.run();
+    world.pass(ROUND.times(2_879));
+    assert!(matches!(world.nodes[0].account().phase, Phase::AwaitingWindow { .. }));
+    world.pass(ROUND.times(2));
+    assert!(matches!(world.nodes[0].account().phase, Phase::Closed { sigs: None, .. }));
+}
+
+#[test]
+fn the_window_outlasts_restarts() {
+    let mut world = World::opened();
+    let peer = world.nodes[1].id;
+    world.tell(0, Input::LinkDown(peer));
+    world.tell(0, Input::CloseAlone(peer));
+    world.run();
+    for _ in 0..4 {
+        world.pass(ROUND.times(1_000));
+        if matches!(world.nodes[0].account().phase, Phase::Closed { .. }) {
+            return;
+        }
+        world.now = nexus_machine::Instant::BOOT;
+        world.nodes[0].restart();
+    }
+    panic!("4,000 rounds and the window is not over");
+}
