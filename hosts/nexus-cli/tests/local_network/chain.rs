@@ -23,7 +23,7 @@ fn between(more: &str) -> (StockNode, StockNode, Row) {
 
 #[test]
 fn stock_nodes_talk_over_tcp_radio_and_a_local_network() {
-    let (mut left, mut right, _row) = between("");
+    let (mut left, mut right, _row) = between("crossings = false\n");
     acquaint(&mut left, &mut right, 4);
     exchange(&mut left, &mut right);
     link(&mut left, &mut right, SHORT);

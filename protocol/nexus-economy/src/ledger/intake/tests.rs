@@ -229,9 +229,9 @@ fn who_makes_most_wait_gives_way_and_an_honest_neighbours_things_stay() {
     assert_eq!(desk.balance(BERT), known(1_000_700));
 }
 
-/// A million items of one neighbour, while another sends a settlement for every thousand of them: invalid ones, duplicates, and such as
-/// lack a key. What is counted is work: of the signatures verified, at least four fifths are the honest one's, and all it sends counts
-/// as soon as its turn comes. (In debug builds a tenth of it.)
+/// A hundred thousand items of one neighbour, while another sends a settlement for every thousand of them: half forged, a quarter
+/// duplicates, a quarter in channels without a certificate. What is counted is work: forged signatures take no more of it than the
+/// honest neighbour's own, and all that one sends counts as soon as its turn comes.
 #[test]
 fn a_hostile_neighbour_bounds_neither_memory_nor_the_honest_ones_share() {
     const FLOOD: u64 = 100_000;
