@@ -8,7 +8,7 @@ use nexus_machine::{Seed, Snapshot, TableId, Write};
 use super::duplicates::Duplicates;
 use super::names::Naming;
 
-/// The table of packets that were taken: under the empty key the key of their names [16] ‖ the number of buckets u32, little-endian; under
+/// The table of packets that were taken: under the empty key the key of their names, 16 bytes, ‖ the number of buckets u32, little-endian; under
 /// piece u16 big-endian the prints of [`PIECE`] buckets, 8 bytes each, little-endian.
 pub const TAKEN: TableId = TableId(10);
 
