@@ -9,7 +9,7 @@ use super::duplicates::Duplicates;
 use super::names::Naming;
 
 /// The table of packets that were taken: under the empty key the key of their names, 16 bytes, ‖ the number of buckets u32, little-endian; under
-/// piece u16 big-endian the prints of [`PIECE`] buckets, 8 bytes each, little-endian.
+/// piece u16 big-endian the prints of 128 buckets, 8 bytes each, little-endian.
 pub const TAKEN: TableId = TableId(10);
 
 /// So many buckets are one value, 8 KiB.
