@@ -4,6 +4,7 @@ use nexus_daemon::api::{Delivered, LeftAt, Verb};
 use nexus_stock::StockLxmf;
 use nexus_stock::lxmf::{Method, Stamps};
 use nexus_stock::stock::Interfaces;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use crate::nodes::Node;
@@ -29,12 +30,14 @@ fn what_a_stock_peer_that_is_away_does_not_prove_is_left_for_it() {
     let node = world.node();
     let (to, interfaces) = (format!("lxmf:{}", world.peer.address), world.call.clone());
     let home = world.home.path().to_owned();
-    // One that was there and is not any more.
-    drop(std::mem::replace(&mut world.peer, StockLxmf::start(&home, "other", Stamps::Unasked, &interfaces)));
+    // One that was there and answers no more: its way stands, where that of one that hung up is withdrawn.
+    let peer = Pid::from_raw(world.peer.pid().try_into().unwrap()).unwrap();
+    kill_process(peer, Signal::STOP).unwrap();
     let verb = Verb::LxmfSend { to, title: String::new(), text: "while you were out".to_owned(), for_s: 0 };
     let sent: Delivered = ask(async { node.client().await.call(verb).await.unwrap() });
     assert_eq!(sent.left_at, Some(LeftAt::PropagationNode));
     world.wait_kept(1);
+    drop(std::mem::replace(&mut world.peer, StockLxmf::start(&home, "other", Stamps::Unasked, &interfaces)));
     let mut back = StockLxmf::start(&home, "peer", Stamps::Unasked, &interfaces);
     back.tell(&json!({ "do": "ask_path", "to": world.keeper_address }));
     back.wait_announce(&world.keeper_address);

@@ -83,6 +83,10 @@ pub(crate) fn place_of(name: &str) -> Place {
         | "lxmf-delivery-announce"
         | "lxmf-upload"
         | "vrf-proof" => Place::Never,
+        // In accounts and books, about which nodes say nothing to each other.
+        "channel-open" | "channel-accept" | "channel-proposal" | "channel-cosign" | "channel-refuse"
+        | "channel-settle" | "channel-settled" | "channel-latest" | "channel-close" | "channel-state"
+        | "settlement-record" | "order" | "witness" | "certificate" | "evidence" | "genesis" => Place::Never,
         unknown => panic!("where {unknown} stands in a recording is not said"),
     }
 }

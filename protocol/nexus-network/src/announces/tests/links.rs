@@ -324,7 +324,8 @@ fn on_a_slow_cable_announces_take_three_percent_and_the_nearest_wait_the_shortes
         assert!(node.now > begin);
     }
     let in_first = all.iter().filter(|(minute, ..)| *minute == 0).count();
-    assert!((25..60).contains(&in_first), "what was saved up: {in_first}");
+    // Each takes 7 to 8 s of the share, and little is saved up.
+    assert!((7..13).contains(&in_first), "in the first minute: {in_first}");
     assert_eq!(all.len(), 100, "and in the end all of them");
     let later: Vec<_> = all.iter().filter(|(minute, ..)| *minute > 0).collect();
     let bytes: usize = later.iter().map(|(.., len)| len + 32).sum();
