@@ -28,7 +28,7 @@ const PROOF_TO_HASH: u8 = 0x03;
 const END: u8 = 0x00;
 
 fixed_bytes! {
-    /// A proof: a point Γ [32], a challenge [16], a scalar [32]. Nothing is said about whether it verifies.
+    /// A proof: a point Γ of 32 bytes, a challenge of 16, a scalar of 32. Nothing is said about whether it verifies.
     VrfProof, 80
 }
 fixed_bytes! {

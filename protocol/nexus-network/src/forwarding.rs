@@ -17,6 +17,7 @@ mod hop;
 mod linking;
 mod names;
 mod reverse;
+mod taken;
 #[cfg(test)]
 mod tests;
 
@@ -44,6 +45,7 @@ pub use linking::CIRCUITS;
 use linking::{Journal, restored};
 use names::Naming;
 use reverse::{Came, Reverse};
+pub use taken::TAKEN;
 
 /// What becomes of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,17 +147,17 @@ pub struct Forwarding {
 }
 
 impl Forwarding {
-    /// An organ that knows of no packet, and of the circuits that were durable. `own` is this node's identity: its transport id, and that of
+    /// An organ that knows of the packets and circuits that were durable. `own` is this node's identity: its transport id, and that of
     /// its destination `nexus.node`.
     #[must_use]
     pub fn new(own: IdentityHash, limits: Limits, snapshot: &Snapshot, seed: &Seed) -> Self {
+        let (naming, duplicates) = taken::restored(limits.duplicates, snapshot, seed);
         Self {
             local: BTreeSet::from([NodeId::of(own).into()]),
             transport: own,
             media: BTreeMap::new(),
-            // A key that nobody knows: what shares a bucket cannot be chosen.
-            naming: Naming::new(seed.fork("forwarding").bytes()),
-            duplicates: Duplicates::new(limits.duplicates),
+            naming,
+            duplicates,
             reverse: Reverse::new(limits.reverse),
             circuits: restored(limits.circuits, snapshot),
             journal: Journal::default(),
@@ -466,7 +468,9 @@ impl Forwarding {
 
 impl MemoryBound for Forwarding {
     fn memory_bound(&self) -> usize {
-        let tables = self.duplicates.memory_bound().saturating_add(self.reverse.memory_bound());
+        // The filter twice: as it is, and while it is on its way to the disk.
+        let filter = self.duplicates.memory_bound().saturating_mul(2);
+        let tables = filter.saturating_add(self.reverse.memory_bound());
         tables.saturating_add(self.circuits.memory_bound()).saturating_add(32_768)
     }
 }

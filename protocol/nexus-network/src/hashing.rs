@@ -19,6 +19,11 @@ impl HashKey {
         Self(Zeroizing::new(key))
     }
 
+    /// The key's bytes, which are as secret as the key.
+    pub(crate) fn bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
     /// The hash, in 64 bits.
     pub(crate) fn hash(&self, bytes: &[u8; 16]) -> u64 {
         SipHasher24::new_with_key(&self.0).hash(bytes)

@@ -544,7 +544,7 @@ impl Machine for Network {
             Input::ChannelBusy(iface) => organs.media.handle(cx, M::ChannelBusy(iface), nerves),
             Input::ChannelClear(iface) => organs.media.handle(cx, M::ChannelClear(iface), nerves),
             Input::Announce => organs.announces.handle(cx, A::Announce, nerves),
-            Input::Save => organs.announces.handle(cx, A::Save, nerves),
+            Input::Save => organs.save(cx, nerves),
             Input::SayTunnel { iface, interface } => {
                 organs.announces.handle(cx, A::SayTunnel { iface, interface }, nerves);
             }

@@ -1,7 +1,7 @@
 //! What applications send: messages, telemetry, speech, volumes.
 //!
 //! Everything goes as messages of the node's one service, because that is what its API has: speech too, with one attempt for each
-//! packet. There are no classes of priority that would put it first.
+//! packet, and in their class: `crate::load` has streams of every class.
 //! Spec: spec/simulation.md#traffic.
 
 #[cfg(test)]

@@ -41,6 +41,27 @@ impl Duplicates {
         }
     }
 
+    /// How many buckets there are.
+    pub(super) const fn buckets(&self) -> usize {
+        self.buckets.len()
+    }
+
+    /// All of it in pieces of so many buckets, as bytes: prints, little-endian. None of a piece in which nothing is.
+    pub(super) fn pieces(&self, of: usize) -> impl Iterator<Item = Option<Vec<u8>>> {
+        self.buckets.chunks(of.max(1)).map(|piece| {
+            let is_empty = piece.iter().flatten().all(|print| *print == 0);
+            (!is_empty).then(|| piece.iter().flatten().flat_map(|print| print.to_le_bytes()).collect())
+        })
+    }
+
+    /// Takes back a piece of so many buckets.
+    pub(super) fn restore(&mut self, of: usize, piece: usize, bytes: &[u8]) {
+        let Some(buckets) = self.buckets.chunks_mut(of.max(1)).nth(piece) else { return };
+        for (held, print) in buckets.iter_mut().flatten().zip(bytes.as_chunks::<8>().0) {
+            *held = u64::from_le_bytes(*print);
+        }
+    }
+
     pub(super) const fn memory_bound(&self) -> usize {
         self.buckets.capacity().saturating_mul(size_of::<[u64; WAYS]>())
     }

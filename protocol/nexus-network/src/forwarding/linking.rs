@@ -10,7 +10,7 @@ use nexus_wire::reticulum::{Context, Hops, LinkId, LinkProof, LinkRequest, Packe
 use super::circuits::{Circuits, Expired, Onward, Requested};
 use super::drops::Cause;
 use super::hop::Kind;
-use super::{Answered, Forwarding, Hop, OnLink};
+use super::{Answered, Forwarding, Hop, OnLink, taken};
 use crate::announces::{Announces, Step};
 use crate::routes::PathPolicy;
 
@@ -32,9 +32,14 @@ pub(super) struct Journal {
 impl Journal {
     fn write(&mut self, write: Write) {
         if self.written.saturating_sub(self.durable) < IN_FLIGHT {
-            self.written = self.written.saturating_add(1);
-            self.waiting.push((self.written, write));
+            self.write_at_the_end(write);
         }
+    }
+
+    /// However many wait: nothing comes after it.
+    fn write_at_the_end(&mut self, write: Write) {
+        self.written = self.written.saturating_add(1);
+        self.waiting.push((self.written, write));
     }
 }
 
@@ -183,6 +188,13 @@ impl Forwarding {
         let count = u64::try_from(unanswered.len()).unwrap_or(u64::MAX);
         self.drops.unanswered = self.drops.unanswered.saturating_add(count);
         unanswered
+    }
+
+    /// Makes durable which packets were taken: the node is about to stop, and what is on its way will be there when it is back.
+    pub fn save(&mut self) {
+        for write in taken::writes(&self.naming, &self.duplicates) {
+            self.journal.write_at_the_end(write);
+        }
     }
 
     /// Takes what is to be made durable, each with its number. Nothing waits for it.

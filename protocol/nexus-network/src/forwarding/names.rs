@@ -22,6 +22,11 @@ impl Naming {
         Self(HashKey::new(key))
     }
 
+    /// What the names follow from, secret as they are.
+    pub(super) fn key(&self) -> &[u8; 16] {
+        self.0.bytes()
+    }
+
     /// Under which numbers a packet is kept.
     pub(super) fn name(&self, packet: TruncatedPacketHash) -> Name {
         let [bucket, print] = self.0.two_hashes(&packet.0);

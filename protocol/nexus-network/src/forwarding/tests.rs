@@ -68,6 +68,23 @@ fn a_packet_is_taken_once_unless_its_context_repeats() {
 }
 
 #[test]
+fn what_was_taken_before_an_ordered_stop_is_not_taken_after_it() {
+    let mut node = Bench::new();
+    let packet = in_transport(data(FAR, 0));
+    assert_eq!(node.from(LEFT, &mut packet.clone()), over(RIGHT));
+    node.organ.save();
+    let mut kept = Snapshot::empty();
+    node.organ.take_writes().into_iter().for_each(|(_, write)| kept.apply(write));
+    let of_another_size = Limits { duplicates: 8_192, ..LIMITS };
+    for (limits, decision) in [(LIMITS, Decision::Drop(Cause::Duplicate)), (of_another_size, over(RIGHT))] {
+        node.organ = Forwarding::new(identity(1).public().hash(), limits, &kept, &Seed::new([6; 32]));
+        assert_eq!(node.from(LEFT, &mut packet.clone()), decision);
+        let mut other = in_transport(data(FAR, 1));
+        assert_eq!(node.from(LEFT, &mut other), over(RIGHT), "others are");
+    }
+}
+
+#[test]
 fn what_found_no_way_is_taken_when_there_is_one() {
     let mut node = Bench::new();
     let packet = in_transport(data(9, 0));

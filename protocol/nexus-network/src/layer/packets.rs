@@ -186,6 +186,13 @@ impl Organs {
         (mtu >= NEGOTIABLE).then_some(mtu)
     }
 
+    /// What was learnt and taken is made durable: the node is about to stop.
+    pub(super) fn save(&mut self, cx: Cx, nerves: &mut VecDeque<Nerve>) {
+        self.announces.handle(cx, announces::Input::Save, nerves);
+        self.forwarding.save();
+        self.write_circuits(nerves);
+    }
+
     /// What the organ wants durable.
     fn write_circuits(&mut self, nerves: &mut VecDeque<Nerve>) {
         for (number, write) in self.forwarding.take_writes() {

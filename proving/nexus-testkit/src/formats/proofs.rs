@@ -12,7 +12,7 @@ pub static ALL: &[Format] = &[Format {
     possible_length: |len| len >= 112,
 }];
 
-/// A public key [32], a proof [80] and what it is of: the same bytes again, put together from their parts.
+/// A public key of 32 bytes, a proof of 80 and what it is of: the same bytes again, put together from their parts.
 fn verified_draw(bytes: &[u8]) -> Result<Vec<u8>, String> {
     let (key, rest) = bytes.split_first_chunk().ok_or("key")?;
     let (proof, alpha) = rest.split_first_chunk().ok_or("proof")?;
