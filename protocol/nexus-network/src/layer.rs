@@ -536,7 +536,10 @@ impl Machine for Network {
                 organs.announces.handle(cx, A::Crosses(iface), nerves);
             }
             Input::Down(iface) => organs.down(cx, iface, nerves),
-            Input::Frame { iface, from, bytes } => organs.heard(cx, iface, from, bytes, nerves),
+            Input::Frame { iface, from, bytes } => {
+                organs.media.handle(cx, M::Heard(iface), nerves);
+                organs.heard(cx, iface, from, bytes, nerves);
+            }
             Input::TxReady(iface) => organs.media.handle(cx, M::TxReady(iface), nerves),
             Input::ChannelBusy(iface) => organs.media.handle(cx, M::ChannelBusy(iface), nerves),
             Input::ChannelClear(iface) => organs.media.handle(cx, M::ChannelClear(iface), nerves),

@@ -2,12 +2,13 @@
 //!
 //! Invariant: at most one frame is with the driver of an interface at any time; everything else waits here, where it can
 //! still be counted, dropped or overtaken. On half-duplex media a frame leaves only after the channel was sensed clear, and
-//! after seven attempts in vain it is dropped and said to be. In no hour does it transmit more than the medium's duty cycle
+//! after seven attempts in vain it is dropped and said to be; whoever sent one lets others begin. In no hour does it transmit more than the medium's duty cycle
 //! allows, nor within a dwell time more than that; what several interfaces transmit in one sub-band counts together, and a restart
 //! gives nothing back. Spec: spec/network.md#medium-access.
 
 mod accounts;
 mod bandwidth;
+mod courtesy;
 mod flow;
 mod lines;
 mod meter;
@@ -73,6 +74,8 @@ pub enum Input {
     ChannelBusy(InterfaceId),
     /// Nobody is transmitting.
     ChannelClear(InterfaceId),
+    /// Somebody's frame was heard to its end.
+    Heard(InterfaceId),
     /// Writes are durable up to this number.
     Durable(u64),
 }
@@ -419,7 +422,26 @@ impl Media {
                 out.push(Effect::Carries(iface, bps));
             }
         }
-        state.begin(now, iface, &mut self.accounts, &mut self.backoffs, out);
+        match &mut state.courtesy {
+            None => state.begin(now, iface, &mut self.accounts, &mut self.backoffs, out),
+            Some(courtesy) => {
+                state.turn = Turn::Pausing;
+                self.backoffs.set(iface, now.after(courtesy.pause(airtime, &mut self.random)));
+            }
+        }
+    }
+
+    /// Whoever was on the channel is done: what waits for it need not wait for as long as the longest frame takes.
+    fn heard(&mut self, now: Instant, iface: InterfaceId) {
+        let Some(state) = self.interfaces.get_mut(&iface) else { return };
+        let Some(courtesy) = &mut state.courtesy else { return };
+        let wakes_at = now.after(courtesy.wake(&mut self.random));
+        if let Turn::BackingOff { attempt, until } = state.turn
+            && wakes_at < until
+        {
+            state.turn = Turn::Woken { attempt, until };
+            self.backoffs.set(iface, wakes_at);
+        }
     }
 
     /// Starts with the next frame of an interface whose driver is ready.
@@ -466,10 +488,23 @@ impl Media {
 
     fn channel_busy(&mut self, now: Instant, iface: InterfaceId, out: &mut impl Sink<Effect>) {
         let Some(state) = self.interfaces.get_mut(&iface) else { return };
-        let (Turn::Sensing { attempt }, Access::ListenBeforeTalk { slot }) =
-            (state.turn, state.profile.access)
-        else {
-            return;
+        let Access::ListenBeforeTalk { slot } = state.profile.access else { return };
+        let attempt = match state.turn {
+            Turn::Sensing { attempt, else_until: None } => attempt,
+            Turn::Sensing { attempt, else_until: Some(until) } => {
+                // Another was sooner: that is no attempt.
+                state.turn = Turn::BackingOff { attempt, until };
+                self.backoffs.set(iface, until.max(now));
+                return;
+            }
+            Turn::Idle
+            | Turn::Driver { .. }
+            | Turn::BackingOff { .. }
+            | Turn::Woken { .. }
+            | Turn::Pausing
+            | Turn::Resting
+            | Turn::Pacing
+            | Turn::Claiming => return,
         };
         let Some(line) = state.next(now, iface, &mut self.backoffs) else { return };
         if attempt >= MAX_ATTEMPTS {
@@ -479,11 +514,12 @@ impl Media {
             self.begin(now, iface, out);
             return;
         }
-        state.turn = Turn::BackingOff { attempt };
         let slots = self.random.below(1_u64.wrapping_shl(u32::from(attempt))).saturating_add(1);
         // A slot of no length would be a busy loop: it is at least a microsecond.
         let wait = slot.max(Duration::from_micros(1)).times(slots);
-        self.backoffs.set(iface, now.after(wait));
+        let until = now.after(wait);
+        state.turn = Turn::BackingOff { attempt, until };
+        self.backoffs.set(iface, until);
     }
 }
 
@@ -539,6 +575,7 @@ impl Machine for Media {
             Input::Durable(through) => self.durable(cx.now, through, out),
             Input::ChannelBusy(iface) => self.channel_busy(cx.now, iface, out),
             Input::ChannelClear(iface) => self.channel_clear(cx.now, iface, out),
+            Input::Heard(iface) => self.heard(cx.now, iface),
         }
     }
 
@@ -546,9 +583,15 @@ impl Machine for Media {
         while let Some(iface) = self.backoffs.pop_due(cx.now) {
             let Some(state) = self.interfaces.get_mut(&iface) else { continue };
             match state.turn {
-                Turn::BackingOff { .. } if state.queue.is_empty() => state.turn = Turn::Idle,
-                Turn::BackingOff { attempt } => state.sense(iface, attempt.saturating_add(1), out),
-                Turn::Resting | Turn::Pacing => self.begin(cx.now, iface, out),
+                Turn::BackingOff { .. } | Turn::Woken { .. } if state.queue.is_empty() => {
+                    state.turn = Turn::Idle;
+                }
+                Turn::BackingOff { attempt, .. } => state.sense(iface, attempt.saturating_add(1), out),
+                Turn::Woken { attempt, until } => {
+                    state.turn = Turn::Sensing { attempt, else_until: Some(until) };
+                    out.push(Effect::Sense(iface));
+                }
+                Turn::Pausing | Turn::Resting | Turn::Pacing => self.begin(cx.now, iface, out),
                 Turn::Idle | Turn::Driver { .. } | Turn::Sensing { .. } | Turn::Claiming => {}
             }
         }

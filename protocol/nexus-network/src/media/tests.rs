@@ -1,6 +1,7 @@
 mod limits;
 mod metered;
 mod queues;
+mod turns;
 
 use super::*;
 use crate::interface::{DutyCycle, Dwell, Mode, Reach, Role, SubBand, SubBandId, Timing};
@@ -144,7 +145,7 @@ fn media_obeys_the_laws() {
         |seed| laws::Organ::new(Media::new(LIMITS, &Snapshot::empty(), seed)),
         |random, _| {
             let iface = InterfaceId(u8::try_from(random.below(4)).unwrap());
-            match random.below(9) {
+            match random.below(10) {
                 0 => Input::Up(
                     iface,
                     Profile {
@@ -183,6 +184,7 @@ fn media_obeys_the_laws() {
                 5 => Input::TxReady(iface),
                 6 => Input::ChannelBusy(iface),
                 7 => Input::Durable(random.below(40)),
+                8 => Input::Heard(iface),
                 _ => Input::ChannelClear(iface),
             }
         },

@@ -6,6 +6,7 @@ use nexus_machine::{Deadlines, Duration, Instant, Sink};
 
 use super::accounts::{Accounts, Clearance, Limit};
 use super::bandwidth::Bandwidth;
+use super::courtesy::Courtesy;
 use super::pressure::{Ended, Pressure};
 use super::queue::{Choice, Gate, LineName, Queue};
 use super::shares::{Bucket, Work, budget, budgeted};
@@ -28,6 +29,8 @@ pub(super) struct Interface {
     /// Which neighbours there asked for less.
     pub(super) pressure: BTreeMap<LinkId, Pressure>,
     pub(super) surge: Surge,
+    /// How it takes turns with others, where it has to.
+    pub(super) courtesy: Option<Courtesy>,
     /// How often those that feed it were told, by severity.
     pub(super) told: [u64; 3],
 }
@@ -39,10 +42,15 @@ pub(super) enum Turn {
     Idle,
     /// The driver has a frame of so many bytes and so much airtime; it will say when it is ready.
     Driver { airtime: Duration, bytes: usize, load: Load },
-    /// The driver was asked whether the channel is free, for the `attempt`th time.
-    Sensing { attempt: u8 },
-    /// The channel was busy `attempt` times; a deadline is set.
-    BackingOff { attempt: u8 },
+    /// The driver was asked whether the channel is free, for the `attempt`th time. Between two attempts, because a frame was heard to end, it
+    /// is asked as well: if the channel is busy, the next attempt is at the time that was set.
+    Sensing { attempt: u8, else_until: Option<Instant> },
+    /// The channel was busy `attempt` times; a deadline is set: then it is listened to again.
+    BackingOff { attempt: u8, until: Instant },
+    /// The same, and a frame was heard to end meanwhile: a deadline is set until the driver is asked.
+    Woken { attempt: u8, until: Instant },
+    /// Its own frame ended, and others may begin; a deadline is set.
+    Pausing,
     /// The duty cycle or the dwell time is used up; a deadline is set.
     Resting,
     /// What waits has had its share, or a neighbour asked for less; a deadline is set.
@@ -61,6 +69,7 @@ impl Interface {
     ) -> Self {
         let (bandwidth, work) = (Bandwidth::of(&profile), Work(profile));
         Self {
+            courtesy: Courtesy::of(&profile),
             profile,
             limit,
             queue: Queue::new(limits, work, bandwidth.bps()),
@@ -208,7 +217,7 @@ impl Interface {
     }
 
     pub(super) fn sense(&mut self, iface: InterfaceId, attempt: u8, out: &mut impl Sink<Effect>) {
-        self.turn = Turn::Sensing { attempt };
+        self.turn = Turn::Sensing { attempt, else_until: None };
         out.push(Effect::Sense(iface));
     }
 }

@@ -198,7 +198,10 @@ impl Actor for Talker {
                 };
                 self.tell(cx, media::Input::Send(frame));
             }
-            Input::Frame { bytes, .. } => self.hear(&bytes),
+            Input::Frame { iface, bytes, .. } => {
+                self.tell(cx, media::Input::Heard(iface));
+                self.hear(&bytes);
+            }
             Input::Entropy(_) | Input::Command(_) | Input::WallClock { .. } => {}
         }
     }

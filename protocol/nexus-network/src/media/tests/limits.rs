@@ -59,6 +59,7 @@ fn a_channel_is_not_sensed_before_the_duty_cycle_allows_a_frame() {
         assert_eq!(media.tell(long(LEFT)), [Effect::Sense(LEFT)]);
         assert_eq!(media.tell(Input::ChannelClear(LEFT)).len(), 1);
         media.tell(Input::TxReady(LEFT));
+        media.timeout_at(media.now.after(SLOT));
     }
     assert_eq!(media.tell(long(LEFT)), []);
     let deadline = media.organ.next_timeout().unwrap();
