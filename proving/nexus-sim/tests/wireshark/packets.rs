@@ -18,6 +18,49 @@ pub(crate) enum Place {
     Never,
 }
 
+/// In Noise's payloads, in envelopes, between a host and its modem, behind access codes, on a disk; within Reticulum links, whose packets are
+/// shown and nothing in them; in tokens, and in announces of stock destinations; within a claim; in accounts and books, about which
+/// nodes say nothing to each other.
+const NOWHERE: [&str; 37] = [
+    "link-payload",
+    "reply-payload",
+    "end-to-end",
+    "trace-answer",
+    "rnode-to-device",
+    "rnode-from-device",
+    "ifac-frame",
+    "key-file",
+    "carried",
+    "rns-request",
+    "rns-response",
+    "resource-advertisement",
+    "resource-part-request",
+    "resource-map-update",
+    "resource-proof",
+    "channel-message",
+    "stream-piece",
+    "lxmf-message",
+    "lxmf-delivery-announce",
+    "lxmf-upload",
+    "vrf-proof",
+    "channel-open",
+    "channel-accept",
+    "channel-proposal",
+    "channel-cosign",
+    "channel-refuse",
+    "channel-settle",
+    "channel-settled",
+    "channel-latest",
+    "channel-close",
+    "channel-state",
+    "settlement-record",
+    "order",
+    "witness",
+    "certificate",
+    "evidence",
+    "genesis",
+];
+
 /// Where values of the format `name` stand.
 ///
 /// # Panics
@@ -60,33 +103,7 @@ pub(crate) fn place_of(name: &str) -> Place {
         "announce-extension" => Place::Recorded(announced),
         "recorded-frame" => Place::Recorded(|bytes| (LinkType::FRAMES, bytes.to_vec())),
         "recorded-messages" => Place::Recorded(|bytes| (LinkType::MESSAGES, bytes.to_vec())),
-        // In Noise's payloads, in envelopes, between a host and its modem, behind access codes, on a disk; within Reticulum links, whose
-        // packets are shown and nothing in them; in tokens, and in announces of stock destinations; within a claim.
-        "link-payload"
-        | "reply-payload"
-        | "end-to-end"
-        | "trace-answer"
-        | "rnode-to-device"
-        | "rnode-from-device"
-        | "ifac-frame"
-        | "key-file"
-        | "carried"
-        | "rns-request"
-        | "rns-response"
-        | "resource-advertisement"
-        | "resource-part-request"
-        | "resource-map-update"
-        | "resource-proof"
-        | "channel-message"
-        | "stream-piece"
-        | "lxmf-message"
-        | "lxmf-delivery-announce"
-        | "lxmf-upload"
-        | "vrf-proof" => Place::Never,
-        // In accounts and books, about which nodes say nothing to each other.
-        "channel-open" | "channel-accept" | "channel-proposal" | "channel-cosign" | "channel-refuse"
-        | "channel-settle" | "channel-settled" | "channel-latest" | "channel-close" | "channel-state"
-        | "settlement-record" | "order" | "witness" | "certificate" | "evidence" | "genesis" => Place::Never,
+        nowhere if NOWHERE.contains(&nowhere) => Place::Never,
         unknown => panic!("where {unknown} stands in a recording is not said"),
     }
 }
