@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nexus_crypto::DestinationHash;
 use nexus_machine::Duration;
+use nexus_network::{Opened, Tapping};
 use nexus_node::{Event, Input, Node, Output};
 use nexus_sim::clock::WorldTime;
 use nexus_sim::judge::Bench;
@@ -12,31 +13,32 @@ use nexus_sim::observation::{Act, MediumIndex, NodeIndex, Observation, Observer,
 use nexus_sim::schedule::{Action, LinkFaults};
 use nexus_sim::swarm::{run_judged, seed};
 use nexus_sim::world::{self, Scenario};
-use nexus_wire::nexus::frame::{FrameKind, Head};
+use nexus_wire::nexus::frame::{FrameKind, Head, KeyName};
+use nexus_wire::nexus::message::{MessageKind, Messages};
+use nexus_wire::nexus::recording::Direction;
+use nexus_wire::nexus::traffic;
+use nexus_wire::reticulum::{Announce, Packet};
 
 const RADIO: MediumIndex = MediumIndex(0);
 const NODES: u32 = 6;
 const HOUR: Duration = Duration::from_secs(3_600);
 
 #[test]
-fn in_the_second_hour_announces_go_by_broadcast_and_hardly_any_over_links() {
-    let mut air = Air::default();
-    world::run::<Node>(&radio(HOUR.times(2)), &mut [&mut air]);
-    // Longer than what all nodes cost: an announce.
-    let longest_costs =
-        |frame: &Sent| if kind(&frame.bytes) == Some(FrameKind::BROADCAST) { 280 } else { 220 };
-    let long =
-        |frame: &&Sent| frame.at > WorldTime::from_start(HOUR) && frame.bytes.len() > longest_costs(frame);
-    let (broadcasts, sealed): (Vec<&Sent>, Vec<&Sent>) =
-        air.frames.iter().filter(long).partition(|frame| kind(&frame.bytes) == Some(FrameKind::BROADCAST));
-    let announced = air.announced_since(WorldTime::from_start(HOUR));
-    assert!(announced >= 10, "two refreshes of most: {announced}");
-    // Each announce is broadcast once by each node at most; over links it goes to the one neighbour that the last to pass it on has to tell, and
-    // to whoever missed it.
-    assert!(broadcasts.len() >= announced, "{} for {announced}", broadcasts.len());
-    let most = announced * usize::try_from(NODES).unwrap();
-    assert!(broadcasts.len() <= most, "{} for {announced}", broadcasts.len());
-    assert!(sealed.len() <= announced, "{} of {announced} announces over links", sealed.len());
+fn in_the_second_hour_each_emission_is_broadcast_once_by_a_node_and_told_over_links_to_who_is_not_known_to_have_it()
+ {
+    let scenario = radio(HOUR.times(2));
+    let mut sayings = Sayings::of(&scenario);
+    world::run::<Node>(&scenario, &mut [&mut sayings]);
+    let refreshed = sayings.announced_since(WorldTime::from_start(HOUR));
+    assert!(refreshed.len() >= 10, "two refreshes of most: {}", refreshed.len());
+    for emission in refreshed {
+        let objections = sayings.objections(&emission);
+        assert!(
+            objections.is_empty(),
+            "{emission:?}: {objections:#?}\n{:#?}",
+            sayings.of_emission(&emission)
+        );
+    }
 }
 
 #[test]
@@ -120,13 +122,6 @@ struct Air {
     frames: Vec<Sent>,
     heard: BTreeSet<(NodeIndex, Vec<u8>)>,
     reached: BTreeMap<(NodeIndex, DestinationHash), WorldTime>,
-    announced: Vec<WorldTime>,
-}
-
-impl Air {
-    fn announced_since(&self, since: WorldTime) -> usize {
-        self.announced.iter().filter(|at| **at > since).count()
-    }
 }
 
 impl Observer for Air {
@@ -143,8 +138,152 @@ impl Observer for Air {
             Output::Event(Event::Reached { destination, .. }) => {
                 self.reached.entry((*node, *destination)).or_insert(observation.at);
             }
-            Output::Event(Event::Announced { .. }) => self.announced.push(observation.at),
             Output::Event(_) | Output::Sense { .. } | Output::Persist { .. } => {}
+        }
+    }
+}
+
+/// A destination, and when it announced itself.
+type Emission = (DestinationHash, u64);
+
+/// An announce that a node said, or heard said.
+#[derive(Clone, Copy, Debug)]
+struct Saying {
+    at: WorldTime,
+    node: NodeIndex,
+    direction: Direction,
+    /// The other end of the link, or whose broadcast it was; none of this node's own broadcast.
+    other: Option<NodeIndex>,
+    way: Way,
+    emission: Emission,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Way {
+    Broadcast,
+    Link,
+}
+
+/// Every announce that links and broadcasts carried, read at the taps of all nodes.
+struct Sayings {
+    addresses: Vec<DestinationHash>,
+    said: Vec<Saying>,
+}
+
+impl Sayings {
+    fn of(scenario: &Scenario) -> Self {
+        Self { addresses: scenario.addresses::<Node>(), said: Vec::new() }
+    }
+
+    fn node_of(&self, destination: &DestinationHash) -> NodeIndex {
+        let place = self.addresses.iter().position(|address| address == destination);
+        NodeIndex(u32::try_from(place.expect("one of the world's nodes")).unwrap())
+    }
+
+    /// What nodes said first of themselves after an instant.
+    fn announced_since(&self, since: WorldTime) -> BTreeSet<Emission> {
+        let own = |saying: &&Saying| {
+            saying.direction == Direction::Sent && self.node_of(&saying.emission.0) == saying.node
+        };
+        let (earlier, later): (Vec<&Saying>, _) =
+            self.said.iter().filter(own).partition(|saying| saying.at <= since);
+        let earlier: BTreeSet<Emission> = earlier.iter().map(|saying| saying.emission).collect();
+        later
+            .into_iter()
+            .map(|saying| saying.emission)
+            .filter(|emission| !earlier.contains(emission))
+            .collect()
+    }
+
+    fn of_emission(&self, emission: &Emission) -> Vec<Saying> {
+        self.said.iter().filter(|saying| saying.emission == *emission).copied().collect()
+    }
+
+    /// What should not be in what was said of an emission.
+    fn objections(&self, emission: &Emission) -> Vec<String> {
+        let all = self.of_emission(emission);
+        let source = self.node_of(&emission.0);
+        let sent = |way: Way| {
+            all.iter().filter(move |saying| saying.direction == Direction::Sent && saying.way == way)
+        };
+        let mut objections = Vec::new();
+        for node in (0..NODES).map(NodeIndex) {
+            let broadcasts = sent(Way::Broadcast).filter(|saying| saying.node == node).count();
+            if broadcasts > 1 {
+                objections.push(format!("{node:?} broadcast it {broadcasts} times"));
+            }
+            if node == source && broadcasts != 1 {
+                objections.push("its source did not broadcast it".to_owned());
+            }
+            let hears = |saying: &&Saying| saying.node == node && saying.direction == Direction::Received;
+            if node != source && !all.iter().any(|saying| hears(&saying)) {
+                objections.push(format!("{node:?} never heard it"));
+            }
+        }
+        let mut told = BTreeSet::new();
+        for saying in sent(Way::Link) {
+            let to = saying.other.expect("a link has another end");
+            if !told.insert((saying.node, to)) {
+                objections.push(format!("{:?} told {to:?} twice over their link", saying.node));
+            }
+            let is_known_to_have_it = |heard: &Saying| {
+                heard.node == saying.node
+                    && heard.direction == Direction::Received
+                    && heard.other == Some(to)
+                    && heard.at < saying.at
+            };
+            if all.iter().any(is_known_to_have_it) {
+                objections.push(format!("{:?} told {to:?}, whom it had heard say it", saying.node));
+            }
+            let has_missed = |heard: &Saying| {
+                heard.node == to && heard.direction == Direction::Received && heard.at < saying.at
+            };
+            let others = (0..NODES).map(NodeIndex).filter(|other| *other != saying.node && *other != to);
+            let silent = others.filter(|other| {
+                !all.iter().any(|heard| {
+                    heard.node == saying.node
+                        && heard.direction == Direction::Received
+                        && heard.other == Some(*other)
+                        && heard.at < saying.at
+                })
+            });
+            // Whoever missed it is told; who has it is told by nobody but the last to pass it on, to whom one neighbour is left.
+            if (to == source || all.iter().any(has_missed)) && silent.count() > 0 {
+                objections.push(format!("{:?} told {to:?}, who had it", saying.node));
+            }
+        }
+        objections
+    }
+}
+
+impl Observer for Sayings {
+    fn observe(&mut self, _observation: &Observation<'_>) {}
+
+    fn wants_opened(&self) -> Tapping {
+        Tapping::Open
+    }
+
+    fn opened(&mut self, at: WorldTime, node: NodeIndex, opened: &Opened) {
+        let way = match opened.header.key {
+            KeyName::Broadcast(_) => Way::Broadcast,
+            KeyName::Session(_) => Way::Link,
+        };
+        let other = opened.peer.map(|peer| self.node_of(&DestinationHash::from(peer)));
+        for message in Messages::new(&opened.plaintext) {
+            let message = message.expect("what nodes say is well formed");
+            // A frame of this radio holds an announce whole.
+            assert_ne!(message.kind, MessageKind::FRAGMENT);
+            if message.kind != MessageKind::ANNOUNCE {
+                continue;
+            }
+            let announce = message.parse::<traffic::Announce<'_>>().expect("what nodes say is well formed");
+            let mut packet = announce.packet.to_vec();
+            // Links leave transport ids out, and set the bit that promises one.
+            packet[0] &= !0x40;
+            let packet = Packet::decode(&packet).expect("nodes say announces");
+            let announce = Announce::from_packet(&packet).expect("nodes say announces");
+            let emission = (announce.destination, announce.claim.random_hash.emitted_at());
+            self.said.push(Saying { at, node, direction: opened.direction, other, way, emission });
         }
     }
 }

@@ -134,16 +134,25 @@ fn readings_over_a_cable_all_arrive_after_what_the_cable_takes_at_least() {
 
 #[test]
 fn what_does_not_fit_a_queue_is_dropped_and_counted() {
-    // Nodes pace what they send; what they saved up meanwhile, a tenth of a second, is more than the queue.
-    let wire = "rate_bps = [64000, 1000000]\ndelay_us = 20000\njitter_us = 0\nqueue_bytes = 600";
-    let text = SMALL.replace("rate_bps = [64000, 1000000]\ndelay_us = 20000\njitter_us = 0", wire);
-    let bulk = "\n[[bulk]]\nname = \"volume\"\nfrom = \"a\"\nto = \"b\"\nvolume_bytes = 20000\nat_once = 32\n\
-                lifetime_s = 60\nfrom_s = 100\n";
-    let report = run(&(text + bulk).replace("delivered_percent = 100\n", ""));
+    // Each of two nodes paces itself by what the whole network carries, and both send at once: alone on a cable none would overflow.
+    let (head, _) = SMALL.split_once("[[cable]]").expect("there is a cable");
+    let (_, tail) = SMALL.split_once("speaks = \"links\"\n").expect("the cable's last line");
+    let wireless = "[[network]]\nname = \"wifi\"\nkind = \"wireless\"\nnodes = [\"a\", \"b\"]\nrate_bps = 64000\n\
+                    delay_us = 20000\njitter_us = 0\nqueue_bytes = 2000\nloss_ppm = 0\nefficiency_percent = 100\nrange_m = 100\n\
+                    speaks = \"links\"\n";
+    let bulk = |name: &str, from: &str, to: &str| {
+        format!(
+            "\n[[bulk]]\nname = \"{name}\"\nfrom = \"{from}\"\nto = \"{to}\"\nvolume_bytes = 20000\nat_once = 32\n\
+             lifetime_s = 60\nfrom_s = 100\n"
+        )
+    };
+    let text = format!("{head}{wireless}{tail}{}{}", bulk("there", "a", "b"), bulk("back", "b", "a"));
+    let report = run(&text.replace("delivered_percent = 100\n", ""));
     assert_eq!(report.failures, Vec::<String>::new());
-    let volume = &report.traffic[1];
     assert!(report.media[0].damage["overflowed"] > 0, "{report}");
-    assert!(volume.shown_bytes >= 20_000, "what was dropped is sent again: {report}");
+    for volume in &report.traffic[1..] {
+        assert!(volume.shown_bytes >= 20_000, "what was dropped is sent again: {report}");
+    }
 }
 
 #[test]
