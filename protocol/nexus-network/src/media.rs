@@ -12,6 +12,7 @@ mod courtesy;
 mod flow;
 mod lines;
 mod meter;
+mod pieces;
 mod pressure;
 mod queue;
 mod shares;
@@ -373,7 +374,7 @@ impl Media {
             return lose([frame], out);
         }
         let iface = frame.iface;
-        if state.may_pass(&frame) && state.queue.lets_pass(&frame) {
+        if state.may_pass(&frame) && state.queue.lets_pass(now, &frame) {
             return state.hand_over(now, frame, &mut self.accounts, out);
         }
         let (is_traffic, from) = (frame.is_queued_traffic(), frame.flow.from);
@@ -508,8 +509,10 @@ impl Media {
         };
         let Some(line) = state.next(now, iface, &mut self.backoffs) else { return };
         if attempt >= MAX_ATTEMPTS {
-            lose(state.queue.drop_first(now, line), out);
-            state.drops.jammed = state.drops.jammed.saturating_add(1);
+            let dropped = state.queue.drop_first(now, line);
+            let count = u64::try_from(dropped.len()).unwrap_or(u64::MAX);
+            state.drops.jammed = state.drops.jammed.saturating_add(count);
+            lose(dropped, out);
             out.push(Effect::Jammed(iface));
             self.begin(now, iface, out);
             return;

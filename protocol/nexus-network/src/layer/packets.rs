@@ -11,7 +11,7 @@ use nexus_machine::{Cx, Machine as _};
 use nexus_wire::nexus::Layout as _;
 use nexus_wire::nexus::code::PriceCode;
 use nexus_wire::nexus::frame::{HEADER_LEN, TAG_LEN};
-use nexus_wire::nexus::message::MessageWriter;
+use nexus_wire::nexus::message::{MessageKind, MessageWriter};
 use nexus_wire::nexus::traffic::{self, Class};
 use nexus_wire::reticulum::link::Signalling;
 use nexus_wire::reticulum::packet::HEADER_1_LEN;
@@ -317,7 +317,7 @@ const MTU_IN_CLEAR: LinkMtu = LinkMtu::new(8_192);
 /// Flags and hops: what stands before a transport id, or a destination.
 const HEAD: usize = 2;
 /// The kind of PACKET without a length: it runs to the frame's end.
-pub(super) const PACKET_TO_END: u8 = 0x81;
+pub(super) const PACKET_TO_END: u8 = MessageKind::PACKET.without_length();
 /// Where the packet begins in a frame that carries it alone.
 const PACKET_AT: usize = HEADER_LEN + 1 + traffic::Packet::HEADER_LEN;
 /// The longest packet that a NEXUS node originates, in bytes, without transport id. Source: spec/network.md#forwarding.

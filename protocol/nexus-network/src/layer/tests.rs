@@ -90,6 +90,7 @@ fn profile(access: Access) -> Profile {
         overhead: 0,
         price: 0,
         role: Role::Full,
+        gravity: 0,
     }
 }
 

@@ -252,6 +252,7 @@ mod tests {
             overhead: 0,
             price: 0,
             role: Role::Full,
+            gravity: 0,
         }
     }
 

@@ -22,7 +22,7 @@ pub(crate) enum Ends {
 
 impl Ends {
     /// What a fragment needs of its frame beside the piece: kind, length and place.
-    const fn overhead(self) -> usize {
+    pub(crate) const fn overhead(self) -> usize {
         match self {
             Self::WithFrame => 2,
             Self::ByLength => 4,

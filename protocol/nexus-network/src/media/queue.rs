@@ -13,6 +13,7 @@ use nexus_machine::{Duration, Instant};
 
 use super::flow::{CLASSES, Class, Feeder, Then, Weight, patience, rank};
 use super::lines::{Line, Store, Waiter};
+use super::pieces::Pieces;
 use super::pressure::Pressure;
 use super::shares::{Bucket, Shares, Work, depth};
 use super::status::{ClassStatus, Held};
@@ -48,6 +49,8 @@ pub(super) struct Queue {
     turns: u64,
     /// The line of a message of which a piece has left.
     bound: Option<LineName>,
+    /// What is left of a message that was cut as it left.
+    pieces: Pieces,
     work: Work,
     limits: Limits,
     room: Held,
@@ -68,7 +71,13 @@ struct Lines {
 pub(super) enum LineName {
     Control,
     News,
-    Traffic { from: Feeder, to: Option<LinkId>, class: Class },
+    Traffic {
+        from: Feeder,
+        to: Option<LinkId>,
+        class: Class,
+    },
+    /// What is left of a message that was cut as it left.
+    Pieces,
 }
 
 /// What may leave.
@@ -114,6 +123,7 @@ impl Queue {
             bulk_credit: 0,
             turns: 0,
             bound: None,
+            pieces: Pieces::default(),
             work,
             limits,
             room: Held::default(),
@@ -126,7 +136,8 @@ impl Queue {
     pub(super) fn memory_bound(limits: Limits) -> usize {
         let each = Store::PER_FRAME.saturating_add(size_of::<[Lines; 2]>());
         let frames = limits.frames.saturating_mul(each);
-        limits.bytes.saturating_add(frames).saturating_add(Shares::memory_bound(limits.frames))
+        let beside = Shares::memory_bound(limits.frames).saturating_add(Pieces::MEMORY_BOUND);
+        limits.bytes.saturating_add(frames).saturating_add(beside)
     }
 
     /// The interface was measured to carry so many bits per second; 0 if nothing is known.
@@ -153,12 +164,12 @@ impl Queue {
         self.news.held()
     }
 
-    pub(super) const fn len(&self) -> usize {
-        self.total.frames
+    pub(super) fn len(&self) -> usize {
+        self.total.frames.saturating_add(self.pieces.len())
     }
 
-    pub(super) const fn is_empty(&self) -> bool {
-        self.total.frames == 0
+    pub(super) fn is_empty(&self) -> bool {
+        self.total.frames == 0 && self.pieces.is_empty()
     }
 
     /// How much of the room for traffic is taken, in 65,536ths.
@@ -188,12 +199,24 @@ impl Queue {
     }
 
     /// Whether a frame need not wait: nobody does before it, and it would be taken. Then it counts as one that waited.
-    pub(super) fn lets_pass(&mut self, frame: &Frame) -> bool {
+    pub(super) fn lets_pass(&mut self, now: Instant, frame: &Frame) -> bool {
         let passes = self.is_empty() && self.limits.frames > 0 && frame.bytes.len() <= self.limits.bytes;
         if passes {
             self.others = 0;
+            self.binds(frame, LineName::of(frame));
+            if frame.is_queued_traffic() {
+                self.pieces.note(now, frame.flow.class);
+            }
         }
         passes
+    }
+
+    /// A frame of a line leaves: if it is a piece, the next of its line is the next of its message.
+    const fn binds(&mut self, frame: &Frame, line: LineName) {
+        self.bound = match frame.flow.then {
+            Then::Anything => None,
+            Then::ItsNext => Some(line),
+        };
     }
 
     /// A frame left that did not wait, or did.
@@ -232,11 +255,12 @@ impl Queue {
                 self.count_displaced(frame, &mut displaced);
                 return displaced;
             }
-            let Some(waiter) = loser.and_then(|line| self.remove(now, line, 0)) else {
+            let lost = loser.map(|line| self.drop_first(now, line)).unwrap_or_default();
+            if lost.is_empty() {
                 displaced.full.push_back(frame);
                 return displaced;
-            };
-            self.count_displaced(waiter.frame, &mut displaced);
+            }
+            lost.into_iter().for_each(|frame| self.count_displaced(frame, &mut displaced));
         }
         self.insert(now, frame, weight);
         displaced
@@ -256,7 +280,9 @@ impl Queue {
         match LineName::of(&frame) {
             LineName::Control => self.store.push(&mut self.control, frame, now),
             LineName::News => self.store.push(&mut self.news, frame, now),
+            LineName::Pieces => {}
             LineName::Traffic { from, to, class } => {
+                self.pieces.note(now, class);
                 self.traffic.add(bytes);
                 self.shares.join(from, weight, bytes, depth(&self.work));
                 let place = self.flows.iter().position(|flow| flow.is(from, to));
@@ -355,6 +381,9 @@ impl Queue {
         if self.is_empty() {
             return Choice::Nothing;
         }
+        if !self.pieces.is_empty() {
+            return Choice::Next(self.passes_pieces(now, gate).unwrap_or(LineName::Pieces));
+        }
         if let Some(bound) = self.bound.filter(|bound| self.line(*bound).is_some_and(|line| !line.is_empty()))
         {
             return Choice::Next(bound);
@@ -365,7 +394,7 @@ impl Queue {
         if !self.control.is_empty() {
             return Choice::Next(LineName::Control);
         }
-        match self.choose_traffic(now, gate) {
+        match self.choose_traffic(now, gate, &CLASSES) {
             Choice::Next(line) => Choice::Next(line),
             Choice::Later(_) | Choice::Nothing if !self.news.is_empty() => Choice::Next(LineName::News),
             Choice::Later(at) => Choice::Later(at),
@@ -373,11 +402,21 @@ impl Queue {
         }
     }
 
-    fn choose_traffic(&mut self, now: Instant, gate: &mut Gate<'_>) -> Choice {
+    /// What leaves between two pieces of a message: real time that is no piece of another, as long as the message may wait.
+    fn passes_pieces(&mut self, now: Instant, gate: &mut Gate<'_>) -> Option<LineName> {
+        if !self.pieces.lets_pass(now) {
+            return None;
+        }
+        let Choice::Next(line) = self.choose_traffic(now, gate, &URGENT) else { return None };
+        self.first(line).filter(|first| first.flow.then == Then::Anything).map(|_| line)
+    }
+
+    /// Whose turn it is of traffic of these classes.
+    fn choose_traffic(&mut self, now: Instant, gate: &mut Gate<'_>, mut classes: &[Class]) -> Choice {
         if self.traffic.frames == 0 {
             return Choice::Nothing;
         }
-        let (mut later, mut classes) = (Instant::NEVER, &CLASSES[..]);
+        let mut later = Instant::NEVER;
         if let Some(budget) = &mut gate.budget {
             let ready = budget.ready_at(now, 0);
             // What waits for half a second at most does not wait until a long frame before it is paid for.
@@ -402,7 +441,7 @@ impl Queue {
         let had = |flow: &Lines| self.shares.had(flow.from);
         let mut least = None;
         for flow in flows {
-            if CLASSES.into_iter().any(|class| may_go(flow, class)) {
+            if classes.iter().any(|class| may_go(flow, *class)) {
                 least = Some(least.unwrap_or(u64::MAX).min(had(flow)));
             }
         }
@@ -429,29 +468,39 @@ impl Queue {
 
     /// The first of a line.
     pub(super) fn first(&self, line: LineName) -> Option<&Frame> {
+        if line == LineName::Pieces {
+            return self.pieces.first();
+        }
         self.line(line).and_then(|line| self.store.first(line)).map(|first| &first.frame)
     }
 
-    /// The first of a line leaves.
+    /// The first of a line leaves, or of it what may leave at once.
     pub(super) fn take(&mut self, now: Instant, line: LineName, gate: &mut Gate<'_>) -> Option<Frame> {
+        if line == LineName::Pieces {
+            let piece = self.pieces.pop()?;
+            if let Some(budget) = gate.budget.as_mut() {
+                budget.take(self.work.of(piece.len_on_medium()));
+            }
+            return Some(piece);
+        }
         let work = self.first(line).map_or(0, |frame| self.work.of(frame.len_on_medium()));
         let is_news = line == LineName::News;
         let Waiter { frame, since, .. } = self.remove(now, line, work)?;
         self.others = if is_news || self.news.is_empty() { 0 } else { self.others.saturating_add(1) };
-        self.bound = match frame.flow.then {
-            Then::Anything => None,
-            Then::ItsNext => Some(line),
-        };
-        if let LineName::Traffic { to, class, .. } = line {
-            if let Some(budget) = gate.budget.as_mut() {
-                budget.take(work);
-            }
-            if let Some(held) = to.and_then(|to| gate.pressure.get_mut(&to)) {
-                held.take(class, work);
-            }
-            self.left(class, frame.len_on_medium(), now.since(since));
-            self.credit_bulk(class, work);
+        // Between pieces of a message that was cut the line that is bound stays what it is: none.
+        self.binds(&frame, line);
+        let LineName::Traffic { to, class, .. } = line else { return Some(frame) };
+        self.left(class, frame.len_on_medium(), now.since(since));
+        let (frame, more) = self.pieces.cut(now, frame, &self.work);
+        if let Some(budget) = gate.budget.as_mut() {
+            // Each piece is paid for as it leaves: what goes between need not wait for the others'.
+            budget.take(self.work.of(frame.len_on_medium()));
         }
+        let work = work.saturating_add(more);
+        if let Some(held) = to.and_then(|to| gate.pressure.get_mut(&to)) {
+            held.take(class, work);
+        }
+        self.credit_bulk(class, work);
         Some(frame)
     }
 
@@ -468,18 +517,33 @@ impl Queue {
         };
     }
 
-    /// The first of a line does not leave after all.
-    pub(super) fn drop_first(&mut self, now: Instant, line: LineName) -> Option<Frame> {
-        self.remove(now, line, 0).map(|waiter| waiter.frame)
+    /// The first of a line does not leave after all, and what is left of its message neither.
+    pub(super) fn drop_first(&mut self, now: Instant, line: LineName) -> VecDeque<Frame> {
+        if line == LineName::Pieces {
+            return core::iter::from_fn(|| self.pieces.pop()).collect();
+        }
+        let mut dropped = VecDeque::new();
+        while let Some(Waiter { frame, .. }) = self.remove(now, line, 0) {
+            let then = frame.flow.then;
+            dropped.push_back(frame);
+            if then == Then::Anything {
+                break;
+            }
+        }
+        self.bound = self.bound.filter(|bound| *bound != line);
+        dropped
     }
 
     /// Takes out the first of a line, which had so much of the medium.
     fn remove(&mut self, now: Instant, line: LineName, work: u64) -> Option<Waiter> {
         match line {
+            LineName::Pieces => None,
             LineName::Control | LineName::News => {
                 let waiter = match line {
                     LineName::News => self.store.pop(&mut self.news),
-                    LineName::Control | LineName::Traffic { .. } => self.store.pop(&mut self.control),
+                    LineName::Control | LineName::Traffic { .. } | LineName::Pieces => {
+                        self.store.pop(&mut self.control)
+                    }
                 }?;
                 self.total.take(waiter.frame.bytes.len());
                 Some(waiter)
@@ -501,6 +565,7 @@ impl Queue {
 
     fn line(&self, name: LineName) -> Option<&Line> {
         match name {
+            LineName::Pieces => None,
             LineName::Control => Some(&self.control),
             LineName::News => Some(&self.news),
             LineName::Traffic { from, to, class } => {

@@ -326,6 +326,7 @@ pub(super) fn profile(access: Access) -> Profile {
         overhead: 0,
         price: 0,
         role: Role::Full,
+        gravity: 0,
     }
 }
 

@@ -11,6 +11,14 @@ use crate::codec::{DecodeError, EncodeError, Reader, Writer};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageKind(u8);
 
+impl MessageKind {
+    /// How a message of this kind begins that has no length: it runs to the end of the plaintext, or has the size that its kind fixes.
+    #[must_use]
+    pub const fn without_length(self) -> u8 {
+        self.0 | 0x80
+    }
+}
+
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $number:literal;)*) => {
         impl MessageKind {

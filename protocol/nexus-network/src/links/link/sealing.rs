@@ -7,11 +7,13 @@ use nexus_wire::nexus::control::Ping;
 use nexus_wire::nexus::frame::{HEADER_LEN, TAG_LEN};
 use nexus_wire::nexus::message::{MessageKind, MessageWriter, Messages};
 use nexus_wire::nexus::recording::Direction;
+use nexus_wire::nexus::traffic::{Fragment, FragmentPlace};
 
 use super::liveness::Awaited;
 use super::rekey::Wish;
 use super::{Desk, Effect, Link};
 use crate::interface::Endpoint;
+use crate::links::keys::CannotSeal;
 use crate::tap::Tap;
 
 /// What became of a frame that was to be sealed.
@@ -20,7 +22,7 @@ pub(in super::super) enum Sealing {
     /// It goes there,
     To(Option<Endpoint>, Due),
     /// The address that the peer moved to has not answered yet: it gets no more than a few times what came from it. Or it is an
-    /// offer of keys that was answered while its repetition waited.
+    /// offer of keys that was answered while its repetition waited, or a piece without its first.
     Withheld,
     /// No counter is left.
     Exhausted,
@@ -39,8 +41,8 @@ pub(in super::super) enum Due {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Carries {
     Packet,
-    /// A piece of a message. What is asked behind it must not come between it and the next.
-    Piece,
+    /// A piece of a message, at this place.
+    Piece(FragmentPlace),
     /// A PING with this token.
     Question(u32),
     Neither,
@@ -66,14 +68,23 @@ impl Link {
         if self.is_stale_offer(bytes) {
             return Sealing::Withheld;
         }
+        let carries = carries(bytes);
+        let piece = match carries {
+            Carries::Piece(place) => Some(place),
+            Carries::Packet | Carries::Question(_) | Carries::Neither => None,
+        };
+        let header = match self.current.take_header(piece) {
+            Ok(header) => header,
+            Err(CannotSeal::Exhausted) => return Sealing::Exhausted,
+            Err(CannotSeal::Orphan) => return Sealing::Withheld,
+        };
+        let counter = header.counter;
         if self.acks.is_owed() && self.fits(bytes.len().saturating_add(Self::ack_len())) {
             self.prepend_ack(bytes);
         }
-        let carries = carries(bytes);
-        let Some(header) = self.current.next_header() else { return Sealing::Exhausted };
         let plaintext = bytes.get(HEADER_LEN..).unwrap_or_default();
         tap.note(self.iface, Direction::Sent, Some(self.peer.node_id()), header, plaintext);
-        let Ok(counter) = self.current.seal(bytes) else { return Sealing::Exhausted };
+        self.current.seal(header, bytes);
         self.sent.count(bytes.len());
         self.lately.add(now, bytes.len());
         let is_due_sooner = match carries {
@@ -82,12 +93,12 @@ impl Link {
                 self.is_first_unanswered(now)
             }
             Carries::Packet => self.begins_silence(now),
-            Carries::Piece if self.pace.acknowledged => {
+            Carries::Piece(_) if self.pace.acknowledged => {
                 self.await_acknowledgement(counter);
                 false
             }
             Carries::Question(token) => self.question_left(token, now),
-            Carries::Piece | Carries::Neither => false,
+            Carries::Piece(_) | Carries::Neither => false,
         };
         Sealing::To(self.endpoint, if is_due_sooner { Due::Sooner } else { Due::Unchanged })
     }
@@ -137,7 +148,11 @@ fn carries(bytes: &[u8]) -> Carries {
     for message in Messages::new(plaintext).map_while(Result::ok) {
         match message.kind {
             MessageKind::PACKET => return Carries::Packet,
-            MessageKind::FRAGMENT => return Carries::Piece,
+            MessageKind::FRAGMENT => {
+                return message
+                    .parse()
+                    .map_or(Carries::Neither, |fragment: Fragment<'_>| Carries::Piece(fragment.place()));
+            }
             MessageKind::PING => {
                 return message
                     .parse()

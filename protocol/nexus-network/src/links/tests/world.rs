@@ -85,6 +85,7 @@ pub(super) fn profile(reach: Reach, bandwidth_bps: u64) -> Profile {
         overhead: 0,
         price: 0,
         role: Role::Full,
+        gravity: 0,
     }
 }
 
