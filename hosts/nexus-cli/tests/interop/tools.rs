@@ -19,14 +19,14 @@ fn rns(node: &Node, words: &[&str]) -> Output {
 }
 
 /// What a command says that does what it was asked for.
-fn said(node: &Node, words: &[&str]) -> String {
+pub(crate) fn said(node: &Node, words: &[&str]) -> String {
     let output = rns(node, words);
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{words:?}: {text}{}", String::from_utf8_lossy(&output.stderr));
     text
 }
 
-fn objects(text: &str) -> Vec<Value> {
+pub(crate) fn objects(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
@@ -103,6 +103,15 @@ fn a_way_that_only_a_stock_relay_knows_is_asked_for() {
     );
     let probed = &objects(&said(&node, &["probe", "--json", &far.plain]))[0];
     assert_eq!(probed["answered"], 1, "{probed}");
+
+    // What is dropped is not there, and cannot be dropped again.
+    let sentence = said(&node, &["path", "--drop", &far.plain]);
+    assert_eq!(sentence, format!("{}: 1 way is forgotten, until somebody says one\n", far.plain));
+    assert!(in_vain(&node, &["path", &far.plain]).contains("nexus rns path --request"));
+    assert_eq!(objects(&in_vain(&node, &["path", "--drop", "--json", &far.plain]))[0]["dropped"], 0);
+    far.tell(&json!({ "do": "announce", "of": "plain", "app_data": "01" }));
+    ask(node.until("its next announce is heard", |status| status.paths == 1));
+    assert!(said(&node, &["path", &far.plain]).contains("* 2 hops"));
 
     let sentence = in_vain(&node, &["path", "--request", "--for", "1s", NOBODY]);
     assert!(sentence.contains(NOBODY) && sentence.lines().count() <= 2, "{sentence}");

@@ -42,15 +42,20 @@ pub(crate) struct Way {
 
 impl Way {
     pub(crate) fn of(shape: Shape) -> Self {
+        Self::guarded(shape, "")
+    }
+
+    /// The same with more in the configuration of the left interface.
+    pub(crate) fn guarded(shape: Shape, left: &str) -> Self {
         match shape {
-            Shape::One => ask(Self::one()),
-            Shape::Three => ask(Self::three()),
-            Shape::Chain => ask(Self::chain()),
+            Shape::One => ask(Self::one(left)),
+            Shape::Three => ask(Self::three(left)),
+            Shape::Chain => ask(Self::chain(left)),
         }
     }
 
-    async fn one() -> Self {
-        let node = Node::with(&(in_clear("left", "") + &in_clear("right", ""))).await;
+    async fn one(more: &str) -> Self {
+        let node = Node::with(&(in_clear("left", more) + &in_clear("right", ""))).await;
         let (left, right) = (at(&node, "left"), at(&node, "right"));
         Self {
             left,
@@ -62,8 +67,8 @@ impl Way {
         }
     }
 
-    async fn three() -> Self {
-        let a = Node::with(&(in_clear("left", "") + &udp("ab", &[], ""))).await;
+    async fn three(more: &str) -> Self {
+        let a = Node::with(&(in_clear("left", more) + &udp("ab", &[], ""))).await;
         let c = Node::with(&(in_clear("right", "") + &udp("bc", &[], ""))).await;
         let b = Node::with(&(udp("ab", &[&a.at("ab")], "") + &udp("bc", &[&c.at("bc")], ""))).await;
         tokio::join!(b.until_linked(&a), b.until_linked(&c), a.until_linked(&b), c.until_linked(&b));
@@ -72,10 +77,10 @@ impl Way {
         Self { left, right, nodes: vec![a, b, c], _stock: Vec::new(), relays: 3, home }
     }
 
-    async fn chain() -> Self {
+    async fn chain(more: &str) -> Self {
         // What crosses between the two would be another way.
         let apart = "crossings = false\n".to_owned();
-        let a = Node::with(&(apart.clone() + &in_clear("left", "") + &in_clear("mid", ""))).await;
+        let a = Node::with(&(apart.clone() + &in_clear("left", more) + &in_clear("mid", ""))).await;
         let b = Node::with(&(apart + &in_clear("right", "") + &in_clear("mid", ""))).await;
         let home = tempfile::tempdir().unwrap();
         let port = free_port().unwrap();
