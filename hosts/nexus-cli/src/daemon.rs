@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use nexus_daemon::api::{Code, Failure, Links, Path, Paths, Verb};
+use nexus_daemon::api::{Code, Dropped, Failure, Links, Path, Paths, Verb};
 use nexus_daemon::client::{Client, ClientError};
 
 use crate::address_book::AddressBook;
@@ -46,6 +46,21 @@ pub(crate) async fn find(client: &mut Client, book: &AddressBook, word: &str) ->
     let node = book.resolve(word, known.iter().map(String::as_str)).map_err(Refusal::cannot)?;
     let name = book.name_of(&node).unwrap_or(&node).to_owned();
     Ok(Named { node, name })
+}
+
+/// Has the node forget every way to a destination: how many there were, or why none was.
+pub(crate) async fn drop_paths(client: &mut Client, to: &Named) -> Result<Result<Dropped, String>, Refusal> {
+    match client.call::<Dropped>(Verb::DropPaths { to: to.node.clone() }).await {
+        Ok(dropped) => Ok(Ok(dropped)),
+        Err(ClientError::Refused(Failure { code: Code::NotFound, sentence })) => Ok(Err(sentence)),
+        Err(refusal) => Err(refusal.into()),
+    }
+}
+
+/// What is said of ways that were dropped.
+pub(crate) fn told_of_dropped(to: &Named, dropped: Dropped) -> String {
+    let ways = if dropped.ways == 1 { "1 way is".to_owned() } else { format!("{} ways are", dropped.ways) };
+    format!("{}: {ways} forgotten, until somebody says one", to.name)
 }
 
 /// All destinations to which there is a way, page by page.

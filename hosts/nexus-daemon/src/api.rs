@@ -19,7 +19,8 @@ use serde_json::Value;
 pub use budget::{Budget, Metered, Share, Span, Sum};
 pub use events::{Attempt, Event, Progress};
 pub use paths::{
-    Begin, Cost, Found, NotAPathPolicy, Path, PathPolicy, Paths, Quote, Said, Standing, Traced, Way, Ways,
+    Begin, Cost, Dropped, Found, NotAPathPolicy, Path, PathPolicy, Paths, Quote, Said, Standing, Traced, Way,
+    Ways,
 };
 pub use queues::{ClassOfQueue, Held, NotAClass, PacketClass, Pressed, Queue, Queues, Sharer};
 pub use radio::{Radio, RadioChannel, RadioLoad};
@@ -69,6 +70,11 @@ pub enum Verb {
         /// By what the best is chosen; as the node is set, if not said.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         policy: Option<PathPolicy>,
+    },
+    /// Forgets every way to a destination, until somebody says one: [`Dropped`].
+    DropPaths {
+        /// The destination's hash; a node's id.
+        to: String,
     },
     /// Looks for a way to a destination by asking others: [`Found`].
     FindPath {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use nexus_daemon::api::{
-    Answer, Budget, Code, Delivered, Done, Event, Found, Inbox, Interfaces, Links, Paths, Queues, Reloaded,
-    Reply, Request, RnsAnswer, RnsSent, RnsStatus, Status, Traced, Verb, Ways,
+    Answer, Budget, Code, Delivered, Done, Dropped, Event, Found, Inbox, Interfaces, Links, Paths, Queues,
+    Reloaded, Reply, Request, RnsAnswer, RnsSent, RnsStatus, Status, Traced, Verb, Ways,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -33,7 +33,7 @@ fn every_example_of_the_chapter_is_read_and_written_back_as_it_stands() {
             }
         }
     }
-    let every_verb = "announce backup budget dial events find_path inbox interfaces links listen log_level lxmf_send path paths ping queues reload rns_probe rns_receive rns_request rns_send_file rns_status send status stop trace undial";
+    let every_verb = "announce backup budget dial drop_paths events find_path inbox interfaces links listen log_level lxmf_send path paths ping queues reload rns_probe rns_receive rns_request rns_send_file rns_status send status stop trace undial";
     assert_eq!(asked.into_iter().collect::<Vec<_>>().join(" "), every_verb);
     let every_kind = "announced channel_jammed clocks_parted file_arrived interface_down interface_up link_down link_up message missed path_back path_changed path_learnt path_lost progress reached receiving";
     assert_eq!(kinds.into_iter().collect::<Vec<_>>().join(" "), every_kind);
@@ -83,6 +83,9 @@ fn answered(verb: &Verb, ok: &Value) {
         Verb::Budget => drop(back_and_forth::<Budget>(ok)),
         Verb::Paths { .. } => drop(back_and_forth::<Paths>(ok)),
         Verb::Path { .. } => drop(back_and_forth::<Ways>(ok)),
+        Verb::DropPaths { .. } => {
+            back_and_forth::<Dropped>(ok);
+        }
         Verb::FindPath { .. } => {
             back_and_forth::<Found>(ok);
         }
@@ -120,6 +123,7 @@ fn name(verb: &Verb) -> &'static str {
         Verb::Budget => "budget",
         Verb::Paths { .. } => "paths",
         Verb::Path { .. } => "path",
+        Verb::DropPaths { .. } => "drop_paths",
         Verb::FindPath { .. } => "find_path",
         Verb::Trace { .. } => "trace",
         Verb::Ping { .. } => "ping",

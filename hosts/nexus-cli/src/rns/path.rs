@@ -8,7 +8,7 @@ use nexus_daemon::client::{Client, ClientError};
 use serde_json::json;
 
 use super::{destination, hops};
-use crate::daemon::{Named, all_paths, connect};
+use crate::daemon::{Named, all_paths, connect, drop_paths, told_of_dropped};
 use crate::ending::{Ending, Outcome, Refusal};
 use crate::messages::not_delivered;
 use crate::place::Place;
@@ -27,6 +27,7 @@ Exit code 1 means that there is no way to the destination.
 Examples:
   nexus rns path
   nexus rns path e7d5a1e4b0f6dd7b04b1ee6a10c8ea24
+  nexus rns path --drop e7d5a1e4b0f6dd7b04b1ee6a10c8ea24
   nexus rns path --request --for 1m '<e7d5a1e4b0f6dd7b04b1ee6a10c8ea24>'")]
 pub(crate) struct Path {
     /// Whither; every stock destination that is known, if none is named
@@ -39,6 +40,9 @@ pub(crate) struct Path {
     /// For how long an answer is waited for: 10s, 5m
     #[arg(long = "for", value_name = "DURATION", default_value = "15s", value_parser = seconds)]
     for_s: u64,
+    /// Forget every way there, until somebody says one
+    #[arg(long, requires = "destination", conflicts_with = "request")]
+    drop: bool,
     /// Print one JSON object for each destination
     #[arg(long)]
     json: bool,
@@ -51,7 +55,11 @@ impl Path {
             None => self.show_all(&mut client).await,
             Some(word) => {
                 let to = destination(&mut client, word).await?;
-                self.show(&mut client, &to).await
+                if self.drop {
+                    self.drop_paths(&mut client, &to).await
+                } else {
+                    self.show(&mut client, &to).await
+                }
             }
         }
     }
@@ -84,6 +92,23 @@ impl Path {
                 print_json(&json!({ "destination": to.node, "ways": [], "why": why }));
             }
             Err(why) => print(&wrapped(&harmless(&format!("{}: {why}", to.name)), PAGE)),
+        }
+        Ok(outcome)
+    }
+
+    /// Has every way forgotten.
+    async fn drop_paths(&self, client: &mut Client, to: &Named) -> Ending {
+        let dropped = drop_paths(client, to).await?;
+        let outcome = if dropped.is_ok() { Outcome::Done } else { Outcome::NotDone };
+        match dropped {
+            Ok(dropped) if self.json => {
+                print_json(&json!({ "destination": to.node, "dropped": dropped.ways }));
+            }
+            Ok(dropped) => print_line(&harmless(&told_of_dropped(to, dropped))),
+            Err(why) if self.json => {
+                print_json(&json!({ "destination": to.node, "dropped": 0, "why": why }));
+            }
+            Err(why) => print_line(&harmless(&format!("{}: {why}", to.name))),
         }
         Ok(outcome)
     }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::reasons::reason;
 use super::{beginning, described, policies, ways};
 use crate::address_book::AddressBook;
-use crate::daemon::{Named, all_paths, connect, find};
+use crate::daemon::{Named, all_paths, connect, drop_paths, find, told_of_dropped};
 use crate::ending::{Ending, Outcome, Refusal};
 use crate::messages::not_delivered;
 use crate::place::Place;
@@ -33,6 +33,7 @@ Examples:
   nexus path anna
   nexus path --policy cheapest anna
   nexus path --wait 0123456789abcdef0123456789abcdef
+  nexus path --drop anna
   nexus path --json 3f1c0d")]
 pub(crate) struct Path {
     /// Whither; every node that is known, if none is named
@@ -45,6 +46,9 @@ pub(crate) struct Path {
     /// Have others asked for a way if none is known
     #[arg(long)]
     wait: bool,
+    /// Forget every way there, until somebody says one
+    #[arg(long, requires = "node", conflicts_with_all = ["wait", "policy"])]
+    drop: bool,
     /// Print one JSON object for each node
     #[arg(long)]
     json: bool,
@@ -58,6 +62,9 @@ impl Path {
             return self.show_all(&mut client, &book).await;
         };
         let to = find(&mut client, &book, word).await?;
+        if self.drop {
+            return self.drop_paths(&mut client, &to).await;
+        }
         self.show(&mut client, &to, &book).await
     }
 
@@ -93,6 +100,23 @@ impl Path {
                 print_json(&json!({ "destination": to.node, "ways": [], "why": sentence }));
             }
             Err(sentence) => print_line(&sentence),
+        }
+        Ok(outcome)
+    }
+
+    /// Has every way forgotten.
+    async fn drop_paths(&self, client: &mut Client, to: &Named) -> Ending {
+        let dropped = drop_paths(client, to).await?;
+        let outcome = if dropped.is_ok() { Outcome::Done } else { Outcome::NotDone };
+        match dropped {
+            Ok(dropped) if self.json => {
+                print_json(&json!({ "destination": to.node, "dropped": dropped.ways }));
+            }
+            Ok(dropped) => print_line(&harmless(&told_of_dropped(to, dropped))),
+            Err(why) if self.json => {
+                print_json(&json!({ "destination": to.node, "dropped": 0, "why": why }));
+            }
+            Err(why) => print_line(&harmless(&format!("{}: {why}", to.name))),
         }
         Ok(outcome)
     }

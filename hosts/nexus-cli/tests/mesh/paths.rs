@@ -136,6 +136,19 @@ fn two_ways_are_shown_with_their_prices_and_a_trace_agrees() {
 }
 
 #[test]
+fn ways_that_are_dropped_are_gone_until_others_are_asked() {
+    ask(async {
+        let mut diamond = Diamond::start().await;
+        let d = diamond.d.me.node.clone();
+        let text = said(&run(&diamond.s, &["path", "--drop", &d]), 0);
+        assert_eq!(text, format!("{d}: 2 ways are forgotten, until somebody says one\n"));
+        diamond.news.until(|begins| via(begins, &d).is_none()).await;
+        let text = in_one_line(&said(&run(&diamond.s, &["path", "--wait", &d]), 0));
+        assert!(text.contains("* over "), "{text}");
+    });
+}
+
+#[test]
 fn what_becomes_of_paths_is_told_once_and_lost_ones_stand_in_the_log() {
     ask(async {
         let diamond = Diamond::start().await;

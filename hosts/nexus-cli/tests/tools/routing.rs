@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use nexus_daemon::api::{
-    Answer, Attempt, Code, Event, Found, PathPolicy, Progress, Quote, Standing, Traced, Verb, Way, Ways,
+    Answer, Attempt, Code, Dropped, Event, Found, PathPolicy, Progress, Quote, Standing, Traced, Verb, Way,
+    Ways,
 };
 
 use crate::fake_node::{ANNA, BERT, FakeNode, World, ok, refusal, said};
@@ -111,6 +112,41 @@ fn with_patience_others_are_asked_where_no_way_is_known_and_not_where_one_is() {
         } else {
             assert_eq!((output.status.code(), text.as_str()), (Some(1), "carl: it was looked for in vain\n"));
         }
+    }
+}
+
+#[test]
+fn ways_are_dropped_once_asked_for_and_where_there_is_none_it_says_so_and_fails() {
+    let asked = Arc::new(Mutex::new(vec![]));
+    let heard = Arc::clone(&asked);
+    let node = with_contacts(FakeNode::start(World::small(), move |verb| {
+        let mut heard = heard.lock().unwrap();
+        heard.push(verb.clone());
+        vec![match heard.len() {
+            1 => ok(&Dropped { ways: 2 }),
+            2 => ok(&Dropped { ways: 1 }),
+            _more => refusal(Code::NotFound, "there is no way to it that could be dropped"),
+        }]
+    }));
+    for sentence in [
+        "carl: 2 ways are forgotten, until somebody says one\n",
+        "carl: 1 way is forgotten, until somebody says one\n",
+    ] {
+        let output = node.run(&["path", "--drop", "carl"]);
+        assert_eq!((output.status.code(), said(&output.stdout).as_str()), (Some(0), sentence));
+    }
+    let output = node.run(&["path", "carl", "--drop", "--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (output.status.code(), &json["dropped"], &json["destination"]),
+        (Some(1), &0.into(), &CARL.into())
+    );
+    assert!(json["why"].as_str().unwrap().contains("no way"), "{json}");
+    let expected = Verb::DropPaths { to: CARL.to_owned() };
+    assert_eq!(*asked.lock().unwrap(), [expected.clone(), expected.clone(), expected]);
+    for wrong in [&["path", "--drop"][..], &["path", "--drop", "--wait", "carl"], &["rns", "path", "--drop"]]
+    {
+        assert_eq!(node.run(wrong).status.code(), Some(2), "{wrong:?}");
     }
 }
 

@@ -216,6 +216,13 @@ impl Standing {
     }
 }
 
+/// Answers [`Verb::DropPaths`](super::Verb::DropPaths): they are forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dropped {
+    /// How many ways there were, those that could not be used among them.
+    pub ways: u64,
+}
+
 /// Answers [`Verb::FindPath`](super::Verb::FindPath): there is a way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Found {

@@ -58,6 +58,7 @@ impl Service {
             Verb::Queues => self.see(replier, sight::queues).await,
             Verb::Paths { after } => self.paths(replier, after.as_deref()).await,
             Verb::Path { to, policy } => self.path(replier, &to, policy).await,
+            Verb::DropPaths { to } => self.drop_paths(replier, &to).await,
             Verb::FindPath { to } => self.find_path(replier, &to).await,
             Verb::Ping { to, for_s, policy, class } => {
                 let parcel = Parcel { content: Content::Ping, for_s, policy, class };

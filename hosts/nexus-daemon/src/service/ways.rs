@@ -6,7 +6,7 @@ use nexus_node::Command;
 use super::Service;
 use super::answers::{LIST_ROOM, length};
 use super::sight::{self, Reading};
-use crate::api::{Code, Found, PathPolicy, Paths};
+use crate::api::{Code, Dropped, Found, PathPolicy, Paths};
 use crate::config::destination;
 use crate::control::Replier;
 
@@ -50,6 +50,26 @@ impl Service {
                 let sentence = "nothing is known of it: no announce of it was heard";
                 replier.fail(Code::NotFound, sentence);
             }
+            Err(gone) => replier.fail(Code::Stopping, gone.to_string()),
+        }
+    }
+
+    /// Forgets the ways to a destination: the next packet there goes by what others say from here on.
+    pub(super) async fn drop_paths(&self, replier: Replier, to: &str) {
+        let to = match destination(to) {
+            Ok(to) => to,
+            Err(cause) => return replier.fail(Code::BadValue, cause.to_string()),
+        };
+        let dropped = self.handle.ask(move |view| {
+            let ways = view.node().routing(view.now()).candidates(&to).len();
+            if ways > 0 {
+                view.command(Command::ForgetPaths { destination: to });
+            }
+            u64::try_from(ways).unwrap_or(u64::MAX)
+        });
+        match dropped.await {
+            Ok(0) => replier.fail(Code::NotFound, "there is no way to it that could be dropped"),
+            Ok(ways) => replier.ok(&Dropped { ways }),
             Err(gone) => replier.fail(Code::Stopping, gone.to_string()),
         }
     }
