@@ -133,6 +133,8 @@ pub struct Interface {
     pub price: u64,
     /// Where it stands among stock nodes, in reticulum mode.
     pub role: Role,
+    /// How strongly it draws paths among stock nodes, in reticulum mode.
+    pub gravity: u8,
     /// Who may take part, in reticulum mode; whoever is there if nothing is said.
     pub access: Option<access::Access>,
     /// What it runs on.
@@ -352,6 +354,7 @@ impl Interface {
             bandwidth_bps: None,
             price: 0,
             role: Role::Full,
+            gravity: 0,
             access: None,
             medium: Medium::Udp {
                 listen: SocketAddr::from((Ipv6Addr::UNSPECIFIED, PORT)),
@@ -373,6 +376,9 @@ impl fmt::Display for Interface {
         }
         if !matches!(self.role, Role::Full | Role::Local) {
             write!(f, ", as {}", self.role.name())?;
+        }
+        if self.gravity > 0 {
+            write!(f, ", of gravity {}", self.gravity)?;
         }
         if let Some(access) = &self.access {
             write!(f, ", with access codes of {} bits", access.tag_len.bytes() * 8)?;

@@ -84,8 +84,8 @@ pub struct Host {
     dials: BTreeMap<(String, Endpoint), Option<NodeId>>,
     /// What is asked on the interfaces of a medium, by its name.
     prices: BTreeMap<String, u64>,
-    /// Where interfaces of media stand among stock nodes.
-    roles: BTreeMap<String, Role>,
+    /// Where interfaces of media stand among stock nodes, and how strongly they draw paths.
+    standings: BTreeMap<String, (Role, u8)>,
     /// The media on which this node calls a stock node.
     callers: BTreeSet<String>,
     /// The media whose peers have addresses that last.
@@ -147,7 +147,7 @@ impl Host {
             media: BTreeMap::new(),
             dials: BTreeMap::new(),
             prices: BTreeMap::new(),
-            roles: BTreeMap::new(),
+            standings: BTreeMap::new(),
             callers: BTreeSet::new(),
             lasting: BTreeSet::new(),
             codes: BTreeMap::new(),
@@ -301,8 +301,10 @@ impl Host {
         if let Some((_, price)) = self.prices.iter().find(|(medium, _)| is_of(&name, medium)) {
             opening.profile.price = *price;
         }
-        if let Some((_, role)) = self.roles.iter().find(|(medium, _)| is_of(&name, medium)) {
+        let standing = self.standings.iter().find(|(medium, _)| is_of(&name, medium));
+        if let Some((_, (role, gravity))) = standing {
             opening.profile.role = *role;
+            opening.profile.gravity = *gravity;
         }
         let Some(interface) = self.interfaces.open(port, opening) else {
             tracing::warn!(interface = name, "refused: all 245 interface numbers are taken");

@@ -229,7 +229,7 @@ fn prepare(host: &mut Host, config: &Config) -> Result<(), ServiceError> {
 fn open(host: &mut Host, interface: &Interface) -> Result<(), ServiceError> {
     let medium = media::medium(interface)?;
     host.view().set_price(&interface.name, interface.price);
-    host.view().set_role(&interface.name, interface.role);
+    host.view().set_standing(&interface.name, interface.role, interface.gravity);
     if interface.medium.calls() {
         host.view().set_caller(&interface.name);
     }

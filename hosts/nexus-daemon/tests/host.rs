@@ -360,5 +360,6 @@ fn profile() -> Profile {
         overhead: 0,
         price: 0,
         role: Role::Full,
+        gravity: 0,
     }
 }

@@ -39,6 +39,7 @@ pub(crate) fn profile() -> Profile {
         overhead: 0,
         price: 0,
         role: Role::Full,
+        gravity: 0,
     }
 }
 

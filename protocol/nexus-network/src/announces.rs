@@ -506,6 +506,7 @@ impl Announces {
                 self.interfaces.remove(&iface);
             }
             Mode::Reticulum => {
+                self.routes.set_gravity(iface, profile.gravity);
                 self.interfaces.insert(iface, Medium::new(profile, cx.now));
                 match self.own.current().map(|emission| emission.bytes.clone()) {
                     // Whoever is there has not heard it: the same emission, not another.
@@ -615,6 +616,7 @@ impl Announces {
         self.keep_paths_of_tunnels(cx.now, iface);
         self.interfaces.remove(&iface);
         self.clear.is_no_crossing(iface);
+        self.routes.set_gravity(iface, 0);
         self.speech.down(iface);
         self.deadlines.cancel(Timer::Speak(iface));
         self.deadlines.cancel(Timer::SpeakInClear(iface));

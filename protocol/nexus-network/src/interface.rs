@@ -36,6 +36,9 @@ pub struct Profile {
     pub price: u64,
     /// Where it stands among stock nodes. It means something in [`Mode::Reticulum`] only.
     pub role: Role,
+    /// How strongly it draws paths: of an emission that was heard on several interfaces in [`Mode::Reticulum`], the one of the greatest
+    /// gravity begins the path. Source: spec/reticulum.md#gravity.
+    pub gravity: u8,
 }
 
 /// A stretch of spectrum in which everything that a node transmits counts together. Source: spec/network.md#duty-cycle.
@@ -317,6 +320,7 @@ mod tests {
             overhead: 0,
             price: 0,
             role: Role::Full,
+            gravity: 0,
         };
         assert_eq!(cable.airtime(100), Duration::from_millis(100));
         let radio = Profile { timing: Timing::LoRa(modulation), ..cable };

@@ -95,6 +95,7 @@ impl Settings {
             overhead: 1,
             price: 0,
             role: Role::Full,
+            gravity: 0,
         })
     }
 }

@@ -332,6 +332,7 @@ fn profile() -> Profile {
         overhead: 0,
         price: 0,
         role: Role::Full,
+        gravity: 0,
     }
 }
 

@@ -534,6 +534,7 @@ fn cable() -> Profile {
         overhead: 0,
         price: 0,
         role: Role::Full,
+        gravity: 0,
     }
 }
 

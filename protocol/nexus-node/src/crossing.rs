@@ -49,6 +49,7 @@ fn profile(way: Way) -> Profile {
         // Nobody on the way is paid.
         price: 0,
         role: Role::Full,
+        gravity: 0,
     }
 }
 

@@ -84,6 +84,7 @@ const ENDPOINT_PROFILE: Profile = Profile {
     overhead: 0,
     price: 0,
     role: Role::Local,
+    gravity: 0,
 };
 
 /// What the layers say.

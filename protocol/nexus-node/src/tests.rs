@@ -380,6 +380,7 @@ fn profile(mode: Mode) -> Profile {
         overhead: 0,
         price: 0,
         role: Role::Full,
+        gravity: 0,
     }
 }
 

@@ -250,6 +250,7 @@ pub(crate) fn cable(a: u32, b: u32) -> MediumPlan {
         overhead: 0,
         price: 0,
         role: Role::Full,
+        gravity: 0,
     };
     wired(profile, CABLE_DELAY, vec![NodeIndex(a), NodeIndex(b)])
 }
@@ -267,6 +268,7 @@ pub(crate) fn lan(nodes: impl Iterator<Item = u32>) -> MediumPlan {
         overhead: 0,
         price: 0,
         role: Role::Full,
+        gravity: 0,
     };
     wired(profile, LAN_DELAY, nodes.map(NodeIndex).collect())
 }

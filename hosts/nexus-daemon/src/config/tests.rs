@@ -397,6 +397,13 @@ fn an_interface_in_reticulum_mode_has_a_role_and_one_of_links_has_none() {
         assert!(
             parsed("role = \"gateway\"").unwrap_err().contains("`role` is for interfaces in reticulum mode")
         );
+        let heavy = parsed("mode = \"reticulum\"\ngravity = 9").unwrap();
+        assert_eq!((full.gravity, heavy.gravity), (0, 9), "{kind}");
+        assert!(!full.stays_open_as(&heavy), "another gravity is another interface: {kind}");
+        assert!(heavy.to_string().ends_with(", in reticulum mode, of gravity 9"), "{heavy}");
+        assert!(parsed("gravity = 9").unwrap_err().contains("`gravity` is for interfaces in reticulum mode"));
+        let heaviest = parsed("mode = \"reticulum\"\ngravity = 256").unwrap_err();
+        assert!(heaviest.contains("a `gravity` is a whole number from 0 to 255"), "{heaviest}");
         let unknown = parsed("mode = \"reticulum\"\nrole = \"hub\"").unwrap_err();
         assert!(unknown.contains("\"hub\" is no role: say one of \"full\","), "{unknown}");
     }

@@ -96,6 +96,7 @@ struct WrittenUdp {
     bandwidth_bps: Option<u64>,
     price: Option<Spanned<toml::Value>>,
     role: Option<Spanned<String>>,
+    gravity: Option<Spanned<toml::Value>>,
     access: Option<Spanned<WrittenAccess>>,
     listen: Option<Spanned<String>>,
     discovery_v4: Option<bool>,
@@ -116,6 +117,7 @@ struct WrittenTcp {
     bandwidth_bps: Option<u64>,
     price: Option<Spanned<toml::Value>>,
     role: Option<Spanned<String>>,
+    gravity: Option<Spanned<toml::Value>>,
     access: Option<Spanned<WrittenAccess>>,
     listen: Option<Spanned<String>>,
     #[serde(default)]
@@ -134,6 +136,7 @@ struct WrittenPipe {
     bandwidth_bps: Option<u64>,
     price: Option<Spanned<toml::Value>>,
     role: Option<Spanned<String>>,
+    gravity: Option<Spanned<toml::Value>>,
     access: Option<Spanned<WrittenAccess>>,
     command: Vec<String>,
     #[serde(default)]
@@ -349,6 +352,7 @@ impl WrittenUdp {
             bandwidth_bps: self.bandwidth_bps,
             price: price(self.price.as_ref(), mode)?,
             role: role(self.role.as_ref(), mode)?,
+            gravity: gravity(self.gravity.as_ref(), mode)?,
             access: access(self.access.as_ref(), mode, TagLen::WIDE, base)?,
             medium: Medium::Udp {
                 listen,
@@ -386,6 +390,7 @@ fn interfaces_of_tcp(
     let mode = mode(tcp.mode.as_ref())?;
     let price = price(tcp.price.as_ref(), mode)?;
     let role = role(tcp.role.as_ref(), mode)?;
+    let gravity = gravity(tcp.gravity.as_ref(), mode)?;
     let access = access(tcp.access.as_ref(), mode, TagLen::WIDE, base)?;
     let decorations = decorations(tcp.trace, tcp.pcap.as_deref(), tcp.faults.as_ref(), base)?;
     if let (true, Some(_)) = (media.len() > 1, &decorations.pcap) {
@@ -397,6 +402,7 @@ fn interfaces_of_tcp(
         bandwidth_bps: tcp.bandwidth_bps,
         price,
         role,
+        gravity,
         access: access.clone(),
         medium,
         decorations: decorations.clone(),
@@ -416,6 +422,7 @@ impl WrittenPipe {
             bandwidth_bps: self.bandwidth_bps,
             price: price(self.price.as_ref(), mode)?,
             role: role(self.role.as_ref(), mode)?,
+            gravity: gravity(self.gravity.as_ref(), mode)?,
             access: access(self.access.as_ref(), mode, TagLen::NARROW, base)?,
             medium: Medium::Pipe { command: self.command.clone() },
             decorations: decorations(self.trace, self.pcap.as_deref(), self.faults.as_ref(), base)?,
@@ -458,6 +465,20 @@ fn role(written: Option<&Spanned<String>>, mode: Mode) -> Result<Role, Wrong> {
             let names = Role::ALL.map(|role| format!("{:?}", role.name())).join(", ");
             Err(Wrong::new(written, format!("{name:?} is no role: say one of {names}")))
         }
+    }
+}
+
+/// How strongly an interface draws paths among stock nodes.
+fn gravity(written: Option<&Spanned<toml::Value>>, mode: Mode) -> Result<u8, Wrong> {
+    let Some(written) = written else { return Ok(0) };
+    let gravity = written.get_ref().as_integer().and_then(|gravity| u8::try_from(gravity).ok());
+    match (gravity, mode) {
+        (Some(gravity), Mode::Reticulum) => Ok(gravity),
+        (Some(_), Mode::Nexus) => Err(Wrong::new(
+            written,
+            "`gravity` is for interfaces in reticulum mode: links are chosen by cost",
+        )),
+        (None, _) => Err(Wrong::new(written, "a `gravity` is a whole number from 0 to 255")),
     }
 }
 

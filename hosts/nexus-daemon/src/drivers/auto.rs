@@ -83,6 +83,7 @@ impl Auto {
             overhead: OVERHEAD,
             price: 0,
             role: Role::Full,
+            gravity: 0,
         }
     }
 }

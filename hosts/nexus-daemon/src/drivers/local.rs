@@ -158,6 +158,7 @@ impl Shared {
             overhead: framing_overhead(Framing::Hdlc),
             price: 0,
             role: Role::Local,
+            gravity: 0,
         }
     }
 }

@@ -133,6 +133,7 @@ mod tests {
             overhead: 0,
             price: 0,
             role: Role::Full,
+            gravity: 0,
         }
     }
 }

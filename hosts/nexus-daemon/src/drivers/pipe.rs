@@ -51,6 +51,7 @@ impl Pipe {
             overhead: stream::framing_overhead(stream::Framing::Hdlc),
             price: 0,
             role: Role::Full,
+            gravity: 0,
         }
     }
 }

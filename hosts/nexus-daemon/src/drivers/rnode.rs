@@ -63,6 +63,7 @@ impl Rnode {
             overhead: 0,
             price: 0,
             role: Role::Full,
+            gravity: 0,
         })
     }
 }

@@ -55,6 +55,7 @@ impl Serial {
             overhead: stream::framing_overhead(self.framing),
             price: 0,
             role: Role::Full,
+            gravity: 0,
         }
     }
 

@@ -299,6 +299,7 @@ mod tests {
                     overhead: 0,
                     price: 0,
                     role: Role::Full,
+                    gravity: 0,
                 };
                 let opening = Opening {
                     name: "duplex".into(),

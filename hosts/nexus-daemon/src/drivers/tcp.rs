@@ -70,6 +70,7 @@ impl Speech {
             overhead: overhead(peer),
             price: 0,
             role: Role::Full,
+            gravity: 0,
         }
     }
 }

@@ -49,6 +49,7 @@ const fn profile(mode: Mode, reach: Reach, family: Family, bandwidth_bps: u64) -
         overhead: family.overhead(),
         price: 0,
         role: Role::Full,
+        gravity: 0,
     }
 }
 

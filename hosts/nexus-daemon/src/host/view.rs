@@ -151,9 +151,9 @@ impl<'h> HostView<'h> {
         }
     }
 
-    /// What is opened as this medium from here on stands among stock nodes so.
-    pub fn set_role(&mut self, medium: &str, role: Role) {
-        self.host.roles.insert(medium.to_owned(), role);
+    /// What is opened as this medium from here on stands among stock nodes so, and draws paths so strongly.
+    pub fn set_standing(&mut self, medium: &str, role: Role, gravity: u8) {
+        self.host.standings.insert(medium.to_owned(), (role, gravity));
     }
 
     /// On this medium this node calls a stock node, and says each time that it is the same that it was. To be said before it is opened.

@@ -193,13 +193,13 @@ impl Service {
     async fn open(&self, interface: &Interface) -> Result<(), String> {
         let medium = media::medium(interface).map_err(|cause| cause.to_string())?;
         let (name, decorations) = (interface.name.clone(), interface.decorations.clone());
-        let (price, role) = (interface.price, interface.role);
+        let (price, role, gravity) = (interface.price, interface.role, interface.gravity);
         let (calls, names_last) = (interface.medium.calls(), interface.medium.names_last());
         let codes =
             interface.access.as_ref().map(Access::codes).transpose().map_err(|cause| cause.to_string())?;
         let opened = self.ask(move |view| {
             view.set_price(&name, price);
-            view.set_role(&name, role);
+            view.set_standing(&name, role, gravity);
             if calls {
                 view.set_caller(&name);
             }

@@ -350,6 +350,7 @@ impl Announces {
         }
         let stance = if before == Some(edition) { Stance::Steady } else { Stance::Open };
         self.reconsider(cx, &destination, stance, out);
+        self.draw_in_clear(&destination);
     }
 
     /// For how long a path is fresh.

@@ -388,6 +388,7 @@ pub(super) fn profile(mode: Mode) -> Profile {
         overhead: 0,
         price: 0,
         role: Role::Full,
+        gravity: 0,
     }
 }
 

@@ -100,7 +100,14 @@ impl Table {
             });
         }
         let best_league = contenders.iter().flatten().filter_map(|contender| contender.league).min();
-        let inside = |contender: &&Contender| contender.league.is_some() && contender.league == best_league;
+        let leads = |contender: &&Contender| contender.league.is_some() && contender.league == best_league;
+        let is_outweighed = |contender: &Contender| {
+            let entry = self.at(contender.place);
+            contenders.iter().flatten().filter(leads).any(|other| {
+                self.at(other.place).zip(entry).is_some_and(|(other, entry)| self.outweighs(other, entry))
+            })
+        };
+        let inside = |contender: &&Contender| leads(contender) && !is_outweighed(contender);
         let mut habit = Habit::None;
         for (number, policy) in (0_u8..).zip(KEPT_POLICIES) {
             let current = contenders
@@ -175,7 +182,10 @@ impl Table {
             })
         };
         let best_league = rest().map(|(.., league)| league).min();
-        let inside = || rest().filter(|(.., league)| Some(*league) == best_league);
+        let leads = || rest().filter(|(.., league)| Some(*league) == best_league);
+        let inside = || {
+            leads().filter(|((_, entry), ..)| !leads().any(|((_, other), ..)| self.outweighs(other, entry)))
+        };
         let least = inside().map(|(_, merits, _)| merits.price()).min();
         let competing = || inside().filter(|(_, merits, _)| policy.admits(merits, least));
         let largest = competing().fold(Largest::default(), |largest, (_, merits, _)| largest.with(&merits));
@@ -204,7 +214,13 @@ impl Table {
         let cheapest = PathPolicy::Cheapest.number();
         let winner = of_newest().find(|entry| cheapest.is_some_and(|number| entry.wins(number)));
         winner.or_else(|| {
-            of_newest().min_by_key(|entry| (entry.is_distrusted(), entry.metric(), entry.next_hop()))
+            let is_outweighed = |entry: &RoutingEntry| {
+                of_newest().any(|other| !other.is_distrusted() && self.outweighs(other, entry))
+            };
+            let value = |entry: &&RoutingEntry| {
+                (entry.is_distrusted(), is_outweighed(entry), entry.metric(), entry.next_hop())
+            };
+            of_newest().min_by_key(value)
         })
     }
 

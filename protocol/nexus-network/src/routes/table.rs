@@ -4,6 +4,7 @@
 //! on the average, fewer than two steps. The slab and its buckets grow with what they hold, up to the capacity that the host gave.
 //! What is reached by one next hop is a second chain, so that the loss of a link costs what went over it, and no more.
 
+use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -13,6 +14,7 @@ use nexus_machine::Stream;
 use super::chains::Chains;
 use super::entry::{Claim, NextHop, RoutingEntry};
 use crate::hashing::HashKey;
+use crate::interface::InterfaceId;
 
 /// Paths of one destination, at most.
 pub const PATHS: usize = 4;
@@ -36,6 +38,8 @@ pub struct Table {
     len: usize,
     capacity: usize,
     key: HashKey,
+    /// How strongly interfaces in clear draw paths, by their numbers; those that draw as all others do are not in it.
+    gravities: BTreeMap<InterfaceId, u8>,
     /// Where the next search for room begins, and where the next sweep does.
     hands: [usize; 2],
 }
@@ -94,8 +98,34 @@ impl Table {
             len: 0,
             capacity,
             key,
+            gravities: BTreeMap::new(),
             hands: [0; 2],
         }
+    }
+
+    /// The interface draws paths in clear so strongly from here on. What was chosen before is chosen anew with the next word of it.
+    pub(crate) fn set_gravity(&mut self, iface: InterfaceId, gravity: u8) {
+        match gravity {
+            0 => _ = self.gravities.remove(&iface),
+            _drawing => _ = self.gravities.insert(iface, gravity),
+        }
+    }
+
+    /// How strongly a path is drawn: in clear by its interface, over a link by its costs alone.
+    fn gravity(&self, entry: &RoutingEntry) -> Option<u8> {
+        match entry.next_hop() {
+            NextHop::Clear(iface) => Some(self.gravities.get(&iface).copied().unwrap_or(0)),
+            NextHop::Link { .. } => None,
+        }
+    }
+
+    /// Whether `one` takes the place of `other`: it is of the same emission, in clear as that is, not longer, and drawn more strongly.
+    /// Source: spec/reticulum.md#gravity.
+    pub(crate) fn outweighs(&self, one: &RoutingEntry, other: &RoutingEntry) -> bool {
+        let gravities = self.gravity(one).zip(self.gravity(other));
+        gravities.is_some_and(|(one, other)| one > other)
+            && one.random_hash() == other.random_hash()
+            && one.metric().1 <= other.metric().1
     }
 
     /// How many paths are held.
@@ -389,9 +419,12 @@ impl Table {
     /// The most heap that it holds, in bytes.
     #[must_use]
     pub fn memory_bound(&self) -> usize {
+        // Nodes of ordered maps may be half empty.
+        const GRAVITIES: usize = 256 * 2 * size_of::<(InterfaceId, u8)>() + 4_096;
         let buckets = self.capacity.next_power_of_two().max(BUCKETS_MIN);
         let entries = self.capacity.saturating_mul(size_of::<RoutingEntry>());
         entries
+            .saturating_add(GRAVITIES)
             .saturating_add(buckets.saturating_mul(size_of::<u32>()))
             .saturating_add(Chains::memory_bound(self.capacity))
     }

@@ -52,6 +52,7 @@ pub(crate) const CLEAR: Profile = Profile {
     overhead: 0,
     price: 0,
     role: nexus_network::Role::Full,
+    gravity: 0,
 };
 /// A cable on which relays link.
 pub(crate) const LINKED: Profile = Profile { mode: Mode::Nexus, frame_size: 1_064, ..CLEAR };

@@ -156,5 +156,6 @@ fn cable() -> Profile {
         overhead: 0,
         price: 0,
         role: Role::Full,
+        gravity: 0,
     }
 }

@@ -46,6 +46,7 @@ pub(super) const CABLE: Profile = Profile {
     overhead: 0,
     price: 0,
     role: Role::Full,
+    gravity: 0,
 };
 
 /// A radio channel whose modems listen, and how its frames are sent.

@@ -199,6 +199,7 @@ fn plan(
         overhead: 0,
         price: 0,
         role: Role::Full,
+        gravity: 0,
     };
     let routes = nodes.iter().map(|node| names.route(*node)).collect();
     let delay = Duration::from_micros(delay_us);

@@ -7,7 +7,7 @@ use nexus_wire::reticulum::ifac::TagLen;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{WrittenAccess, WrittenFaults, Wrong, access, decorations, role};
+use super::{WrittenAccess, WrittenFaults, Wrong, access, decorations, gravity, role};
 use crate::config::{Interface, Medium};
 use crate::drivers::auto::{Devices, Group, Lifetime, Scope};
 
@@ -18,6 +18,7 @@ pub(super) struct WrittenAuto {
     mode: Option<Spanned<String>>,
     bandwidth_bps: Option<u64>,
     role: Option<Spanned<String>>,
+    gravity: Option<Spanned<toml::Value>>,
     access: Option<Spanned<WrittenAccess>>,
     group_id: Option<Spanned<String>>,
     #[serde(default)]
@@ -43,6 +44,7 @@ impl WrittenAuto {
             bandwidth_bps: self.bandwidth_bps,
             price: 0,
             role: role(self.role.as_ref(), mode)?,
+            gravity: gravity(self.gravity.as_ref(), mode)?,
             access: access(self.access.as_ref(), mode, TagLen::WIDE, base)?,
             medium: Medium::Auto {
                 group: self.group()?,

@@ -34,6 +34,7 @@ impl WrittenShared {
             bandwidth_bps: None,
             price: 0,
             role: Role::Local,
+            gravity: 0,
             access: None,
             medium: Medium::Shared { place },
             decorations: Decorations::default(),

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use thiserror::Error;
 use toml::Spanned;
 
-use super::{WrittenAccess, WrittenFaults, Wrong, access, decorations, mode, parsed, price, role};
+use super::{WrittenAccess, WrittenFaults, Wrong, access, decorations, gravity, mode, parsed, price, role};
 use crate::config::{HostPort, Interface, Medium, Port};
 use crate::drivers::rnode;
 use crate::drivers::serial::Framing;
@@ -21,6 +21,7 @@ pub(super) struct WrittenRnode {
     mode: Option<Spanned<String>>,
     price: Option<Spanned<toml::Value>>,
     role: Option<Spanned<String>>,
+    gravity: Option<Spanned<toml::Value>>,
     access: Option<Spanned<WrittenAccess>>,
     port: Option<Spanned<String>>,
     region: Option<Spanned<String>>,
@@ -43,6 +44,7 @@ pub(super) struct WrittenSerial {
     mode: Option<Spanned<String>>,
     price: Option<Spanned<toml::Value>>,
     role: Option<Spanned<String>>,
+    gravity: Option<Spanned<toml::Value>>,
     access: Option<Spanned<WrittenAccess>>,
     port: Option<Spanned<String>>,
     speed: Option<Spanned<u32>>,
@@ -72,6 +74,7 @@ impl WrittenRnode {
             bandwidth_bps: None,
             price: price(self.price.as_ref(), mode)?,
             role: role(self.role.as_ref(), mode)?,
+            gravity: gravity(self.gravity.as_ref(), mode)?,
             access: access(self.access.as_ref(), mode, TagLen::NARROW, base)?,
             medium: Medium::Rnode { port, channel: self.channel(spanned)? },
             decorations: decorations(self.trace, self.pcap.as_deref(), self.faults.as_ref(), base)?,
@@ -136,6 +139,7 @@ impl WrittenSerial {
             mode,
             price: price(self.price.as_ref(), mode)?,
             role: role(self.role.as_ref(), mode)?,
+            gravity: gravity(self.gravity.as_ref(), mode)?,
             access: access(self.access.as_ref(), mode, TagLen::NARROW, base)?,
             bandwidth_bps: self.bitrate.as_ref().map(|bitrate| *bitrate.get_ref()),
             medium: Medium::Serial {

@@ -220,6 +220,19 @@ impl Announces {
         Some(shown)
     }
 
+    /// What stock neighbours were told of the newest emission goes by another interface in clear from here on, if that took the place of
+    /// the one it began at: of as many hops, since links to it count them.
+    pub(in super::super) fn draw_in_clear(&mut self, destination: &DestinationHash) {
+        let Some(shown) = self.shown_path(destination) else { return };
+        let Some(offer) = self.routes.offer(destination).copied() else { return };
+        let is_drawn = self.routes.get(destination, shown.over).is_some_and(|entry| {
+            self.routes.outweighs(&offer, entry) && offer.said().hops == entry.said().hops
+        });
+        if is_drawn && let Some(known) = self.known.get_mut(destination) {
+            known.shown = Some(Shown { over: offer.next_hop(), ..shown });
+        }
+    }
+
     /// What stock neighbours were told of the newest emission, if that path may still be used.
     pub(in super::super) fn shown_path(&self, destination: &DestinationHash) -> Option<Shown> {
         let known = self.known.get(destination)?;

@@ -54,6 +54,72 @@ fn of_an_emission_stock_nodes_hear_one_path_whatever_is_learnt_later() {
 }
 
 #[test]
+fn a_copy_of_the_same_emission_takes_the_place_of_another_where_the_gravity_is_greater_and_the_way_not_longer()
+ {
+    // Said by STOCK on the left at four hops, then by OTHER on the right at so many: where do packets go?
+    let taken = |left: u8, right: u8, hops: u8| {
+        let mut node = Bench::without_interfaces(&Snapshot::empty());
+        node.tell(Input::Up(LEFT, Profile { gravity: left, ..profile(Mode::Reticulum) }));
+        // By costs alone the left one is taken: it is faster.
+        let slower = Profile { bandwidth_bps: 1_200, gravity: right, ..profile(Mode::Reticulum) };
+        node.tell(Input::Up(RIGHT, slower));
+        node.hear(&relayed(7, UNIX, 3, STOCK));
+        node.tell(Input::Heard { iface: RIGHT, bytes: relayed(7, UNIX, hops - 1, OTHER) });
+        node.next_hop(7)
+    };
+    assert_eq!(taken(0, 0, 4), NextHop::Clear(LEFT), "the first copy counts");
+    assert_eq!(taken(0, 1, 4), NextHop::Clear(RIGHT));
+    assert_eq!(taken(0, 1, 2), NextHop::Clear(RIGHT));
+    assert_eq!(taken(5, 5, 4), NextHop::Clear(LEFT), "it is to be strictly greater");
+    assert_eq!(taken(5, 4, 4), NextHop::Clear(LEFT));
+    assert_eq!(taken(0, 255, 5), NextHop::Clear(LEFT), "a longer way takes no place");
+}
+
+#[test]
+fn a_path_that_gravity_keeps_back_is_taken_when_the_other_is_lost_and_by_a_later_emission() {
+    let mut node = Bench::without_interfaces(&Snapshot::empty());
+    node.tell(Input::Up(LEFT, profile(Mode::Reticulum)));
+    node.tell(Input::Up(RIGHT, Profile { gravity: 3, ..profile(Mode::Reticulum) }));
+    node.tell(Input::Heard { iface: RIGHT, bytes: relayed(7, UNIX, 3, OTHER) });
+    node.hear(&relayed(7, UNIX, 1, STOCK));
+    assert_eq!(node.next_hop(7), NextHop::Clear(LEFT), "it is shorter: gravity does not hold it back");
+    node.tell(Input::Heard { iface: RIGHT, bytes: relayed(8, UNIX, 3, OTHER) });
+    node.hear(&relayed(8, UNIX, 3, STOCK));
+    assert_eq!(node.next_hop(8), NextHop::Clear(RIGHT));
+    node.hear(&relayed(8, UNIX + 9, 3, STOCK));
+    assert_eq!(node.next_hop(8), NextHop::Clear(LEFT), "a later emission counts wherever it is heard");
+    node.tell(Input::Heard { iface: RIGHT, bytes: relayed(8, UNIX + 9, 3, OTHER) });
+    assert_eq!(node.next_hop(8), NextHop::Clear(RIGHT));
+    node.tell(Input::Down(RIGHT));
+    assert_eq!(node.next_hop(8), NextHop::Clear(LEFT), "at once, without a word of anybody");
+    node.tell(Input::Up(RIGHT, profile(Mode::Reticulum)));
+    node.tell(Input::Heard { iface: RIGHT, bytes: relayed(8, UNIX + 20, 3, OTHER) });
+    node.hear(&relayed(8, UNIX + 20, 1, STOCK));
+    assert_eq!(node.next_hop(8), NextHop::Clear(LEFT), "the interface came back without gravity");
+}
+
+#[test]
+fn what_stock_neighbours_were_told_is_drawn_by_gravity_to_a_way_of_as_many_hops_alone() {
+    for (hops, drawn) in [(3, NextHop::Clear(RIGHT)), (1, NextHop::Clear(LEFT))] {
+        let mut node = Bench::start(&Snapshot::empty());
+        node.tell(Input::Up(RIGHT, Profile { gravity: 1, ..profile(Mode::Reticulum) }));
+        node.hear(&relayed(7, UNIX, 3, STOCK));
+        let (_, first) = node.first_frame_about(7);
+        assert_eq!(hops_of(&first), 4);
+        node.tell(Input::Heard { iface: RIGHT, bytes: relayed(7, UNIX, hops, OTHER) });
+        let step = node.organ.next_hop_in_clear(node.now, &address(7), PathPolicy::Cheapest).unwrap();
+        assert_eq!(
+            (step.next_hop, step.hops),
+            (drawn, 4),
+            "links that were made by what was said count hops"
+        );
+        let rest = node.frames_within(10_000);
+        assert!(!rest.is_empty() && rest.iter().all(|frame| hops_of(frame) == 4), "{rest:?}");
+        assert_eq!(node.next_hop(7), NextHop::Clear(RIGHT), "what comes over links goes by what draws it");
+    }
+}
+
+#[test]
 fn an_echo_of_what_was_said_in_clear_is_no_way() {
     let mut node = Bench::start(&Snapshot::empty());
     node.tell(linked(900));
@@ -299,6 +365,12 @@ impl Bench {
             }
         }
         panic!("it is said within five seconds");
+    }
+
+    /// Where packets go that were not told otherwise.
+    fn next_hop(&mut self, n: u8) -> NextHop {
+        let step = self.organ.next_hop(self.now, &address(n), PathPolicy::default(), None);
+        step.expect("there is a way").next_hop
     }
 
     /// How each usable way to a destination begins.

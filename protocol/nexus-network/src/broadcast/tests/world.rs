@@ -80,6 +80,7 @@ pub(super) fn profile(reach: Reach, bandwidth_bps: u64, frame_size: u16) -> Prof
         overhead: 0,
         price: 0,
         role: Role::Full,
+        gravity: 0,
     }
 }
 

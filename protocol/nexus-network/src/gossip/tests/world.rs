@@ -319,6 +319,7 @@ pub(in crate::gossip) fn profile(bandwidth_bps: u64, reach: Reach) -> Profile {
         sub_band: None,
         price: 0,
         role: Role::Full,
+        gravity: 0,
         overhead: 0,
     }
 }
