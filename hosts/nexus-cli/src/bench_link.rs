@@ -31,7 +31,7 @@ const INTERVAL: Duration = Duration::from_millis(100);
 #[command(after_long_help = "\
 It sends pings of each class for half of the time, then the same beside a load
 of pings, as many at once as --at-once says, the next when one was answered or
-given up. Answers are interactive, whatever they answer. The load is traffic
+given up. Answers are as urgent as what they answer. The load is traffic
 for everybody on the way: on a radio channel it takes what it can get.
 
 Exit code 0 means that at least one probe was answered under load.

@@ -7,7 +7,7 @@ mod address;
 mod check;
 mod written;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
 use std::io;
@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use nexus_crypto::{DestinationHash, NodeId, SharedKey};
 use nexus_machine::{Relaying, Traces};
 use nexus_network::rnode::Condition;
-use nexus_network::{Channel, Mode, Policy, Role};
+use nexus_network::{Channel, Mode, Policy, Role, Weight};
 use thiserror::Error;
 
 use crate::api::PathPolicy;
@@ -53,6 +53,8 @@ pub struct Config {
     pub privacy: Privacy,
     /// With whom links are made.
     pub policy: Policy,
+    /// How many times as much of each interface as one of which nothing is said these neighbours have.
+    pub weights: BTreeMap<NodeId, Weight>,
     /// Whether others' packets are carried.
     pub relaying: Relaying,
     /// Whether links are made with nodes across stock relays.
@@ -284,6 +286,7 @@ impl Config {
             log_level: Level::Info,
             privacy: Privacy::Partial,
             policy: Policy::Anyone,
+            weights: BTreeMap::new(),
             relaying: Relaying::On,
             crossings: Crossings::Made,
             label: None,

@@ -208,6 +208,9 @@ fn prepare(host: &mut Host, config: &Config) -> Result<(), ServiceError> {
         host.view().command(Command::Policy(config.policy.clone()));
     }
     host.view().command(Command::Prefer(sight::policy_of(config.path_policy)));
+    for (node, weight) in &config.weights {
+        host.view().command(Command::Weigh { node: *node, weight: *weight });
+    }
     if config.crosses() {
         host.view().command(Command::Cross);
     }

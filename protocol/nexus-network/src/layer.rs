@@ -169,6 +169,8 @@ pub enum Input {
     Prove {
         /// The packet.
         packet: Vec<u8>,
+        /// How urgent it is.
+        class: Class,
     },
     /// Ask neighbours for an item that is needed by name.
     Want {
@@ -240,6 +242,8 @@ pub enum Effect {
     Arrived {
         /// The packet.
         packet: Vec<u8>,
+        /// How urgent it was on its way here: what answers it is as urgent.
+        class: Class,
     },
     /// Fresh entropy: keys were made since the last, or are about to be.
     EntropyWanted,
@@ -583,7 +587,7 @@ impl Machine for Network {
             Input::Forget(destination) => organs.announces.handle(cx, A::Forget(destination), nerves),
             Input::Probe { number, packet } => organs.probe(cx, number, &packet, nerves),
             Input::Probed { number } => organs.announces.handle(cx, A::Probed { number }, nerves),
-            Input::Prove { packet } => organs.prove(cx, &packet, nerves),
+            Input::Prove { packet, class } => organs.prove(cx, &packet, class, nerves),
             Input::Want { store, id } => organs.gossip.handle(cx, G::Want { store, id }, nerves),
         }
         self.settle(cx, out);

@@ -324,7 +324,7 @@ impl Mesh {
                     let entropy = self.random.bytes();
                     self.later(Duration::ZERO, node, Input::Entropy(entropy));
                 }
-                Effect::Arrived { packet } => self.arrived(node, &packet),
+                Effect::Arrived { packet, .. } => self.arrived(node, &packet),
                 Effect::Probe { number, node: to, .. } => self.probe(node, number, to.into()),
                 // As a node does.
                 Effect::Originated { outcome: Originated::NoPath, .. } => {
@@ -374,7 +374,11 @@ impl Mesh {
         // Whatever applications do, a node proves what probes it.
         if is_probe || self.proving == Proving::On {
             let proof = packet_of(PacketType::Proof, read.truncated_hash().into(), b"signature");
-            self.later(Duration::ZERO, node, Input::Prove { packet: proof });
+            self.later(
+                Duration::ZERO,
+                node,
+                Input::Prove { packet: proof, class: nexus_network::Class::Interactive },
+            );
         }
     }
 
@@ -440,7 +444,12 @@ impl Mesh {
                 let policy = PathPolicy::default();
                 self.tell(
                     0,
-                    Input::Originate { handle: self.count, packet, policy, class: Class::Interactive },
+                    Input::Originate {
+                        handle: self.count,
+                        packet,
+                        policy,
+                        class: nexus_network::Class::Interactive,
+                    },
                 );
             }
             let next = self.next_packet_at.min(end);

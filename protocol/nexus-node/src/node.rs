@@ -461,7 +461,7 @@ impl Body {
                 }
                 outputs.push_back(Output::Event(Event::LinkDown { last: *last, why }));
             }
-            N::Arrived { packet } => self.secure.handle(cx, S::Arrived(packet), signals),
+            N::Arrived { packet, class } => self.secure.handle(cx, S::Arrived(packet, class), signals),
             N::Originated { handle, outcome } => {
                 self.secure.handle(cx, S::Originated { handle, outcome }, signals);
             }
@@ -578,7 +578,7 @@ impl Body {
                 let policy = policy.unwrap_or(self.preferred);
                 self.network.handle(cx, N::Originate { handle, packet, policy, class }, signals);
             }
-            S::Prove(packet) => self.network.handle(cx, N::Prove { packet }, signals),
+            S::Prove(packet, class) => self.network.handle(cx, N::Prove { packet, class }, signals),
             S::MessageArrived(message) => outputs.push_back(Output::Event(Event::MessageArrived(message))),
             S::Attempted { handle, attempt } => {
                 outputs.push_back(Output::Event(Event::Attempted { handle, attempt }));

@@ -44,8 +44,8 @@ pub enum Input {
     Entropy([u8; 32]),
     /// Send this.
     Send(Outgoing),
-    /// A packet arrived for this node.
-    Arrived(Vec<u8>),
+    /// A packet arrived for this node, as urgent as that.
+    Arrived(Vec<u8>, Class),
     /// It was sealed to this ratchet. Answers [`Effect::Open`].
     Opened {
         /// The ratchet.
@@ -134,8 +134,8 @@ pub enum Effect {
         /// Which.
         number: u64,
     },
-    /// Send this proof back along the way of the packet that it proves.
-    Prove(Vec<u8>),
+    /// Send this proof back along the way of the packet that it proves, as urgent as that.
+    Prove(Vec<u8>, Class),
     /// Make these writes durable together, then say [`Input::Durable`] with the number.
     Write {
         /// The number.
@@ -215,7 +215,7 @@ pub struct Correspondence {
 /// What waits for the disk.
 #[derive(Debug)]
 enum Then {
-    Show(Kept, PacketHash),
+    Show(Kept, PacketHash, Class),
     ShowForeign(Kept),
     Nothing,
 }
@@ -291,9 +291,9 @@ impl Correspondence {
                 let author = &self.identity;
                 self.outbox.write(cx.now, handle, token, recipient, author, &mut self.random, out);
             }
-            Some(Errand::Answer { to, request_id, probe }) => match recipient {
+            Some(Errand::Answer { to, request_id, class, probe }) => match recipient {
                 Some(recipient) => {
-                    let asked = Asked { to, request_id, probe, way };
+                    let asked = Asked { to, request_id, class, probe, way };
                     self.answer(cx, &asked, token, &recipient, out);
                 }
                 // The next probe may be answered: probes that count for anything come at the rate of answers.
@@ -303,11 +303,11 @@ impl Correspondence {
         }
     }
 
-    fn prove(&self, packet: &PacketHash, out: &mut impl Sink<Effect>) {
+    fn prove(&self, packet: &PacketHash, class: Class, out: &mut impl Sink<Effect>) {
         let proof = Proof::implicit(packet, self.identity.as_reticulum());
         let mut buffer = vec![0; MAX_PACKET];
         let bytes = proof.encode(&mut buffer).expect("a proof is shorter than the longest packet");
-        out.push(Effect::Prove(bytes.to_vec()));
+        out.push(Effect::Prove(bytes.to_vec(), class));
     }
 
     fn durable(&mut self, through: u64, out: &mut impl Sink<Effect>) {
@@ -315,8 +315,8 @@ impl Correspondence {
         self.gate.release(through, &mut durable);
         for then in durable {
             match then {
-                Then::Show(kept, packet) => {
-                    self.prove(&packet, out);
+                Then::Show(kept, packet, class) => {
+                    self.prove(&packet, class, out);
                     out.push(Effect::Arrived(self.inbox.show(kept)));
                 }
                 Then::ShowForeign(kept) => out.push(Effect::Arrived(self.inbox.show(kept))),
@@ -363,7 +363,7 @@ impl Machine for Correspondence {
             Input::Start => self.tidy(out),
             Input::Entropy(entropy) => self.random.refresh(&entropy),
             Input::Send(outgoing) => self.send(cx.now, outgoing, out),
-            Input::Arrived(bytes) => self.arrived(cx.now, &bytes, out),
+            Input::Arrived(bytes, class) => self.arrived(cx.now, &bytes, class, out),
             Input::Opened { with, packet, plaintext } => self.opened(cx, with, &packet, plaintext, out),
             Input::Unopened(packet) => self.unopened(cx, &packet, out),
             Input::Found { token, recipient, way } => self.found(cx, token, recipient, way, out),

@@ -105,6 +105,8 @@ pub struct SealedPacket {
     pub enc: EphemeralPublic,
     /// How often it was received on its way, by its header, which no end protects.
     pub hops: Hops,
+    /// How urgent it was on its way: what answers it is as urgent.
+    pub class: Class,
     destination: NodeId,
     associated: [u8; 2],
     ciphertext: Vec<u8>,
@@ -115,7 +117,7 @@ impl SealedPacket {
     /// Takes `packet` apart, if it is an end-to-end packet to the node `own`. One that carries a transport id is not for its
     /// destination yet.
     #[must_use]
-    pub fn read(packet: &Packet<'_>, own: &NodeId) -> Option<Self> {
+    pub fn read(packet: &Packet<'_>, own: &NodeId, class: Class) -> Option<Self> {
         let is_ours = packet.packet_type == PacketType::Data
             && packet.destination_type == DestinationType::Single
             && packet.destination == DestinationHash::from(*own)
@@ -128,6 +130,7 @@ impl SealedPacket {
         let (ciphertext, tag) = rest.split_last_chunk()?;
         Some(Self {
             hash: packet.hash(),
+            class,
             enc: EphemeralPublic(*enc),
             hops: packet.hops,
             destination: *own,
@@ -241,7 +244,7 @@ mod tests {
         let public = ratchet.public();
         let key = RecipientPublic::Ratchet(&public);
         let bytes = seal(letter, &TO, key, Some(&author()), &mut random).unwrap();
-        let sealed = SealedPacket::read(&Packet::decode(&bytes).unwrap(), &TO).unwrap();
+        let sealed = SealedPacket::read(&Packet::decode(&bytes).unwrap(), &TO, Class::Standard).unwrap();
         let plaintext = sealed.open(RecipientSecret::Ratchet(&ratchet)).unwrap();
         (sealed.enc, plaintext.to_vec())
     }

@@ -36,7 +36,7 @@ pub enum Input {
         through: u64,
     },
     /// A packet arrived for this node: as its originator wrote it, but for the hops.
-    Arrived(Vec<u8>),
+    Arrived(Vec<u8>, Class),
     /// What became of [`Effect::Originate`].
     Originated {
         /// The effect's.
@@ -115,7 +115,7 @@ pub enum Effect {
         number: u64,
     },
     /// Send this proof back along the way of the packet that it proves.
-    Prove(Vec<u8>),
+    Prove(Vec<u8>, Class),
     /// A message arrived, is durable and was acknowledged.
     MessageArrived(Message),
     /// An attempt at what was to be sent.
@@ -271,7 +271,7 @@ impl Organs {
             Nerve::Correspondence(C::Originate { handle, packet, policy, class }) => {
                 out.push(Effect::Originate { handle, packet, policy, class });
             }
-            Nerve::Correspondence(C::Prove(packet)) => out.push(Effect::Prove(packet)),
+            Nerve::Correspondence(C::Prove(packet, class)) => out.push(Effect::Prove(packet, class)),
             Nerve::Correspondence(C::Arrived(message)) => out.push(Effect::MessageArrived(message)),
             Nerve::Correspondence(C::Attempted { handle, attempt }) => {
                 out.push(Effect::Attempted { handle, attempt });
@@ -315,7 +315,7 @@ impl Machine for Secure {
             Input::Send(outgoing) => correspondence.handle(cx, C::Send(outgoing), nerves),
             Input::Keep(foreign) => correspondence.handle(cx, C::Keep(foreign), nerves),
             Input::Forget { through } => correspondence.handle(cx, C::Forget { through }, nerves),
-            Input::Arrived(packet) => correspondence.handle(cx, C::Arrived(packet), nerves),
+            Input::Arrived(packet, class) => correspondence.handle(cx, C::Arrived(packet, class), nerves),
             Input::Originated { handle, outcome } => {
                 correspondence.handle(cx, C::Originated { handle, outcome }, nerves);
             }

@@ -1,6 +1,6 @@
 //! A link that is slower than what is sent over it: who passes, who waits, and what is told of it.
 
-use nexus_daemon::api::{ClassOfQueue, Delivered, PacketClass, Queue, Queues, Verb};
+use nexus_daemon::api::{Answer, ClassOfQueue, Delivered, PacketClass, Queue, Queues, Reloaded, Verb};
 use nexus_daemon::client::Client;
 
 use crate::nodes::{Node, PATIENCE, udp};
@@ -64,7 +64,7 @@ fn real_time_passes_what_waits_on_a_slow_link() {
         let voice = async {
             let mut client = a.client().await;
             for _ in 0..20 {
-                // All answers are interactive, and may wait for each other at the other end.
+                // An answer may be late at the other end.
                 let _answered: Result<Delivered, _> = client.call(ping(&b, PacketClass::RealTime)).await;
             }
         };
@@ -89,6 +89,99 @@ fn what_is_late_is_dropped_and_counted_where_people_and_programs_look() {
         let shown = said(&run(&a, &["status", "queues"]), 0);
         let words = shown.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(words.contains("QUEUE OF") && words.contains(&format!("{late} late")), "{shown}");
+    });
+}
+
+/// Two who feed a relay, and the relay's slow link to a third.
+struct Funnel {
+    feeders: [Node; 2],
+    relay: Node,
+    sink: Node,
+    /// The relay's configuration, without weights.
+    config: String,
+}
+
+impl Funnel {
+    async fn of(bps: u64) -> Self {
+        let slow = format!("bandwidth_bps = {bps}\n");
+        let sink = Node::with(&udp("neck", &[], &slow)).await;
+        let config = udp("one", &[], "") + &udp("other", &[], "") + &udp("neck", &[&sink.at("neck")], &slow);
+        let relay = Node::with(&config).await;
+        let feeders = [
+            Node::with(&udp("one", &[&relay.at("one")], "")).await,
+            Node::with(&udp("other", &[&relay.at("other")], "")).await,
+        ];
+        for feeder in &feeders {
+            feeder.until_known(&[&sink]).await;
+            sink.until_known(&[feeder]).await;
+        }
+        Self { feeders, relay, sink, config }
+    }
+
+    /// The relay's queue of the neck.
+    async fn neck(&self) -> Queue {
+        let Queues { interfaces } = self.relay.client().await.call(Verb::Queues).await.unwrap();
+        interfaces.into_iter().find(|queue| queue.interface == "neck").unwrap()
+    }
+
+    /// How many of what both feeders offer all the time is answered, by feeder, within so many seconds.
+    async fn answered(&self, seconds: u64) -> [u64; 2] {
+        let end = tokio::time::Instant::now() + std::time::Duration::from_secs(seconds);
+        let of = async |feeder: &Node| {
+            let mut client = feeder.client().await;
+            let mut ids = std::collections::VecDeque::new();
+            let mut answered = 0;
+            loop {
+                while ids.len() < 64 {
+                    ids.push_back(client.ask(ping(&self.sink, PacketClass::Bulk)).await.unwrap());
+                }
+                let next = ids.pop_front().unwrap();
+                match tokio::time::timeout_at(end, last(&mut client, next)).await {
+                    Ok(is_answered) => answered += u64::from(is_answered),
+                    Err(_over) => return answered,
+                }
+            }
+        };
+        tokio::join!(of(&self.feeders[0]), of(&self.feeders[1])).into()
+    }
+}
+
+/// Whether what was asked is answered in the end.
+async fn last(client: &mut Client, id: u64) -> bool {
+    loop {
+        match client.answer(id).await.unwrap() {
+            Answer::Event(_) => {}
+            Answer::Ok(_) => return true,
+            Answer::Error(_) => return false,
+        }
+    }
+}
+
+#[test]
+fn neighbours_share_a_slow_link_equally_or_as_the_operator_weighs_them_and_are_told_when_it_is_full() {
+    ask(async {
+        let funnel = Funnel::of(60_000).await;
+        let [one, other] = funnel.answered(8).await;
+        assert!(one > 20 && other > 20, "{one} and {other}");
+        assert!(one * 10 < other * 15 && other * 10 < one * 15, "{one} and {other}");
+        let neck = funnel.neck().await;
+        let sharer = |neck: &Queue, of: &Node| {
+            let it = neck.sharers.iter().find(|sharer| sharer.peer.as_deref() == Some(&of.me.node));
+            it.map(|sharer| sharer.weight)
+        };
+        assert_eq!(funnel.feeders.each_ref().map(|of| sharer(&neck, of)), [Some(1); 2], "{neck:?}");
+        // Who feeds a queue that is half full is told, and holds back what it has.
+        assert!(neck.told.values().sum::<u64>() > 0, "{neck:?}");
+
+        let [heavy, _] = &funnel.feeders;
+        let weighed = format!("{}[weights]\n\"{}\" = 4\n", funnel.config, heavy.me.node);
+        funnel.relay.place.configure(&weighed);
+        let Reloaded { changes, .. } = funnel.relay.client().await.call(Verb::Reload).await.unwrap();
+        assert_eq!(changes, ["neighbours have other shares of interfaces"]);
+        let [heavy, light] = funnel.answered(12).await;
+        assert!(heavy * 10 > light * 22 && light > 0, "{heavy} and {light} of weight 4 and 1");
+        let neck = funnel.neck().await;
+        assert_eq!(funnel.feeders.each_ref().map(|of| sharer(&neck, of)), [Some(4), Some(1)], "{neck:?}");
     });
 }
 

@@ -375,6 +375,22 @@ fn an_interface_of_any_kind_has_a_price_and_says_that_nobody_is_charged() {
 }
 
 #[test]
+fn neighbours_are_weighed_by_their_ids() {
+    let id = "00112233445566778899aabbccddeeff";
+    let weights = parse(&format!("[weights]\n\"{id}\" = 3\n")).unwrap().weights;
+    assert_eq!(weights, BTreeMap::from([(node_id(id).unwrap(), Weight::new(3).unwrap())]));
+    for wrong in ["0", "65536", "-1", "1.5", "\"3\""] {
+        let refusal = parse(&format!("\n[weights]\n\"{id}\" = {wrong}\n")).unwrap_err();
+        assert!(
+            refusal.contains(":3: ") && refusal.contains("a weight is a whole number from 1"),
+            "{refusal}"
+        );
+    }
+    let refusal = parse("[weights]\nanna = 3\n").unwrap_err();
+    assert!(refusal.contains("\"anna\" is no node id"), "{refusal}");
+}
+
+#[test]
 fn an_interface_in_reticulum_mode_has_a_role_and_one_of_links_has_none() {
     for kind in [
         "[[udp]]\npeers = [\"a:1\"]",

@@ -7,19 +7,20 @@ mod instance;
 mod letters;
 mod modems;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use nexus_crypto::NodeId;
 use nexus_machine::{Relaying, Traces};
-use nexus_network::{Mode, Policy, Role};
+use nexus_network::{Mode, Policy, Role, Weight};
 use nexus_wire::reticulum::ifac::TagLen;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Config, Crossings, Discovery, HostPort, Interface, Lxmf, Medium, Peer, node_ids};
+use super::{Config, Crossings, Discovery, HostPort, Interface, Lxmf, Medium, Peer, node_id, node_ids};
 use crate::api::PathPolicy;
 use crate::logs::Level;
 use crate::passphrase::Source;
@@ -59,6 +60,8 @@ struct Written {
     policy: Option<Spanned<String>>,
     #[serde(default)]
     nodes: Vec<Spanned<String>>,
+    #[serde(default)]
+    weights: BTreeMap<String, Spanned<toml::Value>>,
     relaying: Option<bool>,
     crossings: Option<bool>,
     label: Option<Spanned<String>>,
@@ -166,6 +169,7 @@ pub(super) fn understand(state: &StateDir, path: &Path, text: &str) -> Result<Co
         log_level: parsed::<Level>(written.log_level.as_ref())?.unwrap_or(default.log_level),
         privacy: parsed::<Privacy>(written.privacy.as_ref())?.unwrap_or(default.privacy),
         policy,
+        weights: weights(&written)?,
         relaying: match written.relaying {
             None | Some(true) => Relaying::On,
             Some(false) => Relaying::Off,
@@ -215,6 +219,19 @@ fn policy(written: &Written) -> Result<Policy, Wrong> {
             format!("{other:?} is no policy: say \"anyone\", \"allow\", \"deny\" or \"trusted\""),
         )),
     }
+}
+
+/// Neighbours that have more of interfaces than others.
+fn weights(written: &Written) -> Result<BTreeMap<NodeId, Weight>, Wrong> {
+    let entry = |(node, times): (&String, &Spanned<toml::Value>)| {
+        let node = node_id(node).map_err(|cause| Wrong::new(times, cause))?;
+        let weight = times.get_ref().as_integer().and_then(|times| u16::try_from(times).ok());
+        let weight = weight.and_then(Weight::new).ok_or_else(|| {
+            Wrong::new(times, "a weight is a whole number from 1, which is everybody's, to 65535")
+        })?;
+        Ok((node, weight))
+    };
+    written.weights.iter().map(entry).collect()
 }
 
 /// This node's LXMF address.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use nexus_network::Endpoint;
+use nexus_network::{Endpoint, Weight};
 use nexus_node::Command;
 use tokio::task::JoinHandle;
 
@@ -65,6 +65,20 @@ impl Service {
             let policy = sight::policy_of(config.path_policy);
             self.ask(move |view| view.command(Command::Prefer(policy))).await?;
             changes.push(format!("the ways of this node's own packets are chosen by {}", config.path_policy));
+        }
+        if config.weights != self.config.weights {
+            let (before, after) = (self.config.weights.clone(), config.weights.clone());
+            self.ask(move |view| {
+                // Whoever is not named any more is as everybody is.
+                for node in before.keys().filter(|node| !after.contains_key(node)) {
+                    view.command(Command::Weigh { node: *node, weight: Weight::ONE });
+                }
+                for (node, weight) in after {
+                    view.command(Command::Weigh { node, weight });
+                }
+            })
+            .await?;
+            changes.push("neighbours have other shares of interfaces".to_owned());
         }
         if let Some(lxmf) = &config.lxmf
             && self.config.lxmf.is_some()

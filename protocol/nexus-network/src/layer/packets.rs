@@ -154,7 +154,10 @@ impl Organs {
     ) {
         match decision {
             Decision::Deliver => {
-                nerves.push_back(Nerve::Out(Effect::Arrived { packet: packet.into_packet() }));
+                nerves.push_back(Nerve::Out(Effect::Arrived {
+                    packet: packet.into_packet(),
+                    class: came.class,
+                }));
             }
             Decision::Forward(leaving) => {
                 if packet.is_link_request() {
@@ -275,16 +278,16 @@ impl Organs {
         let way = own.bytes.get_mut(PACKET_AT..).map(|packet| self.forwarding.probe(cx, trial, packet));
         if let Some(Ok(link)) = way {
             let leaving = Leaving { to: Hop::Link(link), transport: None };
-            self.pass(cx, own, (OWN_CLASS, Feeder::Own), leaving, nerves);
+            self.pass(cx, own, (PROBE_CLASS, Feeder::Own), leaving, nerves);
         }
     }
 
     /// A proof of this node's own.
-    pub(super) fn prove(&mut self, cx: Cx, packet: &[u8], nerves: &mut VecDeque<Nerve>) {
+    pub(super) fn prove(&mut self, cx: Cx, packet: &[u8], class: Class, nerves: &mut VecDeque<Nerve>) {
         let mut own = own(packet);
         let Some(packet) = own.bytes.get_mut(PACKET_AT..) else { return };
         if let Some(to) = self.forwarding.prove(cx, packet) {
-            self.pass(cx, own, (OWN_CLASS, Feeder::Own), Leaving { to, transport: None }, nerves);
+            self.pass(cx, own, (class, Feeder::Own), Leaving { to, transport: None }, nerves);
         }
     }
 }
@@ -322,8 +325,8 @@ pub(super) const PACKET_TO_END: u8 = MessageKind::PACKET.without_length();
 const PACKET_AT: usize = HEADER_LEN + 1 + traffic::Packet::HEADER_LEN;
 /// The longest packet that a NEXUS node originates, in bytes, without transport id. Source: spec/network.md#forwarding.
 pub const ORIGINATED_MAX: usize = 480;
-/// Somebody waits for what a node sends of its own.
-const OWN_CLASS: Class = Class::Interactive;
+/// A neighbour is tried as what somebody waits for is.
+const PROBE_CLASS: Class = Class::Interactive;
 
 /// A packet of this node's own, with room for what a link puts before and behind it.
 fn own(packet: &[u8]) -> Buffer {

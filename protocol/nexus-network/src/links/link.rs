@@ -167,6 +167,12 @@ impl Link {
         }
     }
 
+    /// From here on it says pieces of messages as they come, as no lawful one does.
+    #[cfg(test)]
+    pub(super) const fn become_lawless(&mut self) {
+        self.current.lawless = true;
+    }
+
     /// Its peer is asked after so much silence.
     pub(super) const fn probe_after(&mut self, keepalive: Duration) {
         self.pace.keepalive = keepalive;

@@ -441,7 +441,7 @@ impl Queue {
         let had = |flow: &Lines| self.shares.had(flow.from);
         let mut least = None;
         for flow in flows {
-            if classes.iter().any(|class| may_go(flow, *class)) {
+            if CLASSES.into_iter().any(|class| may_go(flow, class)) {
                 least = Some(least.unwrap_or(u64::MAX).min(had(flow)));
             }
         }

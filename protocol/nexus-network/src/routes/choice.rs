@@ -101,21 +101,20 @@ impl Table {
         }
         let best_league = contenders.iter().flatten().filter_map(|contender| contender.league).min();
         let leads = |contender: &&Contender| contender.league.is_some() && contender.league == best_league;
+        let leaders = contenders.map(|contender| contender.filter(|contender| leads(&contender)));
         let is_outweighed = |contender: &Contender| {
-            let entry = self.at(contender.place);
-            contenders.iter().flatten().filter(leads).any(|other| {
-                self.at(other.place).zip(entry).is_some_and(|(other, entry)| self.outweighs(other, entry))
+            leaders.iter().flatten().any(|other| {
+                let both = self.at(other.place).zip(self.at(contender.place));
+                both.is_some_and(|(other, entry)| self.outweighs(other, entry))
             })
         };
-        let inside = |contender: &&Contender| leads(contender) && !is_outweighed(contender);
+        let leaders = leaders.map(|leader| leader.filter(|leader| !is_outweighed(leader)));
+        let inside = || leaders.iter().flatten();
         let mut habit = Habit::None;
         for (number, policy) in (0_u8..).zip(KEPT_POLICIES) {
-            let current = contenders
-                .iter()
-                .flatten()
-                .filter(inside)
-                .find(|contender| self.at(contender.place).is_some_and(|entry| entry.wins(number)));
-            let Some(decision) = decide(policy, contenders.iter().flatten().filter(inside), current) else {
+            let current =
+                inside().find(|contender| self.at(contender.place).is_some_and(|entry| entry.wins(number)));
+            let Some(decision) = decide(policy, inside(), current) else {
                 continue;
             };
             let winner = match stance {

@@ -3,7 +3,7 @@
 use nexus_crypto::RatchetId;
 use nexus_crypto::exchange::RecipientSecret;
 use nexus_machine::{Cx, Instant, Sink};
-use nexus_network::Recipient;
+use nexus_network::{Class, Recipient};
 use nexus_wire::nexus::Layout as _;
 use nexus_wire::nexus::end_to_end::{Envelope, Service};
 use nexus_wire::reticulum::{Packet, PacketType, Proof};
@@ -15,7 +15,7 @@ use crate::contract::{Foreign, Sender};
 use crate::envelope::{self, Plaintext, SealedPacket};
 
 impl Correspondence {
-    pub(super) fn arrived(&mut self, now: Instant, bytes: &[u8], out: &mut impl Sink<Effect>) {
+    pub(super) fn arrived(&mut self, now: Instant, bytes: &[u8], class: Class, out: &mut impl Sink<Effect>) {
         let Ok(packet) = Packet::decode(bytes) else { return count(&mut self.refusals.malformed) };
         if packet.packet_type == PacketType::Proof {
             let Ok(proof) = Proof::from_packet(&packet) else { return count(&mut self.refusals.unproved) };
@@ -25,7 +25,7 @@ impl Correspondence {
             }
             return;
         }
-        match SealedPacket::read(&packet, &self.identity.node_id()) {
+        match SealedPacket::read(&packet, &self.identity.node_id(), class) {
             None => count(&mut self.refusals.malformed),
             // Before any multiplication: whoever repeats what he heard costs one look.
             Some(sealed) if self.memory.holds(enc_id(&sealed.enc)) => count(&mut self.refusals.replayed),
@@ -59,7 +59,8 @@ impl Correspondence {
             Service::TRACE => self.trace(cx, packet, &envelope, out),
             Service::MESSAGE => {
                 let sender = envelope.sender.map(|said| said.sender);
-                let unjudged = Unjudged { with, hash: packet.hash, enc: packet.enc, plaintext };
+                let (hash, enc, class) = (packet.hash, packet.enc, packet.class);
+                let unjudged = Unjudged { with, hash, enc, class, plaintext };
                 match sender {
                     None => self.take_in(cx, &unjudged, Sender::Anonymous, out),
                     Some(node) => {
@@ -104,7 +105,7 @@ impl Correspondence {
         sender: Sender,
         out: &mut impl Sink<Effect>,
     ) {
-        let Unjudged { with, hash, enc, plaintext } = unjudged;
+        let Unjudged { with, hash, enc, class, plaintext } = unjudged;
         let Ok(envelope) = Envelope::decode(plaintext) else { return };
         let fingerprint = envelope::fingerprint(&envelope, plaintext);
         if self.inbox.awaits(&fingerprint) {
@@ -113,7 +114,7 @@ impl Correspondence {
         }
         if self.memory.knows(&fingerprint) || self.inbox.contains(&fingerprint) {
             self.memory.remember_for_a_while(enc_id(enc));
-            return self.prove(hash, out);
+            return self.prove(hash, *class, out);
         }
         if !self.memory.has_room(with) {
             count(&mut self.refusals.busy);
@@ -125,7 +126,7 @@ impl Correspondence {
         let unix_s = cx.unix_s().unwrap_or(0);
         let (kept, mut writes) = self.inbox.admit(sender, unix_s, envelope.body, fingerprint);
         writes.push(self.memory.remember(with, enc_id(enc), fingerprint));
-        let held = self.gate.hold(Then::Show(kept, *hash));
+        let held = self.gate.hold(Then::Show(kept, *hash, *class));
         let number = held.expect("the gate has room for more than the messages that may wait");
         out.push(Effect::Write { number, writes });
         if !self.memory.has_room(with) {

@@ -3,6 +3,7 @@
 use nexus_crypto::{NodeId, RatchetId};
 use nexus_machine::{BoundedMap, Inserted, MapOverflow, MemoryBound};
 
+use nexus_network::Class;
 use nexus_wire::nexus::path_cost::HopCount;
 
 use super::{EphemeralPublic, MAX_PLAINTEXT, PacketHash, Plaintext};
@@ -13,7 +14,7 @@ pub(super) enum Errand {
     /// An attempt is sealed.
     Attempt { handle: u64 },
     /// A probe is answered.
-    Answer { to: NodeId, request_id: u32, probe: Probe },
+    Answer { to: NodeId, request_id: u32, class: Class, probe: Probe },
     /// A signature is verified.
     Judge(Unjudged),
 }
@@ -32,6 +33,7 @@ pub(super) struct Unjudged {
     pub(super) with: RatchetId,
     pub(super) hash: PacketHash,
     pub(super) enc: EphemeralPublic,
+    pub(super) class: Class,
     pub(super) plaintext: Plaintext,
 }
 

@@ -19,6 +19,7 @@ use crate::envelope::{self, Letter, SealedPacket};
 pub(super) struct Asked {
     pub(super) to: NodeId,
     pub(super) request_id: u32,
+    pub(super) class: Class,
     pub(super) probe: Probe,
     /// What the way to whom is answered costs, if there is one.
     pub(super) way: Option<CompactPathCost>,
@@ -89,8 +90,8 @@ impl Correspondence {
             return count(&mut self.refusals.busy);
         }
         self.memory.remember_for_a_while(enc_id(&packet.enc));
-        self.prove(&packet.hash, out);
-        let token = self.errands.begin(Errand::Answer { to, request_id, probe });
+        self.prove(&packet.hash, packet.class, out);
+        let token = self.errands.begin(Errand::Answer { to, request_id, class: packet.class, probe });
         out.push(Effect::Lookup { node: to, token });
     }
 
@@ -111,7 +112,7 @@ impl Correspondence {
         recipient: &Recipient,
         out: &mut impl Sink<Effect>,
     ) {
-        let Asked { to, request_id, probe, way } = asked;
+        let Asked { to, request_id, class, probe, way } = asked;
         let mut buffer = [0; TraceAnswer::MAX_LEN];
         let (service, body) = match *probe {
             Probe::Ping { ref nonce } => (Service::PING, nonce.as_slice()),
@@ -128,7 +129,7 @@ impl Correspondence {
         let key =
             recipient.ratchet.as_ref().map_or(RecipientPublic::Identity(&identity), RecipientPublic::Ratchet);
         if let Ok(packet) = envelope::seal(&letter, to, key, None, &mut self.random) {
-            out.push(Effect::Originate { handle: token, packet, policy: None, class: Class::Interactive });
+            out.push(Effect::Originate { handle: token, packet, policy: None, class: *class });
         }
     }
 }

@@ -40,6 +40,8 @@ struct World {
     way_back: Option<CompactPathCost>,
     /// By what everything was sent.
     policies: Vec<Option<PathPolicy>>,
+    /// How urgent proofs and packets were that left.
+    classes: Vec<Class>,
     traces: Traces,
 }
 
@@ -83,6 +85,7 @@ impl World {
             crash_in: None,
             way_back: None,
             policies: Vec::new(),
+            classes: Vec::new(),
             traces: Traces::Answered,
         };
         world.tell(ANN, Input::Start);
@@ -145,8 +148,9 @@ impl World {
             }
             // Nobody is looked for: whoever is known is known from the start.
             Effect::Wanted(_) | Effect::Try { .. } | Effect::Tried { .. } => {}
-            Effect::Originate { handle, packet, policy, class: _ } => {
+            Effect::Originate { handle, packet, policy, class } => {
                 self.policies.push(policy);
+                self.classes.push(class);
                 let outcome = match self.path {
                     Path::Open => {
                         self.air.push_back((1 - who, packet));
@@ -156,7 +160,10 @@ impl World {
                 };
                 self.jobs.push_back((who, Job::Tell(Input::Originated { handle, outcome })));
             }
-            Effect::Prove(packet) => self.air.push_back((1 - who, packet)),
+            Effect::Prove(packet, class) => {
+                self.classes.push(class);
+                self.air.push_back((1 - who, packet));
+            }
             Effect::MessageArrived(_)
             | Effect::Attempted { .. }
             | Effect::Delivered { .. }
@@ -183,14 +190,14 @@ impl World {
     /// Carries what is in the air, and what that brings into the air.
     fn carry(&mut self) {
         while let Some((to, packet)) = self.air.pop_front() {
-            self.tell(to, Input::Arrived(packet));
+            self.tell(to, Input::Arrived(packet, Class::Interactive));
         }
     }
 
     /// Carries one packet that is in the air.
     fn carry_one(&mut self) {
         let (to, packet) = self.air.pop_front().expect("something is in the air");
-        self.tell(to, Input::Arrived(packet));
+        self.tell(to, Input::Arrived(packet, Class::Interactive));
     }
 
     /// Takes out of the air what is on its way to `to`.

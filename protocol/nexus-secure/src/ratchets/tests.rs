@@ -149,7 +149,7 @@ fn sealed_to(ratchet: &RatchetPublic, random: &mut Stream) -> SealedPacket {
     let letter = Letter { service: Service::PING, reply_to: None, request_id: 1, body: &[] };
     let to = NodeId([1; 16]);
     let bytes = seal(&letter, &to, RecipientPublic::Ratchet(ratchet), None, random).unwrap();
-    SealedPacket::read(&Packet::decode(&bytes).unwrap(), &to).unwrap()
+    SealedPacket::read(&Packet::decode(&bytes).unwrap(), &to, nexus_network::Class::Standard).unwrap()
 }
 
 fn apply(store: &mut Snapshot, writes: &[Write]) {

@@ -160,7 +160,7 @@ impl Station {
                 N::Originated { handle, outcome: Originated::NoPath | Originated::Malformed } => {
                     Output::Event(Event::Undelivered { handle, why: Undelivered::NoPath })
                 }
-                N::Arrived { packet } => match self.read(cx, &packet) {
+                N::Arrived { packet, class } => match self.read(cx, &packet, class) {
                     Some(message) => Output::Event(Event::MessageArrived(message)),
                     None => continue,
                 },
@@ -187,7 +187,7 @@ impl Station {
         self.tell(cx, network::Input::Probe { number, packet });
     }
 
-    fn read(&mut self, cx: Cx, packet: &[u8]) -> Option<Message> {
+    fn read(&mut self, cx: Cx, packet: &[u8], class: Class) -> Option<Message> {
         let packet = Packet::decode(packet).ok()?;
         match packet.packet_type {
             PacketType::Data if packet.data.starts_with(PROBE) => {
@@ -196,7 +196,7 @@ impl Station {
                     Packet::originating(PacketType::Proof, DestinationType::Single, proved, Context::NONE);
                 let mut buffer = [0; MTU];
                 let proof = Packet { data: &PROOF, ..proof }.encode(&mut buffer).ok()?.to_vec();
-                self.tell(cx, network::Input::Prove { packet: proof });
+                self.tell(cx, network::Input::Prove { packet: proof, class });
                 None
             }
             PacketType::Data => {

@@ -64,11 +64,33 @@ fn pieces_of_two_neighbours_never_make_one_message() {
 }
 
 #[test]
+fn what_leaves_between_the_pieces_of_a_message_keeps_it_from_nothing() {
+    let mut world = World::new(2, short_frames(Reach::PointToPoint, 10_000_000), 202);
+    world.up_all();
+    world.run_for(Duration::from_secs(5));
+    let link = world.link(1);
+    let (message, pieces) = in_pieces(1);
+    let between = [&[0x81, 0, 0][..], &[9; 40]].concat();
+    world.send(1, link, &pieces[0]);
+    world.send(1, link, &between);
+    world.send(1, link, &between);
+    world.run_for(Duration::from_millis(20));
+    world.send(1, link, &pieces[1]);
+    world.run_for(Duration::from_millis(20));
+    assert_eq!((heard(&world, 0, &between), heard(&world, 0, &message)), (2, 1));
+    // A piece whose message is over, or never began, does not leave.
+    world.send(1, link, &pieces[1]);
+    world.run_for(Duration::from_millis(20));
+    assert_eq!(heard(&world, 0, &pieces[1]), 1);
+}
+
+#[test]
 fn a_set_that_another_displaced_is_not_completed() {
     let mut world = World::new(2, short_frames(Reach::PointToPoint, 10_000_000), 202);
     world.up_all();
     world.run_for(Duration::from_secs(5));
     let link = world.link(1);
+    world.become_lawless(1, link);
     let (first, [a, b]) = {
         let (message, pieces) = in_pieces(1);
         (message, <[_; 2]>::try_from(pieces).unwrap())
@@ -95,6 +117,7 @@ fn pieces_that_contradict_each_other_or_are_too_much_make_nothing() {
         world.up_all();
         world.run_for(Duration::from_secs(5));
         let link = world.link(1);
+        world.become_lawless(1, link);
         world.nodes[0].heard.clear();
         for said in &pieces {
             world.send(1, link, said);

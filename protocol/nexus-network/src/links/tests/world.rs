@@ -234,6 +234,11 @@ impl World {
         }
     }
 
+    /// From here on this node says pieces of messages over a link in any order, as none does that keeps the rules.
+    pub(super) fn become_lawless(&mut self, node: usize, link: LinkId) {
+        self.nodes[node].links.links.get_mut(link.0).expect("it is up").become_lawless();
+    }
+
     fn wake(&mut self) {
         for node in 0..self.nodes.len() {
             if self.nodes[node].links.next_timeout().is_some_and(|at| at <= self.now) {

@@ -2,6 +2,9 @@
 
 use super::*;
 use nexus_machine::{Key, Slab};
+use nexus_wire::nexus::frame::HEADER_LEN;
+use nexus_wire::nexus::message::{MessageKind, Messages};
+use nexus_wire::nexus::traffic::Fragment;
 
 /// A medium of 1 Mbit/s on which nobody has to listen: a frame of 500 bytes takes 4 ms.
 fn cable() -> Profile {
@@ -287,6 +290,103 @@ fn pieces_of_a_message_leave_one_behind_the_other() {
     let order: Vec<Class> = run.left.iter().map(|(frame, _)| frame.flow.class).collect();
     let first = order.iter().position(|class| *class == Class::Bulk).unwrap();
     assert_eq!(order[first..first + 3], [Class::Bulk; 3], "{order:?}");
+}
+
+/// A packet on a link, as it waits: behind headroom.
+fn on_link(class: Class, n: u8, len: usize) -> Input {
+    let frame = packet(class, ONE(1), len);
+    let mut bytes = frame.bytes;
+    bytes.fill(n);
+    bytes[HEADER_LEN] = MessageKind::PACKET.without_length();
+    Input::Send(Frame { bytes, under: Some(Seal::Link(link(1))), ..frame })
+}
+
+/// A medium on which a frame of 496 bytes takes 413 ms, with packets of 480 on a link, of which each is another, for a minute.
+fn slow_with_bulk(voices: &[Source]) -> Run {
+    let mut run = Run::new(Profile { bandwidth_bps: 9_600, ..cable() });
+    for n in 0..100 {
+        run.tell(on_link(Class::Bulk, n + 1, 480));
+        run.feed(voices, Duration::from_millis(600));
+    }
+    run
+}
+
+#[test]
+fn speech_goes_between_the_pieces_of_what_takes_long_and_each_message_is_whole_behind_it() {
+    // 2.7 kbit/s of what is left for both.
+    let voice = Source { class: Class::RealTime, from: ONE(0), len: 100, every_us: 300_000 };
+    let run = slow_with_bulk(&[voice]);
+    let waits = run.queue().class(Class::RealTime);
+    assert!(waits.left >= 198 && waits.late == 0, "{waits:?}");
+    assert!(waits.longest < Duration::from_millis(260), "not behind a whole frame: {waits:?}");
+    let (mut whole, mut pieces, mut between) = (0, Vec::<Vec<u8>>::new(), 0);
+    for (frame, _) in &run.left {
+        let airtime = cable().airtime(frame.bytes.len()).times(1_000_000 / 9_600);
+        let message = Messages::new(frame.bytes.get(HEADER_LEN..).unwrap()).next();
+        let Some(Ok(message)) = message.filter(|_| frame.flow.class == Class::Bulk) else {
+            between += usize::from(!pieces.is_empty());
+            continue;
+        };
+        if message.kind != MessageKind::FRAGMENT {
+            assert!(pieces.is_empty(), "nothing else of a link comes between pieces");
+            whole += 1;
+            continue;
+        }
+        assert!(airtime <= Duration::from_millis(250), "{airtime:?}");
+        let fragment = message.parse::<Fragment<'_>>().unwrap();
+        assert_eq!(usize::from(fragment.place().index()), pieces.len(), "one behind the other");
+        pieces.push(fragment.piece().to_vec());
+        let is_last = fragment.place().is_last();
+        assert_eq!(frame.flow.then == Then::Anything, is_last);
+        if is_last {
+            let message = pieces.concat();
+            assert_eq!((message[0], message.len()), (MessageKind::PACKET.without_length(), 480 - HEADER_LEN));
+            assert!(message.windows(2).skip(1).all(|pair| pair[0] == pair[1]), "pieces of one message");
+            pieces.clear();
+            whole += 1;
+        }
+    }
+    assert!(between >= 20, "speech went between {between} times");
+    let bulk = run.queue().class(Class::Bulk);
+    assert_eq!(whole, bulk.left, "a message counts once, in however many pieces");
+    assert!(whole >= 50, "{whole}");
+}
+
+#[test]
+fn where_nobody_speaks_nothing_is_cut() {
+    let run =
+        slow_with_bulk(&[Source { class: Class::Interactive, from: ONE(0), len: 100, every_us: 300_000 }]);
+    assert!(run.left.iter().all(|(frame, _)| frame.bytes.len() == 100 || frame.bytes.len() == 480));
+    // Nor five seconds after somebody did.
+    let mut run = Run::new(Profile { bandwidth_bps: 9_600, ..cable() });
+    run.tell(Input::Send(packet(Class::RealTime, ONE(0), 100)));
+    run.feed(&[], Duration::from_millis(5_100));
+    run.tell(on_link(Class::Bulk, 1, 480));
+    run.feed(&[], Duration::from_secs(1));
+    assert_eq!(run.left.iter().map(|(frame, _)| frame.bytes.len()).collect::<Vec<_>>(), [100, 480]);
+}
+
+#[test]
+fn speech_without_end_does_not_keep_the_pieces_of_a_message_apart_for_long() {
+    let mut run = Run::new(Profile { bandwidth_bps: 9_600, ..cable() });
+    let flood = Source { class: Class::RealTime, from: ONE(0), len: 100, every_us: 40_000 };
+    for n in 0..20 {
+        run.tell(on_link(Class::Bulk, n + 1, 480));
+        run.feed(&[flood], Duration::from_secs(3));
+    }
+    let mut begun: Option<Duration> = None;
+    let mut complete = 0;
+    for (frame, at) in run.left.iter().filter(|(frame, _)| frame.flow.class == Class::Bulk) {
+        let began = *begun.get_or_insert(*at);
+        if frame.flow.then == Then::Anything {
+            // Four of the longest frames, and what was on its way.
+            let took = Duration::from_micros(at.as_micros() - began.as_micros());
+            assert!(took < Duration::from_millis(4 * 424 + 600), "{took:?}");
+            begun = None;
+            complete += 1;
+        }
+    }
+    assert!(complete >= 5, "bulk keeps its tenth: {complete}");
 }
 
 #[test]

@@ -45,14 +45,14 @@ fn any_remembered_attempt_may_be_the_one_that_is_proved() {
     world.wait();
     let attempts = world.catch(BOB);
     for packet in &attempts {
-        world.tell(BOB, Input::Arrived(packet.clone()));
+        world.tell(BOB, Input::Arrived(packet.clone(), Class::Interactive));
     }
     assert_eq!(world.texts(BOB), [b"hello"], "one request, shown once");
     let proofs = world.catch(ANN);
     assert_eq!(proofs.len(), 3, "and acknowledged as often as it came");
-    world.tell(ANN, Input::Arrived(proofs[0].clone()));
+    world.tell(ANN, Input::Arrived(proofs[0].clone(), Class::Interactive));
     assert!(matches!(world.ends()[..], [Effect::Delivered { handle: 1, attempts: 3, .. }]));
-    world.tell(ANN, Input::Arrived(proofs[1].clone()));
+    world.tell(ANN, Input::Arrived(proofs[1].clone(), Class::Interactive));
     assert_eq!(world.ends().len(), 1, "it ends once");
 }
 
@@ -63,17 +63,17 @@ fn a_proof_that_is_forged_or_by_another_key_proves_nothing() {
     let hash = Packet::decode(&world.air[0].1).unwrap().hash();
     let mut buffer = [0; 200];
     let by_another = Proof::implicit(&hash, identity(5).as_reticulum()).encode(&mut buffer).unwrap().to_vec();
-    world.tell(ANN, Input::Arrived(by_another));
+    world.tell(ANN, Input::Arrived(by_another, Class::Interactive));
     world.carry_one();
     let [genuine] = &world.catch(ANN)[..] else { panic!("one proof") };
     for bit in [19 * 8, 40 * 8 + 3, 82 * 8 + 2] {
         let mut flipped = genuine.clone();
         flipped[bit / 8] ^= 1 << (bit % 8);
-        world.tell(ANN, Input::Arrived(flipped));
+        world.tell(ANN, Input::Arrived(flipped, Class::Interactive));
     }
     assert_eq!(world.ends(), [] as [&Effect; 0]);
     assert_eq!(world.refusals(ANN).unproved, 4);
-    world.tell(ANN, Input::Arrived(genuine.clone()));
+    world.tell(ANN, Input::Arrived(genuine.clone(), Class::Interactive));
     assert_eq!(world.ends().len(), 1);
 }
 
@@ -179,9 +179,9 @@ fn a_probe_is_delivered_by_its_answer_and_not_by_its_proof() {
     world.probe(1);
     world.carry_one();
     let [proof, answer] = &world.catch(ANN)[..] else { panic!("a proof and an answer") };
-    world.tell(ANN, Input::Arrived(proof.clone()));
+    world.tell(ANN, Input::Arrived(proof.clone(), Class::Interactive));
     assert_eq!((world.ends().len(), world.refusals(ANN).unproved), (0, 0));
-    world.tell(ANN, Input::Arrived(answer.clone()));
+    world.tell(ANN, Input::Arrived(answer.clone(), Class::Interactive));
     assert!(matches!(world.ends()[..], [Effect::Delivered { handle: 1, attempts: 1, .. }]));
     assert!(world.texts(BOB).is_empty(), "a probe is no message");
 }
@@ -196,7 +196,7 @@ fn an_answer_must_repeat_what_only_the_recipient_could_read() {
         let letter = Letter { service: Service::PING, reply_to: None, request_id, body: &[0; 8] };
         let key = RecipientPublic::Ratchet(&ratchet);
         let guess = envelope::seal(&letter, &node(ANN), key, None, &mut random).unwrap();
-        world.tell(ANN, Input::Arrived(guess));
+        world.tell(ANN, Input::Arrived(guess, Class::Interactive));
     }
     assert_eq!((world.ends().len(), world.refusals(ANN).unproved), (0, 3));
 }
