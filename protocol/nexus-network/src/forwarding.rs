@@ -41,6 +41,7 @@ use circuits::{Circuits, Onward};
 pub use drops::{Cause, Drops};
 use duplicates::Duplicates;
 pub use hop::Hop;
+pub(crate) use hop::{HopName, Kind};
 pub use linking::CIRCUITS;
 use linking::{Journal, restored};
 use names::Naming;

@@ -13,6 +13,7 @@ use nexus_crypto::{
     BadSignature, DestinationHash, DomainTag, Message, NodeId, NodeIdentity, NodePublic, Signature, Tag,
 };
 use nexus_machine::Stream;
+use nexus_network::Class;
 use nexus_wire::nexus::Layout as _;
 use nexus_wire::nexus::end_to_end::{Envelope, Service, SignedSender};
 use nexus_wire::reticulum::packet::HEADER_1_LEN;

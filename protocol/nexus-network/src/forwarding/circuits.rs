@@ -11,7 +11,7 @@ use nexus_machine::{BoundedMap, Deadlines, Duration, Inserted, Instant, MapOverf
 use nexus_wire::reticulum::{Hops, LinkId};
 
 use super::drops::Cause;
-use super::hop::{Hop, Kind};
+use super::hop::{Hop, HopName, Kind};
 
 /// For each hop to the destination its proof may take so long.
 const PROOF_PER_HOP: Duration = Duration::from_secs(6);
@@ -53,6 +53,8 @@ pub(super) struct Circuit {
     pub(super) destination: DestinationHash,
     /// Towards whoever asked; not known from when that was lost until something comes from there.
     from: Option<Hop>,
+    /// Who asked: where that is while it has not shown itself.
+    pub(super) asker: Option<HopName>,
     /// What comes from there has come so many hops.
     pub(super) taken: Hops,
     /// Towards the destination.
@@ -153,6 +155,7 @@ impl Circuits {
         link: LinkId,
         remaining: Hops,
         shown: Hops,
+        name: impl FnOnce(Hop) -> Option<HopName>,
     ) -> Option<(Onward, Option<LinkId>)> {
         let Opening { requested, .. } = self.opening.remove(&link)?;
         self.deadlines.cancel(Timer::Proof(link));
@@ -160,9 +163,18 @@ impl Circuits {
         // Where both ends are on one medium, hops alone may not tell from which of them something comes.
         let shown = if from == to { remaining } else { shown };
         let leaves = to.kind();
-        let (from_there, there) = (Some(from), Some(to));
-        let circuit =
-            Circuit { destination, from: from_there, taken, to: there, leaves, remaining, shown, used: now };
+        let (from_there, asker, there) = (Some(from), name(from), Some(to));
+        let circuit = Circuit {
+            destination,
+            from: from_there,
+            asker,
+            taken,
+            to: there,
+            leaves,
+            remaining,
+            shown,
+            used: now,
+        };
         Some((circuit.back_to(from), self.hold(now, link, circuit)))
     }
 
@@ -188,9 +200,11 @@ impl Circuits {
         destination: DestinationHash,
         [taken, remaining, shown]: [Hops; 3],
         leaves: Kind,
+        asker: Option<HopName>,
     ) {
         let used = Instant::BOOT;
-        let circuit = Circuit { destination, from: None, taken, to: None, leaves, remaining, shown, used };
+        let circuit =
+            Circuit { destination, from: None, asker, taken, to: None, leaves, remaining, shown, used };
         let _none_is_displaced: Option<LinkId> = self.hold(Instant::BOOT, link, circuit);
     }
 
@@ -205,7 +219,8 @@ impl Circuits {
     }
 
     /// Where what belongs to a circuit goes on, having come by `hop`. `towards` is the way to a destination, of this kind if there is one: asked
-    /// only of a circuit that does not know where it leads.
+    /// only of a circuit that does not know where it leads; `behind` is where somebody is, asked only while whoever asked for the circuit has not
+    /// shown where it is. It may be elsewhere: what it says is believed from wherever it comes.
     pub(super) fn along(
         &mut self,
         now: Instant,
@@ -213,6 +228,7 @@ impl Circuits {
         hop: Hop,
         hops: Hops,
         towards: impl FnOnce(&DestinationHash, Kind) -> Option<Hop>,
+        behind: impl FnOnce(HopName) -> Option<Hop>,
     ) -> Result<Onward, Cause> {
         let Some(circuit) = self.standing.get_mut(link) else {
             return Err(if self.opening.contains(link) { Cause::Unproved } else { Cause::NoCircuit });
@@ -225,11 +241,17 @@ impl Circuits {
         }
         let is_back = circuit.to == Some(hop) && circuit.remaining == hops;
         let is_forth = circuit.from == Some(hop) && circuit.taken == hops;
-        let back = circuit.from.filter(|_| is_back).map(|from| circuit.back_to(from));
+        let from = if is_back { circuit.from.or_else(|| circuit.asker.and_then(behind)) } else { None };
+        let back = from.map(|from| circuit.back_to(from));
         let forth = circuit.to.filter(|_| is_forth).map(|to| Onward { to, hops });
         let onward = back.or(forth).ok_or(Cause::OffCircuit)?;
         circuit.used = now;
         Ok(onward)
+    }
+
+    /// Who asked for a circuit, if that one has not shown where it is.
+    pub(super) fn sought(&self, link: &LinkId) -> Option<HopName> {
+        self.standing.get(link).filter(|circuit| circuit.from.is_none())?.asker
     }
 
     /// What stands, and how it is written down.
@@ -310,6 +332,7 @@ mod tests {
     const FROM: Hop = Hop::Clear(InterfaceId(0));
     const TO: Hop = Hop::Clear(InterfaceId(1));
     const NEAR: Hops = Hops::ZERO;
+    const ASKER: HopName = HopName { kind: Kind::Clear, bytes: [3; HopName::LEN] };
 
     fn link(n: u16) -> LinkId {
         let mut bytes = [0; 16];
@@ -328,11 +351,11 @@ mod tests {
 
     fn stand(circuits: &mut Circuits, now: Instant, n: u16) -> Option<LinkId> {
         circuits.open(now, link(n), requested());
-        circuits.stand(now, link(n), NEAR, NEAR).expect("it was asked for").1
+        circuits.stand(now, link(n), NEAR, NEAR, |_| Some(ASKER)).expect("it was asked for").1
     }
 
     fn passes(circuits: &mut Circuits, now: Instant, n: u16) -> Result<Hop, Cause> {
-        circuits.along(now, &link(n), FROM, NEAR, |_, _| None).map(|onward| onward.to)
+        circuits.along(now, &link(n), FROM, NEAR, |_, _| None, |_| None).map(|onward| onward.to)
     }
 
     #[test]
@@ -372,12 +395,35 @@ mod tests {
         stand(&mut circuits, at(0), 1);
         circuits.lose(FROM);
         let other = Hop::Clear(InterfaceId(5));
-        let mut along =
-            |from| circuits.along(at(1), &link(1), from, NEAR, |_, _| Some(TO)).map(|onward| onward.to);
+        let mut along = |from| {
+            circuits.along(at(1), &link(1), from, NEAR, |_, _| Some(TO), |_| None).map(|onward| onward.to)
+        };
         assert_eq!(along(TO), Err(Cause::OffCircuit), "nobody knows where the other end is");
         assert_eq!(along(other), Ok(TO), "it shows itself");
         assert_eq!(along(TO), Ok(other));
         assert_eq!(along(FROM), Err(Cause::OffCircuit), "and nobody else is believed from there on");
+    }
+
+    #[test]
+    fn what_the_destination_says_first_goes_to_where_whoever_asked_is_believed_to_be() {
+        let mut circuits = Circuits::new(3);
+        let [taken, remaining, shown] = [1, 2, 2].map(|hops| Hops::new(hops).unwrap());
+        circuits.restore(
+            link(1),
+            DestinationHash([7; 16]),
+            [taken, remaining, shown],
+            Kind::Clear,
+            Some(ASKER),
+        );
+        let (guessed, other) = (Hop::Clear(InterfaceId(5)), Hop::Clear(InterfaceId(6)));
+        let mut along = |from, hops, there: Option<Hop>| {
+            let behind = |name| there.filter(|_| name == ASKER);
+            circuits.along(at(1), &link(1), from, hops, |_, _| None, behind).map(|onward| onward.to)
+        };
+        assert_eq!(along(TO, remaining, None), Err(Cause::OffCircuit), "it is not back");
+        assert_eq!(along(TO, remaining, Some(guessed)), Ok(guessed));
+        assert_eq!(along(other, taken, Some(guessed)), Ok(TO), "it is elsewhere, and shows itself");
+        assert_eq!(along(TO, remaining, Some(guessed)), Ok(other), "from there on that counts");
     }
 
     #[test]

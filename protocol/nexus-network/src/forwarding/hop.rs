@@ -16,13 +16,25 @@ pub enum Hop {
 
 /// Of what kind a hop is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Link,
     Clear,
 }
 
+/// Who is behind a hop, by a name that outlasts links, connections and the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HopName {
+    pub(crate) kind: Kind,
+    /// Of a link the peer's identity; in clear the tunnel that is up there, or else the interface with its properties.
+    pub(crate) bytes: [u8; HopName::LEN],
+}
+
+impl HopName {
+    pub(crate) const LEN: usize = 16;
+}
+
 impl Hop {
-    pub(super) const fn kind(self) -> Kind {
+    pub(crate) const fn kind(self) -> Kind {
         match self {
             Self::Link(_) => Kind::Link,
             Self::Clear(_) => Kind::Clear,

@@ -1,5 +1,6 @@
 //! What becomes of packets that open circuits, prove them, and go along them. Source: spec/network.md#circuits.
 
+use alloc::vec;
 use alloc::vec::Vec;
 
 use nexus_crypto::DestinationHash;
@@ -9,13 +10,14 @@ use nexus_wire::reticulum::{Context, Hops, LinkId, LinkProof, LinkRequest, Packe
 
 use super::circuits::{Circuits, Expired, Onward, Requested};
 use super::drops::Cause;
-use super::hop::Kind;
+use super::hop::{HopName, Kind};
 use super::{Answered, Forwarding, Hop, OnLink, taken};
 use crate::announces::{Announces, Step};
 use crate::routes::PathPolicy;
 
 /// The table of circuits that stand: key the link id, value destination ‖ hops from whoever asked ‖ hops from the
-/// destination ‖ hops that are shown in clear ‖ 0 if the hop towards the destination is a link, 1 in clear.
+/// destination ‖ hops that are shown in clear ‖ 0 if the hop towards the destination is a link, 1 in clear; and, if that is known, the same of
+/// the hop towards whoever asked ‖ who is behind that, 16 bytes.
 pub const CIRCUITS: TableId = TableId(8);
 
 /// So many writes wait for the disk at once. What is not written is lost with the process, and no more than that.
@@ -48,21 +50,40 @@ pub(super) fn restored(capacity: usize, snapshot: &Snapshot) -> Circuits {
     let mut circuits = Circuits::new(capacity);
     for (key, value) in snapshot.scan(CIRCUITS).take(capacity) {
         let Ok(link) = key.try_into().map(LinkId) else { continue };
-        let Some((destination, [taken, remaining, shown, leaves])) = value.split_first_chunk() else {
+        let Some((destination, [taken, remaining, shown, leaves, asker @ ..])) = value.split_first_chunk()
+        else {
             continue;
         };
-        let leaves = match leaves {
-            0 => Kind::Link,
-            1 => Kind::Clear,
-            2.. => continue,
+        let Some(leaves) = kind(*leaves) else { continue };
+        let asker = match asker {
+            [] => None,
+            [of, name @ ..] => {
+                let (Some(kind), Ok(bytes)) = (kind(*of), name.try_into()) else { continue };
+                Some(HopName { kind, bytes })
+            }
         };
         if let [Some(taken), Some(remaining), Some(shown)] =
             [taken, remaining, shown].map(|hops| Hops::new(*hops))
         {
-            circuits.restore(link, DestinationHash(*destination), [taken, remaining, shown], leaves);
+            circuits.restore(link, DestinationHash(*destination), [taken, remaining, shown], leaves, asker);
         }
     }
     circuits
+}
+
+fn kind(byte: u8) -> Option<Kind> {
+    match byte {
+        0 => Some(Kind::Link),
+        1 => Some(Kind::Clear),
+        2.. => None,
+    }
+}
+
+const fn byte(kind: Kind) -> u8 {
+    match kind {
+        Kind::Link => 0,
+        Kind::Clear => 1,
+    }
 }
 
 impl Forwarding {
@@ -108,6 +129,9 @@ impl Forwarding {
             }
             (PacketType::Data | PacketType::Proof, _) => {
                 let policy = PathPolicy::of_class(class);
+                // Asked beforehand, of the few circuits that do not know it: a way is looked for with what changes tables.
+                let there = self.circuits.sought(&link).and_then(|asker| announces.hop_named(&asker));
+                let behind = |_| there;
                 let towards = |destination: &DestinationHash, kind| {
                     let of_its_kind = match kind {
                         Kind::Clear => announces.next_hop_across_stock(cx.now, destination),
@@ -117,7 +141,7 @@ impl Forwarding {
                         .or_else(|| announces.next_hop(cx.now, destination, policy, from.link()))
                         .map(|step| step.next_hop.into())
                 };
-                self.circuits.along(cx.now, &link, from, read.hops, towards)?
+                self.circuits.along(cx.now, &link, from, read.hops, towards, behind)?
             }
             (PacketType::LinkRequest | PacketType::Announce, _) => return Err(Cause::Malformed),
         };
@@ -150,18 +174,19 @@ impl Forwarding {
             self.answered = Some(Answered { destination: asked, iface, took });
         }
         let shown = announces.shown_in_clear(&asked).unwrap_or(read.hops);
-        let stands = self.circuits.stand(cx.now, link, read.hops, shown);
+        let stands = self.circuits.stand(cx.now, link, read.hops, shown, |from| announces.name_of(from));
         let (onward, displaced) = stands.ok_or(Cause::NoCircuit)?;
         if let Some(displaced) = displaced {
             self.journal.write(Write::delete(CIRCUITS, displaced.as_bytes()));
         }
         if let Some(circuit) = self.circuits.get(&link) {
             let hops = [circuit.taken, circuit.remaining, circuit.shown].map(Hops::get);
-            let leaves = match circuit.leaves {
-                Kind::Link => 0,
-                Kind::Clear => 1,
-            };
-            let value = [&circuit.destination.as_bytes()[..], &hops, &[leaves]].concat();
+            let (of, name) = circuit
+                .asker
+                .as_ref()
+                .map_or((vec![], &[][..]), |asker| (vec![byte(asker.kind)], &asker.bytes));
+            let value =
+                [&circuit.destination.as_bytes()[..], &hops, &[byte(circuit.leaves)], &of, name].concat();
             self.journal.write(Write::set(CIRCUITS, link.as_bytes(), value));
         }
         Ok(onward)

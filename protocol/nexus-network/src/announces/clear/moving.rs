@@ -6,7 +6,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use nexus_crypto::DestinationHash;
+use nexus_crypto::{DestinationHash, hash};
 use nexus_machine::{Cx, Duration, Instant, Sink};
 use nexus_wire::nexus::path_cost::{CompactPathCost, Generation};
 use nexus_wire::reticulum::{MTU, Packet, Payload as _, TunnelId, TunnelSynthesis};
@@ -14,7 +14,8 @@ use nexus_wire::reticulum::{MTU, Packet, Payload as _, TunnelId, TunnelSynthesis
 use super::super::routing::Said;
 use super::super::{Announces, Effect, count};
 use super::ClearHop;
-use super::remembering::Noted;
+use super::remembering::{Noted, fingerprint};
+use crate::forwarding::{Hop, HopName, Kind};
 use crate::interface::InterfaceId;
 use crate::media::{Flow, Frame, Load};
 use crate::routes::NextHop;
@@ -87,6 +88,37 @@ impl Announces {
         let all = &self.clear.tunnels.by_id;
         let up = all.values().filter(|tunnel| tunnel.iface.is_some()).count();
         TunnelCount { up, kept: all.len().saturating_sub(up) }
+    }
+
+    /// Who is behind a hop, by a name that outlasts it; none if it is gone.
+    pub(crate) fn name_of(&self, hop: Hop) -> Option<HopName> {
+        let bytes = match hop {
+            Hop::Link(link) => *self.links.get(link)?.peer.as_bytes(),
+            Hop::Clear(iface) => self.name_in_clear(iface)?,
+        };
+        Some(HopName { kind: hop.kind(), bytes })
+    }
+
+    /// Where whoever has this name is; none if it is not there.
+    pub(crate) fn hop_named(&self, name: &HopName) -> Option<Hop> {
+        match name.kind {
+            Kind::Link => {
+                let mut all = self.links.iter();
+                all.find(|(_, other)| *other.peer.as_bytes() == name.bytes).map(|(link, _)| Hop::Link(link))
+            }
+            Kind::Clear => {
+                let mut all = self.interfaces.keys();
+                all.find(|iface| self.name_in_clear(**iface) == Some(name.bytes)).copied().map(Hop::Clear)
+            }
+        }
+    }
+
+    fn name_in_clear(&self, iface: InterfaceId) -> Option<[u8; HopName::LEN]> {
+        let medium = self.interfaces.get(&iface)?;
+        if let Some(TunnelId(id)) = self.clear.tunnels.at(iface) {
+            return id.first_chunk().copied();
+        }
+        Some(hash::truncate(&hash::blake3(&[&fingerprint(&medium.profile), &[iface.0]])))
     }
 
     /// A relay says that what it had elsewhere is here.

@@ -163,7 +163,7 @@ impl Memory {
     }
 }
 
-fn fingerprint(profile: &Profile) -> Fingerprint {
+pub(super) fn fingerprint(profile: &Profile) -> Fingerprint {
     let reach = match profile.reach {
         Reach::PointToPoint => 0,
         Reach::Shared => 1,

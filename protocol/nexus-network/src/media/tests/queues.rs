@@ -304,6 +304,8 @@ fn on_link(class: Class, n: u8, len: usize) -> Input {
 /// A medium on which a frame of 496 bytes takes 413 ms, with packets of 480 on a link, of which each is another, for a minute.
 fn slow_with_bulk(voices: &[Source]) -> Run {
     let mut run = Run::new(Profile { bandwidth_bps: 9_600, ..cable() });
+    // What begins before anybody spoke is not cut.
+    run.feed(voices, Duration::from_millis(200));
     for n in 0..100 {
         run.tell(on_link(Class::Bulk, n + 1, 480));
         run.feed(voices, Duration::from_millis(600));
