@@ -9,6 +9,7 @@
 use nexus_crypto::exchange::{RecipientPublic, RecipientSecret};
 use nexus_crypto::{IdentitySeed, NodeId, NodeIdentity, RatchetSecret};
 use nexus_machine::Seed;
+use nexus_network::Class;
 use nexus_secure::envelope::{Letter, SealedPacket, seal, verify};
 use nexus_testkit::format::{hex, unhex};
 use nexus_wire::nexus::Layout as _;
@@ -60,7 +61,9 @@ fn the_committed_packets_open_and_their_signature_holds() {
     let ratchet = RatchetSecret::from_bytes(&RATCHET);
     let open = |vector: &Value, key: RecipientSecret<'_>| {
         let bytes = unhex(vector["packet"].as_str().unwrap());
-        let sealed = SealedPacket::read(&Packet::decode(&bytes).unwrap(), &recipient.node_id()).unwrap();
+        let sealed =
+            SealedPacket::read(&Packet::decode(&bytes).unwrap(), &recipient.node_id(), Class::Standard)
+                .unwrap();
         let plaintext = sealed.open(key).expect("it is sealed to this key");
         assert_eq!(hex(&plaintext), vector["plaintext"].as_str().unwrap());
         (sealed, plaintext)
@@ -82,7 +85,7 @@ fn envelope(letter: &Letter<'_>, key: RecipientPublic<'_>, author: Option<&NodeI
     let material: [u8; 32] = seed.fork("vector").bytes();
     let bytes = seal(letter, &to, key, author, &mut seed.fork("vector")).expect("it is short");
     let packet = Packet::decode(&bytes).expect("it was just made");
-    let sealed = SealedPacket::read(&packet, &to).expect("it is to this node");
+    let sealed = SealedPacket::read(&packet, &to, Class::Standard).expect("it is to this node");
     let ratchet = RatchetSecret::from_bytes(&RATCHET);
     let plaintext = match key {
         RecipientPublic::Ratchet(_) => sealed.open(RecipientSecret::Ratchet(&ratchet)),
