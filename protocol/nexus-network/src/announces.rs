@@ -461,6 +461,12 @@ impl Announces {
         self.known.get(destination).map(|known| Recipient { public: known.public, ratchet: known.ratchet })
     }
 
+    /// The newest announce of `destination`, as its originator spoke it, if it is kept: also where no way leads there.
+    #[must_use]
+    pub fn announce_of(&self, destination: &DestinationHash) -> Option<Vec<u8>> {
+        self.cache.get(destination).map(passing::originated)
+    }
+
     /// The key by which a destination signs, if it is known, or this node's own.
     pub(crate) fn verifying(&self, destination: &DestinationHash) -> Option<VerifyingKey> {
         if *destination == self.own.destination() {
