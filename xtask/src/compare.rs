@@ -1,5 +1,7 @@
 //! `cargo xtask compare`: NEXUS beside what others run, in one run on this machine.
 
+mod lxmf;
+mod processes;
 mod relay;
 
 use std::process::Command;
@@ -11,7 +13,7 @@ use crate::fault::Fault;
 use crate::session::Session;
 use crate::stage::packages;
 
-/// What is compared. But for `relay` in network namespaces, beside babeld and BIRD, which takes root.
+/// What is compared. But for `relay` and `lxmf` in network namespaces, beside babeld and BIRD, which takes root.
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub(crate) enum Subject {
     /// For how long a silent death is felt, and what idle links carry, five routers each. Takes a quarter of an hour.
@@ -22,6 +24,8 @@ pub(crate) enum Subject {
     Idle,
     /// What a relay carries between stock endpoints over loopback TCP, beside rnsd and rns-cli. Takes some minutes the first time.
     Relay,
+    /// How long messages of stock LXMF peers take over a relay, beside rnsd. Takes two minutes.
+    Lxmf,
 }
 
 /// The routers beside which NEXUS is measured. They are not installed by this command: a service comes with each, and is started
@@ -35,6 +39,7 @@ pub(crate) fn run(session: &mut Session, subject: Subject) -> Result<(), Fault> 
         Subject::Loss => "loss",
         Subject::Idle => "idle",
         Subject::Relay => return relay::run(session),
+        Subject::Lxmf => return lxmf::run(session),
     };
     let missing: Vec<_> = ROUTERS.into_iter().filter(|package| !packages::is_installed(package)).collect();
     if !missing.is_empty() {

@@ -1,4 +1,4 @@
-//! What programs written for Reticulum ask their shared instance, beside the socket of their packets: who has the key is answered.
+//! What programs written for Reticulum ask their shared instance, beside the socket of their packets: who has a key is answered.
 //!
 //! Spec: `spec/reticulum.md#questions-of-programs`.
 
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use nexus_crypto::{IdentityHash, SharedKey};
+use nexus_crypto::IdentityHash;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
@@ -22,6 +22,7 @@ use crate::drivers::local::{Connection, Door, Place};
 use crate::host::{HostHandle, entropy};
 use answer::{Facts, answer};
 use challenge::Challenge;
+use key::Keys;
 use question::Question;
 
 /// How many programs are served at once; further ones are closed.
@@ -58,7 +59,7 @@ pub(crate) struct Rpc {
 /// What every connection needs.
 #[derive(Clone)]
 struct Serving {
-    key: SharedKey,
+    keys: Keys,
     handle: HostHandle,
     transport_id: IdentityHash,
     began: Instant,
@@ -69,7 +70,7 @@ impl Rpc {
     /// Listens at `place`. In the context of a runtime.
     pub(crate) fn open(
         place: &Place,
-        key: SharedKey,
+        keys: Keys,
         handle: HostHandle,
         transport_id: IdentityHash,
     ) -> Result<Self, OpenError> {
@@ -78,7 +79,7 @@ impl Rpc {
         let door = place.bind().map_err(refused)?;
         let unanswered = Arc::new(Unanswered::default());
         let serving =
-            Serving { key, handle, transport_id, began: Instant::now(), unanswered: unanswered.clone() };
+            Serving { keys, handle, transport_id, began: Instant::now(), unanswered: unanswered.clone() };
         Ok(Self { unanswered, task: tokio::spawn(accept(door, serving)) })
     }
 
@@ -134,18 +135,18 @@ impl Serving {
         Ok(())
     }
 
-    /// Whether both ends have the key.
+    /// Whether both ends have one of the keys.
     async fn agree(&self, connection: &mut Connection) -> io::Result<bool> {
         let ours = Challenge::new(&entropy().map_err(io::Error::other)?);
         framing::write(connection, &ours.frame()).await?;
         let Some(response) = framing::read(connection, challenge::MAX_LEN).await? else { return Ok(false) };
-        if !ours.is_met(&response, &self.key) {
+        let Some(key) = self.keys.all().find(|key| ours.is_met(&response, key)) else {
             framing::write(connection, challenge::FAILURE).await?;
             return Ok(false);
-        }
+        };
         framing::write(connection, challenge::WELCOME).await?;
         let Some(theirs) = framing::read(connection, challenge::MAX_LEN).await? else { return Ok(false) };
-        let Some(response) = challenge::response(&theirs, &self.key) else { return Ok(false) };
+        let Some(response) = challenge::response(&theirs, &key) else { return Ok(false) };
         framing::write(connection, &response).await?;
         let said = framing::read(connection, challenge::MAX_LEN).await?;
         Ok(said.as_deref() == Some(challenge::WELCOME))

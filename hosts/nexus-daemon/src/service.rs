@@ -37,7 +37,8 @@ use crate::logs::{Level, Logs};
 use crate::metrics::{CannotListen, Metrics};
 use crate::notify;
 use crate::passphrase::Source;
-use crate::rpc::{Rpc, Unanswered, key};
+use crate::rpc::key::{self, Keys};
+use crate::rpc::{Rpc, Unanswered};
 use crate::state_dir::{StateDir, StateDirError};
 use crate::store::{Reader, Store, StoreError};
 
@@ -259,15 +260,18 @@ impl Service {
     /// Attached programs are answered, if they can attach.
     fn rpc(&mut self) -> Result<Option<Rpc>, ServiceError> {
         let Some(config) = &self.config.rpc else { return Ok(None) };
-        let key = if let Some(key) = &config.key {
-            key.clone()
+        let keys = if let Some(key) = &config.key {
+            Keys::only(key.clone())
         } else {
             let file = self.options.state.rpc_key();
             let key = key::open_or_make(&file)?;
-            tracing::info!("the line with which attached programs may ask is in {}", file.display());
-            key
+            tracing::info!(
+                "the line with which attached programs of other users may ask is in {}",
+                file.display()
+            );
+            Keys::and_derived(key, std::env::var_os("HOME"))
         };
-        let rpc = Rpc::open(&config.place, key, self.handle.clone(), self.identity)?;
+        let rpc = Rpc::open(&config.place, keys, self.handle.clone(), self.identity)?;
         self.unanswered = Some(rpc.unanswered());
         Ok(Some(rpc))
     }

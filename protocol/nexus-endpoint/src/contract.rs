@@ -52,6 +52,13 @@ pub enum Input {
     Packet(Vec<u8>),
     /// Whoever uses the endpoint wants something.
     Command(Command),
+    /// The answer to [`Effect::Recall`].
+    Recalled {
+        /// Whose.
+        destination: DestinationHash,
+        /// Its newest announce, a packet as its originator spoke it; none if none is kept.
+        announce: Option<Vec<u8>>,
+    },
 }
 
 /// What whoever uses the endpoint wants.
@@ -268,6 +275,9 @@ pub enum Effect {
     },
     /// Send this packet.
     Transmit(Vec<u8>),
+    /// Nobody answers who knows a way to this destination. Is an announce of it kept from when there was one? Answered by
+    /// [`Input::Recalled`].
+    Recall(DestinationHash),
     /// Tell whoever uses the endpoint.
     Event(Box<Event>),
 }

@@ -154,7 +154,7 @@ impl Crossings {
     /// Sees to it that candidates are looked at when there is something to see: one may be begun, or is stale.
     fn schedule_tick(&mut self, now: Instant) {
         let may_begin = self.opening.is_none() && self.begun_by(Beginner::This) < BEGUN;
-        let due = self.candidates.due(|node| may_begin && self.to(node).is_none());
+        let due = self.candidates.due(|node| may_begin && self.to(node).is_none() && !self.is_needless(node));
         match due {
             Some(at) => self.deadlines.set(Timer::Tick, at.max(now.after(TICK))),
             None => self.deadlines.cancel(Timer::Tick),
@@ -169,7 +169,7 @@ impl Machine for Crossings {
     fn handle(&mut self, cx: Cx, input: Input, out: &mut impl Sink<Effect>) {
         let is_frame = matches!(input, Input::Said { .. });
         match input {
-            Input::Heard { identity, hops } => self.hear(cx.now, identity, hops),
+            Input::Heard { identity, hops, through } => self.hear(cx.now, identity, hops, through, out),
             Input::Carried { by } => self.hear_of_relay(cx.now, by, out),
             Input::Considered { node, reached } => self.considered(&node, reached, out),
             Input::Opened { handle, link, way } => self.opened(cx.now, handle, link, way, out),

@@ -157,6 +157,9 @@ impl Machine for Endpoint {
             Input::Durable(through) => self.durable(cx, through, out),
             Input::Packet(bytes) => self.hear(cx, &bytes, out),
             Input::Command(command) => self.obey(cx, command, out),
+            Input::Recalled { destination, announce } => {
+                self.recalled(cx, destination, announce.as_deref(), out);
+            }
         }
     }
 

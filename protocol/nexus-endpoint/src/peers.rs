@@ -33,7 +33,8 @@ pub(crate) struct Peer {
     ratchet: Option<RatchetPublic>,
     pub(crate) hops: u8,
     app_data: Box<[u8]>,
-    heard: Instant,
+    /// When it was heard; none if the node remembered it.
+    heard: Option<Instant>,
     emitted_at: u64,
 }
 
@@ -55,6 +56,13 @@ pub(crate) enum Errand {
     Open { handle: Handle },
 }
 
+/// Whether an announce is its destination's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Verified,
+    Refused,
+}
+
 impl Peer {
     /// To what packets outside of links are encrypted.
     pub(crate) fn seal<T>(&self, with: impl FnOnce(RecipientPublic<'_>) -> T) -> T {
@@ -67,6 +75,10 @@ impl Peer {
     /// How long an answer may take.
     pub(crate) fn patience(&self) -> Duration {
         PER_HOP.times(u64::from(self.hops).saturating_add(1))
+    }
+
+    fn is_fresh(&self, now: Instant) -> bool {
+        self.heard.is_some_and(|heard| now.since(heard) < FRESH)
     }
 }
 
@@ -100,7 +112,7 @@ impl Endpoint {
             }
             return wanted.errands.push(errand);
         }
-        if self.peers.get(&to).is_some_and(|peer| cx.now.since(peer.heard) < FRESH) {
+        if self.peers.get(&to).is_some_and(|peer| peer.is_fresh(cx.now)) {
             return self.run(cx, to, errand, out);
         }
         if self.wanted.len() >= destinations {
@@ -126,7 +138,28 @@ impl Endpoint {
         if self.peers.contains(&to) {
             return self.found(cx, to, out);
         }
+        out.push(Effect::Recall(to));
+    }
+
+    /// What the node kept of a destination to which nobody knows a way is as good as what was known here before.
+    pub(crate) fn recalled(
+        &mut self,
+        cx: Cx,
+        to: DestinationHash,
+        announce: Option<&[u8]>,
+        out: &mut impl Sink<Effect>,
+    ) {
+        if let Some(Ok(packet)) = announce.map(Packet::decode)
+            && packet.destination == to
+            && self.wanted.contains_key(&to)
+        {
+            self.learn(&packet, None);
+        }
+        if self.peers.contains(&to) {
+            return self.found(cx, to, out);
+        }
         let Some(wanted) = self.wanted.remove(&to) else { return };
+        self.deadlines.cancel(Timer::Path(to));
         for errand in wanted.errands {
             fail(errand.handle(), Failure::NoPath, out);
         }
@@ -137,10 +170,18 @@ impl Endpoint {
         if !self.wanted.contains_key(&destination) && !self.peers.contains(&destination) {
             return;
         }
-        let Ok(announce) = Announce::from_packet(packet) else { return };
-        if announce.verify().is_err() {
-            return;
+        if self.learn(packet, Some(cx.now)) == Verdict::Verified {
+            self.found(cx, destination, out);
         }
+    }
+
+    /// Keeps what an announce says, if it is its destination's own and the newest.
+    fn learn(&mut self, packet: &Packet<'_>, heard: Option<Instant>) -> Verdict {
+        let Ok(announce) = Announce::from_packet(packet) else { return Verdict::Refused };
+        if announce.verify().is_err() {
+            return Verdict::Refused;
+        }
+        let destination = packet.destination;
         let emitted_at = announce.claim.random_hash.emitted_at();
         let known = self.peers.get(&destination);
         // A ratchet that was replaced may be forgotten: none but the newest announce counts.
@@ -150,13 +191,13 @@ impl Endpoint {
                 ratchet: announce.claim.ratchet,
                 hops: packet.hops.get(),
                 app_data: announce.claim.app_data.into(),
-                heard: cx.now,
+                heard,
                 emitted_at,
             };
             // Whoever was heard longest ago makes room, and is asked for again.
             let _displaced = self.peers.insert(destination, peer);
         }
-        self.found(cx, destination, out);
+        Verdict::Verified
     }
 
     fn found(&mut self, cx: Cx, to: DestinationHash, out: &mut impl Sink<Effect>) {

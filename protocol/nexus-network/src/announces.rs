@@ -461,6 +461,12 @@ impl Announces {
         self.known.get(destination).map(|known| Recipient { public: known.public, ratchet: known.ratchet })
     }
 
+    /// The newest announce of `destination`, as its originator spoke it, if it is kept: also where no way leads there.
+    #[must_use]
+    pub fn announce_of(&self, destination: &DestinationHash) -> Option<Vec<u8>> {
+        self.cache.get(destination).map(passing::originated)
+    }
+
     /// The key by which a destination signs, if it is known, or this node's own.
     pub(crate) fn verifying(&self, destination: &DestinationHash) -> Option<VerifyingKey> {
         if *destination == self.own.destination() {
@@ -518,8 +524,9 @@ impl Announces {
         }
     }
 
-    fn link_up(&mut self, cx: Cx, link: LinkId, neighbouring: Neighbouring, out: &mut impl Sink<Effect>) {
+    fn link_up(&mut self, cx: Cx, link: LinkId, mut neighbouring: Neighbouring, out: &mut impl Sink<Effect>) {
         let iface = neighbouring.iface;
+        neighbouring.carrier = self.carrier(iface);
         let is_shared = self.speech.is_shared(iface);
         if !self.links.up(link, neighbouring) {
             return count(&mut self.refusals.links);
@@ -576,15 +583,21 @@ impl Announces {
         let destination = self.own.destination();
         out.push(Effect::Recall(destination));
         let is_time = self.in_clear_at.is_none_or(|at| cx.now.since(at) >= REFRESH);
-        if emission.motive == Motive::Asked || is_time {
+        let is_in_clear = emission.motive == Motive::Asked || is_time;
+        if is_in_clear {
             self.in_clear_at = Some(cx.now);
             let interfaces: Vec<InterfaceId> = self.interfaces.keys().copied().collect();
             for iface in interfaces {
                 self.announce_on(cx.now, iface, emission.bytes.clone(), out);
             }
         }
+        let mut across = Vec::new();
         for (link, other) in self.links.iter() {
             if self.speech.is_on(other.iface) {
+                continue;
+            }
+            if is_in_clear && other.is_crossing() {
+                across.push(link);
                 continue;
             }
             out.push(tell(link, destination, CompactPathCost::ORIGIN, &emission.bytes));
@@ -597,6 +610,9 @@ impl Announces {
         }
         out.push(Effect::Announced { emitted_at: emission.emitted_at });
         self.own.published(emission);
+        for link in across {
+            self.owe_one(cx.now, Some(link), &destination);
+        }
         self.speak_own(cx, out);
         self.repeat_later(cx.now, destination, 0);
     }

@@ -81,7 +81,8 @@ impl Body {
         let (identity, hops) = (known.public, known.neighbour.hops.get());
         let is_node = DestinationHash::from(nexus_crypto::NodeId::of(identity.hash())) == *destination;
         if is_node {
-            self.crossings.handle(cx, Input::Heard { identity, hops }, signals);
+            let through = transport.map(nexus_crypto::NodeId::of);
+            self.crossings.handle(cx, Input::Heard { identity, hops, through }, signals);
         } else if let Some(relay) = transport {
             let by = nexus_crypto::NodeId::of(relay);
             self.crossings.handle(cx, Input::Carried { by }, signals);

@@ -505,6 +505,11 @@ impl Body {
                 let frame = nexus_network::Input::Frame { iface: ENDPOINT, from: None, bytes };
                 self.network.handle(cx, frame, signals);
             }
+            E::Recall(destination) => {
+                let announce = self.network.announces().announce_of(&destination);
+                let recalled = nexus_endpoint::Input::Recalled { destination, announce };
+                self.endpoint.handle(cx, recalled, signals);
+            }
             E::Event(event) if self.tell_crossings(cx, &event, signals) == Told::Crossings => {}
             E::Event(event) => match self.lxmf.claim(&event) {
                 Claim::Claimed => {

@@ -27,8 +27,21 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Starts `program` (`nexus`) in a place, with an empty state directory or one of before, and waits until it answers.
+    /// Starts `program` (`nexus`) in a place, with an empty state directory or one of before, and waits until it answers. Its user's home is the
+    /// state directory: nothing that this machine's own users keep is read.
     pub fn start(program: &Path, place: &Place, state: PathBuf, config: &str) -> Result<Self, LabError> {
+        let home = state.clone();
+        Self::start_at_home(program, place, state, &home, config)
+    }
+
+    /// The same, for a user with this home.
+    pub fn start_at_home(
+        program: &Path,
+        place: &Place,
+        state: PathBuf,
+        home: &Path,
+        config: &str,
+    ) -> Result<Self, LabError> {
         let shown = state.display().to_string();
         fs::create_dir_all(&state).map_err(LabError::system(&shown))?;
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
@@ -37,7 +50,12 @@ impl Daemon {
         let log = fs::File::create(state.join("lab.log")).map_err(LabError::system(&shown))?;
         let mut command = place.command(&program.to_string_lossy());
         command.args(["node", "run", "--while-fed", "--state"]).arg(&state);
-        command.env_remove("NOTIFY_SOCKET").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log);
+        command
+            .env("HOME", home)
+            .env_remove("NOTIFY_SOCKET")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(log);
         let process = command.spawn().map_err(LabError::system(program.display().to_string()))?;
         let mut daemon = Self { process, state, node: String::new() };
         daemon.until_it_answers()?;

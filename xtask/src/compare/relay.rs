@@ -1,12 +1,10 @@
 //! `cargo xtask compare relay`: what a relay carries between stock endpoints over loopback TCP, beside `rnsd` and `rns-cli`.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::Command;
 
+use super::processes::{Relay, free_port, nexus, stock};
 use crate::cargo::{self, cargo};
 use crate::fault::Fault;
 use crate::session::Session;
@@ -21,8 +19,6 @@ const PAYLOAD: &str = "200";
 const RNS_CLI: &str = "0.7.1";
 /// How often each is measured: told is the median, and the least and the most beside it.
 const ROUNDS: usize = 5;
-/// One that does not listen after so long will not.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What starts a relay in a folder, listening on a port.
 type Start<'a> = &'a dyn Fn(&Path, u16) -> Result<Command, Fault>;
@@ -70,58 +66,6 @@ pub(super) fn run(session: &mut Session) -> Result<(), Fault> {
     fs::remove_dir_all(&home).map_err(|error| Fault::io(&home, &error))
 }
 
-/// A running relay. Ended by its own id when dropped.
-struct Relay(Child);
-
-impl Relay {
-    /// Starts it and waits until it listens.
-    fn start(command: &mut Command, port: u16) -> Result<Self, Fault> {
-        let program = PathBuf::from(command.get_program());
-        let started = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        let relay = Self(started.map_err(|error| Fault::io(&program, &error))?);
-        let deadline = Instant::now() + PATIENCE;
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            if Instant::now() > deadline {
-                return Err(Fault::new(format!("{} does not listen.", program.display())));
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
-        Ok(relay)
-    }
-}
-
-impl Drop for Relay {
-    fn drop(&mut self) {
-        let _already_gone = self.0.kill();
-        let _no_other_waits = self.0.wait();
-    }
-}
-
-/// A command that starts a node of ours.
-fn nexus(program: &Path, home: &Path, port: u16) -> Result<Command, Fault> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let here = |error: std::io::Error| Fault::io(home, &error);
-    fs::set_permissions(home, fs::Permissions::from_mode(0o700)).map_err(here)?;
-    let configuration =
-        format!("log_level = \"error\"\n[[tcp]]\nlisten = \"127.0.0.1:{port}\"\nmode = \"reticulum\"\n");
-    fs::write(home.join("nexus.toml"), configuration).map_err(here)?;
-    let mut command = Command::new(program);
-    command.args(["node", "run", "--while-fed", "--state"]).arg(home).env_remove("NOTIFY_SOCKET");
-    Ok(command)
-}
-
-/// A command that starts a daemon that reads the reference's configuration.
-fn stock(program: &Path, home: &Path, port: u16) -> Result<Command, Fault> {
-    let configuration = format!(
-        "[reticulum]\n  enable_transport = Yes\n  share_instance = No\n\n[logging]\n  loglevel = 1\n\n[interfaces]\n  \
-         [[relay]]\n    type = TCPServerInterface\n    enabled = Yes\n    listen_ip = 127.0.0.1\n    listen_port = {port}\n"
-    );
-    fs::write(home.join("config"), configuration).map_err(|error| Fault::io(home, &error))?;
-    let mut command = Command::new(program);
-    command.arg("--config").arg(home).env("HOME", home);
-    Ok(command)
-}
-
 /// What one run of the load tells.
 #[derive(Clone, Copy)]
 struct Run {
@@ -136,7 +80,7 @@ struct Run {
 /// Has the load run through a relay.
 fn measured(load: &Path, port: u16, relay: &Relay) -> Result<Run, Fault> {
     let address = format!("127.0.0.1:{port}");
-    let process = relay.0.id().to_string();
+    let process = relay.id().to_string();
     let text = cargo::capture(Command::new(load).args([&address, PACKETS, PAYLOAD, &process]))?;
     let said = || {
         let (came, rest) = text.split_once(" of ")?;
@@ -186,9 +130,4 @@ fn rns_cli(session: &Session) -> Result<PathBuf, Fault> {
         )?;
     }
     Ok(program)
-}
-
-fn free_port() -> Result<u16, Fault> {
-    let free = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
-    free.map(|address| address.port()).map_err(|error| Fault::new(format!("No port is free: {error}.")))
 }

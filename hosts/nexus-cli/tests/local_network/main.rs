@@ -9,6 +9,7 @@
 mod air;
 
 mod chain;
+mod defaults;
 #[allow(dead_code, reason = "shared with the tests of LXMF, which use more of it")]
 mod extent;
 mod meeting;

@@ -38,6 +38,13 @@ impl Network {
         started.unwrap_or_else(|error| panic!("{error}"))
     }
 
+    /// A node of a user with this home.
+    pub(crate) fn node_at_home(&self, place: usize, name: &str, home: &Path, config: &str) -> Daemon {
+        let program = Path::new(env!("CARGO_BIN_EXE_nexus"));
+        let started = Daemon::start_at_home(program, self.lab.place(place), self.state(name), home, config);
+        started.unwrap_or_else(|error| panic!("{error}"))
+    }
+
     /// Runs a node that is expected to end at once.
     pub(crate) fn refused(&self, place: usize, name: &str, config: &str) -> Output {
         let state = self.state(name);

@@ -1,13 +1,13 @@
 //! Messages that a propagation node keeps until their recipients are there.
 
-use nexus_daemon::api::{Delivered, LeftAt, Verb};
+use nexus_daemon::api::{Delivered, LeftAt, Paths, Verb};
 use nexus_stock::StockLxmf;
 use nexus_stock::lxmf::{Method, Stamps};
 use nexus_stock::stock::Interfaces;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
-use crate::nodes::Node;
+use crate::nodes::{Node, PATIENCE};
 use crate::people::{digits, message};
 use crate::place::{Place, ask};
 
@@ -24,15 +24,39 @@ fn what_a_stock_peer_leaves_for_a_node_that_is_away_is_fetched_when_it_is_back()
     world.wait_kept(0);
 }
 
+/// How a peer goes away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Going {
+    /// It answers no more: its way stands.
+    Silent,
+    /// It hangs up on its relay, and its way is withdrawn.
+    HungUp,
+}
+
 #[test]
-fn what_a_stock_peer_that_is_away_does_not_prove_is_left_for_it() {
+fn what_a_stock_peer_that_is_silent_does_not_prove_is_left_for_it() {
+    leave_for_one_that_is_away(Going::Silent);
+}
+
+#[test]
+fn what_is_written_to_a_stock_peer_that_hung_up_is_left_for_it() {
+    leave_for_one_that_is_away(Going::HungUp);
+}
+
+fn leave_for_one_that_is_away(going: Going) {
     let mut world = World::start();
     let node = world.node();
     let (to, interfaces) = (format!("lxmf:{}", world.peer.address), world.call.clone());
     let home = world.home.path().to_owned();
-    // One that was there and answers no more: its way stands, where that of one that hung up is withdrawn.
     let peer = Pid::from_raw(world.peer.pid().try_into().unwrap()).unwrap();
-    kill_process(peer, Signal::STOP).unwrap();
+    match going {
+        Going::Silent => kill_process(peer, Signal::STOP).unwrap(),
+        Going::HungUp => {
+            world.until_known(&node);
+            kill_process(peer, Signal::KILL).unwrap();
+            world.until_withdrawn(&node);
+        }
+    }
     let verb = Verb::LxmfSend { to, title: String::new(), text: "while you were out".to_owned(), for_s: 0 };
     let sent: Delivered = ask(async { node.client().await.call(verb).await.unwrap() });
     assert_eq!(sent.left_at, Some(LeftAt::PropagationNode));
@@ -91,6 +115,32 @@ impl World {
 
     fn node(&mut self) -> Node {
         self.node.take().unwrap()
+    }
+
+    /// Waits until the node knows a way to the peer,
+    fn until_known(&self, node: &Node) {
+        self.until_ways(node, |ways| ways > 0);
+    }
+
+    /// and until it knows none.
+    fn until_withdrawn(&self, node: &Node) {
+        self.until_ways(node, |ways| ways == 0);
+    }
+
+    fn until_ways(&self, node: &Node, is: impl Fn(usize) -> bool) {
+        ask(async {
+            let mut client = node.client().await;
+            let looking = async {
+                loop {
+                    let Paths { paths, .. } = client.call(Verb::Paths { after: None }).await.unwrap();
+                    if is(paths.iter().filter(|path| path.destination == self.peer.address).count()) {
+                        return;
+                    }
+                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                }
+            };
+            tokio::time::timeout(PATIENCE, looking).await.expect("its ways change");
+        });
     }
 
     /// Waits until the propagation node keeps so many messages.

@@ -7,7 +7,7 @@ use nexus_daemon::api::{Delivered, Message, Verb};
 use nexus_daemon::client::ClientError;
 use nexus_stock::StockLxmf;
 use nexus_stock::lxmf::{Method, Stamps};
-use nexus_stock::stock::Interfaces;
+use nexus_stock::stock::{Carries, Interfaces, StockNode};
 use serde_json::json;
 
 use crate::nodes::{Node, PATIENCE};
@@ -16,6 +16,12 @@ use crate::place::ask;
 #[test]
 fn a_person_at_a_node_and_a_stock_peer_write_to_each_other_over_a_relay() {
     let mut people = People::meet("", Stamps::Unasked);
+    people.talk();
+}
+
+#[test]
+fn a_person_at_a_node_and_a_stock_peer_write_to_each_other_over_a_mesh_of_links_and_stock_segments() {
+    let mut people = People::meet_over_a_mesh();
     people.talk();
 }
 
@@ -48,37 +54,79 @@ fn a_node_without_an_address_says_so() {
     });
 }
 
-/// A node with an address, a relay, and a stock peer that calls the relay.
+/// A node with an address, relays, and a stock peer that calls the last of them.
 struct People {
     node: Node,
-    relay: Node,
+    relays: Vec<Node>,
     peer: StockLxmf,
     /// The node's own address, as it is typed.
     own: String,
+    _stock: Option<StockNode>,
     _home: tempfile::TempDir,
 }
 
+/// What nodes are linked by: one listens, another calls.
+const CABLE: &str = "[[tcp]]\nname = \"cable\"\n";
+/// Where stock nodes call.
+const CLEAR: &str = "[[tcp]]\nname = \"clear\"\nlisten = \"127.0.0.1:0\"\nmode = \"reticulum\"\n";
+/// How the person at the node wants to be called.
+const PERSON: &str = "[lxmf]\ndisplay_name = \"Anna\"\n";
+
+fn listening() -> String {
+    format!("{CABLE}listen = \"127.0.0.1:0\"\n")
+}
+
+fn calling(node: &Node) -> String {
+    format!("{CABLE}connect = [\"{}\"]\n", node.at("cable"))
+}
+
 impl People {
-    /// Each heard the other's announce. `more` are lines of the node's section, `stamps` what the peer asks for.
+    /// A relay between them. `more` are lines of the node's section, `stamps` what the peer asks for.
     fn meet(more: &str, stamps: Stamps) -> Self {
         let (node, relay) = ask(async {
-            let cable = "[[tcp]]\nname = \"cable\"\n";
-            let clear = "[[tcp]]\nname = \"clear\"\nlisten = \"127.0.0.1:0\"\nmode = \"reticulum\"\n";
-            let relay = Node::with(&format!("{clear}{cable}listen = \"127.0.0.1:0\"\n")).await;
-            let lxmf = format!("[lxmf]\ndisplay_name = \"Anna\"\n{more}");
-            let node = Node::with(&format!("{lxmf}{cable}connect = [\"{}\"]\n", relay.at("cable"))).await;
+            let relay = Node::with(&(CLEAR.to_owned() + &listening())).await;
+            let node = Node::with(&format!("{PERSON}{more}{}", calling(&relay))).await;
             tokio::join!(node.until_linked(&relay), relay.until_linked(&node));
             (node, relay)
         });
         let home = tempfile::tempdir().unwrap();
-        let call = Interfaces::none().calling(relay.at("clear").parse().unwrap(), &[]);
+        Self::acquainted(node, vec![relay], None, stamps, home)
+    }
+
+    /// A link, a stock relay between two nodes, another link, and the stock peer.
+    fn meet_over_a_mesh() -> Self {
+        let (node, near, far, last) = ask(async {
+            let near = Node::with(&(CLEAR.to_owned() + &listening())).await;
+            let node = Node::with(&(PERSON.to_owned() + &calling(&near))).await;
+            let far = Node::with(&(CLEAR.to_owned() + &listening())).await;
+            let last = Node::with(&(CLEAR.to_owned() + &calling(&far))).await;
+            tokio::join!(node.until_linked(&near), near.until_linked(&node));
+            tokio::join!(last.until_linked(&far), far.until_linked(&last));
+            (node, near, far, last)
+        });
+        let home = tempfile::tempdir().unwrap();
+        let at = |node: &Node| node.at("clear").parse().unwrap();
+        let both = Interfaces::none().calling(at(&near), &[]).calling(at(&far), &[]);
+        let stock = StockNode::start(home.path(), "between", Carries::Others, &both);
+        Self::acquainted(node, vec![near, far, last], Some(stock), Stamps::Unasked, home)
+    }
+
+    /// Each heard the other's announce.
+    fn acquainted(
+        node: Node,
+        relays: Vec<Node>,
+        stock: Option<StockNode>,
+        stamps: Stamps,
+        home: tempfile::TempDir,
+    ) -> Self {
+        let call = Interfaces::none().calling(relays.last().unwrap().at("clear").parse().unwrap(), &[]);
         let mut peer = StockLxmf::start(home.path(), "peer", stamps, &call);
         let own = node.me.lxmf.clone().unwrap();
         peer.announce();
         // It may have been announced before the peer was there: then it is asked for.
         peer.tell(&json!({ "do": "ask_path", "to": digits(&own) }));
         assert_eq!(peer.wait_announce(digits(&own))["name"], "Anna");
-        Self { node, relay, peer, own, _home: home }
+        Self { node, relays, peer, own, _stock: stock, _home: home }
     }
 
     /// A text each way by each way, and an answer to who wrote.
@@ -127,7 +175,8 @@ impl People {
 impl Drop for People {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("{}\n{}\n{}", self.node.log(), self.relay.log(), self.peer.log());
+            eprintln!("{}\n{}", self.node.log(), self.peer.log());
+            self.relays.iter().for_each(|relay| eprintln!("{}", relay.log()));
         }
     }
 }

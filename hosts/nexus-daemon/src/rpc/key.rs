@@ -1,9 +1,13 @@
-//! The key that programs share with this node: in its configuration, else made once and kept in the state directory.
+//! The keys that programs share with this node: one in its configuration; else one that is made once and kept in the state directory, and those
+//! that programs of the same user derive.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 
-use nexus_crypto::SharedKey;
+use nexus_crypto::{SharedKey, hash};
 use zeroize::Zeroizing;
 
 use crate::host::entropy;
@@ -13,6 +17,59 @@ use crate::key_store::{self, KeyStoreError};
 const PREFIX: &str = "rpc_key = ";
 /// The fewest and the most bytes of a key.
 const LEN: std::ops::RangeInclusive<usize> = 16..=64;
+
+/// Where programs keep what is theirs, unless they are told otherwise: for the whole machine,
+const OF_MACHINE: &str = "/etc/reticulum";
+/// and below a user's home.
+const OF_USER: [&str; 2] = [".config/reticulum", ".reticulum"];
+/// What a program that has no `rpc_key` derives it from, there, and how long that is.
+const SECRET: &str = "storage/transport_identity";
+const SECRET_LEN: usize = 64;
+
+/// Whose word counts.
+#[derive(Clone, Debug)]
+pub(crate) struct Keys {
+    own: SharedKey,
+    /// Files of secrets from which programs derive a key, whether they are there or not: whoever can read one is the program's user.
+    secrets: Vec<PathBuf>,
+}
+
+impl Keys {
+    /// This key alone.
+    pub(crate) const fn only(own: SharedKey) -> Self {
+        Self { own, secrets: Vec::new() }
+    }
+
+    /// This key, and those that programs derive in the places where they look by default, for the user with this home.
+    pub(crate) fn and_derived(own: SharedKey, home: Option<OsString>) -> Self {
+        let home = home.filter(|home| !home.is_empty()).map(PathBuf::from);
+        let below_home = home.iter().flat_map(|home| OF_USER.map(|place| home.join(place)));
+        let places = below_home.chain([PathBuf::from(OF_MACHINE)]);
+        Self { own, secrets: places.map(|place| place.join(SECRET)).collect() }
+    }
+
+    /// Each, the node's own first. Files are looked at anew: programs make theirs when they start.
+    pub(crate) fn all(&self) -> impl Iterator<Item = SharedKey> {
+        std::iter::once(self.own.clone()).chain(self.secrets.iter().filter_map(|file| derived(file)))
+    }
+}
+
+/// The key that a program derives from its secret; none if there is no such file that this process may read.
+fn derived(file: &Path) -> Option<SharedKey> {
+    let file = File::open(file).ok()?;
+    let is_it = file.metadata().ok()?.is_file();
+    let mut secret = Zeroizing::new([0; SECRET_LEN + 1]);
+    let mut len = 0;
+    let mut reader = file.take(u64::try_from(secret.len()).ok()?);
+    while let Some(room) = secret.get_mut(len..).filter(|room| is_it && !room.is_empty()) {
+        match reader.read(room).ok()? {
+            0 => break,
+            read => len += read,
+        }
+    }
+    let secret = secret.get(..len).filter(|secret| secret.len() == SECRET_LEN)?;
+    Some(SharedKey::from_bytes(hash::sha256(&[secret]).to_vec()))
+}
 
 /// A key as it is written: 32 to 128 hexadecimal digits.
 pub(crate) fn parse(text: &str) -> Option<SharedKey> {
@@ -70,6 +127,25 @@ mod tests {
         assert_eq!(parse(text.strip_prefix("rpc_key = ").unwrap().trim_end()), Some(made));
         std::fs::write(&file, "rpc_key = 12\n").unwrap();
         assert!(open_or_make(&file).unwrap_err().to_string().contains("rpc_key = "));
+    }
+
+    #[test]
+    fn keys_of_programs_of_the_same_user_are_derived_from_what_they_keep_as_soon_as_it_is_there() {
+        let home = tempfile::tempdir().unwrap();
+        let own = SharedKey::from_bytes(vec![1; 32]);
+        let keys = Keys::and_derived(own.clone(), Some(home.path().into()));
+        let before = keys.all().count();
+        let storage = home.path().join(".reticulum/storage");
+        std::fs::create_dir_all(&storage).unwrap();
+        for len in [0, 63, 65] {
+            std::fs::write(storage.join("transport_identity"), vec![7; len]).unwrap();
+            assert_eq!(keys.all().count(), before, "{len} bytes are no identity");
+        }
+        std::fs::write(storage.join("transport_identity"), [7; 64]).unwrap();
+        let all: Vec<SharedKey> = keys.all().collect();
+        assert_eq!((all.len(), &all[0]), (before + 1, &own));
+        assert!(all.contains(&SharedKey::from_bytes(hash::sha256(&[&[7; 64]]).to_vec())));
+        assert_eq!(Keys::only(own).all().count(), 1);
     }
 
     #[test]

@@ -43,6 +43,8 @@ pub(super) struct Candidates {
 struct Candidate {
     identity: IdentityPublic,
     hops: u8,
+    /// Who carried its announce last, by the address that it has if it is a node.
+    through: Option<NodeId>,
     heard: Instant,
     not_before: Instant,
     failures: u8,
@@ -91,6 +93,12 @@ impl Candidates {
         candidate.not_before = now.after(wait);
     }
 
+    /// The node that carried the announce of this one, if one did, and whether it answered whenever it was asked.
+    fn carrier_of(&self, node: &NodeId) -> Option<(NodeId, bool)> {
+        let through = self.nodes.get(node)?.through?;
+        self.nodes.get(&through).map(|carrier| (through, carrier.failures == 0))
+    }
+
     /// Who is behind this address.
     pub(super) fn identity(&self, node: &NodeId) -> Option<IdentityPublic> {
         self.nodes.get(node).map(|candidate| candidate.identity)
@@ -98,17 +106,27 @@ impl Candidates {
 }
 
 impl Crossings {
-    pub(super) fn hear(&mut self, now: Instant, identity: IdentityPublic, hops: u8) {
+    pub(super) fn hear(
+        &mut self,
+        now: Instant,
+        identity: IdentityPublic,
+        hops: u8,
+        through: Option<NodeId>,
+        out: &mut impl Sink<Effect>,
+    ) {
         let node = NodeId::of(identity.hash());
         if node == self.own {
             return;
         }
+        if let Some(relay) = through {
+            self.hear_of_relay(now, relay, out);
+        }
         let courtesy = if self.own < node { Duration::ZERO } else { COURTESY };
         if let Some(known) = self.candidates.nodes.get_mut(&node) {
-            (known.hops, known.heard) = (hops, now);
+            (known.hops, known.through, known.heard) = (hops, through, now);
         } else {
             let not_before = now.after(PATIENCE).after(courtesy);
-            let candidate = Candidate { identity, hops, heard: now, not_before, failures: 0 };
+            let candidate = Candidate { identity, hops, through, heard: now, not_before, failures: 0 };
             // Whoever was heard of longest ago makes room.
             let _displaced: Inserted<_, _> = self.candidates.nodes.insert(node, candidate);
         }
@@ -124,6 +142,12 @@ impl Crossings {
         *next_relay = now.after(RELAY_PERIOD);
         let _displaced: Inserted<_, _> = relays.insert(by, now.after(RELAY_AGAIN));
         out.push(Effect::Find { destination: by.into() });
+    }
+
+    /// Whether a crossing to this node would lead through another node alone: that one is crossed to, and tells of this one.
+    pub(super) fn is_needless(&self, node: &NodeId) -> bool {
+        let carrier = self.candidates.carrier_of(node);
+        carrier.is_some_and(|(carrier, answers)| answers || self.to(&carrier).is_some())
     }
 
     pub(super) fn tick(&mut self, now: Instant, out: &mut impl Sink<Effect>) {
@@ -145,7 +169,7 @@ impl Crossings {
             return;
         }
         let may_begin = |(node, candidate): &(&NodeId, &Candidate)| {
-            candidate.not_before <= now && self.to(node).is_none()
+            candidate.not_before <= now && self.to(node).is_none() && !self.is_needless(node)
         };
         let nearest = self.candidates.nodes.iter().filter(may_begin);
         let nearest = nearest.min_by_key(|(node, candidate)| (candidate.hops, **node));

@@ -63,6 +63,8 @@ pub enum Input {
         identity: IdentityPublic,
         /// How many hops away it is.
         hops: u8,
+        /// Who carried it, if it was a relay: the address that it has if it is a node.
+        through: Option<NodeId>,
     },
     /// A stock relay, as it seems, carried an announce: the address that it has if it is a node.
     Carried {

@@ -133,12 +133,15 @@ impl Crossings {
         }
     }
 
-    /// A crossing is as old as it gets: another is begun, and takes its place when it is up.
+    /// A crossing is as old as it gets: another is begun, and takes its place when it is up, unless another node leads there.
     pub(super) fn replace(&mut self, now: Instant, slot: Slot, out: &mut impl Sink<Effect>) {
         let Some(node) = self.standing.get(&slot).map(|crossing| crossing.node) else { return };
         // One that does not come about is tried again; this one is kept meanwhile.
         self.deadlines.set(Timer::Replace(slot), now.after(super::candidates::PAUSE.times(20)));
-        if let Some(identity) = self.candidates.identity(&node) {
+        if self.is_needless(&node) {
+            // It was not when it was begun.
+            self.end(slot, out);
+        } else if let Some(identity) = self.candidates.identity(&node) {
             self.begin(node, identity, out);
         }
     }

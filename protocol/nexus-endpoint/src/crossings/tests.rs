@@ -49,7 +49,12 @@ impl Bench {
     }
 
     fn hear(&mut self, n: u8, hops: u8) {
-        self.tell(Input::Heard { identity: identity(n), hops });
+        self.tell(Input::Heard { identity: identity(n), hops, through: None });
+    }
+
+    /// The announce of a node came by a relay.
+    fn hear_through(&mut self, n: u8, relay: u8, hops: u8) -> Vec<Effect> {
+        self.tell(Input::Heard { identity: identity(n), hops, through: Some(node(relay)) })
     }
 
     /// Lets time pass; every question about a node is answered so.
@@ -102,6 +107,52 @@ fn the_nearest_node_is_crossed_to_and_told_who_this_is() {
     let (after, _, next) = bench.begins(MINUTE).expect("then the other");
     assert_eq!(next, node(others[0]).into());
     assert!(after >= Duration::from_secs(30), "what is behind the first is told meanwhile");
+}
+
+#[test]
+fn whoever_is_behind_another_node_is_not_crossed_to_as_long_as_that_one_answers() {
+    let [low, _] = ends();
+    let mut bench = Bench::of(low);
+    let others: Vec<u8> = (1..20).filter(|n| *n != low).take(2).collect();
+    let [relay, behind] = others[..] else { panic!("there are two") };
+    // It is heard of first: who carried it may be a node, and is asked for.
+    assert_eq!(bench.hear_through(behind, relay, 2), [Effect::Find { destination: node(relay).into() }]);
+    bench.hear(relay, 1);
+    let (_, handle, to) = bench.begins(MINUTE).expect("the nearer one is asked");
+    assert_eq!(to, node(relay).into());
+    bench.tell(Input::Opened { handle, link: link(1), way: WAY });
+    assert_eq!(bench.begins(MINUTE.times(30)), None, "it leads there");
+    // It leads nowhere any more, and is asked in vain.
+    bench.tell(Input::Ended { link: link(1) });
+    let (_, _, to) = bench.begins(MINUTE.times(10)).expect("somebody is asked");
+    assert_eq!(to, node(behind).into());
+}
+
+#[test]
+fn whoever_is_behind_a_relay_that_is_no_node_is_crossed_to() {
+    let [low, high] = ends();
+    let mut bench = Bench::of(low);
+    let relay = (1..20).find(|n| *n != low && *n != high).expect("there are more");
+    bench.hear_through(high, relay, 2);
+    assert!(bench.begins(MINUTE).is_some_and(|(.., to)| to == node(high).into()));
+}
+
+#[test]
+fn a_crossing_that_became_needless_ends_when_its_day_is_over() {
+    let [low, high] = ends();
+    let mut bench = Bench::of(low);
+    let relay = (1..20).find(|n| *n != low && *n != high).expect("there are more");
+    bench.hear_through(high, relay, 2);
+    let (_, handle, _) = bench.begins(MINUTE).expect("it begins");
+    bench.tell(Input::Opened { handle, link: link(1), way: WAY });
+    let mut seen = Vec::new();
+    for _ in 0..25 {
+        bench.hear(relay, 1);
+        bench.hear_through(high, relay, 2);
+        // The relay is reached over links meanwhile.
+        seen.extend(bench.pass(MINUTE.times(60), Reached::OverLinks).into_iter().map(|(_, effect)| effect));
+    }
+    assert_eq!(seen, [Effect::Down { slot: Slot(0) }, Effect::Close { link: link(1) }]);
 }
 
 #[test]
@@ -266,7 +317,10 @@ fn crossings_obey_the_laws() {
             let n = u8::try_from(random.below(40)).expect("it is small");
             let handle = Handle(Handle::OWN | random.below(6));
             match random.below(10) {
-                0 | 1 => Input::Heard { identity: some[usize::from(n)], hops: n % 7 },
+                0 | 1 => {
+                    let through = random.chance(1, 2).then(|| NodeId::of(some[usize::from(n / 2)].hash()));
+                    Input::Heard { identity: some[usize::from(n)], hops: n % 7, through }
+                }
                 2 => Input::Carried { by: NodeId::of(some[usize::from(n)].hash()) },
                 3 => Input::Considered {
                     node: NodeId::of(some[usize::from(n)].hash()),

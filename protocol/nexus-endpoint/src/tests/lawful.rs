@@ -28,7 +28,12 @@ fn an_endpoint_obeys_the_laws() {
                 random.fill(&mut bytes);
                 Input::Packet(bytes)
             }
-            4 | 5 => Input::Packet(others[below(random, others.len())].clone()),
+            4 => Input::Packet(others[below(random, others.len())].clone()),
+            5 => {
+                let announce = others[below(random, others.len())].clone();
+                let announce = random.chance(1, 2).then_some(announce);
+                Input::Recalled { destination: somebody(random), announce }
+            }
             _ => Input::Command(command(random)),
         },
     );

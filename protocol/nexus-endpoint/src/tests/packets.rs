@@ -46,6 +46,36 @@ fn the_longest_packet_fits_the_mtu_and_a_longer_one_is_refused() {
 }
 
 #[test]
+fn what_the_node_remembers_of_whom_nobody_answers_for_is_good_for_sealing_and_for_asking_again() {
+    let mut world = World::of(2);
+    let destination = world.serve(1, NAME);
+    let announce = world.sent.pop().expect("it was announced");
+    world.relay = Relay::Swallows;
+    let find = Command::Find { handle: Handle(1), destination };
+    world.command(0, find.clone());
+    world.pass(Duration::from_secs(18));
+    assert_eq!(world.events(0), [failed(1, Failure::NoPath)], "it never heard of it");
+    let of_another = world.serve(0, "another");
+    world.remembered.push((destination, world.sent.pop().expect("it was announced")));
+    world.command(0, find.clone());
+    world.pass(Duration::from_secs(18));
+    let failed_again = failed(1, Failure::NoPath);
+    assert!(world.events(0).contains(&failed_again), "{of_another} is not {destination}");
+    world.remembered = Vec::from([(destination, announce)]);
+    world.command(0, find.clone());
+    world.pass(Duration::from_secs(18));
+    let found = world.events(0);
+    assert!(matches!(&found[..], [Event::Found { handle: Handle(1), peer }] if peer.app_data == b"app"));
+    let plaintext = Bytes(b"for later".to_vec());
+    world.command(0, Command::Seal { handle: Handle(2), to: destination, plaintext });
+    assert!(matches!(&world.events(0)[..], [Event::Sealed { handle: Handle(2), .. }]));
+    // It is not taken for one that was heard of late: whoever is back is asked for at once.
+    let asked = world.sent.len();
+    world.command(0, find);
+    assert_eq!(world.sent.len(), asked + 1);
+}
+
+#[test]
 fn what_nobody_knows_is_asked_for_three_times_and_then_given_up() {
     let mut world = World::of(1);
     world.send(0, 1, address(9, NAME), b"hello");

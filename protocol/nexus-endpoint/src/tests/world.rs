@@ -41,6 +41,8 @@ pub(super) struct World {
     announces: Vec<(DestinationHash, Vec<u8>)>,
     /// What was transmitted, in order.
     pub(super) sent: Vec<Vec<u8>>,
+    /// What nodes remember of destinations to which nobody knows a way.
+    pub(super) remembered: Vec<(DestinationHash, Vec<u8>)>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -87,8 +89,8 @@ pub(super) fn service(name: &str, app_data: &[u8]) -> Service {
 impl World {
     pub(super) fn of(nodes: u8) -> Self {
         let nodes = (0..nodes).map(|n| Node::new(n, Snapshot::empty(), 0)).collect();
-        let (announces, sent) = (Vec::new(), Vec::new());
-        Self { nodes, now: Instant::BOOT, relay: Relay::Carries, loses: None, announces, sent }
+        let (announces, sent, remembered) = (Vec::new(), Vec::new(), Vec::new());
+        Self { nodes, now: Instant::BOOT, relay: Relay::Carries, loses: None, announces, sent, remembered }
     }
 
     pub(super) fn cx(&self) -> Cx {
@@ -170,6 +172,11 @@ impl World {
                     }
                 }
                 Effect::Transmit(bytes) => self.carry(node, &bytes),
+                Effect::Recall(destination) => {
+                    let announce = self.remembered.iter().find(|(of, _)| *of == destination);
+                    let announce = announce.map(|(_, announce)| announce.clone());
+                    self.tell(node, Input::Recalled { destination, announce });
+                }
             }
         }
     }

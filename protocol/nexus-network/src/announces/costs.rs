@@ -14,6 +14,7 @@ use nexus_wire::nexus::path_cost::{CompactPathCost, Generation};
 use nexus_wire::reticulum::RandomHash;
 
 use super::budget::Purpose;
+use super::neighbours::Neighbouring;
 use super::routing::Said;
 use super::{Announces, Effect, SearchMotive, Timer, count};
 use crate::interface::InterfaceId;
@@ -322,6 +323,12 @@ impl Announces {
         let random_hash = RandomHash::from_bytes(record.random_hash);
         let known = self.known.get(&record.destination);
         if known.is_some_and(|known| known.random_hash == random_hash) {
+            if let Some(link) = next_hop.link()
+                && self.links.get(link).is_some_and(Neighbouring::is_crossing)
+            {
+                // Whoever says what an emission costs has it.
+                self.speech.sign(record.destination, random_hash.emitted_at(), link);
+            }
             return self.candidate(cx, &said(record), next_hop, out);
         }
         if known.is_some_and(|known| known.emitted_at >= random_hash.emitted_at()) {
@@ -417,6 +424,9 @@ impl Announces {
             .collect();
         for (next_hop, record) in waiting {
             self.candidate(cx, &said(&record), next_hop, out);
+            if let Some(link) = next_hop.link() {
+                self.acknowledge_later(cx.now, link, &record);
+            }
         }
     }
 

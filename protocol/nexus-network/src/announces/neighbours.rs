@@ -42,6 +42,16 @@ pub(super) struct Neighbouring {
     spent_until: Instant,
     /// Until when it is congested.
     pub(super) spared_until: Instant,
+    pub(super) carrier: Carrier,
+}
+
+/// What carries a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Carrier {
+    /// A medium.
+    Medium,
+    /// A Reticulum link across stock nodes: what they say in clear may be known at its other end.
+    Crossing,
 }
 
 /// Links slower than this, or of unknown bandwidth, are spoken on less eagerly.
@@ -81,6 +91,7 @@ impl Neighbouring {
             requests: Bucket::new(TAKEN_EVERY, TAKEN_AT_ONCE),
             spent_until: Instant::BOOT,
             spared_until: Instant::BOOT,
+            carrier: Carrier::Medium,
         }
     }
 
@@ -89,9 +100,14 @@ impl Neighbouring {
     }
 
     /// Whether what is said to it is said again: on a cable that loses frames nobody else says it. Where one frame is heard by many others
-    /// see to that.
+    /// see to that. At the other end of a crossing mostly the costs alone are news, and that they are is learnt from what is
+    /// acknowledged, however slow it is.
     pub(super) fn is_told_again(&self) -> bool {
-        self.hop.bandwidth.bps().is_some_and(|bps| bps > REPEATING_BPS)
+        self.is_crossing() || self.hop.bandwidth.bps().is_some_and(|bps| bps > REPEATING_BPS)
+    }
+
+    pub(super) fn is_crossing(&self) -> bool {
+        self.carrier == Carrier::Crossing
     }
 
     /// Whether the peer may have one more announce verified, which is then spent.

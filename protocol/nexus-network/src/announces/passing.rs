@@ -126,14 +126,17 @@ impl Announces {
         }
         // Links would take this node for the next hop: without a path they hear of it when there is one again.
         let Some(Told { cost, .. }) = self.quote_announced(now, &destination) else { return };
+        let is_in_clear = self.is_in_clear(&destination);
         let Some(relay) = self.relays.get_mut(&destination) else { return };
         relay.fast_links = FastLinks::Told;
-        let mut later = Vec::new();
+        let (mut later, mut across) = (Vec::new(), Vec::new());
         for (link, neighbouring) in self.links.iter() {
             let is_told = neighbouring.is_fast()
                 && !self.speech.is_on(neighbouring.iface)
                 && relay.peer != Some(neighbouring.peer);
-            if is_told {
+            if is_told && is_in_clear && neighbouring.is_crossing() {
+                across.push(link);
+            } else if is_told {
                 match self.speech.tells(neighbouring.iface, now, relay.packet.len()) {
                     Leave::Given => out.push(tell(link, destination, cost, &relay.packet)),
                     Leave::Later => later.push(neighbouring.iface),
@@ -143,19 +146,33 @@ impl Announces {
         for iface in later {
             self.speak_when_free(now, iface, destination);
         }
+        self.tell_costs_across(now, &across, &destination);
+    }
+
+    /// Whoever is across stock nodes that carry an announce is told what it costs here. Who does not acknowledge that is told the announce when
+    /// it is said again.
+    fn tell_costs_across(&mut self, now: Instant, links: &[LinkId], destination: &DestinationHash) {
+        for link in links {
+            self.owe_one(now, Some(*link), destination);
+        }
     }
 
     pub(super) fn relay(&mut self, now: Instant, destination: DestinationHash, out: &mut impl Sink<Effect>) {
         self.deadlines.cancel(Timer::FastRelay(destination));
         let Some(relay) = self.relays.remove(&destination) else { return };
         let quoted = self.quote_announced(now, &destination);
-        let (mut later, mut told) = (Vec::new(), Vec::new());
+        let is_in_clear = self.is_in_clear(&destination);
+        let (mut later, mut told, mut across) = (Vec::new(), Vec::new(), Vec::new());
         for (link, neighbouring) in self.links.iter() {
             let is_told = self.speech.is_on(neighbouring.iface)
                 || neighbouring.is_fast() && relay.fast_links == FastLinks::Told;
             if let Some(Told { cost, .. }) =
                 quoted.filter(|_| !is_told && relay.peer != Some(neighbouring.peer))
             {
+                if is_in_clear && neighbouring.is_crossing() {
+                    across.push(link);
+                    continue;
+                }
                 match self.speech.tells(neighbouring.iface, now, relay.packet.len()) {
                     Leave::Given => {
                         out.push(tell(link, destination, cost, &relay.packet));
@@ -171,6 +188,7 @@ impl Announces {
         for link in told {
             self.remind_later(now, Outlet::Link(link), &destination, Telling::FIRST);
         }
+        self.tell_costs_across(now, &across, &destination);
         if quoted.is_some_and(|told| told.over.link() != relay.from.link()) {
             // Whoever said it first is not on the way any more, and may need it.
             self.owe_one(now, relay.from.link(), &destination);
@@ -199,6 +217,11 @@ impl Announces {
             };
             neighbouring.told = Some(place);
             let (up_at, (_, _, destination)) = (neighbouring.up_at, place);
+            let is_first_time_across = neighbouring.is_crossing() && neighbouring.told_again == 0;
+            if neighbouring.is_crossing() && !is_first_time_across && self.repeats.contains(&destination) {
+                // It was told the cost, and is told the announce when that is said again.
+                continue;
+            }
             let Some(known) = self.known.get(&destination) else { continue };
             // What was heard since is passed on in any case.
             let has = self.speech.has(&destination, known.emitted_at, link);
@@ -208,8 +231,8 @@ impl Announces {
                 continue;
             }
             let Some(Told { cost, .. }) = self.quote_announced(cx.now, &destination) else { continue };
-            if has {
-                // It has the announce from others, and may not know of the way over this link.
+            if has || is_first_time_across && self.is_in_clear(&destination) {
+                // It has the announce from others, or may have, and may not know of the way over this link.
                 self.owe_one(cx.now, Some(link), &destination);
                 continue;
             }

@@ -38,6 +38,22 @@ fn what_a_node_does_not_know_is_asked_for_over_the_wire() {
     assert!(pair.events[0].iter().any(found), "{:?}", pair.events);
 }
 
+#[test]
+fn whom_a_node_heard_of_and_has_no_way_to_any_more_is_found_all_the_same() {
+    let mut pair = Pair::new();
+    let destination = pair.serve(1, "test.service");
+    pair.settle();
+    pair.cut = true;
+    pair.tell(0, Input::Command(Command::ForgetPaths { destination }));
+    pair.command(0, C::Find { handle: Handle(7), destination });
+    pair.pass(Duration::from_secs(17));
+    assert_eq!(pair.events[0], []);
+    pair.pass(Duration::from_secs(2));
+    let found =
+        |event: &E| matches!(event, E::Found { handle: Handle(7), peer } if peer.destination == destination);
+    assert!(pair.events[0].iter().any(found), "{:?}", pair.events);
+}
+
 /// Anything that may be wanted of an endpoint.
 pub(super) fn wish(random: &mut Stream) -> C {
     let handle = Handle(random.below(100));

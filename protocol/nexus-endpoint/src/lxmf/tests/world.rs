@@ -159,6 +159,10 @@ impl World {
                 Said::EntropyWanted => self.tell_endpoint(peer, Told::Entropy([7; 32])),
                 Said::Write { number, .. } => self.tell_endpoint(peer, Told::Durable(number)),
                 Said::Transmit(bytes) => self.carry(peer, &bytes),
+                // Whatever is announced answers path requests here.
+                Said::Recall(destination) => {
+                    self.tell_endpoint(peer, Told::Recalled { destination, announce: None });
+                }
                 Said::Event(event) => match self.peers[peer].organ.claim(&event) {
                     Claim::Claimed => self.tell(peer, Input::Endpoint(*event)),
                     Claim::Another => self.unclaimed(peer, *event),

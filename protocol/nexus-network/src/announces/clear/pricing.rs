@@ -10,6 +10,8 @@ use nexus_wire::nexus::path_cost::{CompactPathCost, CostCode, HopCount};
 use nexus_wire::reticulum::RandomHash;
 
 use super::super::Announces;
+use super::super::known::Via;
+use super::super::neighbours::Carrier;
 use super::super::routing::{Said, hop_of};
 use crate::interface::InterfaceId;
 use crate::routes::{NextHop, RoutingEntry};
@@ -18,6 +20,30 @@ impl Announces {
     /// An interface is a crossing.
     pub(in super::super) fn crosses(&mut self, iface: InterfaceId) {
         self.clear.crossings.insert(iface);
+        for (_, other) in self.links.iter_mut().filter(|(_, other)| other.iface == iface) {
+            other.carrier = Carrier::Crossing;
+        }
+    }
+
+    /// What carries a link on an interface.
+    pub(in super::super) fn carrier(&self, iface: InterfaceId) -> Carrier {
+        if self.clear.crossings.contains(&iface) { Carrier::Crossing } else { Carrier::Medium }
+    }
+
+    /// Whether stock nodes carry the newest emission of a destination, or are about to: then whoever is behind them may know it.
+    pub(in super::super) fn is_in_clear(&self, destination: &DestinationHash) -> bool {
+        let Some(known) = self.known.get(destination) else { return false };
+        let is_heard = match known.neighbour.via {
+            Via::Clear { iface, .. } => !self.is_program(iface),
+            Via::Link { .. } => false,
+        };
+        is_heard
+            || known.shown.is_some_and(|shown| shown.random_hash == known.random_hash)
+            || self
+                .clear
+                .rebroadcasts
+                .get(destination)
+                .is_some_and(|waiting| waiting.is_of(known.random_hash))
     }
 
     /// What a neighbour said, with the price that crossings know of if it was said in clear.

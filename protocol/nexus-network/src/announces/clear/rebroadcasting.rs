@@ -269,6 +269,11 @@ impl Announces {
 }
 
 impl Rebroadcast {
+    /// Whether it is of this emission.
+    pub(super) fn is_of(&self, random_hash: RandomHash) -> bool {
+        self.random_hash == random_hash
+    }
+
     fn is_taken_up(&self) -> bool {
         self.taken_up == TakenUp::Yes || self.same >= ENOUGH
     }

@@ -1,6 +1,7 @@
 //! Among stock nodes: what they hear of this node, and when.
 
 mod asking;
+mod crossings;
 mod pricing;
 mod programs;
 mod staying;
