@@ -374,11 +374,7 @@ impl Mesh {
         // Whatever applications do, a node proves what probes it.
         if is_probe || self.proving == Proving::On {
             let proof = packet_of(PacketType::Proof, read.truncated_hash().into(), b"signature");
-            self.later(
-                Duration::ZERO,
-                node,
-                Input::Prove { packet: proof, class: nexus_network::Class::Interactive },
-            );
+            self.later(Duration::ZERO, node, Input::Prove { packet: proof, class: Class::Interactive });
         }
     }
 
@@ -444,12 +440,7 @@ impl Mesh {
                 let policy = PathPolicy::default();
                 self.tell(
                     0,
-                    Input::Originate {
-                        handle: self.count,
-                        packet,
-                        policy,
-                        class: nexus_network::Class::Interactive,
-                    },
+                    Input::Originate { handle: self.count, packet, policy, class: Class::Interactive },
                 );
             }
             let next = self.next_packet_at.min(end);
