@@ -31,7 +31,9 @@ fn envelopes(c: &mut Criterion) {
         });
     }
     let bytes = seal(&letter, &to, key, Some(&author), &mut random).expect("it fits");
-    let sealed = SealedPacket::read(&Packet::decode(&bytes).expect("a packet"), &to).expect("to this node");
+    let sealed =
+        SealedPacket::read(&Packet::decode(&bytes).expect("a packet"), &to, nexus_network::Class::Standard)
+            .expect("to this node");
     c.bench_function("envelope/open/200", |b| {
         b.iter(|| black_box(&sealed).open(RecipientSecret::Ratchet(&ratchet)).expect("it opens"));
     });
