@@ -8,7 +8,6 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use nexus_crypto::exchange::{RecipientPublic, RecipientSecret};
 use nexus_crypto::{IdentitySeed, NodeIdentity, RatchetSecret};
 use nexus_machine::{Cx, Instant, Machine as _, Seed, Snapshot, Write};
-use nexus_network::Class;
 use nexus_secure::envelope::{Letter, SealedPacket, seal, verify};
 use nexus_secure::ratchets::{self, RATCHETS, Ratchets};
 use nexus_wire::nexus::Layout as _;
@@ -32,8 +31,9 @@ fn envelopes(c: &mut Criterion) {
         });
     }
     let bytes = seal(&letter, &to, key, Some(&author), &mut random).expect("it fits");
-    let sealed = SealedPacket::read(&Packet::decode(&bytes).expect("a packet"), &to, Class::Standard)
-        .expect("to this node");
+    let sealed =
+        SealedPacket::read(&Packet::decode(&bytes).expect("a packet"), &to, nexus_network::Class::Standard)
+            .expect("to this node");
     c.bench_function("envelope/open/200", |b| {
         b.iter(|| black_box(&sealed).open(RecipientSecret::Ratchet(&ratchet)).expect("it opens"));
     });

@@ -1,6 +1,5 @@
 //! What becomes of packets that open circuits, prove them, and go along them. Source: spec/network.md#circuits.
 
-use alloc::vec;
 use alloc::vec::Vec;
 
 use nexus_crypto::DestinationHash;
@@ -181,12 +180,9 @@ impl Forwarding {
         }
         if let Some(circuit) = self.circuits.get(&link) {
             let hops = [circuit.taken, circuit.remaining, circuit.shown].map(Hops::get);
-            let (of, name) = circuit
-                .asker
-                .as_ref()
-                .map_or((vec![], &[][..]), |asker| (vec![byte(asker.kind)], &asker.bytes));
-            let value =
-                [&circuit.destination.as_bytes()[..], &hops, &[byte(circuit.leaves)], &of, name].concat();
+            let asker = circuit.asker.map(|asker| [&[byte(asker.kind)][..], &asker.bytes].concat());
+            let ends = [&circuit.destination.as_bytes()[..], &hops, &[byte(circuit.leaves)]].concat();
+            let value = [ends, asker.unwrap_or_default()].concat();
             self.journal.write(Write::set(CIRCUITS, link.as_bytes(), value));
         }
         Ok(onward)

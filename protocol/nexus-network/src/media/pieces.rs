@@ -5,6 +5,7 @@
 //! Spec: spec/network.md#pieces.
 
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 
 use nexus_machine::{Duration, Instant};
 use nexus_wire::nexus::frame::{HEADER_LEN, SEALED_OVERHEAD};
@@ -80,17 +81,17 @@ impl Pieces {
             return (frame, 0);
         }
         let Some(size) = size_of_pieces(&frame, work) else { return (frame, 0) };
-        let flow = frame.flow;
         let Some(mut pieces) = cut(&frame.bytes, size, Ends::WithFrame).map(VecDeque::from) else {
             return (frame, 0);
         };
-        let whole = work.of(frame.len_on_medium());
         let Some(first) = pieces.pop_front() else { return (frame, 0) };
-        let count = pieces.len();
-        let piece = |(behind, bytes): (usize, alloc::vec::Vec<u8>)| {
+        let whole = work.of(frame.len_on_medium());
+        let Frame { iface, to, about, load, flow, under, .. } = frame;
+        let piece = |(behind, bytes): (usize, Vec<u8>)| {
             let then = if behind == 0 { Then::Anything } else { Then::ItsNext };
-            Frame { bytes, flow: Flow { then, ..flow }, ..frame.clone() }
+            Frame { iface, to, bytes, about, load, flow: Flow { then, ..flow }, under }
         };
+        let count = pieces.len();
         let first = piece((count, first));
         self.rest = (0..count).rev().zip(pieces).map(piece).collect();
         self.until = Some(now.after(Duration::from_micros(work.longest()).times(WAITS_FRAMES)));

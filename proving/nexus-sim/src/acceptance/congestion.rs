@@ -84,7 +84,7 @@ struct Measured {
 }
 
 impl Measured {
-    fn new(told: String, holds: bool, rank: u64) -> Self {
+    const fn new(told: String, holds: bool, rank: u64) -> Self {
         Self { told, holds, rank }
     }
 }

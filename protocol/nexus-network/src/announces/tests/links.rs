@@ -6,10 +6,10 @@ use nexus_wire::nexus::cost::{CostHeard, CostPrint};
 use nexus_wire::nexus::frame::HEADER_LEN;
 use nexus_wire::nexus::message::{Delimited, MessageKind, Messages};
 use nexus_wire::nexus::path_cost::{CostCode, HopCount};
-use nexus_wire::nexus::traffic;
+use nexus_wire::nexus::traffic::{self, Class};
 
 use super::costs::any_record;
-use crate::routes::Stage;
+use crate::routes::{PathPolicy, Stage};
 
 #[test]
 fn with_links_alone_an_emission_begins_and_goes_to_each_as_its_originator_sends_it() {
@@ -148,6 +148,34 @@ fn what_waits_to_be_passed_on_is_not_said_to_links_once_its_path_is_lost() {
     assert_eq!(node.wait_briefly(), []);
     node.hear_on(TWO, promised(announce_of(7, UNIX)));
     assert_eq!(told(&node.wait_briefly()[0]).link, THREE);
+}
+
+#[test]
+fn what_can_wait_goes_around_a_congested_neighbour_until_that_is_over_and_what_cannot_does_not() {
+    let mut node = Bench::with_links();
+    for link in [ONE, TWO] {
+        node.hear_on(link, promised(announce_of(7, UNIX)));
+    }
+    let straight = node.organ.next_hop(node.now, &address(7), PathPolicy::default(), None).unwrap();
+    let [congested, other] = if straight.next_hop.link() == Some(ONE) { [ONE, TWO] } else { [TWO, ONE] };
+    let step = node.organ.around_congestion(node.now, &address(7), Class::Bulk, None, straight);
+    assert_eq!(step.next_hop.link(), Some(congested), "nobody complained");
+    let (now, until) = (node.now, node.now.after(Duration::from_secs(2)));
+    node.organ.spare(congested, until);
+    let mut goes_over = |at: Instant, class, from| {
+        let step = node.organ.around_congestion(at, &address(7), class, from, straight);
+        step.next_hop.link().unwrap()
+    };
+    let everything = [Class::RealTime, Class::Interactive, Class::Standard, Class::Bulk];
+    assert_eq!(
+        everything.map(|class| goes_over(now, class, Some(THREE))),
+        [congested, congested, other, other]
+    );
+    assert_eq!(goes_over(now, Class::Bulk, Some(other)), congested, "never back where it came from");
+    assert_eq!(goes_over(until, Class::Bulk, None), congested, "it is over");
+    node.tell(Input::LinkDown(other));
+    let step = node.organ.around_congestion(now, &address(7), Class::Bulk, None, straight);
+    assert_eq!(step.next_hop.link(), Some(congested), "a congested way is better than none");
 }
 
 #[test]
