@@ -39,7 +39,7 @@ fn stock_peers_write_to_each_other_across_a_cable_and_a_radio() {
 
 #[test]
 fn stock_peers_write_to_each_other_across_tcp_radio_and_a_local_network_while_a_relay_is_started_again() {
-    let mut row = Row::start("");
+    let mut row = Row::start();
     let peer = |place, name: &str, interfaces: &Interfaces| {
         let start = |program: &str| row.network.lab.place(place).command(program);
         StockLxmf::start_by(&start, row.network.home.path(), name, Stamps::Unasked, interfaces)
