@@ -90,11 +90,11 @@ fn texts(number: u32) -> (String, String, Method) {
     (format!("there {number} {more}"), format!("back {number} {more}"), method)
 }
 
-/// A text arrives as its sender's own, and its sender holds it for delivered.
+/// A text's sender holds it for delivered, and it arrived as its sender's own.
 fn arrives(text: &str, from: &mut StockLxmf, at: &mut StockLxmf) {
+    from.wait_delivered(text);
     let came = at.wait_text(text);
     assert_eq!((&came["from"], &came["verified"]), (&json!(from.address), &json!(true)));
-    from.wait_delivered(text);
 }
 
 /// Each hears of the other.
