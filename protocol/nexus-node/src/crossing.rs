@@ -1,6 +1,7 @@
 //! How crossings meet the layers: to the network each is an interface of its own, to the endpoint a Reticulum link.
 
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 
 use nexus_crypto::{DestinationHash, NodePublic};
 use nexus_endpoint::crossings::{CROSSINGS, Effect, Input, Reached, Slot, Way};
@@ -61,6 +62,12 @@ impl Body {
         self.network.handle(cx, nexus_network::Input::Attend(ENDPOINT), signals);
         let attend = nexus_endpoint::Command::Attend(self.own.into());
         self.endpoint.handle(cx, nexus_endpoint::Input::Command(attend), signals);
+        // What is known from before a restart: nobody may say it again for an hour.
+        let known: Vec<DestinationHash> =
+            self.network.announces().known().map(|(destination, _)| *destination).collect();
+        for destination in known {
+            self.may_cross(cx, &destination, signals);
+        }
     }
 
     /// An announce was verified: whose it is, or who carried it, may be crossed to.
@@ -138,13 +145,7 @@ impl Body {
     }
 
     /// A frame of the network leaves over a crossing.
-    pub(crate) fn say_across(
-        &mut self,
-        cx: Cx,
-        slot: Slot,
-        frame: alloc::vec::Vec<u8>,
-        signals: &mut VecDeque<Signal>,
-    ) {
+    pub(crate) fn say_across(&mut self, cx: Cx, slot: Slot, frame: Vec<u8>, signals: &mut VecDeque<Signal>) {
         let Some(link) = self.crossings.link(slot) else { return };
         let bytes = frame.len().saturating_add(usize::from(OVERHEAD));
         let plaintext = Bytes(carried(frame));

@@ -2,11 +2,15 @@
 
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::program::{Program, Start, here};
 use crate::stock::{Interfaces, attached, unattached};
+
+/// So long a stock peer may try before it gives up.
+const UNTIL_IT_ENDS: Duration = Duration::from_secs(200);
 
 /// What a stock peer asks of whoever writes to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,12 +119,13 @@ impl StockLxmf {
         self.tell(&json!({ "do": "send", "to": to, "text": text, "method": method.word() }));
     }
 
-    /// Waits until it holds a text that it sent for delivered.
+    /// Waits until it holds a text that it sent for delivered. It tries four times, each time on a link that has to be made, a quarter of
+    /// a minute after it gave up the one before.
     ///
     /// # Panics
     /// If it never does, or if it gave up.
     pub fn wait_delivered(&mut self, text: &str) -> Value {
-        let ended = self.wait_for("text", |line| {
+        let ended = self.wait_within(UNTIL_IT_ENDS, "text", |line| {
             line["text"] == text && (!line["delivered"].is_null() || !line["failed"].is_null())
         });
         assert!(ended["failed"].is_null(), "{text} was not delivered: {ended}");

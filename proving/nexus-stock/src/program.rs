@@ -102,7 +102,15 @@ impl Program {
     /// # Panics
     /// If it says none in a minute.
     pub fn wait_for(&mut self, key: &str, is: impl Fn(&Value) -> bool) -> Value {
-        self.wait_until(key, |line| !line[key].is_null() && is(line))
+        self.wait_within(PATIENCE, key, is)
+    }
+
+    /// The same within a time of its own, for what the package itself takes longer for.
+    ///
+    /// # Panics
+    /// If it says none in that time.
+    pub fn wait_within(&mut self, time: Duration, key: &str, is: impl Fn(&Value) -> bool) -> Value {
+        self.wait_until(time, key, |line| !line[key].is_null() && is(line))
     }
 
     /// The next line that has this value under one of these keys.
@@ -110,11 +118,11 @@ impl Program {
     /// # Panics
     /// If it says none in a minute.
     pub fn wait_any(&mut self, keys: &[&str], value: &Value) -> Value {
-        self.wait_until(&keys.join(" or "), |line| keys.iter().any(|key| line[*key] == *value))
+        self.wait_until(PATIENCE, &keys.join(" or "), |line| keys.iter().any(|key| line[*key] == *value))
     }
 
-    fn wait_until(&mut self, what: &str, is_it: impl Fn(&Value) -> bool) -> Value {
-        let deadline = Instant::now() + PATIENCE;
+    fn wait_until(&mut self, time: Duration, what: &str, is_it: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + time;
         if let Some(found) = self.unread.iter().position(&is_it).and_then(|place| self.unread.remove(place)) {
             return found;
         }

@@ -24,26 +24,21 @@ pub(crate) struct Row {
     nodes: Vec<Daemon>,
     configs: [String; 3],
     listen: SocketAddr,
-    _air: Air,
+    air: Air,
     pub(crate) network: Network,
 }
 
 impl Row {
-    /// The nodes, linked, each with `more` in its configuration.
-    pub(crate) fn start(more: &str) -> Self {
+    /// The nodes, linked.
+    pub(crate) fn start() -> Self {
         let (network, air) = (Network::of(7), Air::of(2));
         let cable = Cable::lay(&network.lab, 1, [LEFT, 1]).unwrap();
         Segment::lay(&network.lab, 5, "mid", &[2, 3]).unwrap();
         Segment::lay(&network.lab, 6, "end", &[3, RIGHT]).unwrap();
         let listen = format!("{}:4242", cable.end(1).address);
         let tcp = format!("[[tcp]]\nname = \"tcp\"\nlisten = \"{listen}\"\nmode = \"reticulum\"\n");
-        let configs = [
-            more.to_owned() + &tcp + &air.rnode(A, ""),
-            more.to_owned() + LAN + &air.rnode(B, ""),
-            more.to_owned() + LAN,
-        ];
-        let mut row =
-            Self { nodes: Vec::new(), configs, listen: listen.parse().unwrap(), _air: air, network };
+        let configs = [tcp + &air.rnode(A, ""), LAN.to_owned() + &air.rnode(B, ""), LAN.to_owned()];
+        let mut row = Self { nodes: Vec::new(), configs, listen: listen.parse().unwrap(), air, network };
         for node in 0..NAMES.len() {
             row.nodes.push(row.begin(node));
         }
@@ -110,6 +105,7 @@ impl Drop for Row {
     /// Tells what the nodes have to say to a test that failed.
     fn drop(&mut self) {
         if std::thread::panicking() {
+            eprintln!("on the air: {:?}", [A, B].map(|radio| self.air.house.meter(radio)));
             for node in &self.nodes {
                 let asked = ["rns_status", "paths", "status"].map(|verb| node.ask(&json!({ "do": verb })));
                 eprintln!("{asked:?}\n{}", node.log());

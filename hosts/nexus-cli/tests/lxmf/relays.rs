@@ -39,7 +39,7 @@ fn stock_peers_write_to_each_other_across_a_cable_and_a_radio() {
 
 #[test]
 fn stock_peers_write_to_each_other_across_tcp_radio_and_a_local_network_while_a_relay_is_started_again() {
-    let mut row = Row::start("");
+    let mut row = Row::start();
     let peer = |place, name: &str, interfaces: &Interfaces| {
         let start = |program: &str| row.network.lab.place(place).command(program);
         StockLxmf::start_by(&start, row.network.home.path(), name, Stamps::Unasked, interfaces)
@@ -90,11 +90,11 @@ fn texts(number: u32) -> (String, String, Method) {
     (format!("there {number} {more}"), format!("back {number} {more}"), method)
 }
 
-/// A text arrives as its sender's own, and its sender holds it for delivered.
+/// A text's sender holds it for delivered, and it arrived as its sender's own.
 fn arrives(text: &str, from: &mut StockLxmf, at: &mut StockLxmf) {
+    from.wait_delivered(text);
     let came = at.wait_text(text);
     assert_eq!((&came["from"], &came["verified"]), (&json!(from.address), &json!(true)));
-    from.wait_delivered(text);
 }
 
 /// Each hears of the other.

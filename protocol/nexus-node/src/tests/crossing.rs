@@ -42,6 +42,27 @@ fn two_nodes_across_stock_relays_have_a_link_and_write_to_each_other_over_it() {
 }
 
 #[test]
+fn a_node_that_started_again_crosses_to_whom_it_knew_before_though_nobody_says_it_again() {
+    let mut pair = Pair::new();
+    for end in 0..2 {
+        pair.tell(end, Input::Command(Command::Cross));
+        pair.tell(end, Input::Command(Command::Announce));
+    }
+    pair.pass(Duration::from_secs(120));
+    for end in 0..2 {
+        let began = pair.ends[end].now;
+        pair.restart(end);
+        pair.tell(end, Input::Command(Command::Cross));
+        pair.pass(Duration::from_secs(120));
+        for bench in &pair.ends {
+            let links: Vec<_> = bench.node.network().links().status().collect();
+            assert_eq!(links.len(), 1, "{end}: {links:?}");
+            assert!(links[0].up_at > began, "{end}: it is another: {links:?}");
+        }
+    }
+}
+
+#[test]
 fn an_idle_crossing_takes_little_of_others_networks() {
     let mut pair = Pair::new();
     for end in 0..2 {

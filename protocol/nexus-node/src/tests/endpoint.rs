@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use nexus_crypto::DestinationHash;
 use nexus_endpoint::{Accepting, Announcing, Bytes, Command as C, Event as E, Handle, Service};
-use nexus_machine::{Duration, Seed, Snapshot, Stream};
+use nexus_machine::{Duration, Instant, Seed, Snapshot, Stream};
 use nexus_network::{Mode, announces};
 
 use nexus_wire::reticulum::DestinationType;
@@ -82,21 +82,32 @@ pub(super) struct Pair {
 
 impl Pair {
     pub(super) fn new() -> Self {
-        let announces = announces::Limits { known: 16, cache_bytes: 16_000, ..limits().announces };
-        let limits = nexus_network::Limits { announces, ..limits() };
-        let end = |n| {
-            let seed = Seed::new([n; 32]);
-            let mut bench = Bench::of(node_with(n, limits, &Snapshot::empty(), &seed));
-            bench.tell(Input::WallClock { unix_s: UNIX, error_s: 0 });
-            bench.outputs = bench.tell(Input::Up { iface: WIRE, profile: profile(Mode::Reticulum) });
-            let started = bench.tell(Input::Command(Command::Start));
-            bench.outputs.extend(started);
-            bench
-        };
+        let end = |n| Self::end(n, &Snapshot::empty(), Instant::BOOT);
         let (events, store) = ([Vec::new(), Vec::new()], [Snapshot::empty(), Snapshot::empty()]);
         let mut pair = Self { ends: (1..=2).map(end).collect(), events, store, cut: false, link_bytes: 0 };
         pair.settle();
         pair
+    }
+
+    fn end(n: u8, snapshot: &Snapshot, now: Instant) -> Bench {
+        let announces = announces::Limits { known: 16, cache_bytes: 16_000, ..limits().announces };
+        let limits = nexus_network::Limits { announces, ..limits() };
+        let seed = Seed::new([n; 32]).fork_index("start", now.as_micros());
+        let mut bench = Bench::of(node_with(n, limits, snapshot, &seed));
+        bench.now = now;
+        bench.tell(Input::WallClock { unix_s: UNIX, error_s: 0 });
+        bench.outputs = bench.tell(Input::Up { iface: WIRE, profile: profile(Mode::Reticulum) });
+        let started = bench.tell(Input::Command(Command::Start));
+        bench.outputs.extend(started);
+        bench
+    }
+
+    /// A process ends in order, and is there again with what was durable.
+    pub(super) fn restart(&mut self, end: usize) {
+        self.tell(end, Input::Command(Command::Save));
+        let (n, now) = (u8::try_from(end + 1).unwrap(), self.ends[end].now);
+        self.ends[end] = Self::end(n, &self.store[end], now);
+        self.settle();
     }
 
     fn command(&mut self, end: usize, command: C) {
