@@ -7,7 +7,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::messages::{listen, ping, send};
 use crate::routing::{path, trace};
-use crate::{bench_link, contacts, demo, doctor, keygen, manual, node, rns, status};
+use crate::{bench_link, channel, contacts, demo, doctor, keygen, manual, node, peer, rns, status};
 
 /// The network that people use when there is no provider.
 #[derive(Debug, Parser)]
@@ -21,8 +21,8 @@ Exit codes:
   2  it cannot be done: usage, a bad file
   3  no node runs
 
-`nexus-keygen`, `nexus-node` and `nexus-status` are this program under other
-names: `nexus install-links DIR` makes them."
+`nexus-keygen`, `nexus-node`, `nexus-peer` and `nexus-status` are this program
+under other names: `nexus install-links DIR` makes them."
 )]
 pub(crate) struct CommandLine {
     #[command(subcommand)]
@@ -52,6 +52,10 @@ pub(crate) enum Command {
     /// Look into the Reticulum world that this node is part of
     #[command(subcommand)]
     Rns(rns::Rns),
+    /// Say whom this node carries for nothing, and what others pay
+    Peer(peer::Peer),
+    /// Look after the accounts out of which neighbours pay
+    Channel(channel::Channel),
     /// Give nodes names
     Contacts(contacts::Contacts),
     /// Find out what is wrong, and what mends it

@@ -2,6 +2,7 @@
 
 mod address_book;
 mod bench_link;
+mod channel;
 mod command_line;
 mod contacts;
 mod daemon;
@@ -14,6 +15,7 @@ mod messages;
 mod node;
 mod paper_key;
 mod passphrase_entry;
+mod peer;
 mod place;
 mod quantities;
 mod rns;
@@ -39,6 +41,8 @@ fn main() -> ExitCode {
         Command::Send(send) => wait_for(send.run()),
         Command::Listen(listen) => wait_for(listen.run()),
         Command::Rns(rns) => wait_for(rns.run()),
+        Command::Peer(peer) => wait_for(peer.run()),
+        Command::Channel(channel) => wait_for(channel.run()),
         Command::Contacts(contacts) => exit_code(&contacts.run()),
         Command::Doctor(doctor) => wait_for(doctor.run()),
         Command::Completions(completions) => exit_code(&Ok(completions.run())),

@@ -4,7 +4,9 @@ mod pages;
 mod watch;
 
 use clap::{Args, ValueEnum};
-use nexus_daemon::api::{self, Budget, Interfaces, Links, Metered, Path, Queue, Queues, Verb};
+use nexus_daemon::api::{
+    self, Budget, Earned, Income, Interfaces, Links, Metered, Path, Queue, Queues, Verb,
+};
 use nexus_daemon::client::Client;
 use serde_json::{Map, Value, json};
 
@@ -53,6 +55,8 @@ enum Section {
     Budget,
     /// What waits for its interfaces, and what was dropped
     Queues,
+    /// What carrying for neighbours brings, and what they are paid, in µNXS
+    Income,
 }
 
 /// All that the pages show.
@@ -62,6 +66,7 @@ struct Snapshot {
     paths: Vec<Path>,
     budget: Vec<Metered>,
     queues: Vec<Queue>,
+    income: Vec<Earned>,
 }
 
 impl Status {
@@ -93,6 +98,7 @@ impl Status {
             (Section::Paths, pages::paths),
             (Section::Budget, pages::budget),
             (Section::Queues, pages::queues),
+            (Section::Income, pages::income),
         ];
         let shown = pages.iter().filter(|(section, _)| self.shows(*section));
         shown.map(|(_, page)| page(snapshot, book)).collect::<Vec<_>>().join("\n")
@@ -114,6 +120,9 @@ impl Status {
                 }
                 Section::Queues => {
                     json!({ "queues": client.call::<Queues>(Verb::Queues).await?.interfaces })
+                }
+                Section::Income => {
+                    json!({ "income": client.call::<Income>(Verb::Income).await?.neighbours })
                 }
                 Section::Paths => json!({ "paths": all_paths(client).await? }),
                 Section::Neighbours => {
@@ -143,6 +152,7 @@ impl Snapshot {
         status.links = client.call::<Links>(Verb::Links).await?.links;
         let budget = client.call::<Budget>(Verb::Budget).await?.interfaces;
         let queues = client.call::<Queues>(Verb::Queues).await?.interfaces;
-        Ok(Self { status, paths, budget, queues })
+        let income = client.call::<Income>(Verb::Income).await?.neighbours;
+        Ok(Self { status, paths, budget, queues, income })
     }
 }

@@ -6,6 +6,7 @@
 
 mod budget;
 mod events;
+mod money;
 mod paths;
 mod queues;
 mod radio;
@@ -18,6 +19,7 @@ use serde_json::Value;
 
 pub use budget::{Budget, Metered, Share, Span, Sum};
 pub use events::{Attempt, Event, Progress};
+pub use money::{Channel, Channels, Earned, Exported, Income, Peer, Peers};
 pub use paths::{
     Begin, Cost, Dropped, Found, NotAPathPolicy, Path, PathPolicy, Paths, Quote, Said, Standing, Traced, Way,
     Ways,
@@ -225,6 +227,58 @@ pub enum Verb {
         /// The file, as an absolute path.
         file: String,
     },
+    /// Of whom something is said: [`Peers`].
+    Peers,
+    /// Carries a node's packets for nothing from here on, also after a restart: [`Done`].
+    PeerAdd {
+        /// The node's id.
+        node: String,
+    },
+    /// Forgets all that was said of a node: [`Done`].
+    PeerRemove {
+        /// The node's id.
+        node: String,
+    },
+    /// Asks less of a node for itself than of others: [`Done`].
+    PeerPrice {
+        /// The node's id.
+        node: String,
+        /// In µNXS for 1,024 bytes; what is asked of all, if not said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        price_unxs_per_kib: Option<u64>,
+    },
+    /// What was counted with each neighbour, and what that brought: [`Income`].
+    Income,
+    /// The accounts with neighbours: [`Channels`].
+    Channels,
+    /// Offers a linked node a channel: [`Done`] when it is offered.
+    ChannelOpen {
+        /// The node's id.
+        peer: String,
+        /// What it is lent, in µNXS; the configuration's `line`, if not said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        line_unxs: Option<u64>,
+    },
+    /// Offers a node a settlement of the channel with it: [`Done`] when it is offered.
+    ChannelSettle {
+        /// The node's id.
+        peer: String,
+    },
+    /// Closes the channel with a node: [`Done`] when that is begun.
+    ChannelClose {
+        /// The node's id.
+        peer: String,
+        /// Whether without its consent.
+        #[serde(default)]
+        alone: bool,
+    },
+    /// Writes the states of a channel that both signed, as far as they are kept, to a file that does not exist yet: [`Exported`].
+    ChannelExport {
+        /// The node's id.
+        peer: String,
+        /// The file, as an absolute path.
+        file: String,
+    },
     /// Ends the daemon in order; the connection closes when it is gone: [`Done`].
     Stop,
 }
@@ -379,7 +433,7 @@ pub struct Interface {
     pub address: String,
     /// Nominal rate in bits per second; 0 if unknown.
     pub bandwidth_bps: u64,
-    /// What this node asks for carrying packets out there, in µNXS for 1,024 bytes. It is quoted to neighbours; nobody is charged.
+    /// What this node asks for carrying packets out there, in µNXS for 1,024 bytes.
     #[serde(default)]
     pub price_unxs_per_kib: u64,
     /// What left.

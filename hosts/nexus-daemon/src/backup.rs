@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use nexus_crypto::hash::blake3;
 use nexus_machine::{Snapshot, TableId, Write};
+use nexus_node::economy::channels::{CHANNELS, RESTORED};
+use nexus_node::economy::lottery::LOTTERIES;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -91,12 +93,22 @@ pub fn restore(file: &Path, state: &StateDir) -> Result<(), BackupError> {
         fs::remove_dir_all(&beside).map_err(cannot)?;
     }
     let (store, _) = Store::open(&beside)?;
-    store.apply(&writes)?;
+    store.apply(&without_resurrection(writes))?;
     drop(store);
     fs::rename(beside.join(crate::store::FILE), state.store()).map_err(cannot)?;
     fs::remove_dir_all(&beside).map_err(cannot)?;
     key_store::create(&state.key(), &key)?;
     Ok(())
+}
+
+/// What is restored of a node that may have gone on since. What it signed meanwhile is not known here: every channel is marked, so that nothing is
+/// done in it before the neighbour showed its state, and what was agreed of payments is forgotten, so that no secret is used twice.
+fn without_resurrection(mut writes: Vec<Write>) -> Vec<Write> {
+    writes.retain(|write| write.table != LOTTERIES && write.table != RESTORED);
+    let channels = writes.iter().filter(|write| write.table == CHANNELS);
+    let marks: Vec<Write> = channels.map(|write| Write::set(RESTORED, &write.key, Vec::new())).collect();
+    writes.extend(marks);
+    writes
 }
 
 fn read(file: &Path) -> Result<Zeroizing<Vec<u8>>, BackupError> {
@@ -193,6 +205,24 @@ mod tests {
         let (_, restored) = Store::open(to.path()).unwrap();
         assert_eq!(restored, store.reader().snapshot().unwrap());
         assert!(matches!(restore(&file, &to), Err(BackupError::NotEmpty(_))));
+    }
+
+    #[test]
+    fn a_channel_from_a_backup_is_marked_and_what_was_agreed_of_payments_is_forgotten() {
+        let (directory, from) = state();
+        key_store::create(&from.key(), &at_rest::plain(&IdentitySeed::from_bytes([7; 32]))).unwrap();
+        let (store, _) = Store::open(from.path()).unwrap();
+        let channel = Write::set(CHANNELS, &[3; 16], b"account".to_vec());
+        let writes = [channel, Write::set(LOTTERIES, &[3; 17], b"chain".to_vec())];
+        store.apply(&writes).unwrap();
+        let file = directory.path().join("backup");
+        write(&file, &from.key(), &store.reader().snapshot().unwrap()).unwrap();
+        let (_other, to) = state();
+        restore(&file, &to).unwrap();
+        let (_, restored) = Store::open(to.path()).unwrap();
+        assert_eq!(restored.get(CHANNELS, &[3; 16]), Some(&b"account"[..]));
+        assert_eq!(restored.get(RESTORED, &[3; 16]), Some(&b""[..]));
+        assert_eq!(restored.scan(LOTTERIES).count(), 0);
     }
 
     #[test]

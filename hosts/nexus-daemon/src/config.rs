@@ -17,7 +17,9 @@ use std::path::{Path, PathBuf};
 use nexus_crypto::{DestinationHash, NodeId, SharedKey};
 use nexus_machine::{Relaying, Traces};
 use nexus_network::rnode::Condition;
-use nexus_network::{Channel, Mode, Policy, Role, Weight};
+use nexus_network::{Channel, Mode, Policy as LinkPolicy, Role, Weight};
+use nexus_node::economy::Amount;
+use nexus_node::economy::layer::Policy;
 use thiserror::Error;
 
 use crate::api::PathPolicy;
@@ -52,7 +54,7 @@ pub struct Config {
     /// What the log may name.
     pub privacy: Privacy,
     /// With whom links are made.
-    pub policy: Policy,
+    pub policy: LinkPolicy,
     /// How many times as much of each interface as one of which nothing is said these neighbours have.
     pub weights: BTreeMap<NodeId, Weight>,
     /// Whether others' packets are carried.
@@ -71,6 +73,10 @@ pub struct Config {
     pub metrics: Option<SocketAddr>,
     /// Where programs that attach ask this node; none if there is no shared instance.
     pub rpc: Option<Rpc>,
+    /// Whose packets are carried for nothing.
+    pub trusted: BTreeSet<NodeId>,
+    /// What a neighbour is lent with whom a channel is opened, in µNXS; none if there are to be no channels.
+    pub line: Option<u64>,
     /// This node's LXMF address; none if it has none.
     pub lxmf: Option<Lxmf>,
     /// The interfaces, each with a name of its own.
@@ -103,6 +109,21 @@ pub enum Crossings {
 }
 
 impl Config {
+    /// What a neighbour is lent if nothing else is said, in µNXS.
+    pub const LINE: u64 = 1_000_000;
+
+    /// What this node asks for itself where it asks most, in µNXS for 1,024 bytes.
+    #[must_use]
+    pub fn dearest(&self) -> u64 {
+        self.interfaces.iter().map(|interface| interface.price).max().unwrap_or(0)
+    }
+
+    /// How the node is paid, and pays.
+    #[must_use]
+    pub fn economy(&self) -> Policy {
+        Policy { price: self.dearest(), line: self.line.map(Amount::from_micros), ..Policy::default() }
+    }
+
     /// Whether there is anybody to cross to.
     #[must_use]
     pub fn crosses(&self) -> bool {
@@ -285,7 +306,7 @@ impl Config {
             passphrase: passphrase::Source::None,
             log_level: Level::Info,
             privacy: Privacy::Partial,
-            policy: Policy::Anyone,
+            policy: LinkPolicy::Anyone,
             weights: BTreeMap::new(),
             relaying: Relaying::On,
             crossings: Crossings::Made,
@@ -294,6 +315,8 @@ impl Config {
             path_policy: PathPolicy::default(),
             traces: Traces::Answered,
             metrics: None,
+            trusted: BTreeSet::new(),
+            line: Some(Self::LINE),
             lxmf: None,
             rpc: None,
             interfaces: vec![Interface::default_udp()],
@@ -388,7 +411,7 @@ impl fmt::Display for Interface {
         }
         match self.price {
             0 => Ok(()),
-            price => write!(f, ", asks {price} µNXS for 1,024 bytes (quoted; nobody is charged yet)"),
+            price => write!(f, ", asks {price} µNXS for 1,024 bytes"),
         }
     }
 }
@@ -437,11 +460,11 @@ impl fmt::Display for Medium {
 
 /// What a policy is called in a status.
 #[must_use]
-pub const fn policy_name(policy: &Policy) -> &'static str {
+pub const fn policy_name(policy: &LinkPolicy) -> &'static str {
     match policy {
-        Policy::Anyone => "anyone",
-        Policy::Only(_) => "only",
-        Policy::AllBut(_) => "all_but",
+        LinkPolicy::Anyone => "anyone",
+        LinkPolicy::Only(_) => "only",
+        LinkPolicy::AllBut(_) => "all_but",
     }
 }
 

@@ -37,6 +37,7 @@ pub mod logs;
 pub mod metrics;
 pub mod notify;
 pub mod passphrase;
+pub mod people;
 pub mod privacy;
 pub mod recordings;
 #[cfg(test)]

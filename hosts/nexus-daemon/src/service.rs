@@ -5,6 +5,7 @@ mod files;
 mod label;
 mod lxmf;
 mod media;
+pub(crate) mod money;
 mod path_news;
 mod refused;
 mod reload;
@@ -18,7 +19,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use nexus_crypto::{DestinationHash, IdentityHash, IdentitySeed, NodeId, NodeIdentity};
+use nexus_crypto::{DestinationHash, IdentityHash, IdentitySeed, NodeId, NodeIdentity, VerifyingKey};
 use nexus_network::Policy;
 use nexus_node::{Command, Event, Setup};
 use thiserror::Error;
@@ -37,6 +38,7 @@ use crate::logs::{Level, Logs};
 use crate::metrics::{CannotListen, Metrics};
 use crate::notify;
 use crate::passphrase::Source;
+use crate::people::{People, PeopleError};
 use crate::rpc::key::{self, Keys};
 use crate::rpc::{Rpc, Unanswered};
 use crate::state_dir::{StateDir, StateDirError};
@@ -82,6 +84,9 @@ pub enum ServiceError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// What was said of other nodes.
+    #[error(transparent)]
+    People(#[from] PeopleError),
     /// The loop.
     #[error(transparent)]
     Host(#[from] HostError),
@@ -111,6 +116,10 @@ struct Service {
     logs: Logs,
     began: Instant,
     node: NodeId,
+    /// The key with which this node signs.
+    verifying: VerifyingKey,
+    /// What commands said of other nodes.
+    people: People,
     identity: IdentityHash,
     /// Who waits for what becomes of what is sent.
     sending: BTreeMap<u64, Replier>,
@@ -161,12 +170,15 @@ pub async fn run(options: Options) -> Result<(), ServiceError> {
         config: nexus_machine::Config { relaying: config.relaying, traces: config.traces },
         limits: nexus_network::Limits::default(),
         app_data: label::app_data(config.label.as_deref()),
+        economy: config.economy(),
         snapshot,
     };
     let reader = store.reader();
+    let people = People::read(&options.state)?;
     let mut host = Host::new(setup, store)?;
     let handle = host.handle();
     let events = handle.events();
+    host.view().command(Command::Trust(people.trust(&config.trusted)));
     prepare(&mut host, &config)?;
     let mut service = Service {
         config,
@@ -174,6 +186,8 @@ pub async fn run(options: Options) -> Result<(), ServiceError> {
         logs,
         began: Instant::now(),
         node: public.node_id(),
+        verifying: public.verifying(),
+        people,
         identity: public.hash(),
         sending: BTreeMap::new(),
         last_sending: 0,

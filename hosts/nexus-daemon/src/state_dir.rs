@@ -127,6 +127,12 @@ impl StateDir {
         self.0.join("rpc_key")
     }
 
+    /// What commands said of other nodes.
+    #[must_use]
+    pub fn peers(&self) -> PathBuf {
+        self.0.join("peers.toml")
+    }
+
     /// The store.
     #[must_use]
     pub fn store(&self) -> PathBuf {

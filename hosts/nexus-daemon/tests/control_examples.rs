@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use nexus_daemon::api::{
-    Answer, Budget, Code, Delivered, Done, Dropped, Event, Found, Inbox, Interfaces, Links, Paths, Queues,
-    Reloaded, Reply, Request, RnsAnswer, RnsSent, RnsStatus, Status, Traced, Verb, Ways,
+    Answer, Budget, Channels, Code, Delivered, Done, Dropped, Event, Exported, Found, Inbox, Income,
+    Interfaces, Links, Paths, Peers, Queues, Reloaded, Reply, Request, RnsAnswer, RnsSent, RnsStatus, Status,
+    Traced, Verb, Ways,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -33,7 +34,7 @@ fn every_example_of_the_chapter_is_read_and_written_back_as_it_stands() {
             }
         }
     }
-    let every_verb = "announce backup budget dial drop_paths events find_path inbox interfaces links listen log_level lxmf_send path paths ping queues reload rns_probe rns_receive rns_request rns_send_file rns_status send status stop trace undial";
+    let every_verb = "announce backup budget channel_close channel_export channel_open channel_settle channels dial drop_paths events find_path inbox income interfaces links listen log_level lxmf_send path paths peer_add peer_price peer_remove peers ping queues reload rns_probe rns_receive rns_request rns_send_file rns_status send status stop trace undial";
     assert_eq!(asked.into_iter().collect::<Vec<_>>().join(" "), every_verb);
     let every_kind = "announced channel_jammed clocks_parted file_arrived interface_down interface_up link_down link_up message missed path_back path_changed path_learnt path_lost progress reached receiving";
     assert_eq!(kinds.into_iter().collect::<Vec<_>>().join(" "), every_kind);
@@ -102,7 +103,17 @@ fn answered(verb: &Verb, ok: &Value) {
         }
         Verb::Inbox { .. } => drop(back_and_forth::<Inbox>(ok)),
         Verb::Reload => drop(back_and_forth::<Reloaded>(ok)),
+        Verb::Peers => drop(back_and_forth::<Peers>(ok)),
+        Verb::Income => drop(back_and_forth::<Income>(ok)),
+        Verb::Channels => drop(back_and_forth::<Channels>(ok)),
+        Verb::ChannelExport { .. } => drop(back_and_forth::<Exported>(ok)),
         Verb::Announce
+        | Verb::PeerAdd { .. }
+        | Verb::PeerRemove { .. }
+        | Verb::PeerPrice { .. }
+        | Verb::ChannelOpen { .. }
+        | Verb::ChannelSettle { .. }
+        | Verb::ChannelClose { .. }
         | Verb::Dial { .. }
         | Verb::Undial { .. }
         | Verb::LogLevel { .. }
@@ -144,6 +155,16 @@ fn name(verb: &Verb) -> &'static str {
         Verb::Reload => "reload",
         Verb::LogLevel { .. } => "log_level",
         Verb::Backup { .. } => "backup",
+        Verb::Peers => "peers",
+        Verb::PeerAdd { .. } => "peer_add",
+        Verb::PeerRemove { .. } => "peer_remove",
+        Verb::PeerPrice { .. } => "peer_price",
+        Verb::Income => "income",
+        Verb::Channels => "channels",
+        Verb::ChannelOpen { .. } => "channel_open",
+        Verb::ChannelSettle { .. } => "channel_settle",
+        Verb::ChannelClose { .. } => "channel_close",
+        Verb::ChannelExport { .. } => "channel_export",
         Verb::Stop => "stop",
     }
 }

@@ -332,6 +332,7 @@ fn host(state: &Path) -> Host {
         config: Config::default(),
         limits: nexus_network::Limits::default(),
         app_data: AppData::default(),
+        economy: nexus_node::economy::layer::Policy::default(),
         snapshot,
     };
     Host::new(setup, store).unwrap()

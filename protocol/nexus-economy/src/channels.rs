@@ -8,6 +8,7 @@
 //! message waits, earlier ones are lost and come again. Spec: spec/economy.md#channels.
 
 pub mod account;
+pub mod audit;
 pub mod ending;
 pub mod figures;
 mod following;
@@ -236,6 +237,13 @@ impl Channels {
     /// The channels as they are durable, by neighbour.
     pub fn channels(&self) -> impl Iterator<Item = (NodeId, &Kept)> {
         self.neighbours.iter().filter_map(|(peer, neighbour)| Some((*peer, neighbour.kept.as_ref()?)))
+    }
+
+    /// The account with a neighbour as it is durable, and the key of its proofs, if a channel stands.
+    #[must_use]
+    pub fn standing(&self, peer: NodeId) -> Option<(&account::Account<Signature>, VrfPublicKey)> {
+        let neighbour = self.neighbours.get(&peer)?;
+        Some((neighbour.account()?, neighbour.kept.as_ref()?.vrf_key))
     }
 
     /// What this neighbour may still be asked to pay, in a channel that stands.

@@ -6,6 +6,7 @@
 //! | [`money`] | amounts, and what a packet costs |
 //! | [`ledger`] | what everybody has, in books that nobody keeps |
 //! | [`trust`] | who is carried for nothing, and what others pay |
+//! | [`layer`] | channels and lottery wired together, as a node has them |
 //! | [`lottery`] | how a relay is paid for what it carries, window by window |
 //!
 //! Spec: `spec/economy.md`.
@@ -34,9 +35,11 @@ extern crate alloc;
 extern crate std;
 
 pub mod channels;
+pub mod layer;
 pub mod ledger;
 pub mod lottery;
 pub mod money;
 pub mod trust;
 
+pub use layer::Economy;
 pub use money::{Amount, GRAINS_PER_MICRO, Grains};

@@ -36,6 +36,7 @@ pub use draw::Vrf;
 pub use exposure::{AHEAD, POOL_WINDOWS, StrangerPool, largest_window, stake};
 pub use terms::{Odds, Terms};
 
+use crate::money::Grains;
 use paying::Paying;
 use relaying::Relaying;
 
@@ -152,6 +153,12 @@ impl<V: Vrf> Lottery<V> {
             let paid = peer.paying.paid_since_start;
             Income { paid, ..peer.relaying.income() }
         })
+    }
+
+    /// What was sent to a neighbour at a price, as far as was heard.
+    #[must_use]
+    pub fn sent(&self, peer: &NodeId) -> Grains {
+        self.peers.get(peer).map_or(Grains::ZERO, |peer| peer.paying.sent())
     }
 
     /// All neighbours with whom there is an account.

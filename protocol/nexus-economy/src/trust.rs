@@ -1,4 +1,4 @@
-//! The price of a friend: who is carried for nothing, what others pay, and how much is carried before they can.
+//! The price of a friend: who is carried for nothing, and what others pay. How much is carried before they can, the network's tally knows.
 //!
 //! What a relay can know of a packet's sender is its previous hop. Whoever is trusted there pays nothing, and no message about
 //! money is exchanged with it. A trusted destination alone frees nothing: strangers would ride free to one's friends.
@@ -7,14 +7,10 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 
 use nexus_crypto::NodeId;
-use nexus_machine::{Duration, Instant};
 use thiserror::Error;
 
 /// How many neighbours a configuration names, at most.
 pub const NAMED: usize = 256;
-/// What a neighbour without a channel is carried for nothing, in bytes an hour, where carrying has a price.
-pub const COURTESY: u64 = 64 * 1_024;
-const HOUR: Duration = Duration::from_secs(3_600);
 
 /// Whom this node trusts, and what it asks of others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -96,62 +92,6 @@ impl TrustConfig {
     }
 }
 
-/// What becomes of a packet, as far as money goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Admission {
-    /// It is carried for nothing.
-    Free,
-    /// It is counted at its price.
-    Counted,
-    /// It is carried although its sender cannot pay yet.
-    Courtesy,
-    /// It is dropped, and its sender offered a channel.
-    NoChannel,
-}
-
-/// Whether a neighbour can pay.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Channel {
-    /// There is a channel between the two.
-    Open,
-    /// There is none.
-    None,
-}
-
-/// What one neighbour without a channel was carried for nothing of late.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Courtesy {
-    /// Bytes of the allowance that are used, and when that was so.
-    used: u64,
-    at: Instant,
-}
-
-impl Courtesy {
-    /// What becomes of a packet of `bytes` from a neighbour that is charged so.
-    pub fn admit(&mut self, now: Instant, charge: Charge, channel: Channel, bytes: u32) -> Admission {
-        match (charge, channel) {
-            (Charge::Free, Channel::Open | Channel::None) => Admission::Free,
-            (Charge::Price(_), Channel::Open) => Admission::Counted,
-            (Charge::Price(_), Channel::None) => self.spend(now, u64::from(bytes)),
-        }
-    }
-
-    fn spend(&mut self, now: Instant, bytes: u64) -> Admission {
-        let elapsed = now.since(self.at).as_micros().min(HOUR.as_micros());
-        let come = COURTESY.saturating_mul(elapsed).checked_div(HOUR.as_micros()).unwrap_or(0);
-        if come > 0 {
-            self.used = self.used.saturating_sub(come);
-            self.at = now;
-        }
-        let used = self.used.saturating_add(bytes);
-        if used > COURTESY {
-            return Admission::NoChannel;
-        }
-        self.used = used;
-        Admission::Courtesy
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,22 +117,8 @@ mod tests {
     fn a_price_of_nothing_for_one_is_no_trust_and_needs_no_channel() {
         let mut config = TrustConfig::new(5);
         config.set_price(STRANGER, Some(0)).expect("there is room");
-        let admitted =
-            Courtesy::default().admit(Instant::BOOT, config.charge(&STRANGER), Channel::None, u32::MAX);
-        assert_eq!((admitted, config.trusted().count(), config.prices().count()), (Admission::Free, 0, 1));
-    }
-
-    #[test]
-    fn whoever_cannot_pay_has_its_courtesy_and_no_more_in_an_hour() {
-        let mut courtesy = Courtesy::default();
-        let mut admit = |now| courtesy.admit(now, Charge::Price(5), Channel::None, 1_024);
-        let carried = (0..100).filter(|_| admit(Instant::BOOT) == Admission::Courtesy).count();
-        assert_eq!(carried, 64);
-        assert_eq!(admit(Instant::BOOT), Admission::NoChannel);
-        let half_an_hour = Instant::BOOT.after(Duration::from_secs(1_800));
-        assert_eq!((0..100).filter(|_| admit(half_an_hour) == Admission::Courtesy).count(), 32);
-        let open = courtesy.admit(half_an_hour, Charge::Price(5), Channel::Open, 1_024);
-        assert_eq!(open, Admission::Counted, "whoever can pay pays");
+        let named = (config.trusted().count(), config.prices().count());
+        assert_eq!((config.charge(&STRANGER), named), (Charge::Free, (0, 1)));
     }
 
     #[test]

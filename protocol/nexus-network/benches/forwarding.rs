@@ -6,23 +6,64 @@ use std::hint::black_box;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use nexus_crypto::{IdentitySeed, NameHash, NodeIdentity};
 use nexus_machine::{Cx, Instant, Key, Machine as _, Seed, Snapshot};
-use nexus_network::announces::{self, Announces};
+use nexus_network::announces::{self, Announces, Fare};
 use nexus_network::forwarding::{self, Decision, Forwarding};
-use nexus_network::{AppData, Hop, InterfaceId, Leaving, LinkId};
-use nexus_wire::nexus::code::BandwidthCode;
-use nexus_wire::nexus::path_cost::{CompactPathCost, Hop as CostOfHop, LatencyMs};
+use nexus_network::tally::{Passage, Reckoning};
+use nexus_network::{AppData, Hop, InterfaceId, Leaving, LinkId, Tally};
+use nexus_wire::nexus::code::{BandwidthCode, PriceCode};
+use nexus_wire::nexus::path_cost::{CompactPathCost, CostCode, Hop as CostOfHop, LatencyMs};
 use nexus_wire::nexus::traffic::Class;
 use nexus_wire::reticulum::announce::{Claim, Occasion};
 use nexus_wire::reticulum::{MTU, RandomHash};
 
 const LEFT: LinkId = LinkId(Key { slot: 0, generation: 0 });
 const RIGHT: LinkId = LinkId(Key { slot: 1, generation: 0 });
+const FREE: (Class, PriceCode) = (Class::Standard, PriceCode::FREE);
+
+/// What counting adds to a packet: where it comes, and where it leaves.
+fn tally(bench: &mut Criterion) {
+    let mut tally = Tally::new(1_024);
+    for slot in 0..1_024 {
+        let node = identity_of(u64::from(slot));
+        tally.link_up(LinkId(Key { slot, generation: 0 }), node);
+        tally.reckon(node, Reckoning::Counted { limit: u64::MAX, mark: u64::MAX });
+    }
+    let code = PriceCode::nearest(20);
+    let fare = Fare { quoted: CostCode::FREE, asked: CostCode::Known(code) };
+    let mut group = bench.benchmark_group("tally");
+    group.throughput(Throughput::Elements(1));
+    let mut slot = 0_u16;
+    group.bench_function("take", |bencher| {
+        bencher.iter(|| {
+            slot = slot.wrapping_add(1) & 1_023;
+            let link = LinkId(Key { slot, generation: 0 });
+            let passage = Passage { link, stated: black_box(code), bytes: 200 };
+            tally.take(Instant::BOOT, &passage, &fare, || Some(code))
+        });
+    });
+    group.bench_function("sent", |bencher| {
+        bencher.iter(|| {
+            slot = slot.wrapping_add(1) & 1_023;
+            let link = LinkId(Key { slot, generation: 0 });
+            let stated = tally.price(link, black_box(CostCode::Known(code)));
+            tally.sent(link, stated, 200);
+        });
+    });
+    group.finish();
+}
+
+fn identity_of(number: u64) -> nexus_crypto::NodeId {
+    let mut id = [0; 16];
+    id[..8].copy_from_slice(&number.to_le_bytes());
+    nexus_crypto::NodeId(id)
+}
 
 fn from_link(bench: &mut Criterion) {
     let mut announces = knowing_the_far_one();
     let seed = Seed::new([5; 32]);
     let own = identity(1).public().hash();
     let mut organ = Forwarding::new(own, forwarding::Limits::default(), &Snapshot::empty(), &seed);
+    let mut tally = Tally::new(16);
     let cx = Cx::at(Instant::BOOT);
     let mut group = bench.benchmark_group("forwarding/from-link");
     for len in [200_usize, 484] {
@@ -36,8 +77,8 @@ fn from_link(bench: &mut Criterion) {
                 },
                 |packet| {
                     let decision =
-                        organ.from_link(cx, LEFT, Class::Standard, black_box(packet), &mut announces);
-                    let leaving = Leaving { to: Hop::Link(RIGHT), transport: None };
+                        organ.from_link(cx, LEFT, FREE, black_box(packet), &mut announces, &mut tally);
+                    let leaving = Leaving { to: Hop::Link(RIGHT), transport: None, quoted: CostCode::FREE };
                     assert_eq!(decision, Decision::Forward(leaving));
                 },
                 BatchSize::SmallInput,
@@ -93,5 +134,5 @@ fn identity(n: u8) -> NodeIdentity {
     NodeIdentity::from_seed(IdentitySeed::from_bytes([n; 32]))
 }
 
-criterion_group!(benches, from_link);
+criterion_group!(benches, tally, from_link);
 criterion_main!(benches);

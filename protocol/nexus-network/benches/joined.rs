@@ -271,6 +271,9 @@ impl Relay {
                 | layer::Effect::Probe { .. }
                 | layer::Effect::PathFound { .. }
                 | layer::Effect::PathNotFound { .. }
+                | layer::Effect::OfMoney { .. }
+                | layer::Effect::Counted { .. }
+                | layer::Effect::ChannelWanted(_)
                 | layer::Effect::LinkUp(_)
                 | layer::Effect::LinkDown { .. }
                 | layer::Effect::Arrived { .. }

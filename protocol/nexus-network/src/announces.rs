@@ -26,6 +26,7 @@ mod limits;
 mod neighbours;
 mod own;
 mod passing;
+mod quoting;
 mod reminding;
 mod repeating;
 mod routing;
@@ -74,7 +75,7 @@ use neighbours::{Neighbouring, Neighbours};
 pub use own::{AppData, AppDataTooLong};
 use own::{Emission, OwnAnnounce};
 use passing::{Relay, tell};
-pub use routing::{Step, Ways};
+pub use routing::{Fare, Step, Ways};
 pub use sight::{Candidate, Routing};
 use speaking::{CHANNELS, HEARING_WAIT, Speech, TELL_OVERHEAD};
 

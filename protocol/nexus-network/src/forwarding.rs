@@ -25,6 +25,8 @@ use alloc::collections::{BTreeMap, BTreeSet};
 
 use nexus_crypto::{DestinationHash, IdentityHash, NodeId};
 use nexus_machine::{Cx, Duration, MemoryBound, Relaying, Seed, Snapshot};
+use nexus_wire::nexus::code::PriceCode;
+use nexus_wire::nexus::path_cost::CostCode;
 use nexus_wire::nexus::traffic::Class;
 use nexus_wire::reticulum::relay::HEADROOM;
 use nexus_wire::reticulum::{
@@ -33,10 +35,11 @@ use nexus_wire::reticulum::{
 };
 use thiserror::Error;
 
-use crate::announces::{Announces, Step, Trial};
+use crate::announces::{Announces, Fare, Step, Trial};
 use crate::interface::{InterfaceId, Mode, Profile, Reach, Role};
 use crate::links::LinkId;
 use crate::routes::{NextHop, PathName, PathPolicy, Stage};
+use crate::tally::{Passage, Tally};
 use circuits::{Circuits, Onward};
 pub use drops::{Cause, Drops};
 use duplicates::Duplicates;
@@ -73,6 +76,8 @@ pub struct Leaving {
     pub to: Hop,
     /// The transport id to be put in, where a relay in clear is asked to carry it on.
     pub transport: Option<IdentityHash>,
+    /// What the next hop asks for it.
+    pub quoted: CostCode,
 }
 
 /// A packet that came in clear.
@@ -208,16 +213,20 @@ impl Forwarding {
         &self.drops
     }
 
-    /// A packet came over the link `from`. Counts its hop, decides, and rewrites its header for whoever gets it.
+    /// A packet came over the link `from`, for which its sender pays what it states. Counts its hop, decides, and rewrites its header for
+    /// whoever gets it. What is carried at a price is counted in the tally.
     pub fn from_link(
         &mut self,
         cx: Cx,
         from: LinkId,
-        class: Class,
+        (class, stated): (Class, PriceCode),
         packet: &mut [u8],
         announces: &mut Announces,
+        tally: &mut Tally,
     ) -> Decision {
-        self.take(cx, Hop::Link(from), class, packet, announces)
+        let passage = Passage { link: from, stated, bytes: packet.len() };
+        let mut till = Some(Till { passage, tally });
+        self.take(cx, Hop::Link(from), class, packet, announces, &mut till)
     }
 
     /// A packet came in clear. The same; one that names another relay is none of this node's.
@@ -247,7 +256,8 @@ impl Forwarding {
             frame.copy_within(..HEAD, HEADROOM);
         }
         let packet = frame.get_mut(at..).unwrap_or_default();
-        InClear { at, decision: self.take(cx, Hop::Clear(iface), Class::Standard, packet, announces) }
+        let decision = self.take(cx, Hop::Clear(iface), Class::Standard, packet, announces, &mut None);
+        InClear { at, decision }
     }
 
     fn take(
@@ -257,14 +267,17 @@ impl Forwarding {
         class: Class,
         packet: &mut [u8],
         announces: &mut Announces,
+        till: &mut Option<Till<'_>>,
     ) -> Decision {
         let decided = OnLink::read(packet, self.sender(from)).and_then(|read| {
             if read.packet.destination_type == DestinationType::Link {
-                let Onward { to, hops } = self.decide_on_circuit(cx, from, class, &read, announces)?;
-                let leaving = Leaving { to, transport: None };
+                let Onward { to, hops, asked } =
+                    self.decide_on_circuit(cx, from, class, &read, announces, till)?;
+                let quoted = asked.map_or(CostCode::FREE, |asked| announces.fare(&asked, to).quoted);
+                let leaving = Leaving { to, transport: None, quoted };
                 return Ok((Decision::Forward(leaving), hops, read.packet.flags().out_of_transport()));
             }
-            self.decide(cx, from, class, &read, announces).map(|(to, header)| (to, read.hops, header))
+            self.decide(cx, from, class, &read, announces, till).map(|(to, header)| (to, read.hops, header))
         });
         match decided {
             Ok((to, hops, header)) => {
@@ -312,11 +325,11 @@ impl Forwarding {
     }
 
     /// A probe of this node's own is to leave by a path that is in doubt, whatever else is chosen. Rewrites its header for the next
-    /// hop. Its proof counts once somebody looked at it.
+    /// hop, and says what that asks for it. Its proof counts once somebody looked at it.
     ///
     /// # Errors
     /// [`NoPath`], also if the bytes are not a packet.
-    pub fn probe(&mut self, cx: Cx, trial: Trial, packet: &mut [u8]) -> Result<LinkId, NoPath> {
+    pub fn probe(&mut self, cx: Cx, trial: Trial, packet: &mut [u8]) -> Result<(LinkId, CostCode), NoPath> {
         let read = Packet::decode(packet).map_err(|_| NoPath)?;
         let (flags, hops, name) = (read.flags(), read.hops, self.naming.name(read.truncated_hash()));
         self.duplicates.insert(&name);
@@ -326,7 +339,7 @@ impl Forwarding {
             Stage::Last => {}
             Stage::Relay => rewrite(packet, flags.in_transport(), hops),
         }
-        Ok(trial.link)
+        Ok((trial.link, trial.quoted))
     }
 
     /// A proof of this node's own is to leave: back where the proved packet came from, if that is known.
@@ -345,6 +358,7 @@ impl Forwarding {
         class: Class,
         read: &OnLink<'_>,
         announces: &mut Announces,
+        till: &mut Option<Till<'_>>,
     ) -> Result<(Decision, Flags), Cause> {
         let packet = &read.packet;
         let local = self.local.contains(&packet.destination);
@@ -366,8 +380,8 @@ impl Forwarding {
             (PacketType::Proof, HeaderType::One) => self.decide_proof(cx, from, packet, announces)?,
             (PacketType::LinkRequest, _) if local && let Some(iface) = self.attending => {
                 let next_hop = NextHop::Clear(iface);
-                let step =
-                    Step { next_hop, stage: Stage::Last, path: PathName::NONE, transport: None, hops: 1 };
+                let (stage, path, fare) = (Stage::Last, PathName::NONE, Fare::FREE);
+                let step = Step { next_hop, stage, path, transport: None, hops: 1, fare };
                 self.open_circuit(cx, from, read, &step)?;
                 (Decision::Forward(leaving_by(&step)), packet.flags().out_of_transport())
             }
@@ -389,6 +403,9 @@ impl Forwarding {
                 let leaving = leaving_by(&step);
                 if leaving.to == from && !self.may_return(from) {
                     return Err(Cause::Loop);
+                }
+                if let Some(till) = till {
+                    till.charge(cx, &packet.destination, &step.fare, announces)?;
                 }
                 if packet.packet_type == PacketType::LinkRequest {
                     self.open_circuit(cx, from, read, &step)?;
@@ -462,7 +479,7 @@ impl Forwarding {
         let header = packet.flags().out_of_transport();
         Ok(match came.from {
             None => (Decision::Deliver, header),
-            Some(to) => (Decision::Forward(Leaving { to, transport: None }), header),
+            Some(to) => (Decision::Forward(Leaving { to, transport: None, quoted: CostCode::FREE }), header),
         })
     }
 }
@@ -509,7 +526,7 @@ fn next_hop(
 }
 
 fn leaving_by(step: &Step) -> Leaving {
-    Leaving { to: step.next_hop.into(), transport: step.transport }
+    Leaving { to: step.next_hop.into(), transport: step.transport, quoted: step.fare.quoted }
 }
 
 /// The path of a packet whose proof is expected, which is noted. Whether others' packets are proved is for their recipients to say: only of
@@ -520,6 +537,31 @@ fn expected(cx: Cx, packet: &Packet<'_>, step: &Step, announces: &mut Announces)
     }
     announces.expect_proof(cx.now, step.path);
     step.path
+}
+
+/// Where packets are paid for that come over a link.
+pub(super) struct Till<'a> {
+    passage: Passage,
+    tally: &'a mut Tally,
+}
+
+impl Till<'_> {
+    /// Counts a packet to `destination` that is about to be carried on by a way for which this is asked.
+    fn charge(
+        &mut self,
+        cx: Cx,
+        destination: &DestinationHash,
+        fare: &Fare,
+        announces: &mut Announces,
+    ) -> Result<(), Cause> {
+        let Self { passage, tally } = self;
+        let least = || announces.least_asked(cx.now, passage.link, destination);
+        let taken = tally.take(cx.now, passage, fare, least);
+        if taken == Err(Cause::Underpriced) {
+            announces.underpaid(cx.now, passage.link, destination);
+        }
+        taken
+    }
 }
 
 /// Who hands over a packet.

@@ -3,6 +3,7 @@
 mod congestion;
 mod gossiping;
 mod packets;
+mod paying;
 #[cfg(test)]
 mod tests;
 mod weights;
@@ -15,6 +16,7 @@ use alloc::vec::Vec;
 use nexus_crypto::{DestinationHash, IdentitySeed, NodeId, NodeIdentity, NodePublic, RatchetPublic};
 use nexus_machine::{Cx, Duration, Instant, Machine, MemoryBound, Seed, Sink, Snapshot, Write, earliest};
 use nexus_wire::nexus::gossip::{ItemId, StoreId};
+use nexus_wire::nexus::message::MessageKind;
 use nexus_wire::reticulum::Ifac;
 
 use crate::access::AccessCodes;
@@ -28,8 +30,10 @@ use crate::keys::{self, Keys};
 use crate::links::{self, Down, LinkStatus, Links, Policy};
 use crate::media::{self, Class, Frame, Media, Tier, Weight};
 use crate::routes::PathPolicy;
+use crate::tally::Tally;
 use crate::tap::{Opened, Tapping};
 pub use packets::ORIGINATED_MAX;
+pub use paying::Account;
 use weights::Weights;
 
 /// What the layer is told.
@@ -172,6 +176,8 @@ pub enum Input {
         /// How urgent it is.
         class: Class,
     },
+    /// What the economy says of neighbours, and to them.
+    Account(Account),
     /// Ask neighbours for an item that is needed by name.
     Want {
         /// Of which store.
@@ -245,6 +251,24 @@ pub enum Effect {
         /// How urgent it was on its way here: what answers it is as urgent.
         class: Class,
     },
+    /// A neighbour speaks of money.
+    OfMoney {
+        /// Who.
+        from: NodeId,
+        /// A message of which kind.
+        kind: MessageKind,
+        /// Its body.
+        body: Vec<u8>,
+    },
+    /// What a neighbour sent came to its mark.
+    Counted {
+        /// Who.
+        node: NodeId,
+        /// To what, in grains since the process began.
+        total: u64,
+    },
+    /// A neighbour sends what it cannot pay for, and has little left of what is carried for nothing.
+    ChannelWanted(NodeId),
     /// Fresh entropy: keys were made since the last, or are about to be.
     EntropyWanted,
     /// What became of [`Input::Originate`].
@@ -315,6 +339,7 @@ struct Organs {
     keys: Keys,
     access: AccessCodes,
     weights: Weights,
+    tally: Tally,
 }
 
 /// What organs of this layer say. It is moved several times for each packet: what is large and rare is boxed in it.
@@ -398,6 +423,7 @@ impl Network {
             keys: Keys::new(*identity().public(), limits.keys),
             access: AccessCodes::default(),
             weights: Weights::default(),
+            tally: Tally::new(limits.links.links),
         };
         Self { organs, nerves: VecDeque::new() }
     }
@@ -442,6 +468,12 @@ impl Network {
     #[must_use]
     pub const fn keys(&self) -> &Keys {
         &self.organs.keys
+    }
+
+    /// A view of what neighbours owe for packets, and what they are owed.
+    #[must_use]
+    pub const fn tally(&self) -> &Tally {
+        &self.organs.tally
     }
 
     /// A view of who is known.
@@ -588,6 +620,7 @@ impl Machine for Network {
             Input::Probe { number, packet } => organs.probe(cx, number, &packet, nerves),
             Input::Probed { number } => organs.announces.handle(cx, A::Probed { number }, nerves),
             Input::Prove { packet, class } => organs.prove(cx, &packet, class, nerves),
+            Input::Account(account) => organs.reckon(cx, account, nerves),
             Input::Want { store, id } => organs.gossip.handle(cx, G::Want { store, id }, nerves),
         }
         self.settle(cx, out);
@@ -604,8 +637,7 @@ impl Machine for Network {
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        let Organs { media, links, broadcast, announces, gossip, forwarding, keys: _, access: _, weights: _ } =
-            &self.organs;
+        let Organs { media, links, broadcast, announces, gossip, forwarding, .. } = &self.organs;
         let [media, links, forwarding] =
             [media.next_timeout(), links.next_timeout(), forwarding.next_timeout()];
         let [broadcast, announces] = [broadcast.next_timeout(), announces.next_timeout()];
@@ -615,8 +647,18 @@ impl Machine for Network {
 
 impl MemoryBound for Network {
     fn memory_bound(&self) -> usize {
-        let Organs { media, links, broadcast, announces, forwarding, gossip, keys, access: _, weights: _ } =
-            &self.organs;
+        let Organs {
+            media,
+            links,
+            broadcast,
+            announces,
+            forwarding,
+            gossip,
+            keys,
+            access: _,
+            weights: _,
+            tally,
+        } = &self.organs;
         RESTING_NERVES
             .saturating_mul(size_of::<Nerve>())
             .saturating_add(media.memory_bound())
@@ -626,6 +668,7 @@ impl MemoryBound for Network {
             .saturating_add(forwarding.memory_bound())
             .saturating_add(gossip.memory_bound())
             .saturating_add(keys.memory_bound())
+            .saturating_add(tally.memory_bound())
             .saturating_add(AccessCodes::MEMORY_BOUND)
             .saturating_add(Weights::MEMORY_BOUND)
     }

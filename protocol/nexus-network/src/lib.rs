@@ -59,6 +59,7 @@ mod refusals;
 pub mod region;
 pub mod rnode;
 pub mod routes;
+pub mod tally;
 
 pub mod tap;
 
@@ -74,9 +75,10 @@ pub use interface::{
     Access, DutyCycle, Dwell, Endpoint, InterfaceId, Mode, Profile, Reach, Role, SubBand, SubBandId, Timing,
 };
 pub use keys::Keys;
-pub use layer::{Effect, Input, Limits, Network, Originated, Writer};
+pub use layer::{Account, Effect, Input, Limits, Network, Originated, Writer};
 pub use links::{Down, LinkId, LinkStatus, Policy, Trust, carried};
 pub use media::{Class, Feeder, Flow, Frame, Load, Seal, Then, Tier, Weight};
 pub use region::{Channel, Region};
 pub use routes::{PathPolicy, Weights};
+pub use tally::{Reckoning, Tally};
 pub use tap::{Opened, Tapping};

@@ -344,6 +344,19 @@ impl Links {
         self.links.get(link.0).map(|link| (link.peer.node_id(), link.iface))
     }
 
+    /// What the first link with a node is like, if there is one.
+    #[must_use]
+    pub fn hop_to(&self, node: NodeId) -> Option<Hop> {
+        let (_, link) = self.by_peer.iter().find(|((_, peer), _)| *peer == node)?;
+        self.hop(*link)
+    }
+
+    /// Whether there is a link with a node.
+    #[must_use]
+    pub fn is_linked(&self, node: NodeId) -> bool {
+        self.by_peer.keys().any(|(_, peer)| *peer == node)
+    }
+
     /// The links with a neighbour: one on each interface on which there is one.
     pub(crate) fn with(&self, node: NodeId) -> Vec<LinkId> {
         self.by_peer.iter().filter(|((_, peer), _)| *peer == node).map(|(_, link)| *link).collect()

@@ -6,8 +6,8 @@ use nexus_crypto::{DestinationHash, IdentitySeed, NodeIdentity, RatchetPublic};
 use nexus_machine::{Cx, Duration, Instant, Key, Machine as _, Seed, Snapshot, Stream};
 use nexus_network::announces::{self, Announces, Effect, Input, Outlet};
 use nexus_network::forwarding::{self, Decision, Forwarding};
-use nexus_network::{AppData, Class, Hop, InterfaceId, LinkId, PathPolicy};
-use nexus_wire::nexus::code::BandwidthCode;
+use nexus_network::{AppData, Class, Hop, InterfaceId, LinkId, PathPolicy, Tally};
+use nexus_wire::nexus::code::{BandwidthCode, PriceCode};
 use nexus_wire::nexus::cost::{CostAcks, CostList, CostRecord, CostRequest};
 use nexus_wire::nexus::frame::HEADER_LEN;
 use nexus_wire::nexus::message::{MessageKind, Messages};
@@ -421,7 +421,7 @@ impl Mesh {
         let mut leaving = sent.clone();
         let Node { announces, forwarding } = &mut self.nodes[n];
         let Some(trial) = announces.trial(number) else { return };
-        let link = forwarding.probe(Cx::at(self.now), trial, &mut leaving).expect("a packet");
+        let (link, _) = forwarding.probe(Cx::at(self.now), trial, &mut leaving).expect("a packet");
         let (way, back) = self.carry_and_prove(n, link, leaving, &sent);
         let arrived = way.last().copied().filter(|last| self.address(*last) == to);
         let is_answered = arrived.is_some_and(|last| {
@@ -447,7 +447,9 @@ impl Mesh {
                 return (way, packet);
             }
             let Node { announces, forwarding } = &mut self.nodes[at];
-            match forwarding.from_link(Cx::at(self.now), link, Class::Standard, &mut packet, announces) {
+            let free = (Class::Standard, PriceCode::FREE);
+            let (cx, mut tally) = (Cx::at(self.now), Tally::new(4));
+            match forwarding.from_link(cx, link, free, &mut packet, announces, &mut tally) {
                 Decision::Deliver | Decision::Drop(_) | Decision::Ask { .. } => return (way, packet),
                 Decision::Forward(leaving) => link = leaving.to.link().expect("all ways are links"),
             }

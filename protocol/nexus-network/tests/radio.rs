@@ -224,6 +224,9 @@ impl Radio {
                 | Effect::Probe { .. }
                 | Effect::PathFound { .. }
                 | Effect::PathNotFound { .. }
+                | Effect::OfMoney { .. }
+                | Effect::Counted { .. }
+                | Effect::ChannelWanted(_)
                 | Effect::LinkUp(_)
                 | Effect::LinkDown { .. }
                 | Effect::Arrived { .. }

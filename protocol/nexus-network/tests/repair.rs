@@ -338,6 +338,9 @@ impl Mesh {
                 | Effect::Announced { .. }
                 | Effect::PathFound { .. }
                 | Effect::PathNotFound { .. }
+                | Effect::OfMoney { .. }
+                | Effect::Counted { .. }
+                | Effect::ChannelWanted(_)
                 | Effect::LinkUp(_)
                 | Effect::LinkDown { .. }
                 | Effect::Originated { .. } => {}

@@ -4,10 +4,14 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use nexus_crypto::{DestinationHash, NodeId};
+use nexus_economy::Amount;
+use nexus_economy::channels::keys::Side;
+use nexus_economy::trust::TrustConfig;
 use nexus_endpoint::lxmf;
 use nexus_machine::{Duration, Ticket, Write};
 use nexus_network::{Down, Endpoint, InterfaceId, LinkStatus, PathPolicy, Policy, Profile, Shared, Weight};
 use nexus_secure::{Attempt, Message, Outgoing, Traced, Undelivered};
+use nexus_wire::nexus::channel::{ChannelId, ChannelState};
 use nexus_wire::reticulum::Ifac;
 
 /// What a host tells a node.
@@ -102,6 +106,34 @@ pub enum Command {
         /// In µNXS for 1,024 bytes.
         price: u64,
     },
+    /// Whose packets are carried for nothing, and of whom less is asked than of others. What interfaces ask is said by [`Command::Price`].
+    /// Source: spec/economy.md#trust.
+    Trust(TrustConfig),
+    /// What this node asks for itself, and what neighbours are lent with whom a channel is opened from here on.
+    Terms {
+        /// In µNXS for 1,024 bytes: the dearest of its interfaces.
+        price: u64,
+        /// How much; none if there are to be no channels.
+        line: Option<Amount>,
+    },
+    /// Open, settle or close the channel with a linked neighbour. What comes of it is told by [`Event::Economy`].
+    Channel {
+        /// With whom.
+        peer: NodeId,
+        /// What.
+        command: nexus_economy::layer::Command,
+    },
+    /// So much of a deposit is certified, by whoever certifies deposits.
+    Certified {
+        /// In which channel.
+        channel: ChannelId,
+        /// Whose.
+        side: Side,
+        /// How much in all.
+        deposit: Amount,
+    },
+    /// Somebody passes on a state of a channel of this node, that both signed.
+    Shown(Box<ChannelState>),
     /// A neighbour's share of what interfaces carry is so many times that of one of which nothing was said, from here on, over links
     /// that come up later too. Source: spec/network.md#shares.
     Weigh {
@@ -237,6 +269,8 @@ pub enum Event {
     },
     /// A key is about to be made: the host answers with [`Input::Entropy`].
     EntropyWanted,
+    /// Something happened in a channel.
+    Economy(nexus_economy::layer::Event),
     /// A link came up.
     LinkUp(LinkStatus),
     /// A link is no more.

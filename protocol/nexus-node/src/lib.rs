@@ -7,7 +7,7 @@
 //! node.handle_timeout(now)
 //! node.next_timeout() -> Option<Instant>
 //! node.poll_output() -> Option<Output>      // only pops; never thinks
-//! node.network(), node.secure(), node.inbox() // short-lived views
+//! node.network(), node.economy(), node.inbox() // short-lived views
 //! ```
 //!
 //! The driving contract, named so that it can be cited:
@@ -44,12 +44,14 @@ extern crate alloc;
 
 pub mod contract;
 mod crossing;
+mod money;
 pub mod node;
 #[cfg(test)]
 mod tests;
 
 pub use contract::{Command, Event, Input, LxmfEvent, Output};
 pub use crossing::CROSSINGS_FROM;
+pub use nexus_economy as economy;
 pub use nexus_endpoint as endpoint;
 pub use nexus_secure::{Attempt, Authorship, Content, Message, Outgoing, Sender, Traced, Undelivered};
 pub use node::{ENDPOINT, Node, Setup};

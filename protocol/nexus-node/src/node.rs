@@ -4,14 +4,15 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use nexus_crypto::{DestinationHash, IdentitySeed, NodeId, NodeIdentity, ReticulumIdentity};
+use nexus_economy::Economy;
 use nexus_endpoint::lxmf::Claim;
 use nexus_endpoint::{Crossings, Endpoint, Lxmf};
 use nexus_machine::{
     Config, Cx, Duration, Instant, Machine, MemoryBound, Seed, Snapshot, Ticket, WallClock, Write, earliest,
 };
 use nexus_network::{
-    Access, AppData, DutyCycle, InterfaceId, Mode, Network, Opened, PathPolicy, Profile, Reach, Role,
-    Routing, SearchMotive, Tapping, Timing,
+    Access, Account, AppData, DutyCycle, InterfaceId, Mode, Network, Opened, PathPolicy, Profile, Reach,
+    Role, Routing, SearchMotive, Tapping, Timing,
 };
 use nexus_secure::{Foreign, Ratchets, Secure, Sender};
 
@@ -29,6 +30,8 @@ pub struct Setup {
     pub limits: nexus_network::Limits,
     /// What it says of itself in its announce.
     pub app_data: AppData,
+    /// How it is paid, and pays.
+    pub economy: nexus_economy::layer::Policy,
     /// What was durable when it last ran; empty at the first start.
     pub snapshot: Snapshot,
 }
@@ -47,6 +50,7 @@ pub struct Node {
 pub(crate) struct Body {
     pub(crate) network: Network,
     secure: Secure,
+    pub(crate) economy: Economy,
     pub(crate) endpoint: Endpoint,
     pub(crate) crossings: Crossings,
     /// Whether nodes across stock relays are crossed to.
@@ -55,7 +59,7 @@ pub(crate) struct Body {
     lxmf: Lxmf,
     /// Whether the endpoint's interface is up: it is from its first command on.
     attached: Attached,
-    tickets: Tickets,
+    pub(crate) tickets: Tickets,
     clock: Clock,
     /// By what the paths of this node's own packets are chosen.
     preferred: PathPolicy,
@@ -95,6 +99,13 @@ pub(crate) enum Signal {
     Endpoint(nexus_endpoint::Effect),
     Lxmf(nexus_endpoint::lxmf::Effect),
     Crossings(nexus_endpoint::crossings::Effect),
+    Economy(nexus_economy::layer::Effect),
+}
+
+impl From<nexus_economy::layer::Effect> for Signal {
+    fn from(effect: nexus_economy::layer::Effect) -> Self {
+        Self::Economy(effect)
+    }
 }
 
 impl From<nexus_endpoint::lxmf::Effect> for Signal {
@@ -144,8 +155,9 @@ impl Node {
     /// `seed` is fresh entropy at every start: a seed used twice would repeat keys and nonces.
     #[must_use]
     pub fn new(setup: Setup, seed: &Seed) -> Self {
-        let Setup { identity, config, limits, app_data, snapshot } = setup;
+        let Setup { identity, config, limits, app_data, economy, snapshot } = setup;
         let network = Network::new(&identity, app_data, limits, &snapshot, &seed.fork_seed("network"));
+        let economy = Economy::new(&identity, economy, &snapshot, &seed.fork_seed("economy"));
         let identity = NodeIdentity::from_seed(identity);
         let address = identity.node_id();
         let blob = identity.as_reticulum().to_private_blob();
@@ -163,6 +175,7 @@ impl Node {
             attached: Attached::NotYet,
             crossings: Crossings::new(address),
             crossing: false,
+            economy,
             own: address,
             network,
             tickets: Tickets::default(),
@@ -185,6 +198,7 @@ impl Node {
             let cx = self.at(now);
             self.body.network.handle_timeout(cx, &mut self.signals);
             self.body.secure.handle_timeout(cx, &mut self.signals);
+            self.body.economy.handle_timeout(cx, &mut self.signals);
             self.body.endpoint.handle_timeout(cx, &mut self.signals);
             self.body.lxmf.handle_timeout(cx, &mut self.signals);
             self.body.crossings.handle_timeout(cx, &mut self.signals);
@@ -198,10 +212,11 @@ impl Node {
     /// When the node wants [`Node::handle_timeout`]; `None` if nothing waits.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Instant> {
-        let Body { network, secure, endpoint, crossings, lxmf, .. } = &self.body;
+        let Body { network, secure, economy, endpoint, crossings, lxmf, .. } = &self.body;
         earliest([
             network.next_timeout(),
             secure.next_timeout(),
+            economy.next_timeout(),
             endpoint.next_timeout(),
             crossings.next_timeout(),
             lxmf.next_timeout(),
@@ -238,6 +253,12 @@ impl Node {
     #[must_use]
     pub const fn network(&self) -> &Network {
         &self.body.network
+    }
+
+    /// A view of channels, and of what carrying brings.
+    #[must_use]
+    pub const fn economy(&self) -> &Economy {
+        &self.body.economy
     }
 
     /// A view of paths as they stand at `now`.
@@ -303,6 +324,7 @@ impl MemoryBound for Node {
         let signals = RESTING.saturating_mul(size_of::<Signal>());
         let outputs = RESTING.saturating_mul(size_of::<Output>());
         let layers = self.body.network.memory_bound().saturating_add(self.body.secure.memory_bound());
+        let layers = layers.saturating_add(self.body.economy.memory_bound());
         let layers = layers.saturating_add(self.body.endpoint.memory_bound());
         let layers = layers.saturating_add(self.body.lxmf.memory_bound());
         let layers = layers.saturating_add(self.body.crossings.memory_bound());
@@ -348,6 +370,22 @@ impl Body {
             Input::Command(Command::Weigh { node, weight }) => {
                 self.network.handle(cx, N::Weigh { node, weight }, signals);
             }
+            Input::Command(Command::Trust(trust)) => {
+                let friends = trust.trusted().copied().collect();
+                let discounts = trust.prices().map(|(peer, price)| (*peer, price)).collect();
+                self.network.handle(cx, N::Account(Account::Trust { friends, discounts }), signals);
+            }
+            Input::Command(Command::Terms { price, line }) => self.economy.set_terms(price, line),
+            Input::Command(Command::Certified { channel, side, deposit }) => {
+                let certified = nexus_economy::layer::Input::Certified { channel, side, deposit };
+                self.economy.handle(cx, certified, signals);
+            }
+            Input::Command(Command::Shown(state)) => {
+                self.economy.handle(cx, nexus_economy::layer::Input::Seen(*state), signals);
+            }
+            Input::Command(Command::Channel { peer, command }) => {
+                self.economy.handle(cx, nexus_economy::layer::Input::Command(peer, command), signals);
+            }
             Input::Command(Command::ForgetPaths { destination }) => {
                 self.network.handle(cx, N::Forget(destination), signals);
             }
@@ -369,6 +407,7 @@ impl Body {
             Input::Entropy(bytes) => {
                 self.secure.handle(cx, S::Entropy(bytes), signals);
                 self.network.handle(cx, N::Entropy(bytes), signals);
+                self.economy.handle(cx, nexus_economy::layer::Input::Entropy(bytes), signals);
                 self.endpoint.handle(cx, nexus_endpoint::Input::Entropy(bytes), signals);
                 self.lxmf.handle(cx, nexus_endpoint::lxmf::Input::Entropy(bytes), signals);
             }
@@ -399,6 +438,10 @@ impl Body {
                     let through = number;
                     self.secure.handle(cx, nexus_secure::Input::Durable { by, through }, signals);
                 }
+                Writer::Economy(by) => {
+                    let through = number;
+                    self.economy.handle(cx, nexus_economy::layer::Input::Durable { by, through }, signals);
+                }
                 Writer::Endpoint => {
                     self.endpoint.handle(cx, nexus_endpoint::Input::Durable(number), signals);
                 }
@@ -420,6 +463,7 @@ impl Body {
             Signal::Endpoint(effect) => self.wire_endpoint(cx, effect, signals, outputs),
             Signal::Lxmf(effect) => self.wire_lxmf(cx, effect, signals, outputs),
             Signal::Crossings(effect) => self.wire_crossings(cx, &effect, signals),
+            Signal::Economy(effect) => self.wire_economy(cx, effect, signals, outputs),
         }
     }
 
@@ -453,12 +497,19 @@ impl Body {
                 self.secure.handle(cx, S::Reached(destination), signals);
                 self.may_cross(cx, &destination, signals);
             }
-            N::LinkUp(link) => outputs.push_back(Output::Event(Event::LinkUp(*link))),
+            N::LinkUp(link) => {
+                self.introduce(cx, &link, signals);
+                outputs.push_back(Output::Event(Event::LinkUp(*link)));
+            }
+            N::OfMoney { from, kind, body } => self.hear_of_money(cx, from, kind, body, signals),
+            N::Counted { node, .. } => self.counted(cx, node, signals),
+            N::ChannelWanted(node) => self.channel_wanted(cx, node, signals),
             N::LinkDown { last, why } => {
                 if let Some(slot) = slot_of(last.iface) {
                     let given_up = nexus_endpoint::crossings::Input::GivenUp { slot };
                     self.crossings.handle(cx, given_up, signals);
                 }
+                self.take_leave(cx, &last, signals);
                 outputs.push_back(Output::Event(Event::LinkDown { last: *last, why }));
             }
             N::Arrived { packet, class } => self.secure.handle(cx, S::Arrived(packet, class), signals),
@@ -628,26 +679,27 @@ impl Clock {
 
 /// Who wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Writer {
+pub(crate) enum Writer {
     Network(nexus_network::Writer),
     Secure(nexus_secure::Writer),
+    Economy(nexus_economy::layer::Writer),
     Endpoint,
 }
 
 /// The node-wide ticket counter, and which organ waits for which ticket.
 #[derive(Debug, Default)]
-struct Tickets {
+pub(crate) struct Tickets {
     last: Ticket,
     /// In the order of the tickets. Bounded by the organs' gates.
     waiting: VecDeque<(Ticket, Writer, u64)>,
 }
 
 impl Tickets {
-    /// Gates with room for 87 in all, and one write for each account of airtime, of which there are fewer than 512 names; a ring
-    /// grows by doubling from four.
-    const MEMORY_BOUND: usize = 1_024 * size_of::<(Ticket, Writer, u64)>();
+    /// Gates with room for 87 in all, and one write for each account of airtime, of which there are fewer than 512 names; three for each
+    /// of 256 neighbours with whom there are accounts of money; a ring grows by doubling from four.
+    const MEMORY_BOUND: usize = 2_048 * size_of::<(Ticket, Writer, u64)>();
 
-    fn issue(&mut self, by: Writer, number: u64, writes: Vec<Write>) -> Output {
+    pub(crate) fn issue(&mut self, by: Writer, number: u64, writes: Vec<Write>) -> Output {
         self.last = self.last.next();
         self.waiting.push_back((self.last, by, number));
         Output::Persist { ticket: self.last, writes }

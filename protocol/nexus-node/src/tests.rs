@@ -353,6 +353,7 @@ fn node_with(n: u8, limits: Limits, snapshot: &Snapshot, seed: &Seed) -> Node {
         config: Config::default(),
         limits,
         app_data: AppData::default(),
+        economy: nexus_economy::layer::Policy::default(),
         snapshot: snapshot.clone(),
     };
     Node::new(setup, seed)

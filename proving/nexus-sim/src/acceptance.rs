@@ -7,6 +7,7 @@ mod announces;
 mod congestion;
 mod links;
 mod overhead;
+mod payment;
 mod radio;
 mod routing;
 
@@ -221,10 +222,30 @@ pub const MILESTONES: [Milestone; 6] = [
         number: "1.4",
         title: "Payment Channels",
         criteria: &[
-            planned("wins", "Of 1,000 relayed packets the relay wins 1000 × win_probability", "within 2 σ"),
-            planned("updates", "Channel updates occur only on wins", "as many updates as wins"),
-            planned("settlement", "Settlement produces a valid dual-signed record", "both signatures verify"),
-            planned("dispute", "Dispute resolution rejects old states", "all of them"),
+            Planned {
+                id: "wins",
+                text: "Of 1,000 relayed packets the relay wins 1000 × win_probability",
+                required: "within 2 σ, packet by packet and by windows of value",
+                measure: Some(payment::wins),
+            },
+            Planned {
+                id: "updates",
+                text: "Channel updates occur only on wins",
+                required: "as many updates as wins",
+                measure: Some(payment::updates),
+            },
+            Planned {
+                id: "settlement",
+                text: "Settlement produces a valid dual-signed record",
+                required: "both signatures verify",
+                measure: Some(payment::settlement),
+            },
+            Planned {
+                id: "dispute",
+                text: "Dispute resolution rejects old states",
+                required: "all of them",
+                measure: Some(payment::dispute),
+            },
         ],
     },
     Milestone {

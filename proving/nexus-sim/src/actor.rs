@@ -71,6 +71,7 @@ impl Actor for Node {
             config: Config::default(),
             limits: Limits::default(),
             app_data: AppData::default(),
+            economy: nexus_node::economy::layer::Policy::default(),
             snapshot: birth.snapshot,
         };
         Self::new(setup, &birth.seed)

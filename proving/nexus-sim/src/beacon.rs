@@ -138,6 +138,11 @@ impl<M: Manner> Actor for Beacon<M> {
                 | Command::Policy(_)
                 | Command::Price { .. }
                 | Command::Weigh { .. }
+                | Command::Trust(_)
+                | Command::Terms { .. }
+                | Command::Channel { .. }
+                | Command::Certified { .. }
+                | Command::Shown(_)
                 | Command::Save
                 | Command::Recognised { .. }
                 | Command::ForgetPaths { .. }

@@ -74,6 +74,7 @@ pub mod speed;
 pub mod summaries;
 pub mod swarm;
 pub mod tables;
+pub mod tolls;
 pub mod trace;
 pub mod traffic;
 pub mod transceivers;

@@ -228,6 +228,7 @@ impl Linking {
             | Event::EntropyWanted
             | Event::Endpoint(_)
             | Event::Lxmf(_)
+            | Event::Economy(_)
             | Event::MessageArrived(_)
             | Event::Attempted { .. }
             | Event::Delivered { .. }

@@ -211,6 +211,7 @@ impl Ledger {
             | Event::EntropyWanted
             | Event::Endpoint(_)
             | Event::Lxmf(_)
+            | Event::Economy(_)
             | Event::Attempted { .. } => {}
         }
     }

@@ -328,6 +328,10 @@ impl Encoder {
                 self.u8(16);
                 self.blob(format!("{event:?}").as_bytes());
             }
+            Event::Economy(event) => {
+                self.u8(17);
+                self.blob(format!("{event:?}").as_bytes());
+            }
             Event::Endpoint(event) => {
                 self.u8(15);
                 self.blob(format!("{event:?}").as_bytes());
@@ -377,6 +381,30 @@ impl Encoder {
                 self.u8(21);
                 self.blob(node.as_bytes());
                 self.u32(weight.get().into());
+            }
+            Command::Trust(trust) => {
+                self.u8(22);
+                self.blob(format!("{trust:?}").as_bytes());
+            }
+            Command::Terms { price, line } => {
+                self.u8(23);
+                self.u64(*price);
+                self.blob(format!("{line:?}").as_bytes());
+            }
+            Command::Certified { channel, side, deposit } => {
+                self.u8(25);
+                self.blob(&channel.0);
+                self.blob(format!("{side:?}").as_bytes());
+                self.u64(deposit.micros());
+            }
+            Command::Shown(state) => {
+                self.u8(26);
+                self.blob(format!("{state:?}").as_bytes());
+            }
+            Command::Channel { peer, command } => {
+                self.u8(24);
+                self.blob(peer.as_bytes());
+                self.blob(format!("{command:?}").as_bytes());
             }
             Command::Save => self.u8(18),
             Command::ForgetPaths { destination } => {

@@ -416,6 +416,7 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
                 | NodeEvent::ClocksParted { .. }
                 | NodeEvent::Endpoint(_)
                 | NodeEvent::Lxmf(_)
+                | NodeEvent::Economy(_)
                 | NodeEvent::LinkUp(_)
                 | NodeEvent::LinkDown { .. }
                 | NodeEvent::MessageArrived(_)

@@ -144,6 +144,7 @@ impl Observer for Seen {
             Event::EntropyWanted
             | Event::Endpoint(_)
             | Event::Lxmf(_)
+            | Event::Economy(_)
             | Event::Announced { .. }
             | Event::Reached { .. }
             | Event::ChannelJammed { .. }

@@ -49,10 +49,7 @@ pub(super) fn interfaces(case: &Case) -> Vec<Finding> {
     let priced =
         status.interfaces.iter().filter(|interface| interface.price_unxs_per_kib > 0).map(|interface| {
             let asked = price(Some(interface.price_unxs_per_kib));
-            let sentence = format!(
-                "{} asks {asked}: it is quoted to neighbours, and nobody is charged yet",
-                interface.name
-            );
+            let sentence = format!("{} asks {asked} of all who are not trusted", interface.name);
             Finding::note(sentence, None)
         });
     let down = status.interfaces.iter().filter(|interface| !interface.up);

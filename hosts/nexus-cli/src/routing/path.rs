@@ -23,7 +23,7 @@ use crate::terminal::{harmless, print, print_json, print_line, wrapped};
 #[command(after_long_help = "\
 Every way to a node that this node knows, the chosen one first, each with what
 it costs, how good it is, and why it is taken or not. Costs are what nodes ask
-for carrying 1,024 bytes (KiB); they are quoted, and nobody is charged yet.
+for carrying 1,024 bytes (KiB): whoever is not trusted pays it.
 
 Exit code 1 means that there is no way to the node. `nexus status paths` has a
 line for each node.

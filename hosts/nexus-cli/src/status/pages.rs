@@ -1,6 +1,7 @@
 //! The sections of the status as text.
 
 mod budget;
+mod income;
 mod queues;
 mod radios;
 
@@ -99,7 +100,7 @@ pub(super) fn interfaces(snapshot: &Snapshot, _book: &AddressBook) -> String {
         }
         if interface.price_unxs_per_kib > 0 {
             let asked = price(Some(interface.price_unxs_per_kib));
-            text.push_str(&line(&format!("{name} asks {asked}: it is quoted, and nobody is charged yet")));
+            text.push_str(&line(&format!("{name} asks {asked}")));
         }
         if !interface.drops.is_empty() {
             let drops = counts(&interface.drops);
@@ -247,6 +248,11 @@ pub(super) fn paths(snapshot: &Snapshot, book: &AddressBook) -> String {
 /// What its interfaces had on their media.
 pub(super) fn budget(snapshot: &Snapshot, _book: &AddressBook) -> String {
     budget::page(&snapshot.budget)
+}
+
+/// What carrying for neighbours brings.
+pub(super) fn income(snapshot: &Snapshot, book: &AddressBook) -> String {
+    income::page(&snapshot.income, book)
 }
 
 /// What waits for its interfaces, and what became of what waited.

@@ -7,9 +7,9 @@ use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
 use nexus_daemon::api::{
-    Answer, Budget, ClassOfQueue, Code, Failure, Held, Interface, Interfaces, Link, Links, Metered, Path,
-    PathPolicy, Paths, Pressed, Queue, Queues, Reply, Request, Share, Sharer, Span, Status, Sum, Traffic,
-    VERSION, Verb,
+    Answer, Budget, ClassOfQueue, Code, Earned, Failure, Held, Income, Interface, Interfaces, Link, Links,
+    Metered, Path, PathPolicy, Paths, Pressed, Queue, Queues, Reply, Request, Share, Sharer, Span, Status,
+    Sum, Traffic, VERSION, Verb,
 };
 use serde::Serialize;
 
@@ -26,6 +26,7 @@ pub(crate) struct World {
     pub(crate) paths: Paths,
     pub(crate) budget: Budget,
     pub(crate) queues: Queues,
+    pub(crate) income: Vec<Earned>,
 }
 
 /// A stand-in, and a home for whoever asks it.
@@ -88,6 +89,7 @@ fn serve(stream: UnixStream, world: &World, words: &dyn Fn(&Verb) -> Vec<Answer>
             Verb::Interfaces => vec![ok(&Interfaces { interfaces: world.status.interfaces.clone() })],
             Verb::Budget => vec![ok(&world.budget)],
             Verb::Queues => vec![ok(&world.queues)],
+            Verb::Income => vec![ok(&Income { neighbours: world.income.clone() })],
             Verb::Links => vec![ok(&Links { links: world.status.links.clone() })],
             Verb::Paths { after } => vec![ok(&page(&world.paths.paths, after.as_deref()))],
             other => words(other),
@@ -145,6 +147,7 @@ impl World {
             paths: Paths { paths: vec![], next: None },
             budget: Budget { interfaces: vec![] },
             queues: Queues { interfaces: vec![] },
+            income: vec![],
         }
     }
 
@@ -157,7 +160,24 @@ impl World {
         world.status.paths = 2;
         world.budget.interfaces = vec![metered("udp0")];
         world.queues.interfaces = vec![crowded("udp0")];
+        world.income = vec![earned(ANNA)];
         world
+    }
+}
+
+/// A neighbour that pays.
+pub(crate) fn earned(peer: &str) -> Earned {
+    Earned {
+        peer: peer.to_owned(),
+        trusted: false,
+        due_grains: 2_560_000,
+        owed_grains: 0,
+        released: 9,
+        windows: 9,
+        wins: 2,
+        expected_grains: 2_304_000,
+        actual_unxs: 2_000,
+        paid_unxs: 7,
     }
 }
 

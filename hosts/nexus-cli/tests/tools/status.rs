@@ -48,9 +48,15 @@ fn contacts_are_shown_by_name() {
 #[test]
 fn where_nothing_is_it_says_what_to_look_at() {
     let text = shown(World::empty(), &["status"]);
-    for sentence in
-        ["no interfaces", "no links yet", "no neighbours yet", "no paths yet", "no budget", "no queues"]
-    {
+    for sentence in [
+        "no interfaces",
+        "no links yet",
+        "no neighbours yet",
+        "no paths yet",
+        "no budget",
+        "no queues",
+        "no income",
+    ] {
         assert!(text.contains(sentence), "{text}");
     }
     assert_eq!(text.matches("`nexus doctor`").count(), 6, "{text}");
@@ -129,7 +135,20 @@ fn paths_say_what_they_cost_how_good_they_are_and_how_many_others_there_are() {
     }
     assert!(text.contains("chosen under balanced"), "{text}");
     let text = shown(world, &["status", "interfaces"]);
-    assert!(text.contains("udp0 asks 250 µNXS/KiB: it is quoted, and nobody is charged yet"), "{text}");
+    assert!(text.contains("udp0 asks 250 µNXS/KiB"), "{text}");
+}
+
+#[test]
+fn income_is_told_by_neighbour_what_is_due_what_was_won_and_what_came_of_it() {
+    let text = shown(World::small(), &["status", "income"]);
+    let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+    let heads = ["INCOME", "FROM", "DUE", "RELEASED", "WINDOWS", "WINS", "EXPECTED", "ACTUAL", "PAID"];
+    assert_eq!(lines[0], heads, "{text}");
+    assert_eq!(lines[1][1..], ["2500", "9", "9", "2", "2250", "2000", "7"], "{text}");
+    assert!(text.contains("since the start 2000 µNXS came in, 7 went out"), "{text}");
+    let json: serde_json::Value =
+        serde_json::from_str(&shown(World::small(), &["status", "--json", "income"])).unwrap();
+    assert_eq!(json["income"][0]["expected_grains"], 2_304_000);
 }
 
 #[test]

@@ -16,6 +16,7 @@ use std::str::FromStr;
 use nexus_crypto::NodeId;
 use nexus_machine::{Relaying, Traces};
 use nexus_network::{Mode, Policy, Role, Weight};
+use nexus_node::economy::trust::NAMED;
 use nexus_wire::reticulum::ifac::TagLen;
 use serde::Deserialize;
 use toml::Spanned;
@@ -71,6 +72,9 @@ struct Written {
     metrics: Option<WrittenMetrics>,
     shared: Option<Spanned<WrittenShared>>,
     lxmf: Option<Spanned<WrittenLxmf>>,
+    #[serde(default)]
+    trusted: Vec<Spanned<String>>,
+    line: Option<Spanned<toml::Value>>,
     #[serde(default)]
     udp: Vec<Spanned<WrittenUdp>>,
     #[serde(default)]
@@ -186,6 +190,8 @@ pub(super) fn understand(state: &StateDir, path: &Path, text: &str) -> Result<Co
             Some(false) => Traces::Unanswered,
         },
         metrics: written.metrics.as_ref().map(WrittenMetrics::address).transpose()?,
+        trusted: trusted(&written)?,
+        line: line(written.line.as_ref())?.map_or(default.line, |line| (line > 0).then_some(line)),
         lxmf: lxmf(&written)?,
         rpc: written.shared.as_ref().map(|shared| shared.get_ref().rpc()).transpose()?,
         interfaces,
@@ -454,6 +460,22 @@ fn mode(text: Option<&Spanned<String>>) -> Result<Mode, Wrong> {
         "reticulum" => Ok(Mode::Reticulum),
         other => Err(Wrong::new(text, format!("{other:?} is no mode: say \"nexus\" or \"reticulum\""))),
     }
+}
+
+/// Whose packets are carried for nothing.
+fn trusted(written: &Written) -> Result<BTreeSet<NodeId>, Wrong> {
+    if let Some(beyond) = written.trusted.get(NAMED) {
+        return Err(Wrong::new(beyond, format!("no more than {NAMED} nodes can be trusted")));
+    }
+    let ids = written.trusted.iter();
+    ids.map(|id| node_id(id.get_ref()).map_err(|cause| Wrong::new(id, cause))).collect()
+}
+
+/// What neighbours are lent.
+fn line(written: Option<&Spanned<toml::Value>>) -> Result<Option<u64>, Wrong> {
+    let Some(written) = written else { return Ok(None) };
+    let line = written.get_ref().as_integer().and_then(|line| u64::try_from(line).ok());
+    line.map(Some).ok_or_else(|| Wrong::new(written, "a line is a whole number of µNXS; 0 for no channels"))
 }
 
 /// What is asked on an interface. Where nothing is carried out to neighbours nothing can be asked.

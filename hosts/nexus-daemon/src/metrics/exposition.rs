@@ -12,9 +12,9 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
-use crate::api::{ClassOfQueue, Interface, Metered, Queue, Span, Sum};
+use crate::api::{Channel, ClassOfQueue, Earned, Interface, Metered, Queue, Span, Sum};
 use crate::host::HostView;
-use crate::service::sight;
+use crate::service::{money, sight};
 
 /// A node as it stands.
 #[derive(Debug)]
@@ -30,6 +30,8 @@ pub(crate) struct Reading {
     refusals: Vec<(String, u64)>,
     path_requests: Vec<(String, u64)>,
     memory_bytes: u64,
+    earned: Vec<Earned>,
+    channels: Vec<Channel>,
 }
 
 /// One sample: its labels, and its value.
@@ -51,6 +53,8 @@ impl Reading {
             refusals: sight::refusals(view).into_iter().collect(),
             path_requests: sight::path_requests(view).into_iter().collect(),
             memory_bytes: sight::memory_bytes(),
+            earned: money::earned(view),
+            channels: money::channels(view),
         }
     }
 
@@ -182,6 +186,34 @@ impl Reading {
         )
     }
 
+    /// Sums over all neighbours: nobody is named.
+    fn tell_money(&self, out: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let all = |what: fn(&Earned) -> u64| {
+            let sum = self.earned.iter().map(what).fold(0, u64::saturating_add);
+            [(Vec::new(), sum)]
+        };
+        let due = "What neighbours owe for what was carried for them; 1,024 to the µNXS.";
+        counters(out, "nexus_due_grains", due, all(|earned| earned.due_grains))?;
+        let owed = "What this node owes neighbours for what they were handed.";
+        counters(out, "nexus_owed_grains", owed, all(|earned| earned.owed_grains))?;
+        let windows = "Windows of value that were drawn.";
+        counters(out, "nexus_lottery_windows", windows, all(|earned| earned.windows))?;
+        counters(out, "nexus_lottery_wins", "Of them, those that won.", all(|earned| earned.wins))?;
+        let expected = "What the windows drawn are worth by their odds.";
+        counters(out, "nexus_expected_grains", expected, all(|earned| earned.expected_grains))?;
+        counters(out, "nexus_income_unxs", "What wins brought.", all(|earned| earned.actual_unxs))?;
+        counters(out, "nexus_paid_unxs", "What neighbours were paid.", all(|earned| earned.paid_unxs))?;
+        let open = || self.channels.iter().filter(|channel| channel.state != "closed");
+        let sum = |whose: &str, what: fn(&Channel) -> u64| {
+            let label = vec![("whose", whose.to_owned())];
+            (label, open().map(what).fold(0, u64::saturating_add))
+        };
+        let balances = [sum("own", |channel| channel.own_unxs), sum("theirs", |channel| channel.theirs_unxs)];
+        gauges(out, "nexus_channels_unxs", "What both sides have in channels that stand.", balances)?;
+        let count = u64::try_from(open().count()).unwrap_or(u64::MAX);
+        gauges(out, "nexus_channels", "Channels that stand.", [(Vec::new(), count)])
+    }
+
     /// Something of each class of each interface.
     fn by_class<V>(&self, what: impl Fn(&ClassOfQueue) -> V) -> Vec<Sample<V>> {
         let classes = |queue: &Queue| {
@@ -228,7 +260,8 @@ impl Collector for Reading {
         self.tell_node(&mut encoder)?;
         self.tell_interfaces(&mut encoder)?;
         self.tell_budget(&mut encoder)?;
-        self.tell_queues(&mut encoder)
+        self.tell_queues(&mut encoder)?;
+        self.tell_money(&mut encoder)
     }
 }
 

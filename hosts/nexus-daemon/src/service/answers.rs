@@ -7,7 +7,8 @@ use nexus_node::{Command, Content, Event, Outgoing, Undelivered};
 use nexus_secure::Authorship;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::requests::Wish;
+use super::money::Wish;
+use super::requests::Wish as RequestWish;
 use super::{Course, Service, sight};
 use crate::api::{
     Attempt, Code, Delivered, Done, Event as Told, Inbox, Interfaces, Links, MAX_LINE, Message, PacketClass,
@@ -17,6 +18,7 @@ use crate::config::{HostPort, node_id, policy_name};
 use crate::control::{Asked, Replier};
 use crate::drivers::udp;
 use crate::logs::Level;
+use crate::people::People;
 
 /// What is sent at once, at most.
 const MAX_SENDING: usize = 1_024;
@@ -70,7 +72,7 @@ impl Service {
             Verb::RnsStatus => self.rns_status(replier).await,
             Verb::RnsProbe { to, len, for_s } => self.send(replier, &to, Parcel::probe(len, for_s)).await,
             Verb::RnsRequest { to, path, data, identify, for_s } => {
-                let wish = Wish { path, data, identify, for_s };
+                let wish = RequestWish { path, data, identify, for_s };
                 self.rns_request(replier, &to, wish).await;
             }
             Verb::RnsSendFile { to, file } => self.rns_send_file(replier, &to, file.into()).await,
@@ -107,6 +109,31 @@ impl Service {
                 Err(cause) => replier.fail(Code::BadValue, cause.to_string()),
             },
             Verb::Backup { file } => self.answer_backup(&replier, file.into()).await,
+            Verb::Peers => self.peers(&replier),
+            Verb::PeerAdd { node } => {
+                let add = |people: &mut People, node| {
+                    people.add(node);
+                    true
+                };
+                self.change_peer(&replier, &node, add).await;
+            }
+            Verb::PeerRemove { node } => {
+                self.change_peer(&replier, &node, |people, node| people.remove(&node)).await;
+            }
+            Verb::PeerPrice { node, price_unxs_per_kib } => {
+                let price = |people: &mut People, node| people.set_price(node, price_unxs_per_kib);
+                self.change_peer(&replier, &node, price).await;
+            }
+            Verb::Income => self.income(replier).await,
+            Verb::Channels => self.channels(replier).await,
+            Verb::ChannelOpen { peer, line_unxs } => {
+                self.wish_of_channel(replier, &peer, Wish::Open { line_unxs }).await;
+            }
+            Verb::ChannelSettle { peer } => self.wish_of_channel(replier, &peer, Wish::Settle).await,
+            Verb::ChannelClose { peer, alone } => {
+                self.wish_of_channel(replier, &peer, Wish::Close { alone }).await;
+            }
+            Verb::ChannelExport { peer, file } => self.export_channel(&replier, &peer, file.into()).await,
             Verb::Stop => {
                 replier.ok(&Done {});
                 return Course::Ends;
@@ -361,6 +388,7 @@ impl Service {
             }
             Event::Endpoint(event) => self.hear_endpoint(event).await,
             Event::Lxmf(event) => self.hear_lxmf(*event),
+            Event::Economy(event) => super::money::hear_of_money(event),
             Event::EntropyWanted => {}
         }
         if self.subscribers.anybody_watches() {
@@ -475,6 +503,7 @@ fn told(view: &crate::HostView<'_>, event: &Event) -> Option<Told> {
         | Event::Undelivered { .. }
         | Event::Endpoint(_)
         | Event::Lxmf(_)
+        | Event::Economy(_)
         | Event::EntropyWanted => return None,
     })
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use nexus_network::{Endpoint, Weight};
 use nexus_node::Command;
+use nexus_node::economy::layer::Policy;
 use tokio::task::JoinHandle;
 
 use super::{Service, media, sight};
@@ -79,6 +80,19 @@ impl Service {
             })
             .await?;
             changes.push("neighbours have other shares of interfaces".to_owned());
+        }
+        if config.trusted != self.config.trusted {
+            let trust = self.people.trust(&config.trusted);
+            self.ask(move |view| view.command(Command::Trust(trust))).await?;
+            changes.push("others are carried for nothing".to_owned());
+        }
+        if config.line != self.config.line || config.dearest() != self.config.dearest() {
+            let Policy { price, line, .. } = config.economy();
+            self.ask(move |view| view.command(Command::Terms { price, line })).await?;
+        }
+        if config.line != self.config.line {
+            changes
+                .push("neighbours are lent another sum in channels that are opened from here on".to_owned());
         }
         if let Some(lxmf) = &config.lxmf
             && self.config.lxmf.is_some()

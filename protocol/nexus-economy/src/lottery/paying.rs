@@ -103,6 +103,10 @@ impl Paying {
         self.offered = None;
     }
 
+    pub(super) const fn sent(&self) -> Grains {
+        self.sent
+    }
+
     fn owed(&self) -> Grains {
         let more = self.sent.checked_sub(self.since).unwrap_or_default();
         self.owed.checked_add(more).unwrap_or(self.owed)

@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 
 use nexus_crypto::{DestinationHash, IdentityHash, NameHash, NodeId};
 use nexus_machine::{Bucket, Cx, Duration, Instant, Sink};
+use nexus_wire::nexus::path_cost::CostCode;
 
 use super::neighbours::Neighbouring;
 use super::{Announces, Effect, Recipient, Timer, count};
@@ -123,6 +124,8 @@ pub struct Trial {
     pub link: LinkId,
     /// Whether its peer is the destination.
     pub stage: Stage,
+    /// What that peer asks for it.
+    pub quoted: CostCode,
 }
 
 impl Announces {
@@ -237,7 +240,7 @@ impl Announces {
         let key = self.doubt_of(number)?;
         let entry = self.doubted(key)?;
         let link = entry.next_hop().link()?;
-        Some(Trial { link, stage: entry.stage() })
+        Some(Trial { link, stage: entry.stage(), quoted: entry.said().cumulative_cost })
     }
 
     /// The probe of that number was proved by whom it went to.

@@ -10,6 +10,7 @@ use nexus_wire::nexus::path_cost::{CompactPathCost, Generation};
 use nexus_wire::reticulum::{Announce, Hops, RandomHash};
 
 use super::clear::Shown;
+use super::quoting::Replaced;
 use crate::interface::InterfaceId;
 use crate::links::LinkId;
 use crate::routes::{Bounds, Distance, NextHop, SaidInClear, Stage};
@@ -82,6 +83,8 @@ pub struct Known {
     pub(super) distance: Option<Distance>,
     /// What this node said last.
     pub(super) told: Option<Told>,
+    /// What it asked before that, and is still held to.
+    pub(super) replaced: Option<Replaced>,
     pub(super) heard_as: HeardAs,
     /// What stock neighbours were told last.
     pub(super) shown: Option<Shown>,
@@ -255,6 +258,7 @@ impl KnownDestinations {
         let remnant = self.forgotten.remove(&announce.destination);
         let remembered = remnant.and_then(|remnant| remnant.distance);
         let (distance, told) = before.map_or((remembered, None), |known| (known.distance, known.told));
+        let replaced = before.and_then(|known| known.replaced);
         let forgotten = remnant.and_then(|remnant| remnant.shown);
         let shown = before.map_or(forgotten, |known| known.shown);
         let was_said = remnant.and_then(|remnant| remnant.said_in_clear);
@@ -273,6 +277,7 @@ impl KnownDestinations {
             print,
             distance,
             told,
+            replaced,
             heard_as,
             shown,
             said_in_clear,

@@ -14,6 +14,7 @@ use super::clear::{ClearHop, Noted};
 use super::doubting::is_suspect;
 use super::known::{HeardAs, Known, Path, PathState, Told, Via};
 use super::neighbours::Neighbours;
+use super::quoting::Replaced;
 use super::{Announces, Effect, LINK_REFRESH, Medium, REFRESH, Timer};
 use crate::forwarding::Hop as PacketHop;
 use crate::interface::InterfaceId;
@@ -53,6 +54,26 @@ pub struct Step {
     pub transport: Option<IdentityHash>,
     /// How many hops the destination is said to be away, this one included.
     pub hops: u8,
+    /// What carrying costs on it.
+    pub fare: Fare,
+}
+
+/// What carrying a packet towards a destination costs, for 1,024 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fare {
+    /// What the next hop asks: what this node pays it.
+    pub quoted: CostCode,
+    /// The same with this node's own part: what it asks of whoever sends by it.
+    pub asked: CostCode,
+}
+
+impl Fare {
+    /// Nobody asks anything.
+    pub const FREE: Self = Self { quoted: CostCode::FREE, asked: CostCode::FREE };
+
+    pub(super) fn of(entry: &RoutingEntry) -> Self {
+        Self { quoted: entry.said().cumulative_cost, asked: entry.asked() }
+    }
 }
 
 /// Of what kind the ways to a destination are.
@@ -101,6 +122,7 @@ impl Announces {
         let approach_of = |next_hop| approach_of(links, interfaces, next_hop);
         let (path, best) = self.routes.best_named(destination, policy, except, approach_of)?;
         let (next_hop, stage, hops) = (best.next_hop(), best.stage(), best.said().hops.next().0);
+        let fare = Fare::of(best);
         if best.is_doubted() {
             // It goes where it may arrive, there being nothing better; whoever sent it here knows better perhaps.
             self.tell_if_withdrawn(now, except, destination);
@@ -109,7 +131,7 @@ impl Announces {
             entry.use_at(seconds(now));
         }
         let transport = self.transport(destination, next_hop, stage);
-        Some(Step { next_hop, stage, path, transport, hops })
+        Some(Step { next_hop, stage, path, transport, hops, fare })
     }
 
     /// The same for a packet that came in clear: it goes by the path that stock neighbours were told, as long as that is usable. Circuits
@@ -126,9 +148,9 @@ impl Announces {
         let path = self.routes.name(destination, shown.over);
         let entry = self.routes.named(path)?;
         entry.use_at(seconds(now));
-        let (stage, hops) = (entry.stage(), entry.said().hops.next().0);
+        let (stage, hops, fare) = (entry.stage(), entry.said().hops.next().0, Fare::of(entry));
         let transport = self.transport(destination, shown.over, stage);
-        Some(Step { next_hop: shown.over, stage, path, transport, hops })
+        Some(Step { next_hop: shown.over, stage, path, transport, hops, fare })
     }
 
     /// The nearest way across stock relays alone, if there is one.
@@ -138,9 +160,9 @@ impl Announces {
         let path = self.routes.name(destination, over);
         let entry = self.routes.named(path)?;
         entry.use_at(seconds(now));
-        let (stage, hops) = (entry.stage(), entry.said().hops.next().0);
+        let (stage, hops, fare) = (entry.stage(), entry.said().hops.next().0, Fare::of(entry));
         let transport = self.transport(destination, over, stage);
-        Some(Step { next_hop: over, stage, path, transport, hops })
+        Some(Step { next_hop: over, stage, path, transport, hops, fare })
     }
 
     fn nearest_in_clear(
@@ -283,6 +305,7 @@ impl Announces {
             standing: Standing::Offered,
             at: now,
         };
+        known.replaced = Replaced::after(known, cost.cumulative_cost, now);
         known.told = Some(told);
         let distance = known.distance.map_or_else(
             || Distance::new(edition, &total),

@@ -5,7 +5,7 @@ use nexus_machine::Instant;
 use nexus_wire::nexus::traffic::Class;
 
 use super::Announces;
-use super::routing::{Step, approach_of, seconds};
+use super::routing::{Fare, Step, approach_of, seconds};
 use crate::links::LinkId;
 use crate::routes::{PathPolicy, Weights};
 
@@ -54,10 +54,11 @@ impl Announces {
             return step;
         }
         let (next_hop, stage, hops) = (best.next_hop(), best.stage(), best.said().hops.next().0);
+        let fare = Fare::of(best);
         if let Some(entry) = self.routes.named(path) {
             entry.use_at(seconds(now));
         }
         let transport = self.transport(destination, next_hop, stage);
-        Step { next_hop, stage, path, transport, hops }
+        Step { next_hop, stage, path, transport, hops, fare }
     }
 }

@@ -73,6 +73,8 @@ pub(super) struct Circuit {
 pub(super) struct Onward {
     pub(super) to: Hop,
     pub(super) hops: Hops,
+    /// Whom it is for, if that is whoever was asked for the circuit: the way there is paid for, the way back is not.
+    pub(super) asked: Option<DestinationHash>,
 }
 
 /// What expired.
@@ -243,7 +245,8 @@ impl Circuits {
         let is_forth = circuit.from == Some(hop) && circuit.taken == hops;
         let from = if is_back { circuit.from.or_else(|| circuit.asker.and_then(behind)) } else { None };
         let back = from.map(|from| circuit.back_to(from));
-        let forth = circuit.to.filter(|_| is_forth).map(|to| Onward { to, hops });
+        let forth =
+            circuit.to.filter(|_| is_forth).map(|to| Onward { to, hops, asked: Some(circuit.destination) });
         let onward = back.or(forth).ok_or(Cause::OffCircuit)?;
         circuit.used = now;
         Ok(onward)
@@ -308,7 +311,7 @@ impl Circuit {
             Hop::Link(_) => self.remaining,
             Hop::Clear(_) => self.shown,
         };
-        Onward { to: from, hops }
+        Onward { to: from, hops, asked: None }
     }
 
     /// Of a restored circuit the hops tell from which end something comes; where both ends are as far, the way to the destination does.

@@ -31,6 +31,12 @@ pub enum Cause {
     BadProof,
     /// It proves a packet that did not go this way, or another proof was first.
     NoReverse,
+    /// Its sender pays less than is asked.
+    Underpriced,
+    /// Its sender has not paid for what came before.
+    Unpaid,
+    /// Its sender cannot pay, and had what is carried for nothing.
+    NoChannel,
 }
 
 /// How many packets ended, by cause.
@@ -64,6 +70,12 @@ pub struct Drops {
     pub bad_proof: u64,
     /// See [`Cause::NoReverse`].
     pub no_reverse: u64,
+    /// See [`Cause::Underpriced`].
+    pub underpriced: u64,
+    /// See [`Cause::Unpaid`].
+    pub unpaid: u64,
+    /// See [`Cause::NoChannel`].
+    pub no_channel: u64,
     /// Circuits whose proof did not come in time: no packet ended with them.
     pub unanswered: u64,
 }
@@ -87,6 +99,9 @@ impl Drops {
             self.unproved,
             self.bad_proof,
             self.no_reverse,
+            self.underpriced,
+            self.unpaid,
+            self.no_channel,
         ];
         all.into_iter().fold(0, u64::saturating_add)
     }
@@ -107,6 +122,9 @@ impl Drops {
             Cause::Unproved => &mut self.unproved,
             Cause::BadProof => &mut self.bad_proof,
             Cause::NoReverse => &mut self.no_reverse,
+            Cause::Underpriced => &mut self.underpriced,
+            Cause::Unpaid => &mut self.unpaid,
+            Cause::NoChannel => &mut self.no_channel,
         };
         *counter = counter.saturating_add(1);
     }

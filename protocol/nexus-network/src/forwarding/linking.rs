@@ -10,7 +10,7 @@ use nexus_wire::reticulum::{Context, Hops, LinkId, LinkProof, LinkRequest, Packe
 use super::circuits::{Circuits, Expired, Onward, Requested};
 use super::drops::Cause;
 use super::hop::{HopName, Kind};
-use super::{Answered, Forwarding, Hop, OnLink, taken};
+use super::{Answered, Forwarding, Hop, OnLink, Till, taken};
 use crate::announces::{Announces, Step};
 use crate::routes::PathPolicy;
 
@@ -116,6 +116,7 @@ impl Forwarding {
         class: Class,
         read: &OnLink<'_>,
         announces: &mut Announces,
+        till: &mut Option<Till<'_>>,
     ) -> Result<Onward, Cause> {
         let packet = &read.packet;
         let link = LinkId(packet.destination.0);
@@ -144,11 +145,15 @@ impl Forwarding {
             }
             (PacketType::LinkRequest | PacketType::Announce, _) => return Err(Cause::Malformed),
         };
-        if !packet.context.may_repeat() {
-            let name = self.naming.name(packet.truncated_hash());
-            if self.duplicates.contains(&name) {
-                return Err(Cause::Duplicate);
-            }
+        let name = (!packet.context.may_repeat()).then(|| self.naming.name(packet.truncated_hash()));
+        if name.as_ref().is_some_and(|name| self.duplicates.contains(name)) {
+            return Err(Cause::Duplicate);
+        }
+        if let (Some(till), Some(asked)) = (till, &onward.asked) {
+            let fare = announces.fare(asked, onward.to);
+            till.charge(cx, asked, &fare, announces)?;
+        }
+        if let Some(name) = name {
             self.duplicates.insert(&name);
         }
         Ok(onward)

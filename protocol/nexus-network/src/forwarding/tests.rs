@@ -13,6 +13,9 @@ use nexus_wire::reticulum::{Context, MTU, PacketHash, RandomHash};
 use crate::announces::{self, AppData};
 use crate::interface::InterfaceId;
 
+/// What nothing is paid for.
+const FREE: (Class, PriceCode) = (Class::Standard, PriceCode::FREE);
+
 #[test]
 fn a_packet_for_this_node_is_delivered_as_its_originator_wrote_it() {
     let mut node = Bench::new();
@@ -211,13 +214,19 @@ fn no_packet_makes_the_organ_allocate_and_it_holds_what_it_declares() {
     // That the path proves nothing is noted, once.
     for n in 5_000..5_010 {
         let packet = &mut in_transport(data(FAR, n));
-        node.from_link(Cx::at(Instant::BOOT), LEFT, Class::Standard, packet, &mut bench.announces);
+        node.from_link(Cx::at(Instant::BOOT), LEFT, FREE, packet, &mut bench.announces, &mut Tally::new(4));
     }
     let mut proofs: Vec<Vec<u8>> = (0..2_000).map(|n| proof_of(&data(FAR, n), n)).collect();
     let (taken, peak) = heap::peak_of(|| {
         let mut take = |from, packet: &mut Vec<u8>| {
-            let decision =
-                node.from_link(Cx::at(Instant::BOOT), from, Class::Standard, packet, &mut bench.announces);
+            let decision = node.from_link(
+                Cx::at(Instant::BOOT),
+                from,
+                FREE,
+                packet,
+                &mut bench.announces,
+                &mut Tally::new(4),
+            );
             u32::from(matches!(decision, Decision::Forward(_)))
         };
         let there: u32 = packets.iter_mut().map(|packet| take(LEFT, packet)).sum();
@@ -299,7 +308,7 @@ impl Bench {
     }
 
     fn from(&mut self, link: LinkId, packet: &mut [u8]) -> Decision {
-        self.organ.from_link(self.cx(), link, Class::Standard, packet, &mut self.announces)
+        self.organ.from_link(self.cx(), link, FREE, packet, &mut self.announces, &mut Tally::new(4))
     }
 
     fn originate(&mut self, packet: &mut [u8]) -> Result<Hop, NoPath> {
@@ -346,7 +355,7 @@ fn data(to: u8, n: u32) -> Vec<u8> {
 }
 
 fn over(link: LinkId) -> Decision {
-    Decision::Forward(Leaving { to: Hop::Link(link), transport: None })
+    Decision::Forward(Leaving { to: Hop::Link(link), transport: None, quoted: CostCode::FREE })
 }
 
 fn in_transport(mut packet: Vec<u8>) -> Vec<u8> {

@@ -12,6 +12,7 @@ use nexus_wire::nexus::Layout as _;
 use nexus_wire::nexus::code::PriceCode;
 use nexus_wire::nexus::frame::{HEADER_LEN, TAG_LEN};
 use nexus_wire::nexus::message::{MessageKind, MessageWriter};
+use nexus_wire::nexus::path_cost::CostCode;
 use nexus_wire::nexus::traffic::{self, Class};
 use nexus_wire::reticulum::link::Signalling;
 use nexus_wire::reticulum::packet::HEADER_1_LEN;
@@ -79,9 +80,9 @@ impl Buffer {
     }
 
     /// The message of a link that carries the packet alone.
-    fn into_message(mut self, class: Class) -> Vec<u8> {
+    fn into_message(mut self, class: Class, price: PriceCode) -> Vec<u8> {
         self.relocate(PACKET_AT);
-        write_message_head(&mut self.bytes, class);
+        write_message_head(&mut self.bytes, class, price);
         self.bytes
     }
 
@@ -126,11 +127,13 @@ impl Organs {
     /// A packet that came over a link: `headroom ‖ kind ‖ class and price ‖ packet`.
     pub(super) fn packet(&mut self, cx: Cx, from: LinkId, mut bytes: Vec<u8>, nerves: &mut VecDeque<Nerve>) {
         let body = bytes.get(HEADER_LEN.saturating_add(1)..).unwrap_or_default();
-        let Ok(traffic::Packet { class, .. }) = traffic::Packet::decode(body) else {
+        let Ok(traffic::Packet { class, price, .. }) = traffic::Packet::decode(body) else {
             return self.forwarding.malformed();
         };
         let Some(packet) = bytes.get_mut(PACKET_AT..) else { return self.forwarding.malformed() };
-        let decision = self.forwarding.from_link(cx, from, class, packet, &mut self.announces);
+        let Self { forwarding, announces, tally, .. } = self;
+        let decision = forwarding.from_link(cx, from, (class, price), packet, announces, tally);
+        self.tell_news(nerves);
         if let Decision::Ask { request, hops } = decision {
             let requested = announces::Input::PathRequested { link: from, request, hops, class };
             return self.announces.handle(cx, requested, nerves);
@@ -163,7 +166,6 @@ impl Organs {
                 if packet.is_link_request() {
                     packet.clamp(self.negotiable(came.by).min(self.negotiable(leaving.to)));
                 }
-                // What the sender pays is for this node: the next hop is offered what this node pays, nothing.
                 self.pass(cx, packet, (came.class, came.by.into()), leaving, nerves);
                 self.write_circuits(nerves);
                 if let Some(Answered { destination, iface, took }) = self.forwarding.take_answered() {
@@ -218,13 +220,15 @@ impl Organs {
         cx: Cx,
         packet: Buffer,
         (class, from): (Class, Feeder),
-        Leaving { to, transport }: Leaving,
+        Leaving { to, transport, quoted }: Leaving,
         nerves: &mut VecDeque<Nerve>,
     ) {
         match to {
             Hop::Link(link) => {
                 let label = Label { load: Load::Traffic, about: None, class, from };
-                self.queue(cx, link, packet.into_message(class), label, nerves);
+                // What the sender pays is for this node: the next hop is paid what it asks.
+                let price = self.tally.price(link, quoted);
+                self.queue(cx, link, packet.into_message(class, price), label, nerves);
             }
             Hop::Clear(iface) => {
                 let bytes = packet.into_clear(transport);
@@ -276,8 +280,8 @@ impl Organs {
         let mut own = own(packet);
         let Some(trial) = self.announces.trial(number) else { return };
         let way = own.bytes.get_mut(PACKET_AT..).map(|packet| self.forwarding.probe(cx, trial, packet));
-        if let Some(Ok(link)) = way {
-            let leaving = Leaving { to: Hop::Link(link), transport: None };
+        if let Some(Ok((link, quoted))) = way {
+            let leaving = Leaving { to: Hop::Link(link), transport: None, quoted };
             self.pass(cx, own, (PROBE_CLASS, Feeder::Own), leaving, nerves);
         }
     }
@@ -287,7 +291,8 @@ impl Organs {
         let mut own = own(packet);
         let Some(packet) = own.bytes.get_mut(PACKET_AT..) else { return };
         if let Some(to) = self.forwarding.prove(cx, packet) {
-            self.pass(cx, own, (class, Feeder::Own), Leaving { to, transport: None }, nerves);
+            let leaving = Leaving { to, transport: None, quoted: CostCode::FREE };
+            self.pass(cx, own, (class, Feeder::Own), leaving, nerves);
         }
     }
 }
@@ -322,7 +327,7 @@ const HEAD: usize = 2;
 /// The kind of PACKET without a length: it runs to the frame's end.
 pub(super) const PACKET_TO_END: u8 = MessageKind::PACKET.without_length();
 /// Where the packet begins in a frame that carries it alone.
-const PACKET_AT: usize = HEADER_LEN + 1 + traffic::Packet::HEADER_LEN;
+pub(super) const PACKET_AT: usize = HEADER_LEN + 1 + traffic::Packet::HEADER_LEN;
 /// The longest packet that a NEXUS node originates, in bytes, without transport id. Source: spec/network.md#forwarding.
 pub const ORIGINATED_MAX: usize = 480;
 /// A neighbour is tried as what somebody waits for is.
@@ -337,9 +342,9 @@ fn own(packet: &[u8]) -> Buffer {
     Buffer { bytes, at: PACKET_AT }
 }
 
-/// Writes kind, class and no price before a packet.
-fn write_message_head(bytes: &mut [u8], class: Class) {
-    let body = traffic::Packet { class, price: PriceCode::FREE, packet: &[] };
+/// Writes kind, class and price before a packet.
+fn write_message_head(bytes: &mut [u8], class: Class, price: PriceCode) {
+    let body = traffic::Packet { class, price, packet: &[] };
     let head = bytes.get_mut(HEADER_LEN..PACKET_AT).expect("a message with a packet has a head");
     MessageWriter::new(head).put_last(&body).expect("kind, class and price have three bytes");
 }

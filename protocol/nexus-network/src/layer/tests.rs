@@ -116,6 +116,9 @@ fn announce_of(n: u8) -> Vec<u8> {
         | Effect::Probe { .. }
         | Effect::PathFound { .. }
         | Effect::PathNotFound { .. }
+        | Effect::OfMoney { .. }
+        | Effect::Counted { .. }
+        | Effect::ChannelWanted(_)
         | Effect::LinkUp(_)
         | Effect::LinkDown { .. }
         | Effect::Arrived { .. }

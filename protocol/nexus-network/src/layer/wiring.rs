@@ -14,6 +14,7 @@ use nexus_wire::nexus::message::{Message, MessageKind, Messages};
 use nexus_wire::nexus::traffic;
 
 use super::packets::PACKET_TO_END;
+use super::paying::Priced;
 use super::{Effect, Nerve, Organs, Writer};
 use crate::access::Codeless;
 use crate::announces;
@@ -90,6 +91,7 @@ impl Organs {
             L::Up(status) => {
                 let (link, iface, public) = (status.id, status.iface, status.peer);
                 self.weigh_link(cx, link, public.node_id(), nerves);
+                self.tally.link_up(link, public.node_id());
                 out.push(Effect::LinkUp(status));
                 if let Some(hop) = self.links.hop(link) {
                     let peer = public.hash();
@@ -106,6 +108,7 @@ impl Organs {
                 self.broadcast.handle(cx, B::LinkDown { link, departure }, nerves);
                 self.announces.handle(cx, A::LinkDown(link), nerves);
                 self.forwarding.link_down(link);
+                self.tally.link_down(link);
                 self.media.handle(cx, media::Input::LinkDown(link), nerves);
                 self.gossip_without(cx, link, nerves);
                 out.push(Effect::LinkDown { last, why });
@@ -195,6 +198,7 @@ impl Organs {
 
     /// Seals a frame whose turn it is. One that may not leave gives its turn to the next.
     fn leave(&mut self, cx: Cx, mut frame: Frame, nerves: &mut VecDeque<Nerve>, out: &mut impl Sink<Effect>) {
+        let priced = Priced::of(&frame);
         let sealed = match frame.under {
             None => Ok(()),
             Some(Seal::Link(_)) => self.links.seal(cx, &mut frame, nerves),
@@ -209,6 +213,9 @@ impl Organs {
             let iface = frame.iface;
             media::lose([frame], nerves);
             return self.media.handle(cx, media::Input::TxReady(iface), nerves);
+        }
+        if let Some(priced) = priced {
+            priced.count(&mut self.tally);
         }
         self.media.handle(cx, media::Input::Sealed(frame.iface, frame.bytes.len()), nerves);
         self.account_for(cx, &frame, nerves);
@@ -271,6 +278,7 @@ impl Organs {
             let frame = Frame { iface, to: None, bytes: message, about, load, flow, under };
             return self.line_up(cx, frame, nerves);
         }
+        let priced = Priced::in_message(link, &message).filter(|_| load == Load::Traffic);
         let mut frames = self.links.frames(link, message).peekable();
         if frames.peek().is_none() {
             drop(frames);
@@ -284,6 +292,9 @@ impl Organs {
             self.media.send(cx.now, Frame { about, load, flow, ..frame }, nerves);
         }
         drop(frames);
+        if let Some(priced) = priced {
+            priced.count(&mut self.tally);
+        }
         if let Some(iface) = lined_up.filter(|_| load == Load::Announces) {
             self.announces_wait(cx, iface, nerves);
         }
@@ -342,6 +353,7 @@ impl Organs {
                     self.gossip_heard(cx, link, &message, nerves);
                 }
                 MessageKind::CONGESTION => self.congestion(cx, link, &message, nerves),
+                kind if kind.is_of_money() => self.heard_of_money(link, &message, nerves),
                 // The link's own, or of a kind that is not known here.
                 _ => {}
             }

@@ -279,6 +279,11 @@ impl RoutingEntry {
         }
     }
 
+    /// What it costs with the hop to the neighbour.
+    pub(crate) fn asked(&self) -> CostCode {
+        code(self.cost)
+    }
+
     pub(super) const fn least(&self) -> Metric {
         (self.least_cost, self.least_hops)
     }

@@ -205,6 +205,9 @@ impl World {
                 | Effect::Probe { .. }
                 | Effect::PathFound { .. }
                 | Effect::PathNotFound { .. }
+                | Effect::OfMoney { .. }
+                | Effect::Counted { .. }
+                | Effect::ChannelWanted(_)
                 | Effect::LinkUp(_)
                 | Effect::LinkDown { .. }
                 | Effect::Arrived { .. }

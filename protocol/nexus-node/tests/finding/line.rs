@@ -138,6 +138,7 @@ fn node(n: u8) -> Node {
         config: Config::default(),
         limits: Limits { announces, ..Limits::default() },
         app_data: AppData::default(),
+        economy: nexus_node::economy::layer::Policy::default(),
         snapshot: Snapshot::empty(),
     };
     Node::new(setup, &Seed::new([n; 32]))

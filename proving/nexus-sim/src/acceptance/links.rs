@@ -274,6 +274,7 @@ impl Observer for Links {
             | Event::EntropyWanted
             | Event::Endpoint(_)
             | Event::Lxmf(_)
+            | Event::Economy(_)
             | Event::MessageArrived(_)
             | Event::Attempted { .. }
             | Event::Delivered { .. }

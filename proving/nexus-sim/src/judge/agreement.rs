@@ -93,6 +93,7 @@ impl Node {
             | Event::EntropyWanted
             | Event::Endpoint(_)
             | Event::Lxmf(_)
+            | Event::Economy(_)
             | Event::MessageArrived(_)
             | Event::Attempted { .. }
             | Event::Delivered { .. }

@@ -229,6 +229,7 @@ impl Delivery {
             | Event::EntropyWanted
             | Event::Endpoint(_)
             | Event::Lxmf(_)
+            | Event::Economy(_)
             | Event::LinkUp(_)
             | Event::LinkDown { .. } => Ok(()),
         }

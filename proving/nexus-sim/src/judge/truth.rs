@@ -58,6 +58,7 @@ impl Observer for Truth {
                 | Event::EntropyWanted
                 | Event::Endpoint(_)
                 | Event::Lxmf(_)
+                | Event::Economy(_)
                 | Event::LinkUp(_)
                 | Event::LinkDown { .. }
                 | Event::MessageArrived(_)

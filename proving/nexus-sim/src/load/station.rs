@@ -5,8 +5,10 @@ use std::collections::VecDeque;
 use nexus_crypto::{DestinationHash, IdentitySeed, NodeId, NodeIdentity, RatchetSecret};
 use nexus_machine::{Cx, Instant, Machine as _, Seed, Snapshot, Stream, Ticket};
 use nexus_network::announces::{AppData, Choice};
+use nexus_network::tally::Reckoning;
 use nexus_network::{
-    self as network, Class, Frame, Limits, Network, Opened, Originated, PathPolicy, Tapping, Writer,
+    self as network, Account, Class, Frame, Limits, LinkStatus, Network, Opened, Originated, PathPolicy,
+    Tapping, Writer,
 };
 use nexus_node::{Command, Content, Event, Input, Message, Outgoing, Output, Sender, Undelivered};
 use nexus_wire::reticulum::{Announce, Context, DestinationType, MTU, Packet, PacketType};
@@ -154,8 +156,12 @@ impl Station {
                     Output::Event(Event::PathFound { destination, hops, after })
                 }
                 N::PathNotFound { destination } => Output::Event(Event::PathNotFound { destination }),
-                N::LinkUp(status) => Output::Event(Event::LinkUp(*status)),
+                N::LinkUp(status) => {
+                    self.open_account(cx, &status);
+                    Output::Event(Event::LinkUp(*status))
+                }
                 N::LinkDown { last, why } => Output::Event(Event::LinkDown { last: *last, why }),
+                N::OfMoney { .. } | N::Counted { .. } | N::ChannelWanted(_) => continue,
                 N::EntropyWanted => Output::Event(Event::EntropyWanted),
                 N::Originated { handle, outcome: Originated::NoPath | Originated::Malformed } => {
                     Output::Event(Event::Undelivered { handle, why: Undelivered::NoPath })
@@ -173,6 +179,13 @@ impl Station {
             };
             self.outputs.push_back(output);
         }
+    }
+
+    /// A station keeps no channels: everybody pays its price, and has credit without end.
+    fn open_account(&mut self, cx: Cx, link: &LinkStatus) {
+        let reckoning = Reckoning::Counted { limit: u64::MAX, mark: u64::MAX };
+        let account = Account::Reckon(link.peer.node_id(), reckoning);
+        self.tell(cx, network::Input::Account(account));
     }
 
     fn probe(&mut self, cx: Cx, number: u64, node: NodeId) {

@@ -122,6 +122,34 @@ fn of_a_million_draws_as_many_win_as_the_odds_say() {
     }
 }
 
+/// At low odds a mean shows in ten million windows: what wins bring is what the windows are worth, within a hundredth.
+#[test]
+fn in_ten_million_windows_at_a_hundredth_wins_bring_what_windows_are_worth() {
+    const LENGTH: u16 = 62_500;
+    let coin = Coin::new(2);
+    let (mut drawn, mut worth, mut brought) = (0_u64, 0_u128, 0_u128);
+    for number in 0..160_u32 {
+        let mut root = [0x7a; 32];
+        root[..4].copy_from_slice(&number.to_le_bytes());
+        let mut chain = Chain::new(root, LENGTH);
+        let (window, reward) = (1_024 * 100, 100 * 100);
+        let anchor = chain.anchor();
+        let offer = Offer { channel_id: [1; 16], number, anchor, window, reward, length: LENGTH };
+        let terms = Terms::new(offer, coin.public()).expect("sound terms");
+        let Odds::Below(limit) = terms.odds() else { panic!("windows can lose") };
+        let last = Released { window: LENGTH, token: chain.token(LENGTH) };
+        for Released { window: at, token } in super::super::chain::between(0, &last, LENGTH) {
+            drawn += 1;
+            worth += u128::from(window);
+            let won = coin.output(&terms.alpha(at, &token)).draw() < limit;
+            brought += if won { u128::from(reward) * 1_024 } else { 0 };
+        }
+    }
+    assert_eq!(drawn, 10_000_000);
+    let off = brought.abs_diff(worth);
+    assert!(off * 100 <= worth, "{brought} grains came of windows worth {worth}");
+}
+
 #[test]
 fn a_reward_of_one_window_wins_for_certain_and_less_is_no_reward() {
     let offer = |window, reward| Offer {

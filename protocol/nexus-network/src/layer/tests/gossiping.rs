@@ -102,6 +102,9 @@ impl Line {
                 | Effect::Probe { .. }
                 | Effect::PathFound { .. }
                 | Effect::PathNotFound { .. }
+                | Effect::OfMoney { .. }
+                | Effect::Counted { .. }
+                | Effect::ChannelWanted(_)
                 | Effect::LinkUp(_)
                 | Effect::LinkDown { .. }
                 | Effect::Arrived { .. }

@@ -131,6 +131,7 @@ impl Host {
             config: Config::default(),
             limits: limits(),
             app_data: AppData::default(),
+            economy: nexus_node::economy::layer::Policy::default(),
             snapshot: durable.clone(),
         };
         let before = held();

@@ -45,6 +45,7 @@ impl Bench {
             Event::EntropyWanted
             | Event::Endpoint(_)
             | Event::Lxmf(_)
+            | Event::Economy(_)
             | Event::ChannelJammed { .. }
             | Event::PathFound { .. }
             | Event::PathNotFound { .. }

@@ -1,0 +1,184 @@
+//! `nexus channel`: the accounts out of which neighbours pay each other.
+
+use std::fs;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use nexus_daemon::api::{Channel as Told, Channels, Done, Exported, Verb};
+use nexus_node::economy::channels::audit::{self, Proven};
+
+use crate::address_book::AddressBook;
+use crate::daemon::{connect, find};
+use crate::ending::{Ending, Outcome, Refusal};
+use crate::place::Place;
+use crate::table::{marks, numbers, render, words};
+use crate::terminal::{print, print_json, print_line};
+
+/// The command.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+A channel is one account between two neighbours. Each lends the other a sum at
+first, out of which it pays for what it has carried; what is lent is the
+lender's risk. Channels open by themselves where packets are to be paid for.
+
+Examples:
+  nexus channel list
+  nexus channel open anna --line 500000
+  nexus channel settle anna     sign with anna what was paid so far
+  nexus channel close anna      end it, with anna's consent
+  nexus channel export anna anna.log
+  nexus channel verify anna.log nothing of it is believed unproved")]
+pub(crate) struct Channel {
+    #[command(subcommand)]
+    action: Action,
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Offer a neighbour a channel
+    Open {
+        /// A contact, or a node's id
+        peer: String,
+        /// What it is lent, in µNXS; as the configuration says, if left out
+        #[arg(long, value_name = "UNXS")]
+        line: Option<u64>,
+    },
+    /// End a channel
+    Close {
+        /// A contact, or a node's id
+        peer: String,
+        /// Without the neighbour: it has two days to show a later state
+        #[arg(long)]
+        alone: bool,
+    },
+    /// Sign with a neighbour what was paid so far
+    Settle {
+        /// A contact, or a node's id
+        peer: String,
+    },
+    /// Print the channels
+    List {
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write the states that both signed to a file
+    Export {
+        /// A contact, or a node's id
+        peer: String,
+        /// The file, which must not exist
+        file: PathBuf,
+    },
+    /// Check such a file, without a node
+    Verify {
+        /// The file
+        file: PathBuf,
+    },
+}
+
+impl Channel {
+    pub(crate) async fn run(self) -> Ending {
+        if let Action::Verify { file } = &self.action {
+            return verify(file);
+        }
+        let mut client = connect(&self.place).await?;
+        let book = AddressBook::of_this_person().map_err(Refusal::cannot)?;
+        let (word, said, verb): (&str, &str, Box<dyn FnOnce(String) -> Verb>) = match self.action {
+            Action::Verify { ref file } => return verify(file),
+            Action::List { json } => {
+                let channels: Channels = client.call(Verb::Channels).await?;
+                if json {
+                    print_json(&channels);
+                } else {
+                    print(&listed(&channels.channels, &book));
+                }
+                return Ok(Outcome::Done);
+            }
+            Action::Export { peer, file } => {
+                let peer = find(&mut client, &book, &peer).await?;
+                let path = std::path::absolute(&file).map_err(Refusal::cannot)?;
+                let verb = Verb::ChannelExport { peer: peer.node, file: path.display().to_string() };
+                let Exported { states } = client.call(verb).await?;
+                print_line(&format!(
+                    "{states} states of the channel with {} are in {}",
+                    peer.name,
+                    file.display()
+                ));
+                return Ok(Outcome::Done);
+            }
+            Action::Open { ref peer, line } => {
+                let open = move |peer| Verb::ChannelOpen { peer, line_unxs: line };
+                (peer, "a channel is offered to", Box::new(open))
+            }
+            Action::Close { ref peer, alone } => {
+                let close = move |peer| Verb::ChannelClose { peer, alone };
+                (peer, "the end of the channel is begun with", Box::new(close))
+            }
+            Action::Settle { ref peer } => {
+                (peer, "a settlement is offered to", Box::new(|peer| Verb::ChannelSettle { peer }))
+            }
+        };
+        let peer = find(&mut client, &book, word).await?;
+        let name = peer.name.clone();
+        let Done {} = client.call(verb(peer.node)).await?;
+        print_line(&format!("{said} {name}: `nexus channel list` shows what comes of it"));
+        Ok(Outcome::Done)
+    }
+}
+
+fn verify(file: &PathBuf) -> Ending {
+    let cannot = |cause: &dyn std::fmt::Display| Refusal::cannot(format!("{}: {cause}", file.display()));
+    let length = fs::metadata(file).map_err(|cause| cannot(&cause))?.len();
+    if usize::try_from(length).is_ok_and(|length| length > audit::LONGEST) {
+        return Err(cannot(&"no log of a channel is so long"));
+    }
+    let text = fs::read_to_string(file).map_err(|cause| cannot(&cause))?;
+    match audit::verified(&text) {
+        Ok(proven) => {
+            print(&told(&proven));
+            Ok(Outcome::Done)
+        }
+        Err(flaw) => {
+            print_line(&format!("{}: {flaw}", file.display()));
+            Ok(Outcome::NotDone)
+        }
+    }
+}
+
+fn told(proven: &Proven) -> String {
+    let Proven { channel, parties, states, sequences, balances } = proven;
+    let channel: String = channel.0.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!(
+        "channel    {channel}\nstates     {states}, numbers {} to {}, all signed by both\n{}  {} µNXS\n{}  {} µNXS\n",
+        sequences.0, sequences.1, parties.0, balances.0, parties.1, balances.1
+    )
+}
+
+fn listed(channels: &[Told], book: &AddressBook) -> String {
+    if channels.is_empty() {
+        return "no channels: they open where packets are to be paid for\n".to_owned();
+    }
+    let table = [
+        words("CHANNEL WITH", 10),
+        marks("STATE"),
+        numbers("OWN µNXS"),
+        numbers("THEIRS µNXS"),
+        numbers("BORROWED"),
+        numbers("LENT"),
+        numbers("NUMBER"),
+    ];
+    let row = |channel: &Told| {
+        [
+            book.name_of(&channel.peer).unwrap_or(&channel.peer).to_owned(),
+            channel.state.clone(),
+            channel.own_unxs.to_string(),
+            channel.theirs_unxs.to_string(),
+            channel.borrowed_unxs.to_string(),
+            channel.lent_unxs.to_string(),
+            channel.sequence.to_string(),
+        ]
+    };
+    render(&table, &channels.iter().map(row).collect::<Vec<_>>())
+}

@@ -1,0 +1,205 @@
+//! Daemons in a line of UDP links on the loopback, and a program at the first of them.
+
+use std::io::Write as _;
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use nexus_daemon::api::{Channel, Channels, Earned, Status};
+
+/// How long anything may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Running daemons, stopped when dropped.
+pub(crate) struct Line {
+    homes: Vec<tempfile::TempDir>,
+    /// Where programs attach, by node.
+    shared: Vec<u16>,
+    ids: Vec<String>,
+}
+
+impl Line {
+    /// Nodes that ask these prices, and of which some trust others; each knows the last.
+    pub(crate) fn of(prices: &[u64], trusting: &[(usize, usize)]) -> Self {
+        let homes: Vec<_> = prices.iter().map(|_| tempfile::tempdir().unwrap()).collect();
+        let (udp, shared) = (free_udp(2 * prices.len()), free_tcp(prices.len()));
+        let mut line = Self { homes, shared, ids: Vec::new() };
+        for (n, price) in prices.iter().enumerate() {
+            succeeds(&line.run(n, &["keygen", "new"]));
+            let mut config = String::from("log_level = \"debug\"\n");
+            config += &format!("[shared]\nlisten = \"127.0.0.1:{}\"\n", line.shared[n]);
+            let at = |port: usize| udp[port];
+            for (port, peer) in [(2 * n, (2 * n).checked_sub(1)), (2 * n + 1, Some(2 * n + 2))] {
+                let Some(peer) = peer.filter(|peer| *peer < udp.len()) else { continue };
+                config += &format!("[[udp]]\nlisten = \"127.0.0.1:{}\"\n", at(port));
+                config += "discovery_v4 = false\ndiscovery_v6 = false\n";
+                config += &format!("price = {price}\npeers = [\"127.0.0.1:{}\"]\n", at(peer));
+            }
+            std::fs::write(line.state(n).join("nexus.toml"), config).unwrap();
+        }
+        for n in 0..prices.len() {
+            succeeds(&line.run(n, &["node", "start"]));
+            let status: Status = line.json(n, &["status", "--json"]);
+            line.ids.push(status.node);
+        }
+        for (who, whom) in trusting {
+            succeeds(&line.run(*who, &["peer", "add", &line.id(*whom)]));
+        }
+        line.meet();
+        line
+    }
+
+    /// Until the first knows a way to all others.
+    fn meet(&self) {
+        self.until("all know each other", || {
+            let paths = self.run(0, &["status", "--json", "paths"]);
+            let text = said(&paths.stdout);
+            self.ids[1..].iter().all(|id| text.contains(id))
+        });
+    }
+
+    pub(crate) fn id(&self, n: usize) -> String {
+        self.ids[n].clone()
+    }
+
+    fn state(&self, n: usize) -> std::path::PathBuf {
+        self.homes[n].path().join("state")
+    }
+
+    pub(crate) fn place(&self, name: &str) -> String {
+        self.homes[0].path().join(name).display().to_string()
+    }
+
+    pub(crate) fn run(&self, n: usize, arguments: &[&str]) -> Output {
+        run_in(self.homes[n].path(), arguments)
+    }
+
+    fn json<T: serde::de::DeserializeOwned>(&self, n: usize, arguments: &[&str]) -> T {
+        let output = self.run(n, arguments);
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|cause| panic!("{cause}: {output:?}"))
+    }
+
+    pub(crate) fn restart(&self, n: usize) {
+        succeeds(&self.run(n, &["node", "stop"]));
+        succeeds(&self.run(n, &["node", "start"]));
+        self.meet();
+    }
+
+    /// What a node counted with its neighbours.
+    pub(crate) fn income(&self, n: usize) -> Vec<Earned> {
+        let Sections { income } = self.json(n, &["status", "--json", "income"]);
+        income
+    }
+
+    pub(crate) fn earned(&self, n: usize, from: usize) -> Earned {
+        let found = self.income(n).into_iter().find(|earned| earned.peer == self.ids[from]);
+        found.unwrap_or_else(|| panic!("node {n} counted nothing with {from}: {:?}", self.income(n)))
+    }
+
+    pub(crate) fn channels(&self, n: usize) -> Vec<Channel> {
+        let Channels { channels } = self.json(n, &["channel", "list", "--json"]);
+        channels
+    }
+
+    pub(crate) fn channel(&self, n: usize, with: usize) -> Channel {
+        let found = self.channels(n).into_iter().find(|channel| channel.peer == self.ids[with]);
+        found.unwrap_or_else(|| panic!("node {n} has no channel with {with}"))
+    }
+
+    /// Whether a node's log speaks of channels.
+    pub(crate) fn kinds_of_money(&self, n: usize) -> usize {
+        let log = std::fs::read_to_string(self.state(n).join("log")).unwrap();
+        log.lines().filter(|line| line.contains("channel with") || line.contains("paid")).count()
+    }
+
+    /// Packets to a node, as a program on the machine of another hands them over: as fast as they are carried, no faster than a relay is paid.
+    pub(crate) fn send(&self, from: usize, to: usize, packets: u64, length: u64) {
+        let mut program = TcpStream::connect(("127.0.0.1", self.shared[from])).unwrap();
+        program.set_nodelay(true).unwrap();
+        let to = destination(&self.ids[to]);
+        let began = Instant::now();
+        let salt = u64::from(began.elapsed().subsec_nanos()) ^ u64::from(std::process::id()) << 32;
+        let salt = salt ^ self.income(from).iter().map(|earned| earned.owed_grains).sum::<u64>();
+        for number in 0..packets {
+            let mut packet = vec![0x00, 0x00];
+            packet.extend_from_slice(&to);
+            packet.push(0x00);
+            packet.extend_from_slice(&(salt.wrapping_add(number)).to_le_bytes());
+            packet.resize(usize::try_from(length).unwrap(), 0x5a);
+            program.write_all(&framed(&packet)).unwrap();
+            if number % 10 == 9 {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        }
+        // What was sent last is carried, and what was due for it said.
+        std::thread::sleep(Duration::from_secs(3));
+    }
+
+    pub(crate) fn until(&self, what: &str, holds: impl Fn() -> bool) {
+        let began = Instant::now();
+        while !holds() {
+            assert!(began.elapsed() < PATIENCE, "{what}: not within a minute");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        for n in 0..self.homes.len() {
+            let _stopped_already = self.run(n, &["node", "stop"]);
+        }
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Sections {
+    income: Vec<Earned>,
+}
+
+fn run_in(home: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_nexus"))
+        .args(arguments)
+        .env("NEXUS_STATE", home.join("state"))
+        .env("XDG_CONFIG_HOME", home.join("config"))
+        .env_remove("NOTIFY_SOCKET")
+        .output()
+        .unwrap()
+}
+
+fn succeeds(output: &Output) {
+    assert!(output.status.success(), "{output:?}");
+}
+
+pub(crate) fn said(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn destination(id: &str) -> [u8; 16] {
+    u128::from_str_radix(id, 16).unwrap().to_be_bytes()
+}
+
+/// HDLC, as Reticulum frames what goes over TCP.
+fn framed(packet: &[u8]) -> Vec<u8> {
+    let mut frame = vec![0x7e];
+    for byte in packet {
+        match byte {
+            0x7e | 0x7d => frame.extend([0x7d, byte ^ 0x20]),
+            other => frame.push(*other),
+        }
+    }
+    frame.push(0x7e);
+    frame
+}
+
+/// Ports that nobody has: all are held until all are chosen.
+fn free_udp(count: usize) -> Vec<u16> {
+    let held: Vec<_> = (0..count).map(|_| UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
+    held.iter().map(|socket| socket.local_addr().unwrap().port()).collect()
+}
+
+fn free_tcp(count: usize) -> Vec<u16> {
+    let held: Vec<_> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    held.iter().map(|socket| socket.local_addr().unwrap().port()).collect()
+}

@@ -1,0 +1,272 @@
+//! Whom this node carries for what, its channels, and what they bring. Spec: spec/control.md#money.
+
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use nexus_crypto::{NodeId, Signature, VerifyingKey};
+use nexus_machine::Snapshot;
+use nexus_node::Command;
+use nexus_node::economy::Amount;
+use nexus_node::economy::channels::account::{Account, Phase};
+use nexus_node::economy::channels::store::{Kept, Stage};
+use nexus_node::economy::channels::{CHANNELS, LOG, audit};
+use nexus_node::economy::layer::{Command as ChannelCommand, Event as MoneyEvent};
+use nexus_wire::nexus::Layout as _;
+use nexus_wire::nexus::channel::ChannelState;
+
+use super::Service;
+use crate::api::{Channel, Channels, Code, Done, Earned, Exported, Income, Peer, Peers};
+use crate::config::node_id;
+use crate::control::Replier;
+use crate::host::HostView;
+use crate::people::{People, PeopleError};
+
+/// What is asked of a channel.
+pub(super) enum Wish {
+    Open { line_unxs: Option<u64> },
+    Settle,
+    Close { alone: bool },
+}
+
+impl Service {
+    pub(super) fn peers(&self, replier: &Replier) {
+        let configured = &self.config.trusted;
+        let named = self.people.iter().map(|(node, person)| Peer {
+            node: node.to_string(),
+            trusted: person.trusted || configured.contains(node),
+            price_unxs_per_kib: person.price,
+            configured: configured.contains(node),
+        });
+        let only_configured = configured.iter().filter(|node| self.people.get(node).is_none());
+        let only_configured = only_configured.map(|node| Peer {
+            node: node.to_string(),
+            trusted: true,
+            price_unxs_per_kib: None,
+            configured: true,
+        });
+        let mut peers: Vec<Peer> = named.chain(only_configured).collect();
+        peers.sort_by(|one, other| one.node.cmp(&other.node));
+        replier.ok(&Peers { peers });
+    }
+
+    /// Changes what is said of a node, on the disk first.
+    pub(super) async fn change_peer(
+        &mut self,
+        replier: &Replier,
+        node: &str,
+        change: impl FnOnce(&mut People, NodeId) -> bool,
+    ) {
+        let node = match node_id(node) {
+            Ok(node) => node,
+            Err(cause) => return replier.fail(Code::BadValue, cause.to_string()),
+        };
+        let mut people = self.people.clone();
+        if !change(&mut people, node) {
+            return replier.fail(Code::NotFound, format!("nothing is said of {node}"));
+        }
+        if let Err(cause) = people.write(&self.options.state) {
+            let code = match cause {
+                PeopleError::TooMany(_) => Code::Busy,
+                PeopleError::System { .. } | PeopleError::Unreadable { .. } => Code::System,
+            };
+            return replier.fail(code, cause.to_string());
+        }
+        self.people = people;
+        let trust = self.people.trust(&self.config.trusted);
+        match self.handle.ask(move |view| view.command(Command::Trust(trust))).await {
+            Ok(()) => replier.ok(&Done {}),
+            Err(gone) => replier.fail(Code::Stopping, gone.to_string()),
+        }
+    }
+
+    pub(super) async fn income(&self, replier: Replier) {
+        self.see(replier, |view| Income { neighbours: earned(view) }).await;
+    }
+
+    pub(super) async fn channels(&self, replier: Replier) {
+        self.see(replier, |view| Channels { channels: channels(view) }).await;
+    }
+
+    /// Opens, settles or closes: answered when it is begun, since the neighbour may take its time.
+    pub(super) async fn wish_of_channel(&mut self, replier: Replier, peer: &str, wish: Wish) {
+        let peer = match node_id(peer) {
+            Ok(peer) => peer,
+            Err(cause) => return replier.fail(Code::BadValue, cause.to_string()),
+        };
+        let line = self.config.line;
+        let command = match wish {
+            Wish::Open { line_unxs } => {
+                let line = line_unxs.or(line).unwrap_or(0);
+                ChannelCommand::Open { line: Amount::from_micros(line), deposit: Amount::ZERO }
+            }
+            Wish::Settle => ChannelCommand::Settle,
+            Wish::Close { alone: false } => ChannelCommand::Close,
+            Wish::Close { alone: true } => ChannelCommand::CloseAlone,
+        };
+        let opens = matches!(command, ChannelCommand::Open { .. });
+        let asked = self.handle.ask(move |view| {
+            let stands = view
+                .node()
+                .economy()
+                .accounts()
+                .any(|(with, account)| with == peer && !matches!(account.phase, Phase::Closed { .. }));
+            let linked = view.node().network().links().is_linked(peer);
+            let refusal = match (opens, stands, linked) {
+                (true, true, _) => Some((Code::BadValue, format!("there is a channel with {peer}"))),
+                (true, false, false) => Some((Code::NotFound, format!("there is no link with {peer}"))),
+                (false, false, _) => Some((Code::NotFound, format!("there is no channel with {peer}"))),
+                (true, false, true) | (false, true, _) => None,
+            };
+            if refusal.is_none() {
+                view.command(Command::Channel { peer, command });
+            }
+            refusal
+        });
+        match asked.await {
+            Ok(None) => replier.ok(&Done {}),
+            Ok(Some((code, sentence))) => replier.fail(code, sentence),
+            Err(gone) => replier.fail(Code::Stopping, gone.to_string()),
+        }
+    }
+
+    /// Writes the audit log of a channel to a file that does not exist yet.
+    pub(super) async fn export_channel(&self, replier: &Replier, peer: &str, file: PathBuf) {
+        let peer = match node_id(peer) {
+            Ok(peer) => peer,
+            Err(cause) => return replier.fail(Code::BadValue, cause.to_string()),
+        };
+        if !file.is_absolute() {
+            return replier.fail(Code::BadValue, "the file of a log is an absolute path");
+        }
+        let (reader, own) = (self.store.clone(), self.verifying);
+        let written = tokio::task::spawn_blocking(move || {
+            let snapshot = reader.snapshot().map_err(|cause| (Code::System, cause.to_string()))?;
+            let no_channel = || (Code::NotFound, format!("there is no channel with {peer}"));
+            let (keys, states) = log_of(&snapshot, own, peer).ok_or_else(no_channel)?;
+            write_log(&file, &audit::written(keys, &states))
+                .map_err(|cause| (Code::System, format!("{} cannot be written: {cause}", file.display())))?;
+            Ok(Exported { states: u64::try_from(states.len()).unwrap_or(u64::MAX) })
+        });
+        match written.await {
+            Ok(Ok(exported)) => replier.ok(&exported),
+            Ok(Err((code, sentence))) => replier.fail(code, sentence),
+            Err(_panicked) => replier.fail(Code::System, "the log was not written"),
+        }
+    }
+}
+
+fn write_log(file: &Path, text: &str) -> std::io::Result<()> {
+    let mut out = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
+    out.write_all(text.as_bytes())?;
+    out.sync_all()
+}
+
+/// The states of the channel with a neighbour that are kept, oldest first, and the keys with which they were signed.
+fn log_of(
+    snapshot: &Snapshot,
+    own: VerifyingKey,
+    peer: NodeId,
+) -> Option<([VerifyingKey; 2], Vec<ChannelState>)> {
+    let kept = Kept::from_bytes(snapshot.get(CHANNELS, &peer.0)?).ok()?;
+    let Stage::Standing(account) = &kept.stage else { return None };
+    let channel = account.terms.channel.0;
+    let of_channel = snapshot.scan(LOG).filter(|(key, _)| key.starts_with(&channel));
+    let states = of_channel.filter_map(|(_, value)| ChannelState::decode(value).ok()).collect();
+    Some(([own, kept.key], states))
+}
+
+/// What was counted with each neighbour.
+pub(crate) fn earned(view: &HostView<'_>) -> Vec<Earned> {
+    let (economy, tally) = (view.node().economy(), view.node().network().tally());
+    let mut earned: Vec<Earned> = Vec::new();
+    for peer in economy.lottery().neighbours() {
+        let income = economy.income(peer).unwrap_or_default();
+        let sums = tally.sums(peer);
+        if income.counted.get() == 0 && sums.owed == 0 && sums.due == 0 && income.drawn == 0 {
+            continue;
+        }
+        earned.push(Earned {
+            peer: peer.to_string(),
+            trusted: tally.is_trusted(peer),
+            due_grains: sums.due,
+            owed_grains: sums.owed,
+            released: income.released,
+            windows: income.drawn,
+            wins: income.won,
+            expected_grains: income.expected.get(),
+            actual_unxs: income.received.micros(),
+            paid_unxs: income.paid.micros(),
+        });
+    }
+    earned
+}
+
+/// The channels as they are durable.
+pub(crate) fn channels(view: &HostView<'_>) -> Vec<Channel> {
+    view.node().economy().accounts().map(|(peer, account)| channel(peer, account)).collect()
+}
+
+fn channel(peer: NodeId, account: &Account<Signature>) -> Channel {
+    let side = account.terms.side;
+    let of = |a: u64, b: u64| match side {
+        nexus_node::economy::channels::keys::Side::A => (a, b),
+        nexus_node::economy::channels::keys::Side::B => (b, a),
+    };
+    let body = &account.agreed.body;
+    let (own, theirs) = of(body.balance_a, body.balance_b);
+    let lines = &account.terms.brought.lines;
+    let settled =
+        account.settled.as_ref().map_or((0, 0), |settled| (settled.body.paid_a, settled.body.paid_b));
+    let (settled_own, settled_theirs) = of(settled.0, settled.1);
+    Channel {
+        peer: peer.to_string(),
+        channel: body.channel.0.iter().map(|byte| format!("{byte:02x}")).collect(),
+        state: state(&account.phase).to_owned(),
+        own_unxs: own,
+        theirs_unxs: theirs,
+        borrowed_unxs: lines.get(side).micros(),
+        lent_unxs: lines.get(side.other()).micros(),
+        sequence: body.sequence,
+        settled_own_unxs: settled_own,
+        settled_theirs_unxs: settled_theirs,
+    }
+}
+
+const fn state(phase: &Phase<Signature>) -> &'static str {
+    match phase {
+        Phase::Open => "open",
+        Phase::AwaitingResume => "resuming",
+        Phase::AwaitingSettled { .. } => "settling",
+        Phase::AwaitingClose { .. } => "closing",
+        Phase::AwaitingWindow { .. } => "disputed",
+        Phase::Closed { .. } => "closed",
+    }
+}
+
+/// What happened in a channel, for the log.
+pub(super) fn hear_of_money(event: &MoneyEvent) {
+    use MoneyEvent as M;
+    match event {
+        M::Opened { peer, .. } => tracing::info!("a channel with {peer} stands"),
+        M::NotOpened { peer, code } => tracing::info!("{peer} does not want a channel (code {})", code.0),
+        M::Received { peer, amount } => tracing::debug!("{peer} paid {} µNXS", amount.micros()),
+        M::Paid { peer, amount } => tracing::debug!("{peer} was paid {} µNXS", amount.micros()),
+        M::Unpaid { peer, amount, code } => {
+            tracing::warn!("{peer} refuses to pay {} µNXS (code {})", amount.micros(), code.0);
+        }
+        M::Settled { peer, record } => {
+            let (paid_a, paid_b) = (record.body.paid_a, record.body.paid_b);
+            tracing::info!("settled with {peer}: {paid_a} and {paid_b} µNXS in all");
+        }
+        M::NothingToSettle(peer) => tracing::info!("there is nothing to settle with {peer}"),
+        M::Disputed(peer) => tracing::warn!("the channel with {peer} is being closed by one side"),
+        M::Closed(peer) => tracing::info!("the channel with {peer} is closed"),
+        M::Resumed(peer) => {
+            tracing::warn!(
+                "states of the channel with {peer} were forgotten here; it goes on from what was shown"
+            );
+        }
+        M::ForLedger(_) => {}
+    }
+}
