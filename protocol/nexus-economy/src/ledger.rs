@@ -12,6 +12,9 @@
 //! | [`books`] | all entries, the balances read from them, the hash of the whole |
 //! | [`rules`] | what a genesis fixes |
 //! | [`claim`], [`intake`] | what neighbours say with its proof, and how it is judged |
+//! | [`known`] | books, and which orders stand behind them |
+//! | [`organ`], [`spot`], [`shown`] | the organ: what is written down, and what is shown to neighbours |
+//! | [`witness`] | who signs what may be spent |
 //!
 //! Spec: `spec/economy.md#the-ledger`.
 
@@ -21,12 +24,21 @@ pub mod entry;
 #[cfg(test)]
 mod fixture;
 pub mod growing;
+#[cfg(test)]
+mod harness;
 pub mod intake;
+pub mod known;
+pub mod organ;
 pub mod rules;
 mod set_hash;
+pub mod shown;
 mod sorted;
+pub mod spot;
+pub mod witness;
 
 pub use books::{Balance, Books};
 pub use entry::{ChannelKey, Entry, Side, Sums};
 pub use growing::{GCounter, GSet, Join};
+pub use known::{Known, Orders};
+pub use organ::Ledger;
 pub use rules::Rules;

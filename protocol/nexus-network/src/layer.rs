@@ -15,6 +15,7 @@ use alloc::vec::Vec;
 use nexus_crypto::{DestinationHash, IdentitySeed, NodeId, NodeIdentity, NodePublic, RatchetPublic};
 use nexus_machine::{Cx, Duration, Instant, Machine, MemoryBound, Seed, Sink, Snapshot, Write, earliest};
 use nexus_wire::nexus::gossip::{ItemId, StoreId};
+use nexus_wire::nexus::message::MessageKind;
 use nexus_wire::reticulum::Ifac;
 
 use crate::access::AccessCodes;
@@ -170,6 +171,19 @@ pub enum Input {
         /// The packet.
         packet: Vec<u8>,
     },
+    /// What a store above this layer says to gossip.
+    Store(gossip::Input),
+    /// A node's key is needed: answered by [`Effect::Key`], once it is known.
+    FindKey(NodeId),
+    /// Say something about money to a linked neighbour.
+    SayOfMoney {
+        /// To whom.
+        node: NodeId,
+        /// A message of which kind.
+        kind: MessageKind,
+        /// Its body.
+        body: Vec<u8>,
+    },
     /// Ask neighbours for an item that is needed by name.
     Want {
         /// Of which store.
@@ -240,6 +254,19 @@ pub enum Effect {
     Arrived {
         /// The packet.
         packet: Vec<u8>,
+    },
+    /// What gossip wants of a store above this layer.
+    Store(gossip::Effect),
+    /// A node's key became known, or was asked for.
+    Key(Box<NodePublic>),
+    /// A neighbour speaks of money.
+    OfMoney {
+        /// Who.
+        from: NodeId,
+        /// A message of which kind.
+        kind: MessageKind,
+        /// Its body.
+        body: Vec<u8>,
     },
     /// Fresh entropy: keys were made since the last, or are about to be.
     EntropyWanted,
@@ -584,6 +611,9 @@ impl Machine for Network {
             Input::Probe { number, packet } => organs.probe(cx, number, &packet, nerves),
             Input::Probed { number } => organs.announces.handle(cx, A::Probed { number }, nerves),
             Input::Prove { packet } => organs.prove(cx, &packet, nerves),
+            Input::Store(said) => organs.gossip.handle(cx, said, nerves),
+            Input::FindKey(node) => organs.find_key(cx, &node, nerves),
+            Input::SayOfMoney { node, kind, body } => organs.say_of_money(cx, node, kind, &body, nerves),
             Input::Want { store, id } => organs.gossip.handle(cx, G::Want { store, id }, nerves),
         }
         self.settle(cx, out);

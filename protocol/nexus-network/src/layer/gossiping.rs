@@ -1,13 +1,16 @@
 //! The wires between gossip, its stores and the links.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 
-use nexus_crypto::NodePublic;
+use nexus_crypto::{NodeId, NodePublic};
 use nexus_machine::{Cx, Machine as _};
 use nexus_wire::nexus::gossip::StoreId;
-use nexus_wire::nexus::message::Message;
+use nexus_wire::nexus::frame::HEADER_LEN;
+use nexus_wire::nexus::message::{Message, MessageKind};
 
-use super::{Nerve, Organs};
+use super::{Effect, Nerve, Organs};
 use crate::gossip;
 use crate::interface::InterfaceId;
 use crate::keys::{self, ITEM_LEN};
@@ -24,9 +27,47 @@ impl Organs {
             G::Apply { store: StoreId::KEYS, from, items } => {
                 self.keys.handle(cx, K::Apply { from, items }, nerves);
             }
-            // There is no other store.
-            G::Fetch { .. } | G::Apply { .. } => {}
+            G::Asked { store: StoreId::KEYS, by, ids } => self.keys.handle(cx, K::Asked { by, ids }, nerves),
+            // Other stores lie above this layer.
+            effect @ (G::Fetch { .. } | G::Apply { .. } | G::Asked { .. }) => {
+                nerves.push_back(Nerve::Out(Effect::Store(effect)));
+            }
         }
+    }
+
+    /// Somebody above needs a node's key: it lies here, or neighbours are asked for it.
+    pub(super) fn find_key(&mut self, cx: Cx, node: &NodeId, nerves: &mut VecDeque<Nerve>) {
+        match self.keys.get(node) {
+            Some(public) => nerves.push_back(Nerve::Out(Effect::Key(Box::new(*public)))),
+            None => {
+                let (store, id) = (StoreId::KEYS, keys::question(node));
+                self.gossip.handle(cx, gossip::Input::Want { store, id }, nerves);
+            }
+        }
+    }
+
+    /// A neighbour speaks of money.
+    pub(super) fn heard_of_money(&self, link: LinkId, message: &Message<'_>, nerves: &mut VecDeque<Nerve>) {
+        let Some((from, _)) = self.links.peer(link) else { return };
+        let (kind, body) = (message.kind, message.body.to_vec());
+        nerves.push_back(Nerve::Out(Effect::OfMoney { from, kind, body }));
+    }
+
+    /// Says something about money to a neighbour, by the first link, if there is one: who wants an answer says it again.
+    pub(super) fn say_of_money(
+        &mut self,
+        cx: Cx,
+        node: NodeId,
+        kind: MessageKind,
+        body: &[u8],
+        nerves: &mut VecDeque<Nerve>,
+    ) {
+        let Some(link) = self.links.with(node).first().copied() else { return };
+        let mut message = Vec::with_capacity(HEADER_LEN.saturating_add(1).saturating_add(body.len()));
+        message.resize(HEADER_LEN, 0);
+        message.push(kind.to_the_end());
+        message.extend_from_slice(body);
+        self.send(cx, link, message, Load::Links, nerves);
     }
 
     pub(super) fn wire_keys(&mut self, cx: Cx, effect: keys::Effect, nerves: &mut VecDeque<Nerve>) {
@@ -35,6 +76,8 @@ impl Organs {
         let store = StoreId::KEYS;
         let input = match effect {
             K::Published(id) => G::Published { store, id, size: ITEM_LEN },
+            K::Learnt(public) => return nerves.push_back(Nerve::Out(Effect::Key(Box::new(public)))),
+            K::Answered { to, ids } => G::Answered { store, to, ids },
             K::Retired(id) => G::Retired { store, id },
             K::Holds(extent) => G::Holds { store, extent },
             K::Bodies { to, bodies } => G::Bodies { store, to, bodies },

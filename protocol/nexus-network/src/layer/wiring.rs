@@ -342,6 +342,7 @@ impl Organs {
                     self.gossip_heard(cx, link, &message, nerves);
                 }
                 MessageKind::CONGESTION => self.congestion(cx, link, &message, nerves),
+                kind if kind.is_of_money() => self.heard_of_money(link, &message, nerves),
                 // The link's own, or of a kind that is not known here.
                 _ => {}
             }

@@ -114,6 +114,18 @@ impl MessageKind {
         self.0
     }
 
+    /// Whether it is about money: channels, the lottery, or the ledger.
+    #[must_use]
+    pub const fn is_of_money(self) -> bool {
+        matches!(self.0, 0x20..=0x2f)
+    }
+
+    /// The byte by which a message of this kind begins whose body runs to the end of the plaintext.
+    #[must_use]
+    pub const fn to_the_end(self) -> u8 {
+        self.0 | Self::SHORT
+    }
+
     /// The size in bytes that this kind has when it comes without a length; none if it then runs to the end.
     #[must_use]
     pub const fn fixed_len(self) -> Option<usize> {
