@@ -7,7 +7,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::messages::{listen, ping, send};
 use crate::routing::{path, trace};
-use crate::{bench_link, contacts, demo, doctor, keygen, manual, node, rns, status};
+use crate::{bench_link, contacts, demo, doctor, genesis, keygen, ledger, manual, node, rns, status};
 
 /// The network that people use when there is no provider.
 #[derive(Debug, Parser)]
@@ -52,6 +52,10 @@ pub(crate) enum Command {
     /// Look into the Reticulum world that this node is part of
     #[command(subcommand)]
     Rns(rns::Rns),
+    /// Look into the books, and compare exports of them
+    Ledger(ledger::LedgerCommand),
+    /// Make, sign and check the file in which books begin
+    Genesis(genesis::GenesisCommand),
     /// Give nodes names
     Contacts(contacts::Contacts),
     /// Find out what is wrong, and what mends it

@@ -8,7 +8,9 @@ mod daemon;
 mod demo;
 mod doctor;
 mod ending;
+mod genesis;
 mod keygen;
+mod ledger;
 mod manual;
 mod messages;
 mod node;
@@ -39,6 +41,8 @@ fn main() -> ExitCode {
         Command::Send(send) => wait_for(send.run()),
         Command::Listen(listen) => wait_for(listen.run()),
         Command::Rns(rns) => wait_for(rns.run()),
+        Command::Ledger(ledger) => wait_for(ledger.run()),
+        Command::Genesis(genesis) => exit_code(&genesis.run()),
         Command::Contacts(contacts) => exit_code(&contacts.run()),
         Command::Doctor(doctor) => wait_for(doctor.run()),
         Command::Completions(completions) => exit_code(&Ok(completions.run())),

@@ -4,8 +4,10 @@ mod pages;
 mod watch;
 
 use clap::{Args, ValueEnum};
-use nexus_daemon::api::{self, Budget, Interfaces, Links, Metered, Path, Queue, Queues, Verb};
-use nexus_daemon::client::Client;
+use nexus_daemon::api::{
+    self, Balances, Budget, Code, Failure, Interfaces, Links, Metered, Path, Queue, Queues, Verb,
+};
+use nexus_daemon::client::{Client, ClientError};
 use serde_json::{Map, Value, json};
 
 use crate::address_book::AddressBook;
@@ -53,6 +55,8 @@ enum Section {
     Budget,
     /// What waits for its interfaces, and what was dropped
     Queues,
+    /// What accounts have in its books
+    Balances,
 }
 
 /// All that the pages show.
@@ -62,6 +66,8 @@ struct Snapshot {
     paths: Vec<Path>,
     budget: Vec<Metered>,
     queues: Vec<Queue>,
+    /// None if no books are kept.
+    balances: Option<Balances>,
 }
 
 impl Status {
@@ -93,6 +99,7 @@ impl Status {
             (Section::Paths, pages::paths),
             (Section::Budget, pages::budget),
             (Section::Queues, pages::queues),
+            (Section::Balances, pages::balances),
         ];
         let shown = pages.iter().filter(|(section, _)| self.shows(*section));
         shown.map(|(_, page)| page(snapshot, book)).collect::<Vec<_>>().join("\n")
@@ -114,6 +121,9 @@ impl Status {
                 }
                 Section::Queues => {
                     json!({ "queues": client.call::<Queues>(Verb::Queues).await?.interfaces })
+                }
+                Section::Balances => {
+                    json!({ "balances": client.call::<Balances>(Verb::Balances { after: None }).await? })
                 }
                 Section::Paths => json!({ "paths": all_paths(client).await? }),
                 Section::Neighbours => {
@@ -143,6 +153,12 @@ impl Snapshot {
         status.links = client.call::<Links>(Verb::Links).await?.links;
         let budget = client.call::<Budget>(Verb::Budget).await?.interfaces;
         let queues = client.call::<Queues>(Verb::Queues).await?.interfaces;
-        Ok(Self { status, paths, budget, queues })
+        let balances = match client.call::<Balances>(Verb::Balances { after: None }).await {
+            Ok(balances) => Some(balances),
+            // It keeps no books, or is of a version that has none.
+            Err(ClientError::Refused(Failure { code: Code::NotFound | Code::UnknownVerb, .. })) => None,
+            Err(cause) => return Err(cause.into()),
+        };
+        Ok(Self { status, paths, budget, queues, balances })
     }
 }

@@ -18,6 +18,7 @@ use nexus_crypto::{DestinationHash, NodeId, SharedKey};
 use nexus_machine::{Relaying, Traces};
 use nexus_network::rnode::Condition;
 use nexus_network::{Channel, Mode, Policy, Role};
+use nexus_node::Witnessing;
 use thiserror::Error;
 
 use crate::api::PathPolicy;
@@ -71,8 +72,19 @@ pub struct Config {
     pub rpc: Option<Rpc>,
     /// This node's LXMF address; none if it has none.
     pub lxmf: Option<Lxmf>,
+    /// The books that this node keeps; none if it keeps none.
+    pub books: Option<Books>,
     /// The interfaces, each with a name of its own.
     pub interfaces: Vec<Interface>,
+}
+
+/// Which books a node keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Books {
+    /// The file in which they begin.
+    pub genesis: PathBuf,
+    /// Whether it signs what others order.
+    pub witnessing: Witnessing,
 }
 
 /// How this node's LXMF address is announced.
@@ -290,6 +302,7 @@ impl Config {
             traces: Traces::Answered,
             metrics: None,
             lxmf: None,
+            books: None,
             rpc: None,
             interfaces: vec![Interface::default_udp()],
         }

@@ -42,14 +42,17 @@
 
 extern crate alloc;
 
+pub mod books;
 pub mod contract;
 mod crossing;
 pub mod node;
 #[cfg(test)]
 mod tests;
 
-pub use contract::{Command, Event, Input, LxmfEvent, Output};
+pub use books::Witnessing;
+pub use contract::{Command, Event, Input, LedgerCommand, LedgerEvent, LxmfEvent, Output};
 pub use crossing::CROSSINGS_FROM;
+pub use nexus_economy as economy;
 pub use nexus_endpoint as endpoint;
 pub use nexus_secure::{Attempt, Authorship, Content, Message, Outgoing, Sender, Traced, Undelivered};
 pub use node::{ENDPOINT, Node, Setup};

@@ -1,5 +1,6 @@
 //! The node: its layers, and the wires between them.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
@@ -15,6 +16,7 @@ use nexus_network::{
 };
 use nexus_secure::{Foreign, Ratchets, Secure, Sender};
 
+use crate::books::{Bookkeeping, neighbour};
 use crate::contract::{Command, Event, Input, LxmfEvent, Output};
 use crate::crossing::{Told, slot_of};
 
@@ -36,8 +38,8 @@ pub struct Setup {
 /// A node: deterministic, without I/O. See the crate's page for the contract.
 #[derive(Debug)]
 pub struct Node {
-    body: Body,
-    signals: VecDeque<Signal>,
+    pub(crate) body: Body,
+    pub(crate) signals: VecDeque<Signal>,
     outputs: VecDeque<Output>,
     config: Config,
     address: NodeId,
@@ -53,9 +55,11 @@ pub(crate) struct Body {
     pub(crate) crossing: bool,
     pub(crate) own: NodeId,
     lxmf: Lxmf,
+    /// What it keeps if it keeps books.
+    pub(crate) books: Option<Box<Bookkeeping>>,
     /// Whether the endpoint's interface is up: it is from its first command on.
     attached: Attached,
-    tickets: Tickets,
+    pub(crate) tickets: Tickets,
     clock: Clock,
     /// By what the paths of this node's own packets are chosen.
     preferred: PathPolicy,
@@ -94,6 +98,20 @@ pub(crate) enum Signal {
     Endpoint(nexus_endpoint::Effect),
     Lxmf(nexus_endpoint::lxmf::Effect),
     Crossings(nexus_endpoint::crossings::Effect),
+    Ledger(nexus_economy::ledger::organ::Effect),
+    Purse(nexus_economy::ledger::purse::Effect),
+}
+
+impl From<nexus_economy::ledger::organ::Effect> for Signal {
+    fn from(effect: nexus_economy::ledger::organ::Effect) -> Self {
+        Self::Ledger(effect)
+    }
+}
+
+impl From<nexus_economy::ledger::purse::Effect> for Signal {
+    fn from(effect: nexus_economy::ledger::purse::Effect) -> Self {
+        Self::Purse(effect)
+    }
 }
 
 impl From<nexus_endpoint::lxmf::Effect> for Signal {
@@ -159,6 +177,7 @@ impl Node {
                 &snapshot,
                 &seed.fork_seed("endpoint"),
             ),
+            books: None,
             attached: Attached::NotYet,
             crossings: Crossings::new(address),
             crossing: false,
@@ -187,6 +206,7 @@ impl Node {
             self.body.endpoint.handle_timeout(cx, &mut self.signals);
             self.body.lxmf.handle_timeout(cx, &mut self.signals);
             self.body.crossings.handle_timeout(cx, &mut self.signals);
+            self.body.books_timeout(cx, &mut self.signals);
             self.settle(now);
             if self.next_timeout().is_none_or(|due| due > now) {
                 return;
@@ -197,13 +217,14 @@ impl Node {
     /// When the node wants [`Node::handle_timeout`]; `None` if nothing waits.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Instant> {
-        let Body { network, secure, endpoint, crossings, lxmf, .. } = &self.body;
+        let Body { network, secure, endpoint, crossings, lxmf, books, .. } = &self.body;
         earliest([
             network.next_timeout(),
             secure.next_timeout(),
             endpoint.next_timeout(),
             crossings.next_timeout(),
             lxmf.next_timeout(),
+            books.as_ref().and_then(|books| books.next_timeout()),
         ])
     }
 
@@ -305,6 +326,8 @@ impl MemoryBound for Node {
         let layers = layers.saturating_add(self.body.endpoint.memory_bound());
         let layers = layers.saturating_add(self.body.lxmf.memory_bound());
         let layers = layers.saturating_add(self.body.crossings.memory_bound());
+        let books = self.body.books.as_ref().map_or(0, |books| books.memory_bound());
+        let layers = layers.saturating_add(books);
         layers.saturating_add(Tickets::MEMORY_BOUND).saturating_add(signals).saturating_add(outputs)
     }
 }
@@ -361,6 +384,11 @@ impl Body {
             Input::Command(Command::Lxmf(command)) => {
                 self.lxmf.handle(cx, nexus_endpoint::lxmf::Input::Command(command), signals);
             }
+            Input::Command(Command::Ledger(command)) => self.command_ledger(cx, command, signals),
+            Input::Read { number, value } => {
+                let read = nexus_economy::ledger::organ::Input::Read { number, value };
+                self.tell_ledger(cx, read, signals);
+            }
             Input::Command(Command::Forget { through }) => {
                 self.secure.handle(cx, S::Forget { through }, signals);
             }
@@ -398,6 +426,10 @@ impl Body {
                     let through = number;
                     self.secure.handle(cx, nexus_secure::Input::Durable { by, through }, signals);
                 }
+                Writer::Ledger => self.ledger_durable(cx, number, signals),
+                Writer::Purse => {
+                    self.tell_purse(cx, nexus_economy::ledger::purse::Input::Durable(number), signals);
+                }
                 Writer::Endpoint => {
                     self.endpoint.handle(cx, nexus_endpoint::Input::Durable(number), signals);
                 }
@@ -419,6 +451,8 @@ impl Body {
             Signal::Endpoint(effect) => self.wire_endpoint(cx, effect, signals, outputs),
             Signal::Lxmf(effect) => self.wire_lxmf(cx, effect, signals, outputs),
             Signal::Crossings(effect) => self.wire_crossings(cx, &effect, signals),
+            Signal::Ledger(effect) => self.wire_ledger(cx, effect, signals, outputs),
+            Signal::Purse(effect) => self.wire_purse(cx, effect, signals, outputs),
         }
     }
 
@@ -452,8 +486,20 @@ impl Body {
                 self.secure.handle(cx, S::Reached(destination), signals);
                 self.may_cross(cx, &destination, signals);
             }
-            N::LinkUp(link) => outputs.push_back(Output::Event(Event::LinkUp(*link))),
+            N::LinkUp(link) => {
+                let linked = nexus_economy::ledger::organ::Input::Linked(neighbour(link.id.0));
+                self.tell_ledger(cx, linked, signals);
+                outputs.push_back(Output::Event(Event::LinkUp(*link)));
+            }
+            N::Store(effect) => self.wire_store(cx, effect, signals),
+            N::Key(public) => {
+                let (node, key) = (public.node_id(), public.verifying());
+                self.tell_ledger(cx, nexus_economy::ledger::organ::Input::Key(node, key), signals);
+            }
+            N::OfMoney { from, kind, body } => self.hear_of_orders(cx, from, kind, &body, signals),
             N::LinkDown { last, why } => {
+                let unlinked = nexus_economy::ledger::organ::Input::Unlinked(neighbour(last.id.0));
+                self.tell_ledger(cx, unlinked, signals);
                 if let Some(slot) = slot_of(last.iface) {
                     let given_up = nexus_endpoint::crossings::Input::GivenUp { slot };
                     self.crossings.handle(cx, given_up, signals);
@@ -622,26 +668,28 @@ impl Clock {
 
 /// Who wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Writer {
+pub(crate) enum Writer {
     Network(nexus_network::Writer),
     Secure(nexus_secure::Writer),
     Endpoint,
+    Ledger,
+    Purse,
 }
 
 /// The node-wide ticket counter, and which organ waits for which ticket.
 #[derive(Debug, Default)]
-struct Tickets {
+pub(crate) struct Tickets {
     last: Ticket,
     /// In the order of the tickets. Bounded by the organs' gates.
     waiting: VecDeque<(Ticket, Writer, u64)>,
 }
 
 impl Tickets {
-    /// Gates with room for 87 in all, and one write for each account of airtime, of which there are fewer than 512 names; a ring
+    /// Gates with room for 231 in all, and one write for each account of airtime, of which there are fewer than 512 names; a ring
     /// grows by doubling from four.
     const MEMORY_BOUND: usize = 1_024 * size_of::<(Ticket, Writer, u64)>();
 
-    fn issue(&mut self, by: Writer, number: u64, writes: Vec<Write>) -> Output {
+    pub(crate) fn issue(&mut self, by: Writer, number: u64, writes: Vec<Write>) -> Output {
         self.last = self.last.next();
         self.waiting.push_back((self.last, by, number));
         Output::Persist { ticket: self.last, writes }

@@ -1,5 +1,6 @@
 //! The sections of the status as text.
 
+mod balances;
 mod budget;
 mod queues;
 mod radios;
@@ -250,6 +251,10 @@ pub(super) fn budget(snapshot: &Snapshot, _book: &AddressBook) -> String {
 }
 
 /// What waits for its interfaces, and what became of what waited.
+pub(super) fn balances(snapshot: &Snapshot, book: &AddressBook) -> String {
+    balances::page(snapshot.balances.as_ref(), book)
+}
+
 pub(super) fn queues(snapshot: &Snapshot, _book: &AddressBook) -> String {
     queues::page(&snapshot.queues)
 }

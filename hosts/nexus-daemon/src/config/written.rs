@@ -2,6 +2,7 @@
 
 mod access;
 mod auto;
+mod books;
 mod decorations;
 mod instance;
 mod letters;
@@ -28,6 +29,7 @@ use crate::state_dir::StateDir;
 
 use access::{WrittenAccess, access};
 use auto::WrittenAuto;
+use books::WrittenBooks;
 use decorations::{WrittenFaults, decorations};
 use instance::WrittenShared;
 use letters::WrittenLxmf;
@@ -68,6 +70,7 @@ struct Written {
     metrics: Option<WrittenMetrics>,
     shared: Option<Spanned<WrittenShared>>,
     lxmf: Option<Spanned<WrittenLxmf>>,
+    ledger: Option<WrittenBooks>,
     #[serde(default)]
     udp: Vec<Spanned<WrittenUdp>>,
     #[serde(default)]
@@ -180,6 +183,7 @@ pub(super) fn understand(state: &StateDir, path: &Path, text: &str) -> Result<Co
         },
         metrics: written.metrics.as_ref().map(WrittenMetrics::address).transpose()?,
         lxmf: lxmf(&written)?,
+        books: written.ledger.as_ref().map(|books| books.books(base)),
         rpc: written.shared.as_ref().map(|shared| shared.get_ref().rpc()).transpose()?,
         interfaces,
     };

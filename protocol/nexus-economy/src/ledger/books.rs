@@ -316,4 +316,6 @@ impl PartialEq for Books {
 }
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;

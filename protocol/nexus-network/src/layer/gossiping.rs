@@ -6,8 +6,8 @@ use alloc::vec::Vec;
 
 use nexus_crypto::{NodeId, NodePublic};
 use nexus_machine::{Cx, Machine as _};
-use nexus_wire::nexus::gossip::StoreId;
 use nexus_wire::nexus::frame::HEADER_LEN;
+use nexus_wire::nexus::gossip::StoreId;
 use nexus_wire::nexus::message::{Message, MessageKind};
 
 use super::{Effect, Nerve, Organs};

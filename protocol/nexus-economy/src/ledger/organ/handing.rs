@@ -93,7 +93,11 @@ impl Ledger {
     fn key_read(&mut self, cx: Cx, node: NodeId, value: Option<&[u8]>, out: &mut impl Sink<Effect>) {
         match value.and_then(|value| value.try_into().ok()) {
             Some(key) => self.key(cx, node, VerifyingKey(key), out),
-            None => self.ask_later(cx, Lack::Key(node)),
+            None => {
+                // It may lie in the store of keys; if nobody is asked for it now, it is said once more.
+                out.push(Effect::WantKey(node));
+                self.ask_later(cx, Lack::Key(node));
+            }
         }
     }
 

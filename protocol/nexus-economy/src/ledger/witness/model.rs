@@ -208,18 +208,21 @@ impl Model for World {
 
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
-            Property::always("at one number of an owner one order is certified", |world: &World, state| {
-                let certified = |order: &usize| state.signed[*order].len() >= QUORUM;
-                let names: Vec<_> = (0..world.orders.len())
-                    .filter(certified)
-                    .map(|order| match &world.orders[order] {
-                        Order::Open(order) => (order.body.owner, order.body.order, [0; 16]),
-                        Order::Close(order) => (order.body.party_a, 0, order.body.channel.0),
-                    })
-                    .collect();
-                names.iter().collect::<BTreeSet<_>>().len() == names.len()
-            }),
-            Property::always("nobody ties up more than it has", |world: &World, state| {
+            Property::always(
+                "at one number of an owner one order is certified",
+                |world: &World, state: &State| {
+                    let certified = |order: &usize| state.signed[*order].len() >= QUORUM;
+                    let names: Vec<_> = (0..world.orders.len())
+                        .filter(certified)
+                        .map(|order| match &world.orders[order] {
+                            Order::Open(order) => (order.body.owner, order.body.order, [0; 16]),
+                            Order::Close(order) => (order.body.party_a, 0, order.body.channel.0),
+                        })
+                        .collect();
+                    names.iter().collect::<BTreeSet<_>>().len() == names.len()
+                },
+            ),
+            Property::always("nobody ties up more than it has", |world: &World, state: &State| {
                 let all = world.everything(state);
                 let none = Book::default();
                 all.books
@@ -227,10 +230,10 @@ impl Model for World {
                     .iter()
                     .all(|node| none.available(&all, node) >= 0 && all.books.net(node) >= 0)
             }),
-            Property::sometimes("something is certified", |_, state| {
+            Property::sometimes("something is certified", |_, state: &State| {
                 state.signed.iter().any(|signed| signed.len() >= QUORUM)
             }),
-            Property::sometimes("everything that can be is certified", |world: &World, state| {
+            Property::sometimes("everything that can be is certified", |world: &World, state: &State| {
                 let certified = state.signed.iter().filter(|signed| signed.len() >= QUORUM).count();
                 certified == world.possible()
             }),
