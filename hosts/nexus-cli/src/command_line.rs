@@ -7,7 +7,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::messages::{listen, ping, send};
 use crate::routing::{path, trace};
-use crate::{bench_link, channel, contacts, demo, doctor, keygen, manual, node, peer, rns, status};
+use crate::{bench_link, channel, contacts, demo, doctor, genesis, keygen, ledger, manual, node, peer, rns, status};
 
 /// The network that people use when there is no provider.
 #[derive(Debug, Parser)]
@@ -56,6 +56,10 @@ pub(crate) enum Command {
     Peer(peer::Peer),
     /// Look after the accounts out of which neighbours pay
     Channel(channel::Channel),
+    /// Look into the books, and compare exports of them
+    Ledger(ledger::LedgerCommand),
+    /// Make, sign and check the file in which books begin
+    Genesis(genesis::GenesisCommand),
     /// Give nodes names
     Contacts(contacts::Contacts),
     /// Find out what is wrong, and what mends it

@@ -9,7 +9,9 @@ mod daemon;
 mod demo;
 mod doctor;
 mod ending;
+mod genesis;
 mod keygen;
+mod ledger;
 mod manual;
 mod messages;
 mod node;
@@ -43,6 +45,8 @@ fn main() -> ExitCode {
         Command::Rns(rns) => wait_for(rns.run()),
         Command::Peer(peer) => wait_for(peer.run()),
         Command::Channel(channel) => wait_for(channel.run()),
+        Command::Ledger(ledger) => wait_for(ledger.run()),
+        Command::Genesis(genesis) => exit_code(&genesis.run()),
         Command::Contacts(contacts) => exit_code(&contacts.run()),
         Command::Doctor(doctor) => wait_for(doctor.run()),
         Command::Completions(completions) => exit_code(&Ok(completions.run())),

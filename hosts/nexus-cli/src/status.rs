@@ -5,9 +5,9 @@ mod watch;
 
 use clap::{Args, ValueEnum};
 use nexus_daemon::api::{
-    self, Budget, Earned, Income, Interfaces, Links, Metered, Path, Queue, Queues, Verb,
+    self, Balances, Budget, Code, Earned, Failure, Income, Interfaces, Links, Metered, Path, Queue, Queues, Verb,
 };
-use nexus_daemon::client::Client;
+use nexus_daemon::client::{Client, ClientError};
 use serde_json::{Map, Value, json};
 
 use crate::address_book::AddressBook;
@@ -57,6 +57,8 @@ enum Section {
     Queues,
     /// What carrying for neighbours brings, and what they are paid, in µNXS
     Income,
+    /// What accounts have in its books
+    Balances,
 }
 
 /// All that the pages show.
@@ -67,6 +69,8 @@ struct Snapshot {
     budget: Vec<Metered>,
     queues: Vec<Queue>,
     income: Vec<Earned>,
+    /// None if no books are kept.
+    balances: Option<Balances>,
 }
 
 impl Status {
@@ -99,6 +103,7 @@ impl Status {
             (Section::Budget, pages::budget),
             (Section::Queues, pages::queues),
             (Section::Income, pages::income),
+            (Section::Balances, pages::balances),
         ];
         let shown = pages.iter().filter(|(section, _)| self.shows(*section));
         shown.map(|(_, page)| page(snapshot, book)).collect::<Vec<_>>().join("\n")
@@ -123,6 +128,9 @@ impl Status {
                 }
                 Section::Income => {
                     json!({ "income": client.call::<Income>(Verb::Income).await?.neighbours })
+                }
+                Section::Balances => {
+                    json!({ "balances": client.call::<Balances>(Verb::Balances { after: None }).await? })
                 }
                 Section::Paths => json!({ "paths": all_paths(client).await? }),
                 Section::Neighbours => {
@@ -153,6 +161,12 @@ impl Snapshot {
         let budget = client.call::<Budget>(Verb::Budget).await?.interfaces;
         let queues = client.call::<Queues>(Verb::Queues).await?.interfaces;
         let income = client.call::<Income>(Verb::Income).await?.neighbours;
-        Ok(Self { status, paths, budget, queues, income })
+        let balances = match client.call::<Balances>(Verb::Balances { after: None }).await {
+            Ok(balances) => Some(balances),
+            // It keeps no books, or is of a version that has none.
+            Err(ClientError::Refused(Failure { code: Code::NotFound | Code::UnknownVerb, .. })) => None,
+            Err(cause) => return Err(cause.into()),
+        };
+        Ok(Self { status, paths, budget, queues, income, balances })
     }
 }

@@ -4,6 +4,7 @@
 //! long as there is something to tell, and at the end `ok` or `error`. Node ids and hashes are lower-case hexadecimal.
 //! Spec: spec/control.md.
 
+mod books;
 mod budget;
 mod events;
 mod money;
@@ -17,6 +18,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use books::{Account, Balances, Ledger, LedgerEntry};
 pub use budget::{Budget, Metered, Share, Span, Sum};
 pub use events::{Attempt, Event, Progress};
 pub use money::{Channel, Channels, Earned, Exported, Income, Peer, Peers};
@@ -59,6 +61,23 @@ pub enum Verb {
     Budget,
     /// What waits for interfaces, and what became of what waited: [`Queues`].
     Queues,
+    /// What accounts have, as far as is known here: [`Balances`].
+    Balances {
+        /// Only those behind this one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<String>,
+    },
+    /// The channels in the books: [`Ledger`].
+    Ledger {
+        /// Only this node's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        node: Option<String>,
+    },
+    /// All of the books as a text, written to a file that does not exist yet: [`Done`].
+    LedgerExport {
+        /// The file, as an absolute path.
+        file: String,
+    },
     /// The destinations known and the chosen ways there, as many as fit a line: [`Paths`].
     Paths {
         /// Only those whose hashes come later.

@@ -20,6 +20,7 @@ use nexus_network::rnode::Condition;
 use nexus_network::{Channel, Mode, Policy as LinkPolicy, Role, Weight};
 use nexus_node::economy::Amount;
 use nexus_node::economy::layer::Policy;
+use nexus_node::Witnessing;
 use thiserror::Error;
 
 use crate::api::PathPolicy;
@@ -79,8 +80,19 @@ pub struct Config {
     pub line: Option<u64>,
     /// This node's LXMF address; none if it has none.
     pub lxmf: Option<Lxmf>,
+    /// The books that this node keeps; none if it keeps none.
+    pub books: Option<Books>,
     /// The interfaces, each with a name of its own.
     pub interfaces: Vec<Interface>,
+}
+
+/// Which books a node keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Books {
+    /// The file in which they begin.
+    pub genesis: PathBuf,
+    /// Whether it signs what others order.
+    pub witnessing: Witnessing,
 }
 
 /// How this node's LXMF address is announced.
@@ -318,6 +330,7 @@ impl Config {
             trusted: BTreeSet::new(),
             line: Some(Self::LINE),
             lxmf: None,
+            books: None,
             rpc: None,
             interfaces: vec![Interface::default_udp()],
         }

@@ -13,11 +13,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use nexus_crypto::NodeId;
 use nexus_crypto::hash::sha256;
-use nexus_machine::{Instant, Seed};
+use nexus_crypto::{IdentitySeed, NodeId};
+use nexus_economy::ledger::organ::NotKept;
+use nexus_economy::ledger::rules::Rules;
+use nexus_machine::{Instant, Seed, Snapshot};
 use nexus_network::{Endpoint, InterfaceId, Mode, Opened, Profile, Role};
-use nexus_node::{Command, Event, Input, Node, Output, Setup};
+use nexus_node::{Command, Event, Input, LedgerEvent, Node, Output, Setup, Witnessing};
 use nexus_wire::nexus::recording::RecordedMessages;
 use nexus_wire::reticulum::Ifac;
 use thiserror::Error;
@@ -25,7 +27,7 @@ use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio::time::{Interval, Sleep};
 
 use crate::driver::{Carrier, Handed, News, Opening, PortId, Report, Running};
-use crate::store::{Store, StoreError};
+use crate::store::{Reader, Store, StoreError};
 use crate::tape::Tape;
 
 use disk::Disk;
@@ -100,6 +102,8 @@ pub struct Host {
     changes: watch::Sender<u64>,
     booted: tokio::time::Instant,
     disk: Disk,
+    /// Reads what the node wants read.
+    reader: Reader,
     /// Where what links carry is recorded, if anywhere.
     opened: Option<Tape>,
     inlets: Inlets,
@@ -156,11 +160,25 @@ impl Host {
             events,
             changes,
             booted: tokio::time::Instant::now(),
+            reader: store.reader(),
             disk: Disk::start(store)?,
             opened: None,
             inlets: Inlets { reports: received, asks, stop, clock },
             handle,
         })
+    }
+
+    /// Has the node keep books from here on, with what was durable of them. Before the loop runs.
+    pub fn keep_books(
+        &mut self,
+        identity: &IdentitySeed,
+        rules: Rules,
+        witnessing: Witnessing,
+        snapshot: &Snapshot,
+    ) -> Result<Result<(), NotKept>, HostError> {
+        let seed = Seed::new(entropy()?);
+        let limits = nexus_economy::ledger::organ::Limits::default();
+        Ok(self.node.keep_books(identity, rules, witnessing, limits, (snapshot, &seed)))
     }
 
     /// What others reach the node with.
@@ -362,6 +380,10 @@ impl Host {
                 Output::Sense { iface } => self.answers.push_back(Input::ChannelClear { iface }),
                 Output::Persist { ticket, writes } => self.disk.persist(ticket, writes)?,
                 Output::Event(Event::EntropyWanted) => self.answers.push_back(Input::Entropy(entropy()?)),
+                Output::Event(Event::Ledger(LedgerEvent::ReadWanted { number, table, key })) => {
+                    let value = self.reader.value(table, &key)?;
+                    self.answers.push_back(Input::Read { number, value });
+                }
                 Output::Event(Event::Endpoint(event)) => self.endpoint_says(*event),
                 Output::Event(event) => {
                     // Without a subscriber nobody wants to know.

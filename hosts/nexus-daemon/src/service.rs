@@ -1,6 +1,7 @@
 //! A daemon: configuration, host and control socket in one process. Spec: spec/node.md#daemon.
 
 mod answers;
+mod books;
 mod files;
 mod label;
 mod lxmf;
@@ -44,6 +45,7 @@ use crate::rpc::{Rpc, Unanswered};
 use crate::state_dir::{StateDir, StateDirError};
 use crate::store::{Reader, Store, StoreError};
 
+pub use books::BooksError;
 use files::Files;
 use path_news::PathNews;
 use refused::RefusalLog;
@@ -102,6 +104,9 @@ pub enum ServiceError {
     /// The metrics' listener.
     #[error(transparent)]
     Metrics(#[from] CannotListen),
+    /// The books.
+    #[error(transparent)]
+    Books(#[from] BooksError),
     /// Signals.
     #[error("the system's signals cannot be received: {0}")]
     Signals(std::io::Error),
@@ -163,7 +168,9 @@ pub async fn run(options: Options) -> Result<(), ServiceError> {
     let logs = Logs::begin(options.log_level.unwrap_or(config.log_level), config.privacy);
     let passphrase = options.passphrase.as_ref().unwrap_or(&config.passphrase);
     let (seed, found) = key_store::open_or_make(&config.identity, passphrase)?;
-    let (store, snapshot) = Store::open(options.state.path())?;
+    let (store, mut snapshot) = Store::open(options.state.path())?;
+    let durable_books = snapshot.split_off(nexus_economy::ledger::organ::ENTRIES);
+    let own = IdentitySeed::from_bytes(*seed.expose());
     let public = *NodeIdentity::from_seed(IdentitySeed::from_bytes(*seed.expose())).public();
     let setup = Setup {
         identity: seed,
@@ -176,6 +183,12 @@ pub async fn run(options: Options) -> Result<(), ServiceError> {
     let reader = store.reader();
     let people = People::read(&options.state)?;
     let mut host = Host::new(setup, store)?;
+    if let Some(books) = &config.books {
+        let rules = books::rules(&books.genesis)?;
+        let kept = host.keep_books(&own, rules, books.witnessing, &durable_books)?;
+        kept.map_err(|cause| BooksError::NotKept { path: books.genesis.clone(), cause })?;
+    }
+    drop((durable_books, own));
     let handle = host.handle();
     let events = handle.events();
     host.view().command(Command::Trust(people.trust(&config.trusted)));

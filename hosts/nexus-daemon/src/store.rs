@@ -6,6 +6,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use nexus_economy::ledger::organ::READ_ON_DEMAND;
 use nexus_machine::{Snapshot, TableId, Write};
 use redb::{
     Database, ReadOnlyDatabase, ReadableDatabase, ReadableTable as _, TableDefinition, WriteTransaction,
@@ -112,7 +113,7 @@ impl Store {
             return Err(StoreError::Newer { path, found });
         }
         store.upgrade(found, schema).map_err(refused)?;
-        let snapshot = store.reader().snapshot()?;
+        let snapshot = store.reader().start()?;
         Ok((store, snapshot))
     }
 
@@ -169,14 +170,36 @@ impl Store {
 impl Reader {
     /// All that is durable at one moment.
     pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        self.read().map_err(|cause| StoreError::Database { path: self.path.clone(), cause: Box::new(cause) })
+        self.read(|_| true).map_err(|cause| self.refused(cause))
     }
 
-    fn read(&self) -> Result<Snapshot, redb::Error> {
+    /// All that is durable at one moment, but for what a node reads when it needs it.
+    pub fn start(&self) -> Result<Snapshot, StoreError> {
+        let is_read = |table| !READ_ON_DEMAND.contains(&table);
+        self.read(is_read).map_err(|cause| self.refused(cause))
+    }
+
+    /// What lies under a key.
+    pub fn value(&self, table: TableId, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let get = || -> Result<Option<Vec<u8>>, redb::Error> {
+            let values = self.database.begin_read()?.open_table(VALUES)?;
+            Ok(values.get((table.0, key))?.map(|value| value.value().to_vec()))
+        };
+        get().map_err(|cause| self.refused(cause))
+    }
+
+    fn refused(&self, cause: redb::Error) -> StoreError {
+        StoreError::Database { path: self.path.clone(), cause: Box::new(cause) }
+    }
+
+    fn read(&self, is_read: impl Fn(TableId) -> bool) -> Result<Snapshot, redb::Error> {
         let mut snapshot = Snapshot::empty();
         for entry in self.database.begin_read()?.open_table(VALUES)?.iter()? {
             let (key, value) = entry?;
             let (table, key) = key.value();
+            if !is_read(TableId(table)) {
+                continue;
+            }
             snapshot.apply(Write::set(TableId(table), key, value.value().to_vec()));
         }
         Ok(snapshot)

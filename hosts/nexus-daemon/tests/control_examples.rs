@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use nexus_daemon::api::{
-    Answer, Budget, Channels, Code, Delivered, Done, Dropped, Event, Exported, Found, Inbox, Income,
-    Interfaces, Links, Paths, Peers, Queues, Reloaded, Reply, Request, RnsAnswer, RnsSent, RnsStatus, Status,
-    Traced, Verb, Ways,
+    Answer, Balances, Budget, Channels, Code, Delivered, Done, Dropped, Event, Exported, Found, Inbox, Income, Interfaces, Ledger, Links, Paths, Peers, Queues, Reloaded, Reply, Request, RnsAnswer, RnsSent, RnsStatus, Status, Traced, Verb, Ways,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -80,6 +78,8 @@ fn answered(verb: &Verb, ok: &Value) {
         Verb::Status => drop(back_and_forth::<Status>(ok)),
         Verb::Interfaces => drop(back_and_forth::<Interfaces>(ok)),
         Verb::Queues => drop(back_and_forth::<Queues>(ok)),
+        Verb::Balances { .. } => drop(back_and_forth::<Balances>(ok)),
+        Verb::Ledger { .. } => drop(back_and_forth::<Ledger>(ok)),
         Verb::Links => drop(back_and_forth::<Links>(ok)),
         Verb::Budget => drop(back_and_forth::<Budget>(ok)),
         Verb::Paths { .. } => drop(back_and_forth::<Paths>(ok)),
@@ -118,6 +118,7 @@ fn answered(verb: &Verb, ok: &Value) {
         | Verb::Undial { .. }
         | Verb::LogLevel { .. }
         | Verb::Backup { .. }
+        | Verb::LedgerExport { .. }
         | Verb::Stop => {
             back_and_forth::<Done>(ok);
         }
@@ -139,6 +140,9 @@ fn name(verb: &Verb) -> &'static str {
         Verb::Trace { .. } => "trace",
         Verb::Ping { .. } => "ping",
         Verb::Queues => "queues",
+        Verb::Balances { .. } => "balances",
+        Verb::Ledger { .. } => "ledger",
+        Verb::LedgerExport { .. } => "ledger_export",
         Verb::RnsStatus => "rns_status",
         Verb::RnsProbe { .. } => "rns_probe",
         Verb::RnsRequest { .. } => "rns_request",

@@ -74,6 +74,12 @@ impl Snapshot {
         self.values.get(&(table, key.to_vec())).map(Vec::as_slice)
     }
 
+    /// Takes out all tables from this one on.
+    #[must_use]
+    pub fn split_off(&mut self, table: TableId) -> Self {
+        Self { values: self.values.split_off(&(table, Vec::new())) }
+    }
+
     /// All keys and values of `table`, by key.
     pub fn scan(&self, table: TableId) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.values
@@ -125,5 +131,8 @@ mod tests {
         );
         snapshot.apply(Write::delete(one, b"b"));
         assert_eq!(snapshot.iter().count(), 2);
+        let rest = snapshot.split_off(two);
+        assert_eq!((snapshot.iter().count(), rest.iter().count()), (1, 1));
+        assert_eq!(rest.get(two, b"b"), Some(&b"other"[..]));
     }
 }

@@ -32,7 +32,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use nexus_machine::{Cx, Deadlines, Instant, Machine, MemoryBound, Seed, Sink, Stream};
-use nexus_wire::nexus::gossip::{ItemId, StoreId};
+use nexus_wire::nexus::gossip::{ItemId, StateHash, StoreId};
 use nexus_wire::nexus::message::MessageKind;
 
 use crate::interface::{InterfaceId, Mode, Profile, Reach};
@@ -110,6 +110,19 @@ pub enum Input {
         /// The items.
         bodies: Vec<Vec<u8>>,
     },
+    /// A store is brought together with neighbours' from here on. It is empty. Said before anything else of it, once.
+    Serve(StoreId, Tier),
+    /// In what state a store says it is: in place of the hash over the names of its items, which otherwise is its state.
+    State(StoreId, StateHash),
+    /// The items that answer what a neighbour asked by names that are none.
+    Answered {
+        /// Of which store.
+        store: StoreId,
+        /// For which neighbour.
+        to: LinkId,
+        /// Which.
+        ids: Vec<ItemId>,
+    },
     /// What a store found of a neighbour's items.
     Judged {
         /// Which store.
@@ -158,6 +171,15 @@ pub enum Effect {
         /// For which neighbour.
         to: LinkId,
         /// Which.
+        ids: Vec<ItemId>,
+    },
+    /// A neighbour asked for names that are no item's: questions, which a store may answer by [`Input::Answered`].
+    Asked {
+        /// Of which store.
+        store: StoreId,
+        /// Which neighbour.
+        by: LinkId,
+        /// What.
         ids: Vec<ItemId>,
     },
     /// Judge a neighbour's items, and say [`Input::Judged`]; publish what is good.
@@ -405,6 +427,13 @@ impl Machine for Gossip {
                 }
             }
             Input::Holds { store, extent } => self.index.set_extent(store, extent),
+            Input::Serve(store, tier) => self.index.serve(store, tier),
+            Input::State(store, state) => {
+                if self.index.set_state(store, state) {
+                    self.hasten_all(cx.now);
+                }
+            }
+            Input::Answered { store, to, ids } => self.answered(cx, store, to, &ids, out),
             Input::Bodies { store, to, bodies } => self.bodies(cx, store, to, &bodies, out),
             Input::Judged { store, from, held, bad } => self.judged(cx, store, from, &held, bad, out),
             Input::Want { store, id } => self.want(cx, store, id, out),

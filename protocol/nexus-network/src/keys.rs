@@ -47,6 +47,13 @@ pub enum Input {
         /// The items.
         items: Vec<Vec<u8>>,
     },
+    /// A neighbour asks for the keys of nodes: see [`question`].
+    Asked {
+        /// Which neighbour.
+        by: LinkId,
+        /// What.
+        ids: Vec<ItemId>,
+    },
     /// Hand out items.
     Fetch {
         /// For which neighbour.
@@ -61,6 +68,15 @@ pub enum Input {
 pub enum Effect {
     /// A key is held that was not before.
     Published(ItemId),
+    /// Whose it is.
+    Learnt(NodePublic),
+    /// The keys that a neighbour asked for.
+    Answered {
+        /// Which neighbour.
+        to: LinkId,
+        /// Their names.
+        ids: Vec<ItemId>,
+    },
     /// A key is let go.
     Retired(ItemId),
     /// How much is held of what came.
@@ -121,6 +137,15 @@ pub const ITEM_LEN: u16 = 32;
 #[must_use]
 pub fn id_of(key: &VerifyingKey) -> ItemId {
     ItemId(blake3(&[DomainTag::KEY.as_bytes(), &key.0]))
+}
+
+/// The name by which a node's key is asked for, since the key's own follows from the key: the NodeId, then zeroes.
+/// Source: spec/network.md#questions.
+#[must_use]
+pub fn question(node: &NodeId) -> ItemId {
+    let mut id = [0; 32];
+    id.iter_mut().zip(node.0).for_each(|(to, from)| *to = from);
+    ItemId(id)
 }
 
 /// The store.
@@ -259,7 +284,20 @@ impl Keys {
         self.by_id.insert(id, node);
         self.brought.entry(by).or_default().insert(used, node);
         out.push(Effect::Published(id));
+        out.push(Effect::Learnt(public));
         self.tell_extent(out);
+    }
+
+    fn asked(&self, by: LinkId, ids: &[ItemId], out: &mut impl Sink<Effect>) {
+        let held = |ItemId(id): &ItemId| {
+            let (node, _) = id.split_first_chunk()?;
+            let node = NodeId(*node);
+            self.held.get(&node).filter(|_| question(&node).0 == *id).map(|held| held.id)
+        };
+        let ids: Vec<ItemId> = ids.iter().filter_map(held).collect();
+        if !ids.is_empty() {
+            out.push(Effect::Answered { to: by, ids });
+        }
     }
 
     /// Whether there is room for one more key: if not, one that is not kept in any case is let go.
@@ -344,6 +382,7 @@ impl Machine for Keys {
             Input::Unlinked(link) => drop(self.peers.remove(&link)),
             Input::Named(node) => self.named(&node),
             Input::Apply { from, items } => self.apply(from, &items, out),
+            Input::Asked { by, ids } => self.asked(by, &ids, out),
             Input::Fetch { to, ids } => self.fetch(to, &ids, out),
         }
     }

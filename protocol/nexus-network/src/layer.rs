@@ -178,6 +178,10 @@ pub enum Input {
     },
     /// What the economy says of neighbours, and to them.
     Account(Account),
+    /// What a store above this layer says to gossip.
+    Store(gossip::Input),
+    /// A node's key is needed: answered by [`Effect::Key`], once it is known.
+    FindKey(NodeId),
     /// Ask neighbours for an item that is needed by name.
     Want {
         /// Of which store.
@@ -251,6 +255,10 @@ pub enum Effect {
         /// How urgent it was on its way here: what answers it is as urgent.
         class: Class,
     },
+    /// What gossip wants of a store above this layer.
+    Store(gossip::Effect),
+    /// A node's key became known, or was asked for.
+    Key(Box<NodePublic>),
     /// A neighbour speaks of money.
     OfMoney {
         /// Who.
@@ -621,6 +629,8 @@ impl Machine for Network {
             Input::Probed { number } => organs.announces.handle(cx, A::Probed { number }, nerves),
             Input::Prove { packet, class } => organs.prove(cx, &packet, class, nerves),
             Input::Account(account) => organs.reckon(cx, account, nerves),
+            Input::Store(said) => organs.gossip.handle(cx, said, nerves),
+            Input::FindKey(node) => organs.find_key(cx, &node, nerves),
             Input::Want { store, id } => organs.gossip.handle(cx, G::Want { store, id }, nerves),
         }
         self.settle(cx, out);

@@ -5,13 +5,19 @@ use alloc::vec::Vec;
 
 use nexus_crypto::{DestinationHash, NodeId};
 use nexus_economy::Amount;
-use nexus_economy::channels::keys::Side;
+use nexus_economy::channels::keys::Side as ChannelSide;
+use nexus_economy::ledger::witness::Refusal;
+use nexus_economy::ledger::{ChannelKey, Side};
 use nexus_economy::trust::TrustConfig;
 use nexus_endpoint::lxmf;
-use nexus_machine::{Duration, Ticket, Write};
-use nexus_network::{Down, Endpoint, InterfaceId, LinkStatus, PathPolicy, Policy, Profile, Shared, Weight};
+use nexus_machine::{Duration, TableId, Ticket, Write};
+use nexus_network::{
+    Down, Endpoint, InterfaceId, LinkId, LinkStatus, PathPolicy, Policy, Profile, Shared, Weight,
+};
 use nexus_secure::{Attempt, Message, Outgoing, Traced, Undelivered};
-use nexus_wire::nexus::channel::{ChannelId, ChannelState};
+use nexus_wire::nexus::channel::{ChannelId, ChannelState, SettlementRecord};
+use nexus_wire::nexus::evidence::Evidence;
+use nexus_wire::nexus::ledger::{CloseOrder, Order, OrderHash, WitnessIndex};
 use nexus_wire::reticulum::Ifac;
 
 /// What a host tells a node.
@@ -69,6 +75,13 @@ pub enum Input {
     },
     /// 32 bytes of fresh entropy.
     Entropy([u8; 32]),
+    /// What [`LedgerEvent::ReadWanted`] asked for.
+    Read {
+        /// The number in the question.
+        number: u64,
+        /// What lies there; none if nothing does.
+        value: Option<Vec<u8>>,
+    },
 }
 
 /// What the operator or an application wants of a node.
@@ -189,6 +202,8 @@ pub enum Command {
     /// Something of this node's LXMF address. Messages that come are told by [`Event::MessageArrived`], what becomes of those sent by
     /// [`Event::Lxmf`].
     Lxmf(lxmf::Command),
+    /// Something of the books. Changes nothing where none are kept.
+    Ledger(LedgerCommand),
     /// Forget the messages of the inbox up to this number.
     Forget {
         /// The last number.
@@ -271,6 +286,8 @@ pub enum Event {
     EntropyWanted,
     /// Something happened in a channel.
     Economy(nexus_economy::layer::Event),
+    /// What the books tell, or want read.
+    Ledger(LedgerEvent),
     /// A link came up.
     LinkUp(LinkStatus),
     /// A link is no more.
@@ -343,4 +360,67 @@ pub enum LxmfEvent {
         /// Why.
         why: lxmf::Undelivered,
     },
+}
+
+/// What is wanted of the books.
+#[derive(Clone, Debug)]
+pub enum LedgerCommand {
+    /// Take in what two settled.
+    Settled(Box<SettlementRecord>),
+    /// Take in an order with its certificate.
+    Certified {
+        /// What was ordered.
+        order: Box<Order>,
+        /// The certificate, as an item.
+        certificate: Vec<u8>,
+    },
+    /// Put money into a channel: so much in all. Witnesses are asked until enough have signed.
+    Deposit {
+        /// Which channel.
+        channel: ChannelId,
+        /// With whom.
+        peer: NodeId,
+        /// The running total of this node there.
+        deposit: Amount,
+    },
+    /// Close a channel of this node's: witnesses are asked until enough have signed.
+    Close(Box<CloseOrder>),
+    /// Take in proof of misconduct.
+    Convict(Box<Evidence>),
+}
+
+/// What the books tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LedgerEvent {
+    /// What lies on disk is wanted, as far as it is durable: the host answers with [`Input::Read`].
+    ReadWanted {
+        /// The number that the answer names.
+        number: u64,
+        /// In which table.
+        table: TableId,
+        /// Under which key.
+        key: Vec<u8>,
+    },
+    /// So much of a deposit in a channel of this node's is certified.
+    Deposited {
+        /// Which channel.
+        key: ChannelKey,
+        /// Whose.
+        side: Side,
+        /// How much in all.
+        deposit: Amount,
+    },
+    /// A witness does not sign what this node ordered.
+    Refused {
+        /// Which order.
+        order: OrderHash,
+        /// Which witness.
+        witness: WitnessIndex,
+        /// Why.
+        why: Refusal,
+    },
+    /// A node is convicted of having signed what may not be signed.
+    Flagged(NodeId),
+    /// A neighbour keeps the books of another genesis.
+    OtherGenesis(LinkId),
 }

@@ -42,6 +42,7 @@
 
 extern crate alloc;
 
+pub mod books;
 pub mod contract;
 mod crossing;
 mod money;
@@ -49,7 +50,8 @@ pub mod node;
 #[cfg(test)]
 mod tests;
 
-pub use contract::{Command, Event, Input, LxmfEvent, Output};
+pub use books::Witnessing;
+pub use contract::{Command, Event, Input, LedgerCommand, LedgerEvent, LxmfEvent, Output};
 pub use crossing::CROSSINGS_FROM;
 pub use nexus_economy as economy;
 pub use nexus_endpoint as endpoint;

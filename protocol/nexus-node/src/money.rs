@@ -49,6 +49,9 @@ impl Body {
         body: Vec<u8>,
         signals: &mut VecDeque<Signal>,
     ) {
+        if matches!(kind, MessageKind::ORDER | MessageKind::WITNESS) {
+            return self.hear_of_orders(cx, peer, kind, &body, signals);
+        }
         let traffic = self.traffic(&peer);
         self.economy.handle(cx, Input::Heard { peer, kind, body, traffic }, signals);
     }
@@ -93,13 +96,14 @@ impl Body {
                 self.account(cx, Account::Channel(peer, channel), signals);
             }
             Effect::Record(record) => {
+                self.tell_ledger(cx, organ::Input::Settled(record), signals);
                 outputs.push_back(Output::Event(Event::Economy(MoneyEvent::ForLedger(record))));
             }
             Effect::Event(event) => outputs.push_back(Output::Event(Event::Economy(event))),
         }
     }
 
-    fn account(&mut self, cx: Cx, account: Account, signals: &mut VecDeque<Signal>) {
+    pub(crate) fn account(&mut self, cx: Cx, account: Account, signals: &mut VecDeque<Signal>) {
         self.network.handle(cx, nexus_network::Input::Account(account), signals);
     }
 

@@ -1,5 +1,6 @@
 //! The node: its layers, and the wires between them.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
@@ -16,6 +17,7 @@ use nexus_network::{
 };
 use nexus_secure::{Foreign, Ratchets, Secure, Sender};
 
+use crate::books::{Bookkeeping, neighbour};
 use crate::contract::{Command, Event, Input, LxmfEvent, Output};
 use crate::crossing::{Told, slot_of};
 
@@ -39,8 +41,8 @@ pub struct Setup {
 /// A node: deterministic, without I/O. See the crate's page for the contract.
 #[derive(Debug)]
 pub struct Node {
-    body: Body,
-    signals: VecDeque<Signal>,
+    pub(crate) body: Body,
+    pub(crate) signals: VecDeque<Signal>,
     outputs: VecDeque<Output>,
     config: Config,
     address: NodeId,
@@ -57,6 +59,8 @@ pub(crate) struct Body {
     pub(crate) crossing: bool,
     pub(crate) own: NodeId,
     lxmf: Lxmf,
+    /// What it keeps if it keeps books.
+    pub(crate) books: Option<Box<Bookkeeping>>,
     /// Whether the endpoint's interface is up: it is from its first command on.
     attached: Attached,
     pub(crate) tickets: Tickets,
@@ -100,11 +104,25 @@ pub(crate) enum Signal {
     Lxmf(nexus_endpoint::lxmf::Effect),
     Crossings(nexus_endpoint::crossings::Effect),
     Economy(nexus_economy::layer::Effect),
+    Ledger(nexus_economy::ledger::organ::Effect),
+    Purse(nexus_economy::ledger::purse::Effect),
 }
 
 impl From<nexus_economy::layer::Effect> for Signal {
     fn from(effect: nexus_economy::layer::Effect) -> Self {
         Self::Economy(effect)
+    }
+}
+
+impl From<nexus_economy::ledger::organ::Effect> for Signal {
+    fn from(effect: nexus_economy::ledger::organ::Effect) -> Self {
+        Self::Ledger(effect)
+    }
+}
+
+impl From<nexus_economy::ledger::purse::Effect> for Signal {
+    fn from(effect: nexus_economy::ledger::purse::Effect) -> Self {
+        Self::Purse(effect)
     }
 }
 
@@ -172,6 +190,7 @@ impl Node {
                 &snapshot,
                 &seed.fork_seed("endpoint"),
             ),
+            books: None,
             attached: Attached::NotYet,
             crossings: Crossings::new(address),
             crossing: false,
@@ -202,6 +221,7 @@ impl Node {
             self.body.endpoint.handle_timeout(cx, &mut self.signals);
             self.body.lxmf.handle_timeout(cx, &mut self.signals);
             self.body.crossings.handle_timeout(cx, &mut self.signals);
+            self.body.books_timeout(cx, &mut self.signals);
             self.settle(now);
             if self.next_timeout().is_none_or(|due| due > now) {
                 return;
@@ -212,7 +232,7 @@ impl Node {
     /// When the node wants [`Node::handle_timeout`]; `None` if nothing waits.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Instant> {
-        let Body { network, secure, economy, endpoint, crossings, lxmf, .. } = &self.body;
+        let Body { network, secure, economy, endpoint, crossings, lxmf, books, .. } = &self.body;
         earliest([
             network.next_timeout(),
             secure.next_timeout(),
@@ -220,6 +240,7 @@ impl Node {
             endpoint.next_timeout(),
             crossings.next_timeout(),
             lxmf.next_timeout(),
+            books.as_ref().and_then(|books| books.next_timeout()),
         ])
     }
 
@@ -328,6 +349,8 @@ impl MemoryBound for Node {
         let layers = layers.saturating_add(self.body.endpoint.memory_bound());
         let layers = layers.saturating_add(self.body.lxmf.memory_bound());
         let layers = layers.saturating_add(self.body.crossings.memory_bound());
+        let books = self.body.books.as_ref().map_or(0, |books| books.memory_bound());
+        let layers = layers.saturating_add(books);
         layers.saturating_add(Tickets::MEMORY_BOUND).saturating_add(signals).saturating_add(outputs)
     }
 }
@@ -400,6 +423,11 @@ impl Body {
             Input::Command(Command::Lxmf(command)) => {
                 self.lxmf.handle(cx, nexus_endpoint::lxmf::Input::Command(command), signals);
             }
+            Input::Command(Command::Ledger(command)) => self.command_ledger(cx, command, signals),
+            Input::Read { number, value } => {
+                let read = nexus_economy::ledger::organ::Input::Read { number, value };
+                self.tell_ledger(cx, read, signals);
+            }
             Input::Command(Command::Forget { through }) => {
                 self.secure.handle(cx, S::Forget { through }, signals);
             }
@@ -442,6 +470,10 @@ impl Body {
                     let through = number;
                     self.economy.handle(cx, nexus_economy::layer::Input::Durable { by, through }, signals);
                 }
+                Writer::Ledger => self.ledger_durable(cx, number, signals),
+                Writer::Purse => {
+                    self.tell_purse(cx, nexus_economy::ledger::purse::Input::Durable(number), signals);
+                }
                 Writer::Endpoint => {
                     self.endpoint.handle(cx, nexus_endpoint::Input::Durable(number), signals);
                 }
@@ -464,6 +496,8 @@ impl Body {
             Signal::Lxmf(effect) => self.wire_lxmf(cx, effect, signals, outputs),
             Signal::Crossings(effect) => self.wire_crossings(cx, &effect, signals),
             Signal::Economy(effect) => self.wire_economy(cx, effect, signals, outputs),
+            Signal::Ledger(effect) => self.wire_ledger(cx, effect, signals, outputs),
+            Signal::Purse(effect) => self.wire_purse(cx, effect, signals, outputs),
         }
     }
 
@@ -499,12 +533,21 @@ impl Body {
             }
             N::LinkUp(link) => {
                 self.introduce(cx, &link, signals);
+                let linked = nexus_economy::ledger::organ::Input::Linked(neighbour(link.id.0));
+                self.tell_ledger(cx, linked, signals);
                 outputs.push_back(Output::Event(Event::LinkUp(*link)));
+            }
+            N::Store(effect) => self.wire_store(cx, effect, signals),
+            N::Key(public) => {
+                let (node, key) = (public.node_id(), public.verifying());
+                self.tell_ledger(cx, nexus_economy::ledger::organ::Input::Key(node, key), signals);
             }
             N::OfMoney { from, kind, body } => self.hear_of_money(cx, from, kind, body, signals),
             N::Counted { node, .. } => self.counted(cx, node, signals),
             N::ChannelWanted(node) => self.channel_wanted(cx, node, signals),
             N::LinkDown { last, why } => {
+                let unlinked = nexus_economy::ledger::organ::Input::Unlinked(neighbour(last.id.0));
+                self.tell_ledger(cx, unlinked, signals);
                 if let Some(slot) = slot_of(last.iface) {
                     let given_up = nexus_endpoint::crossings::Input::GivenUp { slot };
                     self.crossings.handle(cx, given_up, signals);
@@ -684,6 +727,8 @@ pub(crate) enum Writer {
     Secure(nexus_secure::Writer),
     Economy(nexus_economy::layer::Writer),
     Endpoint,
+    Ledger,
+    Purse,
 }
 
 /// The node-wide ticket counter, and which organ waits for which ticket.

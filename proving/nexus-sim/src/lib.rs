@@ -25,6 +25,7 @@
 //! | [`linking`] | links on a radio channel: how long they take, what they cost, the bounds of both |
 //! | [`figures`] | tables of what links on radio cost |
 //! | [`load`] | packets of each class beyond what media carry, and what becomes of them |
+//! | [`books`] | nodes that keep books, in a mesh of cables |
 //! | [`summaries`] | what it costs two stores to find what differs |
 //! | [`upkeep`] | what a network costs that has nothing to say |
 //! | [`roads`], [`tables`] | which ways there are, and which paths nodes hold |
@@ -40,6 +41,7 @@
 pub mod acceptance;
 pub mod actor;
 pub mod beacon;
+pub mod books;
 pub mod builder;
 pub mod capture;
 pub mod chance;

@@ -226,6 +226,7 @@ impl Linking {
             | Event::PathNotFound { .. }
             | Event::ClocksParted { .. }
             | Event::EntropyWanted
+            | Event::Ledger(_)
             | Event::Endpoint(_)
             | Event::Lxmf(_)
             | Event::Economy(_)

@@ -94,6 +94,7 @@ fn event(act: &Act<'_>) -> Option<String> {
             Event::ClocksParted { by } => Some(format!("sees its clocks part by {by:?}")),
             Event::EntropyWanted => None,
             Event::Economy(event) => Some(format!("of money: {event:?}")),
+            Event::Ledger(event) => Some(format!("of the books: {event:?}")),
             Event::Lxmf(event) => Some(format!("of LXMF: {event:?}")),
             Event::Endpoint(event) => Some(format!("as an endpoint: {event:?}")),
             Event::LinkUp(link) => {

@@ -209,6 +209,7 @@ impl Ledger {
             | Event::PathNotFound { .. }
             | Event::ClocksParted { .. }
             | Event::EntropyWanted
+            | Event::Ledger(_)
             | Event::Endpoint(_)
             | Event::Lxmf(_)
             | Event::Economy(_)

@@ -231,6 +231,11 @@ impl Encoder {
                 self.u8(10);
                 self.blob(bytes);
             }
+            Input::Read { number, value } => {
+                self.u8(40);
+                self.u64(*number);
+                self.blob(value.as_deref().unwrap_or_default());
+            }
         }
     }
 
@@ -323,6 +328,10 @@ impl Encoder {
             Event::PathNotFound { destination } => {
                 self.u8(13);
                 self.blob(destination.as_bytes());
+            }
+            Event::Ledger(event) => {
+                self.u8(40);
+                self.blob(format!("{event:?}").as_bytes());
             }
             Event::Lxmf(event) => {
                 self.u8(16);
@@ -419,6 +428,10 @@ impl Encoder {
             Command::SayTunnel { iface, interface } => {
                 self.tagged_iface(12, *iface);
                 self.blob(interface);
+            }
+            Command::Ledger(command) => {
+                self.u8(40);
+                self.blob(format!("{command:?}").as_bytes());
             }
             Command::Lxmf(command) => {
                 self.u8(14);

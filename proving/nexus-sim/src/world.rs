@@ -415,6 +415,7 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
                 | NodeEvent::PathNotFound { .. }
                 | NodeEvent::ClocksParted { .. }
                 | NodeEvent::Endpoint(_)
+                | NodeEvent::Ledger(_)
                 | NodeEvent::Lxmf(_)
                 | NodeEvent::Economy(_)
                 | NodeEvent::LinkUp(_)

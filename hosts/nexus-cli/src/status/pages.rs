@@ -1,5 +1,6 @@
 //! The sections of the status as text.
 
+mod balances;
 mod budget;
 mod income;
 mod queues;
@@ -256,6 +257,10 @@ pub(super) fn income(snapshot: &Snapshot, book: &AddressBook) -> String {
 }
 
 /// What waits for its interfaces, and what became of what waited.
+pub(super) fn balances(snapshot: &Snapshot, book: &AddressBook) -> String {
+    balances::page(snapshot.balances.as_ref(), book)
+}
+
 pub(super) fn queues(snapshot: &Snapshot, _book: &AddressBook) -> String {
     queues::page(&snapshot.queues)
 }

@@ -2,6 +2,7 @@
 
 mod access;
 mod auto;
+mod books;
 mod decorations;
 mod instance;
 mod letters;
@@ -30,6 +31,7 @@ use crate::state_dir::StateDir;
 
 use access::{WrittenAccess, access};
 use auto::WrittenAuto;
+use books::WrittenBooks;
 use decorations::{WrittenFaults, decorations};
 use instance::WrittenShared;
 use letters::WrittenLxmf;
@@ -72,6 +74,7 @@ struct Written {
     metrics: Option<WrittenMetrics>,
     shared: Option<Spanned<WrittenShared>>,
     lxmf: Option<Spanned<WrittenLxmf>>,
+    ledger: Option<WrittenBooks>,
     #[serde(default)]
     trusted: Vec<Spanned<String>>,
     line: Option<Spanned<toml::Value>>,
@@ -193,6 +196,7 @@ pub(super) fn understand(state: &StateDir, path: &Path, text: &str) -> Result<Co
         trusted: trusted(&written)?,
         line: line(written.line.as_ref())?.map_or(default.line, |line| (line > 0).then_some(line)),
         lxmf: lxmf(&written)?,
+        books: written.ledger.as_ref().map(|books| books.books(base)),
         rpc: written.shared.as_ref().map(|shared| shared.get_ref().rpc()).transpose()?,
         interfaces,
     };

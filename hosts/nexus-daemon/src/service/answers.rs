@@ -58,6 +58,9 @@ impl Service {
             }
             Verb::Budget => self.see(replier, sight::budget).await,
             Verb::Queues => self.see(replier, sight::queues).await,
+            Verb::Balances { after } => self.balances(replier, after).await,
+            Verb::Ledger { node } => self.ledger(replier, node).await,
+            Verb::LedgerExport { file } => self.export_ledger(replier, file.into()).await,
             Verb::Paths { after } => self.paths(replier, after.as_deref()).await,
             Verb::Path { to, policy } => self.path(replier, &to, policy).await,
             Verb::DropPaths { to } => self.drop_paths(replier, &to).await,
@@ -389,6 +392,7 @@ impl Service {
             Event::Endpoint(event) => self.hear_endpoint(event).await,
             Event::Lxmf(event) => self.hear_lxmf(*event),
             Event::Economy(event) => super::money::hear_of_money(event),
+            Event::Ledger(event) => Self::hear_of_books(event),
             Event::EntropyWanted => {}
         }
         if self.subscribers.anybody_watches() {
@@ -504,7 +508,8 @@ fn told(view: &crate::HostView<'_>, event: &Event) -> Option<Told> {
         | Event::Endpoint(_)
         | Event::Lxmf(_)
         | Event::Economy(_)
-        | Event::EntropyWanted => return None,
+        | Event::EntropyWanted
+        | Event::Ledger(_) => return None,
     })
 }
 

@@ -16,7 +16,7 @@ use nexus_crypto::NodeId;
 use nexus_wire::nexus::gossip::StateHash;
 use thiserror::Error;
 
-use super::entry::{ChannelKey, Entry, Side};
+use super::entry::{ChannelKey, Entry, Side, Sums};
 use super::growing::{GCounter, Join};
 use super::set_hash::SetHash;
 use super::sorted::{Place, Row, Sorted};
@@ -76,6 +76,7 @@ pub struct Books {
     by_a: Sorted,
     by_b: Sorted,
     hash: SetHash,
+    paid_hash: SetHash,
     limit: Row,
 }
 
@@ -86,7 +87,8 @@ impl Books {
     pub fn new(genesis: impl IntoIterator<Item = (NodeId, Amount)>, limit: u32) -> Self {
         let genesis = genesis.into_iter().map(|(node, amount)| (node, amount.micros())).collect();
         let (by_a, by_b) = (Sorted::default(), Sorted::default());
-        Self { genesis, pages: Vec::new(), by_a, by_b, hash: SetHash::empty(), limit }
+        let (hash, paid_hash) = (SetHash::empty(), SetHash::empty());
+        Self { genesis, pages: Vec::new(), by_a, by_b, hash, paid_hash, limit }
     }
 
     /// What would come of an entry, which is not taken in.
@@ -109,13 +111,24 @@ impl Books {
         match (row, old) {
             (Some(_), Some(old)) if old == joined => return Ok(Recorded::Known),
             (Some(row), Some(old)) => {
-                self.hash.subtract(key, &old);
+                self.hash.subtract(&key.to_bytes(), &old.to_bytes());
                 self.replace(row, joined);
             }
             (Some(_), None) | (None, _) => self.append(place, key, joined)?,
         }
-        self.hash.add(key, &joined);
+        self.hash.add(&key.to_bytes(), &joined.to_bytes());
+        self.hash_paid(key, old.unwrap_or_default().paid(), joined.paid());
         Ok(Recorded::Grew)
+    }
+
+    fn hash_paid(&mut self, key: &ChannelKey, old: Sums, paid: Sums) {
+        if old == paid {
+            return;
+        }
+        if old != Sums::ZERO {
+            self.paid_hash.subtract(&key.to_bytes(), &old.to_bytes());
+        }
+        self.paid_hash.add(&key.to_bytes(), &paid.to_bytes());
     }
 
     /// What is known of a channel.
@@ -207,6 +220,13 @@ impl Books {
         self.hash.state()
     }
 
+    /// The hash of what was paid alone: what two neighbours compare to see whether they lack settlements. It does not depend on which
+    /// record shows it.
+    #[must_use]
+    pub fn paid_state(&self) -> StateHash {
+        self.paid_hash.state()
+    }
+
     fn append(&mut self, place: Place, key: &ChannelKey, entry: Entry) -> Result<(), NotRecorded> {
         let row = self.next_row().ok_or(NotRecorded::Full)?;
         let by_b = self.by_b.place(|other| self.key(other).map(by_b_first).cmp(&Some(by_b_first(key))));
@@ -295,5 +315,7 @@ impl PartialEq for Books {
     }
 }
 
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests;

@@ -67,6 +67,15 @@ impl ChannelKey {
         }
     }
 
+    /// From what [`ChannelKey::to_bytes`] makes, if it is that.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let bytes: &[u8; 48] = bytes.try_into().ok()?;
+        let (parts, _) = bytes.as_chunks::<16>();
+        let [a, b, id] = parts else { return None };
+        Self::new(NodeId(*a), NodeId(*b), *id)
+    }
+
     /// As it stands before what is known of the channel, in hashes and on disk: `a ‖ b ‖ id`.
     #[must_use]
     pub fn to_bytes(&self) -> [u8; 48] {
@@ -132,6 +141,15 @@ impl Sums {
     #[must_use]
     pub const fn within(&self, other: &Self) -> bool {
         self.a <= other.a && self.b <= other.b
+    }
+
+    /// As they stand in hashes and on disk: a, b, little-endian.
+    #[must_use]
+    pub fn to_bytes(&self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        let numbers = self.a.to_le_bytes().into_iter().chain(self.b.to_le_bytes());
+        bytes.iter_mut().zip(numbers).for_each(|(to, from)| *to = from);
+        bytes
     }
 
     /// The larger on each side.
@@ -237,6 +255,30 @@ impl Entry {
     }
 }
 
+impl Entry {
+    /// How many bytes [`Entry::to_store`] makes.
+    pub const STORED_LEN: usize = 48;
+
+    /// As the disk has it: paid, deposits, close, each a then b, little-endian; a close of two times 2⁶⁴ − 1 is none.
+    #[must_use]
+    pub fn to_store(&self) -> [u8; Self::STORED_LEN] {
+        let mut bytes = [0; Self::STORED_LEN];
+        let parts = [self.paid, self.deposits, self.close].into_iter().flat_map(|sums| sums.to_bytes());
+        bytes.iter_mut().zip(parts).for_each(|(to, from)| *to = from);
+        bytes
+    }
+
+    /// From the disk, if that is what it is.
+    #[must_use]
+    pub fn from_store(bytes: &[u8]) -> Option<Self> {
+        let bytes: &[u8; Self::STORED_LEN] = bytes.try_into().ok()?;
+        let (numbers, _) = bytes.as_chunks::<8>();
+        let mut numbers = numbers.iter().copied().map(u64::from_le_bytes);
+        let mut sums = || Some(Sums { a: numbers.next()?, b: numbers.next()? });
+        Some(Self { paid: sums()?, deposits: sums()?, close: sums()? })
+    }
+}
+
 impl Join for Entry {
     fn join(&mut self, other: &Self) {
         self.paid.join(&other.paid);
@@ -272,6 +314,12 @@ pub(super) mod tests {
         #[test]
         fn entries_join_by_the_laws(a in entries(), b in entries(), c in entries()) {
             laws::hold(&a, &b, &c);
+        }
+
+        #[test]
+        fn an_entry_is_read_from_disk_as_it_was_written(entry in entries()) {
+            prop_assert_eq!(Entry::from_store(&entry.to_store()), Some(entry));
+            prop_assert_eq!(Entry::from_store(&entry.to_store()[1..]), None);
         }
 
         #[test]

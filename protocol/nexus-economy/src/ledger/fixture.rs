@@ -12,6 +12,7 @@ use nexus_wire::nexus::ledger::{
 };
 
 use super::rules::Rules;
+use super::witness::Seat;
 
 /// Somebody with a key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,7 +24,11 @@ impl Person {
     }
 
     pub(crate) fn id(self) -> NodeId {
-        NodePublic::of_verifying(self.key().public()).expect("an honest key").node_id()
+        self.public().node_id()
+    }
+
+    pub(crate) fn public(self) -> NodePublic {
+        NodePublic::of_verifying(self.key().public()).expect("an honest key")
     }
 }
 
@@ -36,6 +41,11 @@ pub(crate) struct Net {
 impl Net {
     /// A network of so many witnesses, in which each of `rich` has a million at first.
     pub(crate) fn new(name: &str, witnesses: u8, rich: &[Person]) -> Self {
+        Self::with_opens(name, witnesses, rich, 144_000)
+    }
+
+    /// The same, with so many channels that may be opened in a day.
+    pub(crate) fn with_opens(name: &str, witnesses: u8, rich: &[Person], opens_per_day: u32) -> Self {
         let mut keys: Vec<SigningKey> =
             (0..witnesses).map(|number| SigningKey::from_seed(&[200 + number; 32])).collect();
         keys.sort_by_key(|key| key.public().0);
@@ -46,7 +56,7 @@ impl Net {
         let terms = Terms {
             name,
             minimum_deposit: 100,
-            opens_per_day: 1_440,
+            opens_per_day,
             quorum: u8::try_from(quorum.expect("few witnesses")).expect("small"),
             witnesses: &public,
             accounts: &accounts,
@@ -63,6 +73,17 @@ impl Net {
 
     pub(crate) fn id(&self) -> &GenesisId {
         &self.rules.id
+    }
+
+    /// Who holds a witness's key.
+    pub(crate) fn witness_person(&self, index: u8) -> Person {
+        let key = self.witness(index).public();
+        (200..=u8::MAX).map(Person).find(|person| person.key().public() == key).expect("made from one")
+    }
+
+    /// A witness's seat.
+    pub(crate) fn seat(&self, index: u8) -> Seat {
+        Seat { index: WitnessIndex(index), key: SigningKey::from_seed(&[self.witness_person(index).0; 32]) }
     }
 
     pub(crate) fn witness(&self, index: u8) -> &SigningKey {

@@ -24,10 +24,14 @@ use nexus_wire::nexus::channel::SettlementRecord;
 use nexus_wire::nexus::gossip::{ItemId, StoreId};
 use nexus_wire::nexus::ledger::{Certificate, Order, WitnessIndex};
 
-use super::books::{Books, NotRecorded, Recorded};
-use super::claim::{Checkable, Claim, Proof, meaning, parties, verify, verify_all};
+use super::books::{NotRecorded, Recorded};
+use super::claim::{Checkable, Claim, Proof, parties, verify, verify_all};
+use super::entry::ChannelKey;
+use super::known::Known;
 use super::rules::Rules;
-use hold::{Hold, Lack, Waiting};
+use hold::{Hold, Waiting};
+
+pub use hold::Lack;
 
 /// A neighbour, for as long as its link is up.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -46,6 +50,20 @@ pub struct Limits {
     pub keys: usize,
     /// Claims of a neighbour that are verified in one turn, if all it sends is good.
     pub turn: usize,
+}
+
+impl Limits {
+    /// What so much takes at most, in bytes.
+    #[must_use]
+    pub const fn memory_bound(&self) -> usize {
+        /// A claim with its signatures, seven of them at most, and what it waits for.
+        const PER_CLAIM: usize = 2 * (size_of::<(Claim, Option<[VerifyingKey; 2]>)>() + 7 * 72 + 64);
+        const PER_KEY: usize = 4 * size_of::<(NodeId, VerifyingKey, u64)>() + 4 * size_of::<(u64, NodeId)>();
+        let queued =
+            self.neighbours.saturating_mul(self.queued.saturating_mul(PER_CLAIM).saturating_add(256));
+        let held = self.held.saturating_add(1).saturating_mul(PER_CLAIM);
+        queued.saturating_add(held).saturating_add(self.keys.saturating_mul(PER_KEY)).saturating_add(4_096)
+    }
 }
 
 impl Default for Limits {
@@ -88,7 +106,7 @@ pub enum Looked {
     /// It waits for the keys of these nodes.
     LacksKeys(Vec<NodeId>),
     /// It waits for a certificate, or for the other half of one.
-    LacksCertificate,
+    Lacks(Lack),
     /// It is bad: no item, or of another genesis.
     Bad(Badness),
     /// There is no room for it.
@@ -169,6 +187,11 @@ impl Intake {
         &self.counts
     }
 
+    /// Something came that the organ knew without a look.
+    pub const fn count_known(&mut self) {
+        self.counts.known = self.counts.known.saturating_add(1);
+    }
+
     /// Whether somebody's claims wait for a turn.
     #[must_use]
     pub fn has_work(&self) -> bool {
@@ -182,13 +205,37 @@ impl Intake {
         (queued, self.hold.len())
     }
 
+    /// Whether something waits for this.
+    #[must_use]
+    pub fn lacks(&self, what: &Lack) -> bool {
+        self.hold.lacks(what)
+    }
+
+    /// Both parties' keys, if they are remembered.
+    #[must_use]
+    pub fn keys_of(&self, key: &ChannelKey) -> Option<[VerifyingKey; 2]> {
+        Some([*self.keys.get(&key.a())?, *self.keys.get(&key.b())?])
+    }
+
+    /// Whether a node's key is remembered.
+    #[must_use]
+    pub fn key_of(&self, node: &NodeId) -> Option<VerifyingKey> {
+        self.keys.get(node).copied()
+    }
+
+    /// Remembers a key whether or not something waits for it.
+    pub fn remember(&mut self, node: NodeId, key: VerifyingKey) {
+        // Whoever is pushed out is asked for again when it is needed.
+        let _ = self.keys.insert(node, key);
+    }
+
     /// Looks at one item of a neighbour. Verifies nothing.
     pub fn look(
         &mut self,
         from: Neighbour,
         store: StoreId,
         item: &[u8],
-        books: &Books,
+        known: &Known,
         rules: &Rules,
     ) -> Looked {
         if !self.queues.contains_key(&from) {
@@ -199,12 +246,12 @@ impl Intake {
                 .ok()
                 .and_then(Claim::of_settlement)
                 .map_or(Looked::Bad(Badness::Malformed), |claim| {
-                    self.look_at_claim(from, claim, books, rules)
+                    self.look_at_claim(from, claim, known, rules)
                 })
         } else if let Ok(certificate) = Certificate::decode(item) {
-            self.look_at_certificate(from, &certificate, books, rules)
+            self.look_at_certificate(from, &certificate, known, rules)
         } else if let Ok(order) = Order::decode(item) {
-            self.look_at_order(from, order, books, rules)
+            self.look_at_order(from, order, known, rules)
         } else {
             Looked::Bad(Badness::Malformed)
         };
@@ -212,32 +259,29 @@ impl Intake {
         looked
     }
 
-    /// A key came, or was found: whatever waited for it takes its turn.
-    pub fn key(&mut self, node: NodeId, key: VerifyingKey, books: &Books, rules: &Rules) {
+    /// A key came, or was found: whatever waited for it takes its turn. Says whose keys lack still.
+    pub fn key(&mut self, node: NodeId, key: VerifyingKey, known: &Known, rules: &Rules) -> Vec<NodeId> {
         if !self.hold.wants_key(&node) {
-            return;
+            return Vec::new();
         }
-        // Whoever is pushed out is asked for again when it is needed.
-        let _ = self.keys.insert(node, key);
-        for (from, waiting) in self.hold.take_lacking(&Lack::Key(node)) {
-            self.look_again(from, waiting, books, rules);
-        }
+        self.remember(node, key);
+        let waited = self.hold.take_lacking(&Lack::Key(node));
+        self.look_again(waited, known, rules)
     }
 
-    /// Something was certified in a channel: whatever waited for it takes its turn.
-    pub fn certified(&mut self, claim: &Claim, books: &Books, rules: &Rules) {
+    /// Something was certified in a channel: whatever waited for it takes its turn. Says whose keys lack for that.
+    pub fn certified(&mut self, claim: &Claim, known: &Known, rules: &Rules) -> Vec<NodeId> {
         if let Proof::Certified { order, .. } = &claim.proof {
             let hash = order.hash(&rules.id);
             drop(self.hold.take_lacking(&Lack::Certificate(hash)));
             drop(self.hold.take_lacking(&Lack::Order(hash)));
         }
-        for (from, waiting) in self.hold.take_lacking(&Lack::Deposit(claim.key)) {
-            self.look_again(from, waiting, books, rules);
-        }
+        let waited = self.hold.take_lacking(&Lack::Deposit(claim.key));
+        self.look_again(waited, known, rules)
     }
 
     /// Verifies what the next neighbour with something to verify has a turn for.
-    pub fn take_turn(&mut self, books: &Books, rules: &Rules, random: &mut Stream) -> Option<Turn> {
+    pub fn take_turn(&mut self, known: &Known, rules: &Rules, random: &mut Stream) -> Option<Turn> {
         let from = self.next_in_turn()?;
         self.last = Some(from);
         let mut turn = Turn { from, believed: Vec::new(), known: Vec::new(), forged: Vec::new() };
@@ -246,7 +290,7 @@ impl Intake {
         while claims.len() < most {
             let queue = self.queues.get_mut(&from);
             let Some((claim, keys)) = queue.and_then(|queue| queue.waiting.pop_front()) else { break };
-            match books.judge(&claim.key, &claim.news) {
+            match known.judge(&claim) {
                 Ok(Recorded::Known) => {
                     self.counts.known = self.counts.known.saturating_add(1);
                     turn.known.extend(claim.ids(rules));
@@ -319,15 +363,15 @@ impl Intake {
         after.or_else(|| self.queues.iter().find_map(busy))
     }
 
-    fn look_at_claim(&mut self, from: Neighbour, claim: Claim, books: &Books, rules: &Rules) -> Looked {
-        match books.judge(&claim.key, &claim.news) {
+    fn look_at_claim(&mut self, from: Neighbour, claim: Claim, known: &Known, rules: &Rules) -> Looked {
+        match known.judge(&claim) {
             Ok(Recorded::Known) => {
                 claim.ids(rules).into_iter().next_back().map_or(Looked::Crowded, |(_, id)| Looked::Known(id))
             }
             // What certifies a deposit needs none; whatever else is beyond them waits.
             Err(NotRecorded::Uncertified | NotRecorded::BeyondDeposit) => {
                 let lack = Lack::Deposit(claim.key);
-                self.wait(from, Waiting::Claim(claim), lack, Looked::LacksCertificate)
+                self.wait(from, Waiting::Claim(claim), lack, Looked::Lacks(lack))
             }
             Err(NotRecorded::Full) => {
                 self.counts.full = self.counts.full.saturating_add(1);
@@ -344,29 +388,29 @@ impl Intake {
         }
     }
 
-    fn look_at_order(&mut self, from: Neighbour, order: Order, books: &Books, rules: &Rules) -> Looked {
-        let Some((key, news)) = meaning(&order) else { return Looked::Bad(Badness::Malformed) };
+    fn look_at_order(&mut self, from: Neighbour, order: Order, known: &Known, rules: &Rules) -> Looked {
         let hash = order.hash(&rules.id);
-        if books.judge(&key, &news) == Ok(Recorded::Known) {
+        if known.has(&order) {
+            drop(self.hold.take_certificates(&hash));
             return Looked::Known(ItemId(hash.0));
         }
+        let lack = Lack::Certificate(hash);
         let certificates = self.hold.take_certificates(&hash);
         if self.hold.order(&hash).is_none() {
-            let lack = Lack::Certificate(hash);
-            self.wait(from, Waiting::Order(order), lack, Looked::LacksCertificate);
+            self.wait(from, Waiting::Order(order), lack, Looked::Lacks(lack));
         }
         for (said, signatures) in certificates {
-            let looked = self.join_halves(said, order, signatures, books, rules);
+            let looked = self.join_halves(said, order, signatures, known, rules);
             self.count(&looked);
         }
-        Looked::LacksCertificate
+        Looked::Lacks(lack)
     }
 
     fn look_at_certificate(
         &mut self,
         from: Neighbour,
         certificate: &Certificate<'_>,
-        books: &Books,
+        known: &Known,
         rules: &Rules,
     ) -> Looked {
         if !certificate.is_of(&rules.id) {
@@ -379,9 +423,10 @@ impl Intake {
         }
         let hash = certificate.order();
         match self.hold.order(&hash).copied() {
-            Some(order) => self.join_halves(from, order, signatures, books, rules),
+            Some(order) => self.join_halves(from, order, signatures, known, rules),
             None => {
-                self.wait(from, Waiting::Certificate(signatures), Lack::Order(hash), Looked::LacksCertificate)
+                let lack = Lack::Order(hash);
+                self.wait(from, Waiting::Certificate(signatures), lack, Looked::Lacks(lack))
             }
         }
     }
@@ -392,21 +437,31 @@ impl Intake {
         from: Neighbour,
         order: Order,
         signatures: Vec<(WitnessIndex, nexus_crypto::Signature)>,
-        books: &Books,
+        known: &Known,
         rules: &Rules,
     ) -> Looked {
         Claim::of_order(order, signatures)
-            .map_or(Looked::Bad(Badness::Malformed), |claim| self.look_at_claim(from, claim, books, rules))
+            .map_or(Looked::Bad(Badness::Malformed), |claim| self.look_at_claim(from, claim, known, rules))
     }
 
-    fn look_again(&mut self, from: Neighbour, waiting: Waiting, books: &Books, rules: &Rules) {
-        match waiting {
-            Waiting::Claim(claim) => {
-                let looked = self.look_at_claim(from, claim, books, rules);
-                self.count(&looked);
+    /// Says whose keys lack.
+    fn look_again(&mut self, waited: Vec<(Neighbour, Waiting)>, known: &Known, rules: &Rules) -> Vec<NodeId> {
+        let mut lacking = Vec::new();
+        for (from, waiting) in waited {
+            match waiting {
+                Waiting::Claim(claim) => {
+                    let looked = self.look_at_claim(from, claim, known, rules);
+                    self.count(&looked);
+                    if let Looked::LacksKeys(nodes) = looked {
+                        lacking.extend(nodes);
+                    }
+                }
+                Waiting::Order(_) | Waiting::Certificate(_) => unreachable!("halves lack each other only"),
             }
-            Waiting::Order(_) | Waiting::Certificate(_) => unreachable!("halves lack each other only"),
         }
+        lacking.sort_unstable();
+        lacking.dedup();
+        lacking
     }
 
     fn wait(&mut self, from: Neighbour, waiting: Waiting, lack: Lack, looked: Looked) -> Looked {
@@ -437,7 +492,7 @@ impl Intake {
             Looked::Bad(Badness::Malformed) => &mut self.counts.malformed,
             Looked::Bad(Badness::Foreign) => &mut self.counts.foreign,
             Looked::Crowded => &mut self.counts.crowded,
-            Looked::Queued | Looked::LacksKeys(_) | Looked::LacksCertificate => return,
+            Looked::Queued | Looked::LacksKeys(_) | Looked::Lacks(_) => return,
         };
         *counter = counter.saturating_add(1);
     }
@@ -447,8 +502,7 @@ impl Intake {
     }
 
     fn party_keys(&self, claim: &Claim) -> Option<[VerifyingKey; 2]> {
-        let [a, b] = parties(claim);
-        Some([*self.keys.get(&a)?, *self.keys.get(&b)?])
+        self.keys_of(&claim.key)
     }
 }
 

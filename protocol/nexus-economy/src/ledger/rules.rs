@@ -57,6 +57,12 @@ impl Rules {
         self.witnesses.get(usize::from(index.0)).copied()
     }
 
+    /// All witnesses' addresses.
+    pub fn witness_nodes(&self) -> impl Iterator<Item = NodeId> {
+        let public = |key: &VerifyingKey| NodePublic::of_verifying(*key).ok();
+        self.witnesses.iter().filter_map(public).map(|public| public.node_id())
+    }
+
     /// A witness's address, if its key is one of a node.
     #[must_use]
     pub fn witness_node(&self, index: WitnessIndex) -> Option<NodeId> {

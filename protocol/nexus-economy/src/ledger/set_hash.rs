@@ -10,8 +10,6 @@ use nexus_crypto::DomainTag;
 use nexus_crypto::hash::{blake3, blake3_xof, truncate};
 use nexus_wire::nexus::gossip::StateHash;
 
-use super::entry::{ChannelKey, Entry};
-
 /// Numbers in a sum.
 const LANES: usize = 1_024;
 /// What they take, in bytes.
@@ -29,19 +27,19 @@ impl SetHash {
         Self { lanes: Box::new([0; LANES]) }
     }
 
-    /// An entry came that was not there.
-    pub(super) fn add(&mut self, key: &ChannelKey, entry: &Entry) {
-        self.combine(key, entry, u16::wrapping_add);
+    /// Something came that was not there: what is known under a key.
+    pub(super) fn add(&mut self, key: &[u8], known: &[u8]) {
+        self.combine(key, known, u16::wrapping_add);
     }
 
-    /// An entry went, or is about to be another.
-    pub(super) fn subtract(&mut self, key: &ChannelKey, entry: &Entry) {
-        self.combine(key, entry, u16::wrapping_sub);
+    /// It went, or is about to be something else.
+    pub(super) fn subtract(&mut self, key: &[u8], known: &[u8]) {
+        self.combine(key, known, u16::wrapping_sub);
     }
 
-    fn combine(&mut self, key: &ChannelKey, entry: &Entry, with: impl Fn(u16, u16) -> u16) {
+    fn combine(&mut self, key: &[u8], known: &[u8], with: impl Fn(u16, u16) -> u16) {
         let mut drawn = [0; BYTES];
-        blake3_xof(&[DomainTag::STATE.as_bytes(), &key.to_bytes(), &entry.to_bytes()], &mut drawn);
+        blake3_xof(&[DomainTag::STATE.as_bytes(), key, known], &mut drawn);
         let (numbers, _) = drawn.as_chunks::<2>();
         for (lane, number) in self.lanes.iter_mut().zip(numbers) {
             *lane = with(*lane, u16::from_le_bytes(*number));

@@ -28,7 +28,9 @@ impl Gossip {
         }
         let read = match kind {
             MessageKind::SUMMARY => Summary::decode(body).map(|summary| self.summary(cx, link, &summary)),
-            MessageKind::REQUEST => Request::decode(body).map(|request| self.request(cx, link, &request)),
+            MessageKind::REQUEST => {
+                Request::decode(body).map(|request| self.request(cx, link, &request, out))
+            }
             MessageKind::ITEMS => Items::decode(body).map(|items| self.items(cx, link, &items, out)),
             _ => Done::decode(body).map(|done| self.done(cx, link, done)),
         };
@@ -103,23 +105,53 @@ impl Gossip {
         false
     }
 
-    /// Items by name. What was sent a moment ago is on its way.
-    fn request(&mut self, cx: Cx, link: LinkId, request: &Request<'_>) {
+    /// Items by name. What was sent a moment ago is on its way; a name that is none may be a question.
+    fn request(&mut self, cx: Cx, link: LinkId, request: &Request<'_>, out: &mut impl Sink<Effect>) {
         self.tally.heard.requests = self.tally.heard.requests.saturating_add(1);
         let (store, pace) = (request.store(), self.pace_of(link));
         let (Some(stock), Some(neighbour)) = (self.index.stock(store), self.neighbours.get_mut(&link)) else {
             return self.refusals.count(Refused::unknown_store);
         };
+        let mut questions = Vec::new();
         for id in request.ids() {
             if !neighbour.may_request(cx.now) {
-                return self.refusals.count(Refused::hasty_request);
+                self.refusals.count(Refused::hasty_request);
+                break;
             }
-            if let Some((age, _)) = stock.get(&id)
-                && neighbour.sent.may_repeat(cx.now, pace, &id)
-            {
-                neighbour.owed.add(stock.tier(), age, store, id);
+            match stock.get(&id) {
+                Some((age, _)) if neighbour.sent.may_repeat(cx.now, pace, &id) => {
+                    neighbour.owed.add(stock.tier(), age, store, id);
+                }
+                Some(_) => {}
+                None => questions.push(id),
             }
         }
+        if !questions.is_empty() {
+            out.push(Effect::Asked { store, by: link, ids: questions });
+        }
+    }
+
+    /// The items that answer a neighbour's question are owed to it, like those that it asks for by name.
+    pub(super) fn answered(
+        &mut self,
+        cx: Cx,
+        store: StoreId,
+        to: LinkId,
+        ids: &[ItemId],
+        out: &mut impl Sink<Effect>,
+    ) {
+        let pace = self.pace_of(to);
+        let (Some(stock), Some(neighbour)) = (self.index.stock(store), self.neighbours.get_mut(&to)) else {
+            return;
+        };
+        for id in ids {
+            if let Some((age, _)) = stock.get(id)
+                && neighbour.sent.may_repeat(cx.now, pace, id)
+            {
+                neighbour.owed.add(stock.tier(), age, store, *id);
+            }
+        }
+        self.speak(cx, to, out);
     }
 
     /// Items are judged by their store, as many as a neighbour may have judged.

@@ -29,6 +29,8 @@ pub(super) struct Stock {
     clock: u64,
     hash: SetHash,
     state: StateHash,
+    /// What the store itself says of its state.
+    given: Option<StateHash>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +50,19 @@ impl Index {
     pub(super) fn new(stores: &[(StoreId, Tier)], capacity: usize) -> Self {
         let stocks = stores.iter().map(|(store, tier)| (*store, Stock::new(*tier))).collect();
         Self { stocks, capacity, len: 0 }
+    }
+
+    /// One store more, which is empty.
+    pub(super) fn serve(&mut self, store: StoreId, tier: Tier) {
+        self.stocks.entry(store).or_insert_with(|| Stock::new(tier));
+    }
+
+    /// A store says itself in what state it is. Says whether that is another than before.
+    pub(super) fn set_state(&mut self, store: StoreId, state: StateHash) -> bool {
+        let Some(stock) = self.stocks.get_mut(&store) else { return false };
+        let before = stock.state();
+        stock.given = Some(state);
+        stock.state() != before
     }
 
     pub(super) fn stock(&self, store: StoreId) -> Option<&Stock> {
@@ -111,7 +126,7 @@ impl Stock {
         let hash = SetHash::empty();
         let state = hash.state();
         let (items, by_age) = (BTreeMap::new(), BTreeMap::new());
-        Self { tier, extent: Extent::Whole, items, by_age, clock: 0, hash, state }
+        Self { tier, extent: Extent::Whole, items, by_age, clock: 0, hash, state, given: None }
     }
 
     pub(super) const fn tier(&self) -> Tier {
@@ -125,7 +140,10 @@ impl Stock {
     /// What is said of the whole store.
     pub(super) const fn state(&self) -> StateHash {
         match self.extent {
-            Extent::Whole => self.state,
+            Extent::Whole => match self.given {
+                Some(given) => given,
+                None => self.state,
+            },
             Extent::Part => StateHash::NONE,
         }
     }

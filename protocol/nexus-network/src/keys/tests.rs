@@ -98,6 +98,17 @@ fn a_full_store_says_that_it_is_part_of_what_there_is() {
 }
 
 #[test]
+fn who_asks_for_a_nodes_key_is_told_its_name() {
+    let mut keys = store();
+    link_up(&mut keys, 1, 10);
+    apply(&mut keys, 1, &[item(20)]);
+    let ask = |keys: &mut Keys, ids: Vec<ItemId>| tell(keys, Input::Asked { by: link(1), ids });
+    let questions = vec![question(&public(20).node_id()), question(&public(30).node_id()), ItemId([7; 32])];
+    assert_eq!(ask(&mut keys, questions), [Effect::Answered { to: link(1), ids: vec![id(20)] }]);
+    assert_eq!(ask(&mut keys, vec![question(&public(30).node_id())]), []);
+}
+
+#[test]
 fn nothing_is_taken_from_whom_there_is_no_link() {
     let mut keys = store();
     assert_eq!(apply(&mut keys, 1, &[item(20)]), []);
@@ -147,7 +158,11 @@ fn link(slot: u16) -> LinkId {
 fn tell(keys: &mut Keys, input: Input) -> Vec<Effect> {
     let mut out: VecDeque<Effect> = VecDeque::new();
     keys.handle(Cx::at(Instant::BOOT), input, &mut out);
-    out.into()
+    // Whose a published key is stands beside it.
+    let learnt = out.iter().filter(|effect| matches!(effect, Effect::Learnt(_))).count();
+    let published = out.iter().filter(|effect| matches!(effect, Effect::Published(_))).count();
+    assert_eq!(learnt, published);
+    out.into_iter().filter(|effect| !matches!(effect, Effect::Learnt(_))).collect()
 }
 
 fn link_up(keys: &mut Keys, n: u16, peer: u8) -> Vec<Effect> {

@@ -1,13 +1,15 @@
 //! The wires between gossip, its stores and the links.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 
-use nexus_crypto::NodePublic;
+use nexus_crypto::{NodeId, NodePublic};
 use nexus_machine::{Cx, Machine as _};
 use nexus_wire::nexus::gossip::StoreId;
 use nexus_wire::nexus::message::Message;
 
-use super::{Nerve, Organs};
+use super::{Effect, Nerve, Organs};
 use crate::gossip;
 use crate::interface::InterfaceId;
 use crate::keys::{self, ITEM_LEN};
@@ -24,8 +26,22 @@ impl Organs {
             G::Apply { store: StoreId::KEYS, from, items } => {
                 self.keys.handle(cx, K::Apply { from, items }, nerves);
             }
-            // There is no other store.
-            G::Fetch { .. } | G::Apply { .. } => {}
+            G::Asked { store: StoreId::KEYS, by, ids } => self.keys.handle(cx, K::Asked { by, ids }, nerves),
+            // Other stores lie above this layer.
+            effect @ (G::Fetch { .. } | G::Apply { .. } | G::Asked { .. }) => {
+                nerves.push_back(Nerve::Out(Effect::Store(effect)));
+            }
+        }
+    }
+
+    /// Somebody above needs a node's key: it lies here, or neighbours are asked for it.
+    pub(super) fn find_key(&mut self, cx: Cx, node: &NodeId, nerves: &mut VecDeque<Nerve>) {
+        match self.keys.get(node) {
+            Some(public) => nerves.push_back(Nerve::Out(Effect::Key(Box::new(*public)))),
+            None => {
+                let (store, id) = (StoreId::KEYS, keys::question(node));
+                self.gossip.handle(cx, gossip::Input::Want { store, id }, nerves);
+            }
         }
     }
 
@@ -35,6 +51,8 @@ impl Organs {
         let store = StoreId::KEYS;
         let input = match effect {
             K::Published(id) => G::Published { store, id, size: ITEM_LEN },
+            K::Learnt(public) => return nerves.push_back(Nerve::Out(Effect::Key(Box::new(public)))),
+            K::Answered { to, ids } => G::Answered { store, to, ids },
             K::Retired(id) => G::Retired { store, id },
             K::Holds(extent) => G::Holds { store, extent },
             K::Bodies { to, bodies } => G::Bodies { store, to, bodies },

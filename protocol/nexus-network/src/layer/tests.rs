@@ -117,6 +117,8 @@ fn announce_of(n: u8) -> Vec<u8> {
         | Effect::PathFound { .. }
         | Effect::PathNotFound { .. }
         | Effect::OfMoney { .. }
+        | Effect::Store(_)
+        | Effect::Key(_)
         | Effect::Counted { .. }
         | Effect::ChannelWanted(_)
         | Effect::LinkUp(_)

@@ -272,6 +272,7 @@ impl Observer for Links {
             | Event::PathNotFound { .. }
             | Event::ClocksParted { .. }
             | Event::EntropyWanted
+            | Event::Ledger(_)
             | Event::Endpoint(_)
             | Event::Lxmf(_)
             | Event::Economy(_)

@@ -91,6 +91,7 @@ impl Node {
             | Event::PathNotFound { .. }
             | Event::ClocksParted { .. }
             | Event::EntropyWanted
+            | Event::Ledger(_)
             | Event::Endpoint(_)
             | Event::Lxmf(_)
             | Event::Economy(_)

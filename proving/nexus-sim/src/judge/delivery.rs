@@ -227,6 +227,7 @@ impl Delivery {
             | Event::PathNotFound { .. }
             | Event::ClocksParted { .. }
             | Event::EntropyWanted
+            | Event::Ledger(_)
             | Event::Endpoint(_)
             | Event::Lxmf(_)
             | Event::Economy(_)

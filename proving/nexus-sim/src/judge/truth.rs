@@ -56,6 +56,7 @@ impl Observer for Truth {
                 | Event::PathNotFound { .. }
                 | Event::ClocksParted { .. }
                 | Event::EntropyWanted
+                | Event::Ledger(_)
                 | Event::Endpoint(_)
                 | Event::Lxmf(_)
                 | Event::Economy(_)

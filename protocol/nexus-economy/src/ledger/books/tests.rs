@@ -7,7 +7,6 @@ use nexus_testkit::heap::growth_of;
 use proptest::prelude::*;
 
 use super::*;
-use crate::ledger::entry::Sums;
 use crate::ledger::growing::laws;
 
 fn node(number: u8) -> NodeId {

@@ -11,8 +11,8 @@ use crate::ledger::claim::Claim;
 use crate::ledger::entry::ChannelKey;
 
 /// What lacks.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Lack {
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Lack {
     /// A party's key.
     Key(NodeId),
     /// A deposit in a channel.
@@ -70,6 +70,11 @@ impl Hold {
     pub(super) fn forget(&mut self, neighbour: Neighbour) {
         let gone = self.by.remove(&neighbour).map_or(0, |held| held.len());
         self.len = self.len.saturating_sub(gone);
+    }
+
+    /// Whether something waits for just this.
+    pub(super) fn lacks(&self, what: &Lack) -> bool {
+        self.by.values().flatten().any(|(lack, _)| lack == what)
     }
 
     /// Whether something waits for this node's key.

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use nexus_machine::Duration;
 use nexus_wire::nexus::Layout as _;
 use nexus_wire::nexus::frame::{HEADER_LEN, SEALED_OVERHEAD};
-use nexus_wire::nexus::gossip::{ItemId, Request, Summary};
+use nexus_wire::nexus::gossip::{ItemId, Request, StateHash, Summary};
 use nexus_wire::nexus::message::{MessageKind, Messages};
 
 use super::world::{STORE, World, with_puppet};
@@ -180,4 +180,35 @@ fn what_is_asked_for_by_name_is_sent_again_but_not_while_it_may_be_on_its_way() 
     assert_eq!([asked(&mut world), asked(&mut world)], [1, 0]);
     world.run(MINUTE);
     assert_eq!(asked(&mut world), 1);
+}
+
+#[test]
+fn a_name_that_is_no_items_is_a_question_and_what_answers_it_is_sent() {
+    let mut world = with_puppet(1_000_000, 0);
+    world.run(MINUTE);
+    world.publish(0, Vec::from([5; 32]));
+    world.publish(0, Vec::from([6; 32]));
+    let ask = |world: &mut World, id: [u8; 32]| {
+        let before = world.nodes[0].gossip.tally().said.items;
+        let body = Request::new(STORE, &[id]).unwrap().encode(&mut [0; 64]).unwrap().to_vec();
+        world.tell(0, Input::Heard { link: world.link(0), kind: MessageKind::REQUEST, body });
+        world.run(Duration::from_millis(10));
+        world.nodes[0].gossip.tally().said.items - before
+    };
+    assert_eq!([ask(&mut world, [0xee; 32]), ask(&mut world, [0xdd; 32])], [2, 0]);
+    assert_eq!(ask(&mut world, [0xee; 32]), 0, "what is on its way is not sent again");
+}
+
+#[test]
+fn stores_that_say_themselves_that_they_are_in_one_state_compare_nothing() {
+    let mut world = pair([3, 4], 1_000_000);
+    for node in [0, 1] {
+        world.tell(node, Input::State(STORE, StateHash([7; 16])));
+    }
+    world.up(0);
+    world.run(MINUTE.times(30));
+    assert!(kinds(&world).iter().all(|kind| *kind == MessageKind::DONE), "{:?}", kinds(&world));
+    world.tell(0, Input::State(STORE, StateHash([8; 16])));
+    world.run(MINUTE.times(5));
+    assert!(world.nodes[0].items.len() == 7 && world.nodes[1].items.len() == 7, "then they do");
 }

@@ -194,6 +194,12 @@ impl World {
                     self.tell(n, Input::Bodies { store, to, bodies });
                 }
                 Effect::Apply { store, from, items } => self.apply(n, store, from, items),
+                Effect::Asked { store, by, ids } => {
+                    // All that a store holds answers a question that begins with 0xee.
+                    let is_question = ids.iter().any(|id| id.0[0] == 0xee);
+                    let ids = self.nodes[n].items.keys().copied().filter(|_| is_question).collect();
+                    self.tell(n, Input::Answered { store, to: by, ids });
+                }
             }
         }
     }

@@ -103,6 +103,8 @@ impl Line {
                 | Effect::PathFound { .. }
                 | Effect::PathNotFound { .. }
                 | Effect::OfMoney { .. }
+                | Effect::Store(_)
+                | Effect::Key(_)
                 | Effect::Counted { .. }
                 | Effect::ChannelWanted(_)
                 | Effect::LinkUp(_)

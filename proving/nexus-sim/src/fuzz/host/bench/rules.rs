@@ -43,6 +43,7 @@ impl Bench {
                 self.answers.push_back((node, entropy));
             }
             Event::EntropyWanted
+            | Event::Ledger(_)
             | Event::Endpoint(_)
             | Event::Lxmf(_)
             | Event::Economy(_)

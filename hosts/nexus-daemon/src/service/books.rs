@@ -1,0 +1,200 @@
+//! The books: how they begin, and what is seen of them. Spec: spec/economy.md#the-ledger-in-a-node.
+
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use nexus_crypto::NodeId;
+use nexus_economy::ledger::organ::NotKept;
+use nexus_economy::ledger::rules::{NotFollowed, Rules};
+use nexus_economy::ledger::{Balance, export};
+use nexus_node::LedgerEvent;
+use nexus_wire::nexus::Layout as _;
+use nexus_wire::nexus::genesis::Genesis;
+use thiserror::Error;
+
+use super::Service;
+use crate::HostView;
+use crate::api::{self, Balances, Code, Done, Ledger};
+use crate::control::Replier;
+
+/// Why no books are kept.
+#[derive(Debug, Error)]
+pub enum BooksError {
+    /// The file cannot be read.
+    #[error("the genesis {path} cannot be read: {cause}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        cause: std::io::Error,
+    },
+    /// It is none.
+    #[error("{0} is no genesis: `nexus genesis check` says more")]
+    NotAGenesis(PathBuf),
+    /// It is a draft.
+    #[error("{path}: {cause}")]
+    NotFollowed {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        cause: NotFollowed,
+    },
+    /// The disk has other books.
+    #[error("{path} is not followed: {cause}")]
+    NotKept {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        cause: NotKept,
+    },
+}
+
+/// The rules of a genesis file.
+pub(super) fn rules(path: &Path) -> Result<Rules, BooksError> {
+    let bytes =
+        std::fs::read(path).map_err(|cause| BooksError::Unreadable { path: path.to_owned(), cause })?;
+    let genesis = Genesis::decode(&bytes).map_err(|_| BooksError::NotAGenesis(path.to_owned()))?;
+    Rules::of(&genesis).map_err(|cause| BooksError::NotFollowed { path: path.to_owned(), cause })
+}
+
+/// How many lines of an answer there is room for.
+const LINES: usize = 100;
+
+impl Service {
+    pub(super) async fn balances(&self, replier: Replier, after: Option<String>) {
+        let Some(after) = place(&replier, after.as_deref()) else { return };
+        match self.handle.ask(move |view| balances(view, after)).await {
+            Ok(Some(seen)) => replier.ok(&seen),
+            Ok(None) => no_books(&replier),
+            Err(gone) => replier.fail(Code::Stopping, gone.to_string()),
+        }
+    }
+
+    pub(super) async fn ledger(&self, replier: Replier, node: Option<String>) {
+        let Some(node) = place(&replier, node.as_deref()) else { return };
+        match self.handle.ask(move |view| channels(view, node)).await {
+            Ok(Some(seen)) => replier.ok(&seen),
+            Ok(None) => no_books(&replier),
+            Err(gone) => replier.fail(Code::Stopping, gone.to_string()),
+        }
+    }
+
+    /// What happened in the books goes to the log.
+    pub(super) fn hear_of_books(event: &LedgerEvent) {
+        match event {
+            LedgerEvent::ReadWanted { .. } | LedgerEvent::Deposited { .. } => {}
+            LedgerEvent::Refused { order, witness, why } => {
+                tracing::warn!("witness {} does not sign order {order}: {why}", witness.0);
+            }
+            LedgerEvent::Flagged(node) => {
+                tracing::warn!("{node} is convicted of having signed what may not be signed");
+            }
+            LedgerEvent::OtherGenesis(_) => {
+                tracing::warn!("a neighbour keeps the books of another genesis: nothing of them is taken");
+            }
+        }
+    }
+
+    /// The books as a text, in a file that does not exist yet.
+    pub(super) async fn export_ledger(&self, replier: Replier, file: PathBuf) {
+        let text = |view: &mut HostView<'_>| {
+            let ledger = view.node().ledger()?;
+            Some(export::export(ledger.books(), &ledger.rules().id))
+        };
+        let text = match self.handle.ask(text).await {
+            Ok(Some(text)) => text,
+            Ok(None) => return no_books(&replier),
+            Err(gone) => return replier.fail(Code::Stopping, gone.to_string()),
+        };
+        let written = || {
+            let mut made =
+                std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file)?;
+            made.write_all(text.as_bytes())?;
+            made.sync_all()
+        };
+        match written() {
+            Ok(()) => replier.ok(&Done {}),
+            Err(cause) => {
+                replier.fail(Code::System, format!("{} cannot be written: {cause}", file.display()))
+            }
+        }
+    }
+}
+
+fn no_books(replier: &Replier) {
+    replier.fail(Code::NotFound, "this node keeps no books: its configuration names no genesis");
+}
+
+/// A node in a request, if one is named; nothing if it is none, which is answered.
+#[expect(clippy::option_option, reason = "nobody named, and nothing to go on with, are two things")]
+fn place(replier: &Replier, node: Option<&str>) -> Option<Option<NodeId>> {
+    match node.map(crate::config::node_id).transpose() {
+        Ok(node) => Some(node),
+        Err(cause) => {
+            replier.fail(Code::BadValue, cause.to_string());
+            None
+        }
+    }
+}
+
+fn balances(view: &HostView<'_>, after: Option<NodeId>) -> Option<Balances> {
+    let ledger = view.node().ledger()?;
+    let (books, rules) = (ledger.books(), ledger.rules());
+    let mut accounts = books.accounts();
+    accounts.retain(|node| after.is_none_or(|after| *node > after));
+    let more = accounts.len() > LINES;
+    accounts.truncate(LINES);
+    let account = |node: NodeId| api::Account {
+        node: node.to_string(),
+        balance: match books.balance(&node) {
+            Balance::Known(amount) => Some(amount.micros()),
+            Balance::Incomplete | Balance::Unknown => None,
+        },
+        channels: count(books.channels_of(&node).count()),
+        flagged: ledger.is_flagged(&node),
+    };
+    let counts = ledger.counts();
+    let (queued, held) = ledger.waiting();
+    Some(Balances {
+        genesis: rules.id.to_string(),
+        state: hex(&books.state_hash().0),
+        channels: count(books.len()),
+        witness: ledger.witness().map(|witness| witness.index().0),
+        believed: counts.believed,
+        forged: counts.forged,
+        foreign: counts.foreign,
+        waiting: count(queued + held),
+        accounts: accounts.into_iter().map(account).collect(),
+        more,
+    })
+}
+
+fn channels(view: &HostView<'_>, node: Option<NodeId>) -> Option<Ledger> {
+    let books = view.node().ledger()?.books();
+    let channel = |(key, entry): (&nexus_economy::ledger::ChannelKey, &nexus_economy::ledger::Entry)| {
+        let pair = |sums: nexus_economy::ledger::Sums| [sums.a, sums.b];
+        api::LedgerEntry {
+            channel: hex(key.id()),
+            parties: [key.a().to_string(), key.b().to_string()],
+            paid: pair(entry.paid()),
+            deposits: pair(entry.deposits()),
+            close: entry.close().map(pair),
+        }
+    };
+    let mut entries: Vec<api::LedgerEntry> = match node {
+        Some(node) => books.channels_of(&node).map(channel).take(LINES + 1).collect(),
+        None => books.iter().map(channel).take(LINES + 1).collect(),
+    };
+    let more = entries.len() > LINES;
+    entries.truncate(LINES);
+    Some(Ledger { entries, more })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,181 @@
+//! Many replicas: whatever is lost, doubled, late, torn or apart, those that heard the same have the same books.
+
+use std::collections::BTreeSet;
+
+use nexus_machine::Stream;
+
+use super::*;
+
+/// What everybody may hear: orders with certificates and what was settled, by four, in two dozen channels.
+struct World {
+    net: Net,
+    items: Vec<(StoreId, Vec<u8>)>,
+    people: Vec<Person>,
+}
+
+fn below(random: &mut Stream, count: usize) -> usize {
+    usize::try_from(random.below(u64::try_from(count).expect("small"))).expect("small")
+}
+
+impl World {
+    fn new(random: &mut Stream) -> Self {
+        let people: Vec<Person> = (1..5).map(Person).collect();
+        let net = Net::new("many", 4, &people);
+        let mut items = Vec::new();
+        for (place, owner) in people.iter().enumerate() {
+            for number in 1..4_u8 {
+                let peer = people[(place + usize::from(number)) % people.len()];
+                let channel = 10 * u8::try_from(place).expect("small") + number;
+                let order = net.open(*owner, u32::from(number), 1_000, channel, peer);
+                items.push((StoreId::CERTIFICATES, item(&order)));
+                items.push((StoreId::CERTIFICATES, net.certificate(&order)));
+                for _ in 0..2 {
+                    let paid = 1 + random.below(999);
+                    items.push((StoreId::SETTLEMENTS, item(&settlement((*owner, paid), (peer, 0), channel))));
+                }
+                if number == 3 {
+                    let end = close((*owner, 999), (peer, 0), channel);
+                    items.push((StoreId::CERTIFICATES, item(&end)));
+                    items.push((StoreId::CERTIFICATES, net.certificate(&end)));
+                }
+            }
+        }
+        Self { net, items, people }
+    }
+
+    fn hear(&self, host: &mut Host, number: usize) {
+        let (store, word) = &self.items[number];
+        host.hear(0, *store, vec![word.clone()]);
+        host.know(&self.people);
+        host.run();
+        assert_eq!(host.sum(), 4_000_000, "in every view");
+    }
+}
+
+/// `NEXUS_SCHEDULES=100000` makes it the count of the specification.
+fn schedules() -> u64 {
+    std::env::var("NEXUS_SCHEDULES").ok().and_then(|count| count.parse().ok()).unwrap_or(60)
+}
+
+/// Replicas hear what there is in any order, some of it twice, some of it only when all is told; some of them crash on the way.
+#[test]
+fn random_schedules_end_in_one_state_and_conserve_money_in_every_view() {
+    let seed = Seed::new([0x5c; 32]);
+    let worlds: Vec<World> =
+        (0..4).map(|n| World::new(&mut seed.fork_index("world", n).fork("items"))).collect();
+    for schedule in 0..schedules() {
+        let mut random = seed.fork_index("schedule", schedule).fork("order");
+        let world = &worlds[usize::try_from(schedule % 4).expect("small")];
+        let replicas = 2 + below(&mut random, 2);
+        let mut states = BTreeSet::new();
+        for replica in 0..replicas {
+            let own = Person(20 + u8::try_from(replica).expect("small"));
+            let mut host = Host::new(&world.net, own);
+            let mut order: Vec<usize> = (0..world.items.len()).collect();
+            order.extend((0..8).map(|_| below(&mut random, world.items.len())));
+            for at in (1..order.len()).rev() {
+                order.swap(at, below(&mut random, at + 1));
+            }
+            for number in order {
+                world.hear(&mut host, number);
+                if random.chance(1, 40) {
+                    host.crash(&world.net, None);
+                }
+            }
+            // What waited in memory when it crashed comes again, as with gossip.
+            for number in 0..world.items.len() {
+                world.hear(&mut host, number);
+            }
+            assert_eq!(host.ledger.waiting(), (0, 0), "schedule {schedule}: nothing is left waiting");
+            states.insert(host.ledger.books().state_hash().0);
+            assert!(world.people.iter().all(|person| matches!(host.balance(*person), Balance::Known(_))));
+        }
+        assert_eq!(states.len(), 1, "schedule {schedule}");
+    }
+}
+
+/// So many replicas that tell their neighbours what they show, one round after another.
+struct Mesh {
+    world: World,
+    hosts: Vec<Host>,
+}
+
+impl Mesh {
+    fn new(count: usize) -> Self {
+        let world = World::new(&mut Seed::new([4; 32]).fork("mesh"));
+        let hosts = (0..count).map(|n| Host::new(&world.net, Person(20 + u8::try_from(n).expect("few"))));
+        Self { hosts: hosts.collect(), world }
+    }
+
+    fn names(host: &Host) -> BTreeSet<(StoreId, ItemId)> {
+        let name = |change| match change {
+            Change::Published(store, id, _) => Some((store, id)),
+            Change::Retired(..) => None,
+        };
+        host.ledger.shown.iter().filter_map(name).collect()
+    }
+
+    /// Each pair that hears each other brings over what the other lacks.
+    fn round(&mut self, hears: impl Fn(usize, usize) -> bool) {
+        let count = self.hosts.len();
+        for one in 0..count {
+            for other in [(one + 1) % count, (one + 3) % count] {
+                if one == other || !hears(one, other) {
+                    continue;
+                }
+                for (from, to) in [(one, other), (other, one)] {
+                    let held = Self::names(&self.hosts[to]);
+                    let lacking: Vec<_> = Self::names(&self.hosts[from]).difference(&held).copied().collect();
+                    for (store, id) in lacking {
+                        let spot = self.hosts[from].ledger.shown.spot(store, id).expect("shown");
+                        let body = self.hosts[from].stored(BODIES, &spot.to_bytes()).expect("durable");
+                        self.hosts[to].hear(0, store, vec![body]);
+                    }
+                    self.hosts[to].know(&self.world.people);
+                    self.hosts[to].run_for(Duration::from_millis(200));
+                }
+            }
+        }
+    }
+
+    fn states(&self) -> BTreeSet<[u8; 16]> {
+        self.hosts.iter().map(|host| host.ledger.books().state_hash().0).collect()
+    }
+}
+
+/// Two and five parts for a month of rounds of an hour, in which things are settled in each of them; then they meet again.
+#[test]
+fn parts_that_were_apart_for_a_month_agree_in_a_few_rounds_and_nothing_is_lost_or_counted_twice() {
+    for parts in [2, 5] {
+        let mut mesh = Mesh::new(20);
+        let mut random = Seed::new([9; 32]).fork("month");
+        let mut told = 0;
+        for hour in 0..24 * 30 {
+            if hour % 12 == 0 && told < mesh.world.items.len() {
+                let at = below(&mut random, mesh.hosts.len());
+                mesh.world.hear(&mut mesh.hosts[at], told);
+                told += 1;
+            }
+            if hour % 24 == 0 {
+                mesh.round(|one, other| one % parts == other % parts);
+            }
+        }
+        assert_eq!(told, mesh.world.items.len());
+        assert!(mesh.states().len() > 1, "they are apart");
+        assert!(mesh.hosts.iter().all(|host| host.sum() == 4_000_000));
+        let mut rounds = 0;
+        while mesh.states().len() > 1 {
+            mesh.round(|_, _| true);
+            rounds += 1;
+            assert!(rounds <= 12, "{parts} parts");
+        }
+        std::println!("{parts} parts of 20: one state {rounds} rounds after they met");
+        let mut all = Host::new(&mesh.world.net, Person(90));
+        (0..2).for_each(|_| (0..told).for_each(|number| mesh.world.hear(&mut all, number)));
+        assert_eq!(
+            mesh.states(),
+            BTreeSet::from([all.ledger.books().state_hash().0]),
+            "nothing lost, nothing twice"
+        );
+    }
+}

@@ -1,0 +1,305 @@
+//! The wires between gossip, the ledger, and the purse that puts this node's money into channels.
+//!
+//! A node keeps books if its host says so, with the rules of a genesis. Then its stores are brought together with neighbours', and a
+//! neighbour's ORDER goes to this node's witness, if it is one. Source: spec/economy.md#the-ledger-in-a-node.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use nexus_crypto::{IdentitySeed, NodeId, NodeIdentity, SigningKey, VerifyingKey};
+use nexus_economy::ledger::intake::Neighbour;
+use nexus_economy::ledger::organ::{self, Ledger, NotKept};
+use nexus_economy::ledger::purse::{self, Purse};
+use nexus_economy::ledger::rules::Rules;
+use nexus_economy::ledger::witness::{Request, Seat};
+use nexus_machine::{Cx, Instant, Key, Machine as _, MemoryBound as _, Seed, Snapshot, earliest};
+use nexus_network::media::Tier;
+use nexus_network::{Account, LinkId, gossip};
+use nexus_wire::nexus::Layout;
+use nexus_wire::nexus::gossip::StoreId;
+use nexus_wire::nexus::ledger::{Order, Statement, WitnessIndex};
+use nexus_wire::nexus::message::MessageKind;
+
+use crate::contract::{Event, LedgerCommand, LedgerEvent, Output};
+use crate::node::{Body, Node, Signal, Writer};
+
+/// The stores of the ledger.
+const STORES: [StoreId; 3] = [StoreId::SETTLEMENTS, StoreId::CERTIFICATES, StoreId::EVIDENCE];
+
+/// Whether a node signs what others order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Witnessing {
+    /// It does, if the genesis names its key.
+    IfNamed,
+    /// It does not.
+    Never,
+}
+
+/// What a node keeps that keeps books.
+#[derive(Debug)]
+pub(crate) struct Bookkeeping {
+    pub(crate) ledger: Ledger,
+    pub(crate) purse: Purse,
+}
+
+impl Bookkeeping {
+    pub(crate) fn next_timeout(&self) -> Option<Instant> {
+        earliest([self.ledger.next_timeout(), self.purse.next_timeout()])
+    }
+
+    pub(crate) fn memory_bound(&self) -> usize {
+        self.ledger.memory_bound().saturating_add(self.purse.memory_bound())
+    }
+}
+
+impl Node {
+    /// Keeps books from here on: said once, before [`Command::Start`](crate::Command::Start).
+    ///
+    /// # Errors
+    /// If the disk has books of another genesis.
+    pub fn keep_books(
+        &mut self,
+        identity: &IdentitySeed,
+        rules: Rules,
+        witnessing: Witnessing,
+        limits: organ::Limits,
+        (snapshot, seed): (&Snapshot, &Seed),
+    ) -> Result<(), NotKept> {
+        let identity = NodeIdentity::from_seed(IdentitySeed::from_bytes(*identity.expose()));
+        let own = *identity.public();
+        let seat = match witnessing {
+            Witnessing::IfNamed => {
+                seat_of(&own.verifying(), SigningKey::from_seed(identity.seed().expose()), &rules)
+            }
+            Witnessing::Never => None,
+        };
+        let ledger = Ledger::new(&own, rules.clone(), seat, snapshot, seed, limits)?;
+        let through = ledger.known().orders.through(&own.node_id());
+        let purse = Purse::new(identity, rules, snapshot, through);
+        self.body.serve(&mut self.signals);
+        self.body.books = Some(Box::new(Bookkeeping { ledger, purse }));
+        Ok(())
+    }
+
+    /// The books, if this node keeps them.
+    #[must_use]
+    pub fn ledger(&self) -> Option<&Ledger> {
+        self.body.books.as_ref().map(|books| &books.ledger)
+    }
+
+    /// What this node ordered, if it keeps books.
+    #[must_use]
+    pub fn purse(&self) -> Option<&Purse> {
+        self.body.books.as_ref().map(|books| &books.purse)
+    }
+}
+
+fn seat_of(own: &VerifyingKey, key: SigningKey, rules: &Rules) -> Option<Seat> {
+    let place = rules.witnesses.iter().position(|witness| witness == own)?;
+    Some(Seat { index: WitnessIndex(u8::try_from(place).ok()?), key })
+}
+
+impl Body {
+    fn serve(&mut self, signals: &mut VecDeque<Signal>) {
+        for store in STORES {
+            let serve = gossip::Input::Serve(store, Tier::Payment);
+            self.network.handle(Cx::default(), nexus_network::Input::Store(serve), signals);
+        }
+    }
+
+    pub(crate) fn tell_ledger(&mut self, cx: Cx, input: organ::Input, signals: &mut VecDeque<Signal>) {
+        if let Some(books) = &mut self.books {
+            books.ledger.handle(cx, input, signals);
+        }
+    }
+
+    pub(crate) fn tell_purse(&mut self, cx: Cx, input: purse::Input, signals: &mut VecDeque<Signal>) {
+        if let Some(books) = &mut self.books {
+            books.purse.handle(cx, input, signals);
+        }
+    }
+
+    pub(crate) fn books_timeout(&mut self, cx: Cx, signals: &mut VecDeque<Signal>) {
+        if let Some(books) = &mut self.books {
+            books.ledger.handle_timeout(cx, signals);
+            books.purse.handle_timeout(cx, signals);
+        }
+    }
+
+    /// What the ledger wrote is durable: the purse learns how far its orders are known to be certified.
+    pub(crate) fn ledger_durable(&mut self, cx: Cx, through: u64, signals: &mut VecDeque<Signal>) {
+        self.tell_ledger(cx, organ::Input::Durable(through), signals);
+        let own = self.own;
+        if let Some(books) = &mut self.books {
+            let certified = books.ledger.known().orders.through(&own);
+            books.purse.handle(cx, purse::Input::Through(certified), signals);
+        }
+    }
+
+    pub(crate) fn command_ledger(&mut self, cx: Cx, command: LedgerCommand, signals: &mut VecDeque<Signal>) {
+        match command {
+            LedgerCommand::Settled(record) => {
+                self.tell_ledger(cx, organ::Input::Settled(*record), signals);
+            }
+            LedgerCommand::Certified { order, certificate } => {
+                self.tell_ledger(cx, organ::Input::Certified(*order, certificate), signals);
+            }
+            LedgerCommand::Deposit { channel, peer, deposit } => {
+                self.tell_purse(cx, purse::Input::Deposit { channel, peer, deposit }, signals);
+            }
+            LedgerCommand::Close(order) => self.tell_purse(cx, purse::Input::Close(*order), signals),
+            LedgerCommand::Convict(evidence) => {
+                self.tell_ledger(cx, organ::Input::Convict(*evidence), signals);
+            }
+        }
+    }
+
+    /// What gossip wants of the ledger's stores.
+    pub(crate) fn wire_store(&mut self, cx: Cx, effect: gossip::Effect, signals: &mut VecDeque<Signal>) {
+        use gossip::Effect as G;
+        use organ::Input as L;
+        let input = match effect {
+            G::Fetch { store, to, ids } => L::Fetch { to: Neighbour(to.0), store, ids },
+            G::Apply { store, from, items } => L::Apply { from: Neighbour(from.0), store, items },
+            G::Asked { store, by, ids } => L::Asked { by: Neighbour(by.0), store, ids },
+            // Within the layer below.
+            G::Say { .. } => return,
+        };
+        self.tell_ledger(cx, input, signals);
+    }
+
+    /// A neighbour speaks of what witnesses sign.
+    pub(crate) fn hear_of_orders(
+        &mut self,
+        cx: Cx,
+        from: NodeId,
+        kind: MessageKind,
+        body: &[u8],
+        signals: &mut VecDeque<Signal>,
+    ) {
+        match kind {
+            MessageKind::ORDER => {
+                if let Ok(order) = Order::decode(body) {
+                    self.tell_ledger(cx, organ::Input::Requested(from, Request::Sign(order)), signals);
+                }
+            }
+            MessageKind::WITNESS => {
+                if let Ok(statement) = Statement::decode(body) {
+                    self.tell_purse(cx, purse::Input::Heard(statement), signals);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn wire_ledger(
+        &mut self,
+        cx: Cx,
+        effect: organ::Effect,
+        signals: &mut VecDeque<Signal>,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        use nexus_network::Input as N;
+        use organ::Effect as L;
+        let tell = |event| Output::Event(Event::Ledger(event));
+        match effect {
+            L::Write { number, writes } => {
+                outputs.push_back(self.tickets.issue(Writer::Ledger, number, writes));
+            }
+            L::Read { number, table, key } => {
+                outputs.push_back(tell(LedgerEvent::ReadWanted { number, table, key }));
+            }
+            L::Want(store, id) => self.network.handle(cx, N::Want { store, id }, signals),
+            L::WantKey(node) => self.network.handle(cx, N::FindKey(node), signals),
+            L::Stated(to, statement) => self.state(cx, to, &statement, signals),
+            L::Deposited { key, side, deposit } => {
+                outputs.push_back(tell(LedgerEvent::Deposited { key, side, deposit }));
+            }
+            L::Flagged(node) => outputs.push_back(tell(LedgerEvent::Flagged(node))),
+            L::Foreign(Neighbour(link)) => outputs.push_back(tell(LedgerEvent::OtherGenesis(LinkId(link)))),
+            L::Published { .. }
+            | L::Retired { .. }
+            | L::State(..)
+            | L::Bodies { .. }
+            | L::Answered { .. }
+            | L::Judged { .. } => self.tell_gossip(cx, effect, signals),
+        }
+    }
+
+    fn tell_gossip(&mut self, cx: Cx, effect: organ::Effect, signals: &mut VecDeque<Signal>) {
+        use gossip::Input as G;
+        use organ::Effect as L;
+        let link = |Neighbour(link): Neighbour| LinkId(link);
+        let input = match effect {
+            L::Published { store, id, size } => G::Published { store, id, size },
+            L::Retired { store, id } => G::Retired { store, id },
+            L::State(store, state) => G::State(store, state),
+            L::Bodies { store, to, bodies } => G::Bodies { store, to: link(to), bodies },
+            L::Answered { store, to, ids } => G::Answered { store, to: link(to), ids },
+            L::Judged { store, from, held, bad } => G::Judged { store, from: link(from), held, bad },
+            L::Write { .. }
+            | L::Read { .. }
+            | L::Want(..)
+            | L::WantKey(_)
+            | L::Stated(..)
+            | L::Deposited { .. }
+            | L::Flagged(_)
+            | L::Foreign(_) => return,
+        };
+        self.network.handle(cx, nexus_network::Input::Store(input), signals);
+    }
+
+    /// A witness answers: itself, or a neighbour.
+    fn state(&mut self, cx: Cx, to: NodeId, statement: &Statement, signals: &mut VecDeque<Signal>) {
+        if to == self.own {
+            return self.tell_purse(cx, purse::Input::Heard(*statement), signals);
+        }
+        let (kind, body) = (MessageKind::WITNESS, bytes_of(statement));
+        self.account(cx, Account::Say { node: to, kind, body }, signals);
+    }
+
+    /// A witness is asked: this node, or a neighbour.
+    fn ask_witness(&mut self, cx: Cx, witness: NodeId, order: &Order, signals: &mut VecDeque<Signal>) {
+        if witness == self.own {
+            let request = organ::Input::Requested(witness, Request::Sign(*order));
+            return self.tell_ledger(cx, request, signals);
+        }
+        let (kind, body) = (MessageKind::ORDER, bytes_of(order));
+        self.account(cx, Account::Say { node: witness, kind, body }, signals);
+    }
+
+    pub(crate) fn wire_purse(
+        &mut self,
+        cx: Cx,
+        effect: purse::Effect,
+        signals: &mut VecDeque<Signal>,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        use purse::Effect as P;
+        match effect {
+            P::Write { number, writes } => {
+                outputs.push_back(self.tickets.issue(Writer::Purse, number, writes));
+            }
+            P::Ask(witness, order) => self.ask_witness(cx, witness, &order, signals),
+            P::Certified(order, certificate) => {
+                self.tell_ledger(cx, organ::Input::Certified(order, certificate), signals);
+            }
+            P::Refused(order, witness, why) => {
+                outputs.push_back(Output::Event(Event::Ledger(LedgerEvent::Refused { order, witness, why })));
+            }
+        }
+    }
+}
+
+/// A neighbour as the ledger knows it.
+pub(crate) const fn neighbour(Key { slot, generation }: Key) -> Neighbour {
+    Neighbour(Key { slot, generation })
+}
+
+fn bytes_of<'a>(value: &impl Layout<'a>) -> Vec<u8> {
+    let mut bytes = vec![0; value.encoded_len()];
+    value.encode(&mut bytes).expect("a value is as long as it says");
+    bytes
+}
