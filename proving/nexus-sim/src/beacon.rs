@@ -150,6 +150,7 @@ impl<M: Manner> Actor for Beacon<M> {
                 | Command::Lxmf(_)
                 | Command::Send(_),
             )
+            | Input::Read { .. }
             | Input::Entropy(_) => {}
         }
     }

@@ -213,6 +213,7 @@ impl Agreement {
                     | Input::Command(_)
                     | Input::Persisted { .. }
                     | Input::WallClock { .. }
+                    | Input::Read { .. }
                     | Input::Entropy(_) => {}
                 }
                 Ok(())
