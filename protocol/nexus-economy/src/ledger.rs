@@ -14,6 +14,7 @@
 //! | [`claim`], [`intake`] | what neighbours say with its proof, and how it is judged |
 //! | [`known`] | books, and which orders stand behind them |
 //! | [`organ`], [`spot`], [`shown`] | the organ: what is written down, and what is shown to neighbours |
+//! | [`sparse`] | books of a node that has little memory |
 //! | [`witness`], [`purse`] | who signs what may be spent, and who gathers signatures |
 //!
 //! Spec: `spec/economy.md#the-ledger`.
@@ -35,6 +36,7 @@ pub mod rules;
 mod set_hash;
 pub mod shown;
 mod sorted;
+pub mod sparse;
 pub mod spot;
 pub mod witness;
 

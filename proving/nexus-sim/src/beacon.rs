@@ -155,6 +155,7 @@ impl<M: Manner> Actor for Beacon<M> {
                 | Command::Lxmf(_)
                 | Command::Send(_),
             )
+            | Input::Read { .. }
             | Input::Entropy(_) => {}
         }
     }

@@ -67,7 +67,11 @@ impl Actor for Loud {
             Input::ChannelClear { iface } => self.tell(cx, media::Input::ChannelClear(iface)),
             // The tickets of the one writer are its numbers.
             Input::Persisted { through } => self.tell(cx, media::Input::Durable(through.0)),
-            Input::Frame { .. } | Input::Entropy(_) | Input::Command(_) | Input::WallClock { .. } => {}
+            Input::Frame { .. }
+            | Input::Entropy(_)
+            | Input::Command(_)
+            | Input::WallClock { .. }
+            | Input::Read { .. } => {}
         }
     }
 

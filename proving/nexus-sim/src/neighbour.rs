@@ -60,7 +60,7 @@ impl Actor for Neighbour {
             Input::Entropy(entropy) => self.tell_links(cx, links::Input::Entropy(entropy)),
             // The tickets of the one writer are its numbers.
             Input::Persisted { through } => self.tell_media(cx, media::Input::Durable(through.0)),
-            Input::Command(_) | Input::WallClock { .. } => {}
+            Input::Command(_) | Input::WallClock { .. } | Input::Read { .. } => {}
         }
     }
 

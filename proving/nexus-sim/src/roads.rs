@@ -134,6 +134,7 @@ impl Roads {
             | Input::ChannelClear { .. }
             | Input::Persisted { .. }
             | Input::WallClock { .. }
+            | Input::Read { .. }
             | Input::Entropy(_) => false,
         }
     }

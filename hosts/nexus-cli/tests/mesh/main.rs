@@ -10,6 +10,7 @@ mod place;
 mod stock_node;
 
 mod air;
+mod books;
 mod delivery;
 mod discovery;
 mod load;

@@ -47,8 +47,13 @@ pub enum NotAnExport {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Unsound {
     /// An entry breaks a rule.
-    #[error("channel {}: {1}", hex(.0.id()))]
-    Entry(ChannelKey, NotRecorded),
+    #[error("channel {}: {why}", hex(.key.id()))]
+    Entry {
+        /// Of which channel.
+        key: ChannelKey,
+        /// Which rule.
+        why: NotRecorded,
+    },
     /// The state is another than that of the entries.
     #[error("the state hash is not that of these channels")]
     State,
@@ -150,7 +155,7 @@ impl Export {
     pub fn books(&self, given: impl IntoIterator<Item = (NodeId, Amount)>) -> Result<Books, Unsound> {
         let mut books = Books::new(given, u32::MAX);
         for (key, entry) in &self.entries {
-            books.record(key, entry).map_err(|why| Unsound::Entry(*key, why))?;
+            books.record(key, entry).map_err(|why| Unsound::Entry { key: *key, why })?;
         }
         if books.state_hash() == self.state { Ok(books) } else { Err(Unsound::State) }
     }
@@ -270,7 +275,7 @@ mod tests {
         let forged = Export::parse(&after.replace(" 70 ", " 71 ")).expect("it reads");
         assert_eq!(forged.books(given()).err(), Some(Unsound::State));
         let beyond = Export::parse(&after.replace(" 70 ", " 501 ")).expect("it reads");
-        assert!(matches!(beyond.books(given()), Err(Unsound::Entry(_, NotRecorded::BeyondDeposit))));
+        assert!(matches!(beyond.books(given()), Err(Unsound::Entry { why: NotRecorded::BeyondDeposit, .. })));
         for wrong in ["070", "+70", "x"] {
             let text = after.replace(" 70 ", &format!(" {wrong} "));
             assert_eq!(Export::parse(&text), Err(NotAnExport::Line(3)), "{wrong}");

@@ -414,8 +414,8 @@ impl Ledger {
         self.witness.as_ref()
     }
 
-    /// What is shown and what is certified of this node's channels is told once, at the start.
-    fn begin(&self, out: &mut impl Sink<Effect>) {
+    /// What is shown and what is certified of this node's channels is told once, at the start, and whose books these are is written down.
+    fn begin(&mut self, out: &mut impl Sink<Effect>) {
         let own = self.known.books.channels_of(&self.own);
         let own: Vec<(ChannelKey, Entry)> = own.map(|(key, entry)| (*key, *entry)).collect();
         for (key, entry) in own {
@@ -429,6 +429,9 @@ impl Ledger {
         for effect in self.states() {
             out.push(effect);
         }
+        let mut batch = Batch::default();
+        batch.writes.push(Write::set(GENESIS, &[0], self.rules.id.0.to_vec()));
+        self.write(batch, out);
     }
 
     /// What neighbours compare. Of settlements it does not depend on which record shows what was paid; of others the names suffice.
@@ -439,7 +442,7 @@ impl Ledger {
 
     /// Writes a batch; what follows from it leaves when it is durable.
     fn write(&mut self, batch: Batch, out: &mut impl Sink<Effect>) {
-        let Batch { mut writes, mut then, before } = batch;
+        let Batch { writes, mut then, before } = batch;
         for effect in before {
             out.push(effect);
         }
@@ -450,7 +453,6 @@ impl Ledger {
             return;
         }
         then.extend(self.states());
-        writes.push(Write::set(GENESIS, &[0], self.rules.id.0.to_vec()));
         // There is room: whoever writes looks first.
         if let Ok(number) = self.gate.hold(then) {
             out.push(Effect::Write { number, writes });

@@ -214,6 +214,7 @@ impl Agreement {
                     | Input::Command(_)
                     | Input::Persisted { .. }
                     | Input::WallClock { .. }
+                    | Input::Read { .. }
                     | Input::Entropy(_) => {}
                 }
                 Ok(())

@@ -87,6 +87,7 @@ impl Node {
             | Input::Command(_)
             | Input::Persisted { .. }
             | Input::WallClock { .. }
+            | Input::Read { .. }
             | Input::Entropy(_) => {}
         }
     }

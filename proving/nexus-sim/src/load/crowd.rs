@@ -202,7 +202,7 @@ impl Actor for Talker {
                 self.tell(cx, media::Input::Heard(iface));
                 self.hear(&bytes);
             }
-            Input::Entropy(_) | Input::Command(_) | Input::WallClock { .. } => {}
+            Input::Entropy(_) | Input::Command(_) | Input::WallClock { .. } | Input::Read { .. } => {}
         }
     }
 

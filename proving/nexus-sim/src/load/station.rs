@@ -77,7 +77,7 @@ impl Actor for Station {
             Input::Command(Command::Weigh { node, weight }) => N::Weigh { node, weight },
             Input::Command(Command::Send(outgoing)) => return self.offer(cx, &outgoing),
             // It has no inbox, no applications of other protocols, and no neighbours that it chooses.
-            Input::Command(_) | Input::WallClock { .. } => return,
+            Input::Command(_) | Input::WallClock { .. } | Input::Read { .. } => return,
         };
         self.tell(cx, input);
     }
@@ -174,8 +174,11 @@ impl Station {
                     self.probe(cx, number, node);
                     continue;
                 }
-                // What leaves is seen on its medium.
-                N::Originated { outcome: Originated::Left(_), .. } => continue,
+                // What leaves is seen on its medium; it keeps no books.
+                N::Originated { outcome: Originated::Left(_), .. }
+                | N::Store(_)
+                | N::Key(_)
+                | N::OfMoney { .. } => continue,
             };
             self.outputs.push_back(output);
         }
