@@ -55,7 +55,7 @@ enum Section {
     Budget,
     /// What waits for its interfaces, and what was dropped
     Queues,
-    /// What carrying for neighbours brings, and what they are paid, in µNXS
+    /// What carrying for neighbours brings and costs, in µNXS
     Income,
     /// What accounts have in its books
     Balances,

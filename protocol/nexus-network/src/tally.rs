@@ -79,7 +79,7 @@ pub enum News {
         /// To what, in grains.
         total: u64,
     },
-    /// A neighbour sends what it cannot pay for.
+    /// A neighbour sends what it cannot pay for, for want of a channel or of terms.
     ChannelWanted(NodeId),
 }
 
@@ -286,7 +286,9 @@ impl Tally {
         account.sums.dearest_asked = account.sums.dearest_asked.max(asked.price());
         let left = account.courtesy.spend(now, u64::try_from(bytes).unwrap_or(u64::MAX));
         let is_said = account.wanted.is_some_and(|at| now.since(at) < SAID_AGAIN);
-        if left != Left::Plenty && !is_said {
+        // Where there is a channel only terms are wanting.
+        let is_time = left != Left::Plenty || account.channel == Channel::Stands;
+        if is_time && !is_said {
             account.wanted = Some(now);
             self.news = Some(News::ChannelWanted(account.node));
         }

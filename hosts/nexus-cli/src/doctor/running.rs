@@ -179,7 +179,7 @@ pub(super) mod tests {
         status.interfaces[0].price_unxs_per_kib = 250;
         case.daemon = Ok(status.clone());
         let [asks] = &interfaces(&case)[..] else { panic!("one note") };
-        assert_eq!((asks.weight, asks.sentence.contains("nobody is charged yet")), (Weight::Note, true));
+        assert_eq!((asks.weight, asks.sentence.contains("not trusted")), (Weight::Note, true));
         status.interfaces.clear();
         case.daemon = Ok(status);
         assert!(sentences(&interfaces(&case))[0].contains("no interface"));

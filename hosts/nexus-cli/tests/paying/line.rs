@@ -199,7 +199,16 @@ fn free_udp(count: usize) -> Vec<u16> {
     held.iter().map(|socket| socket.local_addr().unwrap().port()).collect()
 }
 
+/// The same with the next port free too, where programs ask.
 fn free_tcp(count: usize) -> Vec<u16> {
-    let held: Vec<_> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-    held.iter().map(|socket| socket.local_addr().unwrap().port()).collect()
+    let mut held = Vec::new();
+    while held.len() < count {
+        let one = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = one.local_addr().unwrap().port();
+        let next = port.checked_add(1).and_then(|next| TcpListener::bind(("127.0.0.1", next)).ok());
+        if let Some(next) = next {
+            held.push((port, one, next));
+        }
+    }
+    held.iter().map(|(port, _, _)| *port).collect()
 }

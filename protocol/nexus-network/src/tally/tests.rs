@@ -109,6 +109,17 @@ fn whoever_is_asked_less_pays_less_and_what_goes_on_is_paid_all_the_same() {
 }
 
 #[test]
+fn where_a_channel_stands_terms_are_asked_for_with_the_first_packet() {
+    let mut tally = Tally::new(4);
+    tally.link_up(link(0), STRANGER);
+    assert_eq!((take(&mut tally, 0, 10, 10), tally.take_news()), (Ok(()), None));
+    tally.set_channel(STRANGER, Channel::Stands);
+    assert_eq!(take(&mut tally, 0, 10, 10), Ok(()));
+    assert_eq!(tally.take_news(), Some(News::ChannelWanted(STRANGER)));
+    assert_eq!((take(&mut tally, 0, 10, 10), tally.take_news()), (Ok(()), None), "once in a while");
+}
+
+#[test]
 fn a_link_that_is_gone_is_not_taken_for_the_next_one_in_its_place() {
     let mut tally = counting(u64::MAX, u64::MAX);
     tally.link_down(link(0));
