@@ -16,6 +16,7 @@ const LOOK: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub struct Published {
     child: Child,
+    home: PathBuf,
     said: PathBuf,
 }
 
@@ -40,7 +41,7 @@ impl Published {
             .stderr(complaints)
             .spawn()
             .unwrap_or_else(|cause| panic!("{program} does not start: {cause}"));
-        Self { child, said }
+        Self { child, home: home.to_owned(), said }
     }
 
     /// What it said so far.
@@ -66,6 +67,35 @@ impl Published {
             thread::sleep(LOOK);
         }
     }
+
+    /// Waits until a file below this directory of its home has a text.
+    ///
+    /// # Panics
+    /// If none ever does.
+    pub fn until_kept(&self, text: &str, directory: &str) {
+        let directory = self.home.join(directory);
+        let deadline = Instant::now() + PATIENCE;
+        while !has_below(&directory, text.as_bytes()) {
+            assert!(
+                Instant::now() < deadline,
+                "{text:?} is in no file below {}: {}",
+                directory.display(),
+                self.said()
+            );
+            thread::sleep(LOOK);
+        }
+    }
+}
+
+/// Whether a file below a directory has these bytes in it.
+fn has_below(directory: &Path, bytes: &[u8]) -> bool {
+    let entries = fs::read_dir(directory).into_iter().flatten().map_while(Result::ok);
+    entries.map(|entry| entry.path()).any(|path| {
+        if path.is_dir() {
+            return has_below(&path, bytes);
+        }
+        fs::read(path).is_ok_and(|kept| kept.windows(bytes.len()).any(|window| window == bytes))
+    })
 }
 
 impl Drop for Published {

@@ -2,9 +2,7 @@
 //! themselves, beside a node whose own has one line for them.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
 
 use nexus_netns::{Cable, Daemon};
 use nexus_stock::lxmf::{Method, Stamps};
@@ -34,7 +32,7 @@ fn lxmd_takes_messages_and_keeps_others_for_those_who_are_away() {
     for (text, method) in [("one packet", Method::Opportunistic), ("over a link", Method::Direct)] {
         peer.send(&own, text, method);
         peer.wait_delivered(text);
-        until_told(text, || files_below(&user.home.join(".lxmd/storage/messages")));
+        lxmd.until_kept(text, ".lxmd/storage/messages");
     }
     // Somebody who is away.
     let mut other = user.peer("other");
@@ -48,10 +46,11 @@ fn lxmd_takes_messages_and_keeps_others_for_those_who_are_away() {
     peer.send(&away, "for when you are back", Method::Propagated);
     peer.wait_delivered("for when you are back");
     let mut back = user.peer("other");
-    for address in [&keeper, &peer.address] {
-        back.tell(&json!({ "do": "ask_path", "to": address }));
-        back.wait_announce(address);
-    }
+    back.tell(&json!({ "do": "ask_path", "to": keeper }));
+    back.wait_announce(&keeper);
+    // Whose it is, it has to know.
+    peer.announce();
+    back.wait_announce(&peer.address);
     back.tell(&json!({ "do": "node", "to": keeper }));
     back.tell(&json!({ "do": "sync" }));
     let came = back.wait_text("for when you are back");
@@ -72,7 +71,7 @@ fn nomadnet_announces_itself_and_takes_messages() {
     for (text, method) in [("one packet", Method::Opportunistic), ("over a link", Method::Direct)] {
         peer.send(&own, text, method);
         peer.wait_delivered(text);
-        until_told(text, || files_below(&user.home.join(".nomadnetwork/storage/conversations")));
+        nomadnet.until_kept(text, ".nomadnetwork/storage/conversations");
     }
     complains_of_nothing(&nomadnet);
 }
@@ -159,32 +158,6 @@ impl User {
         };
         self.node.until(&json!({ "do": "status" }), PATIENCE, attached).unwrap();
     }
-}
-
-/// Waits until one of these files, which may be more each time, has the text.
-fn until_told(text: &str, files: impl Fn() -> Vec<PathBuf>) {
-    let deadline = Instant::now() + PATIENCE;
-    let has = |file: &PathBuf| {
-        let bytes = fs::read(file).unwrap_or_default();
-        bytes.windows(text.len()).any(|window| window == text.as_bytes())
-    };
-    while !files().iter().any(has) {
-        assert!(Instant::now() < deadline, "{text:?} is in none of {:?}", files());
-        thread::sleep(Duration::from_millis(50));
-    }
-}
-
-fn files_below(directory: &Path) -> Vec<PathBuf> {
-    let mut all = Vec::new();
-    for entry in fs::read_dir(directory).into_iter().flatten().map_while(Result::ok) {
-        let path = entry.path();
-        if path.is_dir() {
-            all.extend(files_below(&path));
-        } else {
-            all.push(path);
-        }
-    }
-    all
 }
 
 /// A program says of nothing that it went wrong.
