@@ -7,7 +7,9 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::messages::{listen, ping, send};
 use crate::routing::{path, trace};
-use crate::{bench_link, channel, contacts, demo, doctor, genesis, keygen, ledger, manual, node, peer, rns, status};
+use crate::{
+    bench_link, channel, contacts, demo, doctor, genesis, keygen, ledger, manual, node, peer, rns, status,
+};
 
 /// The network that people use when there is no provider.
 #[derive(Debug, Parser)]

@@ -5,7 +5,8 @@ mod watch;
 
 use clap::{Args, ValueEnum};
 use nexus_daemon::api::{
-    self, Balances, Budget, Code, Earned, Failure, Income, Interfaces, Links, Metered, Path, Queue, Queues, Verb,
+    self, Balances, Budget, Code, Earned, Failure, Income, Interfaces, Links, Metered, Path, Queue, Queues,
+    Verb,
 };
 use nexus_daemon::client::{Client, ClientError};
 use serde_json::{Map, Value, json};

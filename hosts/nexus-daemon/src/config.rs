@@ -18,9 +18,9 @@ use nexus_crypto::{DestinationHash, NodeId, SharedKey};
 use nexus_machine::{Relaying, Traces};
 use nexus_network::rnode::Condition;
 use nexus_network::{Channel, Mode, Policy as LinkPolicy, Role, Weight};
+use nexus_node::Witnessing;
 use nexus_node::economy::Amount;
 use nexus_node::economy::layer::Policy;
-use nexus_node::Witnessing;
 use thiserror::Error;
 
 use crate::api::PathPolicy;

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use nexus_daemon::api::{
-    Answer, Balances, Budget, Channels, Code, Delivered, Done, Dropped, Event, Exported, Found, Inbox, Income, Interfaces, Ledger, Links, Paths, Peers, Queues, Reloaded, Reply, Request, RnsAnswer, RnsSent, RnsStatus, Status, Traced, Verb, Ways,
+    Answer, Balances, Budget, Channels, Code, Delivered, Done, Dropped, Event, Exported, Found, Inbox,
+    Income, Interfaces, Ledger, Links, Paths, Peers, Queues, Reloaded, Reply, Request, RnsAnswer, RnsSent,
+    RnsStatus, Status, Traced, Verb, Ways,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;

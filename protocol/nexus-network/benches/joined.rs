@@ -272,6 +272,8 @@ impl Relay {
                 | layer::Effect::PathFound { .. }
                 | layer::Effect::PathNotFound { .. }
                 | layer::Effect::OfMoney { .. }
+                | layer::Effect::Store(_)
+                | layer::Effect::Key(_)
                 | layer::Effect::Counted { .. }
                 | layer::Effect::ChannelWanted(_)
                 | layer::Effect::LinkUp(_)

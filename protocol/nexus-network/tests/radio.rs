@@ -225,6 +225,8 @@ impl Radio {
                 | Effect::PathFound { .. }
                 | Effect::PathNotFound { .. }
                 | Effect::OfMoney { .. }
+                | Effect::Store(_)
+                | Effect::Key(_)
                 | Effect::Counted { .. }
                 | Effect::ChannelWanted(_)
                 | Effect::LinkUp(_)

@@ -339,6 +339,8 @@ impl Mesh {
                 | Effect::PathFound { .. }
                 | Effect::PathNotFound { .. }
                 | Effect::OfMoney { .. }
+                | Effect::Store(_)
+                | Effect::Key(_)
                 | Effect::Counted { .. }
                 | Effect::ChannelWanted(_)
                 | Effect::LinkUp(_)

@@ -18,6 +18,7 @@ use nexus_machine::{Cx, Instant, Key, Machine as _, MemoryBound as _, Seed, Snap
 use nexus_network::media::Tier;
 use nexus_network::{Account, LinkId, gossip};
 use nexus_wire::nexus::Layout;
+use nexus_wire::nexus::channel::ChannelId;
 use nexus_wire::nexus::gossip::StoreId;
 use nexus_wire::nexus::ledger::{Order, Statement, WitnessIndex};
 use nexus_wire::nexus::message::MessageKind;
@@ -215,6 +216,9 @@ impl Body {
             L::WantKey(node) => self.network.handle(cx, N::FindKey(node), signals),
             L::Stated(to, statement) => self.state(cx, to, &statement, signals),
             L::Deposited { key, side, deposit } => {
+                let certified =
+                    nexus_economy::layer::Input::Certified { channel: ChannelId(*key.id()), side, deposit };
+                self.economy.handle(cx, certified, signals);
                 outputs.push_back(tell(LedgerEvent::Deposited { key, side, deposit }));
             }
             L::Flagged(node) => outputs.push_back(tell(LedgerEvent::Flagged(node))),

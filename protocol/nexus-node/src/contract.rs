@@ -5,7 +5,6 @@ use alloc::vec::Vec;
 
 use nexus_crypto::{DestinationHash, NodeId};
 use nexus_economy::Amount;
-use nexus_economy::channels::keys::Side as ChannelSide;
 use nexus_economy::ledger::witness::Refusal;
 use nexus_economy::ledger::{ChannelKey, Side};
 use nexus_economy::trust::TrustConfig;

@@ -4,7 +4,8 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use nexus_crypto::NodeId;
-use nexus_economy::layer::{ChannelStands, Effect, Event as MoneyEvent, Input, Traffic};
+use nexus_economy::layer::{ChannelStands, Effect, Event as MoneyEvent, Input, Record, Traffic};
+use nexus_economy::ledger::organ;
 use nexus_economy::lottery::PathView;
 use nexus_economy::money::Grains;
 use nexus_machine::{Cx, Duration, Machine as _};
@@ -96,7 +97,9 @@ impl Body {
                 self.account(cx, Account::Channel(peer, channel), signals);
             }
             Effect::Record(record) => {
-                self.tell_ledger(cx, organ::Input::Settled(record), signals);
+                if let Record::Settlement(settlement) = &record {
+                    self.tell_ledger(cx, organ::Input::Settled(*settlement), signals);
+                }
                 outputs.push_back(Output::Event(Event::Economy(MoneyEvent::ForLedger(record))));
             }
             Effect::Event(event) => outputs.push_back(Output::Event(Event::Economy(event))),

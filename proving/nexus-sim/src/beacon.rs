@@ -142,6 +142,7 @@ impl<M: Manner> Actor for Beacon<M> {
                 | Command::Terms { .. }
                 | Command::Channel { .. }
                 | Command::Certified { .. }
+                | Command::Ledger(_)
                 | Command::Shown(_)
                 | Command::Save
                 | Command::Recognised { .. }

@@ -360,6 +360,7 @@ fn node(n: usize, rules: &Rules, disk: &Snapshot, run: u64) -> Node {
         config: Config::default(),
         limits: Limits::default(),
         app_data: AppData::default(),
+        economy: nexus_node::economy::layer::Policy::default(),
         snapshot: snapshot.clone(),
     };
     let mut node = Node::new(setup, &random);
@@ -383,5 +384,6 @@ fn cable() -> Profile {
         overhead: 0,
         price: 0,
         role: Role::Full,
+        gravity: 0,
     }
 }

@@ -172,6 +172,7 @@ impl Actor for Counted {
             | Input::ChannelClear { .. }
             | Input::Command(_)
             | Input::Persisted { .. }
+            | Input::Read { .. }
             | Input::WallClock { .. }
             | Input::Entropy(_) => None,
         };

@@ -145,6 +145,7 @@ impl Observer for Seen {
             | Event::Endpoint(_)
             | Event::Lxmf(_)
             | Event::Economy(_)
+            | Event::Ledger(_)
             | Event::Announced { .. }
             | Event::Reached { .. }
             | Event::ChannelJammed { .. }

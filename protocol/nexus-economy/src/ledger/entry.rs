@@ -4,6 +4,7 @@
 //! *processed* a settlement counts it once per replica; one number for an account loses concurrent payments; a net amount with a
 //! tie-break lets two who collude take back what they paid on.) Source: spec/economy.md#the-ledger.
 
+pub use crate::channels::keys::Side;
 use nexus_crypto::NodeId;
 
 use super::growing::Join;
@@ -83,26 +84,6 @@ impl ChannelKey {
         let parts = self.a.0.iter().chain(&self.b.0).chain(&self.id);
         bytes.iter_mut().zip(parts).for_each(|(to, from)| *to = *from);
         bytes
-    }
-}
-
-/// One of a channel's two parties.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Side {
-    /// The one with the lower id.
-    A,
-    /// The one with the higher id.
-    B,
-}
-
-impl Side {
-    /// The other one.
-    #[must_use]
-    pub const fn other(self) -> Self {
-        match self {
-            Self::A => Self::B,
-            Self::B => Self::A,
-        }
     }
 }
 

@@ -206,6 +206,8 @@ impl World {
                 | Effect::PathFound { .. }
                 | Effect::PathNotFound { .. }
                 | Effect::OfMoney { .. }
+                | Effect::Store(_)
+                | Effect::Key(_)
                 | Effect::Counted { .. }
                 | Effect::ChannelWanted(_)
                 | Effect::LinkUp(_)

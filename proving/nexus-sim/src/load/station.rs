@@ -175,10 +175,7 @@ impl Station {
                     continue;
                 }
                 // What leaves is seen on its medium; it keeps no books.
-                N::Originated { outcome: Originated::Left(_), .. }
-                | N::Store(_)
-                | N::Key(_)
-                | N::OfMoney { .. } => continue,
+                N::Originated { outcome: Originated::Left(_), .. } | N::Store(_) | N::Key(_) => continue,
             };
             self.outputs.push_back(output);
         }

@@ -1,5 +1,6 @@
 //! What one neighbour can do that sends nothing but rubbish, duplicates, and settlements of keys that nobody knows.
 
+use nexus_crypto::NodePublic;
 use nexus_testkit::heap::{growth_of, peak_of};
 
 use super::*;
@@ -126,7 +127,7 @@ fn what_cheats_gain_from_books_is_nothing() {
         point[0] = 1;
         point
     };
-    assert!(nexus_crypto::NodePublic::of_verifying(VerifyingKey(small)).is_err(), "no node has such a key");
+    assert!(NodePublic::of_verifying(VerifyingKey(small)).is_err(), "no node has such a key");
     tell(
         &mut host,
         "small-order signature",
