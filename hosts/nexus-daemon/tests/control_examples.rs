@@ -34,7 +34,7 @@ fn every_example_of_the_chapter_is_read_and_written_back_as_it_stands() {
             }
         }
     }
-    let every_verb = "announce backup budget channel_close channel_export channel_open channel_settle channels dial drop_paths events find_path inbox income interfaces links listen log_level lxmf_send path paths peer_add peer_price peer_remove peers ping queues reload rns_probe rns_receive rns_request rns_send_file rns_status send status stop trace undial";
+    let every_verb = "announce backup balances budget channel_close channel_export channel_open channel_settle channels dial drop_paths events find_path inbox income interfaces ledger ledger_export links listen log_level lxmf_send path paths peer_add peer_price peer_remove peers ping queues reload rns_probe rns_receive rns_request rns_send_file rns_status send status stop trace undial";
     assert_eq!(asked.into_iter().collect::<Vec<_>>().join(" "), every_verb);
     let every_kind = "announced channel_jammed clocks_parted file_arrived interface_down interface_up link_down link_up message missed path_back path_changed path_learnt path_lost progress reached receiving";
     assert_eq!(kinds.into_iter().collect::<Vec<_>>().join(" "), every_kind);
