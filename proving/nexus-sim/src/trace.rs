@@ -331,7 +331,7 @@ impl Encoder {
     }
 
     /// What has no shape of its own here: as it is printed.
-    fn printed(&mut self, tag: u8, what: &impl std::fmt::Debug) {
+    fn printed(&mut self, tag: u8, what: &impl fmt::Debug) {
         self.u8(tag);
         self.blob(format!("{what:?}").as_bytes());
     }
