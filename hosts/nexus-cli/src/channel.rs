@@ -149,7 +149,7 @@ fn verify(file: &PathBuf) -> Ending {
 
 fn told(proven: &Proven) -> String {
     let Proven { channel, parties, states, sequences, balances } = proven;
-    let channel: String = channel.0.iter().map(|byte| format!("{byte:02x}")).collect();
+    let channel = format!("{:032x}", u128::from_be_bytes(channel.0));
     format!(
         "channel    {channel}\nstates     {states}, numbers {} to {}, all signed by both\n{}  {} µNXS\n{}  {} µNXS\n",
         sequences.0, sequences.1, parties.0, balances.0, parties.1, balances.1

@@ -6,6 +6,7 @@
 mod dealings;
 mod wiring;
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
@@ -328,13 +329,13 @@ struct Organs {
 
 #[derive(Debug)]
 enum Nerve {
-    Channels(channels::Effect),
+    Channels(Box<channels::Effect>),
     Lottery(lottery::Effect),
 }
 
 impl From<channels::Effect> for Nerve {
     fn from(effect: channels::Effect) -> Self {
-        Self::Channels(effect)
+        Self::Channels(Box::new(effect))
     }
 }
 

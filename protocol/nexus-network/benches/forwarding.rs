@@ -38,7 +38,7 @@ fn tally(bench: &mut Criterion) {
             slot = slot.wrapping_add(1) & 1_023;
             let link = LinkId(Key { slot, generation: 0 });
             let passage = Passage { link, stated: black_box(code), bytes: 200 };
-            tally.take(Instant::BOOT, &passage, &fare, || Some(code))
+            tally.take(Instant::BOOT, &passage, fare, || Some(code))
         });
     });
     group.bench_function("sent", |bencher| {

@@ -405,7 +405,7 @@ impl Forwarding {
                     return Err(Cause::Loop);
                 }
                 if let Some(till) = till {
-                    till.charge(cx, &packet.destination, &step.fare, announces)?;
+                    till.charge(cx, &packet.destination, step.fare, announces)?;
                 }
                 if packet.packet_type == PacketType::LinkRequest {
                     self.open_circuit(cx, from, read, &step)?;
@@ -551,7 +551,7 @@ impl Till<'_> {
         &mut self,
         cx: Cx,
         destination: &DestinationHash,
-        fare: &Fare,
+        fare: Fare,
         announces: &mut Announces,
     ) -> Result<(), Cause> {
         let Self { passage, tally } = self;

@@ -245,7 +245,7 @@ impl Tally {
         &mut self,
         now: Instant,
         passage: &Passage,
-        fare: &Fare,
+        fare: Fare,
         least: impl FnOnce() -> Option<PriceCode>,
     ) -> Result<(), Cause> {
         let Some(place) = self.place_of(passage.link) else { return Ok(()) };
@@ -385,7 +385,7 @@ impl Account {
 }
 
 /// What whoever is asked less pays: what the next hop asks, and its own part for this node.
-fn discounted(stated: PriceCode, fare: &Fare, own: u64) -> u64 {
+fn discounted(stated: PriceCode, fare: Fare, own: u64) -> u64 {
     let onward = fare.quoted.price().unwrap_or(0);
     stated.price().min(onward.saturating_add(own))
 }

@@ -8,6 +8,7 @@ use nexus_economy::layer::{ChannelStands, Effect, Event as MoneyEvent, Input, Re
 use nexus_economy::ledger::organ;
 use nexus_economy::lottery::PathView;
 use nexus_economy::money::Grains;
+use nexus_economy::trust::TrustConfig;
 use nexus_machine::{Cx, Duration, Machine as _};
 use nexus_network::tally::{Channel, Reckoning, Sums};
 use nexus_network::{Account, LinkStatus};
@@ -39,6 +40,13 @@ impl Body {
         if !self.network.links().is_linked(peer) {
             self.economy.handle(cx, Input::LinkDown(peer), signals);
         }
+    }
+
+    /// Whose packets are carried for nothing, and of whom less is asked.
+    pub(crate) fn trust(&mut self, cx: Cx, trust: &TrustConfig, signals: &mut VecDeque<Signal>) {
+        let friends = trust.trusted().copied().collect();
+        let discounts = trust.prices().map(|(peer, price)| (*peer, price)).collect();
+        self.account(cx, Account::Trust { friends, discounts }, signals);
     }
 
     /// A neighbour speaks of money.

@@ -12,8 +12,8 @@ use nexus_machine::{
     Config, Cx, Duration, Instant, Machine, MemoryBound, Seed, Snapshot, Ticket, WallClock, Write, earliest,
 };
 use nexus_network::{
-    Access, Account, AppData, DutyCycle, InterfaceId, Mode, Network, Opened, PathPolicy, Profile, Reach,
-    Role, Routing, SearchMotive, Tapping, Timing,
+    Access, AppData, DutyCycle, InterfaceId, Mode, Network, Opened, PathPolicy, Profile, Reach, Role,
+    Routing, SearchMotive, Tapping, Timing,
 };
 use nexus_secure::{Foreign, Ratchets, Secure, Sender};
 
@@ -368,68 +368,9 @@ impl Body {
             Input::TxReady { iface } => self.network.handle(cx, N::TxReady(iface), signals),
             Input::ChannelBusy { iface } => self.network.handle(cx, N::ChannelBusy(iface), signals),
             Input::ChannelClear { iface } => self.network.handle(cx, N::ChannelClear(iface), signals),
-            Input::Command(Command::Start) => self.secure.handle(cx, S::Start, signals),
-            Input::Command(Command::Announce) => self.network.handle(cx, N::Announce, signals),
-            Input::Command(Command::Save) => self.network.handle(cx, N::Save, signals),
-            Input::Command(Command::Dial { iface, to, expected }) => {
-                self.network.handle(cx, N::Dial { iface, to, expected }, signals);
-            }
-            Input::Command(Command::Undial { iface, to }) => {
-                self.network.handle(cx, N::Undial { iface, to }, signals);
-            }
-            Input::Command(Command::Policy(policy)) => self.network.handle(cx, N::Policy(policy), signals),
-            Input::Command(Command::AccessCodes { iface, codes }) => {
-                self.network.handle(cx, N::AccessCodes { iface, codes }, signals);
-            }
-            Input::Command(Command::SayTunnel { iface, interface }) => {
-                self.network.handle(cx, N::SayTunnel { iface, interface }, signals);
-            }
-            Input::Command(Command::Recognised { iface, peer }) => {
-                self.network.handle(cx, N::Recognised(iface, peer), signals);
-            }
-            Input::Command(Command::Price { iface, price }) => {
-                self.network.handle(cx, N::Price { iface, price }, signals);
-            }
-            Input::Command(Command::Weigh { node, weight }) => {
-                self.network.handle(cx, N::Weigh { node, weight }, signals);
-            }
-            Input::Command(Command::Trust(trust)) => {
-                let friends = trust.trusted().copied().collect();
-                let discounts = trust.prices().map(|(peer, price)| (*peer, price)).collect();
-                self.network.handle(cx, N::Account(Account::Trust { friends, discounts }), signals);
-            }
-            Input::Command(Command::Terms { price, line }) => self.economy.set_terms(price, line),
-            Input::Command(Command::Certified { channel, side, deposit }) => {
-                let certified = nexus_economy::layer::Input::Certified { channel, side, deposit };
-                self.economy.handle(cx, certified, signals);
-            }
-            Input::Command(Command::Shown(state)) => {
-                self.economy.handle(cx, nexus_economy::layer::Input::Seen(*state), signals);
-            }
-            Input::Command(Command::Channel { peer, command }) => {
-                self.economy.handle(cx, nexus_economy::layer::Input::Command(peer, command), signals);
-            }
-            Input::Command(Command::ForgetPaths { destination }) => {
-                self.network.handle(cx, N::Forget(destination), signals);
-            }
-            Input::Command(Command::FindPath { destination }) => {
-                let motive = SearchMotive::Wish;
-                self.network.handle(cx, N::Find { destination, motive }, signals);
-            }
-            Input::Command(Command::Send(outgoing)) => self.secure.handle(cx, S::Send(outgoing), signals),
-            Input::Command(Command::Prefer(policy)) => self.preferred = policy,
-            Input::Command(Command::Cross) => self.cross(cx, signals),
-            Input::Command(Command::Endpoint(command)) => self.tell_endpoint(cx, command, signals),
-            Input::Command(Command::Lxmf(command)) => {
-                self.lxmf.handle(cx, nexus_endpoint::lxmf::Input::Command(command), signals);
-            }
-            Input::Command(Command::Ledger(command)) => self.command_ledger(cx, command, signals),
             Input::Read { number, value } => {
                 let read = nexus_economy::ledger::organ::Input::Read { number, value };
                 self.tell_ledger(cx, read, signals);
-            }
-            Input::Command(Command::Forget { through }) => {
-                self.secure.handle(cx, S::Forget { through }, signals);
             }
             Input::Persisted { through } => self.persisted(cx, through, signals),
             Input::Entropy(bytes) => {
@@ -445,6 +386,68 @@ impl Body {
                     outputs.push_back(Output::Event(Event::ClocksParted { by }));
                     self.network.handle(cx, N::ClocksParted, signals);
                 }
+            }
+            Input::Command(command) => self.command(cx, command, signals),
+        }
+    }
+
+    /// What the operator or an application wants.
+    fn command(&mut self, cx: Cx, command: Command, signals: &mut VecDeque<Signal>) {
+        use nexus_economy::layer::Input as E;
+        use nexus_network::Input as N;
+        use nexus_secure::Input as S;
+        match command {
+            Command::Start => self.secure.handle(cx, S::Start, signals),
+            Command::Announce => self.network.handle(cx, N::Announce, signals),
+            Command::Save => self.network.handle(cx, N::Save, signals),
+            Command::Dial { iface, to, expected } => {
+                self.network.handle(cx, N::Dial { iface, to, expected }, signals);
+            }
+            Command::Undial { iface, to } => {
+                self.network.handle(cx, N::Undial { iface, to }, signals);
+            }
+            Command::Policy(policy) => self.network.handle(cx, N::Policy(policy), signals),
+            Command::AccessCodes { iface, codes } => {
+                self.network.handle(cx, N::AccessCodes { iface, codes }, signals);
+            }
+            Command::SayTunnel { iface, interface } => {
+                self.network.handle(cx, N::SayTunnel { iface, interface }, signals);
+            }
+            Command::Recognised { iface, peer } => {
+                self.network.handle(cx, N::Recognised(iface, peer), signals);
+            }
+            Command::Price { iface, price } => {
+                self.network.handle(cx, N::Price { iface, price }, signals);
+            }
+            Command::Weigh { node, weight } => {
+                self.network.handle(cx, N::Weigh { node, weight }, signals);
+            }
+            Command::ForgetPaths { destination } => {
+                self.network.handle(cx, N::Forget(destination), signals);
+            }
+            Command::FindPath { destination } => {
+                let motive = SearchMotive::Wish;
+                self.network.handle(cx, N::Find { destination, motive }, signals);
+            }
+            Command::Send(outgoing) => self.secure.handle(cx, S::Send(outgoing), signals),
+            Command::Prefer(policy) => self.preferred = policy,
+            Command::Cross => self.cross(cx, signals),
+            Command::Endpoint(command) => self.tell_endpoint(cx, command, signals),
+            Command::Lxmf(command) => {
+                self.lxmf.handle(cx, nexus_endpoint::lxmf::Input::Command(command), signals);
+            }
+            Command::Ledger(command) => self.command_ledger(cx, command, signals),
+            Command::Forget { through } => {
+                self.secure.handle(cx, S::Forget { through }, signals);
+            }
+            Command::Trust(trust) => self.trust(cx, &trust, signals),
+            Command::Terms { price, line } => self.economy.set_terms(price, line),
+            Command::Certified { channel, side, deposit } => {
+                self.economy.handle(cx, E::Certified { channel, side, deposit }, signals);
+            }
+            Command::Shown(state) => self.economy.handle(cx, E::Seen(*state), signals),
+            Command::Channel { peer, command } => {
+                self.economy.handle(cx, E::Command(peer, command), signals);
             }
         }
     }

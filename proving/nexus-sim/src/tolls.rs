@@ -212,7 +212,9 @@ impl Tolls {
     fn sync(&mut self, n: usize, through: Ticket) {
         let host = &mut self.hosts[n];
         while let Some((_, writes)) = host.unsynced.pop_front_if(|(ticket, _)| *ticket <= through) {
-            writes.into_iter().for_each(|write| host.disk.apply(write));
+            for write in writes {
+                host.disk.apply(write);
+            }
         }
     }
 

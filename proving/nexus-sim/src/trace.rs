@@ -329,23 +329,17 @@ impl Encoder {
                 self.u8(13);
                 self.blob(destination.as_bytes());
             }
-            Event::Ledger(event) => {
-                self.u8(40);
-                self.blob(format!("{event:?}").as_bytes());
-            }
-            Event::Lxmf(event) => {
-                self.u8(16);
-                self.blob(format!("{event:?}").as_bytes());
-            }
-            Event::Economy(event) => {
-                self.u8(17);
-                self.blob(format!("{event:?}").as_bytes());
-            }
-            Event::Endpoint(event) => {
-                self.u8(15);
-                self.blob(format!("{event:?}").as_bytes());
-            }
+            Event::Ledger(event) => self.printed(40, event),
+            Event::Lxmf(event) => self.printed(16, event),
+            Event::Economy(event) => self.printed(17, event),
+            Event::Endpoint(event) => self.printed(15, event),
         }
+    }
+
+    /// What has no shape of its own here: as it is printed.
+    fn printed(&mut self, tag: u8, what: &impl fmt::Debug) {
+        self.u8(tag);
+        self.blob(format!("{what:?}").as_bytes());
     }
 
     fn command(&mut self, command: &Command) {
@@ -391,30 +385,11 @@ impl Encoder {
                 self.blob(node.as_bytes());
                 self.u32(weight.get().into());
             }
-            Command::Trust(trust) => {
-                self.u8(22);
-                self.blob(format!("{trust:?}").as_bytes());
-            }
-            Command::Terms { price, line } => {
-                self.u8(23);
-                self.u64(*price);
-                self.blob(format!("{line:?}").as_bytes());
-            }
-            Command::Certified { channel, side, deposit } => {
-                self.u8(25);
-                self.blob(&channel.0);
-                self.blob(format!("{side:?}").as_bytes());
-                self.u64(deposit.micros());
-            }
-            Command::Shown(state) => {
-                self.u8(26);
-                self.blob(format!("{state:?}").as_bytes());
-            }
-            Command::Channel { peer, command } => {
-                self.u8(24);
-                self.blob(peer.as_bytes());
-                self.blob(format!("{command:?}").as_bytes());
-            }
+            Command::Trust(trust) => self.printed(22, trust),
+            Command::Terms { price, line } => self.printed(23, &(price, line)),
+            Command::Channel { peer, command } => self.printed(24, &(peer, command)),
+            Command::Certified { channel, side, deposit } => self.printed(25, &(channel, side, deposit)),
+            Command::Shown(state) => self.printed(26, state),
             Command::Save => self.u8(18),
             Command::ForgetPaths { destination } => {
                 self.u8(20);
@@ -429,18 +404,9 @@ impl Encoder {
                 self.tagged_iface(12, *iface);
                 self.blob(interface);
             }
-            Command::Ledger(command) => {
-                self.u8(40);
-                self.blob(format!("{command:?}").as_bytes());
-            }
-            Command::Lxmf(command) => {
-                self.u8(14);
-                self.blob(format!("{command:?}").as_bytes());
-            }
-            Command::Endpoint(command) => {
-                self.u8(13);
-                self.blob(format!("{command:?}").as_bytes());
-            }
+            Command::Ledger(command) => self.printed(40, command),
+            Command::Lxmf(command) => self.printed(14, command),
+            Command::Endpoint(command) => self.printed(13, command),
             Command::AccessCodes { iface, codes } => {
                 self.tagged_iface(11, *iface);
                 self.access_codes(codes);

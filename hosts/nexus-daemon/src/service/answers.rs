@@ -7,8 +7,7 @@ use nexus_node::{Command, Content, Event, Outgoing, Undelivered};
 use nexus_secure::Authorship;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::money::Wish;
-use super::requests::Wish as RequestWish;
+use super::requests::Wish;
 use super::{Course, Service, sight};
 use crate::api::{
     Attempt, Code, Delivered, Done, Event as Told, Inbox, Interfaces, Links, MAX_LINE, Message, PacketClass,
@@ -18,7 +17,6 @@ use crate::config::{HostPort, node_id, policy_name};
 use crate::control::{Asked, Replier};
 use crate::drivers::udp;
 use crate::logs::Level;
-use crate::people::People;
 
 /// What is sent at once, at most.
 const MAX_SENDING: usize = 1_024;
@@ -66,8 +64,7 @@ impl Service {
             Verb::DropPaths { to } => self.drop_paths(replier, &to).await,
             Verb::FindPath { to } => self.find_path(replier, &to).await,
             Verb::Ping { to, for_s, policy, class } => {
-                let parcel = Parcel { content: Content::Ping, for_s, policy, class };
-                self.send(replier, &to, parcel).await;
+                self.send(replier, &to, Parcel { content: Content::Ping, for_s, policy, class }).await;
             }
             Verb::Trace { to, for_s, policy } => {
                 self.send(replier, &to, Parcel { content: Content::Trace, for_s, policy, class: None }).await;
@@ -75,7 +72,7 @@ impl Service {
             Verb::RnsStatus => self.rns_status(replier).await,
             Verb::RnsProbe { to, len, for_s } => self.send(replier, &to, Parcel::probe(len, for_s)).await,
             Verb::RnsRequest { to, path, data, identify, for_s } => {
-                let wish = RequestWish { path, data, identify, for_s };
+                let wish = Wish { path, data, identify, for_s };
                 self.rns_request(replier, &to, wish).await;
             }
             Verb::RnsSendFile { to, file } => self.rns_send_file(replier, &to, file.into()).await,
@@ -96,46 +93,23 @@ impl Service {
             Verb::Events => self.subscribers.watch(replier),
             Verb::Announce => self.command(replier, Command::Announce).await,
             Verb::Dial { interface, peer, expected } => {
-                let dialled = self.dial(interface, &peer, expected.as_deref()).await;
-                reply(&replier, dialled);
+                reply(&replier, self.dial(interface, &peer, expected.as_deref()).await);
             }
-            Verb::Undial { interface, peer } => {
-                let undialled = self.undial(interface, &peer).await;
-                reply(&replier, undialled);
-            }
+            Verb::Undial { interface, peer } => reply(&replier, self.undial(interface, &peer).await),
             Verb::Reload => self.answer_reload(&replier).await,
-            Verb::LogLevel { level } => match level.parse::<Level>() {
-                Ok(level) => {
-                    self.logs.set_level(level);
-                    replier.ok(&Done {});
-                }
-                Err(cause) => replier.fail(Code::BadValue, cause.to_string()),
-            },
+            Verb::LogLevel { level } => self.log_level(&replier, &level),
             Verb::Backup { file } => self.answer_backup(&replier, file.into()).await,
             Verb::Peers => self.peers(&replier),
-            Verb::PeerAdd { node } => {
-                let add = |people: &mut People, node| {
-                    people.add(node);
-                    true
-                };
-                self.change_peer(&replier, &node, add).await;
-            }
-            Verb::PeerRemove { node } => {
-                self.change_peer(&replier, &node, |people, node| people.remove(&node)).await;
-            }
-            Verb::PeerPrice { node, price_unxs_per_kib } => {
-                let price = |people: &mut People, node| people.set_price(node, price_unxs_per_kib);
-                self.change_peer(&replier, &node, price).await;
+            Verb::PeerAdd { node } => self.trust_peer(&replier, &node).await,
+            Verb::PeerRemove { node } => self.forget_peer(&replier, &node).await,
+            Verb::PeerPrice { node, price_unxs_per_kib: asked } => {
+                self.price_peer(&replier, &node, asked).await;
             }
             Verb::Income => self.income(replier).await,
             Verb::Channels => self.channels(replier).await,
-            Verb::ChannelOpen { peer, line_unxs } => {
-                self.wish_of_channel(replier, &peer, Wish::Open { line_unxs }).await;
-            }
-            Verb::ChannelSettle { peer } => self.wish_of_channel(replier, &peer, Wish::Settle).await,
-            Verb::ChannelClose { peer, alone } => {
-                self.wish_of_channel(replier, &peer, Wish::Close { alone }).await;
-            }
+            Verb::ChannelOpen { peer, line_unxs } => self.open_channel(replier, &peer, line_unxs).await,
+            Verb::ChannelSettle { peer } => self.settle_channel(replier, &peer).await,
+            Verb::ChannelClose { peer, alone } => self.close_channel(replier, &peer, alone).await,
             Verb::ChannelExport { peer, file } => self.export_channel(&replier, &peer, file.into()).await,
             Verb::Stop => {
                 replier.ok(&Done {});
@@ -143,6 +117,16 @@ impl Service {
             }
         }
         Course::GoesOn
+    }
+
+    fn log_level(&self, replier: &Replier, level: &str) {
+        match level.parse::<Level>() {
+            Ok(level) => {
+                self.logs.set_level(level);
+                replier.ok(&Done {});
+            }
+            Err(cause) => replier.fail(Code::BadValue, cause.to_string()),
+        }
     }
 
     /// Answers with what can be seen between two inputs of the node.

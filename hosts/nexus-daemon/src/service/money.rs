@@ -23,7 +23,7 @@ use crate::host::HostView;
 use crate::people::{People, PeopleError};
 
 /// What is asked of a channel.
-pub(super) enum Wish {
+enum Wish {
     Open { line_unxs: Option<u64> },
     Settle,
     Close { alone: bool },
@@ -50,8 +50,36 @@ impl Service {
         replier.ok(&Peers { peers });
     }
 
+    pub(super) async fn trust_peer(&mut self, replier: &Replier, node: &str) {
+        let add = |people: &mut People, node| {
+            people.add(node);
+            true
+        };
+        self.change_peer(replier, node, add).await;
+    }
+
+    pub(super) async fn forget_peer(&mut self, replier: &Replier, node: &str) {
+        self.change_peer(replier, node, |people, node| people.remove(&node)).await;
+    }
+
+    pub(super) async fn price_peer(&mut self, replier: &Replier, node: &str, asked: Option<u64>) {
+        self.change_peer(replier, node, |people, node| people.set_price(node, asked)).await;
+    }
+
+    pub(super) async fn open_channel(&mut self, replier: Replier, peer: &str, line_unxs: Option<u64>) {
+        self.wish_of_channel(replier, peer, Wish::Open { line_unxs }).await;
+    }
+
+    pub(super) async fn settle_channel(&mut self, replier: Replier, peer: &str) {
+        self.wish_of_channel(replier, peer, Wish::Settle).await;
+    }
+
+    pub(super) async fn close_channel(&mut self, replier: Replier, peer: &str, alone: bool) {
+        self.wish_of_channel(replier, peer, Wish::Close { alone }).await;
+    }
+
     /// Changes what is said of a node, on the disk first.
-    pub(super) async fn change_peer(
+    async fn change_peer(
         &mut self,
         replier: &Replier,
         node: &str,
@@ -89,7 +117,7 @@ impl Service {
     }
 
     /// Opens, settles or closes: answered when it is begun, since the neighbour may take its time.
-    pub(super) async fn wish_of_channel(&mut self, replier: Replier, peer: &str, wish: Wish) {
+    async fn wish_of_channel(&mut self, replier: Replier, peer: &str, wish: Wish) {
         let peer = match node_id(peer) {
             Ok(peer) => peer,
             Err(cause) => return replier.fail(Code::BadValue, cause.to_string()),
@@ -221,7 +249,7 @@ fn channel(peer: NodeId, account: &Account<Signature>) -> Channel {
     let (settled_own, settled_theirs) = of(settled.0, settled.1);
     Channel {
         peer: peer.to_string(),
-        channel: body.channel.0.iter().map(|byte| format!("{byte:02x}")).collect(),
+        channel: format!("{:032x}", u128::from_be_bytes(body.channel.0)),
         state: state(&account.phase).to_owned(),
         own_unxs: own,
         theirs_unxs: theirs,

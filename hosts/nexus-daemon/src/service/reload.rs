@@ -67,33 +67,7 @@ impl Service {
             self.ask(move |view| view.command(Command::Prefer(policy))).await?;
             changes.push(format!("the ways of this node's own packets are chosen by {}", config.path_policy));
         }
-        if config.weights != self.config.weights {
-            let (before, after) = (self.config.weights.clone(), config.weights.clone());
-            self.ask(move |view| {
-                // Whoever is not named any more is as everybody is.
-                for node in before.keys().filter(|node| !after.contains_key(node)) {
-                    view.command(Command::Weigh { node: *node, weight: Weight::ONE });
-                }
-                for (node, weight) in after {
-                    view.command(Command::Weigh { node, weight });
-                }
-            })
-            .await?;
-            changes.push("neighbours have other shares of interfaces".to_owned());
-        }
-        if config.trusted != self.config.trusted {
-            let trust = self.people.trust(&config.trusted);
-            self.ask(move |view| view.command(Command::Trust(trust))).await?;
-            changes.push("others are carried for nothing".to_owned());
-        }
-        if config.line != self.config.line || config.dearest() != self.config.dearest() {
-            let Policy { price, line, .. } = config.economy();
-            self.ask(move |view| view.command(Command::Terms { price, line })).await?;
-        }
-        if config.line != self.config.line {
-            changes
-                .push("neighbours are lent another sum in channels that are opened from here on".to_owned());
-        }
+        changes.extend(self.change_terms(&config).await?);
         if let Some(lxmf) = &config.lxmf
             && self.config.lxmf.is_some()
             && config.lxmf != self.config.lxmf
@@ -143,6 +117,39 @@ impl Service {
             tracing::info!("reloaded: {change}");
         }
         Ok(Reloaded { changes, after_restart })
+    }
+
+    /// Carries others for nothing, asks and lends other sums.
+    async fn change_terms(&self, config: &Config) -> Result<Vec<String>, String> {
+        let mut changes = Vec::new();
+        if config.weights != self.config.weights {
+            let (before, after) = (self.config.weights.clone(), config.weights.clone());
+            self.ask(move |view| {
+                // Whoever is not named any more is as everybody is.
+                for node in before.keys().filter(|node| !after.contains_key(node)) {
+                    view.command(Command::Weigh { node: *node, weight: Weight::ONE });
+                }
+                for (node, weight) in after {
+                    view.command(Command::Weigh { node, weight });
+                }
+            })
+            .await?;
+            changes.push("neighbours have other shares of interfaces".to_owned());
+        }
+        if config.trusted != self.config.trusted {
+            let trust = self.people.trust(&config.trusted);
+            self.ask(move |view| view.command(Command::Trust(trust))).await?;
+            changes.push("others are carried for nothing".to_owned());
+        }
+        if config.line != self.config.line || config.dearest() != self.config.dearest() {
+            let Policy { price, line, .. } = config.economy();
+            self.ask(move |view| view.command(Command::Terms { price, line })).await?;
+        }
+        if config.line != self.config.line {
+            changes
+                .push("neighbours are lent another sum in channels that are opened from here on".to_owned());
+        }
+        Ok(changes)
     }
 
     fn after_restart(&self, config: &Config) -> Vec<String> {

@@ -160,7 +160,7 @@ impl Organs {
         out: &mut impl Sink<Effect>,
     ) {
         match nerve {
-            Nerve::Channels(effect) => self.wire_channels(cx, effect, nerves, out),
+            Nerve::Channels(effect) => self.wire_channels(cx, *effect, nerves, out),
             Nerve::Lottery(effect) => self.wire_lottery(cx, effect, nerves, out),
         }
     }

@@ -151,7 +151,7 @@ impl Forwarding {
         }
         if let (Some(till), Some(asked)) = (till, &onward.asked) {
             let fare = announces.fare(asked, onward.to);
-            till.charge(cx, asked, &fare, announces)?;
+            till.charge(cx, asked, fare, announces)?;
         }
         if let Some(name) = name {
             self.duplicates.insert(&name);

@@ -15,7 +15,7 @@ fn code(price: u64) -> PriceCode {
 
 fn take(tally: &mut Tally, slot: u16, stated: u64, asked: u64) -> Result<(), Cause> {
     let passage = Passage { link: link(slot), stated: code(stated), bytes: 1_000 };
-    tally.take(Instant::BOOT, &passage, &fare(asked), || None)
+    tally.take(Instant::BOOT, &passage, fare(asked), || None)
 }
 
 fn fare(asked: u64) -> Fare {
@@ -45,7 +45,7 @@ fn whoever_pays_less_than_it_was_ever_told_of_late_is_not_carried() {
     let mut tally = counting(u64::MAX, u64::MAX);
     assert_eq!(take(&mut tally, 0, 5, 10), Err(Cause::Underpriced));
     let passage = Passage { link: link(0), stated: code(5), bytes: 1_000 };
-    let told = tally.take(Instant::BOOT, &passage, &fare(10), || Some(code(5)));
+    let told = tally.take(Instant::BOOT, &passage, fare(10), || Some(code(5)));
     assert_eq!(told, Ok(()), "it was told so");
     assert_eq!(take(&mut tally, 0, 12, 10), Ok(()), "more is as good");
 }
@@ -100,10 +100,10 @@ fn whoever_is_asked_less_pays_less_and_what_goes_on_is_paid_all_the_same() {
     tally.discount([(STRANGER, 4)]);
     let passage = Passage { link: link(0), stated: code(100), bytes: 1_000 };
     let fare = Fare { quoted: CostCode::Known(code(60)), asked: CostCode::Known(code(100)) };
-    tally.take(Instant::BOOT, &passage, &fare, || None).expect("it is paid");
+    tally.take(Instant::BOOT, &passage, fare, || None).expect("it is paid");
     assert_eq!(tally.sums(&STRANGER).due, (code(60).price() + 4) * 1_000);
     tally.discount([(STRANGER, 1_000)]);
-    tally.take(Instant::BOOT, &passage, &fare, || None).expect("it is paid");
+    tally.take(Instant::BOOT, &passage, fare, || None).expect("it is paid");
     let both = (code(60).price() + 4 + code(100).price()) * 1_000;
     assert_eq!(tally.sums(&STRANGER).due, both, "nobody pays more than it said");
 }
@@ -126,7 +126,7 @@ fn a_link_that_is_gone_is_not_taken_for_the_next_one_in_its_place() {
     let next = LinkId(Key { slot: 0, generation: 1 });
     tally.link_up(next, OTHER);
     let passage = Passage { link: link(0), stated: code(10), bytes: 1_000 };
-    assert_eq!(tally.take(Instant::BOOT, &passage, &fare(10), || None), Ok(()));
+    assert_eq!(tally.take(Instant::BOOT, &passage, fare(10), || None), Ok(()));
     assert_eq!((tally.sums(&OTHER).due, tally.sums(&STRANGER).due), (0, 0));
     assert_eq!(tally.reckoning(&STRANGER), Reckoning::Courtesy, "terms are agreed anew");
 }

@@ -205,7 +205,9 @@ impl World {
     fn sync(&mut self, n: usize, through: Ticket) {
         let host = &mut self.hosts[n];
         while let Some((_, writes)) = host.unsynced.pop_front_if(|(ticket, _)| *ticket <= through) {
-            writes.into_iter().for_each(|write| host.disk.apply(write));
+            for write in writes {
+                host.disk.apply(write);
+            }
         }
     }
 
@@ -240,7 +242,7 @@ fn number(n: usize) -> u8 {
     u8::try_from(n + 1).expect("few")
 }
 
-fn node(n: u8, life: u8, snapshot: Snapshot, price: u64, line: Option<Amount>) -> Node {
+fn node(n: u8, start: u8, snapshot: Snapshot, price: u64, line: Option<Amount>) -> Node {
     let setup = Setup {
         identity: IdentitySeed::from_bytes([n; 32]),
         config: Config::default(),
@@ -249,7 +251,7 @@ fn node(n: u8, life: u8, snapshot: Snapshot, price: u64, line: Option<Amount>) -
         economy: Policy { price, line, ..Policy::default() },
         snapshot,
     };
-    Node::new(setup, &Seed::new([n; 32]).fork_index("life", u64::from(life)))
+    Node::new(setup, &Seed::new([n; 32]).fork_index("start", u64::from(start)))
 }
 
 fn cable(price: u64) -> Profile {

@@ -161,7 +161,6 @@ impl Station {
                     Output::Event(Event::LinkUp(*status))
                 }
                 N::LinkDown { last, why } => Output::Event(Event::LinkDown { last: *last, why }),
-                N::OfMoney { .. } | N::Counted { .. } | N::ChannelWanted(_) => continue,
                 N::EntropyWanted => Output::Event(Event::EntropyWanted),
                 N::Originated { handle, outcome: Originated::NoPath | Originated::Malformed } => {
                     Output::Event(Event::Undelivered { handle, why: Undelivered::NoPath })
@@ -175,7 +174,12 @@ impl Station {
                     continue;
                 }
                 // What leaves is seen on its medium; it keeps no books.
-                N::Originated { outcome: Originated::Left(_), .. } | N::Store(_) | N::Key(_) => continue,
+                N::Originated { outcome: Originated::Left(_), .. }
+                | N::Store(_)
+                | N::Key(_)
+                | N::OfMoney { .. }
+                | N::Counted { .. }
+                | N::ChannelWanted(_) => continue,
             };
             self.outputs.push_back(output);
         }
