@@ -114,9 +114,8 @@ impl New {
         };
         let genesis = Genesis::new(terms, &[]).ok_or_else(|| {
             Refusal::Cannot(format!(
-                "these terms break a rule: a name has 1 to 32 bytes, there are 1 to 10 witnesses and each once, a quorum of {} of them at \
-                 least, each account once, amounts above 0",
-                least
+                "these terms break a rule: a name has 1 to 32 bytes, there are 1 to 10 witnesses and each once, a quorum of {least} of them at \
+                 least, each account once, amounts above 0"
             ))
         })?;
         let mut file = fs::File::create_new(&self.file).map_err(|cause| refused(&self.file, &cause))?;
