@@ -18,7 +18,7 @@ const HEALED: usize = 40;
 
 /// How many schedules are run: few among the tests of every change, as many as is said otherwise.
 fn schedules() -> u64 {
-    std::env::var("NEXUS_SCHEDULES").ok().and_then(|count| count.parse().ok()).unwrap_or(100)
+    std::env::var("NEXUS_SCHEDULES").ok().and_then(|count| count.parse().ok()).unwrap_or(80)
 }
 
 #[test]
