@@ -154,6 +154,7 @@ impl<M: Manner> Actor for Beacon<M> {
                 | Command::FindPath { .. }
                 | Command::Endpoint(_)
                 | Command::Lxmf(_)
+                | Command::Ledger(_)
                 | Command::Send(_),
             )
             | Input::Read { .. }

@@ -422,13 +422,11 @@ impl Intake {
             return Looked::Bad(Badness::Malformed);
         }
         let hash = certificate.order();
-        match self.hold.order(&hash).copied() {
-            Some(order) => self.join_halves(from, order, signatures, known, rules),
-            None => {
-                let lack = Lack::Order(hash);
-                self.wait(from, Waiting::Certificate(signatures), lack, Looked::Lacks(lack))
-            }
+        if let Some(order) = self.hold.order(&hash).copied() {
+            return self.join_halves(from, order, signatures, known, rules);
         }
+        let lack = Lack::Order(hash);
+        self.wait(from, Waiting::Certificate(signatures), lack, Looked::Lacks(lack))
     }
 
     /// An order and its certificate are both there: whoever said the certificate answers for it.

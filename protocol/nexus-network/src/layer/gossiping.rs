@@ -35,13 +35,11 @@ impl Organs {
 
     /// Somebody above needs a node's key: it lies here, or neighbours are asked for it.
     pub(super) fn find_key(&mut self, cx: Cx, node: &NodeId, nerves: &mut VecDeque<Nerve>) {
-        match self.keys.get(node) {
-            Some(public) => nerves.push_back(Nerve::Out(Effect::Key(Box::new(*public)))),
-            None => {
-                let (store, id) = (StoreId::KEYS, keys::question(node));
-                self.gossip.handle(cx, gossip::Input::Want { store, id }, nerves);
-            }
+        if let Some(public) = self.keys.get(node) {
+            return nerves.push_back(Nerve::Out(Effect::Key(Box::new(*public))));
         }
+        let (store, id) = (StoreId::KEYS, keys::question(node));
+        self.gossip.handle(cx, gossip::Input::Want { store, id }, nerves);
     }
 
     pub(super) fn wire_keys(&mut self, cx: Cx, effect: keys::Effect, nerves: &mut VecDeque<Nerve>) {

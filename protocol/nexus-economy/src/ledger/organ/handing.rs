@@ -54,7 +54,8 @@ impl Reading {
 
     pub(super) const fn memory_bound(&self) -> usize {
         // An item has 500 bytes at most; each read may be a fetch of its own.
-        self.limit.saturating_mul(4 * (size_of::<(u64, Purpose)>() + size_of::<(u64, Fetching)>()) + 1_024)
+        const PER_READ: usize = 4 * (size_of::<(u64, Purpose)>() + size_of::<(u64, Fetching)>()) + 1_024;
+        self.limit.saturating_mul(PER_READ)
     }
 }
 
@@ -91,14 +92,12 @@ impl Ledger {
     }
 
     fn key_read(&mut self, cx: Cx, node: NodeId, value: Option<&[u8]>, out: &mut impl Sink<Effect>) {
-        match value.and_then(|value| value.try_into().ok()) {
-            Some(key) => self.key(cx, node, VerifyingKey(key), out),
-            None => {
-                // It may lie in the store of keys; if nobody is asked for it now, it is said once more.
-                out.push(Effect::WantKey(node));
-                self.ask_later(cx, Lack::Key(node));
-            }
+        if let Some(key) = value.and_then(|value| value.try_into().ok()) {
+            return self.key(cx, node, VerifyingKey(key), out);
         }
+        // It may lie in the store of keys; if nobody is asked for it now, it is said once more.
+        out.push(Effect::WantKey(node));
+        self.ask_later(cx, Lack::Key(node));
     }
 
     fn item_read(&mut self, fetch: u64, place: usize, value: Option<Vec<u8>>, out: &mut impl Sink<Effect>) {

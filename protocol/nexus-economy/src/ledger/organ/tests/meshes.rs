@@ -153,14 +153,18 @@ fn parts_that_were_apart_for_a_month_agree_in_a_few_rounds_and_nothing_is_lost_o
         for hour in 0..24 * 30 {
             if hour % 12 == 0 && told < mesh.world.items.len() {
                 let at = below(&mut random, mesh.hosts.len());
-                mesh.world.hear(&mut mesh.hosts[at], told);
-                told += 1;
+                // What is certified in a channel is said where it is settled: a half alone would only wait.
+                for number in told..(told + 2).min(mesh.world.items.len()) {
+                    mesh.world.hear(&mut mesh.hosts[at], number);
+                }
+                told += 2;
             }
             if hour % 24 == 0 {
                 mesh.round(|one, other| one % parts == other % parts);
             }
         }
-        assert_eq!(told, mesh.world.items.len());
+        assert!(told >= mesh.world.items.len());
+        let told = mesh.world.items.len();
         assert!(mesh.states().len() > 1, "they are apart");
         assert!(mesh.hosts.iter().all(|host| host.sum() == 4_000_000));
         let mut rounds = 0;
