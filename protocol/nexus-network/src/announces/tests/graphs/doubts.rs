@@ -102,6 +102,25 @@ fn doubts_make_no_loops_and_when_they_are_over_whoever_is_connected_has_a_path()
     }
 }
 
+#[test]
+fn a_path_that_is_distrusted_is_probed_at_once_when_its_neighbour_says_another_emission() {
+    let mut world = World::of(3, &[(0, 1), (1, 2)], &[2]);
+    world.settle();
+    let (address, now) = (World::address(2), world.now);
+    let step = world.nodes[0].next_hop(now, &address, PathPolicy::Cheapest, None).unwrap();
+    for _ in 0..3 {
+        world.nodes[0].expect_proof(now, step.path);
+    }
+    world.run(Duration::from_secs(250));
+    assert!(world.nodes[0].paths(&address, world.now).all(|path| path.is_distrusted));
+    let before = world.nodes[0].doubts().probes;
+    world.run(Duration::from_secs(20));
+    assert_eq!(world.nodes[0].doubts().probes, before, "it is left alone for minutes");
+    world.tell(2, Input::Announce);
+    world.run(Duration::from_secs(20));
+    assert_eq!(world.nodes[0].doubts().probes, before + 6);
+}
+
 impl World {
     /// An end of an edge thinks so of the other.
     fn stands(&mut self, at: usize, end: usize, trust: Trust) {
