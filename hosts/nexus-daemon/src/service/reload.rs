@@ -119,7 +119,7 @@ impl Service {
         Ok(Reloaded { changes, after_restart })
     }
 
-    /// Carries others for nothing, asks and lends other sums.
+    /// Gives neighbours other shares, carries others for nothing, asks and lends other sums.
     async fn change_terms(&self, config: &Config) -> Result<Vec<String>, String> {
         let mut changes = Vec::new();
         if config.weights != self.config.weights {

@@ -15,10 +15,9 @@ use crate::routes::PathPolicy;
 
 /// A destination is asked at most once in this time,
 pub(super) const INTERVAL: Duration = Duration::from_secs(10);
-/// or in this where the question goes out on a radio or a link as slow as one.
+/// or in this where the question goes out on a radio or a link as slow as one: relays in a row, each with such an interval of its own, let a
+/// question through in hours.
 pub(super) const SLOW_INTERVAL: Duration = Duration::from_secs(300);
-/// Such a link, in bits per second.
-pub(super) const SLOW_BPS: u64 = 100_000;
 /// What was asked in vain is asked again after twice the time, up to the longer of these; so often is it doubled.
 pub(super) const DOUBLINGS: u8 = 5;
 /// Where there is no way at all it is doubled only so often on fast links: what was in vain while frames were lost is not when they are not.

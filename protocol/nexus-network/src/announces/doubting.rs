@@ -298,6 +298,17 @@ impl Announces {
         }
     }
 
+    /// The neighbour of a path says another emission: if the path is distrusted it is probed now, whatever it waits for. Frames that were lost when
+    /// it was probed last need not be lost any more, and nobody says emissions more often than the destination makes them.
+    pub(super) fn doubt_again(&mut self, now: Instant, destination: DestinationHash, next_hop: NextHop) {
+        let peer = next_hop.link().and_then(|link| self.links.get(link)).map(|other| other.peer);
+        let Some(key) = peer.map(|peer| (destination, peer)) else { return };
+        let doubt = self.doubting.doubts.get(&key).copied();
+        if let Some(doubt) = doubt.filter(|doubt| doubt.stage == DoubtStage::Distrusted) {
+            self.set_doubt(key, Doubt { due: doubt.due.min(now.after(PATIENCE)), ..doubt });
+        }
+    }
+
     /// Whether the destination is a node's own, which answers probes.
     fn can_be_probed(&self, destination: &DestinationHash) -> bool {
         self.known.get(destination).is_some_and(|known| {
@@ -352,7 +363,7 @@ impl Announces {
 impl Neighbouring {
     /// From one probe over the link to the next.
     fn spacing(&self) -> Duration {
-        if self.is_slow() { SLOW_SPACING } else { SPACING }
+        if self.is_dear() { SLOW_SPACING } else { SPACING }
     }
 }
 

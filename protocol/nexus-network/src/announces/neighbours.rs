@@ -6,7 +6,6 @@ use nexus_crypto::{DestinationHash, IdentityHash, NodeId};
 use nexus_machine::{BoundedMap, Bucket, Duration, Inserted, Instant, MapOverflow};
 use nexus_wire::nexus::path_cost::Hop;
 
-use super::asking::SLOW_BPS;
 use super::costs::{PENDING, Pending};
 use super::finding::{TAKEN_AT_ONCE, TAKEN_EVERY};
 use super::known::{Place, Via};
@@ -56,8 +55,11 @@ pub(super) enum Carrier {
 
 /// Links slower than this, or of unknown bandwidth, are spoken on less eagerly.
 const FAST_BPS: u64 = 1_000_000;
-/// Slower links are told once: to say everything three times would take too much of them.
-const REPEATING_BPS: u64 = 60_000;
+/// Links that are no faster are as slow as a radio, whose fastest setting carries so much: they are told once, since to say everything three times
+/// would take too much of them.
+const SLOW_BPS: u64 = 60_000;
+/// Below this many bits per second probes are rare, and searches short.
+const DEAR_BPS: u64 = 100_000;
 /// Telling spends at most this share of a link's bandwidth, in percent.
 const SHARE_PERCENT: u64 = 3;
 /// One announce a second in any case: a link that cannot carry that is no link.
@@ -103,7 +105,7 @@ impl Neighbouring {
     /// see to that. At the other end of a crossing mostly the costs alone are news, and that they are is learnt from what is
     /// acknowledged, however slow it is.
     pub(super) fn is_told_again(&self) -> bool {
-        self.is_crossing() || self.hop.bandwidth.bps().is_some_and(|bps| bps > REPEATING_BPS)
+        self.is_crossing() || self.hop.bandwidth.bps().is_some_and(|bps| bps > SLOW_BPS)
     }
 
     pub(super) fn is_crossing(&self) -> bool {
@@ -117,7 +119,12 @@ impl Neighbouring {
 
     /// Whether it is a radio, or as slow as one.
     pub(super) fn is_slow(&self) -> bool {
-        self.hop.bandwidth.bps().is_some_and(|bps| bps < SLOW_BPS)
+        self.hop.bandwidth.bps().is_some_and(|bps| bps <= SLOW_BPS)
+    }
+
+    /// Whether probes and steps of a search are dear there.
+    pub(super) fn is_dear(&self) -> bool {
+        self.hop.bandwidth.bps().is_some_and(|bps| bps < DEAR_BPS)
     }
 
     /// Whether one more path request of the peer is taken, which is then spent.
@@ -254,6 +261,9 @@ mod tests {
         assert!((70..90).contains(&wait(1_000_000).as_millis()), "{:?}", wait(1_000_000));
         assert!(neighbouring(10_000_000).is_fast() && !neighbouring(500_000).is_fast());
         assert!(!neighbouring(0).is_fast());
+        assert!(neighbouring(50_000).is_slow() && neighbouring(50_000).is_dear());
+        assert!(!neighbouring(64_000).is_slow(), "no radio: a question there does not wait for minutes");
+        assert!(neighbouring(64_000).is_dear() && !neighbouring(128_000).is_dear());
     }
 
     #[test]

@@ -368,6 +368,9 @@ impl Announces {
         }
         self.price_in_clear(&destination, next_hop);
         self.remember_doubt(destination, next_hop);
+        if before.is_some_and(|before| before.emitted_at < edition.emitted_at) {
+            self.doubt_again(cx.now, destination, next_hop);
+        }
         if self.deadlines.get(Timer::Sweep).is_none() {
             self.deadlines.set(Timer::Sweep, cx.now.after(SWEEP));
         }

@@ -161,7 +161,7 @@ impl Announces {
         let rest = || {
             let others = self.links.iter().filter(|(_, other)| !peers.contains(&other.peer));
             let may = others.filter(|(link, other)| {
-                let is_near_enough = walk.hops.get() <= SLOW_STEPS || !other.is_slow();
+                let is_near_enough = walk.hops.get() <= SLOW_STEPS || !other.is_dear();
                 is_near_enough && self.may_say(*link, now, REQUEST_LEN)
             });
             may.map(|(link, other)| {

@@ -78,7 +78,9 @@ fn a_withdrawal_that_was_lost_is_said_again_to_whoever_sends_packets_there() {
 fn doubts_make_no_loops_and_when_they_are_over_whoever_is_connected_has_a_path() {
     for seed in 1_000..1_040 {
         let mut world = World::random(seed, Prices::Some);
-        world.is_judged_at_every_step = seed.is_multiple_of(4) && world.nodes.len() <= 12;
+        if seed.is_multiple_of(4) && world.nodes.len() <= 12 {
+            world.judge_every_step();
+        }
         world.loses_percent = 10;
         for _ in 0..30 {
             let at = pick_below(&mut world.random, world.edges.len());
@@ -98,6 +100,25 @@ fn doubts_make_no_loops_and_when_they_are_over_whoever_is_connected_has_a_path()
         world.run(Duration::from_secs(700));
         world.assert_all_reachable();
     }
+}
+
+#[test]
+fn a_path_that_is_distrusted_is_probed_at_once_when_its_neighbour_says_another_emission() {
+    let mut world = World::of(3, &[(0, 1), (1, 2)], &[2]);
+    world.settle();
+    let (address, now) = (World::address(2), world.now);
+    let step = world.nodes[0].next_hop(now, &address, PathPolicy::Cheapest, None).unwrap();
+    for _ in 0..3 {
+        world.nodes[0].expect_proof(now, step.path);
+    }
+    world.run(Duration::from_secs(250));
+    assert!(world.nodes[0].paths(&address, world.now).all(|path| path.is_distrusted));
+    let before = world.nodes[0].doubts().probes;
+    world.run(Duration::from_secs(20));
+    assert_eq!(world.nodes[0].doubts().probes, before, "it is left alone for minutes");
+    world.tell(2, Input::Announce);
+    world.run(Duration::from_secs(20));
+    assert_eq!(world.nodes[0].doubts().probes, before + 6);
 }
 
 impl World {
