@@ -270,7 +270,7 @@ pub enum Event {
     /// A key is about to be made: the host answers with [`Input::Entropy`].
     EntropyWanted,
     /// Something happened in a channel.
-    Economy(nexus_economy::layer::Event),
+    Economy(Box<nexus_economy::layer::Event>),
     /// A link came up.
     LinkUp(LinkStatus),
     /// A link is no more.
