@@ -284,7 +284,7 @@ pub enum Event {
     /// A key is about to be made: the host answers with [`Input::Entropy`].
     EntropyWanted,
     /// Something happened in a channel.
-    Economy(nexus_economy::layer::Event),
+    Economy(Box<nexus_economy::layer::Event>),
     /// What the books tell, or want read.
     Ledger(LedgerEvent),
     /// A link came up.

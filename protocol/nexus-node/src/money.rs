@@ -1,5 +1,6 @@
 //! The wires between the network, which counts, and the economy, which pays. Source: spec/economy.md#wiring.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
@@ -108,9 +109,12 @@ impl Body {
                 if let Record::Settlement(settlement) = &record {
                     self.tell_ledger(cx, organ::Input::Settled(*settlement), signals);
                 }
-                outputs.push_back(Output::Event(Event::Economy(MoneyEvent::ForLedger(record))));
+                let told = Box::new(MoneyEvent::ForLedger(record));
+                outputs.push_back(Output::Event(Event::Economy(told)));
             }
-            Effect::Event(event) => outputs.push_back(Output::Event(Event::Economy(event))),
+            Effect::Event(event) => {
+                outputs.push_back(Output::Event(Event::Economy(Box::new(event))));
+            }
         }
     }
 

@@ -202,7 +202,7 @@ impl Tolls {
                     entropy[..8].copy_from_slice(&self.count.to_le_bytes());
                     self.later(Duration::ZERO, n, Input::Entropy(entropy));
                 }
-                Output::Event(Event::Economy(event)) => self.hosts[n].events.push(event),
+                Output::Event(Event::Economy(event)) => self.hosts[n].events.push(*event),
                 Output::Event(_) => {}
             }
         }

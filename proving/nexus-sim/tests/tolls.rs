@@ -122,7 +122,11 @@ impl Schedule {
         assert_eq!(own + theirs, 2 * LINE, "schedule {number}: money was made");
         assert_eq!(self.tolls.balances(RELAY, PAYER), Some((theirs, own)), "schedule {number}: two accounts");
         let income = self.tolls.income(RELAY, PAYER);
-        assert!(income.drawn > 0, "schedule {number} is stuck: {income:?}");
+        let sums = [PAYER, RELAY].map(|n| {
+            let (own, other) = (self.tolls.node(n).network(), self.tolls.id(PAYER + RELAY - n));
+            (own.tally().sums(&other), own.tally().reckoning(&other), *own.forwarding().drops())
+        });
+        assert!(income.drawn > 0, "schedule {number} is stuck: {income:?} {sums:?}");
         let ahead = income.counted.get().saturating_sub(income.expected.get());
         let window = income.expected.get() / income.drawn;
         // Terms in mid-window, three windows beyond those that are settled, and a crash of the payer.

@@ -1,5 +1,6 @@
 //! Daemons in a line of UDP links on the loopback, and a program at the first of them.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 use nexus_daemon::api::{Channel, Channels, Earned, Status};
 
 /// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Running daemons, stopped when dropped.
 pub(crate) struct Line {
@@ -28,13 +29,13 @@ impl Line {
         for (n, price) in prices.iter().enumerate() {
             succeeds(&line.run(n, &["keygen", "new"]));
             let mut config = String::from("log_level = \"debug\"\n");
-            config += &format!("[shared]\nlisten = \"127.0.0.1:{}\"\n", line.shared[n]);
+            writeln!(config, "[shared]\nlisten = \"127.0.0.1:{}\"", line.shared[n]).unwrap();
             let at = |port: usize| udp[port];
             for (port, peer) in [(2 * n, (2 * n).checked_sub(1)), (2 * n + 1, Some(2 * n + 2))] {
                 let Some(peer) = peer.filter(|peer| *peer < udp.len()) else { continue };
-                config += &format!("[[udp]]\nlisten = \"127.0.0.1:{}\"\n", at(port));
+                writeln!(config, "[[udp]]\nlisten = \"127.0.0.1:{}\"", at(port)).unwrap();
                 config += "discovery_v4 = false\ndiscovery_v6 = false\n";
-                config += &format!("price = {price}\npeers = [\"127.0.0.1:{}\"]\n", at(peer));
+                writeln!(config, "price = {price}\npeers = [\"127.0.0.1:{}\"]", at(peer)).unwrap();
             }
             std::fs::write(line.state(n).join("nexus.toml"), config).unwrap();
         }
@@ -52,7 +53,7 @@ impl Line {
 
     /// Until the first knows a way to all others.
     fn meet(&self) {
-        self.until("all know each other", || {
+        Self::until("all know each other", || {
             let paths = self.run(0, &["status", "--json", "paths"]);
             let text = said(&paths.stdout);
             self.ids[1..].iter().all(|id| text.contains(id))
@@ -136,7 +137,7 @@ impl Line {
         std::thread::sleep(Duration::from_secs(3));
     }
 
-    pub(crate) fn until(&self, what: &str, holds: impl Fn() -> bool) {
+    pub(crate) fn until(what: &str, holds: impl Fn() -> bool) {
         let began = Instant::now();
         while !holds() {
             assert!(began.elapsed() < PATIENCE, "{what}: not within a minute");

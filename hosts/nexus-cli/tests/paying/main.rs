@@ -91,7 +91,7 @@ fn a_channel_is_listed_exported_verified_restarted_and_closed() {
     line.send(0, 2, 1_500, LENGTH);
     assert!(line.channel(1, 0).sequence > before.sequence, "and payment goes on");
     succeeds(&line.run(1, &["channel", "close", &peer]));
-    line.until("the channel is closed", || line.channel(1, 0).state == "closed");
+    Line::until("the channel is closed", || line.channel(1, 0).state == "closed");
 }
 
 /// By how many standard deviations what was won is off what was to be expected.

@@ -141,15 +141,15 @@ impl World {
     /// What happened to a node's money.
     pub(crate) fn money(&self, n: usize) -> impl Iterator<Item = &MoneyEvent> {
         self.hosts[n].events.iter().filter_map(|event| match event {
-            Event::Economy(event) => Some(event),
+            Event::Economy(event) => Some(&**event),
             _ => None,
         })
     }
 
     /// What a node handed to the ledger.
     pub(crate) fn records(&self, n: usize) -> impl Iterator<Item = &Record> {
-        self.hosts[n].events.iter().filter_map(|event| match event {
-            Event::Economy(MoneyEvent::ForLedger(record)) => Some(record),
+        self.money(n).filter_map(|event| match event {
+            MoneyEvent::ForLedger(record) => Some(record),
             _ => None,
         })
     }
