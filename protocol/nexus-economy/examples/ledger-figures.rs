@@ -5,6 +5,8 @@
     clippy::disallowed_macros,
     clippy::arithmetic_side_effects,
     clippy::as_conversions,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
     clippy::unwrap_used,
     clippy::indexing_slicing,
     reason = "figures are printed, and never judged"

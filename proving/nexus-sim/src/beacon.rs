@@ -154,7 +154,6 @@ impl<M: Manner> Actor for Beacon<M> {
                 | Command::FindPath { .. }
                 | Command::Endpoint(_)
                 | Command::Lxmf(_)
-                | Command::Ledger(_)
                 | Command::Send(_),
             )
             | Input::Read { .. }

@@ -118,6 +118,8 @@ impl Mesh {
         Self::with(count, &edges(count, &mut random), |_| genesis("test"))
     }
 
+    /// `count` nodes, linked in these pairs, each with the rules of a genesis.
+    #[must_use]
     pub fn with(count: usize, edges: &BTreeSet<(usize, usize)>, rules: impl Fn(usize) -> Rules) -> Self {
         let mut cables = vec![Vec::new(); count];
         for (one, other) in edges {

@@ -48,12 +48,8 @@ impl Service {
         let Asked { verb, replier } = asked;
         match verb {
             Verb::Status => self.status(replier).await,
-            Verb::Interfaces => {
-                self.see(replier, |view| Interfaces { interfaces: sight::interfaces(view) }).await;
-            }
-            Verb::Links => {
-                self.see(replier, |view| Links { links: sight::links(view) }).await;
-            }
+            Verb::Interfaces => self.interfaces(replier).await,
+            Verb::Links => self.links(replier).await,
             Verb::Budget => self.see(replier, sight::budget).await,
             Verb::Queues => self.see(replier, sight::queues).await,
             Verb::Balances { after } => self.balances(replier, after).await,
@@ -117,6 +113,14 @@ impl Service {
             }
         }
         Course::GoesOn
+    }
+
+    async fn interfaces(&mut self, replier: Replier) {
+        self.see(replier, |view| Interfaces { interfaces: sight::interfaces(view) }).await;
+    }
+
+    async fn links(&mut self, replier: Replier) {
+        self.see(replier, |view| Links { links: sight::links(view) }).await;
     }
 
     fn log_level(&self, replier: &Replier, level: &str) {

@@ -17,6 +17,7 @@ use super::Service;
 use crate::HostView;
 use crate::api::{self, Balances, Code, Done, Ledger};
 use crate::control::Replier;
+use crate::recordings::hex;
 
 /// Why no books are kept.
 #[derive(Debug, Error)]
@@ -116,7 +117,7 @@ impl Service {
         match written() {
             Ok(()) => replier.ok(&Done {}),
             Err(cause) => {
-                replier.fail(Code::System, format!("{} cannot be written: {cause}", file.display()))
+                replier.fail(Code::System, format!("{} cannot be written: {cause}", file.display()));
             }
         }
     }
@@ -189,10 +190,6 @@ fn channels(view: &HostView<'_>, node: Option<NodeId>) -> Option<Ledger> {
     let more = entries.len() > LINES;
     entries.truncate(LINES);
     Some(Ledger { entries, more })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn count(number: usize) -> u64 {

@@ -185,9 +185,9 @@ impl Forwarding {
         }
         if let Some(circuit) = self.circuits.get(&link) {
             let hops = [circuit.taken, circuit.remaining, circuit.shown].map(Hops::get);
-            let asker = circuit.asker.map(|asker| [&[byte(asker.kind)][..], &asker.bytes].concat());
+            let name = circuit.asker.map(|asker| [&[byte(asker.kind)][..], &asker.bytes].concat());
             let ends = [&circuit.destination.as_bytes()[..], &hops, &[byte(circuit.leaves)]].concat();
-            let value = [ends, asker.unwrap_or_default()].concat();
+            let value = [ends, name.unwrap_or_default()].concat();
             self.journal.write(Write::set(CIRCUITS, link.as_bytes(), value));
         }
         Ok(onward)

@@ -260,7 +260,9 @@ impl Queue {
                 displaced.full.push_back(frame);
                 return displaced;
             }
-            lost.into_iter().for_each(|frame| self.count_displaced(frame, &mut displaced));
+            for frame in lost {
+                self.count_displaced(frame, &mut displaced);
+            }
         }
         self.insert(now, frame, weight);
         displaced

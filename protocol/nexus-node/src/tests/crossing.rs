@@ -63,6 +63,7 @@ fn a_node_that_started_again_crosses_to_whom_it_knew_before_though_nobody_says_i
 }
 
 #[test]
+#[allow(clippy::disallowed_macros, reason = "the figure is printed")]
 fn an_idle_crossing_takes_little_of_others_networks() {
     let mut pair = Pair::new();
     for end in 0..2 {

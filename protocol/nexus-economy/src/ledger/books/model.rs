@@ -1,5 +1,6 @@
 //! Joins explored exhaustively: the shipped [`Books::record`] and [`Books::join`], every order in which three replicas hear of what there
 //! is and of each other's whole state, with what was heard before and what was not.
+#![allow(clippy::disallowed_macros, reason = "how many states were explored is printed")]
 
 use alloc::collections::BTreeSet;
 use alloc::vec;

@@ -125,7 +125,9 @@ fn two_records_of_which_neither_says_all_are_both_shown() {
     ];
     let hear = |records: &[SettlementRecord]| {
         let mut host = Host::new(&net, CARL);
-        orders.iter().for_each(|order| host.certify(&net, order));
+        for order in &orders {
+            host.certify(&net, order);
+        }
         for record in records {
             host.hear(0, StoreId::SETTLEMENTS, vec![item(record)]);
             host.know(&[ANNA, BERT]);
@@ -177,8 +179,8 @@ fn after_a_restart_balances_names_and_items_are_those_that_were() {
     assert_eq!((host.ledger.books().state_hash(), host.balance(BERT)), (state, known(1_000_700)));
     assert_eq!(host.ledger.known().orders.through(&ANNA.id()), 2);
     // Keys were written down: nobody has to be asked.
-    let next = settle(&mut host, 800);
-    assert!(published(&host.take_said()).contains(&name(&next)));
+    let later = settle(&mut host, 800);
+    assert!(published(&host.take_said()).contains(&name(&later)));
 }
 
 #[test]

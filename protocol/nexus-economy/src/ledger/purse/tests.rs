@@ -57,7 +57,9 @@ impl Owner {
         for effect in effects {
             match effect {
                 Effect::Write { number, writes } => {
-                    writes.into_iter().for_each(|write| self.disk.apply(write));
+                    for write in writes {
+                        self.disk.apply(write);
+                    }
                     self.tell(Input::Durable(number));
                 }
                 Effect::Ask(node, order) => self.asked.push((node, order)),

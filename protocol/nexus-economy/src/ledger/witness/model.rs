@@ -1,5 +1,6 @@
 //! Witnesses explored exhaustively: the shipped decisions of [`Book`], every order in which requests, certificates and settlements reach
 //! each witness, with one of four signing whatever it is asked.
+#![allow(clippy::disallowed_macros, reason = "how many states were explored is printed")]
 
 use alloc::collections::BTreeSet;
 use alloc::vec;

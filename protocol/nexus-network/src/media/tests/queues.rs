@@ -379,10 +379,10 @@ fn speech_without_end_does_not_keep_the_pieces_of_a_message_apart_for_long() {
     let mut begun: Option<Duration> = None;
     let mut complete = 0;
     for (frame, at) in run.left.iter().filter(|(frame, _)| frame.flow.class == Class::Bulk) {
-        let began = *begun.get_or_insert(*at);
+        let first = *begun.get_or_insert(*at);
         if frame.flow.then == Then::Anything {
             // Four of the longest frames, and what was on its way.
-            let took = Duration::from_micros(at.as_micros() - began.as_micros());
+            let took = Duration::from_micros(at.as_micros() - first.as_micros());
             assert!(took < Duration::from_millis(4 * 424 + 600), "{took:?}");
             begun = None;
             complete += 1;

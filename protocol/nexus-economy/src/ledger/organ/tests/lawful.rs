@@ -46,7 +46,9 @@ fn the_organ_obeys_the_laws() {
             4 | 5 => Input::Apply { from, store: StoreId::SETTLEMENTS, items: vec![item(&record)] },
             6 => {
                 let mut bytes = vec![0; any(random, 300)];
-                bytes.iter_mut().for_each(|byte| *byte = u8::try_from(random.below(256)).expect("a byte"));
+                for byte in &mut bytes {
+                    *byte = u8::try_from(random.below(256)).expect("a byte");
+                }
                 let store = StoreId(u8::try_from(random.below(6)).expect("small"));
                 Input::Apply { from, store, items: vec![bytes] }
             }
