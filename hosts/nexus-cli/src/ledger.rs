@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use nexus_crypto::NodeId;
 use nexus_daemon::api::{Done, Ledger, Verb};
+use nexus_daemon::recordings::hex;
 use nexus_economy::Amount;
 use nexus_economy::ledger::export::{Difference, Export};
 use nexus_economy::ledger::rules::Rules;
@@ -216,7 +217,7 @@ impl Diff {
 
 fn explain(difference: &Difference) {
     let key = &difference.key;
-    let id: String = key.id().iter().map(|byte| format!("{byte:02x}")).collect();
+    let id = hex(key.id());
     print_line(&format!("channel {id} between {} and {}", key.a(), key.b()));
     for (name, entry) in [("first ", difference.first), ("second", difference.second)] {
         print_line(&format!(

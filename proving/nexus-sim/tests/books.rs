@@ -3,6 +3,7 @@
     clippy::disallowed_types,
     clippy::disallowed_methods,
     clippy::disallowed_macros,
+    clippy::cast_precision_loss,
     reason = "figures are printed, and never judged"
 )]
 

@@ -177,7 +177,7 @@ impl Sayings {
 
     fn node_of(&self, destination: &DestinationHash) -> NodeIndex {
         let place = self.addresses.iter().position(|address| address == destination);
-        NodeIndex(u32::try_from(place.expect("one of the world's nodes")).unwrap())
+        NodeIndex(u32::try_from(place.expect("one of the world's nodes")).expect("few nodes"))
     }
 
     /// What nodes said first of themselves after an instant.

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use nexus_daemon::api::{Channel, Channels, Earned, Status};
 
+/// Accounts that stand still for so many looks at all nodes, each of which takes processes of their own, are those that will be.
+const LOOKS: usize = 20;
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -130,18 +132,30 @@ impl Line {
             packet.resize(usize::try_from(length).unwrap(), 0x5a);
             program.write_all(&framed(&packet)).unwrap();
             if number % 10 == 9 {
-                std::thread::sleep(Duration::from_millis(10));
+                // The node is asked as often: no faster than it answers.
+                self.income(from);
             }
         }
-        // What was sent last is carried, and what was due for it said.
-        std::thread::sleep(Duration::from_secs(3));
+        self.until_quiet();
+    }
+
+    /// Waits until what was sent is carried, and what was due for it said: nobody's accounts change any more.
+    fn until_quiet(&self) {
+        let look = || (0..self.homes.len()).map(|n| format!("{:?}", self.income(n))).collect::<Vec<_>>();
+        let (mut last, mut same) = (look(), 0);
+        let began = Instant::now();
+        while same < LOOKS {
+            assert!(began.elapsed() < PATIENCE, "accounts change for a minute: {last:?}");
+            let seen = look();
+            same = if seen == last { same + 1 } else { 0 };
+            last = seen;
+        }
     }
 
     pub(crate) fn until(what: &str, holds: impl Fn() -> bool) {
         let began = Instant::now();
         while !holds() {
             assert!(began.elapsed() < PATIENCE, "{what}: not within a minute");
-            std::thread::sleep(Duration::from_millis(200));
         }
     }
 }

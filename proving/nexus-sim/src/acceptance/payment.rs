@@ -1,4 +1,4 @@
-//! Milestone 1.4: two whole nodes relay, and one is paid by the other. A third is whom packets are for.
+//! What the roadmap asks of payment (its 1.4): two whole nodes relay, and one is paid by the other. A third is whom packets are for.
 
 use nexus_crypto::{NodePublic, VerifyingKey};
 use nexus_machine::Duration;
