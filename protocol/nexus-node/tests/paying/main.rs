@@ -1,5 +1,6 @@
 //! Whole nodes in a line: strangers carry each other's packets because it pays.
 
+mod books;
 mod world;
 
 use nexus_machine::Duration;

@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use nexus_crypto::{IdentitySeed, NodeId};
+use nexus_crypto::{IdentitySeed, NodeId, NodeIdentity, VerifyingKey};
 use nexus_machine::{Config, Duration, Instant, Seed, Snapshot, Ticket, Write};
 use nexus_network::{Access, AppData, DutyCycle, InterfaceId, Limits, Mode, Profile, Reach, Role, Timing};
 use nexus_node::economy::Amount;
 use nexus_node::economy::layer::{Event as MoneyEvent, Policy, Record};
+use nexus_node::economy::ledger::{Balance, Rules, organ};
 use nexus_node::economy::lottery::Income;
 use nexus_node::economy::trust::TrustConfig;
-use nexus_node::{Command, Event, Input, Node, Output, Setup};
+use nexus_node::{Command, Event, Input, LedgerEvent, Node, Output, Setup, Witnessing};
 
 const UNIX: u64 = 1_700_000_000;
 /// How long a frame takes from one end of a cable to the other.
@@ -42,6 +43,8 @@ pub(crate) struct World {
     queue: BTreeMap<(Instant, u64), (usize, u8, Input)>,
     count: u64,
     handles: u64,
+    /// Of the books that all keep, if they do.
+    rules: Option<Rules>,
 }
 
 /// What a node asks for itself, and whom it lends how much.
@@ -54,11 +57,15 @@ pub(crate) struct Ways {
 impl World {
     /// A line of nodes that know each other.
     pub(crate) fn of(ways: &[Ways], friends: &[(usize, usize)]) -> Self {
-        let id = |n: usize| node(number(n), 0, Snapshot::empty(), ways[n].price, None).node_id();
+        Self::with(ways, friends, None)
+    }
+
+    /// Nodes that keep books by these rules, too, if there are any.
+    pub(crate) fn with(ways: &[Ways], friends: &[(usize, usize)], rules: Option<Rules>) -> Self {
         let host = |(n, ways): (usize, &Ways)| {
             let line = ways.line.map(Amount::from_micros);
             Host {
-                node: node(number(n), 0, Snapshot::empty(), ways.price, line),
+                node: node(number(n), 0, Snapshot::empty(), (ways.price, line), rules.as_ref()),
                 disk: Snapshot::empty(),
                 unsynced: VecDeque::new(),
                 events: Vec::new(),
@@ -70,7 +77,7 @@ impl World {
         };
         let hosts = ways.iter().enumerate().map(host).collect();
         let (queue, now) = (BTreeMap::new(), Instant::BOOT);
-        let mut world = Self { hosts, now, queue, count: 0, handles: 0 };
+        let mut world = Self { hosts, now, queue, count: 0, handles: 0, rules };
         (0..ways.len()).for_each(|n| world.start(n));
         world.run(Duration::from_secs(90));
         world
@@ -98,7 +105,8 @@ impl World {
         let host = &mut self.hosts[n];
         host.starts += 1;
         host.unsynced.clear();
-        host.node = node(number(n), host.starts, host.disk.clone(), host.price, host.line);
+        let terms = (host.price, host.line);
+        host.node = node(number(n), host.starts, host.disk.clone(), terms, self.rules.as_ref());
         // The cables notice.
         for (beside, iface) in [(n.checked_sub(1), 1), (n.checked_add(1), 0)] {
             if let Some(beside) = beside.filter(|beside| *beside < self.hosts.len()) {
@@ -164,6 +172,11 @@ impl World {
         Some((own.micros(), theirs.micros()))
     }
 
+    /// What a node has, as another sees it.
+    pub(crate) fn balance(&self, at: usize, of: usize) -> Balance {
+        self.hosts[at].node.ledger().expect("it keeps books").balance(&id(of))
+    }
+
     fn later(&mut self, after: Duration, n: usize, input: Input) {
         self.count += 1;
         let life = self.hosts[n].starts;
@@ -195,6 +208,10 @@ impl World {
                 Output::Event(Event::EntropyWanted) => {
                     let entropy = [number(n); 32];
                     self.later(Duration::ZERO, n, Input::Entropy(entropy));
+                }
+                Output::Event(Event::Ledger(LedgerEvent::ReadWanted { number, table, key })) => {
+                    let value = self.hosts[n].disk.get(table, &key).map(<[u8]>::to_vec);
+                    self.later(DISK, n, Input::Read { number, value });
                 }
                 Output::Event(event) => self.hosts[n].events.push(event),
             }
@@ -242,16 +259,43 @@ fn number(n: usize) -> u8 {
     u8::try_from(n + 1).expect("few")
 }
 
-fn node(n: u8, start: u8, snapshot: Snapshot, price: u64, line: Option<Amount>) -> Node {
+fn seed(n: usize) -> IdentitySeed {
+    IdentitySeed::from_bytes([number(n); 32])
+}
+
+fn id(n: usize) -> NodeId {
+    NodeIdentity::from_seed(seed(n)).node_id()
+}
+
+/// By which a node verifies what another signed.
+pub(crate) fn key(n: usize) -> VerifyingKey {
+    NodeIdentity::from_seed(seed(n)).public().verifying()
+}
+
+fn node(
+    n: u8,
+    start: u8,
+    snapshot: Snapshot,
+    (price, line): (u64, Option<Amount>),
+    rules: Option<&Rules>,
+) -> Node {
+    let seed = Seed::new([n; 32]).fork_index("start", u64::from(start));
+    let identity = || IdentitySeed::from_bytes([n; 32]);
     let setup = Setup {
-        identity: IdentitySeed::from_bytes([n; 32]),
+        identity: identity(),
         config: Config::default(),
         limits: Limits::default(),
         app_data: AppData::default(),
         economy: Policy { price, line, ..Policy::default() },
-        snapshot,
+        snapshot: snapshot.clone(),
     };
-    Node::new(setup, &Seed::new([n; 32]).fork_index("start", u64::from(start)))
+    let mut node = Node::new(setup, &seed);
+    if let Some(rules) = rules {
+        let (limits, disk) = (organ::Limits::default(), (&snapshot, &seed.fork_seed("books")));
+        node.keep_books(&identity(), rules.clone(), Witnessing::IfNamed, limits, disk)
+            .expect("the same genesis");
+    }
+    node
 }
 
 fn cable(price: u64) -> Profile {
