@@ -44,6 +44,9 @@ enum Action {
         /// What it is lent, in µNXS; as the configuration says, if left out
         #[arg(long, value_name = "UNXS")]
         line: Option<u64>,
+        /// What this node puts into it out of what it has in the books, in µNXS; witnesses certify that
+        #[arg(long, value_name = "UNXS")]
+        deposit: Option<u64>,
     },
     /// End a channel
     Close {
@@ -108,8 +111,8 @@ impl Channel {
                 ));
                 return Ok(Outcome::Done);
             }
-            Action::Open { ref peer, line } => {
-                let open = move |peer| Verb::ChannelOpen { peer, line_unxs: line };
+            Action::Open { ref peer, line, deposit } => {
+                let open = move |peer| Verb::ChannelOpen { peer, line_unxs: line, deposit_unxs: deposit };
                 (peer, "a channel is offered to", Box::new(open))
             }
             Action::Close { ref peer, alone } => {

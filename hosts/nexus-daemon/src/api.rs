@@ -277,6 +277,9 @@ pub enum Verb {
         /// What it is lent, in µNXS; the configuration's `line`, if not said.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         line_unxs: Option<u64>,
+        /// What this node puts into it out of what it has in the books, in µNXS, once witnesses certified that; nothing, if not said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        deposit_unxs: Option<u64>,
     },
     /// Offers a node a settlement of the channel with it: [`Done`] when it is offered.
     ChannelSettle {

@@ -126,6 +126,8 @@ pub enum Effect {
         channel: ChannelId,
         /// The other's key of proofs.
         vrf_key: VrfPublicKey,
+        /// What this node deposits: nobody counts it before it is certified.
+        deposit: Amount,
     },
     /// The neighbour does not want a channel on these terms.
     NotOpened(NodeId, RefuseCode),

@@ -261,6 +261,8 @@ pub enum Event {
         peer: NodeId,
         /// Which.
         channel: ChannelId,
+        /// What this node deposits in it: it is still to be certified.
+        deposit: Amount,
     },
     /// A neighbour does not want a channel, or there is one.
     NotOpened {

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use nexus_crypto::NodeId;
 use nexus_economy::layer::{ChannelStands, Effect, Event as MoneyEvent, Input, Record, Traffic};
-use nexus_economy::ledger::organ;
+use nexus_economy::ledger::{organ, purse};
 use nexus_economy::lottery::PathView;
 use nexus_economy::money::Grains;
 use nexus_economy::trust::TrustConfig;
@@ -113,6 +113,10 @@ impl Body {
                 outputs.push_back(Output::Event(Event::Economy(told)));
             }
             Effect::Event(event) => {
+                if let MoneyEvent::Opened { peer, channel, deposit } = event {
+                    let order = purse::Input::Deposit { channel, peer, deposit };
+                    self.tell_purse(cx, order, signals);
+                }
                 outputs.push_back(Output::Event(Event::Economy(Box::new(event))));
             }
         }

@@ -103,7 +103,9 @@ impl Service {
             }
             Verb::Income => self.income(replier).await,
             Verb::Channels => self.channels(replier).await,
-            Verb::ChannelOpen { peer, line_unxs } => self.open_channel(replier, &peer, line_unxs).await,
+            Verb::ChannelOpen { peer, line_unxs: line, deposit_unxs: deposit } => {
+                self.open_channel(replier, &peer, line, deposit).await;
+            }
             Verb::ChannelSettle { peer } => self.settle_channel(replier, &peer).await,
             Verb::ChannelClose { peer, alone } => self.close_channel(replier, &peer, alone).await,
             Verb::ChannelExport { peer, file } => self.export_channel(&replier, &peer, file.into()).await,

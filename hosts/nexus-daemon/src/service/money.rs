@@ -24,7 +24,7 @@ use crate::people::{People, PeopleError};
 
 /// What is asked of a channel.
 enum Wish {
-    Open { line_unxs: Option<u64> },
+    Open { line_unxs: Option<u64>, deposit_unxs: Option<u64> },
     Settle,
     Close { alone: bool },
 }
@@ -66,8 +66,18 @@ impl Service {
         self.change_peer(replier, node, |people, node| people.set_price(node, asked)).await;
     }
 
-    pub(super) async fn open_channel(&mut self, replier: Replier, peer: &str, line_unxs: Option<u64>) {
-        self.wish_of_channel(replier, peer, Wish::Open { line_unxs }).await;
+    pub(super) async fn open_channel(
+        &mut self,
+        replier: Replier,
+        peer: &str,
+        line_unxs: Option<u64>,
+        deposit_unxs: Option<u64>,
+    ) {
+        if deposit_unxs.is_some_and(|deposit| deposit > 0) && self.config.books.is_none() {
+            let text = "this node keeps no books, by which a deposit could be certified: name a genesis under [ledger] in its configuration, or leave out the deposit";
+            return replier.fail(Code::BadValue, text.to_owned());
+        }
+        self.wish_of_channel(replier, peer, Wish::Open { line_unxs, deposit_unxs }).await;
     }
 
     pub(super) async fn settle_channel(&mut self, replier: Replier, peer: &str) {
@@ -124,9 +134,9 @@ impl Service {
         };
         let line = self.config.line;
         let command = match wish {
-            Wish::Open { line_unxs } => {
-                let line = line_unxs.or(line).unwrap_or(0);
-                ChannelCommand::Open { line: Amount::from_micros(line), deposit: Amount::ZERO }
+            Wish::Open { line_unxs, deposit_unxs } => {
+                let line = Amount::from_micros(line_unxs.or(line).unwrap_or(0));
+                ChannelCommand::Open { line, deposit: Amount::from_micros(deposit_unxs.unwrap_or(0)) }
             }
             Wish::Settle => ChannelCommand::Settle,
             Wish::Close { alone: false } => ChannelCommand::Close,

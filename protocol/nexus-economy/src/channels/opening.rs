@@ -178,9 +178,10 @@ impl Channels {
     /// A channel stands once this is durable.
     fn stands(&mut self, peer: NodeId, kept: Kept, said: Option<Said>, out: &mut impl Sink<Effect>) {
         let Stage::Standing(account) = &kept.stage else { return };
-        let Terms { channel, slot, .. } = account.terms;
+        let Terms { channel, slot, side, brought } = &account.terms;
+        let (channel, slot, deposit) = (*channel, *slot, *brought.deposits.get(*side));
         let agreed = account.agreed.clone();
-        let opened = Effect::Opened { peer, channel, vrf_key: kept.vrf_key };
+        let opened = Effect::Opened { peer, channel, vrf_key: kept.vrf_key, deposit };
         let word = Effect::Word(peer, channel, Word::Agreed(agreed.clone()));
         let said = said.map(|said| Effect::Send(peer, Saying { slot, said }));
         let effects = said.into_iter().chain([opened, word]).collect();

@@ -179,8 +179,8 @@ impl Organs {
             }
             C::Send(peer, saying) => say(peer, |writer| saying.write(writer).is_ok(), out),
             C::Judge(peer, claim) => self.judge(cx, peer, &claim, nerves),
-            C::Opened { peer, channel, vrf_key: _ } => {
-                out.push(Effect::Event(Event::Opened { peer, channel }));
+            C::Opened { peer, channel, vrf_key: _, deposit } => {
+                out.push(Effect::Event(Event::Opened { peer, channel, deposit }));
                 self.stands(peer, out);
                 self.reckon(cx, peer, nerves);
             }

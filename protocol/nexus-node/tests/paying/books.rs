@@ -2,9 +2,9 @@
 
 use nexus_machine::Duration;
 use nexus_node::economy::Amount;
-use nexus_node::economy::layer::{Command as ChannelCommand, Event as MoneyEvent, Record};
+use nexus_node::economy::layer::{Command as ChannelCommand, Record};
 use nexus_node::economy::ledger::{Balance, Rules};
-use nexus_node::{Command, Input, LedgerCommand};
+use nexus_node::{Command, Input};
 use nexus_wire::nexus::ledger::GenesisId;
 
 use crate::world::{Ways, World, key};
@@ -36,17 +36,8 @@ fn what_a_relay_earned_is_settled_and_everybody_knows_what_both_have() {
     let mut world = World::with(&ways, &[], Some(rules));
     let (line, deposit) = (Amount::from_micros(LINE), Amount::from_micros(DEPOSIT));
     channel(&mut world, 0, 1, ChannelCommand::Open { line, deposit });
-    world.run(Duration::from_secs(5));
-    let opened = world.money(0).find_map(|event| match event {
-        MoneyEvent::Opened { channel, .. } => Some(*channel),
-        _ => None,
-    });
-    let opened = opened.expect("it stands");
+    world.run(Duration::from_millis(40));
     assert_eq!(world.balances(0, 1), Some((LINE, LINE)), "what nobody certified cannot be spent");
-
-    let peer = world.id(1);
-    let order = LedgerCommand::Deposit { channel: opened, peer, deposit };
-    world.tell(0, Input::Command(Command::Ledger(order)));
     world.run(Duration::from_secs(180));
     assert_eq!(world.balances(0, 1), Some((LINE + DEPOSIT, LINE)));
     assert_eq!(world.balances(1, 0), Some((LINE, LINE + DEPOSIT)), "the relay knows of it");
