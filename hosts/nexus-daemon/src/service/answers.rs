@@ -82,10 +82,7 @@ impl Service {
                 self.send_lxmf(replier, &to, (title, text), for_s).await;
             }
             Verb::Inbox { since, limit } => self.inbox(replier, since, limit).await,
-            Verb::Listen { since } => {
-                self.subscribers.listen(replier, since);
-                self.serve_listeners().await;
-            }
+            Verb::Listen { since } => self.listen(replier, since).await,
             Verb::Events => self.subscribers.watch(replier),
             Verb::Announce => self.command(replier, Command::Announce).await,
             Verb::Dial { interface, peer, expected } => {
@@ -115,6 +112,11 @@ impl Service {
             }
         }
         Course::GoesOn
+    }
+
+    async fn listen(&mut self, replier: Replier, since: u64) {
+        self.subscribers.listen(replier, since);
+        self.serve_listeners().await;
     }
 
     async fn interfaces(&mut self, replier: Replier) {
