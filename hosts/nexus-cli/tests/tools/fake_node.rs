@@ -90,6 +90,7 @@ fn serve(stream: UnixStream, world: &World, words: &dyn Fn(&Verb) -> Vec<Answer>
             Verb::Budget => vec![ok(&world.budget)],
             Verb::Queues => vec![ok(&world.queues)],
             Verb::Income => vec![ok(&Income { neighbours: world.income.clone() })],
+            Verb::Balances { .. } => vec![refusal(Code::NotFound, "this node keeps no books")],
             Verb::Links => vec![ok(&Links { links: world.status.links.clone() })],
             Verb::Paths { after } => vec![ok(&page(&world.paths.paths, after.as_deref()))],
             other => words(other),
