@@ -44,7 +44,7 @@ enum Action {
         /// What it is lent, in µNXS; as the configuration says, if left out
         #[arg(long, value_name = "UNXS")]
         line: Option<u64>,
-        /// What this node puts into it out of what it has in the books, in µNXS; witnesses certify that
+        /// What this node puts into it from its books, in µNXS
         #[arg(long, value_name = "UNXS")]
         deposit: Option<u64>,
     },

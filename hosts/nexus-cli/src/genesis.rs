@@ -56,7 +56,7 @@ struct New {
     /// Who has how much at first: NODE=µNXS; once for each of them
     #[arg(long = "account")]
     accounts: Vec<String>,
-    /// How many witnesses make a certificate; the fewest that may, if not said
+    /// How many witnesses make a certificate; if not said, the fewest
     #[arg(long)]
     quorum: Option<u8>,
     /// The least that a channel is opened with, in µNXS
