@@ -440,7 +440,7 @@ mod tests {
 
     #[test]
     fn a_milestone_without_measurements_is_incomplete_and_says_so() {
-        let report = Milestone::find("1.5").unwrap().measure();
+        let report = Milestone::find("1.6").unwrap().measure();
         assert_eq!(report.verdict, MilestoneVerdict::Incomplete);
         assert!(report.criteria.iter().all(|c| c.measured.is_none() && c.verdict == Unmeasured));
         let json = serde_json::to_value(&report).unwrap();

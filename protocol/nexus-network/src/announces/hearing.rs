@@ -8,7 +8,7 @@ use nexus_wire::reticulum::{Announce, DestinationType, Hops, Packet, PacketType}
 
 use super::clear::{ClearHop, Noted};
 use super::costs::record_beside;
-use super::known::{Bringer, HeardAs, Judgement, Neighbour, PathState, Via, print_of};
+use super::known::{HeardAs, Judgement, Neighbour, PathState, Via, print_of};
 use super::passing::{Audience, Promise, take_promise};
 use super::routing::Said;
 use super::{Announces, Effect, Motive, Sighting, Timer, count};
@@ -208,11 +208,8 @@ impl Announces {
         }
         let neighbour = Neighbour { via: heard.via, hops: heard.hops };
         let print = print_of(heard.packet.data);
-        let brought_by = self.bringer(heard.via);
         let heard_as = if to == Audience::Askers { HeardAs::Answer } else { HeardAs::Announce };
-        if let Some(forgotten) =
-            self.known.learn(&heard.announce, print, (neighbour, brought_by), heard_as, cx.now)
-        {
+        if let Some(forgotten) = self.known.learn(&heard.announce, print, neighbour, heard_as, cx.now) {
             self.cache.forget(&forgotten);
             self.routes.forget(&forgotten);
             self.note_rerouted(forgotten);
@@ -237,11 +234,6 @@ impl Announces {
         self.pass_on(cx, &heard.packet, &heard.announce, neighbour, to);
         self.pass_on_at_once(cx.now, &destination, heard.via.iface(), to, out);
         self.answer_waiting(cx, &destination, out);
-    }
-
-    fn bringer(&self, via: Via) -> Bringer {
-        let peer = via.link().and_then(|link| self.links.get(link)).map(|other| other.peer);
-        peer.map_or_else(|| Bringer::Clear(via.iface()), Bringer::Peer)
     }
 
     /// Whether the announce verifies, if the neighbour may have it verified at all.
@@ -276,8 +268,6 @@ impl Announces {
             self.speech.sign(destination, heard.announce.claim.random_hash.emitted_at(), link);
         }
         if destination != self.own.destination() {
-            let by = self.bringer(heard.via);
-            self.known.brought_too(destination, by);
             if self.is_wanted(destination, cx.now) && cx.config.relaying == Relaying::On {
                 // The announce itself was not kept, and somebody asks for it.
                 self.keep_if_missing(&heard.packet, heard.hops);

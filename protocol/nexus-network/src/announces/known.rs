@@ -1,6 +1,6 @@
 //! What is known of others: the newest verified emission of each destination, and by whom it came.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeSet;
 use core::cmp::Reverse;
 
 use nexus_crypto::{DestinationHash, IdentityHash, IdentityPublic, RatchetPublic, hash};
@@ -75,8 +75,6 @@ pub struct Known {
     pub neighbour: Neighbour,
     /// When it was heard.
     pub heard_at: Instant,
-    /// Who brought it.
-    pub(super) brought_by: Bringer,
     /// What names the emission.
     pub(super) random_hash: RandomHash,
     /// The hash of all that was signed, by which a copy is known without its signature.
@@ -105,15 +103,6 @@ impl Known {
         let bound = self.said_in_clear.map_or(said, |before| before.after_saying(said));
         self.said_in_clear.replace(bound) != Some(bound)
     }
-}
-
-/// Who brought an emission first, as far as that can be told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Bringer {
-    /// A neighbour: whoever links anew is the same.
-    Peer(IdentityHash),
-    /// Whoever speaks in clear there.
-    Clear(InterfaceId),
 }
 
 /// How an emission came.
@@ -204,13 +193,10 @@ pub(super) enum Judgement {
 /// Walked from the end: newest first, among those nearest first.
 pub(super) type Place = (u64, Reverse<u8>, DestinationHash);
 
-/// The destinations known, at most a stated number; at the bound whoever brought most of them gives way, with the one heard of longest ago: who
-/// makes destinations up pushes out no others than its own.
+/// The destinations known, at most a stated number; at the bound the one heard of longest ago goes.
 #[derive(Debug)]
 pub(super) struct KnownDestinations {
     entries: BoundedMap<DestinationHash, Known>,
-    /// The same by who brought them, and when.
-    brought: BTreeMap<Bringer, BTreeSet<(Instant, DestinationHash)>>,
     /// One place for each entry.
     order: BTreeSet<Place>,
     /// What is remembered of those that were forgotten for want of room.
@@ -234,9 +220,9 @@ const REMNANTS: usize = 4;
 
 impl KnownDestinations {
     pub(super) const fn new(capacity: usize) -> Self {
-        let entries = BoundedMap::new(capacity, MapOverflow::RefuseNew);
+        let entries = BoundedMap::new(capacity, MapOverflow::EvictLeastRecent);
         let forgotten = BoundedMap::new(capacity.saturating_mul(REMNANTS), MapOverflow::EvictLeastRecent);
-        Self { entries, brought: BTreeMap::new(), order: BTreeSet::new(), forgotten, evicted: 0 }
+        Self { entries, order: BTreeSet::new(), forgotten, evicted: 0 }
     }
 
     /// What to make of `announce`, while its destination's path is in `state`.
@@ -264,7 +250,7 @@ impl KnownDestinations {
         &mut self,
         announce: &Announce<'_>,
         print: Print,
-        (neighbour, brought_by): (Neighbour, Bringer),
+        neighbour: Neighbour,
         heard_as: HeardAs,
         now: Instant,
     ) -> Option<DestinationHash> {
@@ -287,7 +273,6 @@ impl KnownDestinations {
             ratchet: announce.claim.ratchet,
             neighbour,
             heard_at: now,
-            brought_by,
             random_hash: announce.claim.random_hash,
             print,
             distance,
@@ -298,59 +283,25 @@ impl KnownDestinations {
             said_in_clear,
         };
         let place = place(announce.destination, &known);
-        let displaced = if self.entries.contains(&announce.destination) { None } else { self.make_room() };
-        match self.entries.insert(announce.destination, known) {
-            Inserted::Fresh => {}
-            Inserted::Replaced(old) => self.unlist(announce.destination, &old),
-            Inserted::Evicted(..) | Inserted::Refused(_) => return Some(announce.destination),
-        }
-        self.order.insert(place);
-        self.brought.entry(brought_by).or_default().insert((now, announce.destination));
-        displaced
-    }
-
-    /// Forgets one of whoever brought most, if there is no room for another.
-    fn make_room(&mut self) -> Option<DestinationHash> {
-        if self.entries.len() < self.entries.capacity() {
-            return None;
-        }
-        let most = self.brought.values().max_by_key(|brought| brought.len())?;
-        let (_, destination) = *most.first()?;
-        let old = self.entries.remove(&destination)?;
-        self.unlist(destination, &old);
-        self.evicted = self.evicted.saturating_add(1);
-        let Known { emitted_at, distance, shown, said_in_clear, .. } = old;
-        let remnant = Remnant { emitted_at, distance, shown, said_in_clear };
-        // The one forgotten longest ago goes for good.
-        let _gone: Inserted<_, _> = self.forgotten.insert(destination, remnant);
-        Some(destination)
-    }
-
-    /// Another says the same: it counts for whichever of the two brought less, so that who repeats everything first loses nobody else's.
-    pub(super) fn brought_too(&mut self, destination: DestinationHash, by: Bringer) {
-        let count = |by: &Bringer| self.brought.get(by).map_or(0, BTreeSet::len);
-        let Some(known) = self.entries.get(&destination) else { return };
-        let (before, entry) = (known.brought_by, (known.heard_at, destination));
-        if count(&by).saturating_add(1) >= count(&before) {
-            return;
-        }
-        if let Some(brought) = self.brought.get_mut(&before) {
-            brought.remove(&entry);
-        }
-        self.brought.entry(by).or_default().insert(entry);
-        if let Some(known) = self.entries.get_mut(&destination) {
-            known.brought_by = by;
-        }
-    }
-
-    fn unlist(&mut self, destination: DestinationHash, old: &Known) {
-        self.order.remove(&place(destination, old));
-        if let Some(brought) = self.brought.get_mut(&old.brought_by) {
-            brought.remove(&(old.heard_at, destination));
-            if brought.is_empty() {
-                self.brought.remove(&old.brought_by);
+        let displaced = match self.entries.insert(announce.destination, known) {
+            Inserted::Fresh => None,
+            Inserted::Replaced(old) => {
+                self.order.remove(&self::place(announce.destination, &old));
+                None
             }
-        }
+            Inserted::Evicted(destination, old) => {
+                self.evicted = self.evicted.saturating_add(1);
+                self.order.remove(&self::place(destination, &old));
+                let Known { emitted_at, distance, shown, said_in_clear, .. } = old;
+                let remnant = Remnant { emitted_at, distance, shown, said_in_clear };
+                // The one forgotten longest ago goes for good.
+                let _gone: Inserted<_, _> = self.forgotten.insert(destination, remnant);
+                Some(destination)
+            }
+            Inserted::Refused(_) => return Some(announce.destination),
+        };
+        self.order.insert(place);
+        displaced
     }
 
     /// The place after `last` in the order of telling; the first without one.
@@ -396,9 +347,7 @@ impl KnownDestinations {
             * (size_of::<(DestinationHash, Known, u64)>()
                 + size_of::<(u64, DestinationHash)>()
                 + size_of::<Place>()
-                + 2 * size_of::<(Instant, DestinationHash)>()
-                + size_of::<Bringer>()
-                + 96);
+                + 48);
         const PER_REMNANT: usize = 4 * (size_of::<(DestinationHash, Remnant, u64)>() + 24);
         self.entries
             .capacity()

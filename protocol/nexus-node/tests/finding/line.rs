@@ -25,7 +25,7 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    /// After all have announced themselves in an order in which none has room for the last one: whoever brought most gives way.
+    /// After all have announced themselves in an order in which none has room for the last one.
     pub(crate) fn of(count: usize) -> Self {
         let nodes = (0..count).map(|n| node(u8::try_from(n + 1).expect("few"))).collect();
         let stores = vec![Snapshot::empty(); count];
@@ -41,7 +41,7 @@ impl Line {
             }
         }
         line.run(Duration::from_secs(200));
-        for n in [count - 1, 2, count - 2, 1] {
+        for n in [count - 1, 2, 1, count - 2] {
             line.tell(n, Input::Command(Command::Announce));
             line.run(Duration::from_secs(200));
         }

@@ -11,7 +11,7 @@ use nexus_machine::{Cx, Duration, Instant, Sink, Snapshot, TableId, Write};
 use nexus_wire::nexus::path_cost::HopCount;
 use nexus_wire::reticulum::{Announce, Hops, Packet, TunnelId};
 
-use super::super::known::{Bringer, HeardAs, Neighbour, Via, print_of};
+use super::super::known::{HeardAs, Neighbour, Via, print_of};
 use super::super::passing::take_promise;
 use super::super::{Announces, Effect, Timer};
 use super::{ClearHop, Medium};
@@ -216,13 +216,8 @@ impl Announces {
         let neighbour = Neighbour { via: Via::Clear { iface, transport }, hops };
         let print = print_of(packet.data);
         // There is room for as many as are read.
-        let _none: Option<DestinationHash> = self.known.learn(
-            &announce,
-            print,
-            (neighbour, Bringer::Clear(iface)),
-            HeardAs::Announce,
-            Instant::BOOT,
-        );
+        let _none: Option<DestinationHash> =
+            self.known.learn(&announce, print, neighbour, HeardAs::Announce, Instant::BOOT);
         self.bind_again(&destination);
         self.cache.keep(destination, kept);
         let hop = ClearHop { random_hash: announce.claim.random_hash, transport, hops, latency: None };
