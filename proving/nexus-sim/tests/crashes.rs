@@ -77,6 +77,8 @@ fn an_acknowledged_write_is_in_the_next_snapshot_whatever_the_crash_tore() {
         let mut crashing = scenario.clone();
         let crash = Action::CrashAfter { node: MIDDLE, outputs: after, down_for: Duration::from_secs(1) };
         crashing.schedule.insert(0, (WorldTime::START, crash));
+        // What is written in the last second crashes the node as well, and it comes back.
+        crashing.length = crashing.length.plus(Duration::from_secs(2));
         let mut store = Store::default();
         world::run::<Node>(&crashing, &mut [&mut store]);
         assert!(store.checked > 1, "the node started again");
