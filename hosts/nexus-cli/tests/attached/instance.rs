@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use nexus_daemon::api::{RnsStatus, Verb};
+use nexus_stock::live::LATENCY;
 use nexus_stock::stock::{Carries, Interfaces, StockNode, Tool};
 
 use crate::nodes::Node;
@@ -73,9 +74,9 @@ pub(crate) fn fresh_name() -> String {
     format!("nexus-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// A shared instance of that name, and an interface for stock nodes.
+/// A shared instance of that name, and an interface for stock nodes, which is as far as [`LATENCY`] from them.
 pub(crate) fn config(name: &str) -> String {
-    format!(
-        "[shared]\ninstance = \"{name}\"\n[[tcp]]\nname = \"clear\"\nlisten = \"127.0.0.1:0\"\nmode = \"reticulum\"\n"
-    )
+    let clear = "[[tcp]]\nname = \"clear\"\nlisten = \"127.0.0.1:0\"\nmode = \"reticulum\"\n";
+    let faults = format!("faults = {{ delay_ms = {} }}\n", LATENCY.as_millis());
+    format!("[shared]\ninstance = \"{name}\"\n{clear}{faults}")
 }
