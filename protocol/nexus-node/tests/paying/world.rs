@@ -65,7 +65,7 @@ impl World {
         let host = |(n, ways): (usize, &Ways)| {
             let line = ways.line.map(Amount::from_micros);
             Host {
-                node: node(number(n), 0, Snapshot::empty(), (ways.price, line), rules.as_ref()),
+                node: node(number(n), 0, &Snapshot::empty(), (ways.price, line), rules.as_ref()),
                 disk: Snapshot::empty(),
                 unsynced: VecDeque::new(),
                 events: Vec::new(),
@@ -106,7 +106,7 @@ impl World {
         host.starts += 1;
         host.unsynced.clear();
         let terms = (host.price, host.line);
-        host.node = node(number(n), host.starts, host.disk.clone(), terms, self.rules.as_ref());
+        host.node = node(number(n), host.starts, &host.disk, terms, self.rules.as_ref());
         // The cables notice.
         for (beside, iface) in [(n.checked_sub(1), 1), (n.checked_add(1), 0)] {
             if let Some(beside) = beside.filter(|beside| *beside < self.hosts.len()) {
@@ -275,7 +275,7 @@ pub(crate) fn key(n: usize) -> VerifyingKey {
 fn node(
     n: u8,
     start: u8,
-    snapshot: Snapshot,
+    snapshot: &Snapshot,
     (price, line): (u64, Option<Amount>),
     rules: Option<&Rules>,
 ) -> Node {
@@ -291,7 +291,7 @@ fn node(
     };
     let mut node = Node::new(setup, &seed);
     if let Some(rules) = rules {
-        let (limits, disk) = (organ::Limits::default(), (&snapshot, &seed.fork_seed("books")));
+        let (limits, disk) = (organ::Limits::default(), (snapshot, &seed.fork_seed("books")));
         node.keep_books(&identity(), rules.clone(), Witnessing::IfNamed, limits, disk)
             .expect("the same genesis");
     }
