@@ -112,6 +112,9 @@ fn a_way_that_only_a_stock_relay_knows_is_asked_for() {
     let words: Vec<&str> = sentence.split_whitespace().collect();
     assert!(words.join(" ").contains("nexus rns path --request"), "{sentence}");
     assert_eq!(objects(&in_vain(&node, &["path", "--drop", "--json", &far.plain]))[0]["dropped"], 0);
+    // And is there again for whoever asks, at once.
+    let found = &objects(&said(&node, &["path", "--request", "--json", &far.plain]))[0];
+    assert_eq!(found["ways"][0]["total"]["hops"], 2, "{found}");
 
     let sentence = in_vain(&node, &["path", "--request", "--for", "1s", NOBODY]);
     assert!(sentence.contains(NOBODY) && sentence.lines().count() <= 2, "{sentence}");

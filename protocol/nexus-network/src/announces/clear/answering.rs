@@ -80,7 +80,7 @@ impl Announces {
         if self.routes.offer(destination).is_none() || !self.cache.holds(destination) {
             return;
         }
-        for iface in self.clear.requests.take_askers(destination) {
+        for iface in self.clear.requests.end_seeking(destination) {
             if self.answer_on(cx, iface, destination, None, out) {
                 count(&mut self.finding.counts.passed_back);
             }

@@ -80,9 +80,9 @@ impl Requests {
         }
     }
 
-    /// Takes who waits for `destination`.
-    pub(super) fn take_askers(&mut self, destination: &DestinationHash) -> Vec<InterfaceId> {
-        self.sought.get_mut(destination).map(|sought| core::mem::take(&mut sought.askers)).unwrap_or_default()
+    /// Nobody seeks `destination` any more: who waited for it. Should it be lost, it is asked for at once.
+    pub(in super::super) fn end_seeking(&mut self, destination: &DestinationHash) -> Vec<InterfaceId> {
+        self.sought.remove(destination).map(|sought| sought.askers).unwrap_or_default()
     }
 
     pub(super) fn memory_bound(&self) -> usize {

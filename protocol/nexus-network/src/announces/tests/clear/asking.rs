@@ -77,6 +77,22 @@ fn who_is_not_known_is_asked_for_where_the_role_says_so_and_the_answer_goes_back
 }
 
 #[test]
+fn who_was_found_and_is_lost_again_is_asked_for_at_once_and_who_was_not_found_is_not() {
+    let mut node = Bench::start(&Snapshot::empty());
+    let seek = |node: &mut Bench| {
+        let sent = frames(node.tell(Input::Find { destination: address(7), motive: SearchMotive::Wish }));
+        sent.iter().filter(|frame| is_request(frame)).count()
+    };
+    assert_eq!(seek(&mut node), 1);
+    node.pass(20_000);
+    assert_eq!(seek(&mut node), 0, "the question is under way");
+    node.hear(&relayed(7, UNIX, 2, STOCK));
+    node.pass(1_000);
+    node.tell(Input::Forget(address(7)));
+    assert_eq!(seek(&mut node), 1, "that question was answered");
+}
+
+#[test]
 fn whoever_waits_for_a_path_is_answered_with_the_emission_that_opened_it() {
     let mut node = Bench::without_interfaces(&Snapshot::empty());
     let gateway = Profile { role: Role::Gateway, ..profile(Mode::Reticulum) };
@@ -157,6 +173,10 @@ fn request(wanted: u8, n: u8, requester: Option<IdentityHash>) -> Vec<u8> {
     let request = PathRequest { wanted: address(wanted), requester, tag: tag(n) };
     let mut buffer = [0; MTU];
     request.encode_behind(&request.originating_header(), &mut buffer).unwrap().to_vec()
+}
+
+fn is_request(frame: &Frame) -> bool {
+    Packet::decode(&frame.bytes).is_ok_and(|packet| PathRequest::from_packet(&packet).is_ok())
 }
 
 impl Bench {
