@@ -118,6 +118,9 @@ pub enum Verb {
         to: String,
         /// For how long it is tried, in seconds; 0: once.
         for_s: u64,
+        /// How many bytes longer than need be it is, 382 at most; none, if not said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        padding: Option<u16>,
         /// By what the way is chosen here; as the node is set, if not said.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         policy: Option<PathPolicy>,

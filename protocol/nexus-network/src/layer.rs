@@ -254,6 +254,8 @@ pub enum Effect {
         packet: Vec<u8>,
         /// How urgent it was on its way here: what answers it is as urgent.
         class: Class,
+        /// Over whose link it came; none if it came in clear.
+        from: Option<NodeId>,
     },
     /// What gossip wants of a store above this layer.
     Store(gossip::Effect),

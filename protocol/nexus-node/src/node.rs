@@ -558,7 +558,9 @@ impl Body {
                 self.take_leave(cx, &last, signals);
                 outputs.push_back(Output::Event(Event::LinkDown { last: *last, why }));
             }
-            N::Arrived { packet, class } => self.secure.handle(cx, S::Arrived(packet, class), signals),
+            N::Arrived { packet, class, from } => {
+                self.secure.handle(cx, S::Arrived(packet, class, from), signals);
+            }
             N::Originated { handle, outcome } => {
                 self.secure.handle(cx, S::Originated { handle, outcome }, signals);
             }

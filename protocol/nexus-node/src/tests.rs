@@ -78,7 +78,14 @@ fn what_is_sent_to_an_unknown_node_has_no_path_until_its_time_is_over() {
     let mut node = Bench::started(1);
     let to = NodeId([9; 16]);
     let lifetime = Duration::from_secs(3);
-    let outgoing = Outgoing { handle: 4, to, content: Content::Ping, lifetime, policy: None, class: None };
+    let outgoing = Outgoing {
+        handle: 4,
+        to,
+        content: Content::Ping { padding: 0 },
+        lifetime,
+        policy: None,
+        class: None,
+    };
     let attempted = Output::Event(Event::Attempted { handle: 4, attempt: Attempt::NoPath });
     assert_eq!(node.tell(Input::Command(Command::Send(outgoing))), core::slice::from_ref(&attempted));
     node.now = node.now.after(Duration::from_micros(2_500_000));
@@ -363,7 +370,11 @@ fn outgoing(random: &mut Stream) -> Outgoing {
     let to = Bench::start(u8::try_from(2 + random.below(12)).unwrap(), &Snapshot::empty()).node.node_id();
     let text = vec![7; usize::try_from(random.below(400)).unwrap()];
     let authorship = if random.chance(1, 2) { Authorship::Signed } else { Authorship::Anonymous };
-    let content = if random.chance(1, 3) { Content::Ping } else { Content::Message { text, authorship } };
+    let content = if random.chance(1, 3) {
+        Content::Ping { padding: 0 }
+    } else {
+        Content::Message { text, authorship }
+    };
     let lifetime = Duration::from_secs(random.below(200));
     Outgoing { handle: random.below(100), to, content, lifetime, policy: None, class: None }
 }

@@ -34,7 +34,10 @@ pub struct Outgoing {
 #[derive(Clone, PartialEq, Eq)]
 pub enum Content {
     /// A probe, answered by the recipient's node.
-    Ping,
+    Ping {
+        /// How many bytes longer than need be, at most [`Content::MAX_PADDING`]: zeros, which the answer does not repeat.
+        padding: u16,
+    },
     /// The same, answered with what the recipient's node can tell of the way there and back.
     Trace,
     /// A message for a person.
@@ -57,10 +60,16 @@ pub enum Content {
 impl Content {
     /// The longest probe, in bytes: what fits the longest packet that this node originates once it is encrypted.
     pub const MAX_PROBE: u16 = 367;
+    /// By how much a ping may be longer than need be, in bytes: what fits one packet beside what is repeated and who is answered.
+    pub const MAX_PADDING: u16 = 382;
     /// The longest text of a message, in bytes: what fits one packet beside the sender's signature.
     pub const MAX_TEXT: usize = MAX_PLAINTEXT - Envelope::MIN_LEN - Envelope::SENDER_LEN;
 }
 
+const _: () = {
+    let room = MAX_PLAINTEXT - Envelope::MIN_LEN - NodeId::LEN - 8;
+    assert!(Content::MAX_PADDING as usize == room, "the documented padding is what fits a packet");
+};
 const _: () = assert!(Content::MAX_TEXT == 326, "the documented length of a text is what fits a packet");
 const _: () = {
     const ROOM: usize = MAX_PACKET - HEADER_1_LEN;
@@ -70,7 +79,7 @@ const _: () = {
 impl fmt::Debug for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Ping => f.write_str("Ping"),
+            Self::Ping { padding } => write!(f, "Ping {{ padding: {padding} }}"),
             Self::Trace => f.write_str("Trace"),
             Self::Probe { len, patience } => write!(f, "Probe {{ len: {len}, patience: {patience:?} }}"),
             Self::Message { text, authorship } => {

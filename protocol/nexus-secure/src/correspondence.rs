@@ -45,7 +45,7 @@ pub enum Input {
     /// Send this.
     Send(Outgoing),
     /// A packet arrived for this node, as urgent as that.
-    Arrived(Vec<u8>, Class),
+    Arrived(Vec<u8>, Class, Option<NodeId>),
     /// It was sealed to this ratchet. Answers [`Effect::Open`].
     Opened {
         /// The ratchet.
@@ -194,6 +194,9 @@ const WAITING_MESSAGES: usize = 64;
 /// Probes are answered this often.
 const ANSWER_PERIOD: Duration = Duration::from_millis(100);
 const ANSWER_BURST: u32 = 20;
+/// The same of those that came over the link of whom they name: what they make goes back there and no farther.
+const NEIGHBOUR_PERIOD: Duration = Duration::from_millis(2);
+const NEIGHBOUR_BURST: u32 = 64;
 
 /// The organ.
 #[derive(Debug)]
@@ -206,6 +209,7 @@ pub struct Correspondence {
     gate: Gate<Then>,
     errands: Errands,
     answers: Bucket,
+    neighbour_answers: Bucket,
     /// Messages up to this number are to be forgotten as soon as a write may be made.
     to_forget: Option<u64>,
     refusals: Refusals,
@@ -239,6 +243,7 @@ impl Correspondence {
             gate: Gate::new(WAITING_WRITES),
             errands: Errands::new(limits.outgoing),
             answers: Bucket::new(ANSWER_PERIOD, ANSWER_BURST),
+            neighbour_answers: Bucket::new(NEIGHBOUR_PERIOD, NEIGHBOUR_BURST),
             to_forget: None,
             refusals: Refusals::default(),
             random: seed.fork("correspondence"),
@@ -363,7 +368,7 @@ impl Machine for Correspondence {
             Input::Start => self.tidy(out),
             Input::Entropy(entropy) => self.random.refresh(&entropy),
             Input::Send(outgoing) => self.send(cx.now, outgoing, out),
-            Input::Arrived(bytes, class) => self.arrived(cx.now, &bytes, class, out),
+            Input::Arrived(bytes, class, from) => self.arrived(cx.now, &bytes, (class, from), out),
             Input::Opened { with, packet, plaintext } => self.opened(cx, with, &packet, plaintext, out),
             Input::Unopened(packet) => self.unopened(cx, &packet, out),
             Input::Found { token, recipient, way } => self.found(cx, token, recipient, way, out),

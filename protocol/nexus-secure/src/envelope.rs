@@ -108,6 +108,8 @@ pub struct SealedPacket {
     pub hops: Hops,
     /// How urgent it was on its way: what answers it is as urgent.
     pub class: Class,
+    /// Over whose link it came, where that is known.
+    pub from: Option<NodeId>,
     destination: NodeId,
     associated: [u8; 2],
     ciphertext: Vec<u8>,
@@ -132,6 +134,7 @@ impl SealedPacket {
         Some(Self {
             hash: packet.hash(),
             class,
+            from: None,
             enc: EphemeralPublic(*enc),
             hops: packet.hops,
             destination: *own,

@@ -35,8 +35,8 @@ pub enum Input {
         /// The last number.
         through: u64,
     },
-    /// A packet arrived for this node: as its originator wrote it, but for the hops.
-    Arrived(Vec<u8>, Class),
+    /// A packet arrived for this node: as its originator wrote it, but for the hops. And over whose link it came, if over one.
+    Arrived(Vec<u8>, Class, Option<NodeId>),
     /// What became of [`Effect::Originate`].
     Originated {
         /// The effect's.
@@ -315,7 +315,9 @@ impl Machine for Secure {
             Input::Send(outgoing) => correspondence.handle(cx, C::Send(outgoing), nerves),
             Input::Keep(foreign) => correspondence.handle(cx, C::Keep(foreign), nerves),
             Input::Forget { through } => correspondence.handle(cx, C::Forget { through }, nerves),
-            Input::Arrived(packet, class) => correspondence.handle(cx, C::Arrived(packet, class), nerves),
+            Input::Arrived(packet, class, from) => {
+                correspondence.handle(cx, C::Arrived(packet, class, from), nerves);
+            }
             Input::Originated { handle, outcome } => {
                 correspondence.handle(cx, C::Originated { handle, outcome }, nerves);
             }

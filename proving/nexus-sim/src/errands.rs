@@ -92,7 +92,7 @@ impl Asked<'_> {
         let (to, handle) = (self.ids[other.place()], self.next_handle);
         self.next_handle += 1;
         let content = match self.below(8) {
-            0 | 1 => Content::Ping,
+            0 | 1 => Content::Ping { padding: 0 },
             2 => Content::Message { text: text(&mut self.random), authorship: Authorship::Anonymous },
             _ => Content::Message { text: text(&mut self.random), authorship: Authorship::Signed },
         };

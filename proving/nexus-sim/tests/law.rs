@@ -132,9 +132,11 @@ fn a_whole_node_that_is_asked_for_everything_at_once_keeps_the_limit() {
                 };
                 let text = vec![b'x'; Content::MAX_TEXT];
                 let message = Content::Message { text, authorship: Authorship::Signed };
-                for command in
-                    [Command::Announce, send(2 * second, Content::Ping), send(2 * second + 1, message)]
-                {
+                for command in [
+                    Command::Announce,
+                    send(2 * second, Content::Ping { padding: 0 }),
+                    send(2 * second + 1, message),
+                ] {
                     schedule.push((at, Action::Tell(NodeIndex(node), command)));
                 }
             }

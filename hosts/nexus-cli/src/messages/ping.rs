@@ -37,6 +37,9 @@ pub(crate) struct Ping {
     /// For how long each probe is tried: 10s, 5m; 0 is one attempt
     #[arg(long = "for", value_name = "DURATION", default_value = "5s", value_parser = seconds)]
     for_s: u64,
+    /// How many bytes longer than need be its packets are, up to 382
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u16).range(..=382))]
+    padding: Option<u16>,
     /// By what the way is chosen here, in place of what the node is set to
     #[arg(long, value_name = "POLICY", value_parser = policies())]
     policy: Option<PathPolicy>,
@@ -58,8 +61,8 @@ impl Ping {
             if number > 1 {
                 tokio::time::sleep(INTERVAL).await;
             }
-            let (for_s, policy, class) = (self.for_s, self.policy, self.class);
-            let verb = Verb::Ping { to: node.node.clone(), for_s, policy, class };
+            let (for_s, padding, policy, class) = (self.for_s, self.padding, self.policy, self.class);
+            let verb = Verb::Ping { to: node.node.clone(), for_s, padding, policy, class };
             let said = match client.call::<Delivered>(verb).await {
                 Ok(Delivered { round_trip_us, .. }) => {
                     tally.count(Some(round_trip_us));

@@ -1,6 +1,6 @@
 //! A link that is slower than what is sent over it: who passes, who waits, and what is told of it.
 
-use nexus_daemon::api::{Answer, ClassOfQueue, Delivered, PacketClass, Queue, Queues, Verb};
+use nexus_daemon::api::{Answer, ClassOfQueue, Delivered, PacketClass, Queue, Queues, Reloaded, Verb};
 use nexus_daemon::client::Client;
 
 use crate::nodes::{Node, PATIENCE, udp};
@@ -22,7 +22,7 @@ async fn pair(bps: u64) -> (Node, Node) {
 }
 
 fn ping(to: &Node, class: PacketClass) -> Verb {
-    Verb::Ping { to: to.me.node.clone(), for_s: 0, policy: None, class: Some(class) }
+    Verb::Ping { to: to.me.node.clone(), for_s: 0, padding: None, policy: None, class: Some(class) }
 }
 
 async fn queue(of: &Node) -> Queue {
@@ -120,6 +120,99 @@ async fn last(client: &mut Client, id: u64) -> bool {
     }
 }
 
+/// Two who feed a relay, and the relay's slow link to a third.
+struct Funnel {
+    feeders: [Node; 2],
+    relay: Node,
+    sink: Node,
+    /// The relay's configuration, without weights.
+    config: String,
+}
+
+impl Funnel {
+    async fn of(bps: u64) -> Self {
+        let slow = format!("bandwidth_bps = {bps}\n");
+        let sink = Node::with(&udp("neck", &[], &slow)).await;
+        let config = udp("one", &[], "") + &udp("other", &[], "") + &udp("neck", &[&sink.at("neck")], &slow);
+        let relay = Node::with(&config).await;
+        let feeders = [
+            Node::with(&udp("one", &[&relay.at("one")], "")).await,
+            Node::with(&udp("other", &[&relay.at("other")], "")).await,
+        ];
+        for feeder in &feeders {
+            feeder.until_known(&[&sink]).await;
+            sink.until_known(&[feeder]).await;
+        }
+        Self { feeders, relay, sink, config }
+    }
+
+    /// The relay's queue of the neck.
+    async fn neck(&self) -> Queue {
+        let Queues { interfaces } = self.relay.client().await.call(Verb::Queues).await.unwrap();
+        interfaces.into_iter().find(|queue| queue.interface == "neck").unwrap()
+    }
+
+    /// How many of the messages that both feeders offer all the time arrive within so many seconds, by feeder. Messages, as a node answers
+    /// ten pings a second that come from farther than a neighbour, whatever the way carries; counted where they arrive, as what waited long at
+    /// its sender is given up there while it is on its way.
+    async fn arriving(&self, seconds: u64) -> [usize; 2] {
+        let before = self.sink.inbox().await.len();
+        let end = tokio::time::Instant::now() + std::time::Duration::from_secs(seconds);
+        let offer = async |feeder: &Node| {
+            let mut client = feeder.client().await;
+            let mut ids = std::collections::VecDeque::new();
+            loop {
+                // Twice as many are still on their way when this is asked for again, and a node takes no more.
+                while ids.len() < AT_ONCE / 2 {
+                    ids.push_back(client.ask(message(&self.sink)).await.unwrap());
+                }
+                let next = ids.pop_front().unwrap();
+                if tokio::time::timeout_at(end, last(&mut client, next)).await.is_err() {
+                    return;
+                }
+            }
+        };
+        tokio::join!(offer(&self.feeders[0]), offer(&self.feeders[1]));
+        let arrived = self.sink.inbox().await.split_off(before);
+        self.feeders
+            .each_ref()
+            .map(|of| arrived.iter().filter(|message| message.from.as_ref() == Some(&of.me.node)).count())
+    }
+}
+
+fn message(to: &Node) -> Verb {
+    let (to, class) = (to.me.node.clone(), Some(PacketClass::Bulk));
+    Verb::Send { to, text: "of length ".repeat(30), signed: true, for_s: 0, policy: None, class }
+}
+
+#[test]
+fn neighbours_share_a_slow_link_equally_or_as_the_operator_weighs_them_and_are_told_when_it_is_full() {
+    ask(async {
+        let funnel = Funnel::of(60_000).await;
+        let [one, other] = funnel.arriving(8).await;
+        assert!(one > 20 && other > 20, "{one} and {other}");
+        assert!(one * 10 < other * 15 && other * 10 < one * 15, "{one} and {other}");
+        let neck = funnel.neck().await;
+        let sharer = |neck: &Queue, of: &Node| {
+            let it = neck.sharers.iter().find(|sharer| sharer.peer.as_deref() == Some(&of.me.node));
+            it.map(|sharer| sharer.weight)
+        };
+        assert_eq!(funnel.feeders.each_ref().map(|of| sharer(&neck, of)), [Some(1); 2], "{neck:?}");
+        // Who feeds a queue that is half full is told, and holds back what it has.
+        assert!(neck.told.values().sum::<u64>() > 0, "{neck:?}");
+
+        let [heavy, _] = &funnel.feeders;
+        let weighed = format!("{}[weights]\n\"{}\" = 4\n", funnel.config, heavy.me.node);
+        funnel.relay.place.configure(&weighed);
+        let Reloaded { changes, .. } = funnel.relay.client().await.call(Verb::Reload).await.unwrap();
+        assert_eq!(changes, ["neighbours have other shares of interfaces"]);
+        let [heavy, light] = funnel.arriving(12).await;
+        assert!(heavy * 10 > light * 22 && light > 0, "{heavy} and {light} of weight 4 and 1");
+        let neck = funnel.neck().await;
+        assert_eq!(funnel.feeders.each_ref().map(|of| sharer(&neck, of)), [Some(4), Some(1)], "{neck:?}");
+    });
+}
+
 #[test]
 fn a_bench_says_what_a_link_carries_and_what_each_class_waits_there() {
     ask(async {
@@ -129,6 +222,9 @@ fn a_bench_says_what_a_link_carries_and_what_each_class_waits_there() {
         assert_eq!(told["interface"], "ab", "{told}");
         let carried = told["carried_bps"].as_u64().unwrap();
         assert!(carried > 0 && carried <= 100_000, "never more than the link: {told}");
+        // Longer than an answerer's ten a second would be: 8 + 382 bytes each.
+        let goodput = told["goodput_bps"].as_u64().unwrap();
+        assert!(goodput > 45_000 && goodput < carried, "{told}");
         for class in PacketClass::ALL.map(PacketClass::name) {
             assert!(told["loaded"][class]["answered"].as_u64().unwrap() > 0, "{class}: {told}");
         }

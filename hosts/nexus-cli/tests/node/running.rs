@@ -80,7 +80,7 @@ fn a_message_that_cannot_arrive_is_refused_with_the_reason() {
     place.start();
     ask(async {
         let mut client = Client::connect(&place.state).await.unwrap();
-        let verb = Verb::Ping { to: "00".to_owned(), for_s: 0, policy: None, class: None };
+        let verb = Verb::Ping { to: "00".to_owned(), for_s: 0, padding: None, policy: None, class: None };
         let refused = client.call::<Delivered>(verb).await.unwrap_err();
         assert!(matches!(refused, ClientError::Refused(failure) if failure.code == Code::BadValue));
         let verb = Verb::Dial { interface: None, peer: "127.0.0.1".to_owned(), expected: None };

@@ -127,5 +127,5 @@ async fn without_a_daemon_the_sentence_says_how_to_start_one() {
 }
 
 fn ping_once() -> Verb {
-    Verb::Ping { to: "00".to_owned(), for_s: 1, policy: None, class: None }
+    Verb::Ping { to: "00".to_owned(), for_s: 1, padding: None, policy: None, class: None }
 }

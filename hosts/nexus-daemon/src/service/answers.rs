@@ -59,8 +59,9 @@ impl Service {
             Verb::Path { to, policy } => self.path(replier, &to, policy).await,
             Verb::DropPaths { to } => self.drop_paths(replier, &to).await,
             Verb::FindPath { to } => self.find_path(replier, &to).await,
-            Verb::Ping { to, for_s, policy, class } => {
-                self.send(replier, &to, Parcel { content: Content::Ping, for_s, policy, class }).await;
+            Verb::Ping { to, for_s, padding, policy, class } => {
+                let content = Content::Ping { padding: padding.unwrap_or_default() };
+                self.send(replier, &to, Parcel { content, for_s, policy, class }).await;
             }
             Verb::Trace { to, for_s, policy } => {
                 self.send(replier, &to, Parcel { content: Content::Trace, for_s, policy, class: None }).await;

@@ -157,10 +157,12 @@ impl Organs {
     ) {
         match decision {
             Decision::Deliver => {
-                nerves.push_back(Nerve::Out(Effect::Arrived {
-                    packet: packet.into_packet(),
-                    class: came.class,
-                }));
+                let from = match came.by {
+                    Hop::Link(link) => self.links.peer(link).map(|(node, _)| node),
+                    Hop::Clear(_) => None,
+                };
+                let (packet, class) = (packet.into_packet(), came.class);
+                nerves.push_back(Nerve::Out(Effect::Arrived { packet, class, from }));
             }
             Decision::Forward(leaving) => {
                 if packet.is_link_request() {

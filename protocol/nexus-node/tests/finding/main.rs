@@ -11,7 +11,7 @@ use nexus_node::{Authorship, Command, Content, Event, Input};
 fn a_node_whose_announce_everybody_forgot_is_found_and_answers_a_probe_across_three_relays() {
     let mut line = Line::of(5);
     assert!(line.who_knows(4).is_empty(), "not even its neighbour");
-    line.send(0, 4, Content::Ping);
+    line.send(0, 4, Content::Ping { padding: 0 });
     line.run(Duration::from_secs(30));
     let found = line.reports(0).find_map(|event| match event {
         Event::PathFound { destination, hops, after } => Some((*destination, *hops, *after)),

@@ -1,7 +1,7 @@
 //! What arrives, from a packet's bytes to what is kept and acknowledged. A part of [`super::Correspondence`].
 
-use nexus_crypto::RatchetId;
 use nexus_crypto::exchange::RecipientSecret;
+use nexus_crypto::{NodeId, RatchetId};
 use nexus_machine::{Cx, Instant, Sink};
 use nexus_network::{Class, Recipient};
 use nexus_wire::nexus::Layout as _;
@@ -15,7 +15,13 @@ use crate::contract::{Foreign, Sender};
 use crate::envelope::{self, Plaintext, SealedPacket};
 
 impl Correspondence {
-    pub(super) fn arrived(&mut self, now: Instant, bytes: &[u8], class: Class, out: &mut impl Sink<Effect>) {
+    pub(super) fn arrived(
+        &mut self,
+        now: Instant,
+        bytes: &[u8],
+        (class, from): (Class, Option<NodeId>),
+        out: &mut impl Sink<Effect>,
+    ) {
         let Ok(packet) = Packet::decode(bytes) else { return count(&mut self.refusals.malformed) };
         if packet.packet_type == PacketType::Proof {
             let Ok(proof) = Proof::from_packet(&packet) else { return count(&mut self.refusals.unproved) };
@@ -29,7 +35,10 @@ impl Correspondence {
             None => count(&mut self.refusals.malformed),
             // Before any multiplication: whoever repeats what he heard costs one look.
             Some(sealed) if self.memory.holds(enc_id(&sealed.enc)) => count(&mut self.refusals.replayed),
-            Some(sealed) => out.push(Effect::Open(sealed)),
+            Some(mut sealed) => {
+                sealed.from = from;
+                out.push(Effect::Open(sealed));
+            }
         }
     }
 

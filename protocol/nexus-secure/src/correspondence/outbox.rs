@@ -104,7 +104,8 @@ impl Outbox {
         let is_too_long = match &outgoing.content {
             Content::Message { text, .. } => text.len() > Content::MAX_TEXT,
             Content::Probe { len, .. } => *len > Content::MAX_PROBE,
-            Content::Ping | Content::Trace => false,
+            Content::Ping { padding } => *padding > Content::MAX_PADDING,
+            Content::Trace => false,
         };
         if is_too_long {
             return Err(Undelivered::TooLong);
@@ -151,7 +152,7 @@ impl Outbox {
         let Some(way) = self.ways.get_mut(&handle) else { return };
         let patience = match way.outgoing.content {
             Content::Probe { patience, .. } => patience,
-            Content::Ping | Content::Trace | Content::Message { .. } => {
+            Content::Ping { .. } | Content::Trace | Content::Message { .. } => {
                 patience(self.round_trips.get(&way.outgoing.to))
             }
         };
@@ -259,7 +260,7 @@ impl Outbox {
         match awaited {
             Content::Message { .. } | Content::Probe { .. } => self.deliver(now, handle, at, out),
             // That a node was reached is not its answer.
-            Content::Ping | Content::Trace => {}
+            Content::Ping { .. } | Content::Trace => {}
         }
         Some(())
     }
@@ -272,7 +273,7 @@ impl Outbox {
         body: [u8; 8],
         out: &mut impl Sink<Effect>,
     ) -> Option<()> {
-        let (handle, at) = self.asked(&Content::Ping, request_id, body)?;
+        let (handle, at) = self.asked(Service::PING, request_id, body)?;
         self.deliver(now, handle, at, out);
         Some(())
     }
@@ -286,7 +287,7 @@ impl Outbox {
         back: HopCount,
         out: &mut impl Sink<Effect>,
     ) -> Option<()> {
-        let (handle, at) = self.asked(&Content::Trace, request_id, answer.nonce)?;
+        let (handle, at) = self.asked(Service::TRACE, request_id, answer.nonce)?;
         let (attempts, round_trip) = self.end(now, handle, at)?;
         let TraceAnswer { nonce: _, clock_ms, hops: there, back: way_back } = *answer;
         let clock_ms = (clock_ms > 0).then_some(clock_ms);
@@ -296,9 +297,9 @@ impl Outbox {
     }
 
     /// The probe that an answer answers, and when the attempt began that it names.
-    fn asked(&self, content: &Content, request_id: u32, nonce: [u8; 8]) -> Option<(u64, Instant)> {
+    fn asked(&self, service: Service, request_id: u32, nonce: [u8; 8]) -> Option<(u64, Instant)> {
         self.ways.iter().find_map(|(handle, way)| {
-            let asked = way.outgoing.content == *content && way.request_id == request_id;
+            let asked = way.asks() == Some(service) && way.request_id == request_id;
             let sent = way.sent.iter().find(|sent| asked && sent.nonce == nonce)?;
             Some((*handle, sent.at))
         })
@@ -328,6 +329,15 @@ fn patience(round_trip: Option<&Duration>) -> Duration {
 }
 
 impl Way {
+    /// Of which service a question is asked; none if what is sent is no question.
+    const fn asks(&self) -> Option<Service> {
+        match self.outgoing.content {
+            Content::Ping { .. } => Some(Service::PING),
+            Content::Trace => Some(Service::TRACE),
+            Content::Message { .. } | Content::Probe { .. } => None,
+        }
+    }
+
     /// When nothing more is waited for: its lifetime is over, and the last attempt had its time.
     fn over_at(&self) -> Instant {
         self.until.max(self.patient_until)
@@ -349,13 +359,15 @@ impl Way {
         }
         let public = node_of(recipient, to)?;
         let (identity, nonce) = (public.exchange(), random.bytes());
+        let mut question = nonce.to_vec();
         let ratchet = recipient.ratchet.as_ref().map(RecipientPublic::Ratchet);
         let (letter, key, author) = match &self.outgoing.content {
             Content::Probe { .. } => return None,
-            Content::Ping | Content::Trace => {
-                let service =
-                    if self.outgoing.content == Content::Ping { Service::PING } else { Service::TRACE };
-                let letter = self.letter(service, Some(author.node_id()), &nonce);
+            Content::Ping { .. } | Content::Trace => {
+                if let Content::Ping { padding } = self.outgoing.content {
+                    question.resize(nonce.len().saturating_add(padding.into()), 0);
+                }
+                let letter = self.letter(self.asks()?, Some(author.node_id()), &question);
                 (letter, ratchet.unwrap_or(RecipientPublic::Identity(&identity)), None)
             }
             Content::Message { text, authorship } => {

@@ -34,17 +34,22 @@ impl Correspondence {
         envelope: &Envelope<'_>,
         out: &mut impl Sink<Effect>,
     ) {
-        let Ok(body) = <[u8; 8]>::try_from(envelope.body) else {
+        let Some((nonce, padding)) = envelope.body.split_first_chunk() else {
             return count(&mut self.refusals.malformed);
         };
-        let Some(to) = envelope.reply_to else {
-            if self.outbox.answered(now, envelope.request_id, body, out).is_none() {
-                let tried = self.trials.answered(envelope.request_id, body);
-                self.tried(tried, out);
+        match envelope.reply_to {
+            Some(to) => {
+                let probe = Probe::Ping { nonce: *nonce };
+                self.begin_answer(now, packet, to, envelope.request_id, probe, out);
             }
-            return;
-        };
-        self.begin_answer(now, packet, to, envelope.request_id, Probe::Ping { nonce: body }, out);
+            None if !padding.is_empty() => count(&mut self.refusals.malformed),
+            None => {
+                if self.outbox.answered(now, envelope.request_id, *nonce, out).is_none() {
+                    let tried = self.trials.answered(envelope.request_id, *nonce);
+                    self.tried(tried, out);
+                }
+            }
+        }
     }
 
     /// A trace, or the answer to one.
@@ -86,7 +91,8 @@ impl Correspondence {
         probe: Probe,
         out: &mut impl Sink<Effect>,
     ) {
-        if !self.answers.take(now) {
+        let allowance = if packet.from == Some(to) { &mut self.neighbour_answers } else { &mut self.answers };
+        if !allowance.take(now) {
             return count(&mut self.refusals.busy);
         }
         self.memory.remember_for_a_while(enc_id(&packet.enc));

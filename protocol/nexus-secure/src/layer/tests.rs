@@ -190,14 +190,14 @@ impl World {
     /// Carries what is in the air, and what that brings into the air.
     fn carry(&mut self) {
         while let Some((to, packet)) = self.air.pop_front() {
-            self.tell(to, Input::Arrived(packet, Class::Interactive));
+            self.tell(to, Input::Arrived(packet, Class::Interactive, None));
         }
     }
 
     /// Carries one packet that is in the air.
     fn carry_one(&mut self) {
         let (to, packet) = self.air.pop_front().expect("something is in the air");
-        self.tell(to, Input::Arrived(packet, Class::Interactive));
+        self.tell(to, Input::Arrived(packet, Class::Interactive, None));
     }
 
     /// Takes out of the air what is on its way to `to`.
@@ -228,7 +228,7 @@ impl World {
     }
 
     fn probe(&mut self, handle: u64) {
-        self.probe_with(handle, Content::Ping, None);
+        self.probe_with(handle, Content::Ping { padding: 0 }, None);
     }
 
     fn probe_with(&mut self, handle: u64, content: Content, policy: Option<PathPolicy>) {

@@ -136,7 +136,7 @@ fn told(bench: &mut Bench, act: Act, script: &mut Script<'_>) {
             return bench.write(node, usize::from(choice >> 1), authorship, script.span(), script.byte());
         }
         Act::Ping => {
-            let content = if choice < 128 { Content::Ping } else { Content::Trace };
+            let content = if choice < 128 { Content::Ping { padding: 0 } } else { Content::Trace };
             return bench.send(node, usize::from(choice), content, Duration::from_secs(30));
         }
         Act::Announce => Input::Command(Command::Announce),

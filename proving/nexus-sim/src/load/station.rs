@@ -165,7 +165,7 @@ impl Station {
                 N::Originated { handle, outcome: Originated::NoPath | Originated::Malformed } => {
                     Output::Event(Event::Undelivered { handle, why: Undelivered::NoPath })
                 }
-                N::Arrived { packet, class } => match self.read(cx, &packet, class) {
+                N::Arrived { packet, class, from: _ } => match self.read(cx, &packet, class) {
                     Some(message) => Output::Event(Event::MessageArrived(message)),
                     None => continue,
                 },

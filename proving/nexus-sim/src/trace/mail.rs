@@ -80,7 +80,11 @@ impl Encoder {
             });
         }
         match &outgoing.content {
-            Content::Ping => self.u8(1),
+            Content::Ping { padding: 0 } => self.u8(1),
+            Content::Ping { padding } => {
+                self.u8(5);
+                self.u64((*padding).into());
+            }
             Content::Trace => self.u8(3),
             Content::Probe { len, patience } => {
                 self.u8(4);

@@ -34,7 +34,7 @@ fn offered(flow: &Flow, seed: u8) -> Vec<(WorldTime, Outgoing)> {
 fn length(outgoing: &Outgoing) -> usize {
     match &outgoing.content {
         Content::Message { text, .. } => text.len(),
-        Content::Ping | Content::Trace | Content::Probe { .. } => 0,
+        Content::Ping { .. } | Content::Trace | Content::Probe { .. } => 0,
     }
 }
 

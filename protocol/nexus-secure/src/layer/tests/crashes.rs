@@ -57,7 +57,7 @@ fn run_to_the_end(world: &mut World, random: &mut Stream) {
         if random.chance(1, 4) {
             world.air.push_back((to, packet.clone()));
         }
-        world.tell(to, Input::Arrived(packet, Class::Interactive));
+        world.tell(to, Input::Arrived(packet, Class::Interactive, None));
     }
     panic!("it does not end");
 }

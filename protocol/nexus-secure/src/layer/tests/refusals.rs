@@ -12,14 +12,14 @@ fn an_exact_replay_is_dropped_without_an_answer_even_after_a_restart() {
     let heard = world.catch(BOB);
     for round in 0..3 {
         for packet in &heard {
-            world.tell(BOB, Input::Arrived(packet.clone(), Class::Interactive));
+            world.tell(BOB, Input::Arrived(packet.clone(), Class::Interactive, None));
         }
         let answers = world.catch(ANN).len();
         assert_eq!(answers, if round == 0 { 3 } else { 0 });
     }
     assert_eq!((world.refusals(BOB).replayed, world.texts(BOB).len()), (4, 1));
     world.restart(BOB);
-    world.tell(BOB, Input::Arrived(heard[0].clone(), Class::Interactive));
+    world.tell(BOB, Input::Arrived(heard[0].clone(), Class::Interactive, None));
     assert_eq!((world.refusals(BOB).replayed, world.texts(BOB).len()), (1, 1));
     assert!(world.catch(ANN).is_empty());
 }
@@ -29,12 +29,12 @@ fn a_message_sealed_to_the_identity_is_refused_and_a_probe_is_not() {
     let mut world = World::new();
     let exchange = identity(BOB).public().exchange();
     let key = RecipientPublic::Identity(&exchange);
-    world.tell(BOB, Input::Arrived(forged(key, b"hello", None), Class::Interactive));
+    world.tell(BOB, Input::Arrived(forged(key, b"hello", None), Class::Interactive, None));
     assert_eq!((world.refusals(BOB).unprotected, world.air.len(), world.texts(BOB).len()), (1, 0, 0));
     let letter = Letter { service: Service::PING, reply_to: Some(node(ANN)), request_id: 1, body: &[1; 8] };
     let mut random = Seed::new([4; 32]).fork("prober");
     let probe = envelope::seal(&letter, &node(BOB), key, None, &mut random).unwrap();
-    world.tell(BOB, Input::Arrived(probe, Class::Interactive));
+    world.tell(BOB, Input::Arrived(probe, Class::Interactive, None));
     assert_eq!(world.catch(ANN).len(), 2, "its proof and its answer");
 }
 
@@ -54,7 +54,7 @@ fn a_message_not_signed_by_whom_it_names_is_refused_and_not_proved() {
         let (enc, tag) = hpke::seal_in_place(key, &info, &[0, 0x4e], &mut plaintext, &mut random).unwrap();
         let header = [&[0, 0], node(BOB).as_bytes().as_slice(), &[0x4e]].concat();
         let packet = [&header, enc.as_bytes().as_slice(), &plaintext, tag.as_bytes()].concat();
-        world.tell(BOB, Input::Arrived(packet, Class::Interactive));
+        world.tell(BOB, Input::Arrived(packet, Class::Interactive, None));
     }
     assert_eq!((world.refusals(BOB).forged, world.air.len(), world.texts(BOB).len()), (2, 0, 0));
 }
@@ -67,7 +67,7 @@ fn a_packet_changed_on_its_way_does_not_open() {
     for at in 19..genuine.len() {
         let mut changed = genuine.clone();
         changed[at] ^= 0x10;
-        world.tell(BOB, Input::Arrived(changed, Class::Interactive));
+        world.tell(BOB, Input::Arrived(changed, Class::Interactive, None));
     }
     assert_eq!(world.refusals(BOB).unopened, u64::try_from(genuine.len() - 19).unwrap());
     assert_eq!((world.air.len(), world.texts(BOB).len()), (0, 0));
@@ -85,34 +85,38 @@ fn what_is_not_for_this_node_or_no_envelope_is_refused() {
     };
     // Destination type, packet type, destination, context: it is another packet.
     for (at, bits) in [(0, 0x04), (0, 0x01), (2, 0x01), (18, 0x01)] {
-        world.tell(BOB, Input::Arrived(changed(at, bits), Class::Interactive));
+        world.tell(BOB, Input::Arrived(changed(at, bits), Class::Interactive, None));
     }
-    world.tell(BOB, Input::Arrived(genuine[..60].to_vec(), Class::Interactive));
-    world.tell(BOB, Input::Arrived(Vec::new(), Class::Interactive));
+    world.tell(BOB, Input::Arrived(genuine[..60].to_vec(), Class::Interactive, None));
+    world.tell(BOB, Input::Arrived(Vec::new(), Class::Interactive, None));
     assert_eq!(world.refusals(BOB).malformed, 6);
     let ratchet = world.ratchet(BOB);
     let mut random = Seed::new([4; 32]).fork("asker");
     let letter = Letter { service: Service(900), reply_to: None, request_id: 1, body: &[] };
     let key = RecipientPublic::Ratchet(&ratchet);
     let asked = envelope::seal(&letter, &node(BOB), key, None, &mut random).unwrap();
-    world.tell(BOB, Input::Arrived(asked, Class::Interactive));
+    world.tell(BOB, Input::Arrived(asked, Class::Interactive, None));
     assert_eq!((world.refusals(BOB).unknown, world.air.len()), (1, 0));
-    world.tell(BOB, Input::Arrived(changed(1, 0x05), Class::Interactive));
+    world.tell(BOB, Input::Arrived(changed(1, 0x05), Class::Interactive, None));
     assert_eq!(world.texts(BOB), [b"hello"], "hops are anybody's to count");
 }
 
 #[test]
 fn probes_beyond_the_allowance_are_neither_proved_nor_answered() {
-    let mut world = World::new();
-    let ratchet = world.ratchet(BOB);
-    let mut random = Seed::new([4; 32]).fork("prober");
-    for request_id in 0..30 {
-        let letter = Letter { service: Service::PING, reply_to: Some(node(ANN)), request_id, body: &[1; 8] };
-        let key = RecipientPublic::Ratchet(&ratchet);
-        let probe = envelope::seal(&letter, &node(BOB), key, None, &mut random).unwrap();
-        world.tell(BOB, Input::Arrived(probe, Class::Interactive));
+    // Over whose link they come, and how many are answered: an answer that goes back over that link can be turned on nobody.
+    for (from, answered) in [(None, 20), (Some(node(5)), 20), (Some(node(ANN)), 64)] {
+        let mut world = World::new();
+        let ratchet = world.ratchet(BOB);
+        let mut random = Seed::new([4; 32]).fork("prober");
+        for request_id in 0..100 {
+            let reply_to = Some(node(ANN));
+            let letter = Letter { service: Service::PING, reply_to, request_id, body: &[1; 8] };
+            let key = RecipientPublic::Ratchet(&ratchet);
+            let probe = envelope::seal(&letter, &node(BOB), key, None, &mut random).unwrap();
+            world.tell(BOB, Input::Arrived(probe, Class::Interactive, from));
+        }
+        assert_eq!((world.catch(ANN).len(), world.refusals(BOB).busy), (2 * answered, 100 - answered as u64));
     }
-    assert_eq!((world.catch(ANN).len(), world.refusals(BOB).busy), (40, 10));
 }
 
 #[test]
@@ -157,7 +161,7 @@ fn input(random: &mut nexus_machine::Stream, genuine: &[Vec<u8>], of_ann: Recipi
         8 | 9 => {
             let text = vec![7; usize::try_from(random.below(400)).unwrap()];
             let content = if random.chance(1, 2) {
-                Content::Ping
+                Content::Ping { padding: 0 }
             } else {
                 Content::Message { text, authorship: Authorship::Signed }
             };
@@ -178,7 +182,7 @@ fn input(random: &mut nexus_machine::Stream, genuine: &[Vec<u8>], of_ann: Recipi
                 let at = usize::try_from(random.below(u64::try_from(packet.len()).unwrap())).unwrap();
                 packet[at] ^= 1;
             }
-            Input::Arrived(packet, Class::Interactive)
+            Input::Arrived(packet, Class::Interactive, None)
         }
     }
 }

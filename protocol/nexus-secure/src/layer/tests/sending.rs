@@ -45,14 +45,14 @@ fn any_remembered_attempt_may_be_the_one_that_is_proved() {
     world.wait();
     let attempts = world.catch(BOB);
     for packet in &attempts {
-        world.tell(BOB, Input::Arrived(packet.clone(), Class::Interactive));
+        world.tell(BOB, Input::Arrived(packet.clone(), Class::Interactive, None));
     }
     assert_eq!(world.texts(BOB), [b"hello"], "one request, shown once");
     let proofs = world.catch(ANN);
     assert_eq!(proofs.len(), 3, "and acknowledged as often as it came");
-    world.tell(ANN, Input::Arrived(proofs[0].clone(), Class::Interactive));
+    world.tell(ANN, Input::Arrived(proofs[0].clone(), Class::Interactive, None));
     assert!(matches!(world.ends()[..], [Effect::Delivered { handle: 1, attempts: 3, .. }]));
-    world.tell(ANN, Input::Arrived(proofs[1].clone(), Class::Interactive));
+    world.tell(ANN, Input::Arrived(proofs[1].clone(), Class::Interactive, None));
     assert_eq!(world.ends().len(), 1, "it ends once");
 }
 
@@ -63,17 +63,17 @@ fn a_proof_that_is_forged_or_by_another_key_proves_nothing() {
     let hash = Packet::decode(&world.air[0].1).unwrap().hash();
     let mut buffer = [0; 200];
     let by_another = Proof::implicit(&hash, identity(5).as_reticulum()).encode(&mut buffer).unwrap().to_vec();
-    world.tell(ANN, Input::Arrived(by_another, Class::Interactive));
+    world.tell(ANN, Input::Arrived(by_another, Class::Interactive, None));
     world.carry_one();
     let [genuine] = &world.catch(ANN)[..] else { panic!("one proof") };
     for bit in [19 * 8, 40 * 8 + 3, 82 * 8 + 2] {
         let mut flipped = genuine.clone();
         flipped[bit / 8] ^= 1 << (bit % 8);
-        world.tell(ANN, Input::Arrived(flipped, Class::Interactive));
+        world.tell(ANN, Input::Arrived(flipped, Class::Interactive, None));
     }
     assert_eq!(world.ends(), [] as [&Effect; 0]);
     assert_eq!(world.refusals(ANN).unproved, 4);
-    world.tell(ANN, Input::Arrived(genuine.clone(), Class::Interactive));
+    world.tell(ANN, Input::Arrived(genuine.clone(), Class::Interactive, None));
     assert_eq!(world.ends().len(), 1);
 }
 
@@ -111,7 +111,7 @@ fn without_a_lifetime_one_attempt_is_made_and_given_its_time() {
     let once = Outgoing {
         handle: 3,
         to,
-        content: Content::Ping,
+        content: Content::Ping { padding: 0 },
         lifetime: Duration::ZERO,
         policy: None,
         class: None,
@@ -179,11 +179,28 @@ fn a_probe_is_delivered_by_its_answer_and_not_by_its_proof() {
     world.probe(1);
     world.carry_one();
     let [proof, answer] = &world.catch(ANN)[..] else { panic!("a proof and an answer") };
-    world.tell(ANN, Input::Arrived(proof.clone(), Class::Interactive));
+    world.tell(ANN, Input::Arrived(proof.clone(), Class::Interactive, None));
     assert_eq!((world.ends().len(), world.refusals(ANN).unproved), (0, 0));
-    world.tell(ANN, Input::Arrived(answer.clone(), Class::Interactive));
+    world.tell(ANN, Input::Arrived(answer.clone(), Class::Interactive, None));
     assert!(matches!(world.ends()[..], [Effect::Delivered { handle: 1, attempts: 1, .. }]));
     assert!(world.texts(BOB).is_empty(), "a probe is no message");
+}
+
+#[test]
+fn a_ping_may_fill_the_longest_packet_and_its_answer_is_as_short_as_any() {
+    let mut world = World::new();
+    world.probe_with(1, Content::Ping { padding: Content::MAX_PADDING + 1 }, None);
+    assert_eq!(world.ends(), [&Effect::Undelivered { handle: 1, why: Undelivered::TooLong }]);
+    world.probe(2);
+    world.carry_one();
+    let short = world.catch(ANN);
+    world.probe_with(3, Content::Ping { padding: Content::MAX_PADDING }, None);
+    assert_eq!(world.air[0].1.len(), envelope::MAX_PACKET);
+    world.carry_one();
+    let lengths: Vec<usize> = world.air.iter().map(|(_, packet)| packet.len()).collect();
+    assert_eq!(lengths, short.iter().map(Vec::len).collect::<Vec<_>>());
+    world.carry();
+    assert!(matches!(world.ends()[1], Effect::Delivered { handle: 3, attempts: 1, .. }));
 }
 
 #[test]
@@ -196,7 +213,7 @@ fn an_answer_must_repeat_what_only_the_recipient_could_read() {
         let letter = Letter { service: Service::PING, reply_to: None, request_id, body: &[0; 8] };
         let key = RecipientPublic::Ratchet(&ratchet);
         let guess = envelope::seal(&letter, &node(ANN), key, None, &mut random).unwrap();
-        world.tell(ANN, Input::Arrived(guess, Class::Interactive));
+        world.tell(ANN, Input::Arrived(guess, Class::Interactive, None));
     }
     assert_eq!((world.ends().len(), world.refusals(ANN).unproved), (0, 3));
 }

@@ -36,7 +36,7 @@ fn a_message_is_neither_shown_nor_proved_before_it_is_durable() {
     let (_, packet) = world.air.pop_front().unwrap();
     let mut out: VecDeque<Effect> = VecDeque::new();
     let cx = world.cx();
-    world.parties[BOB].layer.handle(cx, Input::Arrived(packet, Class::Interactive), &mut out);
+    world.parties[BOB].layer.handle(cx, Input::Arrived(packet, Class::Interactive, None), &mut out);
     let [Effect::Write { by, number, writes }] = out.make_contiguous() else { panic!("a write alone") };
     assert_eq!(writes.iter().map(|write| write.table).collect::<Vec<_>>(), [INBOX, REPLAYS]);
     assert!(world.texts(BOB).is_empty());
@@ -61,12 +61,12 @@ fn a_proof_and_an_answer_are_as_urgent_as_what_they_are_of() {
         let key = RecipientPublic::Ratchet(&ratchet);
         let probe = envelope::seal(&letter, &node(BOB), key, None, &mut random).unwrap();
         world.classes.clear();
-        world.tell(BOB, Input::Arrived(probe, class));
+        world.tell(BOB, Input::Arrived(probe, class, None));
         assert_eq!(world.classes, [class; 2], "proof and answer");
         world.send(n.into(), &[n], Authorship::Signed);
         let (_, message) = world.air.pop_back().unwrap();
         world.classes.clear();
-        world.tell(BOB, Input::Arrived(message, class));
+        world.tell(BOB, Input::Arrived(message, class, None));
         assert_eq!(world.classes, [class], "a message's proof, once it is durable");
     }
 }
@@ -148,7 +148,7 @@ fn a_ratchet_of_which_no_more_can_be_remembered_is_retired_and_replaced() {
     assert_ne!(first, second, "its successor is made and announced");
     assert_eq!(world.parties[BOB].store.scan(REPLAYS).count(), 0, "nothing is left to be replayed");
     for packet in heard {
-        world.tell(BOB, Input::Arrived(packet, Class::Interactive));
+        world.tell(BOB, Input::Arrived(packet, Class::Interactive, None));
     }
     assert_eq!(world.refusals(BOB).unopened, 2);
     world.send(2, &[2], Authorship::Signed);

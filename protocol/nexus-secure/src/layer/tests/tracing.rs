@@ -17,7 +17,7 @@ fn a_trace_is_answered_with_the_hops_that_it_came_the_clock_and_the_way_back() {
     world.carry_one();
     let [_proof, answer] = &mut world.catch(ANN)[..] else { panic!("a proof and an answer") };
     received_often(answer, 5);
-    world.tell(ANN, Input::Arrived(answer.clone(), Class::Interactive));
+    world.tell(ANN, Input::Arrived(answer.clone(), Class::Interactive, None));
     let [Effect::Traced { handle: 1, attempts: 1, round_trip, traced }] = world.ends()[..] else {
         panic!("it ends: {:?}", world.ends())
     };
@@ -34,10 +34,10 @@ fn a_trace_ends_once_and_its_proof_and_a_pings_answer_do_not_end_it() {
     world.trace(1);
     world.carry_one();
     let [proof, answer] = &world.catch(ANN)[..] else { panic!("a proof and an answer") };
-    world.tell(ANN, Input::Arrived(proof.clone(), Class::Interactive));
+    world.tell(ANN, Input::Arrived(proof.clone(), Class::Interactive, None));
     assert_eq!(world.ends().len(), 0);
     for _ in 0..2 {
-        world.tell(ANN, Input::Arrived(answer.clone(), Class::Interactive));
+        world.tell(ANN, Input::Arrived(answer.clone(), Class::Interactive, None));
     }
     let [Effect::Traced { traced, .. }] = world.ends()[..] else { panic!("once: {:?}", world.ends()) };
     assert_eq!(traced.way_back, None, "no way was known");
@@ -52,7 +52,7 @@ fn a_trace_ends_once_and_its_proof_and_a_pings_answer_do_not_end_it() {
         let letter = Letter { service, reply_to: None, request_id: 1, body };
         let key = RecipientPublic::Ratchet(&ratchet);
         let guess = envelope::seal(&letter, &node(ANN), key, None, &mut random).unwrap();
-        world.tell(ANN, Input::Arrived(guess, Class::Interactive));
+        world.tell(ANN, Input::Arrived(guess, Class::Interactive, None));
     }
     assert_eq!(world.ends().len(), 1);
     let refusals = world.refusals(ANN);
@@ -86,7 +86,7 @@ fn traces_and_pings_share_one_allowance() {
 fn what_is_sent_carries_its_policy_and_answers_are_sent_by_the_nodes_own() {
     let mut world = World::new();
     world.probe_with(1, Content::Trace, Some(PathPolicy::Cheapest));
-    world.probe_with(2, Content::Ping, None);
+    world.probe_with(2, Content::Ping { padding: 0 }, None);
     world.carry();
     assert_eq!(world.policies, [Some(PathPolicy::Cheapest), None, None, None]);
 }

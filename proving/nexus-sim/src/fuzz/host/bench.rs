@@ -368,7 +368,9 @@ impl Bench {
     /// A node is asked to send something to another.
     pub(super) fn send(&mut self, from: usize, to: usize, content: Content, lifetime: Duration) {
         let handle = match &content {
-            Content::Ping | Content::Trace | Content::Probe { .. } => u64::MAX - u64::from(self.events),
+            Content::Ping { .. } | Content::Trace | Content::Probe { .. } => {
+                u64::MAX - u64::from(self.events)
+            }
             Content::Message { .. } => u64::try_from(self.letters.len()).expect("a few letters") - 1,
         };
         let outgoing =
