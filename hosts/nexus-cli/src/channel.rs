@@ -1,11 +1,12 @@
 //! `nexus channel`: the accounts out of which neighbours pay each other.
 
-use std::fs;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use nexus_daemon::api::{Channel as Told, Channels, Done, Exported, Verb};
-use nexus_node::economy::channels::audit::{self, Proven};
+use nexus_node::economy::channels::audit::{self, Flaw, Proven, Reading};
 
 use crate::address_book::AddressBook;
 use crate::daemon::{connect, find};
@@ -131,14 +132,9 @@ impl Channel {
     }
 }
 
-fn verify(file: &PathBuf) -> Ending {
+fn verify(file: &Path) -> Ending {
     let cannot = |cause: &dyn std::fmt::Display| Refusal::cannot(format!("{}: {cause}", file.display()));
-    let length = fs::metadata(file).map_err(|cause| cannot(&cause))?.len();
-    if usize::try_from(length).is_ok_and(|length| length > audit::LONGEST) {
-        return Err(cannot(&"no log of a channel is so long"));
-    }
-    let text = fs::read_to_string(file).map_err(|cause| cannot(&cause))?;
-    match audit::verified(&text) {
+    match verified(file).map_err(|cause| cannot(&cause))? {
         Ok(proven) => {
             print(&told(&proven));
             Ok(Outcome::Done)
@@ -148,6 +144,21 @@ fn verify(file: &PathBuf) -> Ending {
             Ok(Outcome::NotDone)
         }
     }
+}
+
+/// What a log proves, line by line: it may be longer than memory.
+fn verified(file: &Path) -> io::Result<Result<Proven, Flaw>> {
+    let (mut file, mut reading) = (BufReader::new(File::open(file)?), Reading::default());
+    let most = u64::try_from(audit::LONGEST_LINE).unwrap_or(u64::MAX);
+    let mut line = Vec::new();
+    while file.by_ref().take(most).read_until(b'\n', &mut line)? > 0 {
+        let text = String::from_utf8_lossy(&line);
+        if let Err(flaw) = reading.line(text.strip_suffix('\n').unwrap_or(&text)) {
+            return Ok(Err(flaw));
+        }
+        line.clear();
+    }
+    Ok(reading.finish())
 }
 
 fn told(proven: &Proven) -> String {

@@ -312,7 +312,8 @@ impl Backup {
             Err(ClientError::NotRunning(_)) if state.store().exists() => {
                 let _held = Lock::take(&state).map_err(NodeError::new)?;
                 let config = Config::load(&state, self.config.as_deref()).map_err(NodeError::new)?;
-                let (_store, snapshot) = Store::open(state.path()).map_err(NodeError::new)?;
+                let (store, _) = Store::open(state.path()).map_err(NodeError::new)?;
+                let snapshot = store.reader().snapshot().map_err(NodeError::new)?;
                 backup::write(&file, &config.identity, &snapshot).map_err(NodeError::new)?;
             }
             Err(ClientError::NotRunning(_)) => {

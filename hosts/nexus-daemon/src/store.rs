@@ -6,6 +6,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use nexus_economy::channels::LOG;
 use nexus_economy::ledger::organ::READ_ON_DEMAND;
 use nexus_machine::{Snapshot, TableId, Write};
 use redb::{
@@ -173,10 +174,32 @@ impl Reader {
         self.read(|_| true).map_err(|cause| self.refused(cause))
     }
 
-    /// All that is durable at one moment, but for what a node reads when it needs it.
+    /// All that is durable at one moment, but for what a node reads when it needs it, and for the logs of channels, which grow.
     pub fn start(&self) -> Result<Snapshot, StoreError> {
-        let is_read = |table| !READ_ON_DEMAND.contains(&table);
+        let is_read = |table| !READ_ON_DEMAND.contains(&table) && table != LOG;
         self.read(is_read).map_err(|cause| self.refused(cause))
+    }
+
+    /// What lies in a table under keys that begin so, in their order, one value after another.
+    pub fn each(
+        &self,
+        table: TableId,
+        prefix: &[u8],
+        mut what: impl FnMut(&[u8]) -> std::io::Result<()>,
+    ) -> Result<(), StoreError> {
+        let mut read = || -> Result<(), redb::Error> {
+            let values = self.database.begin_read()?.open_table(VALUES)?;
+            for entry in values.range((table.0, prefix)..)? {
+                let (key, value) = entry?;
+                let (of, key) = key.value();
+                if of != table.0 || !key.starts_with(prefix) {
+                    break;
+                }
+                what(value.value()).map_err(redb::Error::Io)?;
+            }
+            Ok(())
+        };
+        read().map_err(|cause| self.refused(cause))
     }
 
     /// What lies under a key.
@@ -304,6 +327,27 @@ mod tests {
         assert_eq!(snapshot, Snapshot::empty());
         assert!(!directory.path().join("state.redb.new").exists());
         drop(store);
+    }
+
+    #[test]
+    fn logs_of_channels_are_read_on_their_own_and_in_order() {
+        let directory = tempfile::tempdir().unwrap();
+        let (store, _) = Store::open(directory.path()).unwrap();
+        let key = |channel: u8, sequence: u64| [&[channel; 16][..], &sequence.to_be_bytes()].concat();
+        for sequence in [300, 2, 70_000] {
+            store.apply(&[Write::set(LOG, &key(7, sequence), sequence.to_le_bytes().to_vec())]).unwrap();
+        }
+        store.apply(&[Write::set(LOG, &key(8, 1), vec![0; 8])]).unwrap();
+        store.apply(&[Write::set(TableId(LOG.0 + 1), &[7; 16], vec![0; 8])]).unwrap();
+        let mut read = Vec::new();
+        let each = |value: &[u8]| {
+            read.push(u64::from_le_bytes(value.try_into().unwrap()));
+            Ok(())
+        };
+        store.reader().each(LOG, &[7; 16], each).unwrap();
+        assert_eq!(read, [2, 300, 70_000]);
+        assert_eq!(store.reader().start().unwrap().scan(LOG).count(), 0, "a node does not hold them");
+        assert_eq!(store.reader().snapshot().unwrap().scan(LOG).count(), 4, "a backup does");
     }
 
     #[test]

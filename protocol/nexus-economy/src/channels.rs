@@ -142,8 +142,8 @@ pub enum Effect {
 pub struct Limits {
     /// With how many neighbours at most.
     pub neighbours: usize,
-    /// How many states of each channel are kept to be shown later.
-    pub logged: usize,
+    /// How many states of each channel are kept to be shown later; all, if none is said: for whoever has a disk.
+    pub logged: Option<usize>,
     /// What whoever opens a channel is lent; none if channels are not accepted.
     pub granted: Option<Amount>,
 }
@@ -211,7 +211,9 @@ impl Channels {
         let mut neighbours: BTreeMap<NodeId, Neighbour> =
             snapshot.scan(CHANNELS).filter_map(Neighbour::from_store).take(limits.neighbours).collect();
         for (peer, neighbour) in &mut neighbours {
-            neighbour.find_log(snapshot);
+            if limits.logged.is_some() {
+                neighbour.find_log(snapshot);
+            }
             neighbour.restored = snapshot.get(RESTORED, &peer.0).is_some();
         }
         let round =
@@ -302,7 +304,12 @@ impl Channels {
     }
 
     fn commanded(&mut self, peer: NodeId, command: Command, out: &mut impl Sink<Effect>) {
-        let Some(neighbour) = self.neighbours.get_mut(&peer) else { return };
+        // Without a channel it would be meant for the next one.
+        let Some(neighbour) =
+            self.neighbours.get_mut(&peer).filter(|neighbour| neighbour.account().is_some())
+        else {
+            return;
+        };
         neighbour.command = Some(command);
         self.obey(peer, out);
     }
@@ -501,7 +508,7 @@ impl Machine for Channels {
 impl MemoryBound for Channels {
     fn memory_bound(&self) -> usize {
         // A neighbour's account, what waits for its write, and the numbers of its log, which a ring may hold twice over.
-        let log = self.limits.logged.saturating_add(8).saturating_mul(2 * 8);
+        let log = self.limits.logged.unwrap_or(0).saturating_add(8).saturating_mul(2 * 8);
         let each = size_of::<Neighbour>().saturating_mul(4).saturating_add(4_096).saturating_add(log);
         self.limits.neighbours.saturating_add(2).saturating_mul(each).saturating_add(4_096)
     }

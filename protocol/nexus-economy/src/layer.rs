@@ -38,8 +38,8 @@ const LEAST_POOL_PRICE: u64 = 20;
 pub struct Policy {
     /// With how many neighbours accounts are kept.
     pub neighbours: u16,
-    /// How many states of each channel are kept to be shown later.
-    pub logged: usize,
+    /// How many states of each channel are kept to be shown later; all, if none is said: for whoever has a disk.
+    pub logged: Option<usize>,
     /// What a neighbour is lent that opens a channel, or is offered one; none if there are to be no channels.
     pub line: Option<Amount>,
     /// What this node asks for itself, in µNXS for 1,024 bytes.
@@ -57,7 +57,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             neighbours: 256,
-            logged: 1_024,
+            logged: None,
             line: Some(Amount::from_micros(1_000_000)),
             price: 0,
             windows: WindowKind::ByValue,

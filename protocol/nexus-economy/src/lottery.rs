@@ -133,6 +133,13 @@ impl<V: Vrf> Lottery<V> {
                 stored::Record::Relay(relaying) => entry.relaying = *relaying,
             }
         }
+        // With another key this node could prove none of its draws.
+        let own = vrf.public();
+        for peer in
+            peers.values_mut().filter(|peer| peer.relaying.terms().is_some_and(|terms| *terms.key() != own))
+        {
+            peer.relaying.distrust();
+        }
         Self {
             identity,
             vrf,
@@ -206,6 +213,7 @@ impl<V: Vrf> Lottery<V> {
             self.say_terms(cx, id, out);
             self.say_due(cx, id, out);
             self.grant(cx, id, out);
+            self.claim_soon(cx, id);
         }
     }
 
@@ -254,6 +262,8 @@ impl<V: Vrf> Machine for Lottery<V> {
             Input::Pay { peer, channel, vrf, typical } => self.pay(cx, peer, (channel, vrf, typical), out),
             Input::Charge { peer, channel, reference } => self.charge(cx, peer, channel, reference, out),
             Input::Counted { peer, total } => self.counted(cx, peer, total, out),
+            Input::GrantAgain(peer) => self.grant_again(cx, peer, out),
+            Input::TermsWanted(peer) => self.terms_wanted(cx, peer, out),
             Input::Terms { peer, offer, signature, before } => {
                 self.terms_came(cx, peer, offer, &signature, &before, out);
             }
@@ -265,6 +275,7 @@ impl<V: Vrf> Machine for Lottery<V> {
             Input::NotCountersigned(peer) => self.not_countersigned(peer),
             Input::Accepted(peer) => self.accepted(cx, peer, out),
             Input::Refused(peer) => self.refused(cx, peer, out),
+            Input::PayerForgot(peer) => self.payer_forgot(cx, peer, out),
             Input::OutOfDate(peer) => self.out_of_date(cx, peer, out),
         }
     }

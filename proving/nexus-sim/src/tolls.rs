@@ -2,6 +2,8 @@
 //!
 //! Smaller than a [world](crate::world): no faults of media, time that jumps from one event to the next, and every sum at hand.
 
+mod schedule;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use nexus_crypto::{IdentitySeed, NodeId};
@@ -12,6 +14,8 @@ use nexus_network::{
 use nexus_node::economy::layer::{Command as ChannelCommand, Event as MoneyEvent, Policy};
 use nexus_node::economy::lottery::Income;
 use nexus_node::{Command, Event, Input, Node, Output, Setup};
+
+pub use schedule::{Ran, Schedule};
 
 const UNIX: u64 = 1_700_000_000;
 /// How long a frame takes from one end of a cable to the other.

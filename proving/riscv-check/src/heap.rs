@@ -4,12 +4,10 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::cell::UnsafeCell;
 use core::ptr;
 
-/// How much may be handed out before everything is given back, in bytes.
-const SIZE: usize = 64 * 1024;
-
-/// The heap's memory and its books. One processor without interrupts: nothing runs beside whoever allocates.
+/// The heap's memory and its books: so many bytes may be handed out before everything is given back. One processor without interrupts:
+/// nothing runs beside whoever allocates.
 #[repr(C, align(16))]
-pub struct Heap {
+pub struct Heap<const SIZE: usize> {
     memory: UnsafeCell<[u8; SIZE]>,
     books: UnsafeCell<Books>,
 }
@@ -24,9 +22,9 @@ struct Books {
 }
 
 // SAFETY: there is one processor and no interrupt is enabled, so no two references to the insides exist at once.
-unsafe impl Sync for Heap {}
+unsafe impl<const SIZE: usize> Sync for Heap<SIZE> {}
 
-impl Heap {
+impl<const SIZE: usize> Heap<SIZE> {
     pub const fn new() -> Self {
         Self {
             memory: UnsafeCell::new([0; SIZE]),
@@ -50,7 +48,7 @@ impl Heap {
 
 // SAFETY: what is handed out lies inside `memory`, is aligned and overlaps nothing that is held, because `next` only
 // moves back when nothing is.
-unsafe impl GlobalAlloc for Heap {
+unsafe impl<const SIZE: usize> GlobalAlloc for Heap<SIZE> {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: nothing else refers to the books while this runs.
         let books = unsafe { &mut *self.books.get() };

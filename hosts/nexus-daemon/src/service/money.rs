@@ -1,11 +1,11 @@
 //! Whom this node carries for what, its channels, and what they bring. Spec: spec/control.md#money.
 
-use std::io::Write as _;
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use nexus_crypto::{NodeId, Signature, VerifyingKey};
-use nexus_machine::Snapshot;
 use nexus_node::Command;
 use nexus_node::economy::Amount;
 use nexus_node::economy::channels::account::{Account, Phase};
@@ -13,7 +13,7 @@ use nexus_node::economy::channels::store::{Kept, Stage};
 use nexus_node::economy::channels::{CHANNELS, LOG, audit};
 use nexus_node::economy::layer::{Command as ChannelCommand, Event as MoneyEvent};
 use nexus_wire::nexus::Layout as _;
-use nexus_wire::nexus::channel::ChannelState;
+use nexus_wire::nexus::channel::{ChannelId, ChannelState};
 
 use super::Service;
 use crate::api::{Channel, Channels, Code, Done, Earned, Exported, Income, Peer, Peers};
@@ -179,12 +179,15 @@ impl Service {
         }
         let (reader, own) = (self.store.clone(), self.verifying);
         let written = tokio::task::spawn_blocking(move || {
-            let snapshot = reader.snapshot().map_err(|cause| (Code::System, cause.to_string()))?;
+            let system = |cause: &dyn std::fmt::Display| (Code::System, cause.to_string());
+            let kept = reader.value(CHANNELS, &peer.0).map_err(|cause| system(&cause))?;
             let no_channel = || (Code::NotFound, format!("there is no channel with {peer}"));
-            let (keys, states) = log_of(&snapshot, own, peer).ok_or_else(no_channel)?;
-            write_log(&file, &audit::written(keys, &states))
-                .map_err(|cause| (Code::System, format!("{} cannot be written: {cause}", file.display())))?;
-            Ok(Exported { states: u64::try_from(states.len()).unwrap_or(u64::MAX) })
+            let (channel, theirs) = kept.as_deref().and_then(standing).ok_or_else(no_channel)?;
+            let unwritten =
+                |cause: std::io::Error| system(&format!("{} cannot be written: {cause}", file.display()));
+            let mut log = LogFile::begin(&file, [own, theirs]).map_err(unwritten)?;
+            reader.each(LOG, &channel.0, |state| log.put(state)).map_err(|cause| system(&cause))?;
+            Ok(Exported { states: log.finish().map_err(unwritten)? })
         });
         match written.await {
             Ok(Ok(exported)) => replier.ok(&exported),
@@ -194,24 +197,38 @@ impl Service {
     }
 }
 
-fn write_log(file: &Path, text: &str) -> std::io::Result<()> {
-    let mut out = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
-    out.write_all(text.as_bytes())?;
-    out.sync_all()
+/// The channel that stands with a neighbour, and the neighbour's key.
+fn standing(kept: &[u8]) -> Option<(ChannelId, VerifyingKey)> {
+    let kept = Kept::from_bytes(kept).ok()?;
+    let Stage::Standing(account) = &kept.stage else { return None };
+    Some((account.terms.channel, kept.key))
 }
 
-/// The states of the channel with a neighbour that are kept, oldest first, and the keys with which they were signed.
-fn log_of(
-    snapshot: &Snapshot,
-    own: VerifyingKey,
-    peer: NodeId,
-) -> Option<([VerifyingKey; 2], Vec<ChannelState>)> {
-    let kept = Kept::from_bytes(snapshot.get(CHANNELS, &peer.0)?).ok()?;
-    let Stage::Standing(account) = &kept.stage else { return None };
-    let channel = account.terms.channel.0;
-    let of_channel = snapshot.scan(LOG).filter(|(key, _)| key.starts_with(&channel));
-    let states = of_channel.filter_map(|(_, value)| ChannelState::decode(value).ok()).collect();
-    Some(([own, kept.key], states))
+/// The audit log of a channel, as it is written state by state: it may be longer than memory.
+struct LogFile {
+    out: BufWriter<File>,
+    states: u64,
+}
+
+impl LogFile {
+    fn begin(file: &Path, keys: [VerifyingKey; 2]) -> std::io::Result<Self> {
+        let out = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
+        let mut out = BufWriter::new(out);
+        out.write_all(audit::head(keys).as_bytes())?;
+        Ok(Self { out, states: 0 })
+    }
+
+    fn put(&mut self, state: &[u8]) -> std::io::Result<()> {
+        let state = ChannelState::decode(state).map_err(std::io::Error::other)?;
+        self.states = self.states.saturating_add(1);
+        self.out.write_all(audit::state_line(&state).as_bytes())
+    }
+
+    fn finish(mut self) -> std::io::Result<u64> {
+        self.out.flush()?;
+        self.out.get_ref().sync_all()?;
+        Ok(self.states)
+    }
 }
 
 /// What was counted with each neighbour.

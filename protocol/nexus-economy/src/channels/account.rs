@@ -277,6 +277,8 @@ pub enum Word<S> {
     },
     /// This party had forgotten states: what it was told to claim is void.
     Forgot,
+    /// The other had forgotten states: it may not know what it owes.
+    OtherForgot,
 }
 
 /// What follows from something that happened.

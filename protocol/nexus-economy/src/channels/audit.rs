@@ -14,8 +14,8 @@ use super::keys::{Both, PublicKeys, Side, Signed};
 
 /// What such a file begins with.
 pub const HEAD: &str = "NEXUS channel log 1";
-/// The longest file that is looked at, in bytes: more than as many states as are ever kept.
-pub const LONGEST: usize = 16 * 1_024 * 1_024;
+/// No line of it is longer, in bytes.
+pub const LONGEST_LINE: usize = 512;
 
 /// What a file proves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,19 +64,24 @@ pub enum Flaw {
     Empty,
 }
 
-/// The log as a file: the keys of both parties, and the states that both signed, oldest first.
+/// How the log as a file begins: with the keys of both parties. The states that both signed follow it, oldest first.
 #[must_use]
-pub fn written(keys: [VerifyingKey; 2], states: &[ChannelState]) -> String {
+pub fn head(keys: [VerifyingKey; 2]) -> String {
     let mut text = String::from(HEAD);
     text.push('\n');
     for key in keys {
         line(&mut text, "key", &key.0);
     }
-    for state in states {
-        let mut bytes = [0; ChannelState::LEN];
-        state.encode(&mut bytes).expect("a state has 200 bytes");
-        line(&mut text, "state", &bytes);
-    }
+    text
+}
+
+/// A state as a line of such a file.
+#[must_use]
+pub fn state_line(state: &ChannelState) -> String {
+    let mut bytes = [0; ChannelState::LEN];
+    state.encode(&mut bytes).expect("a state has 200 bytes");
+    let mut text = String::new();
+    line(&mut text, "state", &bytes);
     text
 }
 
@@ -89,33 +94,52 @@ fn line(text: &mut String, kind: &str, bytes: &[u8]) {
     text.push('\n');
 }
 
-/// What a file proves.
-///
-/// # Errors
-/// The first thing that is wrong with it.
-pub fn verified(text: &str) -> Result<Proven, Flaw> {
-    let mut lines = text.lines().enumerate().map(|(at, line)| (at.saturating_add(1), line));
-    if lines.next().is_none_or(|(_, first)| first != HEAD) {
-        return Err(Flaw::NoLog);
-    }
-    let mut keys: Vec<(NodeId, VerifyingKey)> = Vec::new();
-    let mut proven: Option<Proven> = None;
-    for (at, line) in lines {
+/// A file that is read line by line, however long it is.
+#[derive(Debug, Default)]
+pub struct Reading {
+    lines: usize,
+    keys: Vec<(NodeId, VerifyingKey)>,
+    proven: Option<Proven>,
+}
+
+impl Reading {
+    /// The next line, without its end.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn line(&mut self, line: &str) -> Result<(), Flaw> {
+        self.lines = self.lines.saturating_add(1);
+        let at = self.lines;
+        if at == 1 {
+            return if line == HEAD { Ok(()) } else { Err(Flaw::NoLog) };
+        }
         match line.split_once(' ') {
-            Some(("key", digits)) => {
+            Some(("key", digits)) if self.keys.len() < 2 => {
                 let key = VerifyingKey(read(digits).ok_or(Flaw::Unreadable(at))?);
                 let public = NodePublic::of_verifying(key).map_err(|_| Flaw::Keys)?;
-                keys.push((public.node_id(), key));
+                self.keys.push((public.node_id(), key));
             }
             Some(("state", digits)) => {
                 let bytes: [u8; ChannelState::LEN] = read(digits).ok_or(Flaw::Unreadable(at))?;
                 let state = ChannelState::decode(&bytes).map_err(|_| Flaw::Unreadable(at))?;
-                proven = Some(after(proven, &state, &keys, at)?);
+                self.proven = Some(after(self.proven, &state, &self.keys, at)?);
             }
+            Some(("key", _)) => return Err(Flaw::Keys),
             Some(_) | None => return Err(Flaw::Unreadable(at)),
         }
+        Ok(())
     }
-    proven.ok_or(Flaw::Empty)
+
+    /// What the file proves, now that it is over.
+    ///
+    /// # Errors
+    /// That it proves nothing.
+    pub fn finish(self) -> Result<Proven, Flaw> {
+        match self.lines {
+            0 => Err(Flaw::NoLog),
+            _ => self.proven.ok_or(Flaw::Empty),
+        }
+    }
 }
 
 /// What holds once a state is looked at too.
@@ -176,9 +200,21 @@ mod tests {
     use super::*;
     use nexus_crypto::{IdentitySeed, NodeIdentity};
     use nexus_wire::nexus::channel::ChannelBody;
+    use std::borrow::ToOwned as _;
     use std::string::ToString as _;
 
     use super::super::keys::{Keyring, Keys as _};
+
+    fn written(keys: [VerifyingKey; 2], states: &[ChannelState]) -> String {
+        let lines = states.iter().map(state_line);
+        head(keys) + &lines.collect::<String>()
+    }
+
+    fn verified(text: &str) -> Result<Proven, Flaw> {
+        let mut reading = Reading::default();
+        text.lines().try_for_each(|line| reading.line(line))?;
+        reading.finish()
+    }
 
     fn parties() -> [NodeIdentity; 2] {
         let mut parties = [1, 2].map(|n| NodeIdentity::from_seed(IdentitySeed::from_bytes([n; 32])));
@@ -232,6 +268,9 @@ mod tests {
         let text = written([keys()[0], stranger.public().verifying()], &[first]);
         assert_eq!(verified(&text), Err(Flaw::Strangers(4)));
         assert_eq!(verified("another file\n"), Err(Flaw::NoLog));
+        assert_eq!(verified(""), Err(Flaw::NoLog));
+        let thrice = [head(keys()), "key ".to_owned(), "00".repeat(32)].concat();
+        assert_eq!(verified(&thrice), Err(Flaw::Keys));
         let cut = written(keys(), &[first]);
         assert_eq!(verified(&cut[..cut.len() - 3]), Err(Flaw::Unreadable(4)));
         assert_eq!(verified(&[HEAD, "\nkey 00\n"].concat()), Err(Flaw::Unreadable(2)));

@@ -105,7 +105,8 @@ impl Channels {
                 | Word::Disputed(_)
                 | Word::Outdated(_)
                 | Word::Closed { .. }
-                | Word::Forgot => None,
+                | Word::Forgot
+                | Word::OtherForgot => None,
             })
             .collect();
         let words = words.into_iter().map(|word| Effect::Word(peer, channel, word));

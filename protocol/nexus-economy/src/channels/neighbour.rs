@@ -42,7 +42,7 @@ pub(super) struct Neighbour {
     pub(super) certified: Both<Amount>,
     /// How long until what is unanswered is repeated.
     pub(super) patience: Duration,
-    /// The sequences of the states in the log, oldest first.
+    /// The sequences of the states in the log, oldest first, where not all are kept.
     pub(super) logged: VecDeque<u64>,
 }
 
@@ -100,15 +100,16 @@ impl Neighbour {
         &mut self,
         channel: ChannelId,
         agreed: &Agreed<ChannelBody, Signature>,
-        room: usize,
+        room: Option<usize>,
     ) -> Vec<Write> {
         let key = |sequence: u64| [&channel.0[..], &sequence.to_be_bytes()].concat();
         let Agreed { body, sigs } = agreed;
         let state = ChannelState { body: *body, sig_a: sigs.a, sig_b: sigs.b };
         let mut bytes = alloc::vec![0; ChannelState::LEN];
         state.encode(&mut bytes).expect("a state has 200 bytes");
-        self.logged.push_back(body.sequence);
         let mut writes = Vec::from([Write::set(LOG, &key(body.sequence), bytes)]);
+        let Some(room) = room else { return writes };
+        self.logged.push_back(body.sequence);
         while self.logged.len() > room {
             let oldest = self.logged.pop_front();
             writes.extend(oldest.map(|sequence| Write::delete(LOG, &key(sequence))));

@@ -136,6 +136,7 @@ impl<S: Clone + Eq> Account<S> {
         let (of_own, of_peer) = (*latest.highest.get(own), *latest.highest.get(peer));
         match latest.standing {
             Standing::Resumed if of_own < near && of_peer < near => {
+                step.words.push(Word::OtherForgot);
                 self.used = self.used.max(of_own);
                 self.floor = self.floor.max(of_peer);
                 if let Own::AwaitingCosign { win, body, .. } = &self.own

@@ -51,6 +51,7 @@ impl Organs {
                 self.dealings.count(peer, traffic);
                 self.lottery.handle(cx, L::LinkUp { peer, key, path: traffic.path }, nerves);
                 self.lottery.handle(cx, L::Counted { peer, total: traffic.taken }, nerves);
+                self.lottery.handle(cx, L::GrantAgain(peer), nerves);
                 self.channels.handle(cx, C::LinkUp(peer, key), nerves);
                 self.stands(peer, out);
                 self.reckon(cx, peer, nerves);
@@ -77,6 +78,7 @@ impl Organs {
             Input::ChannelWanted { peer, traffic } => {
                 self.dealings.count(peer, traffic);
                 self.reckon(cx, peer, nerves);
+                self.lottery.handle(cx, L::TermsWanted(peer), nerves);
                 self.offer_channel(cx, peer, nerves);
             }
             Input::Durable { by: Writer::Channels, through } => {
@@ -241,6 +243,7 @@ impl Organs {
                 out.push(Effect::Event(Event::Closed(peer)));
                 out.push(Effect::Record(Record::Closed { body, sigs: sigs.map(|Both { a, b }| (a, b)) }));
             }
+            Word::OtherForgot => self.lottery.handle(cx, L::PayerForgot(peer), nerves),
             Word::Forgot => {
                 self.dealings.forget(&peer);
                 self.lottery.handle(cx, L::OutOfDate(peer), nerves);

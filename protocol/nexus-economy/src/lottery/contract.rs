@@ -80,6 +80,10 @@ pub enum Input {
         /// What was sent to it at a price.
         sent: Grains,
     },
+    /// A neighbour sends what it is to pay for, and there are no terms under which it would.
+    TermsWanted(NodeId),
+    /// Whoever counts what this neighbour sends has forgotten how far it is carried: a link took the place of another.
+    GrantAgain(NodeId),
     /// TOKEN came.
     Token {
         /// From whom.
@@ -107,6 +111,8 @@ pub enum Input {
     Accepted(NodeId),
     /// The payer refused it.
     Refused(NodeId),
+    /// A neighbour says in the channel that its disk was out of date: it will not honour what was won under the terms that were in force.
+    PayerForgot(NodeId),
     /// The channel learnt of a state newer than this node's disk: what is stored with the channel is out of date.
     OutOfDate(NodeId),
 }

@@ -18,6 +18,9 @@ pub(super) const HEAP: usize = 2 * chain::HEAP + 2 * difficulty::SAMPLES * size_
 /// How many windows a relay may say that it counted beyond the token it holds, when the payer has forgotten.
 const FORGOTTEN: u16 = 2;
 
+/// So often terms are said to a relay that names unknown ones, before others are made.
+const TOLD: u32 = 3;
+
 /// What is known of a neighbour that is paid.
 #[derive(Debug, Default)]
 pub(super) struct Paying {
@@ -304,8 +307,10 @@ impl<V: Vrf> Lottery<V> {
         let Some(peer) = self.peers.get(&id) else { return };
         let paying = &peer.paying;
         match (&paying.offered, &paying.current) {
-            // Half of all names are later than a name.
-            (Some(offered), _) if offered.terms.name().wrapping_sub(named) < 128 => {
+            // Half of all names are later than a name; whoever was told twice and still names others has later terms by number.
+            (Some(offered), _)
+                if offered.terms.name().wrapping_sub(named) < 128 && paying.attempts < TOLD =>
+            {
                 self.say_terms(cx, id, out);
             }
             (Some(_), _) | (None, Some(_)) => self.offer_after(cx, id, Some(named), out),
@@ -336,7 +341,7 @@ impl<V: Vrf> Lottery<V> {
     fn release(&mut self, id: NodeId, due: &Due, out: &mut impl Sink<Effect>) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let paying = &mut peer.paying;
-        let (Some(contract), Some(view)) = (&mut paying.current, paying.view) else { return };
+        let Some(contract) = &mut paying.current else { return };
         if let Some(held) = &due.held {
             contract.adopt(held);
         }
@@ -352,9 +357,11 @@ impl<V: Vrf> Lottery<V> {
         let owed = paying.owed.checked_add(more).unwrap_or(paying.owed);
         let whole = contract.terms.whole_windows(owed);
         contract.released = due.window.min(whole).max(contract.released);
-        if contract.released > 0 {
+        // A relay without terms may happen to name these: a token tells it which name it must not use.
+        let is_question = due.window == 0 && due.held.is_none();
+        if contract.released > 0 || is_question {
             let (terms, released) = (contract.terms.name(), contract.highest());
-            let token = TokenRelease { slot: view.channel.slot, terms, released };
+            let token = TokenRelease { slot: due.slot, terms, released };
             out.push(Effect::Token { peer: id, token });
         }
     }

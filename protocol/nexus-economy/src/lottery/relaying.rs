@@ -3,7 +3,7 @@
 mod claiming;
 
 use nexus_crypto::{NodeId, Signature};
-use nexus_machine::{Cx, Duration, Sink};
+use nexus_machine::{Cx, Duration, Instant, Sink};
 use nexus_wire::nexus::lottery::{Due, Offer, Released, TokenRelease};
 
 use super::chain::follows;
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::money::{GRAINS_PER_MICRO, Grains};
 
-/// How often a payer is asked for terms while its link is up.
+/// How often a payer is asked for terms after its link came up, whether it sends anything or not.
 const ASKED_FOR_TERMS: u32 = 8;
 /// How often what was released is stored, where it changed.
 const STORE_PERIOD: Duration = Duration::from_secs(60);
@@ -44,6 +44,9 @@ pub(super) struct Relaying {
     attempts: u32,
     /// A name that no terms of its have, for asking for some.
     unknown: u8,
+    /// It is not asked for terms again before this, whatever it sends.
+    rests_until: Option<Instant>,
+    payer: Payer,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,6 +54,16 @@ enum Storing {
     #[default]
     No,
     Yes,
+}
+
+/// Whether the payer knows what it owes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Payer {
+    #[default]
+    Sound,
+    /// Its disk was out of date. What was won under the terms before is lost, and it is a stranger from there on: to forget brings
+    /// no more than another name would.
+    Forgot,
 }
 
 /// What DUE adds.
@@ -120,6 +133,7 @@ impl Relaying {
     pub(super) const fn link_up(&mut self) {
         self.tell = Tell::Held;
         self.attempts = 0;
+        self.rests_until = None;
     }
 
     /// What was taken from the pool and not used.
@@ -134,6 +148,11 @@ impl Relaying {
         self.unknown = self.terms().map_or(self.unknown, |terms| terms.name().wrapping_add(128));
         self.agreed = None;
         self.next = None;
+    }
+
+    /// DUE that names terms which its payer does not know.
+    const fn question(&self, channel: Channel) -> Due {
+        Due { slot: channel.slot, terms: self.unknown, window: 0, held: None }
     }
 
     fn due(&self) -> Grains {
@@ -204,7 +223,9 @@ impl<V: Vrf> Lottery<V> {
         let relaying = &mut peer.relaying;
         let Some(agreed) = &relaying.agreed else { return self.ask_for_terms(cx, id, out) };
         let window = agreed.terms.whole_windows(relaying.due());
-        let is_more = window > agreed.released.window;
+        // Windows that were not drawn before a restart are drawn when the payer says what it released.
+        let is_unsaid = agreed.memory == Memory::Lost && agreed.released.window > agreed.settled;
+        let is_more = window > agreed.released.window || is_unsaid;
         if !is_more && relaying.tell == Tell::Windows {
             return;
         }
@@ -224,13 +245,29 @@ impl<V: Vrf> Lottery<V> {
         let relaying = &mut peer.relaying;
         // A payer that has just come up offers terms unasked.
         if relaying.attempts > 0 {
-            let due = Due { slot: channel.slot, terms: relaying.unknown, window: 0, held: None };
-            out.push(Effect::Due { peer: id, due });
+            out.push(Effect::Due { peer: id, due: relaying.question(channel) });
         }
         if relaying.attempts < ASKED_FOR_TERMS {
             self.deadlines.set((id, Timer::Due), cx.now.after(link.patience(relaying.attempts.max(2))));
             relaying.attempts = relaying.attempts.saturating_add(1);
         }
+    }
+
+    /// It sends what it is to pay for, and there are no terms: all questions for some may have been lost. It is asked again, more and
+    /// more rarely, as long as it sends.
+    pub(super) fn terms_wanted(&mut self, cx: Cx, id: NodeId, out: &mut impl Sink<Effect>) {
+        if self.deadlines.get((id, Timer::Due)).is_some() {
+            return;
+        }
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let (Some(link), Some((channel, _))) = (peer.link, peer.relaying.view) else { return };
+        let relaying = &mut peer.relaying;
+        if relaying.agreed.is_some() || relaying.rests_until.is_some_and(|until| cx.now < until) {
+            return;
+        }
+        relaying.rests_until = Some(cx.now.after(link.patience(relaying.attempts)));
+        relaying.attempts = relaying.attempts.saturating_add(1);
+        out.push(Effect::Due { peer: id, due: relaying.question(channel) });
     }
 
     /// Answers with what this node holds: the payer compares.
@@ -290,8 +327,7 @@ impl<V: Vrf> Lottery<V> {
         let Some(agreed) = &mut relaying.agreed else {
             // It pays under terms that this node has not: a name that it does not know makes it offer others.
             relaying.unknown = token.terms.wrapping_add(128);
-            let due = Due { slot: channel.slot, terms: relaying.unknown, window: 0, held: None };
-            return out.push(Effect::Due { peer: id, due });
+            return out.push(Effect::Due { peer: id, due: relaying.question(channel) });
         };
         let released = token.released;
         let is_known = agreed.terms.name() == token.terms
@@ -320,7 +356,15 @@ impl<V: Vrf> Lottery<V> {
         }
     }
 
-    /// Takes the terms offered, once nothing that won under the earlier ones is unpaid.
+    /// What won under the terms in force will not be paid; other terms will come, if they have not.
+    pub(super) fn payer_forgot(&mut self, cx: Cx, id: NodeId, out: &mut impl Sink<Effect>) {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.relaying.payer = Payer::Forgot;
+            self.draw(cx, id, out);
+        }
+    }
+
+    /// Takes the terms offered, once nothing that won under the earlier ones is unpaid, or the payer forgot what it owes.
     fn take_terms(&mut self, id: NodeId, out: &mut impl Sink<Effect>) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let relaying = &mut peer.relaying;
@@ -329,8 +373,10 @@ impl<V: Vrf> Lottery<V> {
             .agreed
             .as_ref()
             .is_none_or(|agreed| agreed.claim == Claim::None && agreed.settled == agreed.released.window);
-        if !is_settled {
-            return;
+        match (is_settled, relaying.payer) {
+            (true, _) => {}
+            (false, Payer::Forgot) => relaying.paid = Grains::ZERO,
+            (false, Payer::Sound) => return,
         }
         let Ok(number) = self.gate.hold(Held::Agreed(id, terms.offer().number)) else { return };
         relaying.storing = Storing::Yes;
@@ -359,7 +405,9 @@ impl<V: Vrf> Lottery<V> {
         });
         relaying.income.released = 0;
         relaying.attempts = 0;
+        relaying.payer = Payer::Sound;
         self.deadlines.cancel((id, Timer::Due));
+        self.deadlines.cancel((id, Timer::Claim));
         self.say_held(cx, id, out);
         self.grant(cx, id, out);
     }
@@ -373,6 +421,14 @@ impl<V: Vrf> Lottery<V> {
             let write =
                 stored::relay(&id, relaying.paid, Some(&agreed.terms), agreed.settled, &agreed.released);
             out.push(Effect::Write { number, writes: [write].into() });
+        }
+    }
+
+    /// Says how far the neighbour is carried, whether that changed or not.
+    pub(super) fn grant_again(&mut self, cx: Cx, id: NodeId, out: &mut impl Sink<Effect>) {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.relaying.granted = None;
+            self.grant(cx, id, out);
         }
     }
 

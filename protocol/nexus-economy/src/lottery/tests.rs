@@ -6,7 +6,9 @@
 #![allow(clippy::cast_precision_loss, reason = "deviations are measured in floats; money is not")]
 
 mod accuracy;
+mod asking;
 mod cheats;
 mod lawful;
 mod odds;
+mod tricks;
 mod world;

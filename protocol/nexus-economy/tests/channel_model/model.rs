@@ -206,7 +206,8 @@ impl World {
                 | Word::Disputed(_)
                 | Word::Outdated(_)
                 | Word::Closed { .. }
-                | Word::Forgot => {}
+                | Word::Forgot
+                | Word::OtherForgot => {}
             }
         }
         for signed in &written.signed {

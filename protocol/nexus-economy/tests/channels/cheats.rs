@@ -146,6 +146,25 @@ fn a_sequence_at_the_end_of_numbers_or_in_the_wrong_lane_is_refused() {
     assert_eq!((world.nodes[0].accepted, world.nodes[1].accepted), (6, 4), "the channel goes on");
 }
 
+/// Two bodies at one number of the cheat's lane: one is signed, and the other convicts the cheat alone.
+#[test]
+fn two_bodies_at_one_number_pay_once() {
+    let mut world = won_some();
+    let pen = CheatsPen::of(&world);
+    let base = account(&world).agreed.body;
+    let sequence = Side::B.next_above(base.sequence).expect("room");
+    let paid_once = paid(&base, Side::B, Amount::from_micros(REWARD), sequence).expect("funds");
+    let paid_more = paid(&base, Side::B, Amount::from_micros(REWARD * 7), sequence).expect("funds");
+    let mut signed = Vec::new();
+    for body in [paid_once, paid_more, paid_once, paid_more] {
+        say(&mut world, claim(&base, body, pen.sign(&Signed::State(body))));
+        let agreed = account(&world).agreed.clone();
+        signed.extend((agreed.body.sequence == sequence).then_some(agreed.body));
+    }
+    assert_eq!(signed, [paid_once; 4], "whichever comes first, and nothing else at that number");
+    gains("two bodies at one number", &world, &base, REWARD);
+}
+
 #[test]
 fn amounts_that_overflow_open_no_channel() {
     let mut world = World::new();

@@ -9,7 +9,7 @@ use nexus_economy::Amount;
 use nexus_economy::channels::account::{Phase, Word};
 use nexus_economy::channels::keys::Side;
 use nexus_economy::channels::{Input, ROUND};
-use nexus_machine::Duration;
+use nexus_machine::{Duration, Seed};
 
 use crate::world::{REWARD, World};
 
@@ -71,6 +71,31 @@ fn both_always_have_a_win_ready_and_each_gets_its_half_of_a_hundred_thousand_upd
     world.run();
     let body = world.nodes[0].account().agreed.body;
     assert_eq!(body.balance_a + body.balance_b, 2 * LENT);
+}
+
+/// One side is seven times slower with its disk and with what it hears, and chance decides who is served: neither is starved.
+#[test]
+fn a_slow_side_gets_its_half_too() {
+    for slow in 0..2 {
+        let mut world = World::opened();
+        let mut random = Seed::new([0x45; 32]).fork_index("slow", u64::from(slow == 1)).fork("turns");
+        let updates = 20_000;
+        world.win([updates, updates]);
+        for _ in 0..updates * 400 {
+            if world.nodes[0].accepted + world.nodes[1].accepted >= updates {
+                break;
+            }
+            let own = if random.chance(1, 8) { slow } else { 1 - slow };
+            if random.chance(1, 2) {
+                world.sync(own);
+            } else {
+                world.deliver(own);
+            }
+        }
+        let shares = [0, 1].map(|own| world.nodes[own].accepted * 1_000 / updates);
+        println!("slow {slow}: shares {shares:?} ‰");
+        assert!(shares.iter().all(|share| (450..=550).contains(share)), "{shares:?}");
+    }
 }
 
 #[test]

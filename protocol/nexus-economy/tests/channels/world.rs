@@ -59,7 +59,7 @@ pub(crate) struct World {
 const LOTTERY: TableId = TableId(99);
 
 pub(crate) const LIMITS: Limits =
-    Limits { neighbours: 4, logged: 32, granted: Some(Amount::from_micros(1_000_000_000)) };
+    Limits { neighbours: 4, logged: Some(32), granted: Some(Amount::from_micros(1_000_000_000)) };
 
 fn identity(seed: [u8; 32]) -> NodeIdentity {
     NodeIdentity::from_seed(IdentitySeed::from_bytes(seed))
@@ -190,6 +190,7 @@ impl World {
                         | Word::NothingToSettle
                         | Word::Disputed(_)
                         | Word::Outdated(_)
+                        | Word::OtherForgot
                         | Word::Closed { .. } => {}
                     }
                     node.words.push(word);

@@ -6,8 +6,8 @@ use nexus_wire::nexus::lottery::Released;
 
 use super::super::chain::between;
 use super::super::paying::paid_with;
-use super::super::{Claimed, Effect, Income, Lottery, Odds, Terms, Timer, Vrf, stored};
-use super::{Agreed, Claim, Relaying};
+use super::super::{Claimed, Effect, Income, Lottery, Odds, Peer, Terms, Timer, Vrf, stored};
+use super::{Agreed, Claim, Payer, Relaying, Tell};
 use crate::money::Amount;
 
 /// How many windows are drawn at once: each costs a multiplication.
@@ -43,6 +43,7 @@ impl<V: Vrf> Lottery<V> {
         let (Claim::Proposed(claim) | Claim::Refused(claim)) = agreed.claim else { return };
         agreed.claim = Claim::None;
         agreed.settled = claim.to;
+        relaying.payer = Payer::Sound;
         let reward = agreed.terms.rewards(claim.from, claim.to).unwrap_or(Amount::ZERO);
         relaying.paid = paid_with(relaying.paid, reward);
         let received = relaying.income.received;
@@ -63,10 +64,22 @@ impl<V: Vrf> Lottery<V> {
         }
     }
 
+    /// What was refused may be honoured after a restart of the payer; its timer ended with the link.
+    pub(in super::super) fn claim_soon(&mut self, cx: Cx, id: NodeId) {
+        let Some(Peer { link: Some(link), relaying, .. }) = self.peers.get(&id) else { return };
+        if relaying.agreed.as_ref().is_some_and(|agreed| matches!(agreed.claim, Claim::Refused(_))) {
+            self.deadlines.set((id, Timer::Claim), cx.now.after(link.patience(0)));
+        }
+    }
+
     pub(in super::super) fn claim_again(&mut self, cx: Cx, id: NodeId, out: &mut impl Sink<Effect>) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let agreed = peer.relaying.agreed.as_ref();
-        if let Some(Claim::Refused(claim)) = agreed.map(|agreed| agreed.claim) {
+        let Some(Claim::Refused(claim)) = agreed.map(|agreed| agreed.claim) else { return };
+        // It may have refused because it forgot that it released the window.
+        peer.relaying.tell = Tell::Held;
+        self.say_due(cx, id, out);
+        if let Some(peer) = self.peers.get(&id) {
             peer.relaying.propose(id, claim, out);
             self.deadlines.set((id, Timer::Claim), cx.now.after(CLAIM_REST));
         }

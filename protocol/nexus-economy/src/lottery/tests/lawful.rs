@@ -49,7 +49,7 @@ fn input(random: &mut Stream, _: Instant) -> Input {
     let (peer, identity) = neighbour(random);
     let small = u16::try_from(random.below(300)).expect("small");
     let claim = Claimed { from: small, to: small, proof: Some(VrfProof([3; 80])) };
-    match random.below(19) {
+    match random.below(22) {
         0 => Input::Entropy(random.bytes()),
         1..4 => Input::Durable(random.below(200)),
         4 | 5 => Input::LinkUp {
@@ -88,6 +88,9 @@ fn input(random: &mut Stream, _: Instant) -> Input {
         15 => Input::Countersigned { peer, to: small },
         16 => Input::Accepted(peer),
         17 => Input::Refused(peer),
+        18 => Input::TermsWanted(peer),
+        19 => Input::PayerForgot(peer),
+        20 => Input::GrantAgain(peer),
         _ if random.chance(1, 2) => Input::NotCountersigned(peer),
         _ => Input::OutOfDate(peer),
     }

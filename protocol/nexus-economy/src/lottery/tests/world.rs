@@ -92,10 +92,14 @@ pub(super) struct Cheat {
     pub(super) keeps_tokens: bool,
     /// The payer refuses to sign.
     pub(super) refuses_claims: bool,
+    /// The payer does not say whether it signs.
+    pub(super) ignores_claims: bool,
     /// Somebody between them swallows every DUE.
     pub(super) jams_dues: bool,
     /// The relay says that so many windows more are due.
     pub(super) inflates: u16,
+    /// The relay counts each packet at so many times the price that was stated, beside the price itself.
+    pub(super) overcharges: u64,
 }
 
 pub(super) struct Side<V> {
@@ -103,11 +107,13 @@ pub(super) struct Side<V> {
     pub(super) disk: Snapshot,
     pub(super) id: NodeId,
     seed: u8,
+    /// Whose VRF key it has.
+    key: u8,
     lives: u64,
     /// Totals of what the process sent and took at a price.
     pub(super) sent: Grains,
     pub(super) taken: Grains,
-    limit: Grains,
+    pub(super) limit: Grains,
     mark: Grains,
 }
 
@@ -164,7 +170,18 @@ impl<V: Vrf> World<V> {
             let id = identity.node_id();
             let organ = Lottery::new(identity, make(seed), policy, &disk, &Seed::new([seed; 32]));
             let zero = Grains::ZERO;
-            Side { organ, disk, id, seed, lives: 0, sent: zero, taken: zero, limit: zero, mark: zero }
+            Side {
+                organ,
+                disk,
+                id,
+                seed,
+                key: seed,
+                lives: 0,
+                sent: zero,
+                taken: zero,
+                limit: zero,
+                mark: zero,
+            }
         };
         let mut world = Self {
             now: Instant::BOOT,
@@ -200,6 +217,12 @@ impl<V: Vrf> World<V> {
     }
 
     fn connect(&mut self) {
+        self.link();
+        self.pay_again();
+        self.claim_again();
+    }
+
+    fn link(&mut self) {
         let path =
             PathView { round_trip: self.medium.latency.times(2), bandwidth_bps: self.medium.bandwidth_bps };
         for (at, other) in [(PAYER, RELAY), (RELAY, PAYER)] {
@@ -207,17 +230,27 @@ impl<V: Vrf> World<V> {
             let key = theirs.public().verifying();
             self.tell(at, Input::LinkUp { peer: theirs.node_id(), key, path });
         }
-        let vrf = (self.make)(self.sides[RELAY].seed).public();
+    }
+
+    /// Both know again out of what is paid, and for what: something was sent.
+    pub(super) fn pay_again(&mut self) {
+        let vrf = (self.make)(self.sides[RELAY].key).public();
         let (payer, relay) = (self.sides[PAYER].id, self.sides[RELAY].id);
         let (channel, typical) = (self.channel(), self.typical);
         self.tell(PAYER, Input::Pay { peer: relay, channel, vrf, typical });
         let reference = Grains::new(typical.get().saturating_mul(64));
         self.tell(RELAY, Input::Charge { peer: payer, channel, reference });
-        self.claim_again();
     }
 
     /// A process dies and comes back with what was durable.
     pub(super) fn crash(&mut self, at: usize) {
+        self.crash_unpaying(at);
+        self.pay_again();
+        self.claim_again();
+    }
+
+    /// The same, and nothing is sent yet.
+    pub(super) fn crash_unpaying(&mut self, at: usize) {
         let other = 1 - at;
         let peer = self.sides[at].id;
         self.tell(other, Input::LinkDown(peer));
@@ -225,13 +258,19 @@ impl<V: Vrf> World<V> {
         side.lives += 1;
         let seed = Seed::new([side.seed; 32]).fork_index("life", side.lives);
         let identity = NodeIdentity::from_seed(IdentitySeed::from_bytes([side.seed; 32]));
-        side.organ = Lottery::new(identity, (self.make)(side.seed), self.policy, &side.disk, &seed);
+        side.organ = Lottery::new(identity, (self.make)(side.key), self.policy, &side.disk, &seed);
         (side.sent, side.taken, side.limit, side.mark) = Default::default();
         if at == RELAY {
             self.claim = None;
         }
         self.flying.clear();
-        self.connect();
+        self.link();
+    }
+
+    /// The relay comes back with another VRF key.
+    pub(super) fn change_key(&mut self, key: u8) {
+        self.sides[RELAY].key = key;
+        self.crash(RELAY);
     }
 
     /// Keys are new: the link is the same, and so is everything here.
@@ -246,10 +285,18 @@ impl<V: Vrf> World<V> {
         self.act(at, effects);
     }
 
+    /// Disks are fast, and no faster than that all of an answer is heard before the next begins.
     fn act(&mut self, at: usize, effects: VecDeque<Effect>) {
+        let mut durable = Vec::new();
         for effect in effects {
-            self.act_on(at, effect);
+            if let Effect::Write { number, writes } = effect {
+                writes.into_iter().for_each(|write| self.sides[at].disk.apply(write));
+                durable.push(number);
+            } else {
+                self.act_on(at, effect);
+            }
         }
+        durable.into_iter().for_each(|number| self.tell(at, Input::Durable(number)));
     }
 
     fn act_on(&mut self, at: usize, effect: Effect) {
@@ -260,12 +307,7 @@ impl<V: Vrf> World<V> {
                 let entropy = self.random.bytes();
                 self.tell(at, Input::Entropy(entropy));
             }
-            Effect::Write { number, writes } => {
-                for write in writes {
-                    self.sides[at].disk.apply(write);
-                }
-                self.tell(at, Input::Durable(number));
-            }
+            Effect::Write { .. } => {}
             Effect::Grant { limit, mark, .. } => {
                 (self.sides[at].limit, self.sides[at].mark) = (limit, mark);
             }
@@ -274,6 +316,9 @@ impl<V: Vrf> World<V> {
                 self.claim_again();
             }
             Effect::Countersign { claim, reward, stored, .. } => {
+                if self.cheat.ignores_claims {
+                    return self.tell(at, Input::NotCountersigned(peer));
+                }
                 if self.cheat.refuses_claims {
                     self.tell(at, Input::NotCountersigned(peer));
                     return self.send(at, &Said::ClaimRefused, 8);
@@ -353,6 +398,9 @@ impl<V: Vrf> World<V> {
         }
         side.taken = total;
         self.accepted = self.accepted.checked_add(cost).expect("fits");
+        let more = Grains::new(cost.get().saturating_mul(self.cheat.overcharges));
+        let total = total.checked_add(more).expect("fits");
+        self.sides[RELAY].taken = total;
         if total >= self.sides[RELAY].mark {
             let peer = self.sides[PAYER].id;
             self.tell(RELAY, Input::Counted { peer, total });
