@@ -13,6 +13,7 @@
 
 mod acknowledging;
 mod asking;
+mod bringers;
 mod budget;
 mod cache;
 mod choices;
@@ -58,6 +59,7 @@ use crate::routes::Table;
 
 use acknowledging::Acknowledging;
 use asking::Asked;
+use bringers::Newcomers;
 use cache::Cache;
 pub use choices::Choice;
 use clear::{Clear, Medium};
@@ -343,6 +345,7 @@ pub struct Announces {
     /// Paths that take packets and prove none.
     doubting: Doubting,
     cache: Cache,
+    newcomers: Newcomers,
     /// When the own announce was last spoken in clear for no other reason than that it was time.
     in_clear_at: Option<Instant>,
     /// Announces of others that wait to be passed on, by destination.
@@ -437,6 +440,7 @@ impl Announces {
             finding: Finding::new(limits.relays),
             doubting: Doubting::new(),
             cache: Cache::new(limits.known, limits.cache_bytes),
+            newcomers: Newcomers::new(limits.known, limits.links),
             in_clear_at: None,
             relays: BoundedMap::new(limits.relays, MapOverflow::RefuseNew),
             repeats: BoundedMap::new(limits.relays, MapOverflow::RefuseNew),
@@ -741,6 +745,7 @@ impl MemoryBound for Announces {
             .memory_bound()
             .saturating_add(self.known.capacity().saturating_mul(PER_SETTLING))
             .saturating_add(self.cache.memory_bound())
+            .saturating_add(self.newcomers.memory_bound())
             .saturating_add(self.clear.memory_bound())
             .saturating_add(self.routes.memory_bound())
             .saturating_add(self.owed.memory_bound())

@@ -12,6 +12,7 @@ use nexus_crypto::DestinationHash;
 use nexus_machine::{BoundedMap, Cx, Duration, Inserted, Instant, MapOverflow, Relaying, Sink};
 use nexus_wire::nexus::path_cost::CompactPathCost;
 
+use super::bringers::Bringer;
 use super::budget::{Budgets, INTERFACES, Purpose};
 use super::costs::{Outlet, Telling};
 use super::known::Via;
@@ -40,6 +41,8 @@ const WORTH_A_BROADCAST: usize = 2;
 const AGAIN_FRAMES: u64 = 64;
 /// but not sooner than this, if nobody was heard to pass it on.
 const AGAIN: Duration = Duration::from_secs(5);
+/// Whoever has more than this waiting to be passed on, and more than anybody else, waits behind all others.
+const FLOOD: usize = 32;
 /// Of how many neighbours it is remembered that they have an announce.
 const SIGNS: usize = 64;
 
@@ -56,6 +59,8 @@ struct Waiting {
     at: Instant,
     hops: u8,
     saying: Saying,
+    /// Who brought it; none of this node's own.
+    brought_by: Option<Bringer>,
 }
 
 /// How often something was said on a channel.
@@ -218,12 +223,48 @@ impl Channel {
         least.max(airtime.times(SPREAD_FRAMES).times(others))
     }
 
-    /// What is to be said next of what is due: what was not said yet, of that this node's own, then the nearest, of those the
-    /// newest.
+    /// What is to be said next of what is due: what was not said yet, of that this node's own, then what was brought by whoever brings no more than
+    /// others, of that the nearest, of those the newest.
     fn due(&self, now: Instant, own: DestinationHash) -> Option<DestinationHash> {
+        let flood = self.flood();
         let due = self.waiting.iter().filter(|(_, waiting)| waiting.at <= now);
-        due.min_by_key(|(about, waiting)| (waiting.saying, **about != own, waiting.hops, Reverse(waiting.at)))
-            .map(|(about, _)| *about)
+        due.min_by_key(|(about, waiting)| {
+            let is_flood = flood.is_some() && waiting.brought_by == flood;
+            (waiting.saying, **about != own, is_flood, waiting.hops, Reverse(waiting.at))
+        })
+        .map(|(about, _)| *about)
+    }
+
+    /// Whoever brought most of what waits, if that is more than [`FLOOD`].
+    fn flood(&self) -> Option<Bringer> {
+        if self.waiting.len() <= FLOOD {
+            return None;
+        }
+        let mut counts: BTreeMap<Bringer, usize> = BTreeMap::new();
+        for brought_by in self.waiting.values().filter_map(|waiting| waiting.brought_by) {
+            let count = counts.entry(brought_by).or_default();
+            *count = count.saturating_add(1);
+        }
+        let most = counts.into_iter().max_by_key(|(_, count)| *count);
+        most.filter(|(_, count)| *count > FLOOD).map(|(brought_by, _)| brought_by)
+    }
+
+    /// Whether something more may wait. Where there is no room what was brought by whoever brought most makes some, the farthest of it, unless it is
+    /// that one's too.
+    fn makes_room(
+        &mut self,
+        capacity: usize,
+        destination: &DestinationHash,
+        brought_by: Option<Bringer>,
+    ) -> bool {
+        if self.waiting.len() < capacity || self.waiting.contains_key(destination) {
+            return true;
+        }
+        let Some(flood) = self.flood().filter(|flood| brought_by != Some(*flood)) else { return false };
+        let of_flood = self.waiting.iter().filter(|(_, waiting)| waiting.brought_by == Some(flood));
+        let farthest = of_flood.max_by_key(|(_, waiting)| (waiting.saying, waiting.hops, waiting.at));
+        let Some(farthest) = farthest.map(|(about, _)| *about) else { return false };
+        self.waiting.remove(&farthest).is_some()
     }
 
     fn next_at(&self) -> Option<Instant> {
@@ -279,7 +320,9 @@ impl Announces {
         for iface in interfaces {
             if let Some(channel) = self.speech.channels.get_mut(&iface) {
                 // There is always room for one's own.
-                channel.waiting.insert(own, Waiting { at: cx.now, hops: 0, saying: Saying::First });
+                channel
+                    .waiting
+                    .insert(own, Waiting { at: cx.now, hops: 0, saying: Saying::First, brought_by: None });
             }
             self.speak(cx, iface, out);
         }
@@ -287,20 +330,21 @@ impl Announces {
 
     /// What was heard of `destination` is to be passed on on every channel, after a random wait.
     pub(super) fn speak_later(&mut self, now: Instant, destination: DestinationHash, hops: u8, len: usize) {
+        let brought_by = self.known.get(&destination).map(|known| known.brought_by);
         let (capacity, budgets) = (self.speech.capacity, &self.speech.budgets);
         for (iface, channel) in self.speech.channels.iter_mut().filter(|(_, it)| it.is_heard_by_many()) {
             let neighbours = self.links.iter().filter(|(_, other)| other.iface == *iface).count();
             if neighbours == 0 {
                 continue;
             }
-            if channel.waiting.len() >= capacity && !channel.waiting.contains_key(&destination) {
+            if !channel.makes_room(capacity, &destination, brought_by) {
                 count(&mut self.refusals.crowded);
                 continue;
             }
             let spread = channel.spread(len, neighbours);
             let wait = Duration::from_micros(self.random.below(spread.as_micros()).saturating_add(1));
             let at = now.after(wait);
-            channel.waiting.insert(destination, Waiting { at, hops, saying: Saying::First });
+            channel.waiting.insert(destination, Waiting { at, hops, saying: Saying::First, brought_by });
             let timer = Timer::Speak(*iface);
             let at = at.max(budgets.free_at(*iface, Purpose::Announce, now));
             if self.deadlines.get(timer).is_none_or(|set| at < set) {
@@ -311,13 +355,15 @@ impl Announces {
 
     /// What was heard of `destination` cannot be said on `iface`, where announces have spent their share: it is said when they may.
     pub(super) fn speak_when_free(&mut self, now: Instant, iface: InterfaceId, destination: DestinationHash) {
-        let hops = self.known.get(&destination).map_or(0, |known| known.neighbour.hops.get());
+        let known = self.known.get(&destination);
+        let hops = known.map_or(0, |known| known.neighbour.hops.get());
+        let brought_by = known.map(|known| known.brought_by);
         let capacity = self.speech.capacity;
         let Some(channel) = self.speech.channels.get_mut(&iface) else { return };
-        if channel.waiting.len() >= capacity && !channel.waiting.contains_key(&destination) {
+        if !channel.makes_room(capacity, &destination, brought_by) {
             return count(&mut self.refusals.crowded);
         }
-        channel.waiting.insert(destination, Waiting { at: now, hops, saying: Saying::First });
+        channel.waiting.insert(destination, Waiting { at: now, hops, saying: Saying::First, brought_by });
         let at = self.speech.budgets.free_at(iface, Purpose::Announce, now);
         self.deadlines.set(Timer::Speak(iface), at.max(now.after(Duration::from_micros(1))));
     }
@@ -384,7 +430,9 @@ impl Announces {
         destination: DestinationHash,
         len: usize,
     ) {
-        let hops = self.known.get(&destination).map_or(0, |known| known.neighbour.hops.get());
+        let known = self.known.get(&destination);
+        let hops = known.map_or(0, |known| known.neighbour.hops.get());
+        let brought_by = known.map(|known| known.brought_by);
         let capacity = self.speech.capacity;
         let Some(channel) = self.speech.channels.get_mut(&iface) else { return };
         let room = channel.waiting.len() < capacity && !channel.waiting.contains_key(&destination);
@@ -393,7 +441,7 @@ impl Announces {
         }
         let wait = AGAIN.max(channel.profile.airtime(len).times(AGAIN_FRAMES));
         let at = now.after(wait);
-        channel.waiting.insert(destination, Waiting { at, hops, saying: Saying::Again });
+        channel.waiting.insert(destination, Waiting { at, hops, saying: Saying::Again, brought_by });
         let at = at.max(self.speech.budgets.free_at(iface, Purpose::Announce, now));
         let timer = Timer::Speak(iface);
         if self.deadlines.get(timer).is_none_or(|set| at < set) {

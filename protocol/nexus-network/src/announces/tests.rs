@@ -2,6 +2,7 @@ mod acknowledging;
 mod clear;
 mod costs;
 mod finding;
+mod floods;
 mod graphs;
 mod links;
 mod searches;

@@ -257,7 +257,7 @@ impl World {
         self.events.insert((self.now.after(wait), self.count), event);
     }
 
-    fn up(&mut self, at: usize) {
+    pub(super) fn up(&mut self, at: usize) {
         let edge = &mut self.edges[at];
         if edge.is_up || edge.knowing < 2 {
             return;
@@ -294,7 +294,7 @@ impl World {
         }
     }
 
-    fn link(&self, at: usize) -> LinkId {
+    pub(super) fn link(&self, at: usize) -> LinkId {
         LinkId(Key { slot: u16::try_from(at).unwrap(), generation: self.edges[at].generation })
     }
 
