@@ -392,7 +392,7 @@ fn figures(of: FiguresOf, days: u64, nodes: Option<u32>) -> io::Result<ExitCode>
         FiguresOf::Links => write!(out, "{}", nexus_sim::figures::all())?,
         FiguresOf::Speed => nexus_sim::speed::figures(&mut out)?,
         FiguresOf::Healing => {
-            let lasts = nexus_machine::Duration::from_secs(86_400 * days);
+            let lasts = Duration::from_secs(86_400 * days);
             nexus_sim::healing::figures(&mut out, lasts, nodes)?;
         }
         FiguresOf::Summaries => nexus_sim::summaries::figures(&mut out)?,

@@ -86,7 +86,7 @@ pub(super) struct Newcomers {
 /// All destinations are announced again within this.
 const ANEW: Duration = Duration::from_secs(1_800);
 /// In tables however small so many are passed on at once: that is a mesh that comes together.
-const FEWEST: usize = 64;
+const FEWEST: usize = 128;
 
 impl Newcomers {
     /// Of a table of so many destinations, and so many neighbours.
@@ -143,20 +143,20 @@ mod tests {
     #[test]
     fn a_neighbour_brings_a_quarter_of_a_table_at_once_and_as_much_again_in_half_an_hour_however_often_it_comes()
      {
-        let mut newcomers = Newcomers::new(400, 2);
+        let mut newcomers = Newcomers::new(800, 2);
         let count = |newcomers: &mut Newcomers, peer: u8, now| {
             (0..1_000).filter(|_| newcomers.takes(IdentityHash([peer; 16]), now)).count()
         };
-        assert_eq!(count(&mut newcomers, 1, Instant::BOOT), 100);
-        assert_eq!(count(&mut newcomers, 2, Instant::BOOT), 100, "of another nothing was counted");
-        assert_eq!(count(&mut newcomers, 1, Instant::BOOT.after(Duration::from_secs(900))), 50);
+        assert_eq!(count(&mut newcomers, 1, Instant::BOOT), 200);
+        assert_eq!(count(&mut newcomers, 2, Instant::BOOT), 200, "of another nothing was counted");
+        assert_eq!(count(&mut newcomers, 1, Instant::BOOT.after(Duration::from_secs(900))), 100);
         for peer in 3..100 {
             assert!(newcomers.takes(IdentityHash([peer; 16]), Instant::BOOT));
         }
         assert_eq!(newcomers.by_peer.len(), 4);
         assert_eq!(
             count(&mut Newcomers::new(6, 2), 1, Instant::BOOT),
-            64,
+            128,
             "a small mesh comes together at once"
         );
     }
