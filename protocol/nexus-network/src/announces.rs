@@ -13,11 +13,13 @@
 
 mod acknowledging;
 mod asking;
+mod bringers;
 mod budget;
 mod cache;
 mod choices;
 mod clear;
 mod costs;
+mod damping;
 mod doubting;
 mod finding;
 mod hearing;
@@ -35,7 +37,7 @@ mod sparing;
 mod speaking;
 mod standing;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
@@ -58,12 +60,14 @@ use crate::routes::Table;
 
 use acknowledging::Acknowledging;
 use asking::Asked;
+use bringers::Newcomers;
 use cache::Cache;
 pub use choices::Choice;
 use clear::{Clear, Medium};
 pub use clear::{PATHS_IN_CLEAR, SAID_IN_CLEAR, TunnelCount, Waiting};
 pub use costs::Outlet;
 use costs::Owed;
+use damping::Damping;
 use doubting::Doubting;
 pub use doubting::{Doubts, Trial};
 use finding::Finding;
@@ -122,6 +126,10 @@ pub enum Input {
     },
     /// An interface under load carries so many bits per second.
     Carries(InterfaceId, u64),
+    /// On a shared channel broadcasts of others took so long at the nominal rate.
+    Overheard(InterfaceId, Duration),
+    /// The same over a link of this node, either way: others' links are taken to carry as much.
+    OverheardOnLink(InterfaceId, Duration),
     /// Frames of announces, and of what goes with them, wait there that take so long at the nominal rate. Said whenever it changed.
     Waits(InterfaceId, Duration),
     /// How far a link can be relied on.
@@ -342,7 +350,10 @@ pub struct Announces {
     finding: Finding,
     /// Paths that take packets and prove none.
     doubting: Doubting,
+    /// Paths that were taken back again and again.
+    damping: Damping,
     cache: Cache,
+    newcomers: Newcomers,
     /// When the own announce was last spoken in clear for no other reason than that it was time.
     in_clear_at: Option<Instant>,
     /// Announces of others that wait to be passed on, by destination.
@@ -400,6 +411,8 @@ enum Timer {
     Settle(DestinationHash),
     /// Something is to be done about paths in doubt.
     Doubt(DestinationHash),
+    /// What is held against paths may be over.
+    Damp(DestinationHash),
     /// Paths that ended are to be looked for.
     Sweep,
 }
@@ -436,11 +449,13 @@ impl Announces {
             asked: BoundedMap::new(limits.relays, MapOverflow::EvictLeastRecent),
             finding: Finding::new(limits.relays),
             doubting: Doubting::new(),
+            damping: Damping::new(),
             cache: Cache::new(limits.known, limits.cache_bytes),
+            newcomers: Newcomers::new(limits.known, limits.links),
             in_clear_at: None,
             relays: BoundedMap::new(limits.relays, MapOverflow::RefuseNew),
             repeats: BoundedMap::new(limits.relays, MapOverflow::RefuseNew),
-            speech: Speech::new(limits.relays, limits.known),
+            speech: Speech::new(limits.relays, limits.known, seed.fork("budgets")),
             rerouted: BoundedMap::new(limits.relays, MapOverflow::EvictLeastRecent),
             missed_rerouted: 0,
             deadlines: Deadlines::default(),
@@ -532,6 +547,7 @@ impl Announces {
         if !self.links.up(link, neighbouring) {
             return count(&mut self.refusals.links);
         }
+        self.share_out(iface);
         match self.own.current() {
             // Once it hears broadcasts it is told with all others who came.
             Some(_) if is_shared => {}
@@ -557,8 +573,18 @@ impl Announces {
         }
     }
 
+    /// What a shared channel carries of announces is divided among those who are there.
+    fn share_out(&mut self, iface: InterfaceId) {
+        let others = self.links.iter().filter(|(_, other)| other.iface == iface).count();
+        self.speech.budgets.share_out(iface, others.saturating_add(1));
+    }
+
     fn link_down(&mut self, cx: Cx, link: LinkId, out: &mut impl Sink<Effect>) {
+        let iface = self.links.get(link).map(|other| other.iface);
         self.lose_link(cx, link, out);
+        if let Some(iface) = iface {
+            self.share_out(iface);
+        }
         self.deadlines.cancel(Timer::Tell(link));
         self.deadlines.cancel(Timer::Costs(Outlet::Link(link)));
         self.deadlines.cancel(Timer::Remind(Outlet::Link(link)));
@@ -663,6 +689,10 @@ impl Machine for Announces {
             }
             Input::LinkMeasured { link, hop } => self.measured(cx, link, hop, out),
             Input::Carries(iface, bps) => self.carries(iface, bps),
+            Input::Overheard(iface, airtime) => self.speech.budgets.overheard(iface, cx.now, airtime),
+            Input::OverheardOnLink(iface, airtime) => {
+                self.speech.budgets.overheard_on_link(iface, cx.now, airtime);
+            }
             Input::Waits(iface, airtime) => self.speech.budgets.waits(iface, cx.now, airtime),
             Input::LinkStands { link, trust, reliability } => self.stands(cx, link, trust, reliability, out),
             Input::Hearing { link, hearing } => self.hearing(cx, link, hearing),
@@ -718,6 +748,7 @@ impl Machine for Announces {
                 Timer::AnswersInClear => self.answer_in_clear(cx, out),
                 Timer::Remember => self.write_paths(cx, out),
                 Timer::Settle(destination) => self.settle(cx, &destination, out),
+                Timer::Damp(destination) => self.undamp(cx, destination, out),
                 Timer::Doubt(destination) => self.look_at_doubts(cx, destination, out),
                 Timer::Sweep => self.sweep(cx, out),
             }
@@ -741,6 +772,7 @@ impl MemoryBound for Announces {
             .memory_bound()
             .saturating_add(self.known.capacity().saturating_mul(PER_SETTLING))
             .saturating_add(self.cache.memory_bound())
+            .saturating_add(self.newcomers.memory_bound())
             .saturating_add(self.clear.memory_bound())
             .saturating_add(self.routes.memory_bound())
             .saturating_add(self.owed.memory_bound())
@@ -748,6 +780,7 @@ impl MemoryBound for Announces {
             .saturating_add(self.asked.capacity().saturating_mul(PER_ASKED))
             .saturating_add(self.finding.memory_bound())
             .saturating_add(Doubting::MEMORY_BOUND)
+            .saturating_add(Damping::MEMORY_BOUND)
             .saturating_add(self.links.memory_bound())
             .saturating_add(self.relays.capacity().saturating_mul(PER_RELAY.saturating_mul(2)))
             .saturating_add(self.repeats.capacity().saturating_mul(PER_REPEAT))

@@ -31,7 +31,7 @@ mod wanting;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use nexus_machine::{Cx, Deadlines, Instant, Machine, MemoryBound, Seed, Sink, Stream};
+use nexus_machine::{Cx, Deadlines, Duration, Instant, Machine, MemoryBound, Seed, Sink, Stream};
 use nexus_wire::nexus::gossip::{ItemId, StateHash, StoreId};
 use nexus_wire::nexus::message::MessageKind;
 
@@ -56,6 +56,10 @@ pub enum Input {
     Down(InterfaceId),
     /// An interface under load carries so many bits per second.
     Carries(InterfaceId, u64),
+    /// On a shared channel announces or gossip of others took so long at the nominal rate.
+    Overheard(InterfaceId, Duration),
+    /// The same over a link of this node: others' links are taken to carry as much.
+    OverheardOnLink(InterfaceId, Duration),
     /// A link came up.
     LinkUp {
         /// Which.
@@ -417,6 +421,16 @@ impl Machine for Gossip {
             Input::Up(iface, profile) => self.up(cx.now, iface, profile),
             Input::Down(iface) => self.down(iface),
             Input::Carries(iface, bps) => self.carries(iface, bps),
+            Input::Overheard(iface, airtime) => {
+                if let Some(account) = self.accounts.get_mut(&Scope::Interface(iface)) {
+                    account.overhear(cx.now, airtime);
+                }
+            }
+            Input::OverheardOnLink(iface, airtime) => {
+                if let Some(account) = self.accounts.get_mut(&Scope::Interface(iface)) {
+                    account.overhear_on_link(cx.now, airtime);
+                }
+            }
             Input::LinkUp { link, iface, max_frame } => self.link_up(cx.now, link, iface, max_frame),
             Input::LinkDown(link) => self.link_down(link),
             Input::Left { iface, link, load, bytes } => self.left(cx, (iface, link), load, bytes, out),

@@ -29,6 +29,7 @@ use crate::interface::{Endpoint, InterfaceId, Profile};
 use crate::keys::{self, Keys};
 use crate::links::{self, Down, LinkStatus, Links, Policy};
 use crate::media::{self, Class, Frame, Media, Tier, Weight};
+use crate::overheard::Ears;
 use crate::routes::PathPolicy;
 use crate::tally::Tally;
 use crate::tap::{Opened, Tapping};
@@ -350,6 +351,7 @@ struct Organs {
     access: AccessCodes,
     weights: Weights,
     tally: Tally,
+    ears: Ears,
 }
 
 /// What organs of this layer say. It is moved several times for each packet: what is large and rare is boxed in it.
@@ -434,6 +436,7 @@ impl Network {
             access: AccessCodes::default(),
             weights: Weights::default(),
             tally: Tally::new(limits.links.links),
+            ears: Ears::default(),
         };
         Self { organs, nerves: VecDeque::new() }
     }
@@ -551,6 +554,7 @@ impl Organs {
         self.announces.handle(cx, announces::Input::Up(iface, profile), nerves);
         self.gossip.handle(cx, gossip::Input::Up(iface, profile), nerves);
         self.forwarding.up(iface, &profile);
+        self.ears.up(iface, &profile);
     }
 
     fn down(&mut self, cx: Cx, iface: InterfaceId, nerves: &mut VecDeque<Nerve>) {
@@ -561,6 +565,7 @@ impl Organs {
         self.gossip.handle(cx, gossip::Input::Down(iface), nerves);
         self.forwarding.down(iface);
         self.access.down(iface);
+        self.ears.down(iface);
     }
 }
 
@@ -670,6 +675,7 @@ impl MemoryBound for Network {
             access: _,
             weights: _,
             tally,
+            ears: _,
         } = &self.organs;
         RESTING_NERVES
             .saturating_mul(size_of::<Nerve>())
@@ -683,5 +689,6 @@ impl MemoryBound for Network {
             .saturating_add(tally.memory_bound())
             .saturating_add(AccessCodes::MEMORY_BOUND)
             .saturating_add(Weights::MEMORY_BOUND)
+            .saturating_add(Ears::MEMORY_BOUND)
     }
 }

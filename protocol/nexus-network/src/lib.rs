@@ -55,6 +55,7 @@ pub mod layer;
 pub mod links;
 pub mod lora;
 pub mod media;
+mod overheard;
 mod refusals;
 pub mod region;
 pub mod rnode;

@@ -48,6 +48,10 @@ pub trait Actor {
     }
     /// Adds all its paths; a machine without a table has none.
     fn choices(&self, _all: &mut Vec<Choice>) {}
+    /// How many keys of nodes it holds.
+    fn keys(&self) -> usize {
+        0
+    }
 }
 
 impl Actor for Node {
@@ -103,6 +107,10 @@ impl Actor for Node {
 
     fn choices(&self, all: &mut Vec<Choice>) {
         all.extend(self.network().announces().choices());
+    }
+
+    fn keys(&self) -> usize {
+        self.network().keys().len()
     }
 }
 

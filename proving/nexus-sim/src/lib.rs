@@ -52,6 +52,7 @@ pub mod expectation;
 pub mod faults;
 pub mod figures;
 pub mod fuzz;
+pub mod healing;
 pub mod judge;
 pub mod layout;
 pub mod liar;

@@ -58,6 +58,12 @@ enum Command {
         /// Of what.
         #[arg(default_value = "links")]
         of: FiguresOf,
+        /// Of healing: for how many days the partition lasts.
+        #[arg(long, default_value_t = 7)]
+        days: u64,
+        /// Of healing: of how many nodes; without it 10, 30, 100 and 300.
+        #[arg(long)]
+        nodes: Option<u32>,
     },
     /// World files.
     World {
@@ -119,6 +125,8 @@ enum FiguresOf {
     Links,
     /// How fast worlds run on this machine, and where the time goes.
     Speed,
+    /// How soon nodes hold the same after a partition.
+    Healing,
     /// What it costs two neighbours to find and to send what differs in their stores.
     Summaries,
     /// What networks cost that have nothing to say.
@@ -355,7 +363,7 @@ fn main() -> ExitCode {
         Command::Acceptance { milestone, output } => acceptance(&milestone, output),
         Command::Swarm(swarm) => run_swarm(&swarm),
         Command::Routes(routes) => routing_command::routes(&routes),
-        Command::Figures { of } => figures(of),
+        Command::Figures { of, days, nodes } => figures(of, days, nodes),
         Command::World { command: WorldCommand::New(new) } => commands::new_world(&new),
         Command::Trace { world, output } => trace(&world, output),
         Command::Render { file: Some(file), rendering, .. } => rendering.of_file(&file),
@@ -378,11 +386,15 @@ fn main() -> ExitCode {
     })
 }
 
-fn figures(of: FiguresOf) -> io::Result<ExitCode> {
+fn figures(of: FiguresOf, days: u64, nodes: Option<u32>) -> io::Result<ExitCode> {
     let mut out = io::stdout().lock();
     match of {
         FiguresOf::Links => write!(out, "{}", nexus_sim::figures::all())?,
         FiguresOf::Speed => nexus_sim::speed::figures(&mut out)?,
+        FiguresOf::Healing => {
+            let lasts = Duration::from_secs(86_400 * days);
+            nexus_sim::healing::figures(&mut out, lasts, nodes)?;
+        }
         FiguresOf::Summaries => nexus_sim::summaries::figures(&mut out)?,
         FiguresOf::Upkeep => nexus_sim::upkeep::figures(&mut out)?,
         FiguresOf::Voice => nexus_sim::load::figures::voice(&mut out)?,

@@ -21,7 +21,7 @@ use crate::observation::{Failure, NodeIndex, Observer};
 use crate::schedule::{Action, Schedule};
 use crate::swarm;
 use crate::traffic::{Demand, Flow};
-use crate::world::{self, Outcome, Scenario};
+use crate::world::{self, Friends, Outcome, Scenario};
 
 pub use told::{Spread, Told};
 
@@ -97,6 +97,8 @@ impl Order {
             schedule: drawn::faults(&layout, CALM_AT, &seed.fork_seed("faults")),
             traffic: vec![chatter(&layout)],
             wake_lag: Duration::from_millis(20),
+            // Prices are of every order of magnitude: nobody could pay them, and paths are what is judged.
+            friends: Friends::Everybody,
             ..Scenario::calm(seed, layout, length)
         };
         let letters = letters(&scenario, settled_at, offers, if has_radio { PAIRS_ON_RADIO } else { PAIRS });

@@ -206,21 +206,25 @@ pub trait Observer {
     /// Takes note of what a node's frame says. No observation and not part of the trace: it says nothing that the frame itself
     /// does not.
     fn opened(&mut self, _at: WorldTime, _node: NodeIndex, _opened: &Opened) {}
-    /// Whether it wants to see which paths nodes hold. It is asked at the beginning.
+    /// What of nodes it wants to see. It is asked at the beginning.
     fn watches_routes(&self) -> Watching {
         Watching::Nothing
     }
     /// Takes note of all paths that a node holds, after it had an input or woke and its outputs were taken. No observation and not part
     /// of the trace.
     fn chose(&mut self, _at: WorldTime, _node: NodeIndex, _all: &[Choice]) {}
+    /// Takes note of how many keys a node holds, likewise.
+    fn holds(&mut self, _at: WorldTime, _node: NodeIndex, _keys: usize) {}
 }
 
 /// Whether an observer looks into nodes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Watching {
     /// It does not.
     Nothing,
-    /// At the paths that they hold.
+    /// At how many keys they hold.
+    Keys,
+    /// At that, and at the paths that they hold.
     Routes,
 }
 

@@ -15,6 +15,7 @@ use nexus_crypto::{DestinationHash, IdentitySeed, NodeIdentity, NodePublic};
 use nexus_machine::{Duration, Seed, Stream};
 use nexus_network::announces::Choice;
 use nexus_network::{Endpoint, InterfaceId, Tapping, Timing};
+use nexus_node::economy::trust::TrustConfig;
 use nexus_node::{Command, Event as NodeEvent, Input, Output};
 
 use crate::actor::Actor;
@@ -54,6 +55,18 @@ pub struct Scenario {
     pub start_spread: Duration,
     /// How long the run lasts.
     pub length: Duration,
+    /// Who carries whose packets for nothing, whatever is asked.
+    pub friends: Friends,
+}
+
+/// Who carries whose packets for nothing. Prices are costs of paths either way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Friends {
+    /// Nobody: strangers have their courtesy, and pay for more as far as they can.
+    #[default]
+    Nobody,
+    /// Everybody whose: at each start a node is told to trust all others, of whom there are no more than it may trust.
+    Everybody,
 }
 
 impl Scenario {
@@ -71,6 +84,7 @@ impl Scenario {
             // Nobody switches on a whole network in the same microsecond.
             start_spread: Duration::from_secs(1),
             length,
+            friends: Friends::Nobody,
         }
     }
 
@@ -86,6 +100,19 @@ impl Scenario {
         let secret = |node| IdentitySeed::from_bytes(self.identity(node));
         let public = |node| *NodeIdentity::from_seed(secret(node)).public();
         self.layout.node_indices().map(public).collect()
+    }
+
+    /// Whom nodes are told to trust when they start, if they are told.
+    fn trust(&self) -> Option<TrustConfig> {
+        let mut trust = TrustConfig::default();
+        match self.friends {
+            Friends::Nobody => return None,
+            Friends::Everybody => {
+                let ids = self.identities();
+                ids.iter().for_each(|public| trust.trust(public.node_id()).expect("a world has few nodes"));
+            }
+        }
+        Some(trust)
     }
 
     /// The addresses of all nodes, in their order.
@@ -193,8 +220,7 @@ impl Watch<'_, '_> {
     }
 
     fn watches_routes(&self) -> Watching {
-        let any = self.observers.iter().any(|observer| observer.watches_routes() == Watching::Routes);
-        if any { Watching::Routes } else { Watching::Nothing }
+        self.observers.iter().map(|observer| observer.watches_routes()).max().unwrap_or(Watching::Nothing)
     }
 }
 
@@ -216,6 +242,8 @@ struct World<'s, 'w, 'o, A> {
     watching: Watching,
     /// Room for what is looked at.
     choices: Vec<Choice>,
+    /// Whom nodes are told to trust.
+    trust: Option<TrustConfig>,
     /// How late hosts are, how long they take, what their entropy is.
     hosts: Stream,
 }
@@ -256,6 +284,7 @@ impl<'s, 'w, 'o, A: Actor> World<'s, 'w, 'o, A> {
             watching: watch.watches_routes(),
             watch,
             choices: Vec::new(),
+            trust: scenario.trust(),
             hosts: scenario.seed.fork("hosts"),
         };
         for (index, (at, _)) in scenario.schedule.iter().enumerate() {

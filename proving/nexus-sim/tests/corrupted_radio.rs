@@ -113,6 +113,7 @@ impl Counted {
             other_key,
             too_long,
             crowded,
+            withheld,
             hasty,
             links: many,
             held,
@@ -133,6 +134,7 @@ impl Counted {
             + other_key
             + too_long
             + crowded
+            + withheld
             + hasty
             + held
             + flooded

@@ -117,6 +117,7 @@ const CAUSES: [(&str, &str); 36] = [
     ("announce_far", "what had come too many hops"),
     ("announce_flooded", "announces of strangers beyond what is held of a burst"),
     ("announce_forged", "announces that are not signed by whom they name"),
+    ("announce_withheld", "destinations that one neighbour brings too many of, and that are not passed on"),
     ("announce_hasty", "what a neighbour said faster than it is looked at"),
     ("announce_held", "announces of strangers that came too fast, held for later"),
     ("announce_malformed", "announces that cannot be read"),

@@ -193,6 +193,7 @@ pub(crate) fn refusals(view: &HostView<'_>) -> BTreeMap<String, u64> {
         ("announce_other_key", announces.other_key),
         ("announce_too_long", announces.too_long),
         ("announce_crowded", announces.crowded),
+        ("announce_withheld", announces.withheld),
         ("announce_hasty", announces.hasty),
         ("announce_held", announces.held),
         ("announce_flooded", announces.flooded),

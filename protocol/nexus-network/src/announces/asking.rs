@@ -190,13 +190,16 @@ impl Announces {
         let is_back = |link: &LinkId| from == Some(*link);
         let is_trusted =
             |link: &LinkId| self.links.get(*link).is_some_and(|other| other.trust != Trust::Doubted);
-        let best = self.best(destination, PathPolicy::Cheapest, from).and_then(|best| best.next_hop().link());
+        let path = self.best(destination, PathPolicy::Cheapest, from);
+        let best = path.and_then(|best| best.next_hop().link());
+        // Who swallows packets swallows questions.
+        let proven = best.filter(|_| path.is_some_and(|path| !path.is_distrusted()));
         let stale = || {
             let infeasible = self.routes.cheapest_infeasible(destination)?;
             infeasible.next_hop().link().filter(|link| !is_back(link) && self.links.get(*link).is_some())
         };
         // Whoever may be gone is asked for want of anybody else.
-        best.filter(is_trusted).or_else(|| stale().filter(is_trusted)).or(best).or_else(stale)
+        proven.filter(is_trusted).or_else(|| stale().filter(is_trusted)).or(best).or_else(stale)
     }
 
     pub(super) fn asking_interval(&self, link: LinkId) -> Duration {

@@ -6,9 +6,10 @@
 
 use alloc::collections::BTreeMap;
 
-use nexus_machine::{Duration, Instant};
+use nexus_machine::{Duration, Instant, Stream};
 
-use crate::interface::{InterfaceId, Mode, Profile};
+use crate::interface::{InterfaceId, Mode, Profile, Reach};
+use crate::overheard::{SPAN, Window, of_all_links};
 
 /// Routing takes this share of an interface's time, in percent.
 const SHARE_PERCENT: u64 = 3;
@@ -16,6 +17,16 @@ const SHARE_PERCENT: u64 = 3;
 const SAVED: Duration = Duration::from_secs(300);
 /// What of that is left to costs: a path that is lost is said also where announces have spent what they may.
 const RESERVED: Duration = Duration::from_secs(60);
+/// Where all hear all: what announces and gossip of all who are heard may take of a channel before nobody says costs, in thousandths,
+const HEARD_COSTS: u64 = 60;
+/// before nobody repeats what came on the channel itself, which most there have heard,
+const HEARD_ECHO: u64 = 45;
+/// before nobody passes on what came from elsewhere: whoever has a path less has none to whom it never heard of,
+const HEARD: u64 = 65;
+/// and what those who are there may say together in any case: nobody is silenced by whoever says too much.
+const ASSURED: u64 = 5;
+/// Whoever waits for room goes on within so long of there being some, each at a moment of its own: what others say then is heard first.
+const PARTED: Duration = Duration::from_secs(10);
 /// Interfaces with a bucket, at most; on others nothing is limited, nor are there any.
 pub(super) const INTERFACES: usize = 16;
 /// While as much as may be waits, it is looked again whether it left: after so long at first.
@@ -26,16 +37,28 @@ const ONE: u64 = 1 << 16;
 /// What something is said for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
+    /// This node's own announce: it is said however full a channel is, since nobody else says it. There is one in half an hour.
+    Own,
     /// An announce.
     Announce,
+    /// An announce that came on the same interface.
+    Echo,
     /// What paths cost, that one is lost, or a question about one.
     Cost,
 }
 
+impl Purpose {
+    /// What an announce is said for on an interface, by where it came.
+    pub(super) fn of_what_came(by: Option<InterfaceId>, on: InterfaceId) -> Self {
+        if by == Some(on) { Self::Echo } else { Self::Announce }
+    }
+}
+
 /// The buckets, by interface.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Budgets {
     by_interface: BTreeMap<InterfaceId, Budget>,
+    random: Stream,
 }
 
 #[derive(Debug)]
@@ -45,6 +68,14 @@ struct Budget {
     measured: u64,
     /// When what was spent is made good.
     spent_until: Instant,
+    /// What this node and all that it hears say of announces and gossip, where all hear all.
+    heard: Window,
+    /// Among how many nodes what is assured is divided,
+    sharers: u64,
+    /// and when what was said is made good in this node's part of it.
+    assured_until: Instant,
+    /// How much later than there is room this node goes on, from when it said something until it says something again.
+    part: Duration,
     /// How long it takes to make good what was said and has not left,
     waiting: Duration,
     /// and when less of it did for the last time.
@@ -60,6 +91,10 @@ enum State {
 }
 
 impl Budgets {
+    pub(super) const fn new(random: Stream) -> Self {
+        Self { by_interface: BTreeMap::new(), random }
+    }
+
     /// An interface that never was up has nothing saved up: an announce at once, and what is kept for costs. What a process spent ends with
     /// it, and one that starts over and over would have as much each time.
     pub(super) fn up(&mut self, iface: InterfaceId, now: Instant, profile: &Profile) {
@@ -72,10 +107,23 @@ impl Budgets {
         }
         if profile.mode == Mode::Nexus && self.by_interface.len() < INTERFACES {
             let measured = if profile.bandwidth_bps == 0 { 0 } else { ONE };
-            let spent_until = before.map_or(now.after(SAVED.minus(RESERVED)), |before| before.spent_until);
+            let from_nothing = (now.after(SAVED.minus(RESERVED)), now, Window::default());
+            let (spent_until, assured_until, heard) = before
+                .map_or(from_nothing, |before| (before.spent_until, before.assured_until, before.heard));
             let (waiting, moved_at) = (Duration::ZERO, Instant::BOOT);
-            let (profile, state) = (*profile, State::Up);
-            let budget = Budget { profile, measured, spent_until, waiting, moved_at, state };
+            let (profile, state, sharers) = (*profile, State::Up, 1);
+            let budget = Budget {
+                profile,
+                measured,
+                spent_until,
+                heard,
+                sharers,
+                assured_until,
+                part: Duration::from_micros(self.random.below(PARTED.as_micros())),
+                waiting,
+                moved_at,
+                state,
+            };
             self.by_interface.insert(iface, budget);
         }
     }
@@ -103,6 +151,35 @@ impl Budgets {
     pub(super) fn spend(&mut self, iface: InterfaceId, now: Instant, bytes: usize) {
         if let Some(budget) = self.by_interface.get_mut(&iface) {
             budget.spent_until = budget.owes_until(now).after(budget.made_good_in(bytes));
+            if budget.profile.reach == Reach::Shared {
+                let time = budget.time_of(bytes);
+                budget.heard.add(now, time);
+                let made_good = time.times(1_000).times(budget.sharers).as_micros() / ASSURED;
+                budget.assured_until = budget.assured_until.max(now).after(Duration::from_micros(made_good));
+                budget.part = Duration::from_micros(self.random.below(PARTED.as_micros()));
+            }
+        }
+    }
+
+    /// Announces or gossip took so long over a link of this node, on a channel where all hear all: of all frames there those of one node are two
+    /// in as many as there are nodes, since each has two ends.
+    pub(super) fn overheard_on_link(&mut self, iface: InterfaceId, now: Instant, airtime: Duration) {
+        let sharers = self.by_interface.get(&iface).map_or(1, |budget| budget.sharers);
+        self.overheard(iface, now, of_all_links(airtime, sharers));
+    }
+
+    /// Announces of others took so long on a channel where all hear all, at its nominal rate.
+    pub(super) fn overheard(&mut self, iface: InterfaceId, now: Instant, airtime: Duration) {
+        if let Some(budget) = self.by_interface.get_mut(&iface) {
+            let time = budget.under_load(airtime);
+            budget.heard.add(now, time);
+        }
+    }
+
+    /// So many nodes say announces on a channel, this one included.
+    pub(super) fn share_out(&mut self, iface: InterfaceId, sharers: usize) {
+        if let Some(budget) = self.by_interface.get_mut(&iface) {
+            budget.sharers = u64::try_from(sharers).unwrap_or(u64::MAX).max(1);
         }
     }
 
@@ -121,7 +198,7 @@ impl Budgets {
     /// From when on something may be said on `iface`, as far as is known at `now`; at once if that is past.
     pub(super) fn free_at(&self, iface: InterfaceId, purpose: Purpose, now: Instant) -> Instant {
         let kept = match purpose {
-            Purpose::Announce => SAVED.minus(RESERVED),
+            Purpose::Own | Purpose::Announce | Purpose::Echo => SAVED.minus(RESERVED),
             Purpose::Cost => SAVED,
         };
         let Some(budget) = self.by_interface.get(&iface).filter(|budget| budget.state == State::Up) else {
@@ -131,10 +208,11 @@ impl Budgets {
             // Nothing is made good while it waits.
             return now.after(budget.patience(now));
         }
-        match budget.waiting {
+        let free_at = match budget.waiting {
             Duration::ZERO => budget.spent_until.before(kept),
             _ => budget.owes_until(now).before(kept),
-        }
+        };
+        free_at.max(budget.channel_free_at(purpose, now))
     }
 
     /// Until when nothing may be said on `iface`, if that is so.
@@ -149,6 +227,27 @@ impl Budget {
         self.spent_until.max(now.after(self.waiting))
     }
 
+    /// From when on a channel on which all hear all has room, as far as is known.
+    fn channel_free_at(&self, purpose: Purpose, now: Instant) -> Instant {
+        if self.profile.reach != Reach::Shared || purpose == Purpose::Own {
+            return Instant::BOOT;
+        }
+        // While what was said waits, what others say meanwhile is heard first: also of costs, once half of what there is for them is said.
+        let part = Duration::from_micros((SPAN.as_micros() / 2_000).saturating_mul(HEARD_COSTS));
+        if self.waiting > Duration::ZERO && (purpose != Purpose::Cost || self.heard.sum(now) > part) {
+            return now.after(self.patience(now));
+        }
+        let most = match purpose {
+            Purpose::Own | Purpose::Announce => HEARD,
+            Purpose::Echo => HEARD_ECHO,
+            Purpose::Cost => HEARD_COSTS,
+        };
+        let most = Duration::from_micros((SPAN.as_micros() / 1_000).saturating_mul(most));
+        let has_room = self.heard.falls_to(now, most);
+        let parted = if has_room > now { has_room.after(self.part) } else { has_room };
+        parted.min(self.assured_until)
+    }
+
     /// When to look again: the later the longer something waits.
     fn patience(&self, now: Instant) -> Duration {
         Duration::from_micros(now.since(self.moved_at).as_micros() / 16).max(PATIENCE)
@@ -156,22 +255,32 @@ impl Budget {
 
     /// How long it takes to make `bytes` good.
     fn made_good_in(&self, bytes: usize) -> Duration {
-        if self.profile.bandwidth_bps > 0 {
-            return self.loaded(self.profile.airtime(bytes));
-        }
-        let bits = u64::try_from(bytes).unwrap_or(u64::MAX).saturating_mul(8);
-        let micros = bits.saturating_mul(1_000_000).checked_div(self.measured).unwrap_or(0);
-        in_its_share(micros)
+        in_its_share(self.time_of(bytes))
     }
 
     /// How long it takes to make good what takes `airtime` at the nominal rate.
     fn loaded(&self, airtime: Duration) -> Duration {
-        in_its_share(airtime.as_micros().saturating_mul(ONE).checked_div(self.measured).unwrap_or(0))
+        in_its_share(self.under_load(airtime))
+    }
+
+    /// How long `bytes` take of what the interface carries.
+    fn time_of(&self, bytes: usize) -> Duration {
+        if self.profile.bandwidth_bps > 0 {
+            return self.under_load(self.profile.airtime(bytes));
+        }
+        let bits = u64::try_from(bytes).unwrap_or(u64::MAX).saturating_mul(8);
+        Duration::from_micros(bits.saturating_mul(1_000_000).checked_div(self.measured).unwrap_or(0))
+    }
+
+    /// How long what takes `airtime` at the nominal rate takes of what the interface carries.
+    fn under_load(&self, airtime: Duration) -> Duration {
+        let micros = airtime.as_micros().saturating_mul(ONE).checked_div(self.measured).unwrap_or(0);
+        Duration::from_micros(micros)
     }
 }
 
-const fn in_its_share(micros: u64) -> Duration {
-    Duration::from_micros(micros.saturating_mul(100) / SHARE_PERCENT)
+const fn in_its_share(time: Duration) -> Duration {
+    Duration::from_micros(time.as_micros().saturating_mul(100) / SHARE_PERCENT)
 }
 
 #[cfg(test)]
@@ -180,6 +289,10 @@ mod tests {
     use crate::announces::tests::profile;
 
     const IFACE: InterfaceId = InterfaceId(3);
+
+    fn budgets() -> Budgets {
+        Budgets::new(nexus_machine::Seed::new([3; 32]).fork("budgets"))
+    }
 
     impl Budgets {
         /// Something is said, and leaves in the same instant.
@@ -191,7 +304,7 @@ mod tests {
 
     #[test]
     fn what_waits_for_a_dead_medium_fills_no_bucket_and_nothing_leaves_behind_it_in_a_burst() {
-        let mut budgets = Budgets::default();
+        let mut budgets = budgets();
         budgets.up(IFACE, Instant::BOOT, &Profile { bandwidth_bps: 9_600, ..profile(Mode::Nexus) });
         // 2,400 bits each at 288 bit/s: 8.3 s of the four minutes that are saved up.
         let mut said: u64 = 0;
@@ -217,7 +330,7 @@ mod tests {
 
     /// How many announces of 300 bytes are said in ten hours, if as many are said as may be.
     fn in_ten_hours(bps: u64, carries: Option<u64>) -> u64 {
-        let mut budgets = Budgets::default();
+        let mut budgets = budgets();
         budgets.up(IFACE, Instant::BOOT, &Profile { bandwidth_bps: bps, ..profile(Mode::Nexus) });
         if let Some(bps) = carries {
             budgets.carries(IFACE, bps);
@@ -244,7 +357,7 @@ mod tests {
     #[test]
     fn going_down_gives_nothing_back() {
         let profile = Profile { bandwidth_bps: 9_600, ..profile(Mode::Nexus) };
-        let mut budgets = Budgets::default();
+        let mut budgets = budgets();
         budgets.up(IFACE, Instant::BOOT, &profile);
         let in_an_hour = |budgets: &mut Budgets, from: Instant| {
             let (mut now, mut said) = (from, 0);
@@ -274,7 +387,7 @@ mod tests {
 
     #[test]
     fn costs_have_a_minute_of_the_share_when_announces_have_none() {
-        let mut budgets = Budgets::default();
+        let mut budgets = budgets();
         budgets.up(IFACE, Instant::BOOT, &Profile { bandwidth_bps: 9_600, ..profile(Mode::Nexus) });
         while budgets.busy_until(IFACE, Purpose::Announce, Instant::BOOT).is_none() {
             budgets.say(Instant::BOOT, 300);
@@ -287,5 +400,58 @@ mod tests {
         assert!((50..=66).contains(&costs), "60 s of 36 bytes a second: {costs}");
         budgets.down(IFACE);
         assert_eq!(budgets.busy_until(IFACE, Purpose::Announce, Instant::BOOT), None);
+    }
+
+    #[test]
+    fn where_all_hear_all_what_others_say_counts_and_whoever_says_little_is_never_silenced() {
+        let shared = Profile { bandwidth_bps: 9_600, reach: Reach::Shared, ..profile(Mode::Nexus) };
+        let at = |seconds: u64| Instant::BOOT.after(Duration::from_secs(seconds));
+        let now = at(400);
+        let heard = |profile: &Profile, millis: u64| {
+            let mut budgets = budgets();
+            budgets.up(IFACE, Instant::BOOT, profile);
+            budgets.share_out(IFACE, 4);
+            // A quarter of a second of its own, and so much of others.
+            budgets.say(now, 300);
+            budgets.overheard(IFACE, now, Duration::from_millis(millis));
+            [Purpose::Cost, Purpose::Announce, Purpose::Own]
+                .map(|purpose| budgets.busy_until(IFACE, purpose, now))
+        };
+        assert_eq!(heard(&shared, 35_700), [None; 3]);
+        // In its quarter of half a percent a quarter of a second is made good in 200 s.
+        let made_good = Some(at(600));
+        assert_eq!(heard(&shared, 36_000), [made_good, None, None], "6 % of ten minutes");
+        assert_eq!(heard(&shared, 39_000), [made_good, made_good, None], "6.5 %");
+        assert_eq!(
+            heard(&shared, 500_000),
+            [made_good, made_good, None],
+            "nobody else says who this node is"
+        );
+        let cable = Profile { reach: Reach::PointToPoint, ..shared };
+        assert_eq!(heard(&cable, 500_000), [None; 3], "nobody else is heard on a cable");
+    }
+
+    #[test]
+    fn whoever_waits_for_room_goes_on_at_a_moment_of_its_own_and_says_nothing_while_it_has_something_waiting()
+    {
+        let shared = Profile { bandwidth_bps: 9_600, reach: Reach::Shared, ..profile(Mode::Nexus) };
+        let now = Instant::BOOT.after(Duration::from_secs(400));
+        let free_at = |seed: u8| {
+            let mut budgets = Budgets::new(nexus_machine::Seed::new([seed; 32]).fork("budgets"));
+            budgets.up(IFACE, Instant::BOOT, &shared);
+            budgets.share_out(IFACE, 100);
+            budgets.say(now, 300);
+            budgets.overheard(IFACE, now, Duration::from_secs(60));
+            budgets.busy_until(IFACE, Purpose::Announce, now).unwrap().since(now).as_millis()
+        };
+        let all: alloc::vec::Vec<u64> = (0..20).map(free_at).collect();
+        assert!(all.iter().all(|millis| (610_000..620_000).contains(millis)), "{all:?}");
+        assert!(all.iter().max().unwrap() - all.iter().min().unwrap() > 5_000, "{all:?}");
+        let mut budgets = budgets();
+        budgets.up(IFACE, Instant::BOOT, &shared);
+        budgets.spend(IFACE, now, 300);
+        budgets.waits(IFACE, now, Duration::from_millis(250));
+        assert!(budgets.busy_until(IFACE, Purpose::Announce, now).is_some());
+        assert_eq!(budgets.busy_until(IFACE, Purpose::Cost, now), None, "a path that is lost is said");
     }
 }

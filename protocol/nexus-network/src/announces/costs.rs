@@ -14,6 +14,7 @@ use nexus_wire::nexus::path_cost::{CompactPathCost, Generation};
 use nexus_wire::reticulum::RandomHash;
 
 use super::budget::Purpose;
+use super::known::HeardAs;
 use super::neighbours::Neighbouring;
 use super::routing::Said;
 use super::{Announces, Effect, SearchMotive, Timer, count};
@@ -312,10 +313,18 @@ impl Announces {
                 Standing::Withdrawn => self.withdrawn(cx, record, next_hop, out),
                 Standing::Offered => self.offered(cx, record, next_hop, out),
             }
-            let known = self.known.get(&record.destination);
-            if known.is_some_and(|known| *known.random_hash.as_bytes() == record.random_hash) {
-                self.acknowledge_later(cx.now, link, record);
-            }
+            self.acknowledge_record(cx.now, link, record);
+        }
+    }
+
+    /// Whoever acknowledges a record of an emission is taken to have its announce, to be passed on: what is known as an answer alone is for whoever
+    /// asked, and what everybody is to hear of it is still to come.
+    fn acknowledge_record(&mut self, now: Instant, link: LinkId, record: &CostRecord) {
+        let is_announced = self.known.get(&record.destination).is_some_and(|known| {
+            *known.random_hash.as_bytes() == record.random_hash && known.heard_as == HeardAs::Announce
+        });
+        if is_announced {
+            self.acknowledge_later(now, link, record);
         }
     }
 
@@ -360,7 +369,15 @@ impl Announces {
                 && held.generation() <= record.flags.generation
         });
         if is_meant {
+            let was_told = self
+                .known
+                .get(&destination)
+                .and_then(|known| known.told)
+                .is_some_and(|told| told.over == next_hop && told.standing == Standing::Offered);
             self.drop_candidate(cx, &destination, next_hop, out);
+            if let Some(link) = next_hop.link().filter(|_| was_told && self.wants_generation(&destination)) {
+                self.note_retraction(cx.now, destination, link);
+            }
         }
         // It has no way, and may not know that there is one here.
         match next_hop.link().filter(|_| self.is_behind(record)) {
@@ -425,7 +442,7 @@ impl Announces {
         for (next_hop, record) in waiting {
             self.candidate(cx, &said(&record), next_hop, out);
             if let Some(link) = next_hop.link() {
-                self.acknowledge_later(cx.now, link, &record);
+                self.acknowledge_record(cx.now, link, &record);
             }
         }
     }

@@ -179,11 +179,11 @@ impl Announces {
             DoubtStage::Suspected if entry.unproved() < threshold(&entry) => {
                 self.doubting.doubts.remove(&key);
             }
-            DoubtStage::Suspected if !self.can_be_probed(&key.0) => self.leave_alone(cx.now, key),
+            DoubtStage::Suspected if !self.can_be_probed(&key.0) => self.leave_alone(cx, key, out),
             DoubtStage::Suspected | DoubtStage::Distrusted => {
                 let least = if entry.was_proved() { LOST } else { LOST_AT_FIRST };
                 let Some(of) = self.telling(&entry).map(|telling| telling.max(least)) else {
-                    return self.leave_alone(cx.now, key);
+                    return self.leave_alone(cx, key, out);
                 };
                 let first = self.doubting.next_number;
                 // The numbers of its probes are nobody else's.
@@ -193,7 +193,7 @@ impl Announces {
             }
             DoubtStage::Probed { first, sent, of } if sent >= of => match self.telling(&entry) {
                 // It turned out meanwhile that more is lost there than seemed.
-                None => self.leave_alone(cx.now, key),
+                None => self.leave_alone(cx, key, out),
                 Some(telling) if telling > of => {
                     let stage = DoubtStage::Probed { first, sent, of: telling };
                     self.probe(cx, key, Doubt { stage, ..doubt }, out);
@@ -247,16 +247,10 @@ impl Announces {
     pub(super) fn probe_proved(&mut self, cx: Cx, number: u64, out: &mut impl Sink<Effect>) {
         let Some(key) = self.doubt_of(number) else { return };
         count(&mut self.doubting.counts.proved);
-        let was_distrusted = self.doubted_mut(key).is_some_and(|entry| {
-            let before = entry.is_distrusted();
+        if let Some(entry) = self.doubted_mut(key) {
             entry.proved();
-            entry.trust();
-            before
-        });
-        self.leave_alone(cx.now, key);
-        if was_distrusted {
-            self.reconsider(cx, &key.0, Stance::Open, out);
         }
+        self.leave_alone(cx, key, out);
     }
 
     fn distrust(&mut self, cx: Cx, key: PathKey, doubt: Doubt, out: &mut impl Sink<Effect>) {
@@ -277,9 +271,19 @@ impl Announces {
         self.reconsider(cx, &key.0, Stance::Open, out);
     }
 
-    fn leave_alone(&mut self, now: Instant, key: PathKey) {
-        let due = now.after(PEACE);
+    /// Nothing is held against a path any more: it proved something, or nobody could tell it from one that works. Who was distrusted while its first
+    /// hop seemed better than it is would never be probed again.
+    fn leave_alone(&mut self, cx: Cx, key: PathKey, out: &mut impl Sink<Effect>) {
+        let due = cx.now.after(PEACE);
         self.set_doubt(key, Doubt { stage: DoubtStage::LeftAlone, due, times: 0 });
+        let was_distrusted = self.doubted_mut(key).is_some_and(|entry| {
+            let before = entry.is_distrusted();
+            entry.trust();
+            before
+        });
+        if was_distrusted {
+            self.reconsider(cx, &key.0, Stance::Open, out);
+        }
     }
 
     /// A path over a neighbour is learnt: what was held against it before, with another link perhaps, still is.

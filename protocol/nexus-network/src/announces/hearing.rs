@@ -6,6 +6,7 @@ use nexus_wire::nexus::path_cost::{CompactPathCost, Generation, HopCount};
 use nexus_wire::reticulum::packet::HEADER_1_LEN;
 use nexus_wire::reticulum::{Announce, DestinationType, Hops, Packet, PacketType};
 
+use super::bringers::Bringer;
 use super::clear::{ClearHop, Noted};
 use super::costs::record_beside;
 use super::known::{HeardAs, Judgement, Neighbour, PathState, Via, print_of};
@@ -208,8 +209,11 @@ impl Announces {
         }
         let neighbour = Neighbour { via: heard.via, hops: heard.hops };
         let print = print_of(heard.packet.data);
+        let brought_by = self.bringer(heard.via);
         let heard_as = if to == Audience::Askers { HeardAs::Answer } else { HeardAs::Announce };
-        if let Some(forgotten) = self.known.learn(&heard.announce, print, neighbour, heard_as, cx.now) {
+        if let Some(forgotten) =
+            self.known.learn(&heard.announce, print, (neighbour, brought_by), heard_as, cx.now)
+        {
             self.cache.forget(&forgotten);
             self.routes.forget(&forgotten);
             self.note_rerouted(forgotten);
@@ -234,6 +238,11 @@ impl Announces {
         self.pass_on(cx, &heard.packet, &heard.announce, neighbour, to);
         self.pass_on_at_once(cx.now, &destination, heard.via.iface(), to, out);
         self.answer_waiting(cx, &destination, out);
+    }
+
+    fn bringer(&self, via: Via) -> Bringer {
+        let peer = via.link().and_then(|link| self.links.get(link)).map(|other| other.peer);
+        peer.map_or_else(|| Bringer::Clear(via.iface()), Bringer::Peer)
     }
 
     /// Whether the announce verifies, if the neighbour may have it verified at all.
@@ -268,6 +277,9 @@ impl Announces {
             self.speech.sign(destination, heard.announce.claim.random_hash.emitted_at(), link);
         }
         if destination != self.own.destination() {
+            if let Some(by) = self.known.brought_too(destination, self.bringer(heard.via)) {
+                self.cache.is_brought_by(&destination, by);
+            }
             if self.is_wanted(destination, cx.now) && cx.config.relaying == Relaying::On {
                 // The announce itself was not kept, and somebody asks for it.
                 self.keep_if_missing(&heard.packet, heard.hops);

@@ -9,6 +9,7 @@ use nexus_wire::nexus::cost::Standing;
 use nexus_wire::nexus::path_cost::{CompactPathCost, Generation};
 use nexus_wire::reticulum::{Announce, Hops, RandomHash};
 
+use super::bringers::{Bringer, Brought};
 use super::clear::Shown;
 use super::quoting::Replaced;
 use crate::interface::InterfaceId;
@@ -75,6 +76,10 @@ pub struct Known {
     pub neighbour: Neighbour,
     /// When it was heard.
     pub heard_at: Instant,
+    /// Who brought it.
+    pub(super) brought_by: Bringer,
+    /// Whether it was passed on to nobody, since whoever brought it brings too many.
+    pub(super) is_withheld: bool,
     /// What names the emission.
     pub(super) random_hash: RandomHash,
     /// The hash of all that was signed, by which a copy is known without its signature.
@@ -193,10 +198,13 @@ pub(super) enum Judgement {
 /// Walked from the end: newest first, among those nearest first.
 pub(super) type Place = (u64, Reverse<u8>, DestinationHash);
 
-/// The destinations known, at most a stated number; at the bound the one heard of longest ago goes.
+/// The destinations known, at most a stated number; at the bound whoever brought most of them gives way, with the one heard of longest ago: who
+/// makes destinations up pushes out no others than its own.
 #[derive(Debug)]
 pub(super) struct KnownDestinations {
     entries: BoundedMap<DestinationHash, Known>,
+    /// The same by who brought them, and when.
+    brought: Brought,
     /// One place for each entry.
     order: BTreeSet<Place>,
     /// What is remembered of those that were forgotten for want of room.
@@ -220,9 +228,9 @@ const REMNANTS: usize = 4;
 
 impl KnownDestinations {
     pub(super) const fn new(capacity: usize) -> Self {
-        let entries = BoundedMap::new(capacity, MapOverflow::EvictLeastRecent);
+        let entries = BoundedMap::new(capacity, MapOverflow::RefuseNew);
         let forgotten = BoundedMap::new(capacity.saturating_mul(REMNANTS), MapOverflow::EvictLeastRecent);
-        Self { entries, order: BTreeSet::new(), forgotten, evicted: 0 }
+        Self { entries, brought: Brought::new(), order: BTreeSet::new(), forgotten, evicted: 0 }
     }
 
     /// What to make of `announce`, while its destination's path is in `state`.
@@ -250,7 +258,7 @@ impl KnownDestinations {
         &mut self,
         announce: &Announce<'_>,
         print: Print,
-        neighbour: Neighbour,
+        (neighbour, brought_by): (Neighbour, Bringer),
         heard_as: HeardAs,
         now: Instant,
     ) -> Option<DestinationHash> {
@@ -273,6 +281,8 @@ impl KnownDestinations {
             ratchet: announce.claim.ratchet,
             neighbour,
             heard_at: now,
+            brought_by,
+            is_withheld: false,
             random_hash: announce.claim.random_hash,
             print,
             distance,
@@ -283,25 +293,50 @@ impl KnownDestinations {
             said_in_clear,
         };
         let place = place(announce.destination, &known);
-        let displaced = match self.entries.insert(announce.destination, known) {
-            Inserted::Fresh => None,
-            Inserted::Replaced(old) => {
-                self.order.remove(&self::place(announce.destination, &old));
-                None
-            }
-            Inserted::Evicted(destination, old) => {
-                self.evicted = self.evicted.saturating_add(1);
-                self.order.remove(&self::place(destination, &old));
-                let Known { emitted_at, distance, shown, said_in_clear, .. } = old;
-                let remnant = Remnant { emitted_at, distance, shown, said_in_clear };
-                // The one forgotten longest ago goes for good.
-                let _gone: Inserted<_, _> = self.forgotten.insert(destination, remnant);
-                Some(destination)
-            }
-            Inserted::Refused(_) => return Some(announce.destination),
-        };
+        let displaced = if self.entries.contains(&announce.destination) { None } else { self.make_room() };
+        match self.entries.insert(announce.destination, known) {
+            Inserted::Fresh => {}
+            Inserted::Replaced(old) => self.unlist(announce.destination, &old),
+            Inserted::Evicted(..) | Inserted::Refused(_) => return Some(announce.destination),
+        }
         self.order.insert(place);
+        self.brought.add(brought_by, now.as_micros(), announce.destination, 1);
         displaced
+    }
+
+    /// Forgets one of whoever brought most, if there is no room for another.
+    fn make_room(&mut self) -> Option<DestinationHash> {
+        if self.entries.len() < self.entries.capacity() {
+            return None;
+        }
+        let destination = self.brought.gives_way()?;
+        let old = self.entries.remove(&destination)?;
+        self.unlist(destination, &old);
+        self.evicted = self.evicted.saturating_add(1);
+        let Known { emitted_at, distance, shown, said_in_clear, .. } = old;
+        let remnant = Remnant { emitted_at, distance, shown, said_in_clear };
+        // The one forgotten longest ago goes for good.
+        let _gone: Inserted<_, _> = self.forgotten.insert(destination, remnant);
+        Some(destination)
+    }
+
+    /// Another says the same: it counts for whichever of the two brought less, so that who repeats everything first loses nobody else's. Returns who
+    /// it counts for.
+    pub(super) fn brought_too(&mut self, destination: DestinationHash, by: Bringer) -> Option<Bringer> {
+        let known = self.entries.get_mut(&destination)?;
+        let before = known.brought_by;
+        if self.brought.weight(by).saturating_add(1) < self.brought.weight(before) {
+            let heard_at = known.heard_at.as_micros();
+            known.brought_by = by;
+            self.brought.remove(before, heard_at, destination, 1);
+            self.brought.add(by, heard_at, destination, 1);
+        }
+        Some(known.brought_by)
+    }
+
+    fn unlist(&mut self, destination: DestinationHash, old: &Known) {
+        self.order.remove(&place(destination, old));
+        self.brought.remove(old.brought_by, old.heard_at.as_micros(), destination, 1);
     }
 
     /// The place after `last` in the order of telling; the first without one.
@@ -353,6 +388,7 @@ impl KnownDestinations {
             .capacity()
             .saturating_mul(PER_ENTRY)
             .saturating_add(self.forgotten.capacity().saturating_mul(PER_REMNANT))
+            .saturating_add(Brought::memory_bound(self.entries.capacity()))
             .saturating_add(8_192)
     }
 }

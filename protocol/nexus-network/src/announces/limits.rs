@@ -39,6 +39,8 @@ pub struct Refusals {
     pub too_long: u64,
     /// Passed on too late or not at all: too many waited.
     pub crowded: u64,
+    /// Not passed on: the neighbour that brought them brings too many destinations that were never heard of.
+    pub withheld: u64,
     /// More than one neighbour may have verified in that time.
     pub hasty: u64,
     /// Links of which nothing is said or heard: there are too many.

@@ -13,6 +13,7 @@ use nexus_wire::nexus::traffic;
 use nexus_wire::reticulum::relay::HEADROOM;
 use nexus_wire::reticulum::{Announce, Context, Hops, Packet, PacketMut, Propagation};
 
+use super::bringers::Bringer;
 use super::budget::Purpose;
 use super::costs::{Outlet, Telling};
 use super::known::{Neighbour, Told, Via};
@@ -86,8 +87,8 @@ impl Announces {
             return count(&mut self.refusals.too_long);
         }
         let packet = passed_on(packet, hops);
-        self.cache.keep(destination, packet.clone());
-        if to == Audience::Askers {
+        self.keep(destination, packet.clone());
+        if to == Audience::Askers || self.is_withheld(cx.now, &destination) {
             return;
         }
         if to == Audience::Everybody && !self.is_program(via.iface()) {
@@ -111,7 +112,28 @@ impl Announces {
     /// Keeps an announce that verified before, for whoever asks for it.
     pub(super) fn keep_if_missing(&mut self, packet: &Packet<'_>, hops: Hops) {
         if !self.cache.holds(&packet.destination) {
-            self.cache.keep(packet.destination, passed_on(packet, hops));
+            self.keep(packet.destination, passed_on(packet, hops));
+        }
+    }
+
+    /// Whether a destination of which nothing was said here yet is not passed on, since the neighbour that brought it brings too many. It is known, and
+    /// found by whoever asks.
+    fn is_withheld(&mut self, now: Instant, destination: &DestinationHash) -> bool {
+        let Some(known) = self.known.get_mut(destination) else { return false };
+        known.is_withheld = match known.brought_by {
+            Bringer::Peer(peer) if known.told.is_none() => !self.newcomers.takes(peer, now),
+            Bringer::Peer(_) | Bringer::Clear(_) => false,
+        };
+        if known.is_withheld {
+            count(&mut self.refusals.withheld);
+        }
+        known.is_withheld
+    }
+
+    /// What is kept counts for whoever brought its destination.
+    fn keep(&mut self, destination: DestinationHash, packet: Vec<u8>) {
+        if let Some(known) = self.known.get(&destination) {
+            self.cache.keep(destination, known.brought_by, packet);
         }
     }
 
@@ -222,7 +244,9 @@ impl Announces {
                 // It was told the cost, and is told the announce when that is said again.
                 continue;
             }
-            let Some(known) = self.known.get(&destination) else { continue };
+            let Some(known) = self.known.get(&destination).filter(|known| !known.is_withheld) else {
+                continue;
+            };
             // What was heard since is passed on in any case.
             let has = self.speech.has(&destination, known.emitted_at, link);
             let due = known.heard_at < up_at && !self.has_heard(link, &destination);
@@ -265,7 +289,8 @@ impl Announces {
             neighbouring.told = Some(place);
             let (_, _, destination) = place;
             // Where many hear each other, whoever comes hears those on the channel itself, or from its refresh on.
-            let is_older = self.known.get(&destination).is_some_and(|known| known.heard_at < up_at);
+            let known = self.known.get(&destination);
+            let is_older = known.is_some_and(|known| known.heard_at < up_at && !known.is_withheld);
             let due = self.offered_over(&destination).is_some_and(|via| {
                 let is_heard_there = is_dense && via.iface() == iface;
                 is_older && !is_heard_there && !self.links.leads_to_same(via, link)

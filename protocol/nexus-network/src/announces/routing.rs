@@ -371,6 +371,7 @@ impl Announces {
         if before.is_some_and(|before| before.emitted_at < edition.emitted_at) {
             self.doubt_again(cx.now, destination, next_hop);
         }
+        self.damp(cx.now, destination, next_hop);
         if self.deadlines.get(Timer::Sweep).is_none() {
             self.deadlines.set(Timer::Sweep, cx.now.after(SWEEP));
         }

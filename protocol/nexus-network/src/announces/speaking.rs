@@ -9,12 +9,13 @@ use alloc::vec::Vec;
 use core::cmp::Reverse;
 
 use nexus_crypto::DestinationHash;
-use nexus_machine::{BoundedMap, Cx, Duration, Inserted, Instant, MapOverflow, Relaying, Sink};
+use nexus_machine::{BoundedMap, Cx, Duration, Inserted, Instant, MapOverflow, Relaying, Sink, Stream};
 use nexus_wire::nexus::path_cost::CompactPathCost;
 
+use super::bringers::Bringer;
 use super::budget::{Budgets, INTERFACES, Purpose};
 use super::costs::{Outlet, Telling};
-use super::known::Via;
+use super::known::{Known, Via};
 use super::passing::{message_of, tell};
 use super::{Announces, Effect, Timer, count};
 use crate::interface::{InterfaceId, Mode, Profile, Reach};
@@ -40,6 +41,8 @@ const WORTH_A_BROADCAST: usize = 2;
 const AGAIN_FRAMES: u64 = 64;
 /// but not sooner than this, if nobody was heard to pass it on.
 const AGAIN: Duration = Duration::from_secs(5);
+/// Whoever has more than this waiting to be passed on, and more than anybody else, waits behind all others.
+const FLOOD: usize = 32;
 /// Of how many neighbours it is remembered that they have an announce.
 const SIGNS: usize = 64;
 
@@ -56,6 +59,9 @@ struct Waiting {
     at: Instant,
     hops: u8,
     saying: Saying,
+    purpose: Purpose,
+    /// Who brought it; none of this node's own.
+    brought_by: Option<Bringer>,
 }
 
 /// How often something was said on a channel.
@@ -91,10 +97,10 @@ pub(super) struct Speech {
 }
 
 impl Speech {
-    pub(super) fn new(waiting: usize, known: usize) -> Self {
+    pub(super) fn new(waiting: usize, known: usize, random: Stream) -> Self {
         Self {
             channels: BTreeMap::new(),
-            budgets: Budgets::default(),
+            budgets: Budgets::new(random),
             spoken: BoundedMap::new(known, MapOverflow::EvictLeastRecent),
             signs: BoundedMap::new(waiting, MapOverflow::EvictLeastRecent),
             capacity: waiting,
@@ -218,17 +224,60 @@ impl Channel {
         least.max(airtime.times(SPREAD_FRAMES).times(others))
     }
 
-    /// What is to be said next of what is due: what was not said yet, of that this node's own, then the nearest, of those the
-    /// newest.
-    fn due(&self, now: Instant, own: DestinationHash) -> Option<DestinationHash> {
-        let due = self.waiting.iter().filter(|(_, waiting)| waiting.at <= now);
-        due.min_by_key(|(about, waiting)| (waiting.saying, **about != own, waiting.hops, Reverse(waiting.at)))
-            .map(|(about, _)| *about)
+    /// What is to be said next of what is due and may be said: what was not said yet, of that this node's own, then what was brought by whoever
+    /// brings no more than others, of that what nobody there has before what was heard there, of that the nearest, of those the newest.
+    fn due(&self, now: Instant, free_at: impl Fn(Purpose) -> Instant) -> Option<DestinationHash> {
+        let flood = self.flood();
+        let due = self.waiting.iter().filter(|(_, waiting)| waiting.at.max(free_at(waiting.purpose)) <= now);
+        due.min_by_key(|(_, waiting)| {
+            let is_flood = flood.is_some() && waiting.brought_by == flood;
+            let rank = (waiting.purpose != Purpose::Own, waiting.saying, is_flood);
+            (rank, waiting.purpose == Purpose::Echo, waiting.hops, Reverse(waiting.at))
+        })
+        .map(|(about, _)| *about)
     }
 
-    fn next_at(&self) -> Option<Instant> {
-        self.waiting.values().map(|waiting| waiting.at).min()
+    /// When something of what waits may be said.
+    fn next_at(&self, free_at: impl Fn(Purpose) -> Instant) -> Option<Instant> {
+        self.waiting.values().map(|waiting| waiting.at.max(free_at(waiting.purpose))).min()
     }
+
+    /// Whoever brought most of what waits, if that is more than [`FLOOD`].
+    fn flood(&self) -> Option<Bringer> {
+        if self.waiting.len() <= FLOOD {
+            return None;
+        }
+        let mut counts: BTreeMap<Bringer, usize> = BTreeMap::new();
+        for brought_by in self.waiting.values().filter_map(|waiting| waiting.brought_by) {
+            let count = counts.entry(brought_by).or_default();
+            *count = count.saturating_add(1);
+        }
+        let most = counts.into_iter().max_by_key(|(_, count)| *count);
+        most.filter(|(_, count)| *count > FLOOD).map(|(brought_by, _)| brought_by)
+    }
+
+    /// Whether something more may wait. Where there is no room what was brought by whoever brought most makes some, the farthest of it, unless it is
+    /// that one's too.
+    fn makes_room(
+        &mut self,
+        capacity: usize,
+        destination: &DestinationHash,
+        brought_by: Option<Bringer>,
+    ) -> bool {
+        if self.waiting.len() < capacity || self.waiting.contains_key(destination) {
+            return true;
+        }
+        let Some(flood) = self.flood().filter(|flood| brought_by != Some(*flood)) else { return false };
+        let of_flood = self.waiting.iter().filter(|(_, waiting)| waiting.brought_by == Some(flood));
+        let farthest = of_flood.max_by_key(|(_, waiting)| (waiting.saying, waiting.hops, waiting.at));
+        let Some(farthest) = farthest.map(|(about, _)| *about) else { return false };
+        self.waiting.remove(&farthest).is_some()
+    }
+}
+
+/// By which interface what is known of a destination came.
+fn came_by(known: Option<&Known>) -> Option<InterfaceId> {
+    known.map(|known| known.neighbour.via.iface())
 }
 
 /// Whether something may be said.
@@ -279,7 +328,16 @@ impl Announces {
         for iface in interfaces {
             if let Some(channel) = self.speech.channels.get_mut(&iface) {
                 // There is always room for one's own.
-                channel.waiting.insert(own, Waiting { at: cx.now, hops: 0, saying: Saying::First });
+                channel.waiting.insert(
+                    own,
+                    Waiting {
+                        at: cx.now,
+                        hops: 0,
+                        saying: Saying::First,
+                        purpose: Purpose::Own,
+                        brought_by: None,
+                    },
+                );
             }
             self.speak(cx, iface, out);
         }
@@ -287,22 +345,26 @@ impl Announces {
 
     /// What was heard of `destination` is to be passed on on every channel, after a random wait.
     pub(super) fn speak_later(&mut self, now: Instant, destination: DestinationHash, hops: u8, len: usize) {
+        let known = self.known.get(&destination);
+        let (brought_by, came_by) = (known.map(|known| known.brought_by), came_by(known));
         let (capacity, budgets) = (self.speech.capacity, &self.speech.budgets);
         for (iface, channel) in self.speech.channels.iter_mut().filter(|(_, it)| it.is_heard_by_many()) {
             let neighbours = self.links.iter().filter(|(_, other)| other.iface == *iface).count();
             if neighbours == 0 {
                 continue;
             }
-            if channel.waiting.len() >= capacity && !channel.waiting.contains_key(&destination) {
+            if !channel.makes_room(capacity, &destination, brought_by) {
                 count(&mut self.refusals.crowded);
                 continue;
             }
             let spread = channel.spread(len, neighbours);
             let wait = Duration::from_micros(self.random.below(spread.as_micros()).saturating_add(1));
             let at = now.after(wait);
-            channel.waiting.insert(destination, Waiting { at, hops, saying: Saying::First });
+            let purpose = Purpose::of_what_came(came_by, *iface);
+            let waiting = Waiting { at, hops, saying: Saying::First, purpose, brought_by };
+            channel.waiting.insert(destination, waiting);
             let timer = Timer::Speak(*iface);
-            let at = at.max(budgets.free_at(*iface, Purpose::Announce, now));
+            let at = at.max(budgets.free_at(*iface, purpose, now));
             if self.deadlines.get(timer).is_none_or(|set| at < set) {
                 self.deadlines.set(timer, at);
             }
@@ -311,32 +373,57 @@ impl Announces {
 
     /// What was heard of `destination` cannot be said on `iface`, where announces have spent their share: it is said when they may.
     pub(super) fn speak_when_free(&mut self, now: Instant, iface: InterfaceId, destination: DestinationHash) {
-        let hops = self.known.get(&destination).map_or(0, |known| known.neighbour.hops.get());
+        let known = self.known.get(&destination);
+        let hops = known.map_or(0, |known| known.neighbour.hops.get());
+        let brought_by = known.map(|known| known.brought_by);
+        let purpose = Purpose::of_what_came(came_by(known), iface);
         let capacity = self.speech.capacity;
         let Some(channel) = self.speech.channels.get_mut(&iface) else { return };
-        if channel.waiting.len() >= capacity && !channel.waiting.contains_key(&destination) {
+        if !channel.makes_room(capacity, &destination, brought_by) {
             return count(&mut self.refusals.crowded);
         }
-        channel.waiting.insert(destination, Waiting { at: now, hops, saying: Saying::First });
-        let at = self.speech.budgets.free_at(iface, Purpose::Announce, now);
-        self.deadlines.set(Timer::Speak(iface), at.max(now.after(Duration::from_micros(1))));
+        let waiting = Waiting { at: now, hops, saying: Saying::First, purpose, brought_by };
+        channel.waiting.insert(destination, waiting);
+        let at = self.speech.budgets.free_at(iface, purpose, now).max(now.after(Duration::from_micros(1)));
+        let timer = Timer::Speak(iface);
+        if self.deadlines.get(timer).is_none_or(|set| at < set) {
+            self.deadlines.set(timer, at);
+        }
     }
 
     /// Says what is due on a channel, as far as there is airtime for it.
     pub(super) fn speak(&mut self, cx: Cx, iface: InterfaceId, out: &mut impl Sink<Effect>) {
-        let own = self.own.destination();
         while let Some(channel) = self.speech.channels.get_mut(&iface) {
-            let free_at = self.speech.budgets.free_at(iface, Purpose::Announce, cx.now);
-            let due = channel.due(cx.now, own).filter(|_| free_at <= cx.now);
-            let Some(destination) = due else {
-                if let Some(at) = channel.next_at() {
-                    self.deadlines.set(Timer::Speak(iface), at.max(free_at));
+            let budgets = &self.speech.budgets;
+            let free_at = |purpose| budgets.free_at(iface, purpose, cx.now);
+            let Some(destination) = channel.due(cx.now, free_at) else {
+                if let Some(at) = channel.next_at(free_at) {
+                    self.deadlines.set(Timer::Speak(iface), at);
                 }
                 return;
             };
             let saying = channel.waiting.remove(&destination).map_or(Saying::First, |waiting| waiting.saying);
             self.speak_of(cx, iface, destination, saying, out);
+            if self.speak_on_in_turn(cx.now, iface) {
+                return;
+            }
         }
+    }
+
+    /// Where all hear all, whoever said something lets others say something before it goes on. Whether that is so.
+    fn speak_on_in_turn(&mut self, now: Instant, iface: InterfaceId) -> bool {
+        let neighbours = self.links.iter().filter(|(_, other)| other.iface == iface).count();
+        let Some(channel) = self.speech.channels.get(&iface) else { return true };
+        if channel.profile.reach != Reach::Shared {
+            return false;
+        }
+        let budgets = &self.speech.budgets;
+        if let Some(at) = channel.next_at(|purpose| budgets.free_at(iface, purpose, now)) {
+            let spread = channel.spread(usize::from(channel.profile.frame_size) / 2, neighbours);
+            let wait = Duration::from_micros(self.random.below(spread.as_micros()).saturating_add(1));
+            self.deadlines.set(Timer::Speak(iface), at.max(now.after(wait)));
+        }
+        true
     }
 
     /// Says what there is to say of `destination`, to those who lack it.
@@ -384,7 +471,14 @@ impl Announces {
         destination: DestinationHash,
         len: usize,
     ) {
-        let hops = self.known.get(&destination).map_or(0, |known| known.neighbour.hops.get());
+        let known = self.known.get(&destination);
+        let hops = known.map_or(0, |known| known.neighbour.hops.get());
+        let brought_by = known.map(|known| known.brought_by);
+        let purpose = if destination == self.own.destination() {
+            Purpose::Own
+        } else {
+            Purpose::of_what_came(came_by(known), iface)
+        };
         let capacity = self.speech.capacity;
         let Some(channel) = self.speech.channels.get_mut(&iface) else { return };
         let room = channel.waiting.len() < capacity && !channel.waiting.contains_key(&destination);
@@ -393,8 +487,8 @@ impl Announces {
         }
         let wait = AGAIN.max(channel.profile.airtime(len).times(AGAIN_FRAMES));
         let at = now.after(wait);
-        channel.waiting.insert(destination, Waiting { at, hops, saying: Saying::Again });
-        let at = at.max(self.speech.budgets.free_at(iface, Purpose::Announce, now));
+        channel.waiting.insert(destination, Waiting { at, hops, saying: Saying::Again, purpose, brought_by });
+        let at = at.max(self.speech.budgets.free_at(iface, purpose, now));
         let timer = Timer::Speak(iface);
         if self.deadlines.get(timer).is_none_or(|set| at < set) {
             self.deadlines.set(timer, at);

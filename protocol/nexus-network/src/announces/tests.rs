@@ -2,6 +2,7 @@ mod acknowledging;
 mod clear;
 mod costs;
 mod finding;
+mod floods;
 mod graphs;
 mod links;
 mod searches;
@@ -375,7 +376,7 @@ fn organ(snapshot: &Snapshot, seed: &Seed) -> Announces {
     Announces::new(identity(1), AppData::default(), LIMITS, snapshot, seed)
 }
 
-pub(super) fn profile(mode: Mode) -> Profile {
+pub(crate) fn profile(mode: Mode) -> Profile {
     Profile {
         mode,
         reach: Reach::PointToPoint,

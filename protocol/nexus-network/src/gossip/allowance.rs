@@ -11,6 +11,7 @@ use nexus_machine::{Duration, Instant};
 use super::summary::Room;
 use crate::interface::{Profile, Reach};
 use crate::media::Tier;
+use crate::overheard::{Window, of_all_links};
 
 /// The stretch of time over which a tenth is the most: ten rounds.
 pub(super) const WINDOW: Duration = Duration::from_secs(600);
@@ -18,6 +19,10 @@ pub(super) const WINDOW: Duration = Duration::from_secs(600);
 const TOTAL: Duration = Duration::from_secs(60);
 /// What announces may take of any [`WINDOW`]: 3 % of it, and what they save up in five minutes.
 const ANNOUNCES: Duration = Duration::from_secs(27);
+/// Where all hear all: what announces and gossip of all who are heard take of any [`WINDOW`] before gossip waits, 5 %,
+const HEARD: Duration = Duration::from_secs(30);
+/// and what those who are there may say of it together in any case, half a percent: nobody is silenced by whoever says too much.
+const ASSURED: Duration = Duration::from_secs(3);
 /// The shares of payment, services and social state, in percent.
 const SHARES: [u64; 3] = [3, 2, 2];
 /// What a medium is taken to carry of which nobody said anything, in bits per second: as much as an old telephone line.
@@ -75,12 +80,15 @@ impl Medium {
         let bits = u64::try_from(self.profile.bytes_on_medium(bytes)).unwrap_or(u64::MAX).saturating_mul(8);
         let micros = match self.profile.bandwidth_bps {
             0 => bits.saturating_mul(1_000_000).checked_div(self.bps),
-            nominal => {
-                let airtime = u128::from(self.profile.time_on_medium(bytes).as_micros());
-                let loaded = airtime.saturating_mul(nominal.into()).checked_div(self.bps.into());
-                loaded.and_then(|micros| u64::try_from(micros).ok())
-            }
+            _ => return self.loaded(self.profile.time_on_medium(bytes)),
         };
+        Duration::from_micros(micros.unwrap_or(u64::MAX))
+    }
+
+    /// How long what takes so long at the nominal rate takes of what the medium carries under load.
+    fn loaded(&self, airtime: Duration) -> Duration {
+        let work = u128::from(airtime.as_micros()).saturating_mul(self.profile.bandwidth_bps.into());
+        let micros = work.checked_div(self.bps.into()).and_then(|micros| u64::try_from(micros).ok());
         Duration::from_micros(micros.unwrap_or(u64::MAX))
     }
 
@@ -105,6 +113,8 @@ pub(super) struct Account {
     buckets: [u64; 3],
     filled_at: Instant,
     left: VecDeque<Bin>,
+    /// What others said of announces and gossip where all hear all.
+    others: Window,
     /// What was said and has not left.
     promised: Duration,
     promised_at: Instant,
@@ -127,16 +137,17 @@ pub(super) enum Kind {
 
 impl Account {
     /// What one holds on the heap, in bytes.
-    pub(super) const MEMORY_BOUND: usize = 128 * size_of::<Bin>();
+    pub(super) const MEMORY_BOUND: usize = 128 * size_of::<Bin>() + Window::MEMORY_BOUND;
 
     /// An account that has saved nothing: whoever goes and comes again gains nothing by it.
-    pub(super) const fn new(medium: Medium, now: Instant) -> Self {
+    pub(super) fn new(medium: Medium, now: Instant) -> Self {
         Self {
             medium,
             sharers: 1,
             buckets: [0; 3],
             filled_at: now,
             left: VecDeque::new(),
+            others: Window::default(),
             promised: Duration::ZERO,
             promised_at: now,
         }
@@ -165,10 +176,33 @@ impl Account {
         let reserved = (0..at).map(|above| self.most(above)).fold(0, u64::saturating_add) / 100;
         let (announces, gossip) = self.sums();
         let taken = gossip.plus(self.promised).plus(time).plus(Duration::from_micros(reserved));
-        if taken > self.cap(announces) {
+        if taken > self.cap(announces) || !self.has_room(now, time) {
             return Err(now.after(BIN));
         }
         Ok(())
+    }
+
+    /// A link of this node brought so much of announces and gossip, at the nominal rate.
+    pub(super) fn overhear_on_link(&mut self, now: Instant, airtime: Duration) {
+        self.overhear(now, of_all_links(airtime, self.sharers));
+    }
+
+    /// Others said so much of announces and gossip, at the nominal rate.
+    pub(super) fn overhear(&mut self, now: Instant, airtime: Duration) {
+        let loaded = self.medium.loaded(airtime);
+        self.others.add(now, loaded);
+    }
+
+    /// Where all hear all: whether what is heard there leaves room for so much, or this node said next to nothing.
+    fn has_room(&self, now: Instant, time: Duration) -> bool {
+        let others = self.others.sum(now);
+        if self.medium.reach() != Reach::Shared || others == Duration::ZERO {
+            return true;
+        }
+        let (announces, gossip) = self.sums();
+        let own = gossip.plus(self.promised).plus(time);
+        let assured = Duration::from_micros(ASSURED.as_micros().checked_div(self.sharers).unwrap_or(0));
+        own <= assured.max(self.medium.time_of(LEAST_FRAME)) || others.plus(announces).plus(own) <= HEARD
     }
 
     /// How much a summary may say there.

@@ -1,5 +1,6 @@
 //! The organ among its like, under neighbours that lie, and held to the laws.
 
+mod beside;
 mod budget;
 mod convergence;
 mod hostile;

@@ -4,16 +4,18 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
 use nexus_crypto::{NodeId, NodePublic};
-use nexus_machine::{Cx, Machine as _};
+use nexus_machine::{Cx, Duration, Machine as _};
 use nexus_wire::nexus::gossip::StoreId;
 use nexus_wire::nexus::message::Message;
 
 use super::{Effect, Nerve, Organs};
+use crate::announces;
 use crate::gossip;
 use crate::interface::InterfaceId;
 use crate::keys::{self, ITEM_LEN};
 use crate::links::LinkId;
 use crate::media::{Frame, Load, Seal};
+use crate::overheard::Ears;
 
 impl Organs {
     pub(super) fn wire_gossip(&mut self, cx: Cx, effect: gossip::Effect, nerves: &mut VecDeque<Nerve>) {
@@ -90,6 +92,32 @@ impl Organs {
         self.gossip.handle(cx, gossip::Input::Heard { link, kind, body }, nerves);
     }
 
+    /// On a shared channel a broadcast took so long.
+    pub(super) fn overheard(
+        &mut self,
+        cx: Cx,
+        iface: InterfaceId,
+        airtime: Duration,
+        nerves: &mut VecDeque<Nerve>,
+    ) {
+        let airtime = Ears::with_unheard(airtime);
+        self.announces.handle(cx, announces::Input::Overheard(iface, airtime), nerves);
+        self.gossip.handle(cx, gossip::Input::Overheard(iface, airtime), nerves);
+    }
+
+    /// Announces or gossip took so long that came over a link of this node on a shared channel.
+    pub(super) fn overheard_on_link(
+        &mut self,
+        cx: Cx,
+        iface: InterfaceId,
+        airtime: Duration,
+        nerves: &mut VecDeque<Nerve>,
+    ) {
+        let airtime = Ears::with_unheard(airtime);
+        self.announces.handle(cx, announces::Input::OverheardOnLink(iface, airtime), nerves);
+        self.gossip.handle(cx, gossip::Input::OverheardOnLink(iface, airtime), nerves);
+    }
+
     /// A frame left: what it has on the medium counts for the shares of announces and gossip.
     pub(super) fn account_for(&mut self, cx: Cx, frame: &Frame, nerves: &mut VecDeque<Nerve>) {
         let link = match frame.under {
@@ -99,6 +127,11 @@ impl Organs {
         let Frame { iface, load, .. } = *frame;
         if load == Load::Announces {
             self.announces_wait(cx, iface, nerves);
+        }
+        if let (Some(airtime), Some(_), Load::Gossip(_)) =
+            (self.ears.airtime(iface, frame.bytes.len()), link, load)
+        {
+            self.announces.handle(cx, announces::Input::OverheardOnLink(iface, airtime), nerves);
         }
         self.gossip.handle(cx, gossip::Input::Left { iface, link, load, bytes: frame.bytes.len() }, nerves);
     }

@@ -24,6 +24,7 @@ use crate::interface::{Endpoint, InterfaceId};
 use crate::keys;
 use crate::links::{self, LinkId, Opened, Withheld};
 use crate::media::{self, Class, Feeder, Flow, Frame, Load, Seal, Then};
+use crate::overheard::Purport;
 
 /// What is written on the frames of a message.
 pub(super) struct Label {
@@ -315,14 +316,26 @@ impl Organs {
             }
             return;
         }
+        let airtime = self.ears.airtime(iface, bytes.len());
         if is_broadcast(&bytes) {
-            return self.broadcast.handle(cx, broadcast::Input::Frame { iface, bytes }, nerves);
+            let before = nerves.len();
+            self.broadcast.handle(cx, broadcast::Input::Frame { iface, bytes }, nerves);
+            // What nobody known signed changes nothing.
+            if let Some(airtime) = airtime.filter(|_| nerves.len() > before) {
+                self.overheard(cx, iface, airtime, nerves);
+            }
+            return;
         }
         let Some(Opened { link, mut bytes, end, whole }) = self.links.receive(cx, iface, from, bytes, nerves)
         else {
             return;
         };
         bytes.truncate(end);
+        if let Some(airtime) = airtime {
+            if Purport::of(bytes.get(HEADER_LEN..).unwrap_or_default()) == Purport::News {
+                self.overheard_on_link(cx, iface, airtime, nerves);
+            }
+        }
         self.opened(cx, link, bytes, nerves);
         if let Some(whole) = whole {
             self.opened(cx, link, whole, nerves);

@@ -8,23 +8,26 @@ use nexus_network::{InterfaceId, LinkId, LinkStatus, Mode};
 use nexus_node::{Event, Input, Output};
 
 use crate::clock::WorldTime;
-use crate::layout::Layout;
+use crate::layout::{Layout, MediumPlan};
+use crate::linking;
 use crate::observation::{Act, Finding, Judge, NodeIndex, Observation, Observer, Verdict, What};
 
 /// Whoever is asked between two inputs has at most one live link to a peer on an interface, and none on an interface that
-/// is down. When the world has been calm for a stated time, each two nodes on a medium that speaks links have one with each
-/// other over it, and from then on no interruption is longer than [`LONGEST_GAP`].
+/// is down. When the world has been calm for a stated time, or, where all hear all, for as long as the airtime for handshakes
+/// [takes](linking::bound) if that is more, each two nodes on a medium that speaks links have one with each other over it, and from then on no
+/// interruption is longer than [`LONGEST_GAP`].
 #[derive(Debug)]
 pub struct Agreement {
     ids: Vec<NodeId>,
     calm_at: WorldTime,
-    within: Duration,
     longest_gap: Duration,
     nodes: Vec<Node>,
     /// By node: its pairs.
     pairs_of: Vec<Vec<Pair>>,
     /// Those with a medium of links in common, by the node of the lower number. Whole pairs have no date.
     pairs: BTreeMap<Pair, Option<WorldTime>>,
+    /// How long after the calm began each pair must have its link.
+    within: BTreeMap<Pair, Duration>,
     seen_until: WorldTime,
     finding: Finding,
 }
@@ -105,19 +108,20 @@ impl Node {
 }
 
 impl Agreement {
-    /// A judge of nodes with these ids on this layout. Each pair must agree `within` of `calm_at`.
+    /// A judge of nodes with these ids on this layout. Each pair must agree `within` of `calm_at`, if there is airtime for that.
     #[must_use]
     pub fn new(ids: Vec<NodeId>, layout: &Layout, calm_at: WorldTime, within: Duration) -> Self {
         let end = |node: NodeIndex, medium: u32| {
             let found = layout.interfaces(node).find(|(_, on)| on.0 == medium);
             (node, found.expect("a node on a medium has an interface for it").0)
         };
-        let mut pairs = BTreeMap::new();
+        let (mut pairs, mut all_within) = (BTreeMap::new(), BTreeMap::new());
         let mut pairs_of = vec![Vec::new(); ids.len()];
         for (medium, plan) in (0..).zip(&layout.media) {
             if plan.profile.mode != Mode::Nexus {
                 continue;
             }
+            let within = within_of(plan, within);
             for (place, a) in plan.nodes.iter().enumerate() {
                 for b in plan.nodes.iter().skip(place + 1) {
                     let mut ends = [end(*a, medium), end(*b, medium)];
@@ -126,13 +130,14 @@ impl Agreement {
                         pairs_of[node.place()].push(Pair(ends));
                     }
                     pairs.insert(Pair(ends), Some(WorldTime::START));
+                    all_within.insert(Pair(ends), within);
                 }
             }
         }
         let nodes = ids.iter().map(|_| Node::default()).collect();
         let (seen_until, finding) = (WorldTime::START, Finding::default());
         let longest_gap = LONGEST_GAP;
-        Self { ids, calm_at, within, longest_gap, nodes, pairs_of, pairs, seen_until, finding }
+        Self { ids, calm_at, longest_gap, nodes, pairs_of, pairs, within: all_within, seen_until, finding }
     }
 
     /// An interruption may last as long as this, whatever it is due to.
@@ -173,7 +178,8 @@ impl Agreement {
 
     /// Whether a pair that was apart from `since` until `until` was so for no longer than it may.
     fn in_time(&self, pair: Pair, since: WorldTime, until: WorldTime) -> Result<(), (WorldTime, String)> {
-        let deadline = self.calm_at.after(self.within).max(since.after(self.longest_gap));
+        let within = self.within.get(&pair).copied().unwrap_or(WITHIN);
+        let deadline = self.calm_at.after(within).max(since.after(self.longest_gap));
         if until <= deadline {
             return Ok(());
         }
@@ -231,6 +237,13 @@ impl Agreement {
             | Act::Durable(_) => Ok(()),
         }
     }
+}
+
+/// How long after the faults all links of a medium may have to be made anew: where all hear all, each handshake takes of the airtime that a node has
+/// for them, and `(n − 1) · H / r` may be more than what is asked of media where handshakes cost nothing.
+fn within_of(plan: &MediumPlan, within: Duration) -> Duration {
+    let nodes = u32::try_from(plan.nodes.len()).unwrap_or(u32::MAX);
+    if plan.is_radio() { within.max(linking::bound(&plan.profile, nodes)) } else { within }
 }
 
 impl Observer for Agreement {
@@ -292,6 +305,18 @@ mod tests {
         let silent =
             Agreement::new(ids, &line(2), second(100), Duration::from_secs(600)).lasting(second(701));
         assert!(!Script::new(silent).objection().is_empty(), "a world in which nothing happens is too late");
+    }
+
+    #[test]
+    fn on_a_radio_channel_it_is_asked_when_there_was_airtime_for_all_handshakes() {
+        let modulation = nexus_network::lora::Modulation::new(125_000, 7, 5).unwrap();
+        let channel = |nodes| Layout::lora(modulation, nodes).media.remove(0);
+        let ten_minutes = Duration::from_secs(600);
+        // 19 handshakes of 525 ms of six thousandths of an hour, two intervals of beacons, and one that is given up.
+        let many = within_of(&channel(20), ten_minutes);
+        assert_eq!(many.as_millis() / 1_000, 2_672);
+        assert_eq!(within_of(&line(2).media[0], ten_minutes), ten_minutes);
+        assert!(within_of(&channel(3), ten_minutes) < many);
     }
 
     #[test]

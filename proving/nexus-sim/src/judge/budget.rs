@@ -6,7 +6,10 @@ use nexus_network::{Mode, Opened, Tapping};
 use crate::clock::WorldTime;
 use crate::layout::{Layout, MediumPlan};
 use crate::meter::{Meter, Scope, WINDOWS, Worst};
-use crate::observation::{Crossing, Failure, Judge, Landing, NodeIndex, Observation, Observer, Verdict};
+use crate::observation::{
+    Crossing, Failure, Judge, Landing, NodeIndex, Observation, Observer, Verdict, What,
+};
+use crate::schedule::Action;
 
 /// What announces and gossip may take together, in millionths of what a medium carries. Source: spec/simulation.md#budget.
 pub const MOST_PPM: u64 = 100_000;
@@ -14,12 +17,16 @@ pub const MOST_PPM: u64 = 100_000;
 /// Where the longest frame takes more than this, a tenth of ten minutes does not hold ten of them: rounds are longer there than a minute.
 const LONGEST_FRAME: Duration = Duration::from_secs(6);
 
-/// No node sends more announces and gossip by an interface that speaks links than a tenth of what the medium carries from there, in any ten
-/// rounds and in any hour, by the [meter](crate::meter) of the medium. Ten rounds are ten minutes, but where frames take so long that a round
+/// No node sends more announces and gossip by an interface that speaks links than a tenth of what the medium carries from there, and at no
+/// place where a medium is shared does, in calm, what all are heard to send of it take more than a tenth of the time, in any ten rounds and in any hour, by the [meter](crate::meter) of the medium. Ten rounds are ten minutes, but where frames take so long that a round
 /// is longer: there hours are judged alone.
 #[derive(Debug)]
 pub struct Budget {
     meter: Meter,
+    /// The same since faults stopped, by which places are judged: who is cut off hears nobody for whom to leave room, and a process that begins
+    /// anew has heard nobody yet.
+    calm: Meter,
+    layout: Layout,
     /// By medium: whether a round there takes a minute.
     rounds_take_a_minute: Vec<bool>,
 }
@@ -30,7 +37,12 @@ impl Budget {
     pub fn new(layout: &Layout) -> Self {
         let is_quick =
             |plan: &MediumPlan| plan.profile.airtime(plan.profile.frame_size.into()) <= LONGEST_FRAME;
-        Self { meter: Meter::new(layout), rounds_take_a_minute: layout.media.iter().map(is_quick).collect() }
+        Self {
+            meter: Meter::new(layout),
+            calm: Meter::new(layout),
+            layout: layout.clone(),
+            rounds_take_a_minute: layout.media.iter().map(is_quick).collect(),
+        }
     }
 
     /// The meter, and what it has counted.
@@ -51,12 +63,11 @@ impl Budget {
     /// The fullest window that holds more than it may, if one does.
     fn breach(&self) -> Option<Worst> {
         let is_breach = |worst: &Worst| {
-            worst.mode == Mode::Nexus
-                && worst.scope == Scope::Sender
-                && worst.peak.ppm(worst.window) > MOST_PPM
-                && !self.is_excused(worst)
+            worst.mode == Mode::Nexus && worst.peak.ppm(worst.window) > MOST_PPM && !self.is_excused(worst)
         };
-        self.meter.worst_of(is_breach).into_iter().next()
+        let by_sender = self.meter.worst_of(|worst| worst.scope == Scope::Sender && is_breach(worst));
+        let by_place = self.calm.worst_of(|worst| worst.scope == Scope::Place && is_breach(worst));
+        by_sender.into_iter().chain(by_place).next()
     }
 
     /// Ten minutes are not judged where rounds are longer.
@@ -69,14 +80,20 @@ impl Budget {
 impl Observer for Budget {
     fn observe(&mut self, observation: &Observation<'_>) {
         self.meter.observe(observation);
+        self.calm.observe(observation);
+        if let What::Scheduled(Action::Calm) = &observation.what {
+            self.calm = Meter::from(&self.layout, observation.at);
+        }
     }
 
     fn landed(&mut self, landing: &Landing<'_>) {
         self.meter.landed(landing);
+        self.calm.landed(landing);
     }
 
     fn crossed(&mut self, crossing: &Crossing<'_>) {
         self.meter.crossed(crossing);
+        self.calm.crossed(crossing);
     }
 
     fn wants_opened(&self) -> Tapping {
@@ -85,6 +102,7 @@ impl Observer for Budget {
 
     fn opened(&mut self, at: WorldTime, node: NodeIndex, opened: &Opened) {
         self.meter.opened(at, node, opened);
+        self.calm.opened(at, node, opened);
     }
 }
 
@@ -96,10 +114,12 @@ impl Judge for Budget {
     fn verdict(&self) -> Verdict {
         self.breach().map_or(Verdict::Passed, |worst| {
             let at = worst.peak.at.unwrap_or(WorldTime::START);
-            Verdict::Failed(Failure {
-                at,
-                reason: format!("node {} sent too much: {}", worst.node.0, told(&worst)),
-            })
+            let whose = match worst.scope {
+                Scope::Sender => "node {} sent too much",
+                Scope::Place => "too much is heard where node {} is",
+            };
+            let whose = whose.replace("{}", &worst.node.0.to_string());
+            Verdict::Failed(Failure { at, reason: format!("{whose}: {}", told(&worst)) })
         })
     }
 }
@@ -142,7 +162,7 @@ mod tests {
     use nexus_wire::nexus::recording::Direction;
 
     use crate::layout::{Shape, Speech};
-    use crate::observation::{Act, MediumIndex, What};
+    use crate::observation::{Act, MediumIndex};
 
     const NODE: NodeIndex = NodeIndex(0);
     const COST: &[u8] = &[0x86, 7, 7, 7];

@@ -16,7 +16,7 @@ use super::{Pace, Station, Stream, Tally};
 use crate::clock::WorldTime;
 use crate::layout::{Layout, MediumPlan};
 use crate::observation::{NodeIndex, Observation, Observer};
-use crate::world::Scenario;
+use crate::world::{Friends, Scenario};
 
 /// Whose packets are watched,
 const SOURCE: NodeIndex = NodeIndex(0);
@@ -126,7 +126,9 @@ impl Ways {
 /// The world, before anybody offers anything.
 #[must_use]
 pub fn scenario(seed: Seed) -> Scenario {
-    Scenario::calm(seed, layout(), END.since(WorldTime::START))
+    let calm = Scenario::calm(seed, layout(), END.since(WorldTime::START));
+    // What is asked turns traffic; whether it could be paid is judged elsewhere.
+    Scenario { friends: Friends::Everybody, ..calm }
 }
 
 fn layout() -> Layout {

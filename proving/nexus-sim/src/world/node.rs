@@ -216,6 +216,9 @@ impl<A: Actor> World<'_, '_, '_, A> {
         self.drain(node);
         self.tell_time(node);
         self.give(node, Input::Command(Command::Start));
+        if let Some(trust) = self.trust.clone() {
+            self.give(node, Input::Command(Command::Trust(trust)));
+        }
         let scenario = self.scenario;
         for (iface, medium) in scenario.layout.interfaces(node) {
             let is_radio = self.with_radio(medium, node, |radios, now, port| radios.start(now, port));
@@ -353,6 +356,13 @@ impl<A: Actor> World<'_, '_, '_, A> {
     /// Shows which paths a node holds to whoever wants to see them.
     fn show_choices(&mut self, node: NodeIndex) {
         if self.watching == Watching::Nothing {
+            return;
+        }
+        if let Some(actor) = &self.nodes[node.place()].actor {
+            let keys = actor.keys();
+            self.watch.observers.iter_mut().for_each(|observer| observer.holds(self.now, node, keys));
+        }
+        if self.watching == Watching::Keys {
             return;
         }
         self.choices.clear();

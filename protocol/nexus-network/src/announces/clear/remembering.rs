@@ -11,6 +11,7 @@ use nexus_machine::{Cx, Duration, Instant, Sink, Snapshot, TableId, Write};
 use nexus_wire::nexus::path_cost::HopCount;
 use nexus_wire::reticulum::{Announce, Hops, Packet, TunnelId};
 
+use super::super::bringers::Bringer;
 use super::super::known::{HeardAs, Neighbour, Via, print_of};
 use super::super::passing::take_promise;
 use super::super::{Announces, Effect, Timer};
@@ -216,10 +217,15 @@ impl Announces {
         let neighbour = Neighbour { via: Via::Clear { iface, transport }, hops };
         let print = print_of(packet.data);
         // There is room for as many as are read.
-        let _none: Option<DestinationHash> =
-            self.known.learn(&announce, print, neighbour, HeardAs::Announce, Instant::BOOT);
+        let _none: Option<DestinationHash> = self.known.learn(
+            &announce,
+            print,
+            (neighbour, Bringer::Clear(iface)),
+            HeardAs::Announce,
+            Instant::BOOT,
+        );
         self.bind_again(&destination);
-        self.cache.keep(destination, kept);
+        self.cache.keep(destination, Bringer::Clear(iface), kept);
         let hop = ClearHop { random_hash: announce.claim.random_hash, transport, hops, latency: None };
         self.clear.memory.waiting.entry(place).or_default().push(Waiting { destination, fingerprint, hop });
         true

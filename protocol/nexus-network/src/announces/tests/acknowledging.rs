@@ -1,5 +1,6 @@
 //! What was heard is acknowledged, and what was acknowledged is not said again.
 
+use super::finding::response_of;
 use super::links::{FAST, ONE, THREE, TWO, address, promised, up};
 use super::*;
 use nexus_wire::nexus::cost::{CostAcks, CostHeard, CostPrint, CostRecord};
@@ -98,6 +99,24 @@ fn what_was_to_be_repeated_when_nobody_was_there_is_repeated_to_who_comes() {
     node.hear_on(ONE, announce_of(7, UNIX));
     node.wait_briefly_for_all();
     assert!(node.organ.repeats.contains(&address(7)));
+}
+
+#[test]
+fn what_is_known_as_an_answer_alone_is_not_acknowledged_so_that_its_announce_still_comes() {
+    let mut node = Bench::without_interfaces(&Snapshot::empty());
+    node.tell(up(ONE, 2, FAST));
+    node.tell(up(TWO, 3, FAST));
+    node.tell(Input::Find { destination: address(7), motive: SearchMotive::Wish });
+    node.hear_on(ONE, response_of(7, UNIX));
+    node.hear_on(TWO, response_of(7, UNIX));
+    assert!(node.organ.path(&address(7)).is_some(), "whoever was asked answered");
+    node.tell(Input::Costs { link: ONE, records: vec![said(7)] });
+    let effects = node.wait_briefly_for_all();
+    assert_eq!(acks(&effects), [], "it would be taken for having the announce");
+    node.hear_on(ONE, announce_of(7, UNIX));
+    let effects = node.wait_briefly_for_all();
+    assert_eq!(acks(&effects).len(), 1);
+    assert!(effects.iter().any(|effect| is_said_to(effect, TWO)), "and it is passed on");
 }
 
 fn is_said_to(effect: &Effect, to: LinkId) -> bool {

@@ -212,7 +212,7 @@ fn requests_and_answers_take_no_more_of_a_slow_link_than_announces_may() {
 
 // ───────────── helpers ─────────────
 
-fn response_of(n: u8, unix_s: u64) -> Vec<u8> {
+pub(super) fn response_of(n: u8, unix_s: u64) -> Vec<u8> {
     let mut packet = promised(announce_of(n, unix_s));
     packet[18] = Context::PATH_RESPONSE.0;
     packet

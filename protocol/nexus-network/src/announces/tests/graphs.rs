@@ -9,14 +9,14 @@ use alloc::format;
 use alloc::string::String;
 use core::fmt::Write as _;
 use nexus_machine::Key;
-use nexus_wire::nexus::cost::{CostAcks, CostList, CostRequest};
+use nexus_wire::nexus::cost::{CostAcks, CostFlags, CostList, CostRequest, Segments, Standing};
 use nexus_wire::nexus::frame::HEADER_LEN;
 use nexus_wire::nexus::message::{MessageKind, Messages};
 use nexus_wire::nexus::path_cost::CostCode;
 use nexus_wire::nexus::traffic;
 use nexus_wire::reticulum::PathRequest;
 
-use crate::routes::PathPolicy;
+use crate::routes::{PathPolicy, RoutingEntry};
 
 #[test]
 fn no_choice_of_feasible_paths_ever_forms_a_loop_and_after_the_faults_whoever_is_connected_has_a_path() {
@@ -125,6 +125,35 @@ fn a_neighbour_that_lies_about_its_costs_changes_only_what_goes_through_it() {
             }
         }
     }
+}
+
+#[test]
+fn whoever_says_a_cheap_path_and_takes_it_back_again_and_again_keeps_nobody_from_the_honest_one() {
+    // 0 reaches 3 by 1; 2 leads nowhere, and says that it does.
+    let mut world = World::of(4, &[(0, 1), (1, 3), (0, 2)], &[3]);
+    world.liar = Some(2);
+    world.price(0, 5_000);
+    world.settle();
+    let (address, lies_by) = (World::address(3), world.link(2));
+    let mut without = 0;
+    for _ in 0..240 {
+        let newest = world.nodes[0].routes.paths(&address).map(RoutingEntry::edition).max().unwrap();
+        let known = world.nodes[0].known.get(&address).unwrap().random_hash;
+        for standing in [Standing::Offered, Standing::Withdrawn] {
+            let flags = CostFlags { standing, segments: Segments::Nexus, generation: newest.generation };
+            let (destination, random_hash) = (address, *known.as_bytes());
+            let record = CostRecord { destination, random_hash, cost: CompactPathCost::ORIGIN, flags };
+            world.tell(0, Input::Costs { link: lies_by, records: vec![record] });
+            world.run(Duration::from_millis(20));
+        }
+        world.run(Duration::from_millis(460));
+        without += u32::from(world.next(0, 3, PathPolicy::Cheapest) != Some(1));
+    }
+    // Forgiven twice, which costs up to ten seconds each until the destination is asked again; then held for 20 s, and longer.
+    assert!(without <= 75, "{without} of 240 half seconds without the honest path");
+    // Whoever stops lying is believed again.
+    world.run(Duration::from_secs(1_300));
+    world.assert_all_reachable();
 }
 
 // ───────────── helpers ─────────────
@@ -257,7 +286,7 @@ impl World {
         self.events.insert((self.now.after(wait), self.count), event);
     }
 
-    fn up(&mut self, at: usize) {
+    pub(super) fn up(&mut self, at: usize) {
         let edge = &mut self.edges[at];
         if edge.is_up || edge.knowing < 2 {
             return;
@@ -294,7 +323,7 @@ impl World {
         }
     }
 
-    fn link(&self, at: usize) -> LinkId {
+    pub(super) fn link(&self, at: usize) -> LinkId {
         LinkId(Key { slot: u16::try_from(at).unwrap(), generation: self.edges[at].generation })
     }
 

@@ -322,6 +322,30 @@ fn only_announces_of_links_that_are_up_are_believed() {
 }
 
 #[test]
+fn whoever_makes_destinations_up_pushes_out_its_own_alone() {
+    let mut node = Bench::without_interfaces(&Snapshot::empty());
+    let fast = Profile { bandwidth_bps: 100_000_000, ..profile(Mode::Nexus) };
+    node.tell(Input::Up(NEXUS, fast));
+    for (link, n) in [(FOUR, 6), (FIVE, 5)] {
+        let peer = identity(n).public().hash();
+        node.tell(Input::LinkUp { link, iface: NEXUS, peer, hop: hop(100_000_000) });
+    }
+    for (link, n) in [(FOUR, 20), (FOUR, 21), (FIVE, 22), (FIVE, 30), (FIVE, 31), (FIVE, 32), (FIVE, 33)] {
+        node.hear_on(link, promised(announce_of(n, UNIX)));
+    }
+    // What the flood repeated first, and another says too, is that one's.
+    node.hear_on(FOUR, promised(announce_of(22, UNIX)));
+    for n in 34..90 {
+        node.hear_on(FIVE, promised(announce_of(n, UNIX)));
+    }
+    let known: Vec<DestinationHash> = node.organ.known().map(|(destination, _)| *destination).collect();
+    assert_eq!(known.len(), LIMITS.known);
+    for n in [20, 21, 22] {
+        assert!(known.contains(&identity(n).node_id().into()), "{n} was pushed out");
+    }
+}
+
+#[test]
 fn on_a_slow_cable_announces_take_three_percent_and_the_nearest_wait_the_shortest() {
     let (cable, fast) = (InterfaceId(7), InterfaceId(8));
     let mut node = Bench::without_interfaces(&Snapshot::empty());

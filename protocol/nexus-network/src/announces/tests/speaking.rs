@@ -244,6 +244,20 @@ fn on_a_fast_network_the_repetition_goes_to_those_from_whom_no_sign_came() {
     assert_eq!(node.said_within(20), [Said::Told(2, address(20))]);
 }
 
+#[test]
+fn whoever_brings_more_than_anybody_else_waits_behind_the_others_however_near_it_says_that_it_is() {
+    let mut bench = Bench::hearing(3);
+    for n in 60..110 {
+        bench.hear_from(0, announce_of(n, UNIX));
+    }
+    let mut far = announce_of(50, UNIX);
+    far[1] = 9;
+    bench.hear_from(1, far);
+    let said = bench.said_within(600);
+    let place = said.iter().position(|said| *said == Said::ToAll(address(50)));
+    assert!(place.is_some_and(|place| place < 10), "{place:?} of {}", said.len());
+}
+
 // ───────────── helpers ─────────────
 
 /// What was said, by broadcast or over a link.

@@ -182,3 +182,23 @@ fn whoever_is_refused_is_told_a_moment_that_is_worth_waiting_for() {
         assert!(asked < 5, "it is allowed when it was said to be");
     }
 }
+
+#[test]
+fn where_all_hear_all_what_others_say_counts_and_whoever_said_next_to_nothing_may_say_something() {
+    let at = |seconds: u64| Instant::BOOT.after(SECOND.times(seconds));
+    let heard = |seconds: u64, own: usize| {
+        let mut account = account(RATE, 5);
+        account.overhear(at(1_000), SECOND.times(seconds));
+        account.leave(at(1_000), Kind::Gossip, own);
+        account
+    };
+    assert_eq!(heard(28, 12_500).allows(at(1_001), Tier::Payment, 100), Ok(()));
+    assert!(heard(30, 12_500).allows(at(1_001), Tier::Payment, 100).is_err(), "5 % of ten minutes are taken");
+    assert_eq!(heard(30, 12_500).allows(at(1_620), Tier::Payment, 100), Ok(()), "and are over");
+    // A fifth of half a percent is 0.6 s.
+    assert_eq!(heard(300, 6_250).allows(at(1_001), Tier::Payment, 100), Ok(()), "nobody is silenced");
+    let mut cable = Account::new(Medium::new(profile(RATE, Reach::PointToPoint)), Instant::BOOT);
+    cable.overhear(at(1_000), SECOND.times(300));
+    cable.leave(at(1_000), Kind::Gossip, 12_500);
+    assert_eq!(cable.allows(at(1_001), Tier::Payment, 100), Ok(()), "on a cable nobody else is heard");
+}

@@ -53,3 +53,34 @@ fn a_partition_of_a_week_heals_within_as_many_rounds_as_the_logarithm_of_the_nod
         assert!(hundredths <= 150, "{nodes} nodes: {took:?}");
     }
 }
+
+/// What two stores of a thousand items cost that differ in some, half on each side, from the link's coming up until both hold the same: bytes on the
+/// link both ways, frames and all that rounds say included, and how long it takes.
+fn differing(differences: usize, bps: u64) -> (u64, Duration) {
+    let mut world = World::new(u64::try_from(differences).unwrap(), 2, &[(0, 1)], bps);
+    for _ in 0..1_000 - differences {
+        let body = world.random.bytes::<32>().to_vec();
+        world.publish(0, body.clone());
+        world.publish(1, body);
+    }
+    world.publish_random(0, differences.div_ceil(2));
+    world.publish_random(1, differences / 2);
+    world.up(0);
+    let took = world.run_until(HOUR.times(48), World::agrees).expect("they agree within two days");
+    (world.bytes, took)
+}
+
+#[test]
+fn a_difference_costs_few_bytes_on_every_class_of_links_through_the_whole_engine() {
+    // From 10 kbit/s, below, below 1 kbit/s; and what one difference may cost there, where it is one, of ten, of a hundred.
+    for (bps, most) in [(1_000_000, [600, 180, 140]), (5_000, [600, 200, 200]), (900, [600, 250, 300])] {
+        for (differences, most) in [1, 10, 100].into_iter().zip(most) {
+            let (bytes, took) = differing(differences, bps);
+            let each = bytes / u64::try_from(differences).unwrap();
+            std::eprintln!(
+                "{bps} bit/s, {differences} of 1,000 differ: {bytes} bytes, {each} each, {took:?}"
+            );
+            assert!(each <= most, "{bps} bit/s, {differences} of 1,000: {each} bytes each, {took:?}");
+        }
+    }
+}

@@ -121,6 +121,23 @@ fn a_path_that_is_distrusted_is_probed_at_once_when_its_neighbour_says_another_e
     assert_eq!(world.nodes[0].doubts().probes, before + 6);
 }
 
+#[test]
+fn a_path_that_was_distrusted_before_it_was_known_how_much_its_first_hop_loses_is_trusted_again() {
+    let mut world = World::of(5, &[(0, 1), (1, 2), (2, 3), (3, 4)], &[4]);
+    world.settle();
+    let (address, now) = (World::address(4), world.now);
+    let step = world.nodes[0].next_hop(now, &address, PathPolicy::Cheapest, None).unwrap();
+    for _ in 0..3 {
+        world.nodes[0].expect_proof(now, step.path);
+    }
+    world.run(Duration::from_secs(50));
+    assert!(world.nodes[0].paths(&address, world.now).all(|path| path.is_distrusted));
+    let link = world.link(0);
+    world.tell(0, Input::LinkStands { link, trust: Trust::Sure, reliability: Some(63) });
+    world.run(Duration::from_secs(150));
+    assert!(world.nodes[0].paths(&address, world.now).all(|path| !path.is_distrusted));
+}
+
 impl World {
     /// An end of an edge thinks so of the other.
     fn stands(&mut self, at: usize, end: usize, trust: Trust) {

@@ -1,0 +1,196 @@
+//! How much of a shared channel announces and gossip take, of this node and of all that it hears: measured here, and on nobody's word.
+//!
+//! What counts was opened: broadcasts, which hold nothing else, and what links of this node carry. What others seal for each other anybody could
+//! have made up; it is taken to be as much, link for link, as what own links carry. Spec: spec/network.md#announce-budget.
+
+use alloc::collections::{BTreeMap, VecDeque};
+
+use nexus_machine::{Duration, Instant};
+use nexus_wire::nexus::message::{MessageKind, Messages};
+
+use crate::interface::{InterfaceId, Mode, Profile, Reach};
+
+/// The stretch of time over which it is bounded: ten rounds.
+pub(crate) const SPAN: Duration = Duration::from_secs(600);
+/// It is counted in such parts, each in full as long as anything of it lies in the stretch.
+const BIN: Duration = Duration::from_secs(10);
+/// How many of them count, the current one included.
+const BINS: u64 = 61;
+/// Of what is on the air one frame in nine is not heard: it collides, or comes while this node transmits. What is heard counts for it.
+const UNHEARD: u64 = 8;
+
+/// What was on a channel within the last [`SPAN`], in time on it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Window {
+    /// Oldest first: number of the part, and what it holds.
+    bins: VecDeque<(u64, Duration)>,
+}
+
+impl Window {
+    /// What one holds on the heap, in bytes: a ring grows by doubling.
+    pub(crate) const MEMORY_BOUND: usize = 128 * size_of::<(u64, Duration)>();
+
+    pub(crate) fn add(&mut self, now: Instant, time: Duration) {
+        let number = number(now);
+        while self.bins.front().is_some_and(|(oldest, _)| !counts(*oldest, number)) {
+            self.bins.pop_front();
+        }
+        match self.bins.back_mut().filter(|(newest, _)| *newest == number) {
+            Some((_, held)) => *held = held.plus(time),
+            None => self.bins.push_back((number, time)),
+        }
+    }
+
+    pub(crate) fn sum(&self, now: Instant) -> Duration {
+        self.live(now).fold(Duration::ZERO, |sum, (_, held)| sum.plus(held))
+    }
+
+    /// From when on no more than `most` is left of it, if nothing comes after; at once if that is past.
+    pub(crate) fn falls_to(&self, now: Instant, most: Duration) -> Instant {
+        let (mut sum, mut at) = (self.sum(now), Instant::BOOT);
+        for (bin, held) in self.live(now) {
+            if sum <= most {
+                break;
+            }
+            sum = sum.minus(held);
+            at = Instant::from_micros(BIN.times(bin.saturating_add(BINS)).as_micros());
+        }
+        at
+    }
+
+    fn live(&self, now: Instant) -> impl Iterator<Item = (u64, Duration)> {
+        let number = number(now);
+        self.bins.iter().copied().filter(move |(bin, _)| counts(*bin, number))
+    }
+}
+
+fn number(at: Instant) -> u64 {
+    at.as_micros().checked_div(BIN.as_micros()).unwrap_or(0)
+}
+
+const fn counts(bin: u64, last: u64) -> bool {
+    last.saturating_sub(bin) < BINS
+}
+
+/// What all links of a channel carry of something of which those of one of so many nodes carry so much.
+pub(crate) fn of_all_links(own: Duration, nodes: u64) -> Duration {
+    Duration::from_micros(own.times(nodes).as_micros() / 2).max(own)
+}
+
+/// The shared channels on which links run.
+#[derive(Debug, Default)]
+pub(crate) struct Ears(BTreeMap<InterfaceId, Profile>);
+
+/// What a frame was for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Purport {
+    /// Announces or gossip.
+    News,
+    Else,
+}
+
+/// The messages that announces and gossip are made of.
+const NEWS: [MessageKind; 8] = [
+    MessageKind::ANNOUNCE,
+    MessageKind::COST,
+    MessageKind::COST_REQUEST,
+    MessageKind::COST_ACK,
+    MessageKind::SUMMARY,
+    MessageKind::REQUEST,
+    MessageKind::ITEMS,
+    MessageKind::DONE,
+];
+
+impl Purport {
+    /// That of a plaintext: what says news of anything is news.
+    pub(crate) fn of(plaintext: &[u8]) -> Self {
+        let is_news = |kind: MessageKind| NEWS.contains(&kind);
+        let mut kinds = Messages::new(plaintext).map_while(Result::ok).map(|message| message.kind);
+        if kinds.any(is_news) { Self::News } else { Self::Else }
+    }
+}
+
+impl Ears {
+    /// Interfaces that are listened to at once; what is heard on others counts for nothing.
+    const MOST: usize = 256;
+    pub(crate) const MEMORY_BOUND: usize = Self::MOST * 4 * size_of::<(InterfaceId, Profile)>();
+
+    pub(crate) fn up(&mut self, iface: InterfaceId, profile: &Profile) {
+        self.0.remove(&iface);
+        if profile.mode == Mode::Nexus && profile.reach == Reach::Shared && self.0.len() < Self::MOST {
+            self.0.insert(iface, *profile);
+        }
+    }
+
+    pub(crate) fn down(&mut self, iface: InterfaceId) {
+        self.0.remove(&iface);
+    }
+
+    /// How long a frame of so many bytes is on a channel; none if the interface is none.
+    pub(crate) fn airtime(&self, iface: InterfaceId, bytes: usize) -> Option<Duration> {
+        self.0.get(&iface).map(|profile| profile.time_on_medium(bytes))
+    }
+
+    /// What stands for so much that was heard, with what was not.
+    pub(crate) fn with_unheard(heard: Duration) -> Duration {
+        heard.plus(Duration::from_micros(heard.as_micros() / UNHEARD))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nexus_wire::nexus::gossip::{Done, StateHash, StoreId};
+    use nexus_wire::nexus::message::MessageWriter;
+
+    const IFACE: InterfaceId = InterfaceId(3);
+
+    fn at(seconds: u64) -> Instant {
+        Instant::from_micros(seconds * 1_000_000)
+    }
+
+    #[test]
+    fn what_was_on_the_channel_counts_for_ten_minutes_and_it_is_known_when_there_is_room_again() {
+        let mut window = Window::default();
+        let second = Duration::from_secs(1);
+        window.add(at(9), second.times(3));
+        window.add(at(205), second.times(4));
+        assert_eq!(window.sum(at(609)), second.times(7));
+        assert_eq!(window.sum(at(610)), second.times(4), "the part in which it was is over");
+        assert_eq!(window.falls_to(at(300), second.times(7)), Instant::BOOT);
+        assert_eq!(window.falls_to(at(300), second.times(5)), at(610));
+        assert_eq!(window.falls_to(at(300), second), at(810));
+        for n in 0..10_000 {
+            window.add(at(1_000 + n * 3), second);
+        }
+        assert!(window.bins.len() <= 61);
+    }
+
+    #[test]
+    fn of_frames_with_two_ends_each_own_links_carry_two_in_as_many_as_there_are_nodes() {
+        let second = Duration::from_secs(1);
+        assert_eq!([1, 2, 20].map(|nodes| of_all_links(second, nodes)), [second, second, second.times(10)]);
+    }
+
+    #[test]
+    fn nobody_else_is_heard_on_a_cable() {
+        let mut ears = Ears::default();
+        let profile = crate::announces::tests::profile(Mode::Nexus);
+        ears.up(IFACE, &Profile { reach: Reach::PointToPoint, ..profile });
+        assert_eq!(ears.airtime(IFACE, 100), None);
+        ears.up(IFACE, &Profile { reach: Reach::Shared, bandwidth_bps: 8_000, ..profile });
+        assert_eq!(ears.airtime(IFACE, 1_000), Some(Duration::from_secs(1)));
+        ears.down(IFACE);
+        assert_eq!(ears.airtime(IFACE, 100), None);
+    }
+
+    #[test]
+    fn a_plaintext_is_news_if_any_of_its_messages_is() {
+        let mut buffer = [0; 100];
+        let mut writer = MessageWriter::new(&mut buffer);
+        writer.put(&Done { store: StoreId::KEYS, state_hash: StateHash([1; 16]) }).unwrap();
+        assert_eq!(Purport::of(writer.finish()), Purport::News);
+        assert_eq!(Purport::of(&[0x80 | MessageKind::PING.get(), 1, 2]), Purport::Else);
+        assert_eq!(Purport::of(&[]), Purport::Else);
+    }
+}
