@@ -25,6 +25,7 @@ lender's risk. Channels open by themselves where packets are to be paid for.
 Examples:
   nexus channel list
   nexus channel open anna --line 500000
+  nexus channel deposit anna 900000
   nexus channel settle anna     sign with anna what was paid so far
   nexus channel close anna      end it, with anna's consent
   nexus channel export anna anna.log
@@ -48,6 +49,13 @@ enum Action {
         /// What this node puts into it from its books, in µNXS
         #[arg(long, value_name = "UNXS")]
         deposit: Option<u64>,
+    },
+    /// Put money from the books into a channel that stands
+    Deposit {
+        /// A contact, or a node's id
+        peer: String,
+        /// So much in all, in µNXS: more than is there already
+        total: u64,
     },
     /// End a channel
     Close {
@@ -115,6 +123,10 @@ impl Channel {
             Action::Open { ref peer, line, deposit } => {
                 let open = move |peer| Verb::ChannelOpen { peer, line_unxs: line, deposit_unxs: deposit };
                 (peer, "a channel is offered to", Box::new(open))
+            }
+            Action::Deposit { ref peer, total } => {
+                let deposit = move |peer| Verb::ChannelDeposit { peer, deposit_unxs: total };
+                (peer, "witnesses are asked to certify the deposit in the channel with", Box::new(deposit))
             }
             Action::Close { ref peer, alone } => {
                 let close = move |peer| Verb::ChannelClose { peer, alone };

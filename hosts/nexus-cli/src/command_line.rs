@@ -9,6 +9,7 @@ use crate::messages::{listen, ping, send};
 use crate::routing::{path, trace};
 use crate::{
     bench_link, channel, contacts, demo, doctor, genesis, keygen, ledger, manual, node, peer, rns, status,
+    witness,
 };
 
 /// The network that people use when there is no provider.
@@ -60,6 +61,8 @@ pub(crate) enum Command {
     Channel(channel::Channel),
     /// Look into the books, and compare exports of them
     Ledger(ledger::LedgerCommand),
+    /// Show what this node signs as a witness, and what of its own waits
+    Witness(witness::WitnessCommand),
     /// Make, sign and check the file in which books begin
     Genesis(genesis::GenesisCommand),
     /// Give nodes names

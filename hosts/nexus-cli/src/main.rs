@@ -25,6 +25,7 @@ mod routing;
 mod status;
 mod table;
 mod terminal;
+mod witness;
 
 use std::process::ExitCode;
 
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         Command::Peer(peer) => wait_for(peer.run()),
         Command::Channel(channel) => wait_for(channel.run()),
         Command::Ledger(ledger) => wait_for(ledger.run()),
+        Command::Witness(witness) => wait_for(witness.run()),
         Command::Genesis(genesis) => exit_code(&genesis.run()),
         Command::Contacts(contacts) => exit_code(&contacts.run()),
         Command::Doctor(doctor) => wait_for(doctor.run()),

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use books::{Account, Balances, Ledger, LedgerEntry};
+pub use books::{Account, Balances, Case, Ledger, LedgerEntry, Ordered, Owner, Witness};
 pub use budget::{Budget, Metered, Share, Span, Sum};
 pub use events::{Attempt, Event, Progress};
 pub use money::{Channel, Channels, Earned, Exported, Income, Peer, Peers};
@@ -61,6 +61,8 @@ pub enum Verb {
     Budget,
     /// What waits for interfaces, and what became of what waited: [`Queues`].
     Queues,
+    /// What this node signs for others as a witness, and what it ordered itself: [`Witness`].
+    Witness,
     /// What accounts have, as far as is known here: [`Balances`].
     Balances {
         /// Only those behind this one.
@@ -283,6 +285,13 @@ pub enum Verb {
         /// What this node puts into it out of what it has in the books, in µNXS, once witnesses certified that; nothing, if not said.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         deposit_unxs: Option<u64>,
+    },
+    /// Puts money from the books into the channel with a node, so much in all: [`Done`] when it is ordered. Witnesses certify it.
+    ChannelDeposit {
+        /// The node's id.
+        peer: String,
+        /// What this node deposited there in all, in µNXS: more than is certified.
+        deposit_unxs: u64,
     },
     /// Offers a node a settlement of the channel with it: [`Done`] when it is offered.
     ChannelSettle {

@@ -6,7 +6,7 @@ use std::path::Path;
 use nexus_daemon::api::{
     Answer, Balances, Budget, Channels, Code, Delivered, Done, Dropped, Event, Exported, Found, Inbox,
     Income, Interfaces, Ledger, Links, Paths, Peers, Queues, Reloaded, Reply, Request, RnsAnswer, RnsSent,
-    RnsStatus, Status, Traced, Verb, Ways,
+    RnsStatus, Status, Traced, Verb, Ways, Witness,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -34,7 +34,7 @@ fn every_example_of_the_chapter_is_read_and_written_back_as_it_stands() {
             }
         }
     }
-    let every_verb = "announce backup balances budget channel_close channel_export channel_open channel_settle channels dial drop_paths events find_path inbox income interfaces ledger ledger_export links listen log_level lxmf_send path paths peer_add peer_price peer_remove peers ping queues reload rns_probe rns_receive rns_request rns_send_file rns_status send status stop trace undial";
+    let every_verb = "announce backup balances budget channel_close channel_deposit channel_export channel_open channel_settle channels dial drop_paths events find_path inbox income interfaces ledger ledger_export links listen log_level lxmf_send path paths peer_add peer_price peer_remove peers ping queues reload rns_probe rns_receive rns_request rns_send_file rns_status send status stop trace undial witness";
     assert_eq!(asked.into_iter().collect::<Vec<_>>().join(" "), every_verb);
     let every_kind = "announced channel_jammed clocks_parted file_arrived interface_down interface_up link_down link_up message missed path_back path_changed path_learnt path_lost progress reached receiving";
     assert_eq!(kinds.into_iter().collect::<Vec<_>>().join(" "), every_kind);
@@ -82,6 +82,7 @@ fn answered(verb: &Verb, ok: &Value) {
         Verb::Queues => drop(back_and_forth::<Queues>(ok)),
         Verb::Balances { .. } => drop(back_and_forth::<Balances>(ok)),
         Verb::Ledger { .. } => drop(back_and_forth::<Ledger>(ok)),
+        Verb::Witness => drop(back_and_forth::<Witness>(ok)),
         Verb::Links => drop(back_and_forth::<Links>(ok)),
         Verb::Budget => drop(back_and_forth::<Budget>(ok)),
         Verb::Paths { .. } => drop(back_and_forth::<Paths>(ok)),
@@ -114,6 +115,7 @@ fn answered(verb: &Verb, ok: &Value) {
         | Verb::PeerRemove { .. }
         | Verb::PeerPrice { .. }
         | Verb::ChannelOpen { .. }
+        | Verb::ChannelDeposit { .. }
         | Verb::ChannelSettle { .. }
         | Verb::ChannelClose { .. }
         | Verb::Dial { .. }
@@ -144,6 +146,7 @@ fn name(verb: &Verb) -> &'static str {
         Verb::Queues => "queues",
         Verb::Balances { .. } => "balances",
         Verb::Ledger { .. } => "ledger",
+        Verb::Witness => "witness",
         Verb::LedgerExport { .. } => "ledger_export",
         Verb::RnsStatus => "rns_status",
         Verb::RnsProbe { .. } => "rns_probe",
@@ -168,6 +171,7 @@ fn name(verb: &Verb) -> &'static str {
         Verb::Income => "income",
         Verb::Channels => "channels",
         Verb::ChannelOpen { .. } => "channel_open",
+        Verb::ChannelDeposit { .. } => "channel_deposit",
         Verb::ChannelSettle { .. } => "channel_settle",
         Verb::ChannelClose { .. } => "channel_close",
         Verb::ChannelExport { .. } => "channel_export",

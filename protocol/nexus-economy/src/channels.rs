@@ -412,6 +412,16 @@ impl Channels {
         self.follow(peer, step, Vec::new(), out);
     }
 
+    /// The account of a channel, and the state that it was opened with, if that is known.
+    #[must_use]
+    pub fn of_id(
+        &self,
+        channel: &ChannelId,
+    ) -> Option<(&account::Account<Signature>, Option<&ChannelState>)> {
+        let neighbour = self.neighbours.get(&self.find(*channel)?)?;
+        Some((neighbour.account()?, neighbour.first.as_deref()))
+    }
+
     fn find(&self, channel: ChannelId) -> Option<NodeId> {
         let of = |neighbour: &Neighbour| {
             neighbour.account().is_some_and(|account| account.terms.channel == channel)

@@ -412,6 +412,12 @@ impl Economy {
         })
     }
 
+    /// A channel that stands or is closed, with whom, and the state that it was opened with, if that is known.
+    #[must_use]
+    pub fn channel(&self, id: &ChannelId) -> Option<(&Account<Signature>, Option<&ChannelState>)> {
+        self.organs.channels.of_id(id)
+    }
+
     /// Asks `price` µNXS for 1,024 bytes for itself from here on, and lends so much.
     pub const fn set_terms(&mut self, price: u64, line: Option<Amount>) {
         self.organs.price = price;

@@ -3,25 +3,27 @@
 //! A node keeps books if its host says so, with the rules of a genesis. Then its stores are brought together with neighbours', and a
 //! neighbour's ORDER goes to this node's witness, if it is one. Source: spec/economy.md#the-ledger-in-a-node.
 
+mod orders;
+mod own;
+
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
-use alloc::vec;
 use alloc::vec::Vec;
 
-use nexus_crypto::{IdentitySeed, NodeId, NodeIdentity, SigningKey, VerifyingKey};
+use nexus_crypto::{IdentitySeed, NodeIdentity, SigningKey, VerifyingKey};
+use nexus_economy::ledger::ChannelKey;
 use nexus_economy::ledger::intake::Neighbour;
 use nexus_economy::ledger::organ::{self, Ledger, NotKept};
 use nexus_economy::ledger::purse::{self, Purse};
 use nexus_economy::ledger::rules::Rules;
-use nexus_economy::ledger::witness::{Request, Seat};
+use nexus_economy::ledger::witness::Seat;
 use nexus_machine::{Cx, Instant, Key, Machine as _, MemoryBound as _, Seed, Snapshot, earliest};
 use nexus_network::media::Tier;
-use nexus_network::{Account, LinkId, gossip};
-use nexus_wire::nexus::Layout;
+use nexus_network::{LinkId, gossip};
+use nexus_secure::Reply;
 use nexus_wire::nexus::channel::ChannelId;
 use nexus_wire::nexus::gossip::StoreId;
-use nexus_wire::nexus::ledger::{Order, Statement, WitnessIndex};
-use nexus_wire::nexus::message::MessageKind;
+use nexus_wire::nexus::ledger::WitnessIndex;
 
 use crate::contract::{Event, LedgerCommand, LedgerEvent, Output};
 use crate::node::{Body, Node, Signal, Writer};
@@ -134,12 +136,25 @@ impl Body {
         self.tell_ledger(cx, organ::Input::Durable(through), signals);
         let own = self.own;
         if let Some(books) = &mut self.books {
-            let certified = books.ledger.known().orders.through(&own);
+            let known = books.ledger.known();
+            let certified = known.orders.through(&own);
+            let is_closed =
+                |key: &ChannelKey| known.books.entry(key).is_some_and(|entry| entry.close().is_some());
+            let closed: Vec<ChannelKey> = books.purse.closing().filter(is_closed).collect();
             books.purse.handle(cx, purse::Input::Through(certified), signals);
+            for key in closed {
+                books.purse.handle(cx, purse::Input::Closed(ChannelId(*key.id())), signals);
+            }
         }
     }
 
-    pub(crate) fn command_ledger(&mut self, cx: Cx, command: LedgerCommand, signals: &mut VecDeque<Signal>) {
+    pub(crate) fn command_ledger(
+        &mut self,
+        cx: Cx,
+        command: LedgerCommand,
+        signals: &mut VecDeque<Signal>,
+        outputs: &mut VecDeque<Output>,
+    ) {
         match command {
             LedgerCommand::Settled(record) => {
                 self.tell_ledger(cx, organ::Input::Settled(*record), signals);
@@ -148,7 +163,7 @@ impl Body {
                 self.tell_ledger(cx, organ::Input::Certified(*order, certificate), signals);
             }
             LedgerCommand::Deposit { channel, peer, deposit } => {
-                self.tell_purse(cx, purse::Input::Deposit { channel, peer, deposit }, signals);
+                self.order_deposit(cx, (channel, peer, deposit), signals, outputs);
             }
             LedgerCommand::Close(order) => self.tell_purse(cx, purse::Input::Close(*order), signals),
             LedgerCommand::Convict(evidence) => {
@@ -171,30 +186,6 @@ impl Body {
         self.tell_ledger(cx, input, signals);
     }
 
-    /// A neighbour speaks of what witnesses sign.
-    pub(crate) fn hear_of_orders(
-        &mut self,
-        cx: Cx,
-        from: NodeId,
-        kind: MessageKind,
-        body: &[u8],
-        signals: &mut VecDeque<Signal>,
-    ) {
-        match kind {
-            MessageKind::ORDER => {
-                if let Ok(order) = Order::decode(body) {
-                    self.tell_ledger(cx, organ::Input::Requested(from, Request::Sign(order)), signals);
-                }
-            }
-            MessageKind::WITNESS => {
-                if let Ok(statement) = Statement::decode(body) {
-                    self.tell_purse(cx, purse::Input::Heard(statement), signals);
-                }
-            }
-            _ => {}
-        }
-    }
-
     pub(crate) fn wire_ledger(
         &mut self,
         cx: Cx,
@@ -215,10 +206,16 @@ impl Body {
             L::Want(store, id) => self.network.handle(cx, N::Want { store, id }, signals),
             L::WantKey(node) => self.network.handle(cx, N::FindKey(node), signals),
             L::Stated(to, statement) => self.state(cx, to, &statement, signals),
+            L::Shown(to, course) if to == self.own => {
+                self.hear_of_course(cx, to, *course, signals);
+            }
+            L::Shown(to, course) => self.say_of_orders(cx, to, (&*course, Reply::Unwanted), signals),
             L::Deposited { key, side, deposit } => {
                 let certified =
                     nexus_economy::layer::Input::Certified { channel: ChannelId(*key.id()), side, deposit };
                 self.economy.handle(cx, certified, signals);
+                // It may be closed already, and the books not know it.
+                self.end_in_books(cx, ChannelId(*key.id()), signals);
                 outputs.push_back(tell(LedgerEvent::Deposited { key, side, deposit }));
             }
             L::Flagged(node) => outputs.push_back(tell(LedgerEvent::Flagged(node))),
@@ -248,30 +245,12 @@ impl Body {
             | L::Want(..)
             | L::WantKey(_)
             | L::Stated(..)
+            | L::Shown(..)
             | L::Deposited { .. }
             | L::Flagged(_)
             | L::Foreign(_) => return,
         };
         self.network.handle(cx, nexus_network::Input::Store(input), signals);
-    }
-
-    /// A witness answers: itself, or a neighbour.
-    fn state(&mut self, cx: Cx, to: NodeId, statement: &Statement, signals: &mut VecDeque<Signal>) {
-        if to == self.own {
-            return self.tell_purse(cx, purse::Input::Heard(*statement), signals);
-        }
-        let (kind, body) = (MessageKind::WITNESS, bytes_of(statement));
-        self.account(cx, Account::Say { node: to, kind, body }, signals);
-    }
-
-    /// A witness is asked: this node, or a neighbour.
-    fn ask_witness(&mut self, cx: Cx, witness: NodeId, order: &Order, signals: &mut VecDeque<Signal>) {
-        if witness == self.own {
-            let request = organ::Input::Requested(witness, Request::Sign(*order));
-            return self.tell_ledger(cx, request, signals);
-        }
-        let (kind, body) = (MessageKind::ORDER, bytes_of(order));
-        self.account(cx, Account::Say { node: witness, kind, body }, signals);
     }
 
     pub(crate) fn wire_purse(
@@ -287,6 +266,12 @@ impl Body {
                 outputs.push_back(self.tickets.issue(Writer::Purse, number, writes));
             }
             P::Ask(witness, order) => self.ask_witness(cx, witness, &order, signals),
+            P::Show(witness, course) if witness == self.own => {
+                self.hear_of_course(cx, witness, *course, signals);
+            }
+            P::Show(witness, course) => {
+                self.say_of_orders(cx, witness, (&*course, Reply::Wanted), signals);
+            }
             P::Certified(order, certificate) => {
                 self.tell_ledger(cx, organ::Input::Certified(order, certificate), signals);
             }
@@ -300,10 +285,4 @@ impl Body {
 /// A neighbour as the ledger knows it.
 pub(crate) const fn neighbour(Key { slot, generation }: Key) -> Neighbour {
     Neighbour(Key { slot, generation })
-}
-
-fn bytes_of<'a>(value: &impl Layout<'a>) -> Vec<u8> {
-    let mut bytes = vec![0; value.encoded_len()];
-    value.encode(&mut bytes).expect("a value is as long as it says");
-    bytes
 }

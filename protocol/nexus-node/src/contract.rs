@@ -418,6 +418,15 @@ pub enum LedgerEvent {
         /// Why.
         why: Refusal,
     },
+    /// No order was made for a deposit of this node's, since witnesses would not sign it.
+    NotOrdered {
+        /// In which channel.
+        channel: ChannelId,
+        /// With whom.
+        peer: NodeId,
+        /// Why they would not.
+        why: Refusal,
+    },
     /// A node is convicted of having signed what may not be signed.
     Flagged(NodeId),
     /// A neighbour keeps the books of another genesis.

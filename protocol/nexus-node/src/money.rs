@@ -5,8 +5,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use nexus_crypto::NodeId;
-use nexus_economy::layer::{ChannelStands, Effect, Event as MoneyEvent, Input, Record, Traffic};
-use nexus_economy::ledger::{organ, purse};
+use nexus_economy::layer::{ChannelStands, Effect, Event as MoneyEvent, Input, Traffic};
 use nexus_economy::lottery::PathView;
 use nexus_economy::money::Grains;
 use nexus_economy::trust::TrustConfig;
@@ -106,16 +105,13 @@ impl Body {
                 self.account(cx, Account::Channel(peer, channel), signals);
             }
             Effect::Record(record) => {
-                if let Record::Settlement(settlement) = &record {
-                    self.tell_ledger(cx, organ::Input::Settled(*settlement), signals);
-                }
+                self.book(cx, &record, signals);
                 let told = Box::new(MoneyEvent::ForLedger(record));
                 outputs.push_back(Output::Event(Event::Economy(told)));
             }
             Effect::Event(event) => {
                 if let MoneyEvent::Opened { peer, channel, deposit } = event {
-                    let order = purse::Input::Deposit { channel, peer, deposit };
-                    self.tell_purse(cx, order, signals);
+                    self.order_deposit(cx, (channel, peer, deposit), signals, outputs);
                 }
                 outputs.push_back(Output::Event(Event::Economy(Box::new(event))));
             }

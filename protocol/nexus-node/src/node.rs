@@ -16,6 +16,7 @@ use nexus_network::{
     Routing, SearchMotive, Tapping, Timing,
 };
 use nexus_secure::{Foreign, Ratchets, Secure, Sender};
+use nexus_wire::nexus::end_to_end::Service;
 
 use crate::books::{Bookkeeping, neighbour};
 use crate::contract::{Command, Event, Input, LxmfEvent, Output};
@@ -51,7 +52,7 @@ pub struct Node {
 #[derive(Debug)]
 pub(crate) struct Body {
     pub(crate) network: Network,
-    secure: Secure,
+    pub(crate) secure: Secure,
     pub(crate) economy: Economy,
     pub(crate) endpoint: Endpoint,
     pub(crate) crossings: Crossings,
@@ -387,17 +388,26 @@ impl Body {
                     self.network.handle(cx, N::ClocksParted, signals);
                 }
             }
-            Input::Command(command) => self.command(cx, command, signals),
+            Input::Command(command) => self.command(cx, command, signals, outputs),
         }
     }
 
     /// What the operator or an application wants.
-    fn command(&mut self, cx: Cx, command: Command, signals: &mut VecDeque<Signal>) {
+    fn command(
+        &mut self,
+        cx: Cx,
+        command: Command,
+        signals: &mut VecDeque<Signal>,
+        outputs: &mut VecDeque<Output>,
+    ) {
         use nexus_economy::layer::Input as E;
         use nexus_network::Input as N;
         use nexus_secure::Input as S;
         match command {
-            Command::Start => self.secure.handle(cx, S::Start, signals),
+            Command::Start => {
+                self.secure.handle(cx, S::Start, signals);
+                self.order_what_lacks(cx, signals, outputs);
+            }
             Command::Announce => self.network.handle(cx, N::Announce, signals),
             Command::Save => self.network.handle(cx, N::Save, signals),
             Command::Dial { iface, to, expected } => {
@@ -436,7 +446,7 @@ impl Body {
             Command::Lxmf(command) => {
                 self.lxmf.handle(cx, nexus_endpoint::lxmf::Input::Command(command), signals);
             }
-            Command::Ledger(command) => self.command_ledger(cx, command, signals),
+            Command::Ledger(command) => self.command_ledger(cx, command, signals, outputs),
             Command::Forget { through } => {
                 self.secure.handle(cx, S::Forget { through }, signals);
             }
@@ -683,6 +693,10 @@ impl Body {
                 self.network.handle(cx, N::Originate { handle, packet, policy, class }, signals);
             }
             S::Prove(packet, class) => self.network.handle(cx, N::Prove { packet, class }, signals),
+            S::Noted { service: Service::WITNESSES, reply_to, body } => {
+                self.hear_note(cx, reply_to, &body, signals);
+            }
+            S::Noted { .. } => {}
             S::MessageArrived(message) => outputs.push_back(Output::Event(Event::MessageArrived(message))),
             S::Attempted { handle, attempt } => {
                 outputs.push_back(Output::Event(Event::Attempted { handle, attempt }));

@@ -7,7 +7,7 @@ use nexus_crypto::single::single_length;
 use nexus_crypto::{DestinationHash, NodeId};
 use nexus_machine::Duration;
 use nexus_network::{Class, PathPolicy};
-use nexus_wire::nexus::end_to_end::Envelope;
+use nexus_wire::nexus::end_to_end::{Envelope, Service};
 use nexus_wire::nexus::path_cost::{CompactPathCost, HopCount};
 use nexus_wire::reticulum::packet::HEADER_1_LEN;
 
@@ -87,6 +87,33 @@ impl fmt::Debug for Content {
             }
         }
     }
+}
+
+/// Something that is said to a node once, sealed, and without a receipt: whoever says it says it again until what comes back is enough.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// To whom.
+    pub to: NodeId,
+    /// For which of its services.
+    pub service: Service,
+    /// Whether it says where an answer goes: to this node.
+    pub reply: Reply,
+    /// What the service defines; at most [`Note::MAX_BODY`] bytes.
+    pub body: Vec<u8>,
+}
+
+impl Note {
+    /// The longest body, in bytes: what fits one packet that names where an answer goes.
+    pub const MAX_BODY: usize = MAX_PLAINTEXT - Envelope::MIN_LEN - NodeId::LEN;
+}
+
+/// Whether an answer to a note is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// It is: the note names this node.
+    Wanted,
+    /// It is not.
+    Unwanted,
 }
 
 /// Whether a message says who sends it.

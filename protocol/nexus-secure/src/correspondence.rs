@@ -9,6 +9,7 @@ mod errands;
 mod inbox;
 mod limits;
 mod memory;
+mod notes;
 mod outbox;
 mod probes;
 mod trials;
@@ -22,10 +23,11 @@ use nexus_machine::{
     Bucket, Cx, Duration, Gate, Instant, Machine, MemoryBound, Seed, Sink, Snapshot, Stream, TableId, Write,
 };
 use nexus_network::{Class, Originated, PathPolicy, Recipient};
+use nexus_wire::nexus::end_to_end::Service;
 use nexus_wire::nexus::path_cost::CompactPathCost;
 use nexus_wire::reticulum::{PacketHash, Payload as _, Proof};
 
-use crate::contract::{Attempt, Foreign, Message, Outgoing, Traced, Undelivered};
+use crate::contract::{Attempt, Foreign, Message, Note, Outgoing, Traced, Undelivered};
 use crate::envelope::{MAX_PACKET, MAX_PLAINTEXT, Plaintext, SealedPacket};
 use errands::{Errand, Errands};
 use inbox::{Inbox, Kept};
@@ -86,6 +88,8 @@ pub enum Input {
     Reached(DestinationHash),
     /// The write with this number, and all before it, are durable.
     Durable(u64),
+    /// Say this once, if a way is known; look for one if not.
+    Note(Note),
     /// Keep and show this, once.
     Keep(Foreign),
     /// The messages up to this number may be deleted.
@@ -145,6 +149,15 @@ pub enum Effect {
     },
     /// No more can be remembered of what was sealed to this ratchet.
     Retire(RatchetId),
+    /// A note arrived. Who wrote it is not known, only where it wants an answer.
+    Noted {
+        /// For which service.
+        service: Service,
+        /// Where an answer goes.
+        reply_to: Option<NodeId>,
+        /// What the service defines.
+        body: Vec<u8>,
+    },
     /// A message arrived, is durable and was acknowledged.
     Arrived(Message),
     /// An attempt at what was to be sent.
@@ -197,6 +210,9 @@ const ANSWER_BURST: u32 = 20;
 /// The same of those that came over the link of whom they name: what they make goes back there and no farther.
 const NEIGHBOUR_PERIOD: Duration = Duration::from_millis(2);
 const NEIGHBOUR_BURST: u32 = 64;
+/// Notes are taken this often: a witness is asked by everybody.
+const NOTE_PERIOD: Duration = Duration::from_millis(20);
+const NOTE_BURST: u32 = 64;
 
 /// The organ.
 #[derive(Debug)]
@@ -210,6 +226,7 @@ pub struct Correspondence {
     errands: Errands,
     answers: Bucket,
     neighbour_answers: Bucket,
+    notes: Bucket,
     /// Messages up to this number are to be forgotten as soon as a write may be made.
     to_forget: Option<u64>,
     refusals: Refusals,
@@ -244,6 +261,7 @@ impl Correspondence {
             errands: Errands::new(limits.outgoing),
             answers: Bucket::new(ANSWER_PERIOD, ANSWER_BURST),
             neighbour_answers: Bucket::new(NEIGHBOUR_PERIOD, NEIGHBOUR_BURST),
+            notes: Bucket::new(NOTE_PERIOD, NOTE_BURST),
             to_forget: None,
             refusals: Refusals::default(),
             random: seed.fork("correspondence"),
@@ -304,6 +322,7 @@ impl Correspondence {
                 // The next probe may be answered: probes that count for anything come at the rate of answers.
                 None => out.push(Effect::Wanted(to)),
             },
+            Some(Errand::Note(note)) => self.write_note(&note, token, recipient.zip(way), out),
             Some(Errand::Judge(unjudged)) => self.judge(cx, &unjudged, recipient, out),
         }
     }
@@ -382,6 +401,7 @@ impl Machine for Correspondence {
                 }
             }
             Input::Durable(through) => self.durable(through, out),
+            Input::Note(note) => self.note(note, out),
             Input::Keep(foreign) => self.keep(cx, &foreign, out),
             Input::Forget { through } => {
                 self.to_forget = self.to_forget.max(Some(through));

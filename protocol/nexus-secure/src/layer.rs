@@ -6,9 +6,10 @@ use alloc::vec::Vec;
 use nexus_crypto::{DestinationHash, NodeId, NodeIdentity, RatchetPublic};
 use nexus_machine::{Cx, Duration, Instant, Machine, MemoryBound, Seed, Sink, Snapshot, Write, earliest};
 use nexus_network::{Class, Originated, PathPolicy, Recipient};
+use nexus_wire::nexus::end_to_end::Service;
 use nexus_wire::nexus::path_cost::CompactPathCost;
 
-use crate::contract::{Attempt, Foreign, Message, Outgoing, Traced, Undelivered};
+use crate::contract::{Attempt, Foreign, Message, Note, Outgoing, Traced, Undelivered};
 use crate::correspondence::{self, Correspondence, Limits};
 use crate::ratchets::{self, Ratchets};
 
@@ -28,6 +29,8 @@ pub enum Input {
     },
     /// Send this.
     Send(Outgoing),
+    /// Say this once, if a way is known; look for one if not.
+    Note(Note),
     /// Keep and show this, once.
     Keep(Foreign),
     /// Messages up to this number may be deleted.
@@ -116,6 +119,15 @@ pub enum Effect {
     },
     /// Send this proof back along the way of the packet that it proves.
     Prove(Vec<u8>, Class),
+    /// A note arrived. Who wrote it is not known, only where it wants an answer.
+    Noted {
+        /// For which service.
+        service: Service,
+        /// Where an answer goes.
+        reply_to: Option<NodeId>,
+        /// What the service defines.
+        body: Vec<u8>,
+    },
     /// A message arrived, is durable and was acknowledged.
     MessageArrived(Message),
     /// An attempt at what was to be sent.
@@ -272,6 +284,9 @@ impl Organs {
                 out.push(Effect::Originate { handle, packet, policy, class });
             }
             Nerve::Correspondence(C::Prove(packet, class)) => out.push(Effect::Prove(packet, class)),
+            Nerve::Correspondence(C::Noted { service, reply_to, body }) => {
+                out.push(Effect::Noted { service, reply_to, body });
+            }
             Nerve::Correspondence(C::Arrived(message)) => out.push(Effect::MessageArrived(message)),
             Nerve::Correspondence(C::Attempted { handle, attempt }) => {
                 out.push(Effect::Attempted { handle, attempt });
@@ -313,6 +328,7 @@ impl Machine for Secure {
                 correspondence.handle(cx, C::Durable(through), nerves);
             }
             Input::Send(outgoing) => correspondence.handle(cx, C::Send(outgoing), nerves),
+            Input::Note(note) => correspondence.handle(cx, C::Note(note), nerves),
             Input::Keep(foreign) => correspondence.handle(cx, C::Keep(foreign), nerves),
             Input::Forget { through } => correspondence.handle(cx, C::Forget { through }, nerves),
             Input::Arrived(packet, class, from) => {

@@ -38,7 +38,9 @@ pub mod envelope;
 pub mod layer;
 pub mod ratchets;
 
-pub use contract::{Attempt, Authorship, Content, Foreign, Message, Outgoing, Sender, Traced, Undelivered};
+pub use contract::{
+    Attempt, Authorship, Content, Foreign, Message, Note, Outgoing, Reply, Sender, Traced, Undelivered,
+};
 pub use correspondence::{Correspondence, Limits};
 pub use layer::{Effect, Input, Secure, Writer};
 pub use ratchets::Ratchets;

@@ -24,6 +24,7 @@ pub mod channel_messages;
 pub mod code;
 pub mod control;
 pub mod cost;
+pub mod course;
 pub mod end_to_end;
 pub mod evidence;
 pub mod frame;

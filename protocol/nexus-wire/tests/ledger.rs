@@ -35,6 +35,13 @@ const OPEN: Fields = &[
 const CLOSE_BY_ONE: Fields = &[("kind", 1), ("settlement body", 72), ("signers", 1), ("sig", 64)];
 const CLOSE_BY_BOTH: Fields =
     &[("kind", 1), ("settlement body", 72), ("signers", 1), ("sig_a", 64), ("sig_b", 64)];
+const COURSE: Fields = &[
+    ("kind", 1),
+    ("channel_id", 16),
+    ("party_a", 16),
+    ("party_b", 16),
+    ("(balance_a, balance_b, sequence, sig_a, sig_b) twice", 304),
+];
 const SIGNED: Fields = &[("order", 32), ("witness", 1), ("code", 1), ("sig", 64)];
 const REFUSED: Fields = &[("order", 32), ("witness", 1), ("code", 1)];
 const CERTIFICATE: Fields = &[("kind", 1), ("genesis", 8), ("order", 32), ("(witness, sig[64]) each", REST)];
@@ -80,6 +87,7 @@ fn fields_of(format: &str, sample: usize) -> Fields {
     match format {
         "genesis" => GENESIS,
         "order" => [OPEN, CLOSE_BY_ONE, CLOSE_BY_ONE, CLOSE_BY_BOTH][sample],
+        "course" => COURSE,
         "witness" => [SIGNED, REFUSED][sample],
         "certificate" => CERTIFICATE,
         "evidence" => [STATES, ORDERS, ATTESTED][sample],

@@ -25,11 +25,23 @@ pub(crate) struct Line {
 impl Line {
     /// Nodes that ask these prices, and of which some trust others; each knows the last.
     pub(crate) fn of(prices: &[u64], trusting: &[(usize, usize)]) -> Self {
+        Self::with(prices, trusting, |_| Vec::new())
+    }
+
+    /// The same, each with more lines in its configuration, which are made once all have keys.
+    pub(crate) fn with(
+        prices: &[u64],
+        trusting: &[(usize, usize)],
+        more: impl FnOnce(&Self) -> Vec<String>,
+    ) -> Self {
         let homes: Vec<_> = prices.iter().map(|_| tempfile::tempdir().unwrap()).collect();
         let (udp, shared) = (free_udp(2 * prices.len()), free_tcp(prices.len()));
         let mut line = Self { homes, shared, ids: Vec::new() };
-        for (n, price) in prices.iter().enumerate() {
+        for n in 0..prices.len() {
             succeeds(&line.run(n, &["keygen", "new"]));
+        }
+        let more = more(&line);
+        for (n, price) in prices.iter().enumerate() {
             let mut config = String::from("log_level = \"debug\"\n");
             writeln!(config, "[shared]\nlisten = \"127.0.0.1:{}\"", line.shared[n]).unwrap();
             let at = |port: usize| udp[port];
@@ -39,6 +51,7 @@ impl Line {
                 config += "discovery_v4 = false\ndiscovery_v6 = false\n";
                 writeln!(config, "price = {price}\npeers = [\"127.0.0.1:{}\"]", at(peer)).unwrap();
             }
+            config += more.get(n).map_or("", String::as_str);
             std::fs::write(line.state(n).join("nexus.toml"), config).unwrap();
         }
         for n in 0..prices.len() {
@@ -66,6 +79,18 @@ impl Line {
         self.ids[n].clone()
     }
 
+    /// What `nexus keygen show` says behind a name.
+    pub(crate) fn shown(&self, n: usize, name: &str) -> String {
+        let text = said(&self.run(n, &["keygen", "show"]).stdout);
+        let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("{text}"));
+        line.trim().to_owned()
+    }
+
+    /// What a node wrote into its log.
+    pub(crate) fn log(&self, n: usize) -> String {
+        std::fs::read_to_string(self.state(n).join("log")).unwrap()
+    }
+
     fn state(&self, n: usize) -> std::path::PathBuf {
         self.homes[n].path().join("state")
     }
@@ -78,7 +103,7 @@ impl Line {
         run_in(self.homes[n].path(), arguments)
     }
 
-    fn json<T: serde::de::DeserializeOwned>(&self, n: usize, arguments: &[&str]) -> T {
+    pub(crate) fn json<T: serde::de::DeserializeOwned>(&self, n: usize, arguments: &[&str]) -> T {
         let output = self.run(n, arguments);
         serde_json::from_slice(&output.stdout).unwrap_or_else(|cause| panic!("{cause}: {output:?}"))
     }
@@ -112,8 +137,7 @@ impl Line {
 
     /// Whether a node's log speaks of channels.
     pub(crate) fn kinds_of_money(&self, n: usize) -> usize {
-        let log = std::fs::read_to_string(self.state(n).join("log")).unwrap();
-        log.lines().filter(|line| line.contains("channel with") || line.contains("paid")).count()
+        self.log(n).lines().filter(|line| line.contains("channel with") || line.contains("paid")).count()
     }
 
     /// Packets to a node, as a program on the machine of another hands them over: as fast as they are carried, no faster than a relay is paid.
@@ -153,9 +177,13 @@ impl Line {
     }
 
     pub(crate) fn until(what: &str, holds: impl Fn() -> bool) {
+        Self::within(PATIENCE, what, holds);
+    }
+
+    pub(crate) fn within(patience: Duration, what: &str, holds: impl Fn() -> bool) {
         let began = Instant::now();
         while !holds() {
-            assert!(began.elapsed() < PATIENCE, "{what}: not within a minute");
+            assert!(began.elapsed() < patience, "{what}: not within {patience:?}");
         }
     }
 }

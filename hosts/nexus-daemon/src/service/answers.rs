@@ -52,6 +52,7 @@ impl Service {
             Verb::Links => self.links(replier).await,
             Verb::Budget => self.see(replier, sight::budget).await,
             Verb::Queues => self.see(replier, sight::queues).await,
+            Verb::Witness => self.witness(replier).await,
             Verb::Balances { after } => self.balances(replier, after).await,
             Verb::Ledger { node } => self.ledger(replier, node).await,
             Verb::LedgerExport { file } => self.export_ledger(replier, file.into()).await,
@@ -103,6 +104,9 @@ impl Service {
             Verb::Channels => self.channels(replier).await,
             Verb::ChannelOpen { peer, line_unxs: line, deposit_unxs: deposit } => {
                 self.open_channel(replier, &peer, line, deposit).await;
+            }
+            Verb::ChannelDeposit { peer, deposit_unxs: deposit } => {
+                self.deposit(replier, &peer, deposit).await;
             }
             Verb::ChannelSettle { peer } => self.settle_channel(replier, &peer).await,
             Verb::ChannelClose { peer, alone } => self.close_channel(replier, &peer, alone).await,

@@ -4,13 +4,18 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use nexus_crypto::NodeId;
+use nexus_crypto::{NodeId, Signature};
+use nexus_economy::Amount;
+use nexus_economy::channels::account::{Account, Phase};
 use nexus_economy::ledger::organ::NotKept;
 use nexus_economy::ledger::rules::{NotFollowed, Rules};
+use nexus_economy::ledger::witness::{Book, Case, Refusal, WINDOW, orderable};
 use nexus_economy::ledger::{Balance, export};
-use nexus_node::LedgerEvent;
+use nexus_node::{Command, LedgerCommand, LedgerEvent};
 use nexus_wire::nexus::Layout as _;
+use nexus_wire::nexus::channel::ChannelId;
 use nexus_wire::nexus::genesis::Genesis;
+use nexus_wire::nexus::ledger::{OpenOrder, Order};
 use thiserror::Error;
 
 use super::Service;
@@ -81,12 +86,57 @@ impl Service {
         }
     }
 
+    pub(super) async fn witness(&self, replier: Replier) {
+        match self.handle.ask(|view| witness(view)).await {
+            Ok(Some(seen)) => replier.ok(&seen),
+            Ok(None) => no_books(&replier),
+            Err(gone) => replier.fail(Code::Stopping, gone.to_string()),
+        }
+    }
+
+    /// Puts money into a channel that stands: answered when it is ordered, since witnesses may take their time.
+    pub(super) async fn deposit(&self, replier: Replier, peer: &str, total: u64) {
+        let peer = match crate::config::node_id(peer) {
+            Ok(peer) => peer,
+            Err(cause) => return replier.fail(Code::BadValue, cause.to_string()),
+        };
+        let deposit = Amount::from_micros(total);
+        let asked = self.handle.ask(move |view| {
+            if view.node().ledger().is_none() {
+                return Some((Code::NotFound, NO_BOOKS.to_owned()));
+            }
+            let stands = |account: &Account<Signature>| !matches!(account.phase, Phase::Closed { .. });
+            let channel = view
+                .node()
+                .economy()
+                .accounts()
+                .find(|(with, account)| *with == peer && stands(account))
+                .map(|(_, account)| account.terms.channel);
+            let Some(channel) = channel else {
+                return Some((Code::NotFound, format!("there is no channel with {peer}")));
+            };
+            if let Err(why) = may_deposit(view, (channel, peer, deposit)) {
+                return Some((Code::BadValue, not_signed(why)));
+            }
+            view.command(Command::Ledger(LedgerCommand::Deposit { channel, peer, deposit }));
+            None
+        });
+        match asked.await {
+            Ok(None) => replier.ok(&Done {}),
+            Ok(Some((code, sentence))) => replier.fail(code, sentence),
+            Err(gone) => replier.fail(Code::Stopping, gone.to_string()),
+        }
+    }
+
     /// What happened in the books goes to the log.
     pub(super) fn hear_of_books(event: &LedgerEvent) {
         match event {
             LedgerEvent::ReadWanted { .. } | LedgerEvent::Deposited { .. } => {}
             LedgerEvent::Refused { order, witness, why } => {
                 tracing::warn!("witness {} does not sign order {order}: {why}", witness.0);
+            }
+            LedgerEvent::NotOrdered { channel, peer, why } => {
+                tracing::warn!("no deposit is ordered in channel {channel} with {peer}: {why}");
             }
             LedgerEvent::Flagged(node) => {
                 tracing::warn!("{node} is convicted of having signed what may not be signed");
@@ -123,8 +173,67 @@ impl Service {
     }
 }
 
+const NO_BOOKS: &str = "this node keeps no books: its configuration names no genesis";
+
 fn no_books(replier: &Replier) {
-    replier.fail(Code::NotFound, "this node keeps no books: its configuration names no genesis");
+    replier.fail(Code::NotFound, NO_BOOKS);
+}
+
+/// Whether witnesses that know what is known here would sign a deposit.
+pub(super) fn may_deposit(view: &HostView<'_>, wish: (ChannelId, NodeId, Amount)) -> Result<(), Refusal> {
+    let (Some(ledger), Some(purse)) = (view.node().ledger(), view.node().purse()) else { return Ok(()) };
+    orderable(ledger.known(), ledger.rules(), &view.node().node_id(), wish, purse.promised())
+}
+
+/// The sentence that goes with it.
+pub(super) fn not_signed(why: Refusal) -> String {
+    match why {
+        Refusal::Minimum => {
+            "no witness would sign this deposit: it is less than the genesis asks for at least, or no more than is certified already".to_owned()
+        }
+        Refusal::Funds => {
+            "no witness would sign this deposit: as far as is known here, this node has not so much that is free".to_owned()
+        }
+        why => format!("no witness would sign this deposit: {why}"),
+    }
+}
+
+fn witness(view: &HostView<'_>) -> Option<api::Witness> {
+    let (ledger, purse) = (view.node().ledger()?, view.node().purse()?);
+    let (rules, witness) = (ledger.rules(), ledger.witness());
+    let book = witness.map(nexus_economy::ledger::witness::Witness::book);
+    let round = witness.map_or(0, nexus_economy::ledger::witness::Witness::round);
+    let owner = |order: &OpenOrder| api::Owner {
+        node: order.body.owner.to_string(),
+        order: order.body.order,
+        channel: order.body.channel.to_string(),
+        peer: order.body.peer.to_string(),
+        deposit: order.body.deposit,
+    };
+    let case = |(key, case): (&nexus_economy::ledger::ChannelKey, &Case)| api::Case {
+        channel: hex(key.id()),
+        parties: [key.a().to_string(), key.b().to_string()],
+        sequence: case.sequence,
+        rounds_left: case.since.saturating_add(WINDOW).saturating_sub(round),
+    };
+    let ordered = |(order, signed): (&Order, usize)| {
+        let (channel, deposit) = match order {
+            Order::Open(order) => (order.body.channel, Some(order.body.deposit)),
+            Order::Close(order) => (order.body.channel, None),
+        };
+        api::Ordered { channel: channel.to_string(), deposit, signed: count(signed) }
+    };
+    Some(api::Witness {
+        witness: witness.map(|witness| witness.index().0),
+        witnesses: count(rules.witnesses.len()),
+        quorum: count(rules.quorum),
+        round,
+        waiting: count(witness.map_or(0, nexus_economy::ledger::witness::Witness::waiting)),
+        owners: book.into_iter().flat_map(Book::opens).take(LINES).map(owner).collect(),
+        closes: count(book.map_or(0, Book::closes)),
+        cases: book.into_iter().flat_map(Book::cases).take(LINES).map(case).collect(),
+        orders: purse.pending().take(LINES).map(ordered).collect(),
+    })
 }
 
 /// A node in a request, if one is named; nothing if it is none, which is answered.

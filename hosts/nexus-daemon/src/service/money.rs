@@ -16,6 +16,7 @@ use nexus_wire::nexus::Layout as _;
 use nexus_wire::nexus::channel::{ChannelId, ChannelState};
 
 use super::Service;
+use super::books::{may_deposit, not_signed};
 use crate::api::{Channel, Channels, Code, Done, Earned, Exported, Income, Peer, Peers};
 use crate::config::node_id;
 use crate::control::Replier;
@@ -156,6 +157,13 @@ impl Service {
                 (false, false, _) => Some((Code::NotFound, format!("there is no channel with {peer}"))),
                 (true, false, true) | (false, true, _) => None,
             };
+            let refusal = refusal.or_else(|| {
+                // Which channel it will be is not known yet; that it is another than those that stand is.
+                let ChannelCommand::Open { deposit, .. } = command else { return None };
+                let wish = (ChannelId([0; 16]), peer, deposit);
+                let why = may_deposit(view, wish).err().filter(|_| deposit > Amount::ZERO)?;
+                Some((Code::BadValue, not_signed(why)))
+            });
             if refusal.is_none() {
                 view.command(Command::Channel { peer, command });
             }

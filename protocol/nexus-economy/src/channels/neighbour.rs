@@ -1,5 +1,6 @@
 //! What is known of one neighbour: what is durable of its channel, and what is on its way.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
@@ -44,6 +45,8 @@ pub(super) struct Neighbour {
     pub(super) patience: Duration,
     /// The sequences of the states in the log, oldest first, where not all are kept.
     pub(super) logged: VecDeque<u64>,
+    /// The state that the channel was opened with: what was paid is reckoned from it.
+    pub(super) first: Option<Box<ChannelState>>,
 }
 
 impl Neighbour {
@@ -70,6 +73,7 @@ impl Neighbour {
             certified: Both { a: Amount::ZERO, b: Amount::ZERO },
             patience: PATIENCE,
             logged: VecDeque::new(),
+            first: None,
         }
     }
 
@@ -95,7 +99,7 @@ impl Neighbour {
         self.account().filter(|_| !self.writing && !self.restored)
     }
 
-    /// The writes that put a state into the log, and take out what is too much.
+    /// The writes that put a state into the log, and take out what is too much. The first state stays: witnesses want to see it.
     pub(super) fn log(
         &mut self,
         channel: ChannelId,
@@ -107,11 +111,14 @@ impl Neighbour {
         let state = ChannelState { body: *body, sig_a: sigs.a, sig_b: sigs.b };
         let mut bytes = alloc::vec![0; ChannelState::LEN];
         state.encode(&mut bytes).expect("a state has 200 bytes");
+        if body.sequence == 0 {
+            self.first = Some(Box::new(state));
+        }
         let mut writes = Vec::from([Write::set(LOG, &key(body.sequence), bytes)]);
         let Some(room) = room else { return writes };
         self.logged.push_back(body.sequence);
         while self.logged.len() > room {
-            let oldest = self.logged.pop_front();
+            let oldest = self.logged.remove(usize::from(self.logged.front() == Some(&0)));
             writes.extend(oldest.map(|sequence| Write::delete(LOG, &key(sequence))));
         }
         writes
@@ -131,5 +138,7 @@ impl Neighbour {
             (*of == channel.0).then_some(u64::from_be_bytes(sequence.try_into().ok()?))
         });
         self.logged = of_channel.collect();
+        let first = snapshot.get(LOG, &[&channel.0[..], &0_u64.to_be_bytes()].concat());
+        self.first = first.and_then(|bytes| ChannelState::decode(bytes).ok()).map(Box::new);
     }
 }

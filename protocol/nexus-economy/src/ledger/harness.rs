@@ -3,7 +3,7 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use nexus_machine::{Cx, Duration, Instant, Key, Machine as _, Seed, Snapshot, TableId, Write};
+use nexus_machine::{Cx, Duration, Instant, Key, Machine as _, Seed, Snapshot, TableId, WallClock, Write};
 use nexus_wire::nexus::gossip::StoreId;
 use nexus_wire::nexus::ledger::Order;
 
@@ -37,6 +37,8 @@ pub(crate) struct Host {
     pub(crate) said: VecDeque<Effect>,
     pub(crate) now: Instant,
     pub(crate) written: u64,
+    /// Unix time at the boot, if there is a clock.
+    pub(crate) clock: Option<u64>,
     own: Person,
     limits: Limits,
 }
@@ -57,6 +59,7 @@ impl Host {
             said: VecDeque::new(),
             now: Instant::BOOT,
             written: 0,
+            clock: None,
             own,
             limits,
         };
@@ -89,9 +92,14 @@ impl Host {
     }
 
     pub(crate) fn tell(&mut self, input: Input) {
-        let mut effects: VecDeque<Effect> = VecDeque::new();
-        self.ledger.handle(Cx::at(self.now), input, &mut effects);
+        let (cx, mut effects) = (self.cx(), VecDeque::new());
+        self.ledger.handle(cx, input, &mut effects);
         self.follow(effects);
+    }
+
+    fn cx(&self) -> Cx {
+        let wall = self.clock.map(|unix_s| WallClock { unix_s, error_s: 0, read_at: Instant::BOOT });
+        Cx { wall, ..Cx::at(self.now) }
     }
 
     fn follow(&mut self, effects: VecDeque<Effect>) {
@@ -142,8 +150,8 @@ impl Host {
         let end = self.now.after(span);
         while let Some(due) = self.ledger.next_timeout().filter(|due| *due <= end) {
             self.now = self.now.max(due);
-            let mut effects: VecDeque<Effect> = VecDeque::new();
-            self.ledger.handle_timeout(Cx::at(self.now), &mut effects);
+            let (cx, mut effects) = (self.cx(), VecDeque::new());
+            self.ledger.handle_timeout(cx, &mut effects);
             self.follow(effects);
         }
         self.now = self.now.max(end);

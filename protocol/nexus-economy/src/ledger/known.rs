@@ -46,6 +46,11 @@ impl Orders {
         self.through.get(owner).copied().unwrap_or(0)
     }
 
+    /// All owners, with the last of their orders before which none is missing.
+    pub fn iter(&self) -> impl Iterator<Item = (NodeId, u32)> {
+        self.through.iter().map(|(owner, through)| (*owner, *through))
+    }
+
     /// How many owners have orders here.
     #[must_use]
     pub fn owners(&self) -> usize {

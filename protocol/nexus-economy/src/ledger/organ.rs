@@ -14,11 +14,13 @@ mod asking;
 mod batch;
 mod evidence;
 mod handing;
+mod paging;
 mod taking;
 #[cfg(test)]
 mod tests;
 mod witnessing;
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
@@ -28,6 +30,7 @@ use nexus_machine::{
     Write,
 };
 use nexus_wire::nexus::channel::SettlementRecord;
+use nexus_wire::nexus::course::Course;
 use nexus_wire::nexus::evidence::Evidence;
 use nexus_wire::nexus::gossip::{ItemId, StateHash, StoreId};
 use nexus_wire::nexus::ledger::{Order, Statement};
@@ -43,6 +46,7 @@ use super::witness::{self, Request, Witness};
 use crate::money::Amount;
 use batch::Batch;
 use handing::Reading;
+use paging::Paging;
 
 /// What the organ is told.
 #[derive(Clone, Debug)]
@@ -180,6 +184,8 @@ pub enum Effect {
     },
     /// What this node, as a witness, says to who asked.
     Stated(NodeId, Statement),
+    /// What this node, as a witness, tells a party of a channel that one party closes alone.
+    Shown(NodeId, Box<Course>),
     /// A node is convicted of misconduct.
     Flagged(NodeId),
     /// A neighbour keeps the books of another genesis.
@@ -191,7 +197,7 @@ pub enum Effect {
 pub struct Limits {
     /// Channels in the books.
     pub entries: u32,
-    /// Items that are shown; the oldest are shown no more.
+    /// Items that are shown as long as they are the latest; older ones come round in pages, half as many at a time.
     pub shown: usize,
     /// Nodes of whose misconduct proof is kept.
     pub convicted: usize,
@@ -265,6 +271,7 @@ pub struct Ledger {
     witness: Option<Witness>,
     gate: Gate<Vec<Effect>>,
     reading: Reading,
+    paging: Paging,
     /// Nodes whose keys are looked for though no claim waits for them.
     sought: BTreeSet<NodeId>,
     /// Neighbours that were seen to follow another genesis.
@@ -285,6 +292,8 @@ enum Timer {
     Ask(Lack),
     /// A round is over, for the witness.
     Round,
+    /// The next page of what is older is shown.
+    Page,
 }
 
 /// The name by which what is certified between two is asked for, in the store of certificates: `party_a ‖ party_b`.
@@ -333,6 +342,8 @@ impl Ledger {
         intake.remember(own.node_id(), own.verifying());
         let mut deadlines = Deadlines::default();
         deadlines.set(Timer::Begin, Instant::BOOT);
+        // Links come up first.
+        deadlines.set(Timer::Page, Instant::BOOT.after(ROUND));
         let witness = witness.map(|seat| Witness::new(seat, snapshot, limits.witness));
         if witness.is_some() {
             deadlines.set(Timer::Round, Instant::BOOT.after(ROUND));
@@ -347,6 +358,7 @@ impl Ledger {
             witness,
             gate: Gate::new(GATE.saturating_mul(2)),
             reading: Reading::new(limits.reading),
+            paging: Paging::default(),
             sought: BTreeSet::new(),
             foreign: BTreeSet::new(),
             deadlines,
@@ -434,10 +446,10 @@ impl Ledger {
         self.write(batch, out);
     }
 
-    /// What neighbours compare. Of settlements it does not depend on which record shows what was paid; of others the names suffice.
+    /// What neighbours compare. Of settlements it does not depend on which record shows what was paid, nor on which are shown; of others the
+    /// names suffice.
     fn states(&self) -> Vec<Effect> {
-        let state = if self.shown.is_partial() { StateHash::NONE } else { self.known.books.paid_state() };
-        Vec::from([Effect::State(StoreId::SETTLEMENTS, state)])
+        Vec::from([Effect::State(StoreId::SETTLEMENTS, self.known.books.paid_state())])
     }
 
     /// Writes a batch; what follows from it leaves when it is durable.
@@ -526,6 +538,7 @@ impl Machine for Ledger {
                 Timer::Turn => self.turn(cx, out),
                 Timer::Ask(lack) => self.ask(lack, out),
                 Timer::Round => self.round(cx, out),
+                Timer::Page => self.turn_page(cx, out),
             }
         }
     }
@@ -540,7 +553,10 @@ impl MemoryBound for Ledger {
         /// An entry, its two places, and the number of its owner's last order.
         const PER_ENTRY: usize = 256;
         let entries = usize::try_from(self.limits.entries).unwrap_or(usize::MAX).saturating_mul(PER_ENTRY);
-        let shown = self.limits.shown.saturating_add(1).saturating_mul(Shown::PER_ITEM);
+        let most = self.limits.shown.saturating_add(self.limits.shown / 2).saturating_add(2);
+        // What is to be shown of a page besides.
+        let queued = self.limits.shown.saturating_add(64).saturating_mul(size_of::<super::spot::Spot>());
+        let shown = most.saturating_mul(Shown::PER_ITEM).saturating_add(queued);
         let convicted = self.limits.convicted.saturating_mul(64);
         let witness = self.witness.as_ref().map_or(0, |_| self.limits.witness.memory_bound());
         entries

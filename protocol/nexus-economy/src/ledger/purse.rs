@@ -5,13 +5,16 @@
 //!
 //! * an order is durable before anybody sees it, and at one number there is one: the next is made when it is certified;
 //! * what a witness says counts only if its signature is right;
+//! * a channel that one party closes alone is shown to witnesses, on the highest state that is known, until it is closed;
 //! * whoever does not answer is asked again, less and less often.
 //!
 //! Source: spec/economy.md#gathering-certificates.
 
+mod showing;
 #[cfg(test)]
 mod tests;
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
@@ -20,18 +23,22 @@ use nexus_machine::{
     Cx, Deadlines, Duration, Gate, Instant, Machine, MemoryBound, Sink, Snapshot, TableId, Write,
 };
 use nexus_wire::nexus::Layout;
-use nexus_wire::nexus::channel::ChannelId;
+use nexus_wire::nexus::channel::{ChannelId, SettlementBody};
+use nexus_wire::nexus::course::Course;
 use nexus_wire::nexus::ledger::{
-    Certificate, CloseOrder, OpenBody, OpenOrder, Order, OrderHash, Statement, WitnessIndex, attested,
+    Certificate, CloseOrder, ClosedBy, OpenBody, OpenOrder, Order, OrderHash, Statement, WitnessIndex,
+    attested,
 };
 
 use super::claim::key_of;
+use super::entry::Side;
 use super::rules::Rules;
 use super::witness::Refusal;
 use crate::money::Amount;
+use showing::Showing;
 
 /// The table of what this node ordered: key 0, value the number of its last order u32; key 1, value its order that is not certified yet;
-/// key `2 ‖ name 32`, value a close that is not. Little-endian.
+/// key `2 ‖ name 32`, value a close that is not; key `3 ‖ channel 16`, value the course of a channel that is closed alone. Little-endian.
 pub const PURSE: TableId = TableId(44);
 
 /// What the organ is told.
@@ -48,6 +55,12 @@ pub enum Input {
     },
     /// Close a channel: what is signed, by one party or by both.
     Close(CloseOrder),
+    /// Close a channel alone, now that the time for a higher state is over: these are the figures.
+    CloseAlone(SettlementBody),
+    /// A channel of this node's is being closed by one party: this is its course, as far as it is known.
+    Show(Box<Course>),
+    /// The books know that a channel is closed.
+    Closed(ChannelId),
     /// A witness said something.
     Heard(Statement),
     /// All of this node's orders up to this number are certified, as far as the books know.
@@ -68,14 +81,16 @@ pub enum Effect {
     },
     /// Ask a witness to sign.
     Ask(NodeId, Order),
+    /// Show a witness what a channel came to.
+    Show(NodeId, Box<Course>),
     /// An order is certified: the order, and its certificate as an item.
     Certified(Order, Vec<u8>),
     /// A witness does not sign.
     Refused(OrderHash, WitnessIndex, Refusal),
 }
 
-/// Deposits and closes that wait, each; further ones are not taken.
-const WAITING: usize = 64;
+/// Deposits, closes, and channels that are shown, each, at most; further ones are not taken. As many as a host has neighbours.
+const WAITING: usize = 256;
 /// After so long whoever did not answer is asked again; then after twice as long each time.
 const PATIENCE: Duration = Duration::from_secs(5);
 const LONGEST_PATIENCE: Duration = Duration::from_secs(600);
@@ -91,8 +106,19 @@ pub struct Purse {
     wishes: VecDeque<(ChannelId, NodeId, Amount)>,
     /// What is to be certified: one order that opens, and closes.
     pending: BTreeMap<OrderHash, Pending>,
+    /// Channels that one party closes alone.
+    showing: Showing,
     gate: Gate<Then>,
-    deadlines: Deadlines<OrderHash>,
+    deadlines: Deadlines<Timer>,
+}
+
+/// Who owns a deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    /// Who has not signed is asked again.
+    Ask(OrderHash),
+    /// Witnesses are shown a channel again.
+    Show(ChannelId),
 }
 
 #[derive(Debug)]
@@ -115,6 +141,7 @@ enum Stage {
 #[derive(Debug)]
 enum Then {
     Ask(OrderHash),
+    Show(ChannelId),
     Nothing,
 }
 
@@ -131,13 +158,17 @@ impl Purse {
             last: last.max(through),
             wishes: VecDeque::new(),
             pending: BTreeMap::new(),
-            gate: Gate::new(2 * WAITING),
+            showing: Showing::default(),
+            gate: Gate::new(4 * WAITING),
             deadlines: Deadlines::default(),
         };
         for (_, value) in snapshot.scan(PURSE) {
             if let Ok(order) = Order::decode(value) {
                 let hash = purse.await_certificate(order, Stage::Asking);
-                purse.deadlines.set(hash, Instant::BOOT);
+                purse.deadlines.set(Timer::Ask(hash), Instant::BOOT);
+            } else if let Ok(course) = Course::decode(value) {
+                let channel = purse.showing.restore(course);
+                purse.deadlines.set(Timer::Show(channel), Instant::BOOT);
             }
         }
         purse
@@ -146,6 +177,26 @@ impl Purse {
     /// What is not certified yet, and how many witnesses signed it.
     pub fn pending(&self) -> impl Iterator<Item = (&Order, usize)> {
         self.pending.values().map(|pending| (&pending.order, pending.signatures.len()))
+    }
+
+    /// What is wished for and not certified yet, as the running totals of channels.
+    pub fn promised(&self) -> impl Iterator<Item = (ChannelId, NodeId, Amount)> {
+        let ordered = self.pending.values().filter_map(|pending| match pending.order {
+            Order::Open(OpenOrder { body, .. }) => {
+                Some((body.channel, body.peer, Amount::from_micros(body.deposit)))
+            }
+            Order::Close(_) => None,
+        });
+        ordered.chain(self.wishes.iter().copied())
+    }
+
+    /// The channels whose close is not certified yet, or that are shown because one party closes them.
+    pub fn closing(&self) -> impl Iterator<Item = super::entry::ChannelKey> {
+        let ordered = self.pending.values().filter_map(|pending| match &pending.order {
+            Order::Open(_) => None,
+            Order::Close(order) => key_of(&order.body),
+        });
+        ordered.chain(self.showing.keys())
     }
 
     fn await_certificate(&mut self, order: Order, stage: Stage) -> OrderHash {
@@ -192,7 +243,8 @@ impl Purse {
     }
 
     fn deposit(&mut self, wish: (ChannelId, NodeId, Amount), out: &mut impl Sink<Effect>) {
-        if self.wishes.len() < WAITING && wish.2 > Amount::ZERO && wish.1 != self.own {
+        let is_promised = self.promised().any(|(channel, _, total)| channel == wish.0 && total >= wish.2);
+        if self.wishes.len() < WAITING && wish.2 > Amount::ZERO && wish.1 != self.own && !is_promised {
             self.wishes.push_back(wish);
             self.next_order(out);
         }
@@ -207,6 +259,26 @@ impl Purse {
         }
     }
 
+    fn close_alone(&mut self, body: SettlementBody, out: &mut impl Sink<Effect>) {
+        let Some(side) = key_of(&body).and_then(|key| key.side_of(&self.own)) else { return };
+        let signature = body.signed_as_close(|message| self.identity.sign(message));
+        let signatures = match side {
+            Side::A => ClosedBy::A(signature),
+            Side::B => ClosedBy::B(signature),
+        };
+        self.close(CloseOrder { body, signatures }, out);
+    }
+
+    /// A channel is closed: nothing more is to be done about that.
+    fn closed(&mut self, channel: ChannelId, out: &mut impl Sink<Effect>) {
+        let of_it = |order: &Order| matches!(order, Order::Close(order) if order.body.channel == channel);
+        let hashes = self.pending.iter().filter(|(_, pending)| of_it(&pending.order)).map(|(hash, _)| *hash);
+        for hash in hashes.collect::<Vec<_>>() {
+            self.done(hash, out);
+        }
+        self.shown_enough(channel, out);
+    }
+
     fn durable(&mut self, cx: Cx, through: u64, out: &mut impl Sink<Effect>) {
         let mut released: VecDeque<Then> = VecDeque::new();
         self.gate.release(through, &mut released);
@@ -218,6 +290,7 @@ impl Purse {
                         self.ask(cx, hash, out);
                     }
                 }
+                Then::Show(channel) => self.show_again(cx, channel, out),
                 Then::Nothing => {}
             }
         }
@@ -226,7 +299,7 @@ impl Purse {
     /// Asks those who have not signed.
     fn ask(&mut self, cx: Cx, hash: OrderHash, out: &mut impl Sink<Effect>) {
         let Some(pending) = self.pending.get_mut(&hash) else { return };
-        self.deadlines.set(hash, cx.now.after(pending.patience));
+        self.deadlines.set(Timer::Ask(hash), cx.now.after(pending.patience));
         pending.patience = pending.patience.times(2).min(LONGEST_PATIENCE);
         let witnesses = (0..u8::MAX).map(WitnessIndex).zip(&self.rules.witnesses);
         for (index, _) in witnesses.filter(|(index, _)| !pending.signatures.contains_key(index)) {
@@ -278,7 +351,7 @@ impl Purse {
 
     fn done(&mut self, hash: OrderHash, out: &mut impl Sink<Effect>) {
         let Some(pending) = self.pending.remove(&hash) else { return };
-        self.deadlines.cancel(hash);
+        self.deadlines.cancel(Timer::Ask(hash));
         let key = self.key(&pending.order);
         // Without room it stays on disk, and is found to be certified when it is asked for again.
         if let Ok(number) = self.gate.hold(Then::Nothing) {
@@ -315,6 +388,9 @@ impl Machine for Purse {
         match input {
             Input::Deposit { channel, peer, deposit } => self.deposit((channel, peer, deposit), out),
             Input::Close(order) => self.close(order, out),
+            Input::CloseAlone(body) => self.close_alone(body, out),
+            Input::Show(course) => self.show(cx, *course, out),
+            Input::Closed(channel) => self.closed(channel, out),
             Input::Heard(statement) => self.heard(&statement, out),
             Input::Through(number) => self.through(number, out),
             Input::Durable(through) => self.durable(cx, through, out),
@@ -322,8 +398,11 @@ impl Machine for Purse {
     }
 
     fn handle_timeout(&mut self, cx: Cx, out: &mut impl Sink<Effect>) {
-        while let Some(hash) = self.deadlines.pop_due(cx.now) {
-            self.ask(cx, hash, out);
+        while let Some(timer) = self.deadlines.pop_due(cx.now) {
+            match timer {
+                Timer::Ask(hash) => self.ask(cx, hash, out),
+                Timer::Show(channel) => self.show_again(cx, channel, out),
+            }
         }
     }
 
@@ -339,6 +418,7 @@ impl MemoryBound for Purse {
             + 1_024;
         (WAITING + 2)
             .saturating_mul(PER_PENDING)
+            .saturating_add(Showing::MEMORY_BOUND)
             .saturating_add(self.rules.witnesses.len().saturating_mul(64))
             .saturating_add(self.rules.accounts.len().saturating_mul(32))
             .saturating_add(16_384)

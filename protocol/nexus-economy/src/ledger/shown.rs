@@ -1,9 +1,10 @@
-//! What is shown to neighbours: the names of items, by what they show, oldest out first.
+//! What is shown to neighbours: the names of items, by what they show, oldest out first. Beside what lasts there is a page of what is
+//! older, for a while.
 //!
 //! The bodies lie on disk. An item that shows two things at once stands at two spots, and is shown until it shows neither.
 //! Source: spec/economy.md#what-is-shown.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use nexus_machine::{Snapshot, TableId, Write};
@@ -31,15 +32,16 @@ pub(super) struct Shown {
     by_age: BTreeMap<u64, (StoreId, ItemId)>,
     clock: u64,
     limit: usize,
-    /// Whether something was let go for want of room.
-    partial: bool,
+    /// What is shown for a while alone.
+    page: BTreeSet<Spot>,
 }
 
 #[derive(Debug)]
 struct Item {
     spots: Vec<Spot>,
     size: u16,
-    age: u64,
+    /// None if it is shown for a while alone.
+    age: Option<u64>,
 }
 
 impl Shown {
@@ -71,6 +73,12 @@ impl Shown {
         })
     }
 
+    /// The names of all that is shown.
+    #[cfg(test)]
+    pub(super) fn names(&self) -> impl Iterator<Item = (StoreId, ItemId)> {
+        self.by_id.keys().copied()
+    }
+
     /// A spot at which an item stands.
     pub(super) fn spot(&self, store: StoreId, id: ItemId) -> Option<Spot> {
         self.by_id.get(&(store, id))?.spots.first().copied()
@@ -85,9 +93,48 @@ impl Shown {
         self.by_id.len()
     }
 
-    /// Whether something was let go for want of room.
-    pub(super) const fn is_partial(&self) -> bool {
-        self.partial
+    /// At how many spots something stands that is not of the page.
+    pub(super) fn lasting(&self) -> usize {
+        self.by_spot.len().saturating_sub(self.page.len())
+    }
+
+    /// Whether something that is shown stands at a spot.
+    pub(super) fn stands(&self, spot: &Spot) -> bool {
+        self.by_spot.contains_key(spot)
+    }
+
+    /// How many spots a page has at most.
+    pub(super) const fn page_room(&self) -> usize {
+        self.limit / 2
+    }
+
+    /// How many it has.
+    pub(super) fn paged(&self) -> usize {
+        self.page.len()
+    }
+
+    /// An item is shown until the page is put away, if nothing stands at its spot.
+    pub(super) fn show_in_page(&mut self, spot: Spot, id: ItemId, size: u16) -> Option<Change> {
+        if self.stands(&spot) || self.page.len() >= self.page_room() {
+            return None;
+        }
+        let store = spot.store();
+        self.by_spot.insert(spot, id);
+        self.page.insert(spot);
+        let item = self.by_id.entry((store, id)).or_insert(Item { spots: Vec::new(), size, age: None });
+        item.spots.push(spot);
+        (item.spots.len() == 1).then_some(Change::Published(store, id, size))
+    }
+
+    /// What is shown for a while alone is shown no more.
+    pub(super) fn put_page_away(&mut self) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for spot in core::mem::take(&mut self.page) {
+            if let Some(id) = self.by_spot.remove(&spot) {
+                self.leave(spot, id, &mut changes);
+            }
+        }
+        changes
     }
 
     /// An item stands at a spot from here on, and what stood there does not.
@@ -102,21 +149,25 @@ impl Shown {
         let store = spot.store();
         match self.by_spot.insert(spot, id) {
             Some(old) if old == id => return,
-            Some(old) => self.leave(spot, old, changes),
+            Some(old) => {
+                self.page.remove(&spot);
+                self.leave(spot, old, changes);
+            }
             None => {}
         }
         let clock = self.clock;
         let item = self.by_id.entry((store, id)).or_insert_with(|| {
             changes.push(Change::Published(store, id, size));
-            Item { spots: Vec::new(), size, age: clock }
+            Item { spots: Vec::new(), size, age: None }
         });
-        if item.spots.is_empty() {
+        let age = *item.age.get_or_insert_with(|| {
             self.clock = self.clock.saturating_add(1);
             self.by_age.insert(clock, (store, id));
-        }
+            clock
+        });
         item.spots.push(spot);
-        writes.push(Write::set(SHOWN, &spot.to_bytes(), value(id, size, item.age)));
-        while self.by_id.len() > self.limit {
+        writes.push(Write::set(SHOWN, &spot.to_bytes(), value(id, size, age)));
+        while self.by_age.len() > self.limit {
             self.let_go(changes, writes);
         }
     }
@@ -126,8 +177,9 @@ impl Shown {
         let Some(item) = self.by_id.get_mut(&(store, old)) else { return };
         item.spots.retain(|other| *other != spot);
         if item.spots.is_empty() {
-            let age = item.age;
-            self.by_age.remove(&age);
+            if let Some(age) = item.age {
+                self.by_age.remove(&age);
+            }
             self.by_id.remove(&(store, old));
             changes.push(Change::Retired(store, old));
         }
@@ -135,10 +187,10 @@ impl Shown {
 
     fn let_go(&mut self, changes: &mut Vec<Change>, writes: &mut Vec<Write>) {
         let Some((_, (store, id))) = self.by_age.pop_first() else { return };
-        self.partial = true;
         let Some(item) = self.by_id.remove(&(store, id)) else { return };
         for spot in item.spots {
             self.by_spot.remove(&spot);
+            self.page.remove(&spot);
             writes.push(Write::delete(SHOWN, &spot.to_bytes()));
         }
         changes.push(Change::Retired(store, id));

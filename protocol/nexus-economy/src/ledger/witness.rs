@@ -20,7 +20,7 @@ mod tests;
 use alloc::collections::BTreeMap;
 
 use nexus_crypto::NodeId;
-use nexus_wire::nexus::channel::{ChannelBody, SettlementBody};
+use nexus_wire::nexus::channel::{ChannelBody, ChannelId, SettlementBody};
 use nexus_wire::nexus::ledger::{OpenBody, OpenOrder, RefusalCode};
 use thiserror::Error;
 
@@ -298,6 +298,12 @@ impl Book {
         Some((key, case))
     }
 
+    /// The number of the highest state of a channel that anybody showed, while one party closes it.
+    #[must_use]
+    pub fn highest_shown(&self, key: &ChannelKey) -> Option<u64> {
+        self.cases.get(key).map(|case| case.sequence)
+    }
+
     /// What a close by one party has to say, once its time has come.
     #[must_use]
     pub fn closing_alone(&self, key: &ChannelKey, entry: &Entry, round: u64) -> Option<SettlementBody> {
@@ -306,7 +312,7 @@ impl Book {
         // What was lent and what was deposited matters together alone.
         let brought = Brought { lines: Both::default(), deposits: amounts(case.first) };
         let names = |paid: Sums, final_sequence| SettlementBody {
-            channel: nexus_wire::nexus::channel::ChannelId(*key.id()),
+            channel: ChannelId(*key.id()),
             party_a: key.a(),
             party_b: key.b(),
             paid_a: paid.a,
@@ -314,7 +320,7 @@ impl Book {
             final_sequence,
         };
         let state = ChannelBody {
-            channel: nexus_wire::nexus::channel::ChannelId(*key.id()),
+            channel: ChannelId(*key.id()),
             party_a: key.a(),
             party_b: key.b(),
             balance_a: case.last.a,
@@ -353,9 +359,67 @@ impl Book {
         })
     }
 
+    /// The last order that was signed of each owner.
+    pub fn opens(&self) -> impl Iterator<Item = &OpenOrder> {
+        self.opens.values()
+    }
+
+    /// How many closes were signed that are not known to be certified.
+    #[must_use]
+    pub fn closes(&self) -> usize {
+        self.closes.len()
+    }
+
+    /// The channels that one party closes alone.
+    pub fn cases(&self) -> impl Iterator<Item = (&ChannelKey, &Case)> {
+        self.cases.iter()
+    }
+
     fn len(&self) -> usize {
         self.opens.len().max(self.closes.len()).max(self.cases.len())
     }
+}
+
+/// Whether witnesses that know what is known here would sign an order of an owner's, beside what else it `promised` as running totals.
+///
+/// An order that nobody signs stands before all later ones of its owner for ever, so none is made without this look.
+///
+/// # Errors
+/// Why they would not.
+pub fn orderable(
+    known: &Known,
+    rules: &Rules,
+    owner: &NodeId,
+    (channel, peer, deposit): (ChannelId, NodeId, Amount),
+    promised: impl Iterator<Item = (ChannelId, NodeId, Amount)>,
+) -> Result<(), Refusal> {
+    let certified = |channel: ChannelId, peer| {
+        let key = ChannelKey::between(*owner, peer, channel.0)?;
+        let side = key.side_of(owner)?;
+        Some((known.books.entry(&key).copied().unwrap_or_default(), side))
+    };
+    let (entry, side) = certified(channel, peer).ok_or(Refusal::NoChannel)?;
+    if entry.close().is_some() {
+        return Err(Refusal::Closed);
+    }
+    let before = entry.deposits().of(side);
+    let increase = deposit.micros().checked_sub(before).filter(|more| *more > 0).ok_or(Refusal::Minimum)?;
+    if before == 0 && deposit < rules.minimum_deposit {
+        return Err(Refusal::Minimum);
+    }
+    let (mut tied, mut opened) = (i128::from(increase), 0_usize);
+    for (other, peer, total) in promised.filter(|(other, ..)| *other != channel) {
+        let before = certified(other, peer).map_or(0, |(entry, side)| entry.deposits().of(side));
+        tied = tied.saturating_add(i128::from(total.micros().saturating_sub(before)));
+        opened = opened.saturating_add(usize::from(before == 0));
+    }
+    if before == 0 && open_channels(known, owner).saturating_add(opened) >= OPEN_CHANNELS {
+        return Err(Refusal::Channels);
+    }
+    if tied > Book::default().available(known, owner) {
+        return Err(Refusal::Funds);
+    }
+    Ok(())
 }
 
 /// In how many open channels an owner has a deposit.

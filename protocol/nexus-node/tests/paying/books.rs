@@ -1,9 +1,12 @@
 //! From what a relay carries to what everybody knows that it has.
 
+use nexus_crypto::NodeId;
 use nexus_machine::Duration;
 use nexus_node::economy::Amount;
 use nexus_node::economy::layer::{Command as ChannelCommand, Record};
-use nexus_node::economy::ledger::{Balance, Rules};
+use nexus_node::economy::ledger::purse::PURSE;
+use nexus_node::economy::ledger::witness::WINDOW;
+use nexus_node::economy::ledger::{Balance, Entry, Rules};
 use nexus_node::{Command, Input};
 use nexus_wire::nexus::ledger::GenesisId;
 
@@ -20,22 +23,47 @@ fn channel(world: &mut World, n: usize, with: usize, command: ChannelCommand) {
     world.tell(n, Input::Command(Command::Channel { peer, command }));
 }
 
+/// A genesis that gives this account all there is, with one witness.
+fn rules(account: NodeId, witness: usize) -> Rules {
+    Rules {
+        id: GenesisId([9; 32]),
+        quorum: 1,
+        witnesses: vec![key(witness)],
+        minimum_deposit: Amount::from_micros(100),
+        opens_per_day: 144_000,
+        accounts: vec![(account, Amount::from_micros(FIRST))],
+    }
+}
+
+/// A line of four of whom the first has money, and the last, three hops from it, is the witness.
+fn far_from_the_witness() -> World {
+    let ways = [0, 20, 20, 0].map(|price| Ways { price, line: Some(LINE) });
+    let payer = World::of(&ways, &[]).id(0);
+    World::with(&ways, &[], Some(rules(payer, 3)))
+}
+
+fn open(world: &mut World) {
+    let (line, deposit) = (Amount::from_micros(LINE), Amount::from_micros(DEPOSIT));
+    channel(world, 0, 1, ChannelCommand::Open { line, deposit });
+}
+
+/// What a node knows of the only channel there is in its books.
+fn entry(world: &World, at: usize) -> Option<Entry> {
+    let books = world.hosts[at].node.ledger().expect("it keeps books").books();
+    books.iter().next().map(|(_, entry)| *entry)
+}
+
+fn all_closed(world: &World) -> bool {
+    (0..world.hosts.len()).all(|at| entry(world, at).is_some_and(|entry| entry.close().is_some()))
+}
+
 #[test]
 fn what_a_relay_earned_is_settled_and_everybody_knows_what_both_have() {
     let ways = [0, 20, 0].map(|price| Ways { price, line: Some(LINE) });
     let payer = World::of(&ways, &[]).id(0);
     // The relay itself is the only witness there is.
-    let rules = Rules {
-        id: GenesisId([9; 32]),
-        quorum: 1,
-        witnesses: vec![key(1)],
-        minimum_deposit: Amount::from_micros(100),
-        opens_per_day: 144_000,
-        accounts: vec![(payer, Amount::from_micros(FIRST))],
-    };
-    let mut world = World::with(&ways, &[], Some(rules));
-    let (line, deposit) = (Amount::from_micros(LINE), Amount::from_micros(DEPOSIT));
-    channel(&mut world, 0, 1, ChannelCommand::Open { line, deposit });
+    let mut world = World::with(&ways, &[], Some(rules(payer, 1)));
+    open(&mut world);
     world.run(Duration::from_millis(40));
     assert_eq!(world.balances(0, 1), Some((LINE, LINE)), "what nobody certified cannot be spent");
     world.run(Duration::from_secs(180));
@@ -59,4 +87,66 @@ fn what_a_relay_earned_is_settled_and_everybody_knows_what_both_have() {
     }
     world.run(Duration::from_secs(60));
     assert_eq!(world.balance(2, 1), known(paid), "after a restart of all");
+}
+
+#[test]
+fn a_witness_that_is_no_neighbour_certifies_through_the_mesh_and_what_is_closed_together_is_free_again() {
+    let mut world = far_from_the_witness();
+    open(&mut world);
+    world.run(Duration::from_secs(200));
+    assert_eq!(world.balances(0, 1), Some((LINE + DEPOSIT, LINE)), "three hops away it was certified");
+    world.packets(0, 3, 2_000, PACED);
+    world.run(Duration::from_secs(5));
+    channel(&mut world, 0, 1, ChannelCommand::Close);
+    world.run(Duration::from_secs(400));
+    assert!(all_closed(&world), "the books know that it is closed");
+    let income = world.income(0, 1).paid.micros();
+    for at in 0..4 {
+        let known = Balance::Known(Amount::from_micros(FIRST - income));
+        assert_eq!(world.balance(at, 0), known, "as {at} sees it");
+    }
+    // What was left of the deposit can be deposited again.
+    open(&mut world);
+    world.run(Duration::from_secs(200));
+    assert_eq!(world.balances(0, 1), Some((LINE + DEPOSIT, LINE)));
+}
+
+#[test]
+fn a_deposit_whose_owner_stopped_when_the_channel_stood_is_ordered_after_the_start() {
+    let mut world = far_from_the_witness();
+    open(&mut world);
+    while world.balances(0, 1).is_none() {
+        world.run(Duration::from_micros(100));
+    }
+    assert_eq!(world.hosts[0].disk.scan(PURSE).count(), 0, "nothing of an order is durable");
+    world.crash(0);
+    world.run(Duration::from_secs(300));
+    assert_eq!(world.balances(0, 1), Some((LINE + DEPOSIT, LINE)));
+}
+
+#[test]
+fn who_closes_alone_has_its_deposit_back_after_two_days_though_no_neighbour_is_a_witness() {
+    let mut world = far_from_the_witness();
+    open(&mut world);
+    world.run(Duration::from_secs(200));
+    world.packets(0, 3, 2_000, PACED);
+    world.run(Duration::from_secs(5));
+    let income = world.income(0, 1).paid.micros();
+    channel(&mut world, 0, 1, ChannelCommand::CloseAlone);
+    world.run(Duration::from_secs(600));
+    let witness = world.hosts[3].node.ledger().and_then(|ledger| ledger.witness()).expect("it is one");
+    assert_eq!(witness.book().cases().count(), 1, "the witness was shown what the channel came to");
+    assert!(!all_closed(&world));
+    world.crash(0);
+    world.run(Duration::from_secs(60 * (WINDOW + 40)));
+    assert!(all_closed(&world), "the window is over");
+    for at in 0..4 {
+        let known = Balance::Known(Amount::from_micros(FIRST - income));
+        assert_eq!(world.balance(at, 0), known, "as {at} sees it");
+    }
+    assert_eq!(
+        world.hosts[0].node.purse().expect("it has one").closing().count(),
+        0,
+        "nothing is shown more"
+    );
 }

@@ -49,6 +49,7 @@ impl Correspondence {
         match envelope.service {
             Service::PING => self.ping(cx.now, packet, &envelope, out),
             Service::TRACE => self.trace(cx, packet, &envelope, out),
+            Service::WITNESSES => self.noted(cx.now, packet, &envelope, out),
             Service::MESSAGE => count(&mut self.refusals.unprotected),
             _ => count(&mut self.refusals.unknown),
         }
@@ -66,6 +67,7 @@ impl Correspondence {
         match envelope.service {
             Service::PING => self.ping(cx.now, packet, &envelope, out),
             Service::TRACE => self.trace(cx, packet, &envelope, out),
+            Service::WITNESSES => self.noted(cx.now, packet, &envelope, out),
             Service::MESSAGE => {
                 let sender = envelope.sender.map(|said| said.sender);
                 let (hash, enc, class) = (packet.hash, packet.enc, packet.class);

@@ -7,6 +7,7 @@ use nexus_network::Class;
 use nexus_wire::nexus::path_cost::HopCount;
 
 use super::{EphemeralPublic, MAX_PLAINTEXT, PacketHash, Plaintext};
+use crate::contract::Note;
 
 /// What goes on when a node was looked up.
 #[derive(Debug)]
@@ -15,6 +16,8 @@ pub(super) enum Errand {
     Attempt { handle: u64 },
     /// A probe is answered.
     Answer { to: NodeId, request_id: u32, class: Class, probe: Probe },
+    /// A note is sealed.
+    Note(Note),
     /// A signature is verified.
     Judge(Unjudged),
 }

@@ -1,6 +1,7 @@
 //! Two layers and whatever lies between them: loss, repetition, forgery, a disk, a crash.
 
 mod crashes;
+mod notes;
 mod refusals;
 mod sending;
 mod taking;
@@ -43,6 +44,8 @@ struct World {
     /// How urgent proofs and packets were that left.
     classes: Vec<Class>,
     traces: Traces,
+    /// Who was to be looked for.
+    wanted: Vec<NodeId>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -87,6 +90,7 @@ impl World {
             policies: Vec::new(),
             classes: Vec::new(),
             traces: Traces::Answered,
+            wanted: Vec::new(),
         };
         world.tell(ANN, Input::Start);
         world.tell(BOB, Input::Start);
@@ -146,8 +150,9 @@ impl World {
                 let way = self.way_back;
                 self.jobs.push_back((who, Job::Tell(Input::Found { token, recipient, way })));
             }
+            Effect::Try { .. } | Effect::Tried { .. } => {}
             // Nobody is looked for: whoever is known is known from the start.
-            Effect::Wanted(_) | Effect::Try { .. } | Effect::Tried { .. } => {}
+            Effect::Wanted(node) => self.wanted.push(node),
             Effect::Originate { handle, packet, policy, class } => {
                 self.policies.push(policy);
                 self.classes.push(class);
@@ -164,7 +169,8 @@ impl World {
                 self.classes.push(class);
                 self.air.push_back((1 - who, packet));
             }
-            Effect::MessageArrived(_)
+            Effect::Noted { .. }
+            | Effect::MessageArrived(_)
             | Effect::Attempted { .. }
             | Effect::Delivered { .. }
             | Effect::Traced { .. }

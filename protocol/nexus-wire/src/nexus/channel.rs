@@ -224,7 +224,7 @@ pub(super) fn read_signature(reader: &mut Reader<'_>, field: &'static str) -> Re
     reader.array(field).map(Signature)
 }
 
-fn read_names(reader: &mut Reader<'_>) -> Result<(ChannelId, NodeId, NodeId), DecodeError> {
+pub(super) fn read_names(reader: &mut Reader<'_>) -> Result<(ChannelId, NodeId, NodeId), DecodeError> {
     let channel = ChannelId(reader.array("channel_id")?);
     let party_a = NodeId(reader.array("party_a")?);
     let party_b = NodeId(reader.array("party_b")?);
@@ -232,7 +232,7 @@ fn read_names(reader: &mut Reader<'_>) -> Result<(ChannelId, NodeId, NodeId), De
     Ok((channel, party_a, party_b))
 }
 
-fn write_names(
+pub(super) fn write_names(
     out: &mut Writer<'_>,
     channel: ChannelId,
     party_a: NodeId,

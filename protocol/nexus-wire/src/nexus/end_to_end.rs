@@ -19,6 +19,8 @@ impl Service {
     pub const TRACE: Self = Self(3);
     /// A tunnelled IP packet.
     pub const TUN: Self = Self(4);
+    /// What owners and witnesses say to each other that have no link: the kind of a message, u8, and its body.
+    pub const WITNESSES: Self = Self(5);
 }
 
 /// Who sends it, and the proof.

@@ -57,6 +57,7 @@ const NOWHERE: [&str; 37] = [
     "order",
     "witness",
     "certificate",
+    "course",
     "evidence",
     "genesis",
 ];

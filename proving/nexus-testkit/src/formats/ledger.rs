@@ -4,7 +4,8 @@
 
 use nexus_crypto::{Message, NodeId, NodePublic, Signature, SigningKey};
 use nexus_wire::nexus::Layout;
-use nexus_wire::nexus::channel::{ChannelBody, ChannelId, SettlementBody};
+use nexus_wire::nexus::channel::{ChannelBody, ChannelId, ChannelState, SettlementBody};
+use nexus_wire::nexus::course::Course;
 use nexus_wire::nexus::evidence::{Evidence, Party};
 use nexus_wire::nexus::genesis::{Genesis, Terms};
 use nexus_wire::nexus::ledger::{
@@ -29,6 +30,7 @@ macro_rules! format {
 pub static ALL: &[Format] = &[
     format!(Genesis, || vec![genesis(0), genesis(3)], |len| len > 46),
     format!(Order, orders, |len| [125, 138, 202].contains(&len)),
+    format!(Course, courses, |len| len == Course::LEN),
     format!(Statement, statements, |len| len == 34 || len == 98),
     format!(Certificate, certificates, |len| (106..=496).contains(&len) && (len - 41) % 65 == 0),
     format!(Evidence, evidence, |len| [218, 229, 230].contains(&len)),
@@ -139,6 +141,18 @@ fn orders() -> Vec<Vec<u8>> {
         bytes(&closed(ClosedBy::B(b))),
         bytes(&closed(ClosedBy::Both(a, b))),
     ]
+}
+
+fn courses() -> Vec<Vec<u8>> {
+    let [party_a, party_b] = parties().map(|seed| node_of(&seed));
+    let state = |balance_a, sequence| {
+        let balance_b = 3_000 - balance_a;
+        let body = ChannelBody { channel: CHANNEL, party_a, party_b, balance_a, balance_b, sequence };
+        let [sig_a, sig_b] = parties().map(|seed| body.signed(sign(&seed)));
+        ChannelState { body, sig_a, sig_b }
+    };
+    let course = |last| Course::new(state(2_000, 0), last).expect("states of one channel");
+    vec![bytes(&course(state(1_400, 12))), bytes(&course(state(2_000, 0)))]
 }
 
 fn order_hash() -> OrderHash {

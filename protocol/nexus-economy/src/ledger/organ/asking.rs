@@ -59,7 +59,13 @@ impl Ledger {
     }
 
     /// A neighbour asked what is certified between two: all orders of both, and how channels between them were closed.
-    pub(super) fn asked(&self, by: Neighbour, store: StoreId, ids: &[ItemId], out: &mut impl Sink<Effect>) {
+    pub(super) fn asked(
+        &mut self,
+        by: Neighbour,
+        store: StoreId,
+        ids: &[ItemId],
+        out: &mut impl Sink<Effect>,
+    ) {
         if store != StoreId::CERTIFICATES {
             return;
         }
@@ -68,6 +74,7 @@ impl Ledger {
             let (halves, _) = id.as_chunks::<16>();
             let [a, b] = halves else { continue };
             answer.extend(self.about(NodeId(*a), NodeId(*b)).take(ANSWER));
+            self.page_between(NodeId(*a), NodeId(*b), out);
         }
         answer.truncate(ANSWER);
         if !answer.is_empty() {

@@ -9,6 +9,7 @@ use nexus_wire::nexus::gossip::{ItemId, StoreId};
 
 use super::{BODIES, Effect, Ledger, Neighbour};
 use crate::ledger::intake::Lack;
+use crate::ledger::spot::Spot;
 
 /// Why something is read.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +18,8 @@ pub(super) enum Purpose {
     Key(NodeId),
     /// It is the item at this place of what a neighbour fetches.
     Item(u64, usize),
+    /// It is what stands at this place, and is shown for a while.
+    Page(Spot),
 }
 
 /// What a neighbour fetches.
@@ -86,6 +89,7 @@ impl Ledger {
     pub(super) fn read(&mut self, cx: Cx, number: u64, value: Option<Vec<u8>>, out: &mut impl Sink<Effect>) {
         match self.reading.reads.remove(&number) {
             Some(Purpose::Key(node)) => self.key_read(cx, node, value.as_deref(), out),
+            Some(Purpose::Page(spot)) => self.page_read(spot, value.as_deref(), out),
             Some(Purpose::Item(fetch, place)) => self.item_read(fetch, place, value, out),
             None => {}
         }

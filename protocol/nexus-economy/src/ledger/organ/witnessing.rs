@@ -1,8 +1,11 @@
 //! What a witness is asked: verified, judged, written down, signed. In this order.
 
+use alloc::boxed::Box;
+
 use nexus_crypto::{NodeId, VerifyingKey};
 use nexus_machine::{Cx, Sink};
 use nexus_wire::nexus::channel::ChannelState;
+use nexus_wire::nexus::course::Course;
 use nexus_wire::nexus::evidence::Evidence;
 use nexus_wire::nexus::ledger::{CloseOrder, ClosedBy, OpenOrder, Order, OrderHash};
 
@@ -36,7 +39,7 @@ impl Ledger {
             match request {
                 Request::Sign(Order::Open(order)) => self.asked_to_open(by, &order, &mut batch),
                 Request::Sign(Order::Close(order)) => self.asked_to_close(by, &order, &mut batch),
-                Request::Know(states) => self.asked_to_know(&states, &mut batch),
+                Request::Know(course) => self.asked_to_know(by, &course, &mut batch),
             }
         }
         for _ in 0..LOOKS {
@@ -127,9 +130,10 @@ impl Ledger {
         }
     }
 
-    /// A channel's first and latest state: whoever shows them, if both parties signed them.
-    fn asked_to_know(&mut self, states: &[ChannelState; 2], batch: &mut Batch) {
-        let [first, last] = states;
+    /// What a channel came to: whoever shows it, if both parties signed it. The parties hear of it, since either may know a higher state;
+    /// and again when somebody shows the same again, since what is told may be lost.
+    fn asked_to_know(&mut self, by: NodeId, course: &Course, batch: &mut Batch) {
+        let (first, last) = (course.first(), course.last());
         let Some(key) = ChannelKey::new(first.body.party_a, first.body.party_b, first.body.channel.0) else {
             return;
         };
@@ -149,9 +153,13 @@ impl Ledger {
         }
         let Some(witness) = self.witness.as_mut().filter(|witness| witness.has_room()) else { return };
         let round = witness.round();
-        if let Some((key, case)) = witness.book.shown(round, &first.body, &last.body) {
-            batch.writes.push(Witness::noted(&key, &case));
+        match witness.book.shown(round, &first.body, &last.body) {
+            Some((key, case)) => batch.writes.push(Witness::noted(&key, &case)),
+            None if witness.book.highest_shown(&key) == Some(last.body.sequence) => {}
+            None => return,
         }
+        let others = [key.a(), key.b()].into_iter().filter(|party| *party != by);
+        batch.then.extend(others.map(|party| Effect::Shown(party, Box::new(*course))));
     }
 
     fn refuse(&mut self, by: NodeId, hash: OrderHash, why: Refusal, batch: &mut Batch) {

@@ -4,10 +4,11 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use nexus_crypto::IdentitySeed;
+use nexus_wire::nexus::channel::{ChannelBody, ChannelState};
 
 use super::*;
 use crate::ledger::books::Balance;
-use crate::ledger::fixture::{Net, Person};
+use crate::ledger::fixture::{Net, Person, close};
 use crate::ledger::harness::Host;
 use crate::ledger::organ::{self, Limits};
 use crate::ledger::witness::Request;
@@ -176,4 +177,83 @@ fn a_statement_that_no_witness_signed_counts_nothing() {
     owner.tell(by(1, 1));
     owner.tell(by(2, 2));
     assert!(matches!(owner.said[..], [Effect::Certified(..)]));
+}
+
+/// What Anna's first channel with Bert came to, as both signed it.
+fn course(paid: u64, sequence: u64) -> Course {
+    let (anna_first, [a, b]) =
+        if ANNA.id() < BERT.id() { (true, [ANNA, BERT]) } else { (false, [BERT, ANNA]) };
+    let state = |paid, sequence| {
+        let (balance_a, balance_b) = if anna_first { (5_000 - paid, paid) } else { (paid, 5_000 - paid) };
+        let (party_a, party_b) = (a.id(), b.id());
+        let channel = ChannelId([1; 16]);
+        let body = ChannelBody { channel, party_a, party_b, balance_a, balance_b, sequence };
+        let sign = |by: Person| body.signed(|message| by.key().sign(message));
+        ChannelState { body, sig_a: sign(a), sig_b: sign(b) }
+    };
+    Course::new(state(0, 0), state(paid, sequence)).expect("states of one channel")
+}
+
+fn shown(owner: &mut Owner) -> Vec<u64> {
+    let sequence = |effect: Effect| match effect {
+        Effect::Show(_, course) => Some(course.last().body.sequence),
+        _ => None,
+    };
+    core::mem::take(&mut owner.said).into_iter().filter_map(sequence).collect()
+}
+
+#[test]
+fn what_a_channel_came_to_is_shown_to_all_witnesses_until_the_books_know_that_it_is_closed() {
+    let net = Net::new("test", 4, &[ANNA]);
+    let mut owner = Owner::new(&net);
+    owner.tell(Input::Show(Box::new(course(300, 2))));
+    assert_eq!(shown(&mut owner), [2; 4]);
+    owner.wait();
+    assert_eq!(shown(&mut owner), [2; 4], "what is told may be lost");
+    owner.tell(Input::Show(Box::new(course(500, 6))));
+    assert_eq!(shown(&mut owner), [6; 4]);
+    owner.tell(Input::Show(Box::new(course(300, 2))));
+    assert_eq!(shown(&mut owner), [6; 4], "whoever reminds of a lower one is answered with the higher");
+    owner.crash(&net);
+    owner.wait();
+    assert_eq!(shown(&mut owner), [6; 4], "after a crash too");
+    let strangers = {
+        let mut first = course(1, 2);
+        let body = ChannelBody { party_a: Person(8).id().min(Person(9).id()), ..first.last().body };
+        let of = |sequence| {
+            let body = ChannelBody { sequence, party_b: Person(8).id().max(Person(9).id()), ..body };
+            ChannelState { body, ..*first.last() }
+        };
+        first = Course::new(of(0), of(2)).expect("one channel");
+        first
+    };
+    owner.tell(Input::Show(Box::new(strangers)));
+    assert_eq!(shown(&mut owner), [0; 0], "others' channels are theirs to show");
+    owner.tell(Input::CloseAlone(close_body(500)));
+    let [(_, Order::Close(order)), ..] = owner.asked[..] else { panic!("it is ordered: {:?}", owner.asked) };
+    let (ClosedBy::A(signature) | ClosedBy::B(signature)) = order.signatures else { panic!("by one party") };
+    let key = ANNA.key().public();
+    assert!(order.body.signed_as_close(|message| key.verify(message, &signature)).is_ok());
+    assert_eq!(owner.purse.closing().count(), 2);
+    owner.tell(Input::Closed(ChannelId([1; 16])));
+    assert_eq!((owner.purse.closing().count(), owner.purse.next_timeout()), (0, None));
+    assert_eq!(owner.disk.scan(PURSE).count(), 0);
+}
+
+fn close_body(paid: u64) -> SettlementBody {
+    let Order::Close(order) = close((ANNA, paid), (BERT, 0), 1) else { unreachable!("it closes") };
+    order.body
+}
+
+#[test]
+fn the_same_deposit_is_ordered_once_however_often_it_is_wished_for() {
+    let net = Net::new("test", 4, &[ANNA]);
+    let mut owner = Owner::new(&net);
+    owner.deposit(1, 5_000);
+    owner.deposit(1, 5_000);
+    owner.deposit(2, 7_000);
+    owner.deposit(2, 7_000);
+    owner.deposit(2, 9_000);
+    let promised: Vec<u64> = owner.purse.promised().map(|(_, _, total)| total.micros()).collect();
+    assert_eq!(promised, [5_000, 7_000, 9_000]);
 }

@@ -7,7 +7,8 @@ use alloc::vec::Vec;
 use nexus_crypto::{NodeId, Signature, SigningKey};
 use nexus_machine::{Snapshot, TableId, Write};
 use nexus_wire::nexus::Layout;
-use nexus_wire::nexus::channel::{ChannelState, SettlementBody};
+use nexus_wire::nexus::channel::SettlementBody;
+use nexus_wire::nexus::course::Course;
 use nexus_wire::nexus::ledger::{OpenBody, OpenOrder, Order, OrderHash, Statement, WitnessIndex, attested};
 
 use super::{Book, Case, Refusal};
@@ -34,8 +35,8 @@ pub struct Seat {
 pub enum Request {
     /// To sign an order.
     Sign(Order),
-    /// To know of a channel's first and latest state, because one party closes alone.
-    Know(Box<[ChannelState; 2]>),
+    /// To know what a channel came to, because one party closes alone.
+    Know(Box<Course>),
 }
 
 /// How much a witness keeps.
@@ -64,7 +65,7 @@ impl Limits {
                 + size_of::<(ChannelKey, SettlementBody)>()
                 + size_of::<(ChannelKey, Case)>());
         const PER_WAITING: usize = 4 * size_of::<(u64, OrderHash, NodeId, OpenOrder)>();
-        const PER_ASKED: usize = 2 * size_of::<(NodeId, Request)>() + size_of::<[ChannelState; 2]>();
+        const PER_ASKED: usize = 2 * size_of::<(NodeId, Request)>() + size_of::<Course>();
         self.asked
             .saturating_mul(PER_ASKED)
             .saturating_add(self.waiting.saturating_mul(PER_WAITING))
@@ -129,6 +130,12 @@ impl Witness {
     #[must_use]
     pub const fn book(&self) -> &Book {
         &self.book
+    }
+
+    /// How many requests, and orders that were looked at, wait for their turn.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.asked.len().saturating_add(self.waiting.len())
     }
 
     /// Whether somebody waits for an answer that may be given.

@@ -1,10 +1,12 @@
 //! What a witness signs and what it refuses, with real keys and a disk.
 
+use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 
 use nexus_machine::Duration;
 use nexus_wire::nexus::channel::{ChannelBody, ChannelId, ChannelState};
+use nexus_wire::nexus::course::Course;
 use nexus_wire::nexus::evidence::Evidence;
 use nexus_wire::nexus::gossip::StoreId;
 use nexus_wire::nexus::ledger::{CloseOrder, ClosedBy, Order, Statement, attested};
@@ -243,7 +245,10 @@ fn who_closes_alone_waits_and_the_highest_state_that_anybody_showed_counts() {
     let mut host = witness(&net);
     host.certify(&net, &net.open(ANNA, 1, 10_000, 1, BERT));
     let show = |host: &mut Host, last: ChannelState| {
-        host.tell(Input::Requested(BERT.id(), Request::Know([state(10_000, 0), last].into())));
+        host.tell(Input::Requested(
+            BERT.id(),
+            Request::Know(Box::new(Course::new(state(10_000, 0), last).expect("one channel"))),
+        ));
         host.run();
     };
     assert_eq!(ask(&mut host, &alone(300, 2)), Err(Refusal::NotYet));
@@ -274,4 +279,58 @@ fn a_close_that_would_make_a_balance_negative_is_refused() {
     host.hear(0, StoreId::SETTLEMENTS, vec![item(&settlement((ANNA, 500), (CARL, 0), 1))]);
     host.run();
     assert_eq!(ask(&mut host, &close((CARL, 400), (BERT, 0), 2)), Ok(()));
+}
+
+#[test]
+fn what_one_party_shows_reaches_the_other_each_time_and_so_does_a_higher_state() {
+    let net = net();
+    let mut host = witness(&net);
+    host.certify(&net, &net.open(ANNA, 1, 10_000, 1, BERT));
+    know_all(&mut host, &net);
+    let mut show = |by: Person, last: ChannelState| {
+        host.take_said();
+        let course = Course::new(state(10_000, 0), last).expect("one channel");
+        host.tell(Input::Requested(by.id(), Request::Know(Box::new(course))));
+        host.run();
+        let told = |effect: Effect| match effect {
+            Effect::Shown(to, course) => Some((to, course.last().body.sequence)),
+            _ => None,
+        };
+        host.take_said().into_iter().filter_map(told).collect::<Vec<_>>()
+    };
+    assert_eq!(show(BERT, state(9_700, 2)), [(ANNA.id(), 2)]);
+    assert_eq!(show(BERT, state(9_700, 2)), [(ANNA.id(), 2)], "what was told may be lost");
+    assert_eq!(show(ANNA, state(9_500, 6)), [(BERT.id(), 6)]);
+    assert_eq!(show(BERT, state(9_700, 2)), [], "a lower one is no news");
+    let mut forged = state(9_000, 8);
+    forged.sig_a = forged.sig_b;
+    assert_eq!(show(BERT, forged), [], "what both did not sign is told to nobody");
+}
+
+#[test]
+fn what_an_owner_finds_orderable_is_what_witnesses_sign() {
+    let net = net();
+    let mut host = witness(&net);
+    host.certify(&net, &net.open(ANNA, 1, 600_000, 1, BERT));
+    let known = host.ledger.known();
+    let wish = |channel: u8, deposit| (ChannelId([channel; 16]), BERT.id(), Amount::from_micros(deposit));
+    for (channel, deposit) in
+        [(2, 400_000), (2, 400_001), (2, 99), (2, 100), (1, 600_000), (1, 1_000_000), (1, 1_000_001), (1, 5)]
+    {
+        let Order::Open(order) = net.open(ANNA, 2, deposit, channel, BERT) else { unreachable!("it opens") };
+        let signed = Book::default().may_open(known, &net.rules, &order);
+        let found = orderable(known, &net.rules, &ANNA.id(), wish(channel, deposit), core::iter::empty());
+        assert_eq!(found, signed.map(|_| ()), "{deposit} in {channel}");
+    }
+    // What is promised already counts, whether or not it is ordered.
+    let find = |deposit, promised: &[(ChannelId, NodeId, Amount)]| {
+        orderable(known, &net.rules, &ANNA.id(), wish(2, deposit), promised.iter().copied())
+    };
+    assert_eq!(find(300_000, &[wish(3, 100_000)]), Ok(()));
+    assert_eq!(find(300_001, &[wish(3, 100_000)]), Err(Refusal::Funds));
+    assert_eq!(find(300_000, &[wish(1, 700_000)]), Ok(()), "of a top-up what is more");
+    assert_eq!(find(300_001, &[wish(1, 700_000)]), Err(Refusal::Funds));
+    let many: Vec<_> = (3..18).map(|channel| wish(channel, 100)).collect();
+    assert_eq!(find(100, &many), Err(Refusal::Channels));
+    assert_eq!(find(100, &many[1..]), Ok(()));
 }

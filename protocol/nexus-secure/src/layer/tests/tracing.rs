@@ -102,7 +102,7 @@ fn received_often(packet: &mut [u8], hops: u8) {
     packet[1] = hops;
 }
 
-fn way() -> CompactPathCost {
+pub(super) fn way() -> CompactPathCost {
     CompactPathCost {
         cumulative_cost: CostCode::Known(PriceCode::nearest(40)),
         worst_latency: LatencyMs(25),
