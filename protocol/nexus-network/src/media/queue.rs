@@ -15,7 +15,7 @@ use super::flow::{CLASSES, Class, Feeder, Then, Weight, patience, rank};
 use super::lines::{Line, Store, Waiter};
 use super::pieces::Pieces;
 use super::pressure::Pressure;
-use super::shares::{Bucket, Shares, Work, depth};
+use super::shares::{Bucket, Leaving, Shares, Work, depth};
 use super::status::{ClassStatus, Held};
 use super::{Frame, Limits, Load, Seal};
 use crate::links::LinkId;
@@ -361,7 +361,7 @@ impl Queue {
                     }
                     let late = self.store.pop(line);
                     let bytes = late.map_or(0, |late| late.frame.bytes.len());
-                    self.forget_waiting(now, from, bytes, 0);
+                    self.forget_waiting(now, from, Leaving { class, bytes, work: 0 });
                     if let Some(status) = self.classes.get_mut(rank(class)) {
                         status.late = status.late.saturating_add(1);
                     }
@@ -371,10 +371,10 @@ impl Queue {
         self.flows.retain(|flow| !flow.is_empty());
     }
 
-    fn forget_waiting(&mut self, now: Instant, from: Feeder, bytes: usize, work: u64) {
-        self.total.take(bytes);
-        self.traffic.take(bytes);
-        self.shares.leave(now, from, bytes, work);
+    fn forget_waiting(&mut self, now: Instant, from: Feeder, frame: Leaving) {
+        self.total.take(frame.bytes);
+        self.traffic.take(frame.bytes);
+        self.shares.leave(now, from, frame, depth(&self.work));
     }
 
     /// Whose turn it is.
@@ -440,20 +440,29 @@ impl Queue {
             later = if ready > now { later.min(ready) } else { later };
             ready <= now
         };
-        let had = |flow: &Lines| self.shares.had(flow.from);
+        let depth = depth(&self.work);
+        let had = |flow: &Lines, class: Class| self.shares.had(flow.from, class, depth);
         let mut least = None;
         for flow in flows {
             if CLASSES.into_iter().any(|class| may_go(flow, class)) {
-                least = Some(least.unwrap_or(u64::MAX).min(had(flow)));
+                least = Some(least.unwrap_or(u64::MAX).min(had(flow, Class::Bulk)));
             }
         }
         let Some(least) = least else { return Choice::Later(later) };
-        let within = least.saturating_add(depth(&self.work));
+        let within = least.saturating_add(depth);
         let mut best = |class: Class| {
-            let able = flows.iter().filter(|flow| had(flow) <= within && may_go(flow, class));
-            let next = able.min_by_key(|flow| (had(flow), flow.turn))?;
+            let able = flows.iter().filter(|flow| had(flow, class) <= within && may_go(flow, class));
+            let next = able.min_by_key(|flow| (had(flow, class), flow.turn))?;
             Some(LineName::Traffic { from: next.from, to: next.to, class })
         };
+        // Whose speech is well within its share does not wait for what bulk is owed: that is left to it all the same.
+        let speech = best(Class::RealTime).filter(|line| {
+            let LineName::Traffic { from, .. } = line else { return false };
+            self.shares.had(*from, Class::RealTime, depth).saturating_add(depth / 2) <= least
+        });
+        if let Some(line) = speech {
+            return Choice::Next(line);
+        }
         let owed = best(Class::Bulk).filter(|bulk| {
             let first = self.line(*bulk).and_then(|line| self.store.first(line));
             first.is_some_and(|first| self.work.of(first.frame.len_on_medium()) <= self.bulk_credit)
@@ -513,7 +522,9 @@ impl Queue {
             (Class::Bulk, true) => self.bulk_credit.saturating_sub(work),
             (Class::RealTime | Class::Interactive | Class::Standard, true) => {
                 let earned = work.checked_div(BULK_PARTS.saturating_sub(1)).unwrap_or(0);
-                self.bulk_credit.saturating_add(earned.saturating_add(1)).min(self.work.longest())
+                let credit = self.bulk_credit.saturating_add(earned.saturating_add(1));
+                // One frame that it is owed, and one that it earns while speech passes that one.
+                credit.min(self.work.longest().saturating_mul(2))
             }
             (_, false) => 0,
         };
@@ -559,7 +570,8 @@ impl Queue {
                 if flow.is_empty() {
                     self.flows.swap_remove(place);
                 }
-                self.forget_waiting(now, from, waiter.frame.bytes.len(), work);
+                let bytes = waiter.frame.bytes.len();
+                self.forget_waiting(now, from, Leaving { class, bytes, work });
                 Some(waiter)
             }
         }

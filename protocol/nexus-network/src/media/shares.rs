@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use nexus_machine::{Duration, Instant};
 use nexus_wire::nexus::control::Severity;
 
-use super::flow::{Feeder, Weight};
+use super::flow::{Class, Feeder, Weight};
 use super::status::Held;
 use crate::interface::Profile;
 
@@ -139,10 +139,21 @@ pub(super) struct Share {
     pub(super) weight: Weight,
     /// Work by weight, fine, since whenever.
     had: u64,
+    /// The same of real time alone; what lies before the floor counts as if it was there.
+    urgent: u64,
     pub(super) held: Held,
     /// When it may be told of congestion again, and what it was told.
     pub(super) tell_at: Instant,
     pub(super) told: Severity,
+}
+
+/// A frame that waits no more.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Leaving {
+    pub(super) class: Class,
+    pub(super) bytes: usize,
+    /// What it takes of the medium; nothing if it was dropped.
+    pub(super) work: u64,
 }
 
 /// What neighbours had. Those of which nothing waits are forgotten once they owe nothing.
@@ -186,19 +197,25 @@ impl Shares {
         let mut held = Held::default();
         held.add(bytes);
         let (tell_at, told) = (Instant::BOOT, Severity::NONE);
-        self.all.push(Share { from, weight, had: floor, held, tell_at, told });
+        self.all.push(Share { from, weight, had: floor, urgent: floor, held, tell_at, told });
     }
 
-    /// A frame of a neighbour waits no more; `work` is what it takes of the medium, nothing if it was dropped.
-    pub(super) fn leave(&mut self, now: Instant, from: Feeder, bytes: usize, work: u64) {
+    /// A frame of a neighbour waits no more; `work` is what it takes of the medium, nothing if it was dropped. `depth` is how far one may be
+    /// ahead of others.
+    pub(super) fn leave(&mut self, now: Instant, from: Feeder, frame: Leaving, depth: u64) {
+        let Leaving { class, bytes, work } = frame;
         if work > 0 {
             let least = self.least();
             self.floor = self.floor.max(least);
         }
+        let start = self.floor.saturating_sub(depth);
         let Some(share) = self.get_mut(from) else { return };
         share.held.take(bytes);
         let fine = work.saturating_mul(FINE).checked_div(share.weight.get().into()).unwrap_or(0);
         share.had = share.had.saturating_add(fine);
+        if class == Class::RealTime {
+            share.urgent = share.urgent.max(start).saturating_add(fine);
+        }
         if share.held.frames == 0 {
             self.forget(now);
         }
@@ -223,8 +240,14 @@ impl Shares {
         }
     }
 
-    pub(super) fn had(&self, from: Feeder) -> u64 {
-        self.get(from).map_or(self.floor, |share| share.had)
+    /// What counts against a neighbour where it is the turn of a class. Its real time is held to what it had of real time: what it had of less
+    /// urgent work comes off the less urgent work that it has yet.
+    pub(super) fn had(&self, from: Feeder, class: Class, depth: u64) -> u64 {
+        let start = self.floor.saturating_sub(depth);
+        self.get(from).map_or(self.floor, |share| match class {
+            Class::RealTime => share.urgent.max(start).min(share.had),
+            Class::Interactive | Class::Standard | Class::Bulk => share.had,
+        })
     }
 
     /// Who holds most, by weight; a newcomer's bytes count.

@@ -195,6 +195,38 @@ fn over_its_share_a_neighbour_waits_whatever_class_it_claims() {
 }
 
 #[test]
+fn what_else_a_neighbour_sends_does_not_hold_back_its_speech_within_its_share() {
+    let mut run = Run::new(cable());
+    // 28 of the 30 hundredths that each of three has of the interface.
+    let every_us = 3_571;
+    let speech = Source { every_us, ..voice(ONE(0)) };
+    let pushy = Source { class: Class::RealTime, ..bulk(ONE(1)) };
+    run.feed(&[speech, bulk(ONE(0)), pushy, bulk(ONE(1)), bulk(ONE(2))], Duration::from_secs(20));
+    let spoken = |flow: &Flow| flow.from == ONE(0) && flow.class == Class::RealTime;
+    let left = run.left.iter().filter(|(frame, _)| spoken(&frame.flow)).map(|(_, at)| *at);
+    let offered = (0_u64..).map(|n| Duration::from_micros(n * every_us));
+    let longest = left.clone().zip(offered).map(|(left, offered)| left.minus(offered)).max().unwrap();
+    assert!(longest < Duration::from_millis(40), "{longest:?}");
+    assert!(left.count() > 5_580, "none is lost");
+    let shares = [0, 1, 2].map(|n| run.bytes(|flow| flow.from == ONE(n)));
+    let all: usize = shares.iter().sum();
+    assert!(shares.iter().all(|share| (300..=366).contains(&(share * 1_000 / all))), "{shares:?}");
+    let bulk = run.bytes(|flow| flow.class == Class::Bulk);
+    assert!(bulk * 10 >= all, "{bulk} of {all}");
+}
+
+#[test]
+fn who_spoke_little_so_far_saved_up_no_speech() {
+    let mut run = Run::new(cable());
+    run.feed(&[bulk(ONE(0)), bulk(ONE(1))], Duration::from_secs(20));
+    let before = [0, 1].map(|n| run.bytes(|flow| flow.from == ONE(n)));
+    let pushy = Source { class: Class::RealTime, ..bulk(ONE(0)) };
+    run.feed(&[pushy, bulk(ONE(0)), bulk(ONE(1))], Duration::from_secs(2));
+    let [pushy, modest] = [0, 1].map(|n| run.bytes(|flow| flow.from == ONE(n)) - before[n as usize]);
+    assert!((75..=135).contains(&(pushy * 100 / modest)), "{pushy} {modest}");
+}
+
+#[test]
 fn a_neighbour_that_floods_loses_its_own_packets_and_nobody_elses() {
     let mut run = Run::new(cable());
     let flood = Source { every_us: 200, ..bulk(ONE(0)) };
