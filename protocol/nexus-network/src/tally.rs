@@ -79,7 +79,7 @@ pub enum News {
         /// To what, in grains.
         total: u64,
     },
-    /// A neighbour sends what it cannot pay for, for want of a channel or of terms.
+    /// A neighbour sends what it cannot pay for, for want of a channel, of terms, or of what it is to release.
     ChannelWanted(NodeId),
 }
 
@@ -263,11 +263,16 @@ impl Tally {
         let price =
             account.discount.map_or(passage.stated.price(), |own| discounted(passage.stated, fare, own));
         let due = account.sums.due.saturating_add(grains(price, passage.bytes));
+        account.sums.dearest_asked = account.sums.dearest_asked.max(passage.stated.price());
         if due > *limit {
+            // Somebody may have to ask for what is missing: nothing is counted by which they would hear of it.
+            if account.is_unsaid(now) {
+                account.wanted = Some(now);
+                self.news = Some(News::ChannelWanted(account.node));
+            }
             return Err(Cause::Unpaid);
         }
         account.sums.due = due;
-        account.sums.dearest_asked = account.sums.dearest_asked.max(passage.stated.price());
         if due >= *mark {
             *mark = u64::MAX;
             self.news = Some(News::Counted { node: account.node, total: due });
@@ -285,10 +290,9 @@ impl Tally {
         let Some(account) = self.accounts.get_mut(usize::from(place)) else { return Ok(()) };
         account.sums.dearest_asked = account.sums.dearest_asked.max(asked.price());
         let left = account.courtesy.spend(now, u64::try_from(bytes).unwrap_or(u64::MAX));
-        let is_said = account.wanted.is_some_and(|at| now.since(at) < SAID_AGAIN);
         // Where there is a channel only terms are wanting.
         let is_time = left != Left::Plenty || account.channel == Channel::Stands;
-        if is_time && !is_said {
+        if is_time && account.is_unsaid(now) {
             account.wanted = Some(now);
             self.news = Some(News::ChannelWanted(account.node));
         }
@@ -369,6 +373,11 @@ impl Tally {
 }
 
 impl Account {
+    /// Whether it is time to say that it cannot pay.
+    fn is_unsaid(&self, now: Instant) -> bool {
+        self.wanted.is_none_or(|at| now.since(at) >= SAID_AGAIN)
+    }
+
     fn of(node: NodeId) -> Self {
         Self {
             node,

@@ -219,6 +219,9 @@ impl Organs {
             Word::Refused(win, code) => {
                 out.push(Effect::Event(Event::Unpaid { peer, amount: win.reward, code }));
                 self.decided(cx, peer, &win, L::Refused(peer), nerves);
+                if code == RefuseCode::TERMS {
+                    self.lottery.handle(cx, L::PayerForgot(peer), nerves);
+                }
             }
             Word::Paid(win) => {
                 out.push(Effect::Event(Event::Paid { peer, amount: win.reward }));
@@ -318,6 +321,7 @@ impl Organs {
                 let code = match reason {
                     ClaimRefusal::Window => RefuseCode::WINDOW,
                     ClaimRefusal::Proof => RefuseCode::PROOF,
+                    ClaimRefusal::Terms => RefuseCode::TERMS,
                 };
                 self.channels.handle(cx, C::Judged(peer, Verdict::Refuse(code)), nerves);
             }

@@ -257,6 +257,8 @@ pub enum ClaimRefusal {
     Window,
     /// Nothing proves that the window won.
     Proof,
+    /// The terms are gone, or of a disk that was out of date: nothing won under them will be paid.
+    Terms,
 }
 
 /// How value is cut.

@@ -296,7 +296,12 @@ impl<V: Vrf> Lottery<V> {
         } else if !names(&paying.current) {
             return self.strange_terms(cx, id, due.terms, out);
         } else if paying.offered.is_some() {
-            return self.say_terms(cx, id, out);
+            // It holds later terms that have the same name, if it answers terms with what it holds again and again.
+            return if due.held.is_some() && paying.attempts >= TOLD {
+                self.offer_after(cx, id, Some(due.terms), out);
+            } else {
+                self.say_terms(cx, id, out);
+            };
         }
         self.release(id, due, out);
         self.consider(cx, id, out);
@@ -374,7 +379,7 @@ impl<V: Vrf> Lottery<V> {
             return;
         }
         let Some(contract) = &mut paying.current else {
-            return out.push(Effect::RefuseClaim { peer: id, reason: ClaimRefusal::Window });
+            return out.push(Effect::RefuseClaim { peer: id, reason: ClaimRefusal::Terms });
         };
         if claim.to == contract.claimed && contract.standing == Standing::Good {
             return out.push(Effect::AnswerAgain { peer: id, claim });
@@ -417,8 +422,11 @@ pub(super) fn paid_with(paid: Grains, reward: Amount) -> Grains {
 
 /// What a claim is worth, or why it is not countersigned.
 fn verdict<V: Vrf>(contract: &mut Contract, claim: &Claimed) -> Result<Amount, ClaimRefusal> {
+    if contract.standing == Standing::Distrusted {
+        return Err(ClaimRefusal::Terms);
+    }
     let fresh = claim.from > contract.claimed && claim.from <= claim.to && claim.to <= contract.released;
-    if !fresh || contract.standing == Standing::Distrusted {
+    if !fresh {
         return Err(ClaimRefusal::Window);
     }
     match (contract.terms.odds(), claim.proof) {

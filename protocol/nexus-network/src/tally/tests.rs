@@ -119,6 +119,17 @@ fn where_a_channel_stands_terms_are_asked_for_with_the_first_packet() {
     assert_eq!((take(&mut tally, 0, 10, 10), tally.take_news()), (Ok(()), None), "once in a while");
 }
 
+/// A relay that came back may owe its limit to windows that it has not drawn: nothing is counted, and it has to hear that something was sent.
+#[test]
+fn what_is_beyond_the_limit_from_the_first_packet_on_is_said_once_in_a_while() {
+    let mut tally = counting(0, 1);
+    assert_eq!(take(&mut tally, 0, 10, 10), Err(Cause::Unpaid));
+    assert_eq!(tally.take_news(), Some(News::ChannelWanted(STRANGER)));
+    assert_eq!(tally.sums(&STRANGER).dearest_asked, code(10).price(), "what is asked is known");
+    assert_eq!((take(&mut tally, 0, 10, 10), tally.take_news()), (Err(Cause::Unpaid), None));
+    assert_eq!(tally.sums(&STRANGER).due, 0);
+}
+
 #[test]
 fn a_link_that_is_gone_is_not_taken_for_the_next_one_in_its_place() {
     let mut tally = counting(u64::MAX, u64::MAX);

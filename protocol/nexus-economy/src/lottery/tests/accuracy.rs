@@ -104,3 +104,41 @@ fn on_a_slow_radio_payment_takes_less_than_a_two_hundredth() {
     assert!(share <= 0.005, "{} bytes of {carried}", world.bytes);
     assert!(world.claims > 20 && world.dropped == 0);
 }
+
+/// Everything that is said about money, framed, for a thousand packets of 200 bytes, once the two know each other: at ten a minute (on a link of
+/// which it may take a two hundredth) and at ten thousand a second (of which it may take a two
+/// hundredth), which a stranger's first windows are too small for.
+#[test]
+fn payment_costs_few_bytes_for_a_thousand_packets() {
+    let radio = Medium { latency: Duration::from_secs(2), bandwidth_bps: 1_000, ..CABLE };
+    let cable = Medium { bandwidth_bps: 1_000_000_000, ..CABLE };
+    let rates = [
+        ("10 a minute", radio, Duration::from_secs(6), 20_000_u32, 3_750.0),
+        ("10,000 a second", cable, Duration::from_micros(100), 400_000, 1_000.0),
+    ];
+    for (rate, medium, every, packets, most) in rates {
+        let price = PriceCode::nearest(1_000);
+        let typical = Grains::of_packet(price, 200).expect("fits");
+        let mut world = World::new(Coin::new, medium, typical, WindowKind::ByValue);
+        let stream = |world: &mut World<Coin>| {
+            for _ in 0..packets {
+                world.pay_for(price, 200);
+                world.run_for(every);
+            }
+        };
+        stream(&mut world);
+        let before = (world.bytes, world.claims, world.terms_said, world.dropped);
+        stream(&mut world);
+        let each = (world.bytes - before.0) as f64 / f64::from(packets) * 1_000.0;
+        let dropped = world.dropped - before.3;
+        println!(
+            "{rate}: {each:.1} bytes for 1,000 packets, {} claims, {} terms, {dropped} of {packets} dropped; {} at first; V is {:.0} packets",
+            world.claims - before.1,
+            world.terms_said - before.2,
+            before.3,
+            world.window().get() as f64 / typical.get() as f64
+        );
+        assert!(each <= most && world.claims > before.1, "{rate}: {each:.1} bytes");
+        assert!(dropped * 100 < u64::from(packets), "{rate}: {dropped} dropped");
+    }
+}

@@ -10,7 +10,7 @@ use nexus_wire::nexus::lottery::{Due, Released, Token};
 
 use super::super::draw::Vrf as _;
 use super::super::{Channel, Effect, Input, Lottery, PathView, Policy, WindowKind};
-use super::world::{CABLE, CHANNEL, Cheat, Coin, PAYER, RELAY, World};
+use super::world::{CABLE, CHANNEL, Cheat, Coin, PAYER, RELAY, Signing, World};
 use crate::money::{Amount, Grains};
 
 fn typical() -> Grains {
@@ -153,7 +153,7 @@ fn what_was_granted_is_said_again_to_who_forgot_it() {
 fn a_payer_that_came_back_pays_what_it_released_before() {
     let mut world = World::new(Coin::new, CABLE, typical(), WindowKind::ByValue);
     let (payer, relay) = (world.sides[PAYER].id, world.sides[RELAY].id);
-    world.cheat = Cheat { refuses_claims: true, ..Cheat::default() };
+    world.cheat = Cheat { signing: Signing::Refuses, ..Cheat::default() };
     while world.income().won == 0 {
         world.pay_for(PriceCode::nearest(1_000), 200);
         world.run_for(Duration::from_millis(5));
@@ -177,13 +177,30 @@ fn a_payer_that_came_back_pays_what_it_released_before() {
     );
 }
 
+/// The same where what the relay holds happens to have the name of the payer's own older terms.
+#[test]
+fn terms_go_beyond_later_ones_of_the_same_name() {
+    let mut payer = Payer::new();
+    let anchor = payer.terms.last().expect("terms").1;
+    payer.due(1, Some(Released { window: 0, token: anchor }));
+    // Another channel: other terms, which the relay, who holds number 257, answers with what it holds.
+    let channel = Channel { id: [9; 16], slot: 0, balance: Amount::from_micros(1 << 40) };
+    let (peer, vrf) = (payer.relay, Coin::new(3).public());
+    payer.tell(Input::Pay { peer, channel, vrf, typical: typical() });
+    for _ in 0..8 {
+        payer.due(1, Some(Released { window: 0, token: Token([7; 16]) }));
+    }
+    let numbers: Vec<u32> = payer.terms.iter().map(|(number, _)| *number).collect();
+    assert!(numbers.iter().any(|number| *number > 257), "{numbers:?}");
+}
+
 /// Both come back, and the relay has as many windows undrawn on its disk as it goes ahead: it carries nothing before the payer says what it
 /// released, and that is asked until it is answered, though nothing was sent since.
 #[test]
 fn windows_that_were_not_drawn_before_a_restart_do_not_stop_the_relay() {
     for jammed in [false, true] {
         let mut world = World::new(Coin::new, CABLE, typical(), WindowKind::ByValue);
-        world.cheat = Cheat { ignores_claims: true, ..Cheat::default() };
+        world.cheat = Cheat { signing: Signing::SaysNothing, ..Cheat::default() };
         while world.dropped == 0 {
             world.pay_for(PriceCode::nearest(1_000), 200);
             world.run_for(Duration::from_millis(5));
@@ -210,7 +227,7 @@ fn windows_that_were_not_drawn_before_a_restart_do_not_stop_the_relay() {
 fn a_payer_that_forgot_what_it_owes_goes_on_as_a_stranger() {
     let mut world = World::new(Coin::new, CABLE, typical(), WindowKind::ByValue);
     let (payer, relay) = (world.sides[PAYER].id, world.sides[RELAY].id);
-    world.cheat = Cheat { refuses_claims: true, ..Cheat::default() };
+    world.cheat = Cheat { signing: Signing::Refuses, ..Cheat::default() };
     while world.income().won == 0 {
         world.pay_for(PriceCode::nearest(1_000), 200);
         world.run_for(Duration::from_millis(5));

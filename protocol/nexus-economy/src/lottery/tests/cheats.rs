@@ -13,7 +13,7 @@ use super::super::{
     Chain, Channel, ClaimRefusal, Claimed, Effect, Input, Lottery, NOTHING, PathView, Policy, Terms,
     WindowKind,
 };
-use super::world::{BAD, CABLE, CHANNEL, Cheat, Coin, PAYER, RELAY, World};
+use super::world::{BAD, CABLE, CHANNEL, Cheat, Coin, PAYER, RELAY, Signing, World};
 use crate::money::{Amount, Grains};
 
 fn price() -> PriceCode {
@@ -66,7 +66,7 @@ fn refusing_a_win_gains_the_reward_and_three_windows() {
     let mut world = after_a_win();
     let terms = *world.sides[RELAY].organ.relaying_terms(&world.sides[PAYER].id).expect("terms");
     let (paid, won) = (world.paid, world.income().won);
-    world.cheat = Cheat { refuses_claims: true, ..Cheat::default() };
+    world.cheat = Cheat { signing: Signing::Refuses, ..Cheat::default() };
     let mut at_the_win = None;
     for _ in 0..200 {
         stream(&mut world, 64);

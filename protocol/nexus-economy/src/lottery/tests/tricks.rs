@@ -16,7 +16,7 @@ use super::super::{
     Chain, Channel, ClaimRefusal, Claimed, Effect, Input, Lottery, NOTHING, Odds, PathView, Policy, Terms,
     WindowKind,
 };
-use super::world::{BAD, CABLE, CHANNEL, Cheat, Coin, PAYER, RELAY, World};
+use super::world::{BAD, CABLE, CHANNEL, Cheat, Coin, PAYER, RELAY, Signing, World};
 use crate::money::{Amount, Grains};
 
 fn price() -> PriceCode {
@@ -191,7 +191,7 @@ fn a_payer_that_forgets_whatever_it_owes_gains_what_strangers_do() {
     world.settle();
     let (relay, payer) = (world.sides[RELAY].id, world.sides[PAYER].id);
     let paid = world.paid;
-    world.cheat = Cheat { refuses_claims: true, ..Cheat::default() };
+    world.cheat = Cheat { signing: Signing::Refuses, ..Cheat::default() };
     let (hours, mut forgotten, mut won) = (3_u32, 0, world.income().won);
     let mut since = None;
     for _ in 0..hours * 3_600 {

@@ -85,15 +85,22 @@ pub(super) enum Said {
     ClaimRefused,
 }
 
+/// What a payer does with claims.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Signing {
+    #[default]
+    Honest,
+    Refuses,
+    SaysNothing,
+}
+
 /// Who does not do what it should.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Cheat {
     /// The payer keeps its tokens.
     pub(super) keeps_tokens: bool,
-    /// The payer refuses to sign.
-    pub(super) refuses_claims: bool,
-    /// The payer does not say whether it signs.
-    pub(super) ignores_claims: bool,
+    /// What the payer does with claims.
+    pub(super) signing: Signing,
     /// Somebody between them swallows every DUE.
     pub(super) jams_dues: bool,
     /// The relay says that so many windows more are due.
@@ -290,13 +297,17 @@ impl<V: Vrf> World<V> {
         let mut durable = Vec::new();
         for effect in effects {
             if let Effect::Write { number, writes } = effect {
-                writes.into_iter().for_each(|write| self.sides[at].disk.apply(write));
+                for write in writes {
+                    self.sides[at].disk.apply(write);
+                }
                 durable.push(number);
             } else {
                 self.act_on(at, effect);
             }
         }
-        durable.into_iter().for_each(|number| self.tell(at, Input::Durable(number)));
+        for number in durable {
+            self.tell(at, Input::Durable(number));
+        }
     }
 
     fn act_on(&mut self, at: usize, effect: Effect) {
@@ -316,12 +327,13 @@ impl<V: Vrf> World<V> {
                 self.claim_again();
             }
             Effect::Countersign { claim, reward, stored, .. } => {
-                if self.cheat.ignores_claims {
-                    return self.tell(at, Input::NotCountersigned(peer));
-                }
-                if self.cheat.refuses_claims {
-                    self.tell(at, Input::NotCountersigned(peer));
-                    return self.send(at, &Said::ClaimRefused, 8);
+                match self.cheat.signing {
+                    Signing::Honest => {}
+                    Signing::SaysNothing => return self.tell(at, Input::NotCountersigned(peer)),
+                    Signing::Refuses => {
+                        self.tell(at, Input::NotCountersigned(peer));
+                        return self.send(at, &Said::ClaimRefused, 8);
+                    }
                 }
                 self.sides[at].disk.apply(stored);
                 self.paid = self.paid.checked_add(reward).expect("fits");
