@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "what helpers of a test cannot do fails the test")]
 #![allow(clippy::cast_precision_loss, reason = "deviations are estimates")]
 
+mod capture;
 mod line;
 
 use std::process::Output;
