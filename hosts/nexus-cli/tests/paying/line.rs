@@ -50,7 +50,7 @@ impl Line {
             succeeds(&line.run(n, &["keygen", "new"]));
             let mut config = String::from("log_level = \"debug\"\n");
             if recording == Recording::Everything {
-                writeln!(config, "pcap_opened = {:?}", line.home(n).join(OPENED)).unwrap();
+                writeln!(config, "pcap_opened = \"{}\"", line.home(n).join(OPENED).display()).unwrap();
             }
             writeln!(config, "[shared]\nlisten = \"127.0.0.1:{}\"", line.shared[n]).unwrap();
             let at = |port: usize| udp[port];
@@ -61,7 +61,7 @@ impl Line {
                 writeln!(config, "price = {price}\npeers = [\"127.0.0.1:{}\"]", at(peer)).unwrap();
                 if recording == Recording::Everything {
                     let beside = if port % 2 == 0 { n - 1 } else { n + 1 };
-                    writeln!(config, "pcap = {:?}", line.wire(n, beside)).unwrap();
+                    writeln!(config, "pcap = \"{}\"", line.wire(n, beside).display()).unwrap();
                 }
             }
             std::fs::write(line.state(n).join("nexus.toml"), config).unwrap();
