@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,15 @@ use nexus_daemon::api::{Channel, Channels, Earned, Status};
 const LOOKS: usize = 20;
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_mins(1);
+
+const OPENED: &str = "opened.pcapng";
+
+/// What nodes record.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Recording {
+    Nothing,
+    Everything,
+}
 
 /// Running daemons, stopped when dropped.
 pub(crate) struct Line {
@@ -25,13 +34,27 @@ pub(crate) struct Line {
 impl Line {
     /// Nodes that ask these prices, and of which some trust others; each knows the last.
     pub(crate) fn of(prices: &[u64], trusting: &[(usize, usize)]) -> Self {
-        Self::with(prices, trusting, |_| Vec::new())
+        Self::build(prices, trusting, Recording::Nothing, |_| Vec::new())
     }
 
     /// The same, each with more lines in its configuration, which are made once all have keys.
     pub(crate) fn with(
         prices: &[u64],
         trusting: &[(usize, usize)],
+        more: impl FnOnce(&Self) -> Vec<String>,
+    ) -> Self {
+        Self::build(prices, trusting, Recording::Nothing, more)
+    }
+
+    /// The same, and each records its media, and what its links say.
+    pub(crate) fn recorded(prices: &[u64], trusting: &[(usize, usize)]) -> Self {
+        Self::build(prices, trusting, Recording::Everything, |_| Vec::new())
+    }
+
+    fn build(
+        prices: &[u64],
+        trusting: &[(usize, usize)],
+        recording: Recording,
         more: impl FnOnce(&Self) -> Vec<String>,
     ) -> Self {
         let homes: Vec<_> = prices.iter().map(|_| tempfile::tempdir().unwrap()).collect();
@@ -43,6 +66,9 @@ impl Line {
         let more = more(&line);
         for (n, price) in prices.iter().enumerate() {
             let mut config = String::from("log_level = \"debug\"\n");
+            if recording == Recording::Everything {
+                writeln!(config, "pcap_opened = \"{}\"", line.home(n).join(OPENED).display()).unwrap();
+            }
             writeln!(config, "[shared]\nlisten = \"127.0.0.1:{}\"", line.shared[n]).unwrap();
             let at = |port: usize| udp[port];
             for (port, peer) in [(2 * n, (2 * n).checked_sub(1)), (2 * n + 1, Some(2 * n + 2))] {
@@ -50,6 +76,10 @@ impl Line {
                 writeln!(config, "[[udp]]\nlisten = \"127.0.0.1:{}\"", at(port)).unwrap();
                 config += "discovery_v4 = false\ndiscovery_v6 = false\n";
                 writeln!(config, "price = {price}\npeers = [\"127.0.0.1:{}\"]", at(peer)).unwrap();
+                if recording == Recording::Everything {
+                    let beside = if port % 2 == 0 { n - 1 } else { n + 1 };
+                    writeln!(config, "pcap = \"{}\"", line.wire(n, beside).display()).unwrap();
+                }
             }
             config += more.get(n).map_or("", String::as_str);
             std::fs::write(line.state(n).join("nexus.toml"), config).unwrap();
@@ -91,8 +121,26 @@ impl Line {
         std::fs::read_to_string(self.state(n).join("log")).unwrap()
     }
 
-    fn state(&self, n: usize) -> std::path::PathBuf {
-        self.homes[n].path().join("state")
+    fn state(&self, n: usize) -> PathBuf {
+        self.home(n).join("state")
+    }
+
+    fn home(&self, n: usize) -> &Path {
+        self.homes[n].path()
+    }
+
+    /// The recording of the medium between a node and the one beside it.
+    pub(crate) fn wire(&self, n: usize, beside: usize) -> PathBuf {
+        self.home(n).join(format!("wire-{beside}.pcapng"))
+    }
+
+    /// The recording of what a node's links said.
+    pub(crate) fn opened(&self, n: usize) -> PathBuf {
+        self.home(n).join(OPENED)
+    }
+
+    pub(crate) fn stop(&self) {
+        (0..self.homes.len()).for_each(|n| succeeds(&self.run(n, &["node", "stop"])));
     }
 
     pub(crate) fn place(&self, name: &str) -> String {

@@ -3,6 +3,7 @@
 #![allow(clippy::cast_precision_loss, reason = "deviations are estimates")]
 
 mod books;
+mod capture;
 mod line;
 
 use std::process::Output;
