@@ -331,10 +331,10 @@ impl Organs {
             return;
         };
         bytes.truncate(end);
-        if let Some(airtime) = airtime {
-            if Purport::of(bytes.get(HEADER_LEN..).unwrap_or_default()) == Purport::News {
-                self.overheard_on_link(cx, iface, airtime, nerves);
-            }
+        if let Some(airtime) = airtime
+            && Purport::of(bytes.get(HEADER_LEN..).unwrap_or_default()) == Purport::News
+        {
+            self.overheard_on_link(cx, iface, airtime, nerves);
         }
         self.opened(cx, link, bytes, nerves);
         if let Some(whole) = whole {

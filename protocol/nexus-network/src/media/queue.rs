@@ -24,8 +24,9 @@ use crate::links::LinkId;
 const URGENT: [Class; 1] = [Class::RealTime];
 /// After so many others in a row it is the turn of news: under any load they have a share.
 const OTHERS: u8 = 3;
-/// Bulk has one part of so many of what traffic takes of the medium, whatever else waits.
-const BULK_PARTS: u64 = 10;
+/// Bulk has one part of so many of what traffic takes of the medium, whatever else waits: a little more than the tenth that it is owed, as packets that
+/// share a frame are counted apart where they arrive.
+const BULK_PARTS: u64 = 9;
 /// As much traffic may wait as the interface carries in this time,
 const ROOM: u64 = 10;
 /// but so many of the longest frames at least.

@@ -109,7 +109,9 @@ impl Habit {
             Self::Requests => request(asked),
             Self::Questions => {
                 let mut questions = [[0xee; 32]; 8];
-                questions.iter_mut().for_each(|id| id[1..9].copy_from_slice(&world.random.bytes::<8>()));
+                for id in &mut questions {
+                    id[1..9].copy_from_slice(&world.random.bytes::<8>());
+                }
                 request(&questions)
             }
             Self::Nothing => return None,
