@@ -61,7 +61,7 @@ pub(crate) enum Command {
     Channel(channel::Channel),
     /// Look into the books, and compare exports of them
     Ledger(ledger::LedgerCommand),
-    /// Show what this node signs as a witness, and what of its own waits
+    /// Show what this node signs for others as a witness
     Witness(witness::WitnessCommand),
     /// Make, sign and check the file in which books begin
     Genesis(genesis::GenesisCommand),

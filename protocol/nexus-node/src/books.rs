@@ -207,7 +207,7 @@ impl Body {
             L::WantKey(node) => self.network.handle(cx, N::FindKey(node), signals),
             L::Stated(to, statement) => self.state(cx, to, &statement, signals),
             L::Shown(to, course) if to == self.own => {
-                self.hear_of_course(cx, to, *course, signals);
+                self.hear_of_course(cx, to, &course, signals);
             }
             L::Shown(to, course) => self.say_of_orders(cx, to, (&*course, Reply::Unwanted), signals),
             L::Deposited { key, side, deposit } => {
@@ -267,7 +267,7 @@ impl Body {
             }
             P::Ask(witness, order) => self.ask_witness(cx, witness, &order, signals),
             P::Show(witness, course) if witness == self.own => {
-                self.hear_of_course(cx, witness, *course, signals);
+                self.hear_of_course(cx, witness, &course, signals);
             }
             P::Show(witness, course) => {
                 self.say_of_orders(cx, witness, (&*course, Reply::Wanted), signals);

@@ -137,16 +137,15 @@ fn two_geneses_refuse_each_other_and_say_so() {
 }
 
 #[test]
-fn an_order_beyond_what_its_owner_has_is_refused_by_name() {
+fn a_deposit_beyond_what_its_owner_has_is_not_ordered_and_the_owner_is_told_why() {
     let mut mesh = Mesh::new(WITNESSES);
     mesh.run(LINKED);
     mesh.deposit(0, 1, 1, FIRST + 1);
     mesh.run(Duration::from_secs(60));
-    let why = |(n, event): &(usize, LedgerEvent)| match event {
-        LedgerEvent::Refused { why, .. } if *n == 0 => Some(*why),
-        _ => None,
+    let told = |(n, event): &(usize, LedgerEvent)| {
+        *n == 0 && matches!(event, LedgerEvent::NotOrdered { why: Refusal::Funds, .. })
     };
-    let refusals: BTreeSet<_> = mesh.events.iter().filter_map(why).collect();
-    assert!(refusals.contains(&Refusal::Funds), "{refusals:?}");
+    assert!(mesh.events.iter().any(told), "{:?}", mesh.events);
+    assert_eq!(mesh.nodes[0].purse().expect("it has one").pending().count(), 0);
     assert_eq!((mesh.ledger(0).books().len(), mesh.balance(0, 0)), (0, known(FIRST)));
 }

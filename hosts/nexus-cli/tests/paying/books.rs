@@ -12,7 +12,7 @@ const FIRST: u64 = 10_000_000;
 /// and what it puts into the channel with its relay.
 const DEPOSIT: u64 = 2_000_000;
 /// What gossip takes to reach everybody: a few rounds of a minute.
-const ROUNDS: Duration = Duration::from_secs(120);
+const ROUNDS: Duration = Duration::from_mins(2);
 /// In the order of the line: whoever pays, two who carry, and the witness, who is nobody's neighbour but the third one's.
 const ASKED: [u64; 4] = [0, 20, 30, 0];
 

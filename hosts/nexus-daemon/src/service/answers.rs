@@ -97,17 +97,13 @@ impl Service {
             Verb::Peers => self.peers(&replier),
             Verb::PeerAdd { node } => self.trust_peer(&replier, &node).await,
             Verb::PeerRemove { node } => self.forget_peer(&replier, &node).await,
-            Verb::PeerPrice { node, price_unxs_per_kib: asked } => {
-                self.price_peer(&replier, &node, asked).await;
-            }
+            Verb::PeerPrice { node, price_unxs_per_kib: ask } => self.price_peer(&replier, &node, ask).await,
             Verb::Income => self.income(replier).await,
             Verb::Channels => self.channels(replier).await,
             Verb::ChannelOpen { peer, line_unxs: line, deposit_unxs: deposit } => {
                 self.open_channel(replier, &peer, line, deposit).await;
             }
-            Verb::ChannelDeposit { peer, deposit_unxs: deposit } => {
-                self.deposit(replier, &peer, deposit).await;
-            }
+            Verb::ChannelDeposit { peer, deposit_unxs } => self.deposit(replier, &peer, deposit_unxs).await,
             Verb::ChannelSettle { peer } => self.settle_channel(replier, &peer).await,
             Verb::ChannelClose { peer, alone } => self.close_channel(replier, &peer, alone).await,
             Verb::ChannelExport { peer, file } => self.export_channel(&replier, &peer, file.into()).await,

@@ -167,7 +167,7 @@ impl Purse {
                 let hash = purse.await_certificate(order, Stage::Asking);
                 purse.deadlines.set(Timer::Ask(hash), Instant::BOOT);
             } else if let Ok(course) = Course::decode(value) {
-                let channel = purse.showing.restore(course);
+                let channel = purse.showing.restore(&course);
                 purse.deadlines.set(Timer::Show(channel), Instant::BOOT);
             }
         }
@@ -389,7 +389,7 @@ impl Machine for Purse {
             Input::Deposit { channel, peer, deposit } => self.deposit((channel, peer, deposit), out),
             Input::Close(order) => self.close(order, out),
             Input::CloseAlone(body) => self.close_alone(body, out),
-            Input::Show(course) => self.show(cx, *course, out),
+            Input::Show(course) => self.show(cx, &course, out),
             Input::Closed(channel) => self.closed(channel, out),
             Input::Heard(statement) => self.heard(&statement, out),
             Input::Through(number) => self.through(number, out),

@@ -35,7 +35,7 @@ impl Body {
                 if let Ok(order) = Order::decode(body) {
                     self.tell_ledger(cx, organ::Input::Requested(from, Request::Sign(order)), signals);
                 } else if let Ok(course) = Course::decode(body) {
-                    self.hear_of_course(cx, from, course, signals);
+                    self.hear_of_course(cx, from, &course, signals);
                 }
             }
             MessageKind::WITNESS => {
@@ -52,14 +52,14 @@ impl Body {
         &mut self,
         cx: Cx,
         from: NodeId,
-        course: Course,
+        course: &Course,
         signals: &mut VecDeque<Signal>,
     ) {
         let last = *course.last();
         if [last.body.party_a, last.body.party_b].contains(&self.own) {
             self.economy.handle(cx, nexus_economy::layer::Input::Seen(last), signals);
         }
-        self.tell_ledger(cx, organ::Input::Requested(from, Request::Know(Box::new(course))), signals);
+        self.tell_ledger(cx, organ::Input::Requested(from, Request::Know(Box::new(*course))), signals);
     }
 
     /// A note came, sealed: from whom is not known, and need not be, for what counts in it is signed.
@@ -91,8 +91,8 @@ impl Body {
         let mut writer = MessageWriter::new(&mut buffer);
         writer.put(message).expect("the longest of them fits");
         let body = writer.plaintext().to_vec();
-        let note = Note { to: node, service: Service::WITNESSES, reply, body };
-        self.secure.handle(cx, nexus_secure::Input::Note(note), signals);
+        let sealed = Note { to: node, service: Service::WITNESSES, reply, body };
+        self.secure.handle(cx, nexus_secure::Input::Note(sealed), signals);
     }
 
     /// A witness answers: itself, or whoever asked.

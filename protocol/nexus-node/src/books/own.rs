@@ -100,16 +100,12 @@ impl Body {
         let Some((account, _)) = self.economy.channel(&channel) else { return };
         let Phase::Closed { body, sigs } = &account.phase else { return };
         let (body, agreed) = (*body, account.agreed.clone());
-        match sigs {
-            Some(Both { a, b }) => {
-                let order = CloseOrder { body, signatures: ClosedBy::Both(*a, *b) };
-                self.tell_purse(cx, purse::Input::Close(order), signals);
-            }
-            None => {
-                let last = ChannelState { body: agreed.body, sig_a: agreed.sigs.a, sig_b: agreed.sigs.b };
-                self.show_course(cx, &last, signals);
-                self.tell_purse(cx, purse::Input::CloseAlone(body), signals);
-            }
+        if let Some(Both { a, b }) = sigs {
+            let order = CloseOrder { body, signatures: ClosedBy::Both(*a, *b) };
+            return self.tell_purse(cx, purse::Input::Close(order), signals);
         }
+        let last = ChannelState { body: agreed.body, sig_a: agreed.sigs.a, sig_b: agreed.sigs.b };
+        self.show_course(cx, &last, signals);
+        self.tell_purse(cx, purse::Input::CloseAlone(body), signals);
     }
 }

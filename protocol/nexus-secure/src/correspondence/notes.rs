@@ -15,9 +15,9 @@ use crate::envelope::{self, Letter, SealedPacket};
 impl Correspondence {
     /// Whoever is written to is looked up.
     pub(super) fn note(&mut self, note: Note, out: &mut impl Sink<Effect>) {
-        let node = note.to;
+        let to = note.to;
         let token = self.errands.begin(Errand::Note(note));
-        out.push(Effect::Lookup { node, token });
+        out.push(Effect::Lookup { node: to, token });
     }
 
     /// Seals a note, if its recipient and a way there are known; they are looked for if not, and it is forgotten.

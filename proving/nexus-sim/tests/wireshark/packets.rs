@@ -21,7 +21,7 @@ pub(crate) enum Place {
 /// In Noise's payloads, in envelopes, between a host and its modem, behind access codes, on a disk; within Reticulum links, whose packets are
 /// shown and nothing in them; in tokens, and in announces of stock destinations; within a claim; in accounts and books, about which
 /// nodes say nothing to each other.
-const NOWHERE: [&str; 37] = [
+const NOWHERE: [&str; 38] = [
     "link-payload",
     "reply-payload",
     "end-to-end",

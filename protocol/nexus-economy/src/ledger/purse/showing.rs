@@ -24,9 +24,9 @@ impl Showing {
     pub(super) const MEMORY_BOUND: usize = WAITING * 2 * size_of::<(ChannelId, (Course, Duration))>();
 
     /// What was durable.
-    pub(super) fn restore(&mut self, course: Course) -> ChannelId {
+    pub(super) fn restore(&mut self, course: &Course) -> ChannelId {
         let channel = course.last().body.channel;
-        self.courses.insert(channel, (course, PATIENCE));
+        self.courses.insert(channel, (*course, PATIENCE));
         channel
     }
 
@@ -42,7 +42,7 @@ fn key_of(body: &ChannelBody) -> Option<ChannelKey> {
 
 impl Purse {
     /// A channel is to be shown from here on; a lower state than the one that is shown already is not.
-    pub(super) fn show(&mut self, cx: Cx, course: Course, out: &mut impl Sink<Effect>) {
+    pub(super) fn show(&mut self, cx: Cx, course: &Course, out: &mut impl Sink<Effect>) {
         let body = &course.last().body;
         let channel = body.channel;
         if key_of(body).and_then(|key| key.side_of(&self.own)).is_none() {
@@ -57,8 +57,8 @@ impl Purse {
             return;
         }
         if let Ok(number) = self.gate.hold(Then::Show(channel)) {
-            let writes = Vec::from([Write::set(PURSE, &row(channel), bytes_of(&course))]);
-            self.showing.courses.insert(channel, (course, PATIENCE));
+            let writes = Vec::from([Write::set(PURSE, &row(channel), bytes_of(course))]);
+            self.showing.courses.insert(channel, (*course, PATIENCE));
             out.push(Effect::Write { number, writes });
         }
     }

@@ -18,7 +18,7 @@ fn noted(world: &World) -> Vec<(Option<NodeId>, Vec<u8>)> {
 #[test]
 fn a_note_arrives_once_with_where_an_answer_goes_and_is_proved() {
     let mut world = World::new();
-    world.way_back = Some(super::tracing::way());
+    world.way_back = Some(tracing::way());
     world.tell(ANN, note(Reply::Wanted, b"sign this"));
     let packet = world.air[0].1.clone();
     assert!(!packet.windows(9).any(|bytes| bytes == b"sign this"), "it is sealed");
@@ -44,7 +44,7 @@ fn whoever_is_not_known_or_out_of_reach_is_looked_for_and_the_note_forgotten() {
 #[test]
 fn a_flood_of_notes_is_cut_to_the_allowance() {
     let mut world = World::new();
-    world.way_back = Some(super::tracing::way());
+    world.way_back = Some(tracing::way());
     for number in 0..200_u8 {
         world.tell(ANN, note(Reply::Wanted, &[number]));
     }
@@ -60,7 +60,7 @@ fn a_flood_of_notes_is_cut_to_the_allowance() {
 #[test]
 fn the_longest_body_fits_and_a_longer_one_does_not_leave() {
     let mut world = World::new();
-    world.way_back = Some(super::tracing::way());
+    world.way_back = Some(tracing::way());
     world.tell(ANN, note(Reply::Wanted, &vec![1; Note::MAX_BODY]));
     world.tell(ANN, note(Reply::Wanted, &vec![1; Note::MAX_BODY + 1]));
     assert_eq!(world.air.len(), 1);
