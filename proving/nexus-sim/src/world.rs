@@ -109,7 +109,9 @@ impl Scenario {
             Friends::Nobody => return None,
             Friends::Everybody => {
                 let ids = self.identities();
-                ids.iter().for_each(|public| trust.trust(public.node_id()).expect("a world has few nodes"));
+                for public in ids {
+                    trust.trust(public.node_id()).expect("a world has few nodes");
+                }
             }
         }
         Some(trust)

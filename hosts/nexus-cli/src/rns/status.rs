@@ -107,7 +107,7 @@ fn refused(cause: &str, count: u64) -> String {
     }
 }
 
-const CAUSES: [(&str, &str); 36] = [
+const CAUSES: [(&str, &str); 37] = [
     ("access_missing", "frames without the access codes of their interface"),
     ("access_unexpected", "frames with access codes, where the interface has none"),
     ("access_wrong", "frames with the access codes of another network"),

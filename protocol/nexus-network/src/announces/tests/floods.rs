@@ -78,6 +78,7 @@ const EVERY: Duration = Duration::from_millis(20);
 const REFRESH_AFTER: u32 = 80_000;
 
 /// As many, or so many times as many as somebody wishes.
+#[expect(clippy::disallowed_methods, reason = "how much a test does is its caller's to say")]
 fn flood() -> u32 {
     FLOOD * std::env::var("NEXUS_FLOOD").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1)
 }

@@ -23,7 +23,7 @@ fn a_note_arrives_once_with_where_an_answer_goes_and_is_proved() {
     let packet = world.air[0].1.clone();
     assert!(!packet.windows(9).any(|bytes| bytes == b"sign this"), "it is sealed");
     world.carry();
-    world.tell(BOB, Input::Arrived(packet, Class::Standard));
+    world.tell(BOB, Input::Arrived(packet, Class::Standard, None));
     world.tell(ANN, note(Reply::Unwanted, b"and this"));
     world.carry();
     let expected = [(Some(node(ANN)), b"sign this".to_vec()), (None, b"and this".to_vec())];
