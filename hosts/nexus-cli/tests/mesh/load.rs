@@ -162,18 +162,23 @@ impl Funnel {
             let mut client = feeder.client().await;
             let mut ids = std::collections::VecDeque::new();
             loop {
-                // Twice as many are still on their way when this is asked for again, and a node takes no more.
-                while ids.len() < AT_ONCE / 2 {
+                while ids.len() < AT_ONCE {
                     ids.push_back(client.ask(message(&self.sink)).await.unwrap());
                 }
                 let next = ids.pop_front().unwrap();
                 if tokio::time::timeout_at(end, last(&mut client, next)).await.is_err() {
-                    return;
+                    return (client, ids);
                 }
             }
         };
-        tokio::join!(offer(&self.feeders[0]), offer(&self.feeders[1]));
+        let offered = tokio::join!(offer(&self.feeders[0]), offer(&self.feeders[1]));
         let arrived = self.sink.inbox().await.split_off(before);
+        // What is on its way yet would be in the way of what is offered next.
+        for (mut client, ids) in [offered.0, offered.1] {
+            for id in ids {
+                last(&mut client, id).await;
+            }
+        }
         self.feeders
             .each_ref()
             .map(|of| arrived.iter().filter(|message| message.from.as_ref() == Some(&of.me.node)).count())

@@ -20,9 +20,9 @@ const RESERVED: Duration = Duration::from_secs(60);
 /// Where all hear all: what announces and gossip of all who are heard may take of a channel before nobody says costs, in thousandths,
 const HEARD_COSTS: u64 = 60;
 /// before nobody repeats what came on the channel itself, which most there have heard,
-const HEARD_ECHO: u64 = 45;
+const HEARD_ECHO: u64 = 80;
 /// before nobody passes on what came from elsewhere: whoever has a path less has none to whom it never heard of,
-const HEARD: u64 = 65;
+const HEARD: u64 = 100;
 /// and what those who are there may say together in any case: nobody is silenced by whoever says too much.
 const ASSURED: u64 = 5;
 /// Whoever waits for room goes on within so long of there being some, each at a moment of its own: what others say then is heard first.
@@ -421,7 +421,7 @@ mod tests {
         // In its quarter of half a percent a quarter of a second is made good in 200 s.
         let made_good = Some(at(600));
         assert_eq!(heard(&shared, 36_000), [made_good, None, None], "6 % of ten minutes");
-        assert_eq!(heard(&shared, 39_000), [made_good, made_good, None], "6.5 %");
+        assert_eq!(heard(&shared, 60_000), [made_good, made_good, None], "10 %");
         assert_eq!(
             heard(&shared, 500_000),
             [made_good, made_good, None],

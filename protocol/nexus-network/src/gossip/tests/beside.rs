@@ -134,7 +134,9 @@ impl Habit {
         let tally = *world.nodes[0].gossip.tally();
         let compared = tally.heard.summaries - world.nodes[0].gossip.refusals().hasty_summary;
         assert!(compared <= 2 * 96 + lasted / 2, "{self:?}: {compared} summaries compared");
-        assert!(world.judged <= 2_000 + 1_024 + 51 * 300, "{self:?}: {} items judged", world.judged);
+        // Whoever it is passed on to judges as well, at the rate at which it is passed on.
+        let judged = world.judged_at[0];
+        assert!(judged <= 2_000 + 1_024 + 51 * 300, "{self:?}: {judged} items judged");
         assert!(tally.said.summaries <= 2 * 8 * (6 + lasted / 20), "{self:?}: {tally:?}");
         let said = u64::try_from(ITEMS).unwrap();
         assert!(tally.said.items <= 8 * said + 128 + 2 * lasted + 448 + 20 * 300, "{self:?}: {tally:?}");

@@ -38,6 +38,8 @@ pub(super) struct World {
     pub(super) puppet: Option<usize>,
     /// Items that stores were given to judge.
     pub(super) judged: usize,
+    /// The same by node.
+    pub(super) judged_at: Vec<usize>,
 }
 
 pub(super) struct Node {
@@ -97,6 +99,7 @@ impl World {
             said: Vec::new(),
             puppet: None,
             judged: 0,
+            judged_at: vec![0; nodes],
         }
     }
 
@@ -207,6 +210,7 @@ impl World {
     /// Every item is good but those of 13 bytes.
     fn apply(&mut self, n: usize, store: StoreId, from: LinkId, items: Vec<Vec<u8>>) {
         self.judged += items.len();
+        self.judged_at[n] += items.len();
         let (good, bad): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| item.len() != 13);
         let held: Vec<ItemId> = good.iter().map(|item| ItemId(blake3(&[item]))).collect();
         for (id, body) in held.iter().zip(good) {
