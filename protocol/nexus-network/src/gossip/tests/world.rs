@@ -99,7 +99,7 @@ impl World {
             said: Vec::new(),
             puppet: None,
             judged: 0,
-            judged_at: vec![0; nodes],
+            judged_at: (0..nodes).map(|_| 0).collect(),
         }
     }
 
