@@ -2,8 +2,7 @@
 
 use nexus_machine::Duration;
 use nexus_node::Node;
-use nexus_sim::judge::budget::Budget;
-use nexus_sim::layout::{Layout, Shape, Speech};
+use nexus_sim::layout::{Shape, Speech};
 use nexus_sim::meter::{Class, Load, Meter, Scope};
 use nexus_sim::observation::{Observation, Observer, What};
 use nexus_sim::swarm::seed;
@@ -68,19 +67,4 @@ fn where_all_hear_each_other_a_place_hears_what_all_send() {
     // Who started last missed the others' first frames.
     let nearly_all = sent - sent / 500..=sent;
     assert!(heard.iter().all(|heard| nearly_all.contains(heard)), "{sent} and {heard:?}");
-}
-
-#[test]
-fn twenty_who_start_at_once_where_all_hear_all_leave_nine_tenths_of_the_channel_to_others() {
-    let modulation = nexus_network::lora::Modulation::new(125_000, 7, 5).expect("settings of the modulation");
-    let layout = Layout::lora(modulation, 20);
-    let calm = Scenario::calm(seed(1), layout, Duration::from_secs(2 * 3_600));
-    let scenario = Scenario { start_spread: Duration::ZERO, ..calm };
-    let mut budget = Budget::new(&scenario.layout);
-    world::run::<Node>(&scenario, &mut [&mut budget]);
-    assert_eq!(budget.failure(), None);
-    let heard =
-        budget.meter().worst().into_iter().find(|worst| worst.scope == Scope::Place && worst.window == 0);
-    let ppm = heard.expect("the channel is a place").peak.ppm(0);
-    assert!((20_000..=100_000).contains(&ppm), "and they do say something: {ppm} ppm");
 }

@@ -1,6 +1,8 @@
 //! A link that is slower than what is sent over it: who passes, who waits, and what is told of it.
 
-use nexus_daemon::api::{Answer, ClassOfQueue, Delivered, PacketClass, Queue, Queues, Reloaded, Verb};
+use nexus_daemon::api::{
+    Answer, ClassOfQueue, Delivered, Message, PacketClass, Queue, Queues, Reloaded, Verb,
+};
 use nexus_daemon::client::Client;
 
 use crate::nodes::{Node, PATIENCE, udp};
@@ -155,7 +157,8 @@ impl Funnel {
     /// How many of the messages that both feeders offer all the time arrive within so many seconds, by feeder. Messages, as a node answers
     /// ten pings a second that come from farther than a neighbour, whatever the way carries; counted where they arrive, as what waited long at
     /// its sender is given up there while it is on its way.
-    async fn arriving(&self, seconds: u64) -> [usize; 2] {
+    /// And the neck's queue, while they offer it.
+    async fn arriving(&self, seconds: u64) -> ([usize; 2], Queue) {
         let before = self.sink.inbox().await.len();
         let end = tokio::time::Instant::now() + std::time::Duration::from_secs(seconds);
         let offer = async |feeder: &Node| {
@@ -172,6 +175,7 @@ impl Funnel {
             }
         };
         let offered = tokio::join!(offer(&self.feeders[0]), offer(&self.feeders[1]));
+        let neck = self.neck().await;
         let arrived = self.sink.inbox().await.split_off(before);
         // What is on its way yet would be in the way of what is offered next.
         for (mut client, ids) in [offered.0, offered.1] {
@@ -179,9 +183,9 @@ impl Funnel {
                 last(&mut client, id).await;
             }
         }
-        self.feeders
-            .each_ref()
-            .map(|of| arrived.iter().filter(|message| message.from.as_ref() == Some(&of.me.node)).count())
+        let is_of = |of: &Node, message: &Message| message.from.as_ref() == Some(&of.me.node);
+        let count = |of: &Node| arrived.iter().filter(|message| is_of(of, message)).count();
+        (self.feeders.each_ref().map(count), neck)
     }
 }
 
@@ -194,10 +198,9 @@ fn message(to: &Node) -> Verb {
 fn neighbours_share_a_slow_link_equally_or_as_the_operator_weighs_them_and_are_told_when_it_is_full() {
     ask(async {
         let funnel = Funnel::of(60_000).await;
-        let [one, other] = funnel.arriving(8).await;
+        let ([one, other], neck) = funnel.arriving(8).await;
         assert!(one > 20 && other > 20, "{one} and {other}");
         assert!(one * 10 < other * 15 && other * 10 < one * 15, "{one} and {other}");
-        let neck = funnel.neck().await;
         let sharer = |neck: &Queue, of: &Node| {
             let it = neck.sharers.iter().find(|sharer| sharer.peer.as_deref() == Some(&of.me.node));
             it.map(|sharer| sharer.weight)
@@ -211,9 +214,8 @@ fn neighbours_share_a_slow_link_equally_or_as_the_operator_weighs_them_and_are_t
         funnel.relay.place.configure(&weighed);
         let Reloaded { changes, .. } = funnel.relay.client().await.call(Verb::Reload).await.unwrap();
         assert_eq!(changes, ["neighbours have other shares of interfaces"]);
-        let [heavy, light] = funnel.arriving(12).await;
+        let ([heavy, light], neck) = funnel.arriving(12).await;
         assert!(heavy * 10 > light * 22 && light > 0, "{heavy} and {light} of weight 4 and 1");
-        let neck = funnel.neck().await;
         assert_eq!(funnel.feeders.each_ref().map(|of| sharer(&neck, of)), [Some(4), Some(1)], "{neck:?}");
     });
 }

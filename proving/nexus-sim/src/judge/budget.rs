@@ -18,14 +18,15 @@ pub const MOST_PPM: u64 = 100_000;
 const LONGEST_FRAME: Duration = Duration::from_secs(6);
 
 /// No node sends more announces and gossip by an interface that speaks links than a tenth of what the medium carries from there, and at no
-/// place where a medium is shared does, in calm, what all are heard to send of it take more than a tenth of the time, in any ten rounds and in any hour, by the [meter](crate::meter) of the medium. Ten rounds are ten minutes, but where frames take so long that a round
+/// place where a medium is shared does what all are heard to send of it take more than a tenth of the time once faults stopped, in any ten
+/// rounds and in any hour, by the [meter](crate::meter) of the medium. Ten rounds are ten minutes, but where frames take so long that a round
 /// is longer: there hours are judged alone.
 #[derive(Debug)]
 pub struct Budget {
     meter: Meter,
     /// The same since faults stopped, by which places are judged: who is cut off hears nobody for whom to leave room, and a process that begins
-    /// anew has heard nobody yet.
-    calm: Meter,
+    /// anew has heard nobody yet. Nor do many who start at once leave a tenth.
+    calm: Option<Meter>,
     layout: Layout,
     /// By medium: whether a round there takes a minute.
     rounds_take_a_minute: Vec<bool>,
@@ -39,7 +40,7 @@ impl Budget {
             |plan: &MediumPlan| plan.profile.airtime(plan.profile.frame_size.into()) <= LONGEST_FRAME;
         Self {
             meter: Meter::new(layout),
-            calm: Meter::new(layout),
+            calm: None,
             layout: layout.clone(),
             rounds_take_a_minute: layout.media.iter().map(is_quick).collect(),
         }
@@ -66,7 +67,8 @@ impl Budget {
             worst.mode == Mode::Nexus && worst.peak.ppm(worst.window) > MOST_PPM && !self.is_excused(worst)
         };
         let by_sender = self.meter.worst_of(|worst| worst.scope == Scope::Sender && is_breach(worst));
-        let by_place = self.calm.worst_of(|worst| worst.scope == Scope::Place && is_breach(worst));
+        let is_crowded = |worst: &Worst| worst.scope == Scope::Place && is_breach(worst);
+        let by_place = self.calm.iter().flat_map(|calm| calm.worst_of(is_crowded));
         by_sender.into_iter().chain(by_place).next()
     }
 
@@ -80,20 +82,26 @@ impl Budget {
 impl Observer for Budget {
     fn observe(&mut self, observation: &Observation<'_>) {
         self.meter.observe(observation);
-        self.calm.observe(observation);
+        if let Some(calm) = &mut self.calm {
+            calm.observe(observation);
+        }
         if let What::Scheduled(Action::Calm) = &observation.what {
-            self.calm = Meter::from(&self.layout, observation.at);
+            self.calm = Some(Meter::from(&self.layout, observation.at));
         }
     }
 
     fn landed(&mut self, landing: &Landing<'_>) {
         self.meter.landed(landing);
-        self.calm.landed(landing);
+        if let Some(calm) = &mut self.calm {
+            calm.landed(landing);
+        }
     }
 
     fn crossed(&mut self, crossing: &Crossing<'_>) {
         self.meter.crossed(crossing);
-        self.calm.crossed(crossing);
+        if let Some(calm) = &mut self.calm {
+            calm.crossed(crossing);
+        }
     }
 
     fn wants_opened(&self) -> Tapping {
@@ -102,7 +110,9 @@ impl Observer for Budget {
 
     fn opened(&mut self, at: WorldTime, node: NodeIndex, opened: &Opened) {
         self.meter.opened(at, node, opened);
-        self.calm.opened(at, node, opened);
+        if let Some(calm) = &mut self.calm {
+            calm.opened(at, node, opened);
+        }
     }
 }
 
