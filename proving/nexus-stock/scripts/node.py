@@ -230,6 +230,10 @@ def act(told):
     to = bytes.fromhex(told.get("to", ""))
     data = bytes.fromhex(told.get("data", ""))
     if what == "announce":
+        # Of two announces of one second the later is not believed: it is no later emission.
+        while int(time.time()) <= announced_at.get(told["of"], 0):
+            time.sleep(0.02)
+        announced_at[told["of"]] = int(time.time())
         destinations[told["of"]].announce(app_data=bytes.fromhex(told["app_data"]))
     elif what == "send":
         track(RNS.Packet(peer(to), data).send())
@@ -281,6 +285,8 @@ RNS.Transport.register_announce_handler(Listener())
 own = os.path.join(directory, "own")
 identity = RNS.Identity.from_file(own) if os.path.exists(own) else RNS.Identity()
 identity.to_file(own)
+# When each was announced last, in Unix seconds.
+announced_at = {}
 destinations = {"plain": make(NAMES[0]), "ratcheted": make(NAMES[1])}
 destinations["ratcheted"].enable_ratchets(os.path.join(directory, "ratchets"))
 link = None
