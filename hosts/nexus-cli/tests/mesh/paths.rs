@@ -47,11 +47,16 @@ impl Diamond {
 
     /// What S knows of the ways to D, once it is as it should be.
     async fn until(&self, what: &str, holds: impl Fn(&Ways) -> bool) -> Ways {
-        let mut client = self.s.client().await;
+        self.between(&self.s, &self.d, what, holds).await
+    }
+
+    /// What `from` knows of the ways to `to`, once it is as it should be.
+    async fn between(&self, from: &Node, to: &Node, what: &str, holds: impl Fn(&Ways) -> bool) -> Ways {
+        let mut client = from.client().await;
         let mut last = None;
         let waiting = async {
             loop {
-                let verb = Verb::Path { to: self.d.me.node.clone(), policy: None };
+                let verb = Verb::Path { to: to.me.node.clone(), policy: None };
                 let ways = client.call::<Ways>(verb).await;
                 if let Some(ways) = ways.as_ref().ok().filter(|ways| holds(ways)) {
                     return ways.clone();
@@ -62,7 +67,7 @@ impl Diamond {
         };
         let in_time = tokio::time::timeout(PATIENCE, waiting).await;
         in_time
-            .unwrap_or_else(|_late| panic!("it did not come to be that {what}: {last:?}\n{}", self.s.log()))
+            .unwrap_or_else(|_late| panic!("it did not come to be that {what}: {last:?}\n{}", from.log()))
     }
 
     /// A asks a price for carrying packets out to D, and twice that to S, without closing anything. So its own way to D stays the
@@ -94,6 +99,9 @@ fn two_ways_are_shown_with_their_prices_and_a_trace_agrees() {
         diamond.a_becomes_dear().await;
         let over_b = |ways: &Ways| is_over(ways.ways.first(), &diamond.b) && costs(ways, &diamond.a) > 900;
         diamond.until("the dear way is left", over_b).await;
+        // The trace below says D's way back too, and D hears of A's price when it hears of it.
+        let back_over_b = |ways: &Ways| is_over(ways.ways.first(), &diamond.b);
+        diamond.between(&diamond.d, &diamond.s, "the dear way back is left", back_over_b).await;
         let text = said(&run(&diamond.s, &["path", "dora"]), 0);
         let text = in_one_line(&text);
         assert!(text.starts_with("dora: 2 ways; it announced itself "), "{text}");
