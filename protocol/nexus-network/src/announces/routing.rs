@@ -534,7 +534,7 @@ impl Announces {
     }
 
     /// Whether only another generation opens a way, or a better one: none is feasible, or one that is not is cheaper by
-    /// more than a quarter.
+    /// more than a quarter, or cheaper at all where the best costs a quarter more than was said of it.
     pub(super) fn wants_generation(&self, destination: &DestinationHash) -> bool {
         let Some(infeasible) = self.routes.cheapest_infeasible(destination) else { return false };
         let total = |entry: &RoutingEntry| {
@@ -545,7 +545,12 @@ impl Announces {
             None => true,
             Some(offer) if offer.edition() == infeasible.edition() => {
                 let [Some(dear), Some(cheap)] = [offer, infeasible].map(total) else { return false };
-                is_dearer(dear, cheap, QUARTER)
+                let said = self.known.get(destination).and_then(|known| known.distance);
+                let said = said.filter(|said| said.is_of(offer.edition())).map(Distance::cost);
+                // Habit keeps what is dearer by less than a sixteenth anyhow.
+                let part =
+                    if said.is_some_and(|said| is_dearer(dear, said, QUARTER)) { SIXTEENTH } else { QUARTER };
+                is_dearer(dear, cheap, part)
             }
             Some(_) => false,
         }

@@ -3,7 +3,7 @@
 //! As in Babel (RFC 8966 §2.4, §3.5.1), with an emission's time and generation in place of the sequence number, and with cost and
 //! hops in place of the metric: hops keep it strictly growing where everything is free.
 
-use nexus_wire::nexus::path_cost::{CompactPathCost, Generation};
+use nexus_wire::nexus::path_cost::{CompactPathCost, CostCode, Generation};
 
 use super::entry::RoutingEntry;
 
@@ -45,6 +45,18 @@ impl Distance {
             core::cmp::Ordering::Equal => Self { metric: self.metric.min(metric(*cost)), ..self },
             core::cmp::Ordering::Greater => Self::new(edition, cost),
         }
+    }
+
+    /// Whether it is of this edition.
+    #[must_use]
+    pub fn is_of(&self, edition: Edition) -> bool {
+        self.edition == edition
+    }
+
+    /// The least cost that was said.
+    #[must_use]
+    pub fn cost(self) -> CostCode {
+        CostCode::from_wire(self.metric.0).unwrap_or(CostCode::Unknown)
     }
 
     /// The edition, and the least that was said of it.
@@ -116,7 +128,7 @@ mod tests {
     use super::super::entry::Claim;
     use super::*;
     use nexus_wire::nexus::code::PriceCode;
-    use nexus_wire::nexus::path_cost::{CostCode, HopCount};
+    use nexus_wire::nexus::path_cost::HopCount;
     use nexus_wire::reticulum::RandomHash;
 
     #[test]

@@ -10,7 +10,7 @@ use super::{Measurement, verdict};
 use crate::clock::WorldTime;
 use crate::load::crowd::{self, Driven};
 use crate::load::deaf::WithDeaf;
-use crate::load::diamond::{ASKS, CHEAP, COMES, Crowd, DEAR, GOES, ROUND, STEADY, Ways};
+use crate::load::diamond::{ASKS, CHEAP, COMES, Crowd, DEAR, GOES, ROUND, SOURCE, STEADY, Ways};
 use crate::load::funnel::{Funnel, LONGEST, Neck, RELAY, feeder};
 use crate::load::{Codec, Station, Stream, Tally, jain};
 use crate::observation::NodeIndex;
@@ -314,7 +314,8 @@ fn rerouted(number: u64) -> Measured {
 /// For how many packets there is room in a queue: these are so long that their bytes have room too.
 const ROOM: u64 = 256;
 
-/// Steady crowds. A flow that crowds its own way is told, and sends less: it need not go elsewhere.
+/// Steady crowds. A flow that crowds its own way is told, and what can wait goes both ways while that lasts: packets alternate, and what is
+/// chosen does not.
 pub(super) fn steady() -> Measurement {
     let measured = worst(flips);
     verdict(measured.told, measured.holds)
@@ -322,14 +323,17 @@ pub(super) fn steady() -> Measurement {
 
 fn flips(number: u64) -> Measured {
     let [others, own] = [Crowd::Another, Crowd::Itself].map(|crowd| Ways::of(crowd, seed(number)));
-    let flips = [&others, &own].map(|ways| ways.flips(STEADY.0, STEADY.1).len());
+    let flips = others.flips(STEADY.0, STEADY.1).len();
+    let choices = [&others, &own].map(|ways| ways.choices(STEADY.0, STEADY.1).len());
+    let arrives = own.tally.account(|stream| stream.from == SOURCE).permille();
     let measured = format!(
-        "in ten rounds of a crowd {} flips where others crowd the way, {} where the flow itself does",
-        flips[0], flips[1],
+        "in ten rounds of a crowd packets flip {flips} times and choices {} where others crowd the way; choices {} where the flow itself does, \
+         and {arrives} ‰ of what is more than a way carries and less than both arrives",
+        choices[0], choices[1],
     );
-    let moved = others.moved(COMES, DEAR).is_some();
-    let most = flips.iter().max().copied().unwrap_or(0);
-    let holds = most <= 1 && moved && !own.went.is_empty();
+    let moved = others.moved(COMES, DEAR).is_some_and(|after| COMES.after(after) < STEADY.0);
+    let most = choices.into_iter().fold(flips, usize::max);
+    let holds = most <= 1 && moved && arrives >= 990;
     Measured::new(measured, holds, u64::MAX - u64::try_from(most).unwrap_or(u64::MAX))
 }
 

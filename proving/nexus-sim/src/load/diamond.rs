@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use nexus_crypto::{DestinationHash, NodeId, NodePublic};
 use nexus_machine::{Duration, Seed};
+use nexus_network::announces::Choice;
 use nexus_network::{Opened, Tapping};
 use nexus_wire::nexus::cost::CostList;
 use nexus_wire::nexus::message::{MessageKind, Messages};
@@ -15,11 +16,12 @@ use super::funnel::{AROUND_PAYLOAD, LONGEST, under_load, wire};
 use super::{Pace, Station, Stream, Tally};
 use crate::clock::WorldTime;
 use crate::layout::{Layout, MediumPlan};
-use crate::observation::{NodeIndex, Observation, Observer};
+use crate::observation::{NodeIndex, Observation, Observer, Watching};
+use crate::tables::{CHEAPEST, Tables};
 use crate::world::{Friends, Scenario};
 
 /// Whose packets are watched,
-const SOURCE: NodeIndex = NodeIndex(0);
+pub const SOURCE: NodeIndex = NodeIndex(0);
 /// the relay that asks less,
 pub const CHEAP: NodeIndex = NodeIndex(1);
 /// the one that asks more,
@@ -32,6 +34,8 @@ const CROWD: NodeIndex = NodeIndex(4);
 /// has to be better to be taken instead, and so does the other one once it is as it was.
 pub const ASKS: [u64; 2] = [10_000, 13_000];
 const ELSEWHERE: u64 = 100;
+/// The source asks so much that no crowd is led around through it: what is crowded stays so, and only whose way it is can leave it.
+const NO_RELAY: u64 = 20_000;
 /// From the relays to the sink, in bits per second: so slow that the crowd is some dozens of packets a second.
 const NARROW_BPS: u64 = 100_000;
 const WIDE_BPS: u64 = 10_000_000;
@@ -66,6 +70,9 @@ pub enum Crowd {
 pub struct Ways {
     /// By which relay each of the source's packets went, and when.
     pub went: Vec<(WorldTime, NodeIndex)>,
+    /// Which relay the source chose for these packets, by their class, and since when. A way around who complains is no choice: it is for as
+    /// long as that lasts, and packets share both ways.
+    pub chosen: Vec<(WorldTime, NodeIndex)>,
     /// What the cheap relay quoted the source for the way to the sink, and when, in µNXS for 1,024 bytes.
     pub quoted: Vec<(WorldTime, u64)>,
     /// All that was seen of packets.
@@ -82,7 +89,13 @@ impl Ways {
     /// The same before the eyes of others.
     #[must_use]
     pub fn watched(crowd: Crowd, seed: Seed, also: &mut [&mut dyn Observer]) -> Self {
-        let scenario = scenario(seed);
+        Self::asking(crowd, seed, ASKS, also)
+    }
+
+    /// The same where the relays ask something else.
+    #[must_use]
+    pub fn asking(crowd: Crowd, seed: Seed, asks: [u64; 2], also: &mut [&mut dyn Observer]) -> Self {
+        let scenario = Scenario { layout: layout(asks), ..scenario(seed) };
         let mut quotes = Quotes::of(&scenario);
         let streams = streams(crowd);
         let mut observers: Vec<&mut dyn Observer> = vec![&mut quotes];
@@ -92,21 +105,19 @@ impl Ways {
         let tally = under_load::<Station>(scenario, &streams, (BEGIN, GOES), &mut observers);
         let by_relay = |(_, by): &(WorldTime, NodeIndex)| [CHEAP, DEAR].contains(by);
         let went = tally.departures(|stream| stream.from == SOURCE).into_iter().filter(by_relay).collect();
-        Self { went, quoted: quotes.quoted, tally }
+        Self { went, chosen: quotes.chosen, quoted: quotes.quoted, tally }
     }
 
     /// When the source's packets went on by another relay than those before, in a time, and by which.
     #[must_use]
     pub fn flips(&self, from: WorldTime, until: WorldTime) -> Vec<(WorldTime, NodeIndex)> {
-        let within = self.went.iter().filter(|(at, _)| (from..until).contains(at));
-        let mut last = None;
-        let mut flips = Vec::new();
-        for (at, by) in within {
-            if last.replace(*by).is_some_and(|before| before != *by) {
-                flips.push((*at, *by));
-            }
-        }
-        flips
+        changes(&self.went, from, until)
+    }
+
+    /// When the source chose another relay than before, in a time, and which.
+    #[must_use]
+    pub fn choices(&self, from: WorldTime, until: WorldTime) -> Vec<(WorldTime, NodeIndex)> {
+        changes(&self.chosen, from, until)
     }
 
     /// How long after a moment packets first went by this relay.
@@ -123,22 +134,29 @@ impl Ways {
     }
 }
 
+fn changes(all: &[(WorldTime, NodeIndex)], from: WorldTime, until: WorldTime) -> Vec<(WorldTime, NodeIndex)> {
+    let mut before = None;
+    let changed = all.iter().filter(|(_, by)| before.replace(*by).is_some_and(|before| before != *by));
+    let changed: Vec<_> = changed.copied().collect();
+    changed.into_iter().filter(|(at, _)| (from..until).contains(at)).collect()
+}
+
 /// The world, before anybody offers anything.
 #[must_use]
 pub fn scenario(seed: Seed) -> Scenario {
-    let calm = Scenario::calm(seed, layout(), END.since(WorldTime::START));
+    let calm = Scenario::calm(seed, layout(ASKS), END.since(WorldTime::START));
     // What is asked turns traffic; whether it could be paid is judged elsewhere.
     Scenario { friends: Friends::Everybody, ..calm }
 }
 
-fn layout() -> Layout {
-    let asking = |plan: MediumPlan, price| MediumPlan { prices: vec![price; 2], ..plan };
+fn layout(asks: [u64; 2]) -> Layout {
+    let asking = |plan: MediumPlan, prices: [u64; 2]| MediumPlan { prices: prices.to_vec(), ..plan };
     let media = vec![
-        asking(wire(WIDE_BPS, SOURCE, CHEAP), ELSEWHERE),
-        asking(wire(WIDE_BPS, SOURCE, DEAR), ELSEWHERE),
-        asking(wire(NARROW_BPS, CHEAP, SINK), ASKS[0]),
-        asking(wire(NARROW_BPS, DEAR, SINK), ASKS[1]),
-        asking(wire(WIDE_BPS, CROWD, CHEAP), ELSEWHERE),
+        asking(wire(WIDE_BPS, SOURCE, CHEAP), [NO_RELAY, ELSEWHERE]),
+        asking(wire(WIDE_BPS, SOURCE, DEAR), [NO_RELAY, ELSEWHERE]),
+        asking(wire(NARROW_BPS, CHEAP, SINK), [asks[0]; 2]),
+        asking(wire(NARROW_BPS, DEAR, SINK), [asks[1]; 2]),
+        asking(wire(WIDE_BPS, CROWD, CHEAP), [ELSEWHERE; 2]),
     ];
     Layout { nodes: 5, media }
 }
@@ -159,19 +177,28 @@ fn streams(crowd: Crowd) -> Vec<Stream> {
 /// Links leave the transport id out of a packet, whatever its first byte promises: behind flags and hops stands whose it is.
 const DESTINATION_AT: usize = 2;
 
-/// What the cheap relay says of the sink to the source.
+/// What the cheap relay says of the sink to the source, and what the source makes of it.
 #[derive(Debug)]
 struct Quotes {
     sink: DestinationHash,
     quoted: Vec<(WorldTime, u64)>,
+    tables: Tables,
+    chosen: Vec<(WorldTime, NodeIndex)>,
     peers: BTreeMap<NodeId, NodeIndex>,
 }
 
 impl Quotes {
     fn of(scenario: &Scenario) -> Self {
-        let ids: Vec<_> = scenario.identities().iter().map(NodePublic::node_id).collect();
+        let identities = scenario.identities();
+        let ids: Vec<_> = identities.iter().map(NodePublic::node_id).collect();
         let peers = ids.iter().copied().zip((0..).map(NodeIndex)).collect();
-        Self { sink: ids[SINK.place()].into(), quoted: Vec::new(), peers }
+        Self {
+            sink: ids[SINK.place()].into(),
+            quoted: Vec::new(),
+            tables: Tables::new(&identities),
+            chosen: Vec::new(),
+            peers,
+        }
     }
 
     fn quotes(&mut self, at: WorldTime, cost: CompactPathCost) {
@@ -186,6 +213,17 @@ impl Observer for Quotes {
 
     fn wants_opened(&self) -> Tapping {
         Tapping::Open
+    }
+
+    fn watches_routes(&self) -> Watching {
+        Watching::Routes
+    }
+
+    fn chose(&mut self, at: WorldTime, node: NodeIndex, all: &[Choice]) {
+        if node == SOURCE && self.tables.take(node, all).contains(&SINK) {
+            let step = self.tables.held(node, SINK).chosen[CHEAPEST];
+            self.chosen.extend(step.map(|step| (at, step.to)));
+        }
     }
 
     fn opened(&mut self, at: WorldTime, node: NodeIndex, opened: &Opened) {

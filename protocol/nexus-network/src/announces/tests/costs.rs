@@ -206,6 +206,25 @@ fn who_has_only_infeasible_paths_asks_along_them_three_times_in_three_seconds_an
 }
 
 #[test]
+fn who_pays_a_quarter_more_than_it_said_asks_for_a_way_that_is_cheaper_by_less() {
+    let asked_at = |other: u64, worse: u64| {
+        let mut node = Bench::with_links();
+        node.hear_at(ONE, 7, 1_000);
+        node.wait_briefly_for_all();
+        node.hear_at(TWO, 7, other);
+        let raised = node.tell(Input::Costs { link: ONE, records: vec![offer(7, 0, worse)] });
+        let asked = asked(&raised);
+        node.say(ONE, &[offer(7, 1, worse)]);
+        node.say(TWO, &[offer(7, 1, other)]);
+        node.within(90);
+        (asked, node.organ.path(&address(7)).unwrap().via.link().unwrap())
+    };
+    assert_eq!(asked_at(1_350, 1_600), (vec![(ONE, address(7))], TWO), "cheaper by less than a fifth");
+    assert_eq!(asked_at(1_570, 1_600).0, [], "hardly cheaper");
+    assert_eq!(asked_at(1_100, 1_220).0, [], "it costs less than a quarter more than was said");
+}
+
+#[test]
 fn a_request_is_passed_on_along_the_path_but_not_back_and_rarely() {
     let mut node = Bench::with_links();
     node.hear_at(ONE, 7, 1_000);
