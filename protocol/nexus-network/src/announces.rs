@@ -56,6 +56,7 @@ use nexus_wire::reticulum::{Hops, PathRequest};
 use crate::interface::{InterfaceId, Mode, Profile, Role};
 use crate::links::{LinkId, Trust};
 use crate::media::Frame;
+use crate::overheard::Overheard;
 use crate::routes::Table;
 
 use acknowledging::Acknowledging;
@@ -126,10 +127,8 @@ pub enum Input {
     },
     /// An interface under load carries so many bits per second.
     Carries(InterfaceId, u64),
-    /// On a shared channel broadcasts of others took so long at the nominal rate.
-    Overheard(InterfaceId, Duration),
-    /// The same over a link of this node, either way: others' links are taken to carry as much.
-    OverheardOnLink(InterfaceId, Duration),
+    /// Announces or gossip were on a shared channel: broadcasts of others, or frames of this node's links either way.
+    Overheard(Overheard),
     /// Frames of announces, and of what goes with them, wait there that take so long at the nominal rate. Said whenever it changed.
     Waits(InterfaceId, Duration),
     /// How far a link can be relied on.
@@ -689,10 +688,7 @@ impl Machine for Announces {
             }
             Input::LinkMeasured { link, hop } => self.measured(cx, link, hop, out),
             Input::Carries(iface, bps) => self.carries(iface, bps),
-            Input::Overheard(iface, airtime) => self.speech.budgets.overheard(iface, cx.now, airtime),
-            Input::OverheardOnLink(iface, airtime) => {
-                self.speech.budgets.overheard_on_link(iface, cx.now, airtime);
-            }
+            Input::Overheard(heard) => self.speech.budgets.overheard(cx.now, heard),
             Input::Waits(iface, airtime) => self.speech.budgets.waits(iface, cx.now, airtime),
             Input::LinkStands { link, trust, reliability } => self.stands(cx, link, trust, reliability, out),
             Input::Hearing { link, hearing } => self.hearing(cx, link, hearing),

@@ -31,13 +31,14 @@ mod wanting;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use nexus_machine::{Cx, Deadlines, Duration, Instant, Machine, MemoryBound, Seed, Sink, Stream};
+use nexus_machine::{Cx, Deadlines, Instant, Machine, MemoryBound, Seed, Sink, Stream};
 use nexus_wire::nexus::gossip::{ItemId, StateHash, StoreId};
 use nexus_wire::nexus::message::MessageKind;
 
 use crate::interface::{InterfaceId, Mode, Profile, Reach};
 use crate::links::LinkId;
 use crate::media::{Load, Tier};
+use crate::overheard::Overheard;
 
 use allowance::{Account, Kind, Medium, Pace};
 use index::{Index, NotIndexed};
@@ -56,10 +57,8 @@ pub enum Input {
     Down(InterfaceId),
     /// An interface under load carries so many bits per second.
     Carries(InterfaceId, u64),
-    /// On a shared channel announces or gossip of others took so long at the nominal rate.
-    Overheard(InterfaceId, Duration),
-    /// The same over a link of this node: others' links are taken to carry as much.
-    OverheardOnLink(InterfaceId, Duration),
+    /// Announces or gossip of others were on a shared channel.
+    Overheard(Overheard),
     /// A link came up.
     LinkUp {
         /// Which.
@@ -421,14 +420,9 @@ impl Machine for Gossip {
             Input::Up(iface, profile) => self.up(cx.now, iface, profile),
             Input::Down(iface) => self.down(iface),
             Input::Carries(iface, bps) => self.carries(iface, bps),
-            Input::Overheard(iface, airtime) => {
+            Input::Overheard(Overheard { iface, airtime, by }) => {
                 if let Some(account) = self.accounts.get_mut(&Scope::Interface(iface)) {
-                    account.overhear(cx.now, airtime);
-                }
-            }
-            Input::OverheardOnLink(iface, airtime) => {
-                if let Some(account) = self.accounts.get_mut(&Scope::Interface(iface)) {
-                    account.overhear_on_link(cx.now, airtime);
+                    account.overhear(cx.now, airtime, by);
                 }
             }
             Input::LinkUp { link, iface, max_frame } => self.link_up(cx.now, link, iface, max_frame),

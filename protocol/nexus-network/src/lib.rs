@@ -79,6 +79,7 @@ pub use keys::Keys;
 pub use layer::{Account, Effect, Input, Limits, Network, Originated, Writer};
 pub use links::{Down, LinkId, LinkStatus, Policy, Trust, carried};
 pub use media::{Class, Feeder, Flow, Frame, Load, Seal, Then, Tier, Weight};
+pub use overheard::{Carrier, Overheard};
 pub use region::{Channel, Region};
 pub use routes::{PathPolicy, Weights};
 pub use tally::{Reckoning, Tally};

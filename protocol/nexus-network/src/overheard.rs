@@ -72,9 +72,35 @@ const fn counts(bin: u64, last: u64) -> bool {
     last.saturating_sub(bin) < BINS
 }
 
-/// What all links of a channel carry of something of which those of one of so many nodes carry so much.
-pub(crate) fn of_all_links(own: Duration, nodes: u64) -> Duration {
-    Duration::from_micros(own.times(nodes).as_micros() / 2).max(own)
+/// What announces or gossip took of a shared channel, as a node heard it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Overheard {
+    /// On which interface.
+    pub iface: InterfaceId,
+    /// How long, at the nominal rate.
+    pub airtime: Duration,
+    /// By what it came.
+    pub by: Carrier,
+}
+
+/// What carried something on a channel where all hear all.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Carrier {
+    /// A broadcast, which everybody opens.
+    Broadcast,
+    /// A link of this node, either way: others' links are taken to carry as much.
+    OwnLink,
+}
+
+impl Carrier {
+    /// What all of so many nodes took of a channel, where this node knows of so much: of all frames on links, those of one node are two in as
+    /// many as there are nodes, since each has two ends.
+    pub(crate) fn of_all(self, known: Duration, nodes: u64) -> Duration {
+        match self {
+            Self::Broadcast => known,
+            Self::OwnLink => Duration::from_micros(known.times(nodes).as_micros() / 2).max(known),
+        }
+    }
 }
 
 /// The shared channels on which links run.
@@ -169,7 +195,10 @@ mod tests {
     #[test]
     fn of_frames_with_two_ends_each_own_links_carry_two_in_as_many_as_there_are_nodes() {
         let second = Duration::from_secs(1);
-        assert_eq!([1, 2, 20].map(|nodes| of_all_links(second, nodes)), [second, second, second.times(10)]);
+        assert_eq!(
+            [1, 2, 20].map(|nodes| Carrier::OwnLink.of_all(second, nodes)),
+            [second, second, second.times(10)]
+        );
     }
 
     #[test]

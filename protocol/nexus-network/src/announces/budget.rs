@@ -9,7 +9,7 @@ use alloc::collections::BTreeMap;
 use nexus_machine::{Duration, Instant, Stream};
 
 use crate::interface::{InterfaceId, Mode, Profile, Reach};
-use crate::overheard::{SPAN, Window, of_all_links};
+use crate::overheard::{Overheard, SPAN, Window};
 
 /// Routing takes this share of an interface's time, in percent.
 const SHARE_PERCENT: u64 = 3;
@@ -161,17 +161,10 @@ impl Budgets {
         }
     }
 
-    /// Announces or gossip took so long over a link of this node, on a channel where all hear all: of all frames there those of one node are two
-    /// in as many as there are nodes, since each has two ends.
-    pub(super) fn overheard_on_link(&mut self, iface: InterfaceId, now: Instant, airtime: Duration) {
-        let sharers = self.by_interface.get(&iface).map_or(1, |budget| budget.sharers);
-        self.overheard(iface, now, of_all_links(airtime, sharers));
-    }
-
-    /// Announces of others took so long on a channel where all hear all, at its nominal rate.
-    pub(super) fn overheard(&mut self, iface: InterfaceId, now: Instant, airtime: Duration) {
-        if let Some(budget) = self.by_interface.get_mut(&iface) {
-            let time = budget.under_load(airtime);
+    /// Announces or gossip were on a channel where all hear all.
+    pub(super) fn overheard(&mut self, now: Instant, heard: Overheard) {
+        if let Some(budget) = self.by_interface.get_mut(&heard.iface) {
+            let time = budget.under_load(heard.by.of_all(heard.airtime, budget.sharers));
             budget.heard.add(now, time);
         }
     }
@@ -287,8 +280,13 @@ const fn in_its_share(time: Duration) -> Duration {
 mod tests {
     use super::*;
     use crate::announces::tests::profile;
+    use crate::overheard::Carrier;
 
     const IFACE: InterfaceId = InterfaceId(3);
+
+    fn broadcast(airtime: Duration) -> Overheard {
+        Overheard { iface: IFACE, airtime, by: Carrier::Broadcast }
+    }
 
     fn budgets() -> Budgets {
         Budgets::new(nexus_machine::Seed::new([3; 32]).fork("budgets"))
@@ -413,7 +411,7 @@ mod tests {
             budgets.share_out(IFACE, 4);
             // A quarter of a second of its own, and so much of others.
             budgets.say(now, 300);
-            budgets.overheard(IFACE, now, Duration::from_millis(millis));
+            budgets.overheard(now, broadcast(Duration::from_millis(millis)));
             [Purpose::Cost, Purpose::Announce, Purpose::Own]
                 .map(|purpose| budgets.busy_until(IFACE, purpose, now))
         };
@@ -441,7 +439,7 @@ mod tests {
             budgets.up(IFACE, Instant::BOOT, &shared);
             budgets.share_out(IFACE, 100);
             budgets.say(now, 300);
-            budgets.overheard(IFACE, now, Duration::from_secs(60));
+            budgets.overheard(now, broadcast(Duration::from_secs(60)));
             budgets.busy_until(IFACE, Purpose::Announce, now).unwrap().since(now).as_millis()
         };
         let all: alloc::vec::Vec<u64> = (0..20).map(free_at).collect();

@@ -11,7 +11,7 @@ use nexus_machine::{Duration, Instant};
 use super::summary::Room;
 use crate::interface::{Profile, Reach};
 use crate::media::Tier;
-use crate::overheard::{Window, of_all_links};
+use crate::overheard::{Carrier, Window};
 
 /// The stretch of time over which a tenth is the most: ten rounds.
 pub(super) const WINDOW: Duration = Duration::from_secs(600);
@@ -182,14 +182,9 @@ impl Account {
         Ok(())
     }
 
-    /// A link of this node brought so much of announces and gossip, at the nominal rate.
-    pub(super) fn overhear_on_link(&mut self, now: Instant, airtime: Duration) {
-        self.overhear(now, of_all_links(airtime, self.sharers));
-    }
-
     /// Others said so much of announces and gossip, at the nominal rate.
-    pub(super) fn overhear(&mut self, now: Instant, airtime: Duration) {
-        let loaded = self.medium.loaded(airtime);
+    pub(super) fn overhear(&mut self, now: Instant, airtime: Duration, by: Carrier) {
+        let loaded = self.medium.loaded(by.of_all(airtime, self.sharers));
         self.others.add(now, loaded);
     }
 

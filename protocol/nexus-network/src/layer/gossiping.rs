@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
 use nexus_crypto::{NodeId, NodePublic};
-use nexus_machine::{Cx, Duration, Machine as _};
+use nexus_machine::{Cx, Machine as _};
 use nexus_wire::nexus::gossip::StoreId;
 use nexus_wire::nexus::message::Message;
 
@@ -15,7 +15,7 @@ use crate::interface::InterfaceId;
 use crate::keys::{self, ITEM_LEN};
 use crate::links::LinkId;
 use crate::media::{Frame, Load, Seal};
-use crate::overheard::Ears;
+use crate::overheard::{Carrier, Ears, Overheard};
 
 impl Organs {
     pub(super) fn wire_gossip(&mut self, cx: Cx, effect: gossip::Effect, nerves: &mut VecDeque<Nerve>) {
@@ -92,30 +92,11 @@ impl Organs {
         self.gossip.handle(cx, gossip::Input::Heard { link, kind, body }, nerves);
     }
 
-    /// On a shared channel a broadcast took so long.
-    pub(super) fn overheard(
-        &mut self,
-        cx: Cx,
-        iface: InterfaceId,
-        airtime: Duration,
-        nerves: &mut VecDeque<Nerve>,
-    ) {
-        let airtime = Ears::with_unheard(airtime);
-        self.announces.handle(cx, announces::Input::Overheard(iface, airtime), nerves);
-        self.gossip.handle(cx, gossip::Input::Overheard(iface, airtime), nerves);
-    }
-
-    /// Announces or gossip took so long that came over a link of this node on a shared channel.
-    pub(super) fn overheard_on_link(
-        &mut self,
-        cx: Cx,
-        iface: InterfaceId,
-        airtime: Duration,
-        nerves: &mut VecDeque<Nerve>,
-    ) {
-        let airtime = Ears::with_unheard(airtime);
-        self.announces.handle(cx, announces::Input::OverheardOnLink(iface, airtime), nerves);
-        self.gossip.handle(cx, gossip::Input::OverheardOnLink(iface, airtime), nerves);
+    /// Others' announces or gossip were on a shared channel: they stand for some that were not heard.
+    pub(super) fn overheard(&mut self, cx: Cx, heard: Overheard, nerves: &mut VecDeque<Nerve>) {
+        let heard = Overheard { airtime: Ears::with_unheard(heard.airtime), ..heard };
+        self.announces.handle(cx, announces::Input::Overheard(heard), nerves);
+        self.gossip.handle(cx, gossip::Input::Overheard(heard), nerves);
     }
 
     /// A frame left: what it has on the medium counts for the shares of announces and gossip.
@@ -131,7 +112,8 @@ impl Organs {
         if let (Some(airtime), Some(_), Load::Gossip(_)) =
             (self.ears.airtime(iface, frame.bytes.len()), link, load)
         {
-            self.announces.handle(cx, announces::Input::OverheardOnLink(iface, airtime), nerves);
+            let heard = Overheard { iface, airtime, by: Carrier::OwnLink };
+            self.announces.handle(cx, announces::Input::Overheard(heard), nerves);
         }
         self.gossip.handle(cx, gossip::Input::Left { iface, link, load, bytes: frame.bytes.len() }, nerves);
     }

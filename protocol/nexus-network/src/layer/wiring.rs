@@ -24,7 +24,7 @@ use crate::interface::{Endpoint, InterfaceId};
 use crate::keys;
 use crate::links::{self, LinkId, Opened, Withheld};
 use crate::media::{self, Class, Feeder, Flow, Frame, Load, Seal, Then};
-use crate::overheard::Purport;
+use crate::overheard::{Carrier, Overheard, Purport};
 
 /// What is written on the frames of a message.
 pub(super) struct Label {
@@ -322,7 +322,7 @@ impl Organs {
             self.broadcast.handle(cx, broadcast::Input::Frame { iface, bytes }, nerves);
             // What nobody known signed changes nothing.
             if let Some(airtime) = airtime.filter(|_| nerves.len() > before) {
-                self.overheard(cx, iface, airtime, nerves);
+                self.overheard(cx, Overheard { iface, airtime, by: Carrier::Broadcast }, nerves);
             }
             return;
         }
@@ -334,7 +334,7 @@ impl Organs {
         if let Some(airtime) = airtime
             && Purport::of(bytes.get(HEADER_LEN..).unwrap_or_default()) == Purport::News
         {
-            self.overheard_on_link(cx, iface, airtime, nerves);
+            self.overheard(cx, Overheard { iface, airtime, by: Carrier::OwnLink }, nerves);
         }
         self.opened(cx, link, bytes, nerves);
         if let Some(whole) = whole {

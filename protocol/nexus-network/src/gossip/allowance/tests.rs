@@ -188,7 +188,7 @@ fn where_all_hear_all_what_others_say_counts_and_whoever_said_next_to_nothing_ma
     let at = |seconds: u64| Instant::BOOT.after(SECOND.times(seconds));
     let heard = |seconds: u64, own: usize| {
         let mut account = account(RATE, 5);
-        account.overhear(at(1_000), SECOND.times(seconds));
+        account.overhear(at(1_000), SECOND.times(seconds), Carrier::Broadcast);
         account.leave(at(1_000), Kind::Gossip, own);
         account
     };
@@ -198,7 +198,7 @@ fn where_all_hear_all_what_others_say_counts_and_whoever_said_next_to_nothing_ma
     // A fifth of half a percent is 0.6 s.
     assert_eq!(heard(300, 6_250).allows(at(1_001), Tier::Payment, 100), Ok(()), "nobody is silenced");
     let mut cable = Account::new(Medium::new(profile(RATE, Reach::PointToPoint)), Instant::BOOT);
-    cable.overhear(at(1_000), SECOND.times(300));
+    cable.overhear(at(1_000), SECOND.times(300), Carrier::Broadcast);
     cable.leave(at(1_000), Kind::Gossip, 12_500);
     assert_eq!(cable.allows(at(1_001), Tier::Payment, 100), Ok(()), "on a cable nobody else is heard");
 }
