@@ -18,6 +18,7 @@ mod budget;
 mod cache;
 mod choices;
 mod clear;
+mod coming;
 mod costs;
 mod damping;
 mod doubting;
@@ -28,6 +29,7 @@ mod limits;
 mod neighbours;
 mod own;
 mod passing;
+mod ports;
 mod quoting;
 mod reminding;
 mod repeating;
@@ -39,24 +41,18 @@ mod standing;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
-use nexus_crypto::{DestinationHash, IdentityHash, NodeId, NodeIdentity, RatchetPublic, VerifyingKey};
+use nexus_crypto::{DestinationHash, NodeIdentity, VerifyingKey};
 use nexus_machine::{
     BoundedMap, Cx, Deadlines, Duration, Instant, Machine, MapOverflow, MemoryBound, Seed, Sink, Snapshot,
-    Stream, TableId, Write,
+    Stream, TableId,
 };
-use nexus_wire::nexus::cost::{CostHeard, CostRecord};
-use nexus_wire::nexus::path_cost::{CompactPathCost, Hop};
-use nexus_wire::nexus::traffic::Class;
-use nexus_wire::reticulum::{Hops, PathRequest};
+use nexus_wire::nexus::path_cost::CompactPathCost;
 
-use crate::interface::{InterfaceId, Mode, Profile, Role};
-use crate::links::{LinkId, Trust};
-use crate::media::Frame;
-use crate::overheard::Overheard;
+use crate::interface::InterfaceId;
+use crate::links::LinkId;
 use crate::routes::Table;
 
 use acknowledging::Acknowledging;
@@ -80,244 +76,10 @@ use neighbours::{Neighbouring, Neighbours};
 pub use own::{AppData, AppDataTooLong};
 use own::{Emission, OwnAnnounce};
 use passing::{Relay, tell};
+pub use ports::{Effect, Hearing, Input, Sighting};
 pub use routing::{Fare, Step, Ways};
 pub use sight::{Candidate, Routing};
-use speaking::{CHANNELS, HEARING_WAIT, Speech, TELL_OVERHEAD};
-
-/// What the organ is told.
-#[derive(Clone, Debug)]
-pub enum Input {
-    /// An interface came up.
-    Up(InterfaceId, Profile),
-    /// An interface went down.
-    Down(InterfaceId),
-    /// A frame arrived on an interface.
-    Heard {
-        /// Where.
-        iface: InterfaceId,
-        /// The frame.
-        bytes: Vec<u8>,
-    },
-    /// A link came up.
-    LinkUp {
-        /// Which.
-        link: LinkId,
-        /// Where it runs.
-        iface: InterfaceId,
-        /// Who the peer is.
-        peer: IdentityHash,
-        /// What a hop over it costs: this node's price, and what is measured.
-        hop: Hop,
-    },
-    /// A link was measured again.
-    LinkMeasured {
-        /// Which.
-        link: LinkId,
-        /// What a hop over it costs.
-        hop: Hop,
-    },
-    /// A destination proved a link whose request left in clear.
-    Answered {
-        /// Which destination.
-        destination: DestinationHash,
-        /// Where the request left and the proof came.
-        iface: InterfaceId,
-        /// How long that took.
-        took: Duration,
-    },
-    /// An interface under load carries so many bits per second.
-    Carries(InterfaceId, u64),
-    /// Announces or gossip were on a shared channel: broadcasts of others, or frames of this node's links either way.
-    Overheard(Overheard),
-    /// Frames of announces, and of what goes with them, wait there that take so long at the nominal rate. Said whenever it changed.
-    Waits(InterfaceId, Duration),
-    /// How far a link can be relied on.
-    LinkStands {
-        /// Which.
-        link: LinkId,
-        /// How far its peer is believed to be there.
-        trust: Trust,
-        /// How many of 255 frames are answered; none if nothing is known.
-        reliability: Option<u8>,
-    },
-    /// How the peer of a link can be told, from here on.
-    Hearing {
-        /// Which.
-        link: LinkId,
-        /// How.
-        hearing: Hearing,
-    },
-    /// A link is no more.
-    LinkDown(LinkId),
-    /// An ANNOUNCE arrived on a link, or in a broadcast that its peer signed.
-    HeardOnLink {
-        /// Which.
-        link: LinkId,
-        /// The cost that the peer said.
-        cost: CompactPathCost,
-        /// The packet as links carry it: its transport id left out.
-        packet: Vec<u8>,
-    },
-    /// A COST arrived on a link, or in a broadcast that its peer signed.
-    Costs {
-        /// Which.
-        link: LinkId,
-        /// What it says.
-        records: Vec<CostRecord>,
-    },
-    /// A `COST_ACK` arrived on a link.
-    CostsHeard {
-        /// Which.
-        link: LinkId,
-        /// What its peer heard.
-        lines: Vec<CostHeard>,
-    },
-    /// A `COST_REQUEST` arrived on a link.
-    CostRequested {
-        /// Which.
-        link: LinkId,
-        /// Whose cost is asked for.
-        destination: DestinationHash,
-    },
-    /// A path request arrived on a link.
-    PathRequested {
-        /// Which.
-        link: LinkId,
-        /// What it asks.
-        request: PathRequest,
-        /// How many steps it came, this one included.
-        hops: Hops,
-        /// How urgent it is.
-        class: Class,
-    },
-    /// Look for a way to a destination. Answered by [`Effect::PathFound`] or [`Effect::PathNotFound`]; for a packet's sake alone
-    /// perhaps not, if it was looked for of late.
-    Find {
-        /// Whose.
-        destination: DestinationHash,
-        /// Why.
-        motive: SearchMotive,
-    },
-    /// A probe was proved by whom it went to. Answers [`Effect::Probe`].
-    Probed {
-        /// The effect's.
-        number: u64,
-    },
-    /// A ratchet is durable: announce with it from here on.
-    Ratchet(RatchetPublic),
-    /// Announce with a fresh emission, now.
-    Announce,
-    /// What would be written within the next seconds is to be written: the process is about to end.
-    Save,
-    /// This node called whoever is on an interface in clear: say so. The interface is named the same each time.
-    SayTunnel {
-        /// Which.
-        iface: InterfaceId,
-        /// Its name.
-        interface: [u8; 32],
-    },
-    /// The host knows whoever is at an interface in clear, and names them so.
-    Recognised(InterfaceId, [u8; 32]),
-    /// What carries an interface is a Reticulum link across stock nodes: what its peer says of costs counts for ways in clear too.
-    Crosses(InterfaceId),
-    /// No path to a destination is held from here on, until somebody says one.
-    Forget(DestinationHash),
-    /// The write with this number, and all before it, are durable.
-    Durable(u64),
-}
-
-/// How a neighbour on a shared medium can be told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hearing {
-    /// With the others there, by broadcast.
-    Broadcasts,
-    /// Over its link.
-    LinkOnly,
-}
-
-/// What the organ wants.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// Send this frame.
-    Send(Frame),
-    /// Say this on a link.
-    Tell {
-        /// Which.
-        link: LinkId,
-        /// The destination that it is about.
-        about: DestinationHash,
-        /// One ANNOUNCE, behind room for the frame's header.
-        plaintext: Vec<u8>,
-    },
-    /// Say this to all who hear broadcasts on an interface.
-    Broadcast {
-        /// Which.
-        iface: InterfaceId,
-        /// The destination that it is about.
-        about: DestinationHash,
-        /// One ANNOUNCE without a length, behind room for the frame's header.
-        message: Vec<u8>,
-    },
-    /// Say this: one COST, `COST_ACK` or `COST_REQUEST` without a length, behind room for the frame's header.
-    Say {
-        /// To whom.
-        to: Outlet,
-        /// The message.
-        message: Vec<u8>,
-    },
-    /// Frames about this destination that still wait to be sent are out of date.
-    Recall(DestinationHash),
-    /// Make this write durable, then say [`Input::Durable`] with the number.
-    Write {
-        /// The number.
-        number: u64,
-        /// The write.
-        write: Write,
-    },
-    /// An announce of another was verified.
-    Reached(Sighting),
-    /// This node's own announce left.
-    Announced {
-        /// Its emission time.
-        emitted_at: u64,
-    },
-    /// Probe a node by the path that [`Announces::trial`] names, and say [`Input::Probed`] if it proves that.
-    Probe {
-        /// Names the probe.
-        number: u64,
-        /// Whom.
-        node: NodeId,
-        /// What is known of it.
-        recipient: Box<Recipient>,
-    },
-    /// There is a way to a destination that was looked for.
-    PathFound {
-        /// Whose.
-        destination: DestinationHash,
-        /// How long the way is.
-        hops: u8,
-        /// How long the search took.
-        after: Duration,
-    },
-    /// A destination was looked for in vain.
-    PathNotFound {
-        /// Whose.
-        destination: DestinationHash,
-    },
-}
-
-/// A verified announce of another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sighting {
-    /// Whose.
-    pub destination: DestinationHash,
-    /// Its emission time.
-    pub emitted_at: u64,
-    /// How many times it was received.
-    pub hops: u8,
-    /// Where it was heard.
-    pub iface: InterfaceId,
-}
+use speaking::{CHANNELS, Speech, TELL_OVERHEAD};
 
 /// The table that holds the last emission time of each own destination: key 16 bytes, value u64 little-endian.
 pub const EMISSIONS: TableId = TableId(1);
@@ -520,78 +282,6 @@ impl Announces {
         cx.now.after(interval).after(spread)
     }
 
-    fn up(&mut self, cx: Cx, iface: InterfaceId, profile: &Profile, out: &mut impl Sink<Effect>) {
-        self.speech.up(iface, cx.now, profile);
-        match profile.mode {
-            Mode::Nexus => {
-                self.interfaces.remove(&iface);
-            }
-            Mode::Reticulum => {
-                self.routes.set_gravity(iface, profile.gravity);
-                self.interfaces.insert(iface, Medium::new(profile, cx.now));
-                match self.own.current().map(|emission| emission.bytes.clone()) {
-                    // Whoever is there has not heard it: the same emission, not another.
-                    Some(bytes) => self.announce_on(cx.now, iface, bytes, out),
-                    None => self.emit(cx, Motive::Asked, out),
-                }
-                self.restore_paths(cx, iface, out);
-            }
-        }
-    }
-
-    fn link_up(&mut self, cx: Cx, link: LinkId, mut neighbouring: Neighbouring, out: &mut impl Sink<Effect>) {
-        let iface = neighbouring.iface;
-        neighbouring.carrier = self.carrier(iface);
-        let is_shared = self.speech.is_shared(iface);
-        if !self.links.up(link, neighbouring) {
-            return count(&mut self.refusals.links);
-        }
-        self.share_out(iface);
-        match self.own.current() {
-            // Once it hears broadcasts it is told with all others who came.
-            Some(_) if is_shared => {}
-            Some(emission) => {
-                out.push(tell(link, self.own.destination(), CompactPathCost::ORIGIN, &emission.bytes));
-                let (own, len) = (self.own.destination(), emission.bytes.len());
-                self.spend_on(cx.now, link, len);
-                self.repeat_later(cx.now, own, 0);
-                self.owe_generation(cx.now, Outlet::Link(link), &own);
-            }
-            None => self.emit(cx, Motive::Asked, out),
-        }
-        // A refresh that was set when nobody was linked is too late for those who are.
-        if let Some(at) = self.deadlines.get(Timer::Refresh) {
-            let at = at.min(self.next_refresh(cx));
-            self.deadlines.set(Timer::Refresh, at);
-        }
-        if is_shared {
-            self.deadlines.set(Timer::Tell(link), cx.now.after(HEARING_WAIT));
-        } else {
-            // Before anybody hears of the peer and writes to it: it has to know them to believe them.
-            self.deadlines.set(Timer::Tell(link), cx.now.after(Duration::from_micros(1)));
-        }
-    }
-
-    /// What a shared channel carries of announces is divided among those who are there.
-    fn share_out(&mut self, iface: InterfaceId) {
-        let others = self.links.iter().filter(|(_, other)| other.iface == iface).count();
-        self.speech.budgets.share_out(iface, others.saturating_add(1));
-    }
-
-    fn link_down(&mut self, cx: Cx, link: LinkId, out: &mut impl Sink<Effect>) {
-        let iface = self.links.get(link).map(|other| other.iface);
-        self.lose_link(cx, link, out);
-        if let Some(iface) = iface {
-            self.share_out(iface);
-        }
-        self.deadlines.cancel(Timer::Tell(link));
-        self.deadlines.cancel(Timer::Costs(Outlet::Link(link)));
-        self.deadlines.cancel(Timer::Remind(Outlet::Link(link)));
-        self.deadlines.cancel(Timer::Acknowledge(link));
-        self.acknowledging.forget(link);
-        self.owed.forget(Outlet::Link(link));
-    }
-
     fn durable(&mut self, cx: Cx, through: u64, out: &mut impl Sink<Effect>) {
         let mut ready: VecDeque<Emission> = VecDeque::new();
         self.own.durable(through, &mut ready);
@@ -641,36 +331,6 @@ impl Announces {
         }
         self.speak_own(cx, out);
         self.repeat_later(cx.now, destination, 0);
-    }
-}
-
-impl Announces {
-    /// Says this node's own announce on an interface in clear: whoever is behind an access point asks for it.
-    fn announce_on(&mut self, now: Instant, iface: InterfaceId, bytes: Vec<u8>, out: &mut impl Sink<Effect>) {
-        let Some(medium) = self.interfaces.get(&iface) else { return };
-        if medium.profile.role != Role::AccessPoint {
-            self.say_in_clear(now, iface, self.own.destination(), bytes, out);
-        }
-    }
-
-    /// An interface went down.
-    fn down(&mut self, cx: Cx, iface: InterfaceId, out: &mut impl Sink<Effect>) {
-        self.keep_paths_of_tunnels(cx.now, iface);
-        self.interfaces.remove(&iface);
-        self.clear.is_no_crossing(iface);
-        self.routes.set_gravity(iface, 0);
-        self.speech.down(iface);
-        self.deadlines.cancel(Timer::Speak(iface));
-        self.deadlines.cancel(Timer::SpeakInClear(iface));
-        self.deadlines.cancel(Timer::Release(iface));
-        self.lose_interface(cx, iface, out);
-    }
-
-    fn carries(&mut self, iface: InterfaceId, bps: u64) {
-        self.speech.budgets.carries(iface, bps);
-        if let Some(medium) = self.interfaces.get_mut(&iface) {
-            medium.carries(bps);
-        }
     }
 }
 

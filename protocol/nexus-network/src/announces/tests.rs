@@ -10,16 +10,20 @@ mod sight;
 mod speaking;
 
 use super::*;
-use crate::interface::{Access, DutyCycle, Reach, Role, Timing};
+use crate::interface::{Access, DutyCycle, Mode, Profile, Reach, Role, Timing};
+use crate::links::Trust;
+use crate::media::Frame;
 use alloc::collections::BTreeSet;
 use alloc::vec;
-use nexus_crypto::{IdentitySeed, NameHash};
-use nexus_machine::{Relaying, WallClock};
+use nexus_crypto::{IdentityHash, IdentitySeed, NameHash, RatchetPublic};
+use nexus_machine::{Relaying, WallClock, Write};
 use nexus_testkit::laws;
 use nexus_wire::nexus::code::BandwidthCode;
-use nexus_wire::nexus::path_cost::LatencyMs;
+use nexus_wire::nexus::cost::CostRecord;
+use nexus_wire::nexus::path_cost::{Hop, LatencyMs};
+use nexus_wire::nexus::traffic::Class;
 use nexus_wire::reticulum::announce::{Claim, Occasion};
-use nexus_wire::reticulum::{Announce, Context, MTU, Packet, RandomHash};
+use nexus_wire::reticulum::{Announce, Context, Hops, MTU, Packet, PathRequest, RandomHash};
 
 const UNIX: u64 = 1_700_000_000;
 
