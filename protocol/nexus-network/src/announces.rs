@@ -26,6 +26,7 @@ mod finding;
 mod hearing;
 mod known;
 mod limits;
+mod missing;
 mod neighbours;
 mod own;
 mod passing;
@@ -152,6 +153,8 @@ enum Timer {
     Acknowledge(LinkId),
     /// What was said once is to be said again, as costs.
     Remind(Outlet),
+    /// What a neighbour has and this node never heard is to be asked of it.
+    Miss(LinkId),
     /// Another generation is to be asked for again.
     Ask(DestinationHash),
     /// This node's search is to go on.
@@ -395,6 +398,7 @@ impl Machine for Announces {
                 Timer::Costs(outlet) => self.tell_costs(cx, outlet, out),
                 Timer::Acknowledge(link) => self.acknowledge(cx, link, out),
                 Timer::Remind(outlet) => self.remind(cx.now, outlet),
+                Timer::Miss(link) => self.ask_for_missing(cx, link, out),
                 Timer::Ask(destination) => self.ask_again(cx, &destination, out),
                 Timer::Search(destination) => self.search_on(cx, destination, out),
                 Timer::Answers => self.answer_all(cx, out),

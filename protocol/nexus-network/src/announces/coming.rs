@@ -89,6 +89,7 @@ impl Announces {
         self.deadlines.cancel(Timer::Costs(Outlet::Link(link)));
         self.deadlines.cancel(Timer::Remind(Outlet::Link(link)));
         self.deadlines.cancel(Timer::Acknowledge(link));
+        self.deadlines.cancel(Timer::Miss(link));
         self.acknowledging.forget(link);
         self.owed.forget(Outlet::Link(link));
     }

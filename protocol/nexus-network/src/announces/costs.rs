@@ -66,8 +66,12 @@ impl Telling {
 /// A record that came before its announce.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pending {
-    record: CostRecord,
+    pub(super) record: CostRecord,
     at: Instant,
+    /// Since when its announce is missed,
+    pub(super) missed_since: Instant,
+    /// and whether the neighbour was asked for it since.
+    pub(super) is_asked: bool,
 }
 
 impl Owed {
@@ -331,6 +335,7 @@ impl Announces {
     fn offered(&mut self, cx: Cx, record: &CostRecord, next_hop: NextHop, out: &mut impl Sink<Effect>) {
         let random_hash = RandomHash::from_bytes(record.random_hash);
         let known = self.known.get(&record.destination);
+        let is_unknown = known.is_none();
         if known.is_some_and(|known| known.random_hash == random_hash) {
             if let Some(link) = next_hop.link()
                 && self.links.get(link).is_some_and(Neighbouring::is_crossing)
@@ -351,13 +356,18 @@ impl Announces {
             self.owe_one(cx.now, Some(link), &record.destination);
         }
         if let Some(other) = next_hop.link().and_then(|link| self.links.get_mut(link)) {
-            let pending = Pending { record: *record, at: cx.now };
+            let of_it = |held: &&Pending| held.record.destination == record.destination && !held.is_asked;
+            let missed_since = other.pending.iter().find(of_it).map_or(cx.now, |held| held.missed_since);
+            let pending = Pending { record: *record, at: cx.now, missed_since, is_asked: false };
             other
                 .pending
                 .retain(|held| held.record.destination != record.destination && !held.is_over(cx.now));
             if other.pending.len() < PENDING {
                 other.pending.push_back(pending);
             }
+        }
+        if let Some(link) = next_hop.link().filter(|_| is_unknown) {
+            self.miss(cx.now, link);
         }
     }
 
@@ -478,7 +488,7 @@ impl Announces {
 }
 
 impl Pending {
-    fn is_over(&self, now: Instant) -> bool {
+    pub(super) fn is_over(&self, now: Instant) -> bool {
         now.since(self.at) > PENDING_LIFE
     }
 }
@@ -501,11 +511,11 @@ fn said(record: &CostRecord) -> Said {
     }
 }
 
-const fn flags(standing: Standing, generation: Generation) -> CostFlags {
+pub(super) const fn flags(standing: Standing, generation: Generation) -> CostFlags {
     CostFlags { standing, segments: Segments::Nexus, generation }
 }
 
-const fn record(
+pub(super) const fn record(
     destination: DestinationHash,
     random_hash: RandomHash,
     cost: CompactPathCost,
@@ -515,7 +525,7 @@ const fn record(
 }
 
 /// The records as one COST. Source: spec/wire.md#cost-record.
-fn list_of(records: &[CostRecord]) -> Vec<u8> {
+pub(super) fn list_of(records: &[CostRecord]) -> Vec<u8> {
     let mut bytes = vec![0; records.len().saturating_mul(CostRecord::LEN)];
     for (record, bytes) in records.iter().zip(bytes.chunks_exact_mut(CostRecord::LEN)) {
         record.encode(bytes).expect("the buffer has a record's length");

@@ -376,6 +376,10 @@ impl KnownDestinations {
         self.entries.capacity()
     }
 
+    pub(super) fn is_full(&self) -> bool {
+        self.entries.len() >= self.entries.capacity()
+    }
+
     pub(super) const fn memory_bound(&self) -> usize {
         // Nodes of an ordered map may be half empty; the order of use is a second map, the order of telling a third.
         const PER_ENTRY: usize = 2

@@ -235,7 +235,7 @@ impl Neighbours {
     pub(super) const fn memory_bound(&self) -> usize {
         // Its deadline included.
         const PER_LINK: usize =
-            2 * (size_of::<(LinkId, Neighbouring)>() + 160) + 2 * PENDING * size_of::<Pending>();
+            2 * (size_of::<(LinkId, Neighbouring)>() + 224) + 2 * PENDING * size_of::<Pending>();
         const PER_CORRECTION: usize = 4 * (size_of::<(LinkId, DestinationHash, Instant, u64)>() + 32);
         self.capacity
             .saturating_mul(PER_LINK)

@@ -340,6 +340,46 @@ fn whoever_has_no_way_and_missed_an_emission_is_told_it() {
 }
 
 #[test]
+fn what_is_quoted_and_was_never_heard_of_is_asked_of_whoever_quotes_it() {
+    let asks = |effects: &[Effect]| -> Vec<_> {
+        let is_none = |record: &CostRecord| {
+            record.flags.standing == Standing::Withdrawn && record.random_hash == [0; 10]
+        };
+        let said = effects.iter().flat_map(records_of).filter(|(_, record)| is_none(record));
+        said.map(|(link, record)| (link, record.destination)).collect()
+    };
+    let mut node = Bench::with_links();
+    node.say(ONE, &[offer(7, 0, 500)]);
+    assert_eq!(asks(&node.within(19)), [], "the announce may be slower");
+    assert_eq!(asks(&node.within(2)), [(ONE, address(7))]);
+    assert_eq!(asks(&node.within(100)), [], "once each time that it is quoted");
+    for n in 7..20 {
+        node.say(ONE, &[offer(n, 0, 500)]);
+    }
+    assert_eq!(asks(&node.within(21)).len(), 8, "so many together,");
+    assert_eq!(asks(&node.within(11)).len(), 5, "and the others later");
+    node.say(ONE, &[offer(7, 0, 500)]);
+    node.hear_at(ONE, 7, 500);
+    assert_eq!(asks(&node.within(100)), [], "its announce came");
+    // Who has no room for what it hears asks for nothing.
+    let mut full = Bench::with_links();
+    for n in 100..100 + u8::try_from(LIMITS.known).unwrap() {
+        full.hear_at(ONE, n, 1_000);
+    }
+    full.say(ONE, &[offer(7, 0, 500)]);
+    assert_eq!(asks(&full.within(60)), []);
+    // Whoever is asked says the announce.
+    let mut node = Bench::with_links();
+    node.hear_at(ONE, 7, 1_000);
+    node.within(100);
+    let none = record(7, 0, 0, 0, Standing::Withdrawn);
+    let effects = node.tell(Input::Costs { link: TWO, records: vec![none] });
+    let announce = promised(announce_of(7, UNIX));
+    let is_told = |effect: &Effect| matches!(effect, Effect::Tell { link: TWO, plaintext, .. } if plaintext.ends_with(&announce[2..]));
+    assert!(effects.iter().any(is_told), "{effects:?}");
+}
+
+#[test]
 fn the_destination_answers_with_another_generation_and_after_the_last_with_an_emission() {
     let mut node = Bench::with_links();
     node.tell(Input::Ratchet(ratchet()));
