@@ -128,6 +128,21 @@ impl Mesh {
         Self::with(count, &edges(count, &mut random), |_| genesis("test"))
     }
 
+    /// A ring with chords in which each node has [`FIRST`], and a channel with the next one, into which it put 10,000; some have little memory.
+    /// None if certificates are not everywhere within an hour.
+    #[must_use]
+    pub fn rich_ring(count: usize, few: BTreeMap<usize, Vec<usize>>) -> Option<Self> {
+        let edges = edges(count, &mut Seed::new([3; 32]).fork("mesh"));
+        let rules = genesis_for("test", count);
+        let mut mesh = Self::with_few(count, &edges, |_| rules.clone(), few);
+        mesh.run(Duration::from_secs(20));
+        for n in 0..count {
+            mesh.certify(n, (n + 1) % count, (1, 1), 10_000);
+        }
+        mesh.until(LONG, Self::agree)?;
+        Some(mesh)
+    }
+
     /// `count` nodes, linked in these pairs, each with the rules of a genesis.
     #[must_use]
     pub fn with(count: usize, edges: &BTreeSet<(usize, usize)>, rules: impl Fn(usize) -> Rules) -> Self {
@@ -178,7 +193,9 @@ impl Mesh {
         self.tell(n, Input::WallClock { unix_s, error_s: 0 });
         if let Some(friends) = self.few.get(&n) {
             let mut trust = TrustConfig::default();
-            friends.iter().for_each(|friend| trust.trust(id(*friend)).expect("few"));
+            for friend in friends {
+                trust.trust(id(*friend)).expect("few");
+            }
             self.tell(n, Input::Command(Command::Trust(trust)));
         }
         self.tell(n, Input::Command(Command::Start));
@@ -382,6 +399,13 @@ impl Mesh {
         }
         self.now = until;
     }
+}
+
+/// What each has in a ring of rich nodes where each paid the next one so much.
+#[must_use]
+pub fn ring_balances(paid: &[u64]) -> Vec<u64> {
+    let before = paid.iter().cycle().skip(paid.len().saturating_sub(1));
+    paid.iter().zip(before).map(|(out, come)| FIRST - out + come).collect()
 }
 
 /// A ring, as many chords at random, and all of the witnesses with each other.

@@ -14,7 +14,9 @@ use nexus_node::economy::Amount;
 use nexus_node::economy::ledger::Balance;
 use nexus_node::economy::ledger::witness::Refusal;
 use nexus_node::{LedgerCommand, LedgerEvent};
-use nexus_sim::books::{FIRST, LONG, Mesh, WITNESSES, edges, genesis, genesis_for, settlement};
+use nexus_sim::books::{
+    FIRST, LONG, Mesh, WITNESSES, edges, genesis, genesis_for, ring_balances, settlement,
+};
 
 const LINKED: Duration = Duration::from_secs(20);
 
@@ -92,22 +94,12 @@ fn nodes(otherwise: u64) -> usize {
     usize::try_from(given("NEXUS_NODES", otherwise)).expect("few")
 }
 
-/// A mesh in which each node has money, and a channel with the next one in the ring.
 fn rich_ring(count: usize, few: BTreeMap<usize, Vec<usize>>) -> Mesh {
-    let edges = edges(count, &mut Seed::new([3; 32]).fork("mesh"));
-    let rules = genesis_for("test", count);
-    let mut mesh = Mesh::with_few(count, &edges, |_| rules.clone(), few);
-    mesh.run(LINKED);
-    for n in 0..count {
-        mesh.certify(n, (n + 1) % count, (1, 1), 10_000);
-    }
-    mesh.until(LONG, Mesh::agree).expect("certificates everywhere");
-    mesh
+    Mesh::rich_ring(count, few).expect("certificates everywhere")
 }
 
-/// What each has in a ring where each paid the next one so much.
-fn expected(count: usize, paid: &[u64]) -> Vec<Balance> {
-    (0..count).map(|n| known(FIRST - paid[n] + paid[(n + count - 1) % count])).collect()
+fn expected(paid: &[u64]) -> Vec<Balance> {
+    ring_balances(paid).into_iter().map(known).collect()
 }
 
 /// Parts of a ring that hear nothing of each other, in each of which neighbours settle every six hours; then they meet again. `NEXUS_HOURS=720`
@@ -141,7 +133,7 @@ fn what_is_settled_apart_is_everywhere_afterwards(parts: usize) {
     );
     assert!(rounds <= 2.0 * (count as f64).log2(), "{rounds} rounds: links have to come up again");
     // Nothing is lost, nothing counts twice.
-    let expected = expected(count, &paid);
+    let expected = expected(&paid);
     for at in 0..count {
         let seen: Vec<_> = (0..count).map(|of| mesh.balance(at, of)).collect();
         assert_eq!(seen, expected, "as {at} sees it");
@@ -185,7 +177,7 @@ fn nodes_with_little_memory_follow_their_own_accounts_where_everybody_settles() 
             mesh.run(Duration::from_millis(10));
             mesh.restart(middle);
         }
-        let expected = expected(count, &paid);
+        let expected = expected(&paid);
         let of_all = |mesh: &Mesh| (0..count).map(|of| mesh.balance(0, of)).collect::<Vec<_>>() == expected;
         let whole = mesh.until(LONG, |mesh| mesh.agree() && of_all(mesh)).expect("who keeps all knows all");
         let follows = |mesh: &Mesh| few.iter().all(|(n, friends)| follows(mesh, (*n, friends), &expected));
@@ -272,4 +264,35 @@ fn a_deposit_beyond_what_its_owner_has_is_not_ordered_and_the_owner_is_told_why(
     assert!(mesh.events.iter().any(told), "{:?}", mesh.events);
     assert_eq!(mesh.nodes[0].purse().expect("it has one").pending().count(), 0);
     assert_eq!((mesh.ledger(0).books().len(), mesh.balance(0, 0)), (0, known(FIRST)));
+}
+
+/// What all links carry for a settlement, all in, beyond what they carry anyway: by settlement and node, against the record itself, that
+/// each but the one who has it must hear once. `NEXUS_NODES=100` makes it the mesh of the specification.
+#[test]
+fn a_settlement_costs_a_few_times_its_own_bytes_at_each_node() {
+    const SETTLEMENTS: u64 = 20;
+    let count = nodes(24);
+    let mut mesh = rich_ring(count, BTreeMap::new());
+    mesh.run(Duration::from_secs(1_800));
+    let bytes_in = |mesh: &mut Mesh, settles: bool| {
+        let before = mesh.bytes;
+        for turn in 0..SETTLEMENTS {
+            if settles {
+                let n = usize::try_from(turn * 7).expect("few") % count;
+                mesh.settle(n, (n + 1) % count, 1, 100 + turn);
+            }
+            mesh.run(Duration::from_secs(180));
+        }
+        mesh.bytes - before
+    };
+    let idle = bytes_in(&mut mesh, false);
+    let settling = bytes_in(&mut mesh, true);
+    assert!(mesh.agree());
+    let each = (settling - idle) as f64 / (SETTLEMENTS as f64 * count as f64);
+    println!(
+        "{count} nodes: {each:.0} bytes of gossip for a settlement and node, {:.2} of the floor of 200; {:.1} bytes a second and node while nothing is settled",
+        each / 200.0,
+        idle as f64 / (count as f64 * SETTLEMENTS as f64 * 180.0)
+    );
+    assert!(each < 1_000.0, "{each}");
 }
