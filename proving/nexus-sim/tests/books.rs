@@ -168,9 +168,9 @@ fn nodes_with_little_memory_follow_their_own_accounts_where_everybody_settles() 
     let mut paid = vec![0; count];
     let sum = u64::try_from(count).expect("few");
     for turn in 1..=3 {
-        for n in 0..count {
-            paid[n] = turn * (1_000 + (u64::try_from(n).expect("few") * 7) % sum);
-            mesh.settle(n, (n + 1) % count, 1, paid[n]);
+        for (n, paid) in paid.iter_mut().enumerate() {
+            *paid = turn * (1_000 + (u64::try_from(n).expect("few") * 7) % sum);
+            mesh.settle(n, (n + 1) % count, 1, *paid);
         }
         if turn == 2 {
             // What it settled itself is on its disk, and nobody has heard of it.
