@@ -91,8 +91,17 @@ pub struct Config {
 pub struct Books {
     /// The file in which they begin.
     pub genesis: PathBuf,
-    /// Whether it signs what others order.
-    pub witnessing: Witnessing,
+    /// How much of them.
+    pub kept: Kept,
+}
+
+/// How much of the books a node keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// All of them; whether it signs what others order.
+    All(Witnessing),
+    /// What concerns its own account, those with whom it has channels and those whom it trusts.
+    Some,
 }
 
 /// How this node's LXMF address is announced.

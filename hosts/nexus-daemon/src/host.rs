@@ -19,13 +19,14 @@ use nexus_economy::ledger::organ::NotKept;
 use nexus_economy::ledger::rules::Rules;
 use nexus_machine::{Instant, Seed, Snapshot};
 use nexus_network::{Endpoint, InterfaceId, Mode, Opened, Profile, Role};
-use nexus_node::{Command, Event, Input, LedgerEvent, Node, Output, Setup, Witnessing};
+use nexus_node::{Command, Event, Input, LedgerEvent, Node, Output, Setup};
 use nexus_wire::nexus::recording::RecordedMessages;
 use nexus_wire::reticulum::Ifac;
 use thiserror::Error;
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio::time::{Interval, Sleep};
 
+use crate::config::Kept;
 use crate::driver::{Carrier, Handed, News, Opening, PortId, Report, Running};
 use crate::store::{Reader, Store, StoreError};
 use crate::tape::Tape;
@@ -173,12 +174,18 @@ impl Host {
         &mut self,
         identity: &IdentitySeed,
         rules: Rules,
-        witnessing: Witnessing,
+        kept: Kept,
         snapshot: &Snapshot,
     ) -> Result<Result<(), NotKept>, HostError> {
         let seed = Seed::new(entropy()?);
-        let limits = nexus_economy::ledger::organ::Limits::default();
-        Ok(self.node.keep_books(identity, rules, witnessing, limits, (snapshot, &seed)))
+        let disk = (snapshot, &seed);
+        Ok(match kept {
+            Kept::All(witnessing) => {
+                let limits = nexus_economy::ledger::organ::Limits::default();
+                self.node.keep_books(identity, rules, witnessing, limits, disk)
+            }
+            Kept::Some => self.node.keep_sparse_books(identity, rules, disk),
+        })
     }
 
     /// What others reach the node with.

@@ -185,7 +185,7 @@ pub async fn run(options: Options) -> Result<(), ServiceError> {
     let mut host = Host::new(setup, store)?;
     if let Some(books) = &config.books {
         let rules = books::rules(&books.genesis)?;
-        let kept = host.keep_books(&own, rules, books.witnessing, &durable_books)?;
+        let kept = host.keep_books(&own, rules, books.kept, &durable_books)?;
         kept.map_err(|cause| BooksError::NotKept { path: books.genesis.clone(), cause })?;
     }
     drop((durable_books, own));

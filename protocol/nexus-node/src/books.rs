@@ -10,7 +10,7 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use nexus_crypto::{IdentitySeed, NodeIdentity, SigningKey, VerifyingKey};
+use nexus_crypto::{IdentitySeed, NodeId, NodeIdentity, SigningKey, VerifyingKey};
 use nexus_economy::ledger::ChannelKey;
 use nexus_economy::ledger::intake::Neighbour;
 use nexus_economy::ledger::organ::{self, Ledger, NotKept};
@@ -79,11 +79,35 @@ impl Node {
             Witnessing::Never => None,
         };
         let ledger = Ledger::new(&own, rules.clone(), seat, snapshot, seed, limits)?;
-        let through = ledger.known().orders.through(&own.node_id());
+        self.keep(identity, rules, ledger, snapshot);
+        Ok(())
+    }
+
+    /// Keeps books of some accounts alone from here on: this node's own, those with whom it has channels, those whom it trusts, as many as
+    /// there is room for. It is no witness. Said once, before [`Command::Start`](crate::Command::Start).
+    ///
+    /// # Errors
+    /// If the disk has books of another genesis.
+    pub fn keep_sparse_books(
+        &mut self,
+        identity: &IdentitySeed,
+        rules: Rules,
+        (snapshot, seed): (&Snapshot, &Seed),
+    ) -> Result<(), NotKept> {
+        let identity = NodeIdentity::from_seed(IdentitySeed::from_bytes(*identity.expose()));
+        let peers: Vec<NodeId> = self.body.economy.accounts().map(|(peer, _)| peer).collect();
+        let ledger = Ledger::sparse(identity.public(), rules.clone(), peers, snapshot, seed)?;
+        // What genesis gave to whom is looked up in the ledger.
+        let rules = Rules { accounts: Vec::new(), ..rules };
+        self.keep(identity, rules, ledger, snapshot);
+        Ok(())
+    }
+
+    fn keep(&mut self, identity: NodeIdentity, rules: Rules, ledger: Ledger, snapshot: &Snapshot) {
+        let through = ledger.known().orders.through(&identity.node_id());
         let purse = Purse::new(identity, rules, snapshot, through);
         self.body.serve(&mut self.signals);
         self.body.books = Some(Box::new(Bookkeeping { ledger, purse }));
-        Ok(())
     }
 
     /// The books, if this node keeps them.
@@ -115,6 +139,13 @@ impl Body {
     pub(crate) fn tell_ledger(&mut self, cx: Cx, input: organ::Input, signals: &mut VecDeque<Signal>) {
         if let Some(books) = &mut self.books {
             books.ledger.handle(cx, input, signals);
+        }
+    }
+
+    /// Where some accounts alone are followed, this one is.
+    pub(crate) fn follow(&mut self, cx: Cx, node: NodeId, signals: &mut VecDeque<Signal>) {
+        if self.books.as_ref().is_some_and(|books| books.ledger.is_sparse()) {
+            self.tell_ledger(cx, organ::Input::Follow(node), signals);
         }
     }
 

@@ -45,6 +45,9 @@ impl Body {
     /// Whose packets are carried for nothing, and of whom less is asked.
     pub(crate) fn trust(&mut self, cx: Cx, trust: &TrustConfig, signals: &mut VecDeque<Signal>) {
         let friends = trust.trusted().copied().collect();
+        for friend in trust.trusted() {
+            self.follow(cx, *friend, signals);
+        }
         let discounts = trust.prices().map(|(peer, price)| (*peer, price)).collect();
         self.account(cx, Account::Trust { friends, discounts }, signals);
     }
@@ -111,6 +114,7 @@ impl Body {
             }
             Effect::Event(event) => {
                 if let MoneyEvent::Opened { peer, channel, deposit } = event {
+                    self.follow(cx, peer, signals);
                     self.order_deposit(cx, (channel, peer, deposit), signals, outputs);
                 }
                 outputs.push_back(Output::Event(Event::Economy(Box::new(event))));

@@ -271,6 +271,18 @@ pub const MILESTONES: [Milestone; 6] = [
                 required: "by all nodes, and passed on by none",
                 measure: Some(books::forged),
             },
+            Planned {
+                id: "heals",
+                text: "2 and 5 parts that settled apart agree once they meet again",
+                required: "within a round of 60 s for each doubling; nothing lost, nothing twice",
+                measure: Some(books::heals),
+            },
+            Planned {
+                id: "sparse",
+                text: "Nodes with little memory follow their own accounts where everybody settles",
+                required: "all their balances right, and none of others",
+                measure: Some(books::sparse),
+            },
         ],
     },
     Milestone {

@@ -8,10 +8,12 @@ use nexus_network::Access;
 use nexus_network::{AppData, DutyCycle, InterfaceId, Limits, Mode, Profile, Reach, Role, Timing};
 use nexus_node::economy::Amount;
 use nexus_node::economy::ledger::{Balance, Ledger, Rules, organ};
+use nexus_node::economy::trust::TrustConfig;
 use nexus_node::{Command, Event, Input, LedgerCommand, LedgerEvent, Node, Output, Setup, Witnessing};
+use nexus_wire::nexus::Layout as _;
 use nexus_wire::nexus::channel::{ChannelId, SettlementBody, SettlementRecord};
 use nexus_wire::nexus::genesis::{Genesis, Terms};
-use nexus_wire::nexus::ledger::{Certificate, WitnessIndex};
+use nexus_wire::nexus::ledger::{Certificate, OpenBody, OpenOrder, Order, WitnessIndex, attested};
 
 const UNIX: u64 = 1_700_000_000;
 /// How long anything is waited for.
@@ -34,6 +36,8 @@ pub struct Mesh {
     /// Cables that carry nothing.
     cut: BTreeSet<(usize, usize)>,
     rules: Rules,
+    /// Nodes that follow some accounts alone, each with whom it trusts.
+    few: BTreeMap<usize, Vec<usize>>,
     /// The time.
     pub now: Instant,
     queue: BTreeMap<(Instant, u64), (usize, Input)>,
@@ -67,10 +71,16 @@ pub fn id(n: usize) -> NodeId {
 /// A genesis named so, whose witnesses are the first nodes.
 #[must_use]
 pub fn genesis(name: &str) -> Rules {
+    genesis_for(name, WITNESSES)
+}
+
+/// The same, that gives as much to so many nodes.
+#[must_use]
+pub fn genesis_for(name: &str, rich: usize) -> Rules {
     let mut keys: Vec<SigningKey> = (0..WITNESSES).map(key).collect();
     keys.sort_by_key(|key| key.public().0);
     let witnesses: Vec<[u8; 32]> = keys.iter().map(|key| key.public().0).collect();
-    let mut accounts: Vec<[u8; 24]> = (0..WITNESSES)
+    let mut accounts: Vec<[u8; 24]> = (0..rich)
         .map(|n| {
             let mut line = [0; 24];
             line[..16].copy_from_slice(&id(n).0);
@@ -118,9 +128,35 @@ impl Mesh {
         Self::with(count, &edges(count, &mut random), |_| genesis("test"))
     }
 
+    /// A ring with chords in which each node has [`FIRST`], and a channel with the next one, into which it put 10,000; some have little memory.
+    /// None if certificates are not everywhere within an hour.
+    #[must_use]
+    pub fn rich_ring(count: usize, few: BTreeMap<usize, Vec<usize>>) -> Option<Self> {
+        let edges = edges(count, &mut Seed::new([3; 32]).fork("mesh"));
+        let rules = genesis_for("test", count);
+        let mut mesh = Self::with_few(count, &edges, |_| rules.clone(), few);
+        mesh.run(Duration::from_secs(20));
+        for n in 0..count {
+            mesh.certify(n, (n + 1) % count, (1, 1), 10_000);
+        }
+        mesh.until(LONG, Self::agree)?;
+        Some(mesh)
+    }
+
     /// `count` nodes, linked in these pairs, each with the rules of a genesis.
     #[must_use]
     pub fn with(count: usize, edges: &BTreeSet<(usize, usize)>, rules: impl Fn(usize) -> Rules) -> Self {
+        Self::with_few(count, edges, rules, BTreeMap::new())
+    }
+
+    /// The same, where some follow their own account and those whom they trust alone.
+    #[must_use]
+    pub fn with_few(
+        count: usize,
+        edges: &BTreeSet<(usize, usize)>,
+        rules: impl Fn(usize) -> Rules,
+        few: BTreeMap<usize, Vec<usize>>,
+    ) -> Self {
         let mut cables = vec![Vec::new(); count];
         for (one, other) in edges {
             let place =
@@ -130,13 +166,14 @@ impl Mesh {
             cables[*other].push((*one, at_one));
         }
         let disks = vec![Snapshot::empty(); count];
-        let nodes = (0..count).map(|n| node(n, &rules(n), &disks[n], 0)).collect();
+        let nodes = (0..count).map(|n| node(n, &rules(n), (&disks[n], 0), few.contains_key(&n))).collect();
         let mut mesh = Self {
             nodes,
             disks,
             cables,
             cut: BTreeSet::new(),
             rules: rules(0),
+            few,
             now: Instant::BOOT,
             queue: BTreeMap::new(),
             timers: BTreeSet::new(),
@@ -154,6 +191,13 @@ impl Mesh {
     fn begin(&mut self, n: usize) {
         let unix_s = UNIX + self.now.as_micros() / 1_000_000;
         self.tell(n, Input::WallClock { unix_s, error_s: 0 });
+        if let Some(friends) = self.few.get(&n) {
+            let mut trust = TrustConfig::default();
+            for friend in friends {
+                trust.trust(id(*friend)).expect("few");
+            }
+            self.tell(n, Input::Command(Command::Trust(trust)));
+        }
         self.tell(n, Input::Command(Command::Start));
         for iface in 0..self.cables[n].len() {
             let iface = InterfaceId(u8::try_from(iface).expect("few"));
@@ -164,7 +208,8 @@ impl Mesh {
     /// A node stops, and begins with what is durable.
     pub fn restart(&mut self, n: usize) {
         self.queue.retain(|_, (at, _)| *at != n);
-        self.nodes[n] = node(n, &self.rules, &self.disks[n], self.now.as_micros());
+        let disk = (&self.disks[n], self.now.as_micros());
+        self.nodes[n] = node(n, &self.rules, disk, self.few.contains_key(&n));
         self.begin(n);
     }
 
@@ -193,11 +238,12 @@ impl Mesh {
         self.ledger(at).balance(&id(of))
     }
 
-    /// Whether all nodes have the same books.
+    /// Whether all nodes that keep all have the same books.
     #[must_use]
     pub fn agree(&self) -> bool {
-        let state = self.ledger(0).books().state_hash();
-        (1..self.nodes.len()).all(|n| self.ledger(n).books().state_hash() == state)
+        let mut all = (0..self.nodes.len()).filter(|n| !self.few.contains_key(n));
+        let state = all.next().map(|n| self.ledger(n).books().state_hash());
+        all.all(|n| Some(self.ledger(n).books().state_hash()) == state)
     }
 
     /// Has a node do something with its books.
@@ -209,6 +255,32 @@ impl Mesh {
     pub fn deposit(&mut self, n: usize, peer: usize, channel: u8, deposit: u64) {
         let (channel, peer, deposit) = (ChannelId([channel; 16]), id(peer), Amount::from_micros(deposit));
         self.command(n, LedgerCommand::Deposit { channel, peer, deposit });
+    }
+
+    /// A node's order, as if a quorum of witnesses had signed it.
+    pub fn certify(&mut self, n: usize, peer: usize, (channel, number): (u8, u32), deposit: u64) {
+        let body = OpenBody {
+            owner: id(n),
+            order: number,
+            deposit,
+            channel: ChannelId([channel; 16]),
+            peer: id(peer),
+        };
+        let genesis = self.rules.id;
+        let order =
+            Order::Open(OpenOrder { body, signature: body.signed(&genesis, |message| key(n).sign(message)) });
+        let hash = order.hash(&genesis);
+        let mut witnesses: Vec<SigningKey> = (0..WITNESSES).map(key).collect();
+        witnesses.sort_by_key(|key| key.public().0);
+        let signed = (0_u8..).zip(&witnesses).take(self.rules.quorum).map(|(index, key)| {
+            let signature = attested(&genesis, &hash, |message| key.sign(message));
+            Certificate::line(WitnessIndex(index), &signature)
+        });
+        let lines: Vec<_> = signed.collect();
+        let certificate = Certificate::new(&genesis, hash, &lines).expect("a quorum");
+        let mut bytes = vec![0; certificate.encoded_len()];
+        certificate.encode(&mut bytes).expect("as long as it says");
+        self.command(n, LedgerCommand::Certified { order: Box::new(order), certificate: bytes });
     }
 
     /// Three nodes open channels pairwise, with deposits that witnesses certify; how long until all know of it.
@@ -329,6 +401,13 @@ impl Mesh {
     }
 }
 
+/// What each has in a ring of rich nodes where each paid the next one so much.
+#[must_use]
+pub fn ring_balances(paid: &[u64]) -> Vec<u64> {
+    let before = paid.iter().cycle().skip(paid.len().saturating_sub(1));
+    paid.iter().zip(before).map(|(out, come)| FIRST - out + come).collect()
+}
+
 /// A ring, as many chords at random, and all of the witnesses with each other.
 #[must_use]
 pub fn edges(count: usize, random: &mut Stream) -> BTreeSet<(usize, usize)> {
@@ -348,7 +427,7 @@ pub fn edges(count: usize, random: &mut Stream) -> BTreeSet<(usize, usize)> {
     edges
 }
 
-fn node(n: usize, rules: &Rules, disk: &Snapshot, run: u64) -> Node {
+fn node(n: usize, rules: &Rules, (disk, run): (&Snapshot, u64), is_sparse: bool) -> Node {
     let identity = || IdentitySeed::from_bytes(seed(n));
     let mut snapshot = Snapshot::empty();
     for (table, key, value) in disk.iter().filter(|(table, ..)| !organ::READ_ON_DEMAND.contains(table)) {
@@ -368,8 +447,13 @@ fn node(n: usize, rules: &Rules, disk: &Snapshot, run: u64) -> Node {
     let mut node = Node::new(setup, &random);
     let limits = organ::Limits { entries: 10_000, ..organ::Limits::default() };
     let random = random.fork_seed("books");
-    node.keep_books(&identity(), rules.clone(), Witnessing::IfNamed, limits, (&snapshot, &random))
-        .expect("the same genesis");
+    let (rules, disk) = (rules.clone(), (&snapshot, &random));
+    let kept = if is_sparse {
+        node.keep_sparse_books(&identity(), rules, disk)
+    } else {
+        node.keep_books(&identity(), rules, Witnessing::IfNamed, limits, disk)
+    };
+    kept.expect("the same genesis");
     node
 }
 

@@ -12,8 +12,9 @@ fn milestones_are_listed_by_number() {
 }
 
 #[test]
-fn an_acceptance_says_what_its_exit_code_says() {
-    acceptance("1.5");
+fn the_criteria_of_the_ledger_are_met() {
+    let (code, report) = acceptance("1.5");
+    assert_eq!((code, &report["verdict"]), (0, &serde_json::json!("met")), "{report}");
 }
 
 #[test]

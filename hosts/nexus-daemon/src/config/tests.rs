@@ -272,6 +272,21 @@ fn a_mistake_is_one_sentence_with_the_file_and_the_line() {
 }
 
 #[test]
+fn books_are_kept_whole_with_or_without_witnessing_or_of_some_accounts_alone() {
+    let kept = |more: &str| {
+        let config = parse(&format!("[ledger]\ngenesis = \"net.genesis\"\n{more}")).expect("good");
+        config.books.expect("it keeps some").kept
+    };
+    assert_eq!(kept(""), Kept::All(Witnessing::Never));
+    assert_eq!(kept("witness = true\nsparse = false"), Kept::All(Witnessing::IfNamed));
+    assert_eq!(kept("sparse = true"), Kept::Some);
+    is_refused(
+        "[ledger]\ngenesis = \"net.genesis\"\nwitness = true\nsparse = true\n",
+        "/etc/nexus.toml:4: a witness keeps all of the books",
+    );
+}
+
+#[test]
 fn a_price_or_a_choice_of_paths_that_cannot_be_is_refused() {
     for (text, sentence) in [
         (

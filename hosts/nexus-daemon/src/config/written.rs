@@ -196,7 +196,7 @@ pub(super) fn understand(state: &StateDir, path: &Path, text: &str) -> Result<Co
         trusted: trusted(&written)?,
         line: line(written.line.as_ref())?.map_or(default.line, |line| (line > 0).then_some(line)),
         lxmf: lxmf(&written)?,
-        books: written.ledger.as_ref().map(|books| books.books(base)),
+        books: written.ledger.as_ref().map(|books| books.books(base)).transpose()?,
         rpc: written.shared.as_ref().map(|shared| shared.get_ref().rpc()).transpose()?,
         interfaces,
     };

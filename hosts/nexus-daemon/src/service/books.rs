@@ -15,6 +15,7 @@ use nexus_node::{Command, LedgerCommand, LedgerEvent};
 use nexus_wire::nexus::Layout as _;
 use nexus_wire::nexus::channel::ChannelId;
 use nexus_wire::nexus::genesis::Genesis;
+use nexus_wire::nexus::gossip::StateHash;
 use nexus_wire::nexus::ledger::{OpenOrder, Order};
 use thiserror::Error;
 
@@ -251,13 +252,17 @@ fn place(replier: &Replier, node: Option<&str>) -> Option<Option<NodeId>> {
 fn balances(view: &HostView<'_>, after: Option<NodeId>) -> Option<Balances> {
     let ledger = view.node().ledger()?;
     let (books, rules) = (ledger.books(), ledger.rules());
-    let mut accounts = books.accounts();
+    // Of accounts that are not followed nothing is answered.
+    let mut accounts = ledger
+        .known()
+        .interest()
+        .map_or_else(|| books.accounts(), |interest| interest.iter().map(|(node, _)| *node).collect());
     accounts.retain(|node| after.is_none_or(|after| *node > after));
     let more = accounts.len() > LINES;
     accounts.truncate(LINES);
     let account = |node: NodeId| api::Account {
         node: node.to_string(),
-        balance: match books.balance(&node) {
+        balance: match ledger.balance(&node) {
             Balance::Known(amount) => Some(amount.micros()),
             Balance::Incomplete | Balance::Unknown => None,
         },
@@ -268,7 +273,7 @@ fn balances(view: &HostView<'_>, after: Option<NodeId>) -> Option<Balances> {
     let (queued, held) = ledger.waiting();
     Some(Balances {
         genesis: rules.id.to_string(),
-        state: hex(&books.state_hash().0),
+        state: if ledger.is_sparse() { hex(&StateHash::NONE.0) } else { hex(&books.state_hash().0) },
         channels: count(books.len()),
         witness: ledger.witness().map(|witness| witness.index().0),
         believed: counts.believed,

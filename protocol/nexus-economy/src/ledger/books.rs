@@ -43,6 +43,8 @@ pub enum Recorded {
     Grew,
     /// It was all known.
     Known,
+    /// It concerns accounts that are not followed here: of such nothing is kept.
+    Others,
 }
 
 /// Why an entry is not taken in.
@@ -212,6 +214,26 @@ impl Books {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.pages.is_empty()
+    }
+
+    /// What genesis gave an account is known from here on.
+    pub(super) fn give(&mut self, node: NodeId, given: Amount) {
+        self.genesis.insert(node, given.micros());
+    }
+
+    /// Forgets all channels but some. Which ones are gone.
+    pub(super) fn retain(&mut self, keeps: impl Fn(&ChannelKey) -> bool) -> Vec<ChannelKey> {
+        let given = self.genesis.iter().map(|(node, micros)| (*node, Amount::from_micros(*micros)));
+        let mut kept = Self::new(given, self.limit);
+        let mut gone = Vec::new();
+        for (key, entry) in self.iter() {
+            // What stood here stands there: it kept the rules, and there is as much room.
+            if !keeps(key) || kept.record(key, entry).is_err() {
+                gone.push(*key);
+            }
+        }
+        *self = kept;
+        gone
     }
 
     /// The hash of all entries: equal hashes, equal books.

@@ -41,6 +41,8 @@ pub(crate) struct Host {
     pub(crate) clock: Option<u64>,
     own: Person,
     limits: Limits,
+    /// Whom it follows beside itself, if it does not follow all.
+    few: Option<Vec<Person>>,
 }
 
 impl Host {
@@ -49,8 +51,17 @@ impl Host {
     }
 
     pub(crate) fn with(net: &Net, own: Person, seat: Option<Seat>, limits: Limits) -> Self {
+        Self::made(net, own, seat, limits, None)
+    }
+
+    /// One with little memory, that follows these beside its own account.
+    pub(crate) fn sparse(net: &Net, own: Person, few: &[Person]) -> Self {
+        Self::made(net, own, None, Limits::sparse(), Some(few.to_vec()))
+    }
+
+    fn made(net: &Net, own: Person, seat: Option<Seat>, limits: Limits, few: Option<Vec<Person>>) -> Self {
         let disk = Snapshot::empty();
-        let ledger = Self::start(net, own, seat, &disk, limits);
+        let ledger = Self::start(net, own, seat, &disk, limits, few.as_deref());
         let mut host = Self {
             ledger,
             disk,
@@ -62,18 +73,32 @@ impl Host {
             clock: None,
             own,
             limits,
+            few,
         };
         host.begin();
         host
     }
 
-    fn start(net: &Net, own: Person, seat: Option<Seat>, disk: &Snapshot, limits: Limits) -> Ledger {
+    fn start(
+        net: &Net,
+        own: Person,
+        seat: Option<Seat>,
+        disk: &Snapshot,
+        limits: Limits,
+        few: Option<&[Person]>,
+    ) -> Ledger {
         let mut read = Snapshot::empty();
         for (table, key, value) in disk.iter().filter(|(table, ..)| !READ_ON_DEMAND.contains(table)) {
             read.apply(Write::set(table, key, value.to_vec()));
         }
-        Ledger::new(&own.public(), net.rules.clone(), seat, &read, &Seed::new([own.0; 32]), limits)
-            .expect("the same genesis")
+        let (seed, rules) = (Seed::new([own.0; 32]), net.rules.clone());
+        match few {
+            None => Ledger::new(&own.public(), rules, seat, &read, &seed, limits),
+            Some(few) => {
+                Ledger::sparse(&own.public(), rules, few.iter().map(|person| person.id()), &read, &seed)
+            }
+        }
+        .expect("the same genesis")
     }
 
     fn begin(&mut self) {
@@ -87,7 +112,7 @@ impl Host {
     pub(crate) fn crash(&mut self, net: &Net, seat: Option<Seat>) {
         self.pending.clear();
         self.said.clear();
-        self.ledger = Self::start(net, self.own, seat, &self.disk, self.limits);
+        self.ledger = Self::start(net, self.own, seat, &self.disk, self.limits, self.few.as_deref());
         self.begin();
     }
 

@@ -296,7 +296,8 @@ impl Intake {
                     turn.known.extend(claim.ids(rules));
                 }
                 Err(NotRecorded::Full) => self.counts.full = self.counts.full.saturating_add(1),
-                Ok(Recorded::Grew) | Err(NotRecorded::Uncertified | NotRecorded::BeyondDeposit) => {
+                Ok(Recorded::Grew | Recorded::Others)
+                | Err(NotRecorded::Uncertified | NotRecorded::BeyondDeposit) => {
                     claims.push((claim, keys));
                 }
             }
@@ -377,13 +378,16 @@ impl Intake {
                 self.counts.full = self.counts.full.saturating_add(1);
                 Looked::Crowded
             }
-            Ok(Recorded::Grew) => match (&claim.proof, self.first_unknown(&claim)) {
+            Ok(Recorded::Grew | Recorded::Others) => match (&claim.proof, self.first_unknown(&claim)) {
+                (Proof::Settled(_), Some(_)) if !known.keeps(&claim.key) && self.hold.is_full() => {
+                    Looked::Crowded
+                }
                 (Proof::Settled(_), Some(node)) => {
                     let unknown =
                         parties(&claim).into_iter().filter(|node| !self.keys.contains(node)).collect();
                     self.wait(from, Waiting::Claim(claim), Lack::Key(node), Looked::LacksKeys(unknown))
                 }
-                (Proof::Settled(_), None) | (Proof::Certified { .. }, _) => self.queue(from, claim),
+                (Proof::Settled(_), None) | (Proof::Certified { .. }, _) => self.queue(from, claim, known),
             },
         }
     }
@@ -468,8 +472,10 @@ impl Intake {
         looked
     }
 
-    fn queue(&mut self, from: Neighbour, claim: Claim) -> Looked {
-        let (most, keys) = (self.limits.queued, self.party_keys(&claim));
+    fn queue(&mut self, from: Neighbour, claim: Claim, known: &Known) -> Looked {
+        // What concerns nobody who is followed takes no room from what does.
+        let most = if known.keeps(&claim.key) { self.limits.queued } else { self.limits.queued / 2 };
+        let keys = self.party_keys(&claim);
         match self.queues.get_mut(&from) {
             Some(queue) if queue.waiting.len() < most => {
                 queue.waiting.push_back((claim, keys));

@@ -15,6 +15,7 @@ mod batch;
 mod evidence;
 mod handing;
 mod paging;
+mod passing;
 mod taking;
 #[cfg(test)]
 mod tests;
@@ -42,6 +43,7 @@ use super::intake::{self, Intake, Lack, Neighbour};
 use super::known::Known;
 use super::rules::Rules;
 use super::shown::{Change, Shown};
+use super::sparse::{self, FOLLOWED, Held, Interest, Passage};
 use super::witness::{self, Request, Witness};
 use crate::money::Amount;
 use batch::Batch;
@@ -82,6 +84,8 @@ pub enum Input {
         /// What.
         ids: Vec<ItemId>,
     },
+    /// An account is followed from here on, where not all are.
+    Follow(NodeId),
     /// A node's key was learnt.
     Key(NodeId, VerifyingKey),
     /// This node's channels settled.
@@ -223,6 +227,21 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// For a node with little memory, that follows some accounts alone.
+    #[must_use]
+    pub const fn sparse() -> Self {
+        Self {
+            entries: sparse::ENTRIES,
+            shown: 64,
+            convicted: 16,
+            reading: 16,
+            intake: intake::Limits { neighbours: 8, queued: 16, held: 32, keys: 64, turn: 4 },
+            witness: witness::Limits { asked: 0, waiting: 0, signed: 0 },
+        }
+    }
+}
+
 /// The table of entries: key `party_a ‖ party_b ‖ channel_id`; value: see [`Entry::to_store`].
 pub const ENTRIES: TableId = TableId(36);
 /// The table of items: key a [`Spot`](super::spot::Spot); value: the item. Read when it is asked for.
@@ -268,6 +287,8 @@ pub struct Ledger {
     intake: Intake,
     shown: Shown,
     convicted: BTreeSet<NodeId>,
+    /// What passes through, where not all accounts are followed.
+    passage: Option<Passage>,
     witness: Option<Witness>,
     gate: Gate<Vec<Effect>>,
     reading: Reading,
@@ -305,6 +326,15 @@ pub fn question_about(a: NodeId, b: NodeId) -> ItemId {
     ItemId(id)
 }
 
+/// The name by which all that concerns an account is asked for: `node ‖ 0[16]`, in the stores of settlements and of certificates.
+/// Source: spec/economy.md#questions.
+#[must_use]
+pub fn question_of(node: NodeId) -> ItemId {
+    let mut id = [0; 32];
+    id.iter_mut().zip(node.0).for_each(|(to, from)| *to = from);
+    ItemId(id)
+}
+
 impl Ledger {
     /// The organ with what was durable.
     ///
@@ -318,12 +348,51 @@ impl Ledger {
         seed: &Seed,
         limits: Limits,
     ) -> Result<Self, NotKept> {
+        let known = Known::new(Books::new(rules.accounts.iter().copied(), limits.entries));
+        Self::with(own, rules, known, witness, (snapshot, seed), limits)
+    }
+
+    /// The organ of a node with little memory, with what was durable: it follows its own account, these, and those that it followed before,
+    /// as many as there is room for. It is no witness.
+    ///
+    /// # Errors
+    /// [`NotKept::OtherGenesis`] if the disk has books of another.
+    pub fn sparse(
+        own: &NodePublic,
+        rules: Rules,
+        follow: impl IntoIterator<Item = NodeId>,
+        snapshot: &Snapshot,
+        seed: &Seed,
+    ) -> Result<Self, NotKept> {
+        let limits = Limits::sparse();
+        let before = |node: &NodeId| {
+            snapshot.get(FOLLOWED, &node.0).map(|value| Held::from_byte(value.first().copied().unwrap_or(1)))
+        };
+        let earlier = snapshot.scan(FOLLOWED).filter_map(|(key, _)| key.try_into().ok().map(NodeId));
+        let mut interest = Interest::default();
+        for node in [own.node_id()].into_iter().chain(follow).chain(earlier) {
+            interest.follow(node, before(&node).unwrap_or(Held::All));
+        }
+        let given = rules.accounts.iter().copied().filter(|(node, _)| interest.knows(node));
+        let known = Known::sparse(Books::new(given, limits.entries), interest);
+        Self::with(own, rules, known, None, (snapshot, seed), limits)
+    }
+
+    fn with(
+        own: &NodePublic,
+        rules: Rules,
+        mut known: Known,
+        witness: Option<witness::Seat>,
+        (snapshot, seed): (&Snapshot, &Seed),
+        limits: Limits,
+    ) -> Result<Self, NotKept> {
         if snapshot.get(GENESIS, &[0]).is_some_and(|id| id != rules.id.0) {
             return Err(NotKept::OtherGenesis);
         }
-        let mut known = Known::new(Books::new(rules.accounts.iter().copied(), limits.entries));
         for (key, value) in snapshot.scan(ENTRIES) {
-            if let (Some(key), Some(entry)) = (ChannelKey::from_bytes(key), Entry::from_store(value)) {
+            if let (Some(key), Some(entry)) = (ChannelKey::from_bytes(key), Entry::from_store(value))
+                && known.keeps(&key)
+            {
                 // What was written kept the rules; there may be less room than there was.
                 let _ = known.books.record(&key, &entry);
             }
@@ -331,6 +400,7 @@ impl Ledger {
         for (key, _) in snapshot.scan(ORDERS) {
             if let Some((owner, number)) = key.split_first_chunk()
                 && let Ok(number) = number.try_into()
+                && known.follows(&NodeId(*owner))
             {
                 known.orders.note(NodeId(*owner), u32::from_be_bytes(number));
             }
@@ -348,6 +418,7 @@ impl Ledger {
         if witness.is_some() {
             deadlines.set(Timer::Round, Instant::BOOT.after(ROUND));
         }
+        let passage = known.interest().map(|_| Passage::default());
         Ok(Self {
             own: own.node_id(),
             rules,
@@ -355,6 +426,7 @@ impl Ledger {
             intake,
             shown: Shown::new(snapshot, limits.shown),
             convicted,
+            passage,
             witness,
             gate: Gate::new(GATE.saturating_mul(2)),
             reading: Reading::new(limits.reading),
@@ -388,7 +460,13 @@ impl Ledger {
     /// What an account has, as far as is known.
     #[must_use]
     pub fn balance(&self, node: &NodeId) -> Balance {
-        self.known.books.balance(node)
+        self.known.balance(node)
+    }
+
+    /// Whether some accounts alone are followed.
+    #[must_use]
+    pub const fn is_sparse(&self) -> bool {
+        self.passage.is_some()
     }
 
     /// Whether a node is convicted of having signed what may not be signed.
@@ -443,12 +521,20 @@ impl Ledger {
         }
         let mut batch = Batch::default();
         batch.writes.push(Write::set(GENESIS, &[0], self.rules.id.0.to_vec()));
+        for (node, held) in self.known.interest().into_iter().flat_map(Interest::iter) {
+            batch.writes.push(Write::set(FOLLOWED, &node.0, Vec::from([held.to_byte()])));
+        }
         self.write(batch, out);
     }
 
     /// What neighbours compare. Of settlements it does not depend on which record shows what was paid, nor on which are shown; of others the
     /// names suffice.
     fn states(&self) -> Vec<Effect> {
+        if self.is_sparse() {
+            // Whoever keeps a part of a store has no state that anybody could have too.
+            let none = |store| Effect::State(store, StateHash::NONE);
+            return [StoreId::SETTLEMENTS, StoreId::CERTIFICATES, StoreId::EVIDENCE].map(none).to_vec();
+        }
         Vec::from([Effect::State(StoreId::SETTLEMENTS, self.known.books.paid_state())])
     }
 
@@ -521,6 +607,7 @@ impl Machine for Ledger {
             Input::Apply { from, store, items } => self.apply(cx, from, store, &items, out),
             Input::Fetch { to, store, ids } => self.fetch(to, store, &ids, out),
             Input::Asked { by, store, ids } => self.asked(by, store, &ids, out),
+            Input::Follow(node) => self.follow(node, out),
             Input::Key(node, key) => self.key(cx, node, key, out),
             Input::Settled(record) => self.settled(cx, &record, out),
             Input::Certified(order, certificate) => self.certified(cx, &order, certificate, out),
@@ -552,6 +639,8 @@ impl MemoryBound for Ledger {
     fn memory_bound(&self) -> usize {
         /// An entry, its two places, and the number of its owner's last order.
         const PER_ENTRY: usize = 256;
+        /// What is written for a claim, and follows from it.
+        const PER_CLAIM: usize = 4 * 1_024;
         let entries = usize::try_from(self.limits.entries).unwrap_or(usize::MAX).saturating_mul(PER_ENTRY);
         let most = self.limits.shown.saturating_add(self.limits.shown / 2).saturating_add(2);
         // What is to be shown of a page besides.
@@ -563,9 +652,10 @@ impl MemoryBound for Ledger {
             .saturating_add(shown)
             .saturating_add(convicted)
             .saturating_add(witness)
+            .saturating_add(self.passage.as_ref().map_or(0, |_| Passage::MEMORY_BOUND))
             .saturating_add(self.limits.intake.memory_bound())
             .saturating_add(self.reading.memory_bound())
-            .saturating_add(GATE.saturating_mul(256 * 1_024))
+            .saturating_add(GATE.saturating_mul(self.limits.intake.turn).saturating_mul(PER_CLAIM))
             .saturating_add(16_384)
     }
 }

@@ -416,7 +416,7 @@ pub fn orderable(
     if before == 0 && open_channels(known, owner).saturating_add(opened) >= OPEN_CHANNELS {
         return Err(Refusal::Channels);
     }
-    if tied > Book::default().available(known, owner) {
+    if !known.follows(owner) || tied > Book::default().available(known, owner) {
         return Err(Refusal::Funds);
     }
     Ok(())

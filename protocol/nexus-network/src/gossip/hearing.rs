@@ -61,8 +61,8 @@ impl Gossip {
         }
         let most = self.limits.owed;
         let may_send = |id: &ItemId| match summary.state_hash {
-            // It lets go of items again: each is told once.
-            StateHash::NONE => sent.is_new(id),
+            // It lets go of items again: each is told once, and once more much later, since a frame may have been lost.
+            StateHash::NONE => sent.may_send_to_part(cx.now, pace, id),
             _ => sent.may_send(cx.now, pace, id),
         };
         let lacking = talk.comparison.hear(summary, &stock.own(), most);

@@ -44,6 +44,9 @@ const LOST: u8 = 2;
 /// and then is sent again after twice the time, so many times at most: the neighbour does not keep it.
 const DOUBLINGS: u8 = 7;
 
+/// Where one of two keeps a part of a store they compare all of it in every so many rounds.
+pub(super) const PARTS: u64 = 16;
+
 /// What a comparison holds on the heap, in bytes: the symbols that were heard, in a list that may be twice as long.
 const COMPARISON: usize = 2 * 2_048 * (size_of::<u64>() + size_of::<u16>());
 
@@ -95,6 +98,10 @@ pub(super) struct Talk {
     pub(super) rest: Option<u64>,
     /// How what differs is found.
     pub(super) comparison: Comparison,
+    /// Where the store's clock stood when the neighbour was told what came, where one of both keeps a part of the store.
+    pub(super) told: u64,
+    /// How often the store was summarised there.
+    pub(super) summarised: u8,
     /// Summaries that may be made.
     pub(super) summaries: Bucket,
 }
@@ -111,6 +118,8 @@ impl Default for Talk {
             closes: false,
             rest: None,
             comparison: Comparison::new(),
+            told: 0,
+            summarised: 0,
             summaries: Bucket::new(SUMMARISED, SUMMARISED_AT_ONCE),
         }
     }
@@ -274,9 +283,13 @@ impl SentLog {
         matches!(self.items.get(&short(id)), Some(Sent::Held { .. }))
     }
 
-    /// Whether nothing is remembered of the item.
-    pub(super) fn is_new(&self, id: &ItemId) -> bool {
-        self.items.get(&short(id)).is_none()
+    /// Whether the item may be sent to a neighbour that keeps a part of a store, and does not say which.
+    pub(super) fn may_send_to_part(&self, now: Instant, pace: Pace, id: &ItemId) -> bool {
+        match self.items.get(&short(id)) {
+            None => true,
+            Some(Sent::Times { at, times: 1 }) => now.since(*at) >= pace.round().times(PARTS),
+            Some(Sent::Times { .. } | Sent::Held { .. }) => false,
+        }
     }
 
     /// Whether the item may be sent to a neighbour that asks for it: not if it was a moment ago.

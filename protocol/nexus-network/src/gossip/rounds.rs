@@ -5,7 +5,7 @@ use nexus_wire::nexus::gossip::{StateHash, StoreId};
 
 use super::allowance::Pace;
 use super::index::Stock;
-use super::neighbour::{Neighbour, Talk};
+use super::neighbour::{Neighbour, PARTS, Talk};
 use super::{Effect, Gossip, Timer};
 use crate::links::LinkId;
 use crate::media::Tier;
@@ -28,6 +28,8 @@ const PUSHES: u8 = 2;
 const UNANSWERED: u8 = 4;
 /// and summaries that nothing came of: a store is told in so many slices that for many of them nothing may.
 const FRUITLESS: u8 = 32;
+/// So often all is told at first where one of both keeps a part of a store: a frame may be lost.
+const FIRST_SUMMARIES: u8 = 2;
 /// They are never rarer than every sixteenth round.
 const RARITY: u8 = 4;
 
@@ -42,6 +44,8 @@ enum Turn {
     News,
     /// What is held.
     Summary,
+    /// What came since the last round, to who keeps a part, or of what is kept in part.
+    Pushed,
 }
 
 impl Gossip {
@@ -97,6 +101,7 @@ impl Gossip {
                 Turn::State => self.close(link, store),
                 Turn::News => self.owe_news(cx.now, link, store),
                 Turn::Summary => self.summarise(cx.now, link, store, out),
+                Turn::Pushed => self.push(cx.now, link, store),
             }
         }
         self.speak(cx, link, out);
@@ -133,6 +138,9 @@ impl Gossip {
         }
         let (round, sent) = (neighbour.round, &neighbour.sent);
         let talk = neighbour.talks.entry(store).or_default();
+        if talk.said.is_some() && talk.is_of_parts(stock) {
+            return talk.turn_of_parts(round, stock);
+        }
         talk.note_agreement(stock);
         let said = talk.said.filter(|(state, _)| *state == stock.state());
         if said.is_none() {
@@ -181,6 +189,21 @@ impl Gossip {
         talk.closes = true;
     }
 
+    /// What came since the last round is owed, once.
+    fn push(&mut self, now: Instant, link: LinkId, store: StoreId) {
+        let pace = self.pace_of(link);
+        let (Some(neighbour), Some(stock)) = (self.neighbours.get_mut(&link), self.index.stock(store)) else {
+            return;
+        };
+        let Neighbour { talks, sent, owed, .. } = neighbour;
+        let talk = talks.entry(store).or_default();
+        let news = stock.since(talk.told).filter(|(_, id)| sent.may_send_to_part(now, pace, id));
+        for (age, id) in news.take(self.limits.owed) {
+            owed.add(stock.tier(), age, store, *id);
+        }
+        talk.told = stock.clock();
+    }
+
     /// The state of a store is owed.
     pub(super) fn close(&mut self, link: LinkId, store: StoreId) {
         if let Some(neighbour) = self.neighbours.get_mut(&link) {
@@ -208,6 +231,20 @@ impl Talk {
     /// Whether the neighbour said the state in which the store is.
     pub(super) fn agrees(&self, stock: &Stock) -> bool {
         stock.state() != StateHash::NONE && self.theirs == Some(stock.state())
+    }
+
+    /// Whether one of both keeps a part of the store: they never agree.
+    fn is_of_parts(&self, stock: &Stock) -> bool {
+        [Some(stock.state()), self.theirs].contains(&Some(StateHash::NONE)) && self.theirs.is_some()
+    }
+
+    /// They tell each other all that they have at first, what comes from then on, and now and then all again.
+    fn turn_of_parts(&mut self, round: u32, stock: &Stock) -> Turn {
+        if self.summarised < FIRST_SUMMARIES || u64::from(round) % PARTS == 0 {
+            self.summarised = self.summarised.saturating_add(1);
+            return Turn::Summary;
+        }
+        if self.told < stock.clock() { Turn::Pushed } else { Turn::Silence }
     }
 
     /// If both agree, what comes from here on is news.

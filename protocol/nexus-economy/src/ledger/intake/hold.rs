@@ -51,6 +51,11 @@ impl Hold {
         self.len
     }
 
+    /// Whether whatever comes makes something else give way.
+    pub(super) const fn is_full(&self) -> bool {
+        self.len >= self.limit
+    }
+
     /// Lets something wait; how much had to give way.
     pub(super) fn put(&mut self, from: Neighbour, lack: Lack, waiting: Waiting) -> usize {
         self.by.entry(from).or_default().push_back((lack, waiting));

@@ -7,7 +7,8 @@ use nexus_machine::Sink;
 use nexus_wire::nexus::gossip::{ItemId, StoreId};
 
 use super::handing::Purpose;
-use super::{Effect, KEYS, Ledger, Neighbour, question_about};
+use super::paging::paid;
+use super::{Effect, KEYS, Ledger, Neighbour, question_about, question_of};
 use crate::ledger::claim::certificate_id;
 use crate::ledger::entry::{ChannelKey, Side};
 use crate::ledger::intake::Lack;
@@ -66,6 +67,10 @@ impl Ledger {
         ids: &[ItemId],
         out: &mut impl Sink<Effect>,
     ) {
+        self.pass_questions(store, ids, out);
+        if store == StoreId::SETTLEMENTS {
+            return self.asked_of_accounts(by, ids, out);
+        }
         if store != StoreId::CERTIFICATES {
             return;
         }
@@ -79,6 +84,28 @@ impl Ledger {
         answer.truncate(ANSWER);
         if !answer.is_empty() {
             out.push(Effect::Answered { store, to: by, ids: answer });
+        }
+    }
+
+    /// A neighbour asked for all settlements of accounts.
+    fn asked_of_accounts(&mut self, by: Neighbour, ids: &[ItemId], out: &mut impl Sink<Effect>) {
+        let mut answer: Vec<ItemId> = Vec::new();
+        for id in ids {
+            let (halves, _) = id.0.as_chunks::<16>();
+            let [node, _] = halves else { continue };
+            if *id != question_of(NodeId(*node)) {
+                continue;
+            }
+            let spots: Vec<Spot> = self.known.books.channels_of(&NodeId(*node)).flat_map(paid).collect();
+            let names = spots.iter().filter_map(|spot| self.shown.between(*spot, *spot).next());
+            answer.extend(names.take(ANSWER));
+            self.page_spots(spots, out);
+        }
+        answer.sort_unstable();
+        answer.dedup();
+        answer.truncate(ANSWER);
+        if !answer.is_empty() {
+            out.push(Effect::Answered { store: StoreId::SETTLEMENTS, to: by, ids: answer });
         }
     }
 

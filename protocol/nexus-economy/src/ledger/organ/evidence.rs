@@ -22,6 +22,8 @@ enum Found {
     Known(NodeId),
     /// It concerns nobody who has an account here: anybody can convict keys of their own making.
     Stranger,
+    /// It convicts somebody who is not followed here, where not all are.
+    GuiltyStranger(NodeId),
     /// A key lacks.
     LacksKey(NodeId),
     /// It proves nothing.
@@ -50,6 +52,10 @@ impl Ledger {
                 Found::Known(node) => held.push(Evidence::id_against(&node)),
                 Found::LacksKey(node) => batch.before.extend(self.seek_key(node)),
                 Found::Stranger => {}
+                Found::GuiltyStranger(node) => {
+                    self.pass(StoreId::EVIDENCE, Evidence::id_against(&node), item, &mut batch);
+                    held.push(Evidence::id_against(&node));
+                }
                 Found::Bad => bad = bad.saturating_add(1),
             }
         }
@@ -97,11 +103,19 @@ impl Ledger {
         if self.convicted.contains(&accused) {
             return Found::Known(accused);
         }
-        if !self.is_somebody(&accused) {
+        let is_somebody = self.is_somebody(&accused);
+        if !is_somebody && !self.is_sparse() {
             return Found::Stranger;
         }
+        if !is_somebody && self.has_passed(&Evidence::id_against(&accused)) {
+            return Found::Known(accused);
+        }
         let Some(key) = key else { return Found::LacksKey(accused) };
-        if self.proves(evidence, &key) { Found::Guilty(accused) } else { Found::Bad }
+        match (self.proves(evidence, &key), is_somebody) {
+            (true, true) => Found::Guilty(accused),
+            (true, false) => Found::GuiltyStranger(accused),
+            (false, _) => Found::Bad,
+        }
     }
 
     fn is_somebody(&self, node: &NodeId) -> bool {

@@ -73,16 +73,21 @@ impl Ledger {
     ) {
         self.reading.last = self.reading.last.saturating_add(1);
         let (fetch, mut awaited) = (self.reading.last, 0_usize);
+        let mut bodies = BTreeMap::new();
         for (place, id) in ids.iter().enumerate() {
+            if let Some(item) = self.passage.as_ref().and_then(|passage| passage.item(store, id)) {
+                bodies.insert(place, item.to_vec());
+                continue;
+            }
             let Some(spot) = self.shown.spot(store, *id) else { continue };
             let Some(number) = self.reading.begin(Purpose::Item(fetch, place)) else { break };
             awaited = awaited.saturating_add(1);
             out.push(Effect::Read { number, table: BODIES, key: spot.to_bytes() });
         }
         if awaited == 0 {
-            return out.push(Effect::Bodies { store, to, bodies: Vec::new() });
+            return out.push(Effect::Bodies { store, to, bodies: bodies.into_values().collect() });
         }
-        self.reading.fetches.insert(fetch, Fetching { store, to, awaited, bodies: BTreeMap::new() });
+        self.reading.fetches.insert(fetch, Fetching { store, to, awaited, bodies });
     }
 
     /// Something was read.

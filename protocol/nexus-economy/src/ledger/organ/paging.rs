@@ -64,9 +64,13 @@ impl Page {
 
 /// Where what is known of a channel stands.
 fn of_entry<'a>((key, entry): (&'a ChannelKey, &'a Entry)) -> impl Iterator<Item = Spot> + use<'a> {
+    paid((key, entry)).chain(closes((key, entry)))
+}
+
+/// Where what was paid in a channel stands.
+pub(super) fn paid<'a>((key, entry): (&'a ChannelKey, &'a Entry)) -> impl Iterator<Item = Spot> + use<'a> {
     let paid = move |side: &Side| entry.paid().of(*side) > 0;
-    let paid = [Side::A, Side::B].into_iter().filter(paid).map(|side| Spot::Paid(*key, side));
-    paid.chain(closes((key, entry)))
+    [Side::A, Side::B].into_iter().filter(paid).map(|side| Spot::Paid(*key, side))
 }
 
 fn closes<'a>((key, entry): (&'a ChannelKey, &'a Entry)) -> impl Iterator<Item = Spot> + use<'a> {
@@ -137,12 +141,14 @@ impl Ledger {
         let between = |(key, _): &(&ChannelKey, &Entry)| key.side_of(&b).is_some();
         let ends = self.known.books.channels_of(&a).filter(between).flat_map(closes);
         let orders = [a, b].into_iter().map(|owner| (owner, self.known.orders.through(&owner)));
-        let lacking: Vec<Spot> = orders
-            .flat_map(of_owner)
-            .chain(ends)
-            .filter(|spot| !self.shown.stands(spot) && !self.paging.queue.contains(spot))
-            .take(AT_ONCE)
-            .collect();
+        let spots: Vec<Spot> = orders.flat_map(of_owner).chain(ends).collect();
+        self.page_spots(spots, out);
+    }
+
+    /// What stands at these places is shown for a while, as far as it is not shown anyway.
+    pub(super) fn page_spots(&mut self, spots: Vec<Spot>, out: &mut impl Sink<Effect>) {
+        let lacks = |spot: &Spot| !self.shown.stands(spot) && !self.paging.queue.contains(spot);
+        let lacking: Vec<Spot> = spots.into_iter().filter(lacks).take(AT_ONCE).collect();
         let room = self.shown.page_room().saturating_sub(self.shown.paged());
         for spot in lacking.into_iter().take(room) {
             self.paging.queue.push_front(spot);

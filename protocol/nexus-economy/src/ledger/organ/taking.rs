@@ -90,7 +90,7 @@ impl Ledger {
         self.plan_turn(cx);
     }
 
-    /// The name under which just this item is shown, if it is: it is not looked at again.
+    /// The name under which just this item is shown, or was passed on, if it is: it is not looked at again.
     fn shown_as(&self, store: StoreId, item: &[u8]) -> Option<ItemId> {
         let id = if store == StoreId::SETTLEMENTS {
             ItemId(SettlementRecord::decode(item).ok()?.body.settlement_hash())
@@ -102,7 +102,7 @@ impl Ledger {
         } else {
             ItemId(Order::decode(item).ok()?.hash(&self.rules.id).0)
         };
-        self.shown.spot(store, id).map(|_| id)
+        (self.shown.spot(store, id).is_some() || self.has_passed(&id)).then_some(id)
     }
 
     /// This node's channels settled.
@@ -180,9 +180,12 @@ impl Ledger {
 
     /// Takes a claim into the books, with all that has to be written.
     fn record(&mut self, claim: &Claim, batch: &mut Batch) {
+        self.make_room(&claim.key, batch);
         let old = self.known.books.entry(&claim.key).copied().unwrap_or_default();
-        if self.known.record(claim) != Ok(Recorded::Grew) {
-            return;
+        match self.known.record(claim) {
+            Ok(Recorded::Grew) => {}
+            Ok(Recorded::Others) => return self.pass_claim(claim, batch),
+            Ok(Recorded::Known) | Err(_) => return,
         }
         let Some(entry) = self.known.books.entry(&claim.key).copied() else { return };
         if entry != old {
@@ -235,8 +238,10 @@ impl Ledger {
         let spots: Vec<(Spot, Spot)> = match order {
             Order::Open(open) => {
                 let (owner, number) = (open.body.owner, open.body.order);
-                let key = [&owner.0[..], &number.to_be_bytes()].concat();
-                batch.writes.push(Write::set(ORDERS, &key, Vec::new()));
+                if self.known.follows(&owner) {
+                    let key = [&owner.0[..], &number.to_be_bytes()].concat();
+                    batch.writes.push(Write::set(ORDERS, &key, Vec::new()));
+                }
                 Vec::from([(Spot::Order(owner, number), Spot::OrderCertificate(owner, number))])
             }
             Order::Close(_) => {

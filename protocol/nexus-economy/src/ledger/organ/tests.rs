@@ -4,6 +4,7 @@ mod hostile;
 mod lawful;
 mod meshes;
 mod pages;
+mod passing;
 
 use alloc::vec;
 use alloc::vec::Vec;
