@@ -1,7 +1,11 @@
 //! Payer, relay and recipient, whole nodes with disks: whatever crashes, forgets or is cut off, money is neither made nor lost, and payment
 //! goes on. More of them, and one by its number: the example `tolls`.
 
-use nexus_sim::tolls::{Ran, Schedule};
+use nexus_machine::Duration;
+use nexus_node::economy::Amount;
+use nexus_node::economy::layer::{Command, Event, Policy};
+use nexus_node::economy::lottery::WindowKind;
+use nexus_sim::tolls::{Disk, Ran, Schedule, Tolls};
 
 const SCHEDULES: u64 = 60;
 
@@ -53,4 +57,79 @@ fn a_claim_that_was_refused_in_ignorance_is_paid() {
 #[test]
 fn terms_that_seem_later_by_their_name_end() {
     check(1396);
+}
+
+/// A relay learnt that its disk had fallen back, and stopped again before other terms were agreed: the old ones came back from its disk, and
+/// it claimed for ever what was paid.
+#[test]
+fn what_was_void_is_void_after_another_crash() {
+    for number in [388, 1298] {
+        check(number);
+    }
+}
+
+const PAYER: usize = 0;
+const RELAY: usize = 1;
+const RECIPIENT: usize = 2;
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// A payer, a relay that asks something, and a recipient, with a channel between the first two.
+fn paying_line() -> Tolls {
+    let line = Some(Amount::from_micros(1_000_000));
+    let policy = Policy { windows: WindowKind::PerPacket, line, ..Policy::default() };
+    let mut tolls = Tolls::line(&[policy, Policy { price: 20, ..policy }, policy]);
+    let open = Command::Open { line: Amount::from_micros(1_000_000), deposit: Amount::ZERO };
+    tolls.command(RELAY, PAYER, open);
+    tolls.run(Duration::from_secs(1));
+    tolls
+}
+
+fn send(tolls: &mut Tolls, packets: usize) {
+    for _ in 0..packets {
+        tolls.packet(PAYER, RECIPIENT);
+        tolls.run(MINUTE);
+    }
+}
+
+fn resumed(tolls: &Tolls, who: usize) -> usize {
+    tolls.events(who).iter().filter(|event| matches!(event, Event::Resumed(_))).count()
+}
+
+/// Whoever learns that its disk fell back writes at once what that makes void of the lottery: a crash in the same moment brings nothing back.
+#[test]
+fn a_crash_in_the_moment_of_learning_brings_no_terms_back() {
+    for who in [PAYER, RELAY] {
+        let mut tolls = paying_line();
+        send(&mut tolls, 4);
+        let image = tolls.disk(who);
+        let sequence = |tolls: &Tolls| {
+            let mut accounts = tolls.node(RELAY).economy().accounts();
+            accounts.next().expect("a channel stands").1.agreed.body.sequence
+        };
+        let then = sequence(&tolls);
+        for _ in 0..200 {
+            if sequence(&tolls) > then {
+                break;
+            }
+            send(&mut tolls, 1);
+        }
+        assert!(sequence(&tolls) > then, "there was a win that the disk forgets");
+        tolls.crash(who, Disk::Older(image));
+        for _ in 0..60_000 {
+            if resumed(&tolls, who) > 0 {
+                break;
+            }
+            tolls.run(Duration::from_millis(1));
+        }
+        assert_eq!(resumed(&tolls, who), 1, "node {who} learns that its disk fell back");
+        tolls.crash(who, Disk::AsItWas);
+        tolls.run(MINUTE);
+        let before = tolls.income(RELAY, PAYER).drawn;
+        send(&mut tolls, 40);
+        let income = tolls.income(RELAY, PAYER);
+        assert!(income.drawn >= before + 30, "node {who}: {income:?}");
+        assert_eq!(resumed(&tolls, who), 1, "it is learnt once");
+        let (own, theirs) = tolls.balances(PAYER, RELAY).expect("a channel stands");
+        assert_eq!(tolls.balances(RELAY, PAYER), Some((theirs, own)));
+    }
 }

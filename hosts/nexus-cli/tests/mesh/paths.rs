@@ -66,8 +66,7 @@ impl Diamond {
             }
         };
         let in_time = tokio::time::timeout(PATIENCE, waiting).await;
-        in_time
-            .unwrap_or_else(|_late| panic!("it did not come to be that {what}: {last:?}\n{}", from.log()))
+        in_time.unwrap_or_else(|_late| panic!("it did not come to be that {what}: {last:?}\n{}", from.log()))
     }
 
     /// A asks a price for carrying packets out to D, and twice that to S, without closing anything. So its own way to D stays the
