@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use nexus_daemon::api::{Channel, Channels, Earned, Status};
@@ -13,6 +14,9 @@ use nexus_daemon::api::{Channel, Channels, Earned, Status};
 const LOOKS: usize = 20;
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_mins(1);
+
+/// The numbers of packets, of which no two are the same.
+static NEXT_PACKET: AtomicU64 = AtomicU64::new(0);
 
 const OPENED: &str = "opened.pcapng";
 
@@ -162,6 +166,34 @@ impl Line {
         self.meet();
     }
 
+    /// Copies a node into a file, while it runs.
+    pub(crate) fn backup(&self, n: usize) {
+        succeeds(&self.run(n, &["node", "backup", &self.copy(n)]));
+    }
+
+    /// The same, while it does not.
+    pub(crate) fn backup_at_rest(&self, n: usize) {
+        succeeds(&self.run(n, &["node", "stop"]));
+        self.backup(n);
+        succeeds(&self.run(n, &["node", "start"]));
+        self.meet();
+    }
+
+    /// Puts a node back to its copy: the machine is another, its network the same.
+    pub(crate) fn restore(&self, n: usize) {
+        succeeds(&self.run(n, &["node", "stop"]));
+        let config = std::fs::read_to_string(self.state(n).join("nexus.toml")).unwrap();
+        std::fs::remove_dir_all(self.state(n)).unwrap();
+        succeeds(&self.run(n, &["node", "restore", &self.copy(n)]));
+        std::fs::write(self.state(n).join("nexus.toml"), config).unwrap();
+        succeeds(&self.run(n, &["node", "start"]));
+        self.meet();
+    }
+
+    fn copy(&self, n: usize) -> String {
+        self.home(n).join("copy").display().to_string()
+    }
+
     /// What a node counted with its neighbours.
     pub(crate) fn income(&self, n: usize) -> Vec<Earned> {
         let Sections { income } = self.json(n, &["status", "--json", "income"]);
@@ -193,9 +225,8 @@ impl Line {
         let mut program = TcpStream::connect(("127.0.0.1", self.shared[from])).unwrap();
         program.set_nodelay(true).unwrap();
         let to = destination(&self.ids[to]);
-        let began = Instant::now();
-        let salt = u64::from(began.elapsed().subsec_nanos()) ^ u64::from(std::process::id()) << 32;
-        let salt = salt ^ self.income(from).iter().map(|earned| earned.owed_grains).sum::<u64>();
+        // Packets that were sent before would be taken for repeated ones.
+        let salt = NEXT_PACKET.fetch_add(packets, Ordering::Relaxed) ^ u64::from(std::process::id()) << 32;
         for number in 0..packets {
             let mut packet = vec![0x00, 0x00];
             packet.extend_from_slice(&to);
