@@ -31,9 +31,9 @@ fn a_backup_that_is_restored_goes_on_from_what_the_neighbour_knows() {
         let line = Line::of(&[0, 20, 0, 0], &[]);
         line.send(0, 2, 2_500, LENGTH);
         if restored == 0 {
-            line.backup(restored)
+            line.backup(restored);
         } else {
-            line.backup_at_rest(restored)
+            line.backup_at_rest(restored);
         }
         let then = line.channel(restored, other);
         line.send(0, 2, 2_500, LENGTH);
@@ -41,9 +41,10 @@ fn a_backup_that_is_restored_goes_on_from_what_the_neighbour_knows() {
         let known = states(&line, other, restored, "before.log");
         assert!(latest.sequence > then.sequence && known.len() > 1, "{then:?} {latest:?}");
         line.restore(restored);
-        Line::until("the account is the neighbour's", || line.channel(restored, other).state == "open");
-        let resumed = line.channel(restored, other);
-        assert_eq!((resumed.own_unxs, resumed.theirs_unxs), (latest.theirs_unxs, latest.own_unxs));
+        Line::until("the account is the neighbour's", || {
+            let resumed = line.channel(restored, other);
+            (resumed.own_unxs, resumed.theirs_unxs) == (latest.theirs_unxs, latest.own_unxs)
+        });
         line.send(0, 2, 6_000, LENGTH);
         let on = line.channel(other, restored);
         assert!(

@@ -355,7 +355,7 @@ impl<V: Vrf> Lottery<V> {
             (Some(_), Some(_)) if is_current => self.say_terms(cx, id, out),
             // It asks for terms, or has not heard of these.
             (Some(offered), _) if offered.terms.name() == named && due.held.is_none() => {
-                self.say_terms(cx, id, out)
+                self.say_terms(cx, id, out);
             }
             // Half of all names are later than a name; whoever was told twice and still names others has later terms by number.
             (Some(offered), _)

@@ -149,6 +149,8 @@ impl Relaying {
         self.unknown = self.terms().map_or(self.unknown, |terms| terms.name().wrapping_add(128));
         self.agreed = None;
         self.next = None;
+        // Whoever counts has to hear that there are no terms, though the sums are those that it heard last.
+        self.granted = None;
     }
 
     /// DUE that names terms which its payer does not know.
