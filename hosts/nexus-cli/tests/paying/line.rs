@@ -166,34 +166,6 @@ impl Line {
         self.meet();
     }
 
-    /// Copies a node into a file, while it runs.
-    pub(crate) fn backup(&self, n: usize) {
-        succeeds(&self.run(n, &["node", "backup", &self.copy(n)]));
-    }
-
-    /// The same, while it does not.
-    pub(crate) fn backup_at_rest(&self, n: usize) {
-        succeeds(&self.run(n, &["node", "stop"]));
-        self.backup(n);
-        succeeds(&self.run(n, &["node", "start"]));
-        self.meet();
-    }
-
-    /// Puts a node back to its copy: the machine is another, its network the same.
-    pub(crate) fn restore(&self, n: usize) {
-        succeeds(&self.run(n, &["node", "stop"]));
-        let config = std::fs::read_to_string(self.state(n).join("nexus.toml")).unwrap();
-        std::fs::remove_dir_all(self.state(n)).unwrap();
-        succeeds(&self.run(n, &["node", "restore", &self.copy(n)]));
-        std::fs::write(self.state(n).join("nexus.toml"), config).unwrap();
-        succeeds(&self.run(n, &["node", "start"]));
-        self.meet();
-    }
-
-    fn copy(&self, n: usize) -> String {
-        self.home(n).join("copy").display().to_string()
-    }
-
     /// What a node counted with its neighbours.
     pub(crate) fn income(&self, n: usize) -> Vec<Earned> {
         let Sections { income } = self.json(n, &["status", "--json", "income"]);

@@ -5,7 +5,6 @@
 mod books;
 mod capture;
 mod line;
-mod restored;
 
 use std::process::Output;
 
