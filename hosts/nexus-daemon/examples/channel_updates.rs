@@ -54,7 +54,7 @@ fn tell(sides: &mut [Side; 2], own: usize, input: Input) -> Result<(), Box<dyn E
         sides[own].organ.handle(Cx::at(Instant::BOOT), input, &mut effects);
         for effect in effects {
             match effect {
-                Effect::Write { number, writes } => {
+                Effect::Write { number, writes, voids: _ } => {
                     let side = &mut sides[own];
                     side.writes += 1;
                     let length = |write: &nexus_machine::Write| {

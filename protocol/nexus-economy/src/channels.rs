@@ -113,6 +113,9 @@ pub enum Effect {
         number: u64,
         /// The writes.
         writes: Vec<Write>,
+        /// What the lottery keeps of the account with this neighbour is of a disk that is out of date, or of a channel that ended: that it
+        /// is void belongs into this write. Written later, a crash in between would bring it back, and nobody would notice.
+        voids: Option<NodeId>,
     },
     /// Say this to a linked neighbour.
     Send(NodeId, Saying),
@@ -436,7 +439,7 @@ impl Channels {
             && let Ok(number) = self.gate.hold(Then::Round)
         {
             let write = Write::set(ROUNDS, &[0], self.round.to_le_bytes().to_vec());
-            out.push(Effect::Write { number, writes: Vec::from([write]) });
+            out.push(Effect::Write { number, writes: Vec::from([write]), voids: None });
         }
         let restored = |(peer, neighbour): (&NodeId, &Neighbour)| neighbour.restored.then_some(*peer);
         let restored: Vec<_> = self.neighbours.iter().filter_map(restored).collect();

@@ -21,10 +21,12 @@ mod terms;
 mod tests;
 
 use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 
 use nexus_crypto::{NodeId, NodeIdentity, VerifyingKey};
 use nexus_machine::{
     Cx, Deadlines, Duration, Gate, Instant, Machine, MemoryBound, Seed, Sink, Snapshot, Stream, TableId,
+    Write,
 };
 use nexus_wire::nexus::lottery::{Released, Token};
 
@@ -183,6 +185,13 @@ impl<V: Vrf> Lottery<V> {
     #[must_use]
     pub fn relaying_terms(&self, peer: &NodeId) -> Option<&Terms> {
         self.peers.get(peer)?.relaying.terms()
+    }
+
+    /// What is to be on the disk of a neighbour: where its account is void ([`Input::OutOfDate`]), the write that says so takes this along.
+    #[must_use]
+    pub fn stored(&self, id: &NodeId) -> Vec<Write> {
+        let Some(peer) = self.peers.get(id) else { return stored::delete(id) };
+        [stored::payer(id, &peer.paying), peer.relaying.stored(id)].into()
     }
 
     /// The account of a neighbour, made if there is room. One that has no link makes room, the one that paid least.

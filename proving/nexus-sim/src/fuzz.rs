@@ -1,4 +1,4 @@
-//! What fuzzers drive: the link organ, and whole nodes, by scripts of any bytes.
+//! What fuzzers drive: the link organ, whole nodes, and neighbours that pay each other, by scripts of any bytes.
 //!
 //! The bytes of an input decode to a bounded sequence of steps: frames made up, mutated, repeated and delivered to the wrong node;
 //! time; what hosts and operators say. Genuine peers are among those who are driven, so handshakes come to their end. After every
@@ -11,6 +11,7 @@ mod cast;
 mod flights;
 mod host;
 mod organ;
+mod payment;
 mod script;
 
 /// Says how much heap this thread holds, in bytes, relative to some fixed moment. The harness holds a machine's growth against
@@ -29,9 +30,10 @@ pub struct Driver {
 }
 
 /// All that can be driven.
-pub const DRIVERS: [Driver; 2] = [
+pub const DRIVERS: [Driver; 3] = [
     Driver { name: "links", run: organ::run, seeds: organ::seeds },
     Driver { name: "node", run: host::run, seeds: host::seeds },
+    Driver { name: "payment", run: payment::run, seeds: payment::seeds },
 ];
 
 /// How far a script got: a script that reaches nothing proves nothing.
@@ -49,6 +51,14 @@ pub struct Reached {
     pub whole: u32,
     /// Frames that were refused; of nodes, of links and announces.
     pub refused: u64,
+    /// Wins that were paid.
+    pub wins: u32,
+    /// Settlements that both signed.
+    pub settled: u32,
+    /// How often a node saw that its disk had fallen back.
+    pub resumed: u32,
+    /// Ends of channels.
+    pub closed: u32,
 }
 
 /// Drives what is called `name`.

@@ -95,6 +95,25 @@ fn seeds_of_the_node_reach_links_announces_and_messages() {
 }
 
 #[test]
+fn seeds_of_payment_reach_wins_settlements_and_ends() {
+    let all = ["paid", "both-ways", "settled", "closed", "closed-alone", "crash", "lossy", "fallen-back"];
+    for seed in all {
+        println!("{seed}: {:?}", reached("payment", seed));
+    }
+    for (seed, wins) in
+        [("paid", 4), ("both-ways", 4), ("settled", 2), ("closed", 4), ("crash", 1), ("lossy", 1)]
+    {
+        let reached = reached("payment", seed);
+        assert!(reached.wins >= wins, "{seed}: {reached:?}");
+    }
+    assert!(reached("payment", "settled").settled >= 2, "both say so");
+    assert!(reached("payment", "closed").closed >= 2, "both say so");
+    assert!(reached("payment", "crash").links_down >= 10);
+    let back = reached("payment", "fallen-back");
+    assert!(back.resumed >= 1 && back.wins >= 4, "{back:?}");
+}
+
+#[test]
 fn mutated_seeds_and_noise_break_nothing() {
     for driver in &DRIVERS {
         let mut random = Seed::new([0x3d; 32]).fork(driver.name);

@@ -57,4 +57,4 @@ pub fn stream(name: &str) -> &'static Stream {
 
 /// Fuzz targets that drive machines by sequences of inputs. Their harness, `nexus_sim::fuzz`, is above this crate and writes their
 /// seeds; here they have their names, so that all targets are written and counted in one place.
-pub const SEQUENCES: [&str; 2] = ["links", "node"];
+pub const SEQUENCES: [&str; 3] = ["links", "node", "payment"];

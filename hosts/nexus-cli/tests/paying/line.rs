@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use nexus_daemon::api::{Channel, Channels, Earned, Status};
@@ -13,6 +14,9 @@ use nexus_daemon::api::{Channel, Channels, Earned, Status};
 const LOOKS: usize = 20;
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_mins(1);
+
+/// The numbers of packets, of which no two are the same.
+static NEXT_PACKET: AtomicU64 = AtomicU64::new(0);
 
 const OPENED: &str = "opened.pcapng";
 
@@ -193,9 +197,8 @@ impl Line {
         let mut program = TcpStream::connect(("127.0.0.1", self.shared[from])).unwrap();
         program.set_nodelay(true).unwrap();
         let to = destination(&self.ids[to]);
-        let began = Instant::now();
-        let salt = u64::from(began.elapsed().subsec_nanos()) ^ u64::from(std::process::id()) << 32;
-        let salt = salt ^ self.income(from).iter().map(|earned| earned.owed_grains).sum::<u64>();
+        // Packets that were sent before would be taken for repeated ones.
+        let salt = NEXT_PACKET.fetch_add(packets, Ordering::Relaxed) ^ u64::from(std::process::id()) << 32;
         for number in 0..packets {
             let mut packet = vec![0x00, 0x00];
             packet.extend_from_slice(&to);

@@ -103,7 +103,8 @@ fn deviation(earned: &Earned) -> f64 {
     off as f64 / variance(earned).sqrt()
 }
 
-/// Of what so many draws bring: windows of V that bring a reward R with odds V / R.
+/// Of what so many draws bring: windows of V that bring a reward R with odds V / R. Rewards grow with what was paid, and most wins are early and small
+/// ones, so that their mean is below the mean over windows: what comes out is too small by a quarter or so, and five of it are fewer than five deviations.
 fn variance(earned: &Earned) -> f64 {
     let window = earned.expected_grains as f64 / earned.windows as f64;
     let reward = (earned.actual_unxs as f64 * 1_024.0 / earned.wins as f64).max(window);

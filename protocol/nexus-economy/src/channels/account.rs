@@ -373,9 +373,9 @@ impl<S: Clone + Eq> Account<S> {
             Phase::Open
             | Phase::AwaitingSettled { .. }
             | Phase::AwaitingClose { .. }
-            | Phase::Closed { .. } => Standing::Sound,
+            | Phase::Closed { sigs: Some(_), .. } => Standing::Sound,
             Phase::AwaitingResume => Standing::Resumed,
-            Phase::AwaitingWindow { .. } => Standing::Disputed,
+            Phase::AwaitingWindow { .. } | Phase::Closed { sigs: None, .. } => Standing::Disputed,
         };
         let of = |side: Side, known: u64| {
             let agreed = self.agreed.body.sequence;

@@ -148,16 +148,16 @@ impl<S: Clone + Eq> Account<S> {
         sig: &S,
         stage: CloseStage,
     ) -> Step<S> {
-        if let Phase::Closed { body: last, sigs: Some(sigs) } = &self.phase {
+        if let Phase::Closed { body: last, sigs: Some(_) } = &self.phase {
             let wanted = stage == CloseStage::Proposed && last == body;
-            let sig = sigs.get(self.side()).clone();
-            let letter = Letter::Close { body: *last, sig, stage: CloseStage::Agreed };
-            return if wanted { Step::letter(letter) } else { Step::nothing() };
+            return self.agreed_close().filter(|_| wanted).map_or(Step::nothing(), Step::letter);
         }
         if body.final_sequence != self.agreed.body.sequence {
             return Step::letter(self.latest(Answer::Wanted));
         }
         match (&self.phase, &self.own) {
+            // What both agreed to is the end, also for whoever forgot that.
+            (Phase::AwaitingResume, _) if stage == CloseStage::Agreed => {}
             (Phase::Closed { .. } | Phase::AwaitingWindow { .. } | Phase::AwaitingResume, _) => {
                 return Step::letter(self.latest(Answer::Unwanted));
             }
@@ -180,6 +180,12 @@ impl<S: Clone + Eq> Account<S> {
             step.letters.push(Letter::Close { body: *body, sig: own_sig, stage: CloseStage::Agreed });
         }
         step
+    }
+
+    /// What was agreed of the end, if both did.
+    pub(super) fn agreed_close(&self) -> Option<Letter<S>> {
+        let Phase::Closed { body, sigs: Some(sigs) } = &self.phase else { return None };
+        Some(Letter::Close { body: *body, sig: sigs.get(self.side()).clone(), stage: CloseStage::Agreed })
     }
 
     fn closed(&self, body: SettlementBody, sigs: Option<Both<S>>) -> Step<S> {

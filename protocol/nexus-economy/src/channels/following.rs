@@ -135,9 +135,16 @@ impl Channels {
     ) {
         let Some(neighbour) = self.neighbours.get_mut(&peer) else { return };
         writes.push(Write::set(CHANNELS, &peer.0, kept.to_bytes()));
+        let is_void =
+            |effect: &Effect| matches!(effect, Effect::Word(_, _, Word::Forgot | Word::Closed { .. }));
+        let voids = effects.iter().any(is_void).then_some(peer);
         let follows = Box::new(Follows { peer, kept, effects });
         let Ok(number) = self.gate.hold(Then::Follows(follows)) else { return };
         neighbour.writing = true;
-        out.push(Effect::Write { number, writes });
+        if voids.is_some() {
+            // It is of the account that is void, and what would be written with it too.
+            neighbour.held = None;
+        }
+        out.push(Effect::Write { number, writes, voids });
     }
 }

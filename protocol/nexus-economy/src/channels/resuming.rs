@@ -71,6 +71,8 @@ impl<S: Clone + Eq> Account<S> {
         let behind = body.sequence < self.agreed.body.sequence || next.agreed.body.sequence > body.sequence;
         if answered && (behind || latest.answer == Answer::Wanted) {
             step.letters.insert(0, next.latest(Answer::Unwanted));
+            // Whoever forgot that both closed the channel is shown that too.
+            step.letters.extend(next.agreed_close().filter(|_| latest.answer == Answer::Wanted));
         }
         if next != *self {
             step.next = Some(next);

@@ -176,7 +176,12 @@ impl Organs {
     ) {
         use channels::Effect as C;
         match effect {
-            C::Write { number, writes } => {
+            C::Write { number, mut writes, voids } => {
+                if let Some(peer) = voids {
+                    self.dealings.forget(&peer);
+                    self.lottery.handle(cx, lottery::Input::OutOfDate(peer), nerves);
+                    writes.extend(self.lottery.stored(&peer));
+                }
                 out.push(Effect::Write { by: Writer::Channels, number, writes });
             }
             C::Send(peer, saying) => say(peer, |writer| saying.write(writer).is_ok(), out),
@@ -240,18 +245,12 @@ impl Organs {
             }
             Word::Outdated(agreed) => out.push(Effect::Record(Record::State(state_of(&agreed)))),
             Word::Closed { body, sigs, .. } => {
-                self.dealings.forget(&peer);
-                self.lottery.handle(cx, L::OutOfDate(peer), nerves);
                 out.push(Effect::Channel { peer, state: ChannelStands::Ended });
                 out.push(Effect::Event(Event::Closed(peer)));
                 out.push(Effect::Record(Record::Closed { body, sigs: sigs.map(|Both { a, b }| (a, b)) }));
             }
             Word::OtherForgot => self.lottery.handle(cx, L::PayerForgot(peer), nerves),
-            Word::Forgot => {
-                self.dealings.forget(&peer);
-                self.lottery.handle(cx, L::OutOfDate(peer), nerves);
-                out.push(Effect::Event(Event::Resumed(peer)));
-            }
+            Word::Forgot => out.push(Effect::Event(Event::Resumed(peer))),
         }
     }
 

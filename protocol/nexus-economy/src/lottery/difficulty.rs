@@ -39,7 +39,8 @@ impl Rate {
         if self.samples.back().is_some_and(|(last, _)| now.since(*last) < spaced) {
             return;
         }
-        while self.samples.front().is_some_and(|(first, _)| now.since(*first) > TRAILING)
+        // One from before that is kept: after a pause there would be nothing to reckon a rate from, and terms would change for that alone.
+        while self.samples.get(1).is_some_and(|(second, _)| now.since(*second) > TRAILING)
             || self.samples.len() >= SAMPLES
         {
             self.samples.pop_front();
@@ -222,5 +223,7 @@ mod tests {
             rate.sample(at(60 * minute), 6_000);
         }
         assert_eq!(rate.per_minute(at(1_200), 6_000), Some(0));
+        rate.sample(at(2_400), 12_000);
+        assert_eq!(rate.per_minute(at(2_400), 12_000), Some(300), "a pause is part of the rate");
     }
 }

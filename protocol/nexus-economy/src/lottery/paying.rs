@@ -45,6 +45,10 @@ pub(super) struct Paying {
     pub(super) paid: Grains,
     pub(super) paid_since_start: Amount,
     attempts: u32,
+    /// The highest number that terms had: none is used twice, also where terms became void before the relay took them.
+    numbered: u32,
+    /// DUE that names other terms is not acted upon before this: whatever is on its way was said before the relay heard of these.
+    rests_until: Option<Instant>,
     /// Whether the sum is to be taken from the relay's word, having been lost.
     memory: Memory,
 }
@@ -115,10 +119,17 @@ impl Paying {
         self.owed.checked_add(more).unwrap_or(self.owed)
     }
 
+    /// Whether a relay that says this holds the terms in force: their name, and no token but of their chain.
+    fn is_in_force(&mut self, due: &Due) -> bool {
+        let Some(current) = &mut self.current else { return false };
+        current.terms.name() == due.terms && due.held.is_none_or(|held| current.has(&held))
+    }
+
     /// The number for the next terms: above all that were, and after the one that the relay names.
     fn next_number(&self, named: Option<u8>) -> Option<u32> {
         let contracts = [&self.current, &self.offered].into_iter().flatten();
-        let last = contracts.map(|contract| contract.terms.offer().number).max().unwrap_or(0);
+        let last =
+            contracts.map(|contract| contract.terms.offer().number).max().unwrap_or(0).max(self.numbered);
         let next = last.checked_add(1)?;
         let Some(named) = named else { return Some(next) };
         let short = named.wrapping_add(1).wrapping_sub(next.to_le_bytes()[0]);
@@ -135,10 +146,14 @@ impl Contract {
         Cut { window: self.terms.window(), reward: self.terms.reward() }
     }
 
+    /// Whether a token is of its own chain.
+    fn has(&mut self, held: &Released) -> bool {
+        held.window <= self.terms.offer().length && self.chain.token(held.window) == held.token
+    }
+
     /// Takes a token of its own chain for known, though this node has forgotten that it released it.
     fn adopt(&mut self, held: &Released) {
-        let known = held.window > self.released && held.window <= self.terms.offer().length;
-        if known && self.chain.token(held.window) == held.token {
+        if held.window > self.released && self.has(held) {
             self.released = held.window;
         }
     }
@@ -230,7 +245,7 @@ impl<V: Vrf> Lottery<V> {
         let Some(terms) = Terms::new(offer, view.vrf) else { return };
         let Ok(write) = self.gate.hold(Held::Offered(id, number)) else { return };
         paying.offered = Some(Contract { terms, chain, released: 0, claimed: 0, standing: Standing::Good });
-        (paying.said, paying.attempts) = (Said::NotYet, 0);
+        (paying.said, paying.attempts, paying.numbered) = (Said::NotYet, 0, number);
         out.push(Effect::Write { number: write, writes: [stored::payer(&id, paying)].into() });
     }
 
@@ -291,27 +306,57 @@ impl<V: Vrf> Lottery<V> {
         let names = |contract: &Option<Contract>| {
             contract.as_ref().is_some_and(|contract| contract.terms.name() == due.terms)
         };
-        if names(&paying.offered) {
+        // Whoever took terms shows their first token. A name alone may be that of others, which a node restored from a backup has forgotten.
+        let of_offered = names(&paying.offered);
+        let takes = of_offered
+            && due.held.is_some_and(|held| paying.offered.as_mut().is_some_and(|offered| offered.has(&held)));
+        let is_in_force = paying.is_in_force(due);
+        if let (true, Some(current), Some(held)) = (is_in_force, &mut paying.current, &due.held) {
+            // Also while other terms are offered: the relay takes them only when what it won of these windows is paid.
+            current.adopt(held);
+        }
+        if takes {
             self.taken(id, out);
-        } else if !names(&paying.current) {
-            return self.strange_terms(cx, id, due.terms, out);
-        } else if paying.offered.is_some() {
-            // It holds later terms that have the same name, if it answers terms with what it holds again and again.
-            return if due.held.is_some() && paying.attempts >= TOLD {
-                self.offer_after(cx, id, Some(due.terms), out);
-            } else {
-                self.say_terms(cx, id, out);
-            };
+        } else if of_offered || paying.offered.is_some() || !is_in_force {
+            return self.strange_terms(cx, id, due, out);
         }
         self.release(id, due, out);
         self.consider(cx, id, out);
     }
 
-    /// The relay holds terms that this node does not know: it has lost some, or this node has. The next terms go beyond both.
-    fn strange_terms(&mut self, cx: Cx, id: NodeId, named: u8, out: &mut impl Sink<Effect>) {
-        let Some(peer) = self.peers.get(&id) else { return };
-        let paying = &peer.paying;
+    /// The relay holds other terms than those offered, or than those in force: it has lost some, or this node has. The next go beyond both.
+    fn strange_terms(&mut self, cx: Cx, id: NodeId, due: &Due, out: &mut impl Sink<Effect>) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let (Some(link), paying) = (peer.link, &mut peer.paying) else { return };
+        let named = due.terms;
+        let is_offered = paying.offered.as_ref().is_some_and(|offered| offered.terms.name() == named);
+        let is_in_force = paying.is_in_force(due);
+        if let Some(current) = &mut paying.current
+            && due.held.is_some()
+            && !is_offered
+            && !is_in_force
+            && named.wrapping_sub(current.terms.name()) < 128
+        {
+            // It holds later ones, or ones of this name, which are not on this node's disk. Nothing shows which windows won under them: they
+            // are lost, and it hears so.
+            current.standing = Standing::Distrusted;
+        }
+        // Where two words are on their way, an answer to each would be two words again, for ever.
+        if paying.rests_until.is_some_and(|until| cx.now < until) {
+            return;
+        }
+        paying.rests_until = Some(cx.now.after(link.patience(0)));
+        let is_current = paying.current.as_ref().is_some_and(|current| current.terms.name() == named);
         match (&paying.offered, &paying.current) {
+            // It answers terms again and again with what it holds: those have the same name, and a later number.
+            (Some(_), Some(_)) if is_current && due.held.is_some() && paying.attempts >= TOLD => {
+                self.offer_after(cx, id, Some(named), out);
+            }
+            (Some(_), Some(_)) if is_current => self.say_terms(cx, id, out),
+            // It asks for terms, or has not heard of these.
+            (Some(offered), _) if offered.terms.name() == named && due.held.is_none() => {
+                self.say_terms(cx, id, out);
+            }
             // Half of all names are later than a name; whoever was told twice and still names others has later terms by number.
             (Some(offered), _)
                 if offered.terms.name().wrapping_sub(named) < 128 && paying.attempts < TOLD =>

@@ -3,13 +3,14 @@
 mod claiming;
 
 use nexus_crypto::{NodeId, Signature};
-use nexus_machine::{Cx, Duration, Instant, Sink};
+use nexus_machine::{Cx, Duration, Instant, Sink, Write};
 use nexus_wire::nexus::lottery::{Due, Offer, Released, TokenRelease};
 
 use super::chain::follows;
 use super::exposure::{AHEAD, largest_window, stake};
 use super::{
-    Channel, Claimed, Effect, Held, Income, Lottery, Terms, TermsRefusal, Timer, Vrf, WindowKind, stored,
+    Channel, Claimed, Effect, Held, Income, Lottery, NOTHING, Terms, TermsRefusal, Timer, Vrf, WindowKind,
+    stored,
 };
 use crate::money::{GRAINS_PER_MICRO, Grains};
 
@@ -148,6 +149,8 @@ impl Relaying {
         self.unknown = self.terms().map_or(self.unknown, |terms| terms.name().wrapping_add(128));
         self.agreed = None;
         self.next = None;
+        // Whoever counts has to hear that there are no terms, though the sums are those that it heard last.
+        self.granted = None;
     }
 
     /// DUE that names terms which its payer does not know.
@@ -416,11 +419,9 @@ impl<V: Vrf> Lottery<V> {
     pub(super) fn store(&mut self, id: NodeId, out: &mut impl Sink<Effect>) {
         let Some(peer) = self.peers.get(&id) else { return };
         let relaying = &peer.relaying;
-        let (Some(agreed), Storing::No) = (&relaying.agreed, relaying.storing) else { return };
+        let (Some(_), Storing::No) = (&relaying.agreed, relaying.storing) else { return };
         if let Ok(number) = self.gate.hold(Held::Nothing) {
-            let write =
-                stored::relay(&id, relaying.paid, Some(&agreed.terms), agreed.settled, &agreed.released);
-            out.push(Effect::Write { number, writes: [write].into() });
+            out.push(Effect::Write { number, writes: [relaying.stored(&id)].into() });
         }
     }
 
@@ -463,6 +464,16 @@ impl<V: Vrf> Lottery<V> {
 }
 
 impl Relaying {
+    /// What is to be on the disk.
+    pub(super) fn stored(&self, id: &NodeId) -> Write {
+        match &self.agreed {
+            Some(Agreed { terms, settled, released, .. }) => {
+                stored::relay(id, self.paid, Some(terms), *settled, released)
+            }
+            None => stored::relay(id, self.paid, None, 0, &NOTHING),
+        }
+    }
+
     /// Whether this node goes ahead for these terms.
     fn suits(&self, terms: &Terms, kind: WindowKind) -> Result<(), TermsRefusal> {
         let Some((channel, reference)) = self.view else { return Err(TermsRefusal::Channel) };

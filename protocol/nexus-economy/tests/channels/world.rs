@@ -159,7 +159,7 @@ impl World {
             let mut told = Vec::new();
             let node = &mut self.nodes[own];
             match effect {
-                Effect::Write { number, writes } => {
+                Effect::Write { number, writes, voids: _ } => {
                     node.written.1 += 1;
                     let bytes = |write: &Write| write.key.len() + write.value.as_ref().map_or(0, Vec::len);
                     node.written.0 += writes.iter().map(bytes).sum::<usize>() as u64;

@@ -9,7 +9,7 @@ use nexus_wire::nexus::code::PriceCode;
 use nexus_wire::nexus::lottery::{Due, Released, Token};
 
 use super::super::draw::Vrf as _;
-use super::super::{Channel, Effect, Input, Lottery, PathView, Policy, WindowKind};
+use super::super::{Channel, ClaimRefusal, Claimed, Effect, Input, Lottery, PathView, Policy, WindowKind};
 use super::world::{CABLE, CHANNEL, Cheat, Coin, PAYER, RELAY, Signing, World};
 use crate::money::{Amount, Grains};
 
@@ -68,6 +68,9 @@ struct Payer {
     terms: Vec<(u32, Token)>,
     /// Name of the terms and window of the tokens that it said.
     tokens: Vec<(u8, u16)>,
+    /// Why it refused claims.
+    refused: Vec<ClaimRefusal>,
+    now: Instant,
 }
 
 impl Payer {
@@ -75,7 +78,14 @@ impl Payer {
         let (_, organ) = relay_and_payer();
         let relay = NodeIdentity::from_seed(IdentitySeed::from_bytes([78; 32]));
         let (relay, key) = (relay.node_id(), relay.public().verifying());
-        let mut payer = Self { organ, relay, terms: Vec::new(), tokens: Vec::new() };
+        let mut payer = Self {
+            organ,
+            relay,
+            terms: Vec::new(),
+            tokens: Vec::new(),
+            refused: Vec::new(),
+            now: Instant::BOOT,
+        };
         let path = PathView { round_trip: Duration::from_millis(10), bandwidth_bps: 1_000_000 };
         let channel = Channel { id: CHANNEL, slot: 0, balance: Amount::from_micros(1 << 40) };
         payer.tell(Input::Entropy([1; 32]));
@@ -89,19 +99,26 @@ impl Payer {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
             let mut out: VecDeque<Effect> = VecDeque::new();
-            self.organ.handle(Cx::at(Instant::BOOT), input, &mut out);
+            self.organ.handle(Cx::at(self.now), input, &mut out);
             for effect in out {
                 match effect {
                     Effect::Write { number, .. } => inputs.push_back(Input::Durable(number)),
                     Effect::Terms { offer, .. } => self.terms.push((offer.number, offer.anchor)),
                     Effect::Token { token, .. } => self.tokens.push((token.terms, token.released.window)),
+                    Effect::RefuseClaim { reason, .. } => self.refused.push(reason),
                     _ => {}
                 }
             }
         }
     }
 
+    /// DUE, some time after whatever was before.
     fn due(&mut self, terms: u8, held: Option<Released>) {
+        self.now = self.now.after(Duration::from_millis(300));
+        self.due_at_once(terms, held);
+    }
+
+    fn due_at_once(&mut self, terms: u8, held: Option<Released>) {
         let due = Due { slot: 0, terms, window: 0, held };
         self.tell(Input::Due { peer: self.relay, due, sent: Grains::ZERO });
     }
@@ -132,6 +149,28 @@ fn terms_go_beyond_those_that_a_relay_goes_on_naming() {
     }
     let numbers: Vec<u32> = payer.terms.iter().map(|(number, _)| *number).collect();
     assert!(numbers.iter().any(|number| *number > 131), "{numbers:?}");
+}
+
+/// Each of many words on their way that name other terms would be answered, and each answer too.
+#[test]
+fn of_many_words_that_name_other_terms_one_is_answered() {
+    let mut payer = Payer::new();
+    let said = payer.terms.len();
+    for _ in 0..20 {
+        payer.due_at_once(9, Some(Released { window: 0, token: Token([7; 16]) }));
+    }
+    assert_eq!(payer.terms.len(), said + 1);
+}
+
+/// Terms that became void before the relay took them: the next have another number, since they have another root.
+#[test]
+fn no_number_is_used_twice() {
+    let mut payer = Payer::new();
+    for _ in 0..3 {
+        payer.tell(Input::OutOfDate(payer.relay));
+    }
+    let numbers: Vec<u32> = payer.terms.iter().map(|(number, _)| *number).collect();
+    assert_eq!(numbers, [1, 2, 3, 4]);
 }
 
 /// One link takes the place of another before anybody heard that the first is gone: whoever counts begins anew, and has to be told.
@@ -192,6 +231,50 @@ fn terms_go_beyond_later_ones_of_the_same_name() {
     }
     let numbers: Vec<u32> = payer.terms.iter().map(|(number, _)| *number).collect();
     assert!(numbers.iter().any(|number| *number > 257), "{numbers:?}");
+}
+
+/// A payer restored from a backup has no terms, and numbers its own from 1 on, as it did once: what the relay holds of the terms that had that name
+/// then must not pass for having taken these.
+#[test]
+fn terms_are_taken_by_their_first_token_and_not_by_their_name() {
+    let mut payer = Payer::new();
+    assert_eq!(payer.terms.last().map(|(number, _)| *number), Some(1));
+    for _ in 0..6 {
+        payer.due(1, None);
+        payer.due(1, Some(Released { window: 3, token: Token([7; 16]) }));
+    }
+    assert_eq!(payer.tokens, [], "nothing is released for terms that the relay does not hold");
+    let (number, anchor) = *payer.terms.last().expect("terms");
+    assert!(number > 1, "others go beyond those that it holds");
+    let name = number.to_le_bytes()[0];
+    payer.due(name, Some(Released { window: 0, token: anchor }));
+    payer.due(name, None);
+    assert_eq!(payer.tokens, [(name, 0)]);
+}
+
+/// The payer's disk fell back to before the relay took later terms, and in the channel nothing had changed meanwhile, so that nobody noticed. What the
+/// relay claims under terms that the payer does not know is lost: it has to hear that, or it claims for ever.
+#[test]
+fn claims_under_later_terms_than_the_payer_knows_are_refused_for_good() {
+    let mut payer = Payer::new();
+    let anchor = payer.terms.last().expect("terms").1;
+    payer.due(1, Some(Released { window: 0, token: anchor }));
+    let claim = Claimed { from: 2, to: 2, proof: None };
+    payer.tell(Input::Claim { peer: payer.relay, claim });
+    assert_eq!(payer.refused, [ClaimRefusal::Window], "it may yet be released");
+    payer.due(127, None);
+    payer.tell(Input::Claim { peer: payer.relay, claim });
+    assert_eq!(payer.refused.last(), Some(&ClaimRefusal::Window), "whoever only asks for terms may name any");
+    payer.due(3, Some(Released { window: 2, token: Token([7; 16]) }));
+    payer.tell(Input::Claim { peer: payer.relay, claim });
+    assert_eq!(payer.refused.last(), Some(&ClaimRefusal::Terms));
+    // The same name, and another root: both disks fell back, to different days.
+    let mut payer = Payer::new();
+    payer.due(1, Some(Released { window: 0, token: payer.terms.last().expect("terms").1 }));
+    payer.due(1, Some(Released { window: 2, token: Token([7; 16]) }));
+    payer.tell(Input::Claim { peer: payer.relay, claim });
+    assert_eq!(payer.refused, [ClaimRefusal::Terms]);
+    assert!(payer.terms.last().expect("terms").0 > 1, "other terms are offered");
 }
 
 /// Both come back, and the relay has as many windows undrawn on its disk as it goes ahead: it carries nothing before the payer says what it

@@ -8,13 +8,12 @@ use nexus_crypto::hash::blake3_xof;
 use nexus_crypto::{IdentitySeed, NodeIdentity, VrfPublicKey, VrfSecret};
 use nexus_machine::{Cx, Duration, Instant, Machine as _, Seed, Snapshot};
 use nexus_wire::nexus::code::PriceCode;
-use nexus_wire::nexus::lottery::{Due, Offer};
+use nexus_wire::nexus::lottery::{Due, Offer, Released, Token};
 
 use super::super::draw::Vrf;
 use super::super::exposure::stake;
 use super::super::{
-    Chain, Channel, ClaimRefusal, Claimed, Effect, Input, Lottery, NOTHING, Odds, PathView, Policy, Terms,
-    WindowKind,
+    Chain, Channel, ClaimRefusal, Claimed, Effect, Input, Lottery, Odds, PathView, Policy, Terms, WindowKind,
 };
 use super::world::{BAD, CABLE, CHANNEL, Cheat, Coin, PAYER, RELAY, Signing, World};
 use crate::money::{Amount, Grains};
@@ -292,7 +291,7 @@ struct Alone {
     now: Instant,
     vrf: VrfPublicKey,
     /// The name of the terms that it said last.
-    offered: u8,
+    offered: (u8, Token),
 }
 
 fn due(terms: &Terms, window: u16) -> Due {
@@ -312,7 +311,8 @@ impl Alone {
         let relay = NodeIdentity::from_seed(IdentitySeed::from_bytes([77; 32]));
         let organ = Lottery::new(identity, Coin::new(50), policy, &Snapshot::empty(), &Seed::new([50; 32]));
         let vrf = Coin::new(3).public();
-        let mut alone = Self { organ, peer: relay.node_id(), now: Instant::BOOT, vrf, offered: 0 };
+        let mut alone =
+            Self { organ, peer: relay.node_id(), now: Instant::BOOT, vrf, offered: (0, Token([0; 16])) };
         let path = PathView { round_trip: Duration::from_millis(10), bandwidth_bps: 1_000_000 };
         alone.tell(Input::Entropy([1; 32]));
         alone.tell(Input::LinkUp { peer: alone.peer, key: relay.public().verifying(), path });
@@ -326,7 +326,7 @@ impl Alone {
             self.organ.handle(Cx::at(self.now), input, &mut out);
             for effect in out {
                 if let Effect::Terms { offer, .. } = &effect {
-                    self.offered = offer.number.to_le_bytes()[0];
+                    self.offered = (offer.number.to_le_bytes()[0], offer.anchor);
                 }
                 match effect {
                     Effect::Write { number, .. } => inputs.push_back(Input::Durable(number)),
@@ -343,7 +343,8 @@ impl Alone {
         let (peer, vrf) = (self.peer, self.vrf);
         self.tell(Input::Pay { peer, channel, vrf, typical: typical() });
         for _ in 0..4 {
-            let due = Due { slot: 0, terms: self.offered, window: 0, held: Some(NOTHING) };
+            let (terms, token) = self.offered;
+            let due = Due { slot: 0, terms, window: 0, held: Some(Released { window: 0, token }) };
             self.tell(Input::Due { peer, due, sent: Grains::ZERO });
             self.now = self.now.after(Duration::from_secs(seconds));
         }
