@@ -156,7 +156,9 @@ fn from_backup(mut image: Snapshot) -> Snapshot {
     let forgotten = keys(LOTTERIES).into_iter().map(|key| Write::delete(LOTTERIES, &key));
     let marks = keys(CHANNELS).into_iter().map(|key| Write::set(RESTORED, &key, Vec::new()));
     let writes: Vec<Write> = forgotten.chain(marks).collect();
-    writes.into_iter().for_each(|write| image.apply(write));
+    for write in writes {
+        image.apply(write);
+    }
     image
 }
 

@@ -372,8 +372,8 @@ fn what_is_quoted_and_was_never_heard_of_is_asked_of_whoever_quotes_it() {
     let mut node = Bench::with_links();
     node.hear_at(ONE, 7, 1_000);
     node.within(100);
-    let none = record(7, 0, 0, 0, Standing::Withdrawn);
-    let effects = node.tell(Input::Costs { link: TWO, records: vec![none] });
+    let nothing = record(7, 0, 0, 0, Standing::Withdrawn);
+    let effects = node.tell(Input::Costs { link: TWO, records: vec![nothing] });
     let announce = promised(announce_of(7, UNIX));
     let is_told = |effect: &Effect| matches!(effect, Effect::Tell { link: TWO, plaintext, .. } if plaintext.ends_with(&announce[2..]));
     assert!(effects.iter().any(is_told), "{effects:?}");
