@@ -103,12 +103,10 @@ fn deviation(earned: &Earned) -> f64 {
     off as f64 / variance(earned).sqrt()
 }
 
-/// Of what so many draws bring: windows of V that bring a reward R with odds V / R. Rewards grow with what was paid, and most wins are early and small
-/// ones, so that their mean is below the mean over windows: what comes out is too small by a quarter or so, and five of it are fewer than five deviations.
+/// Of what draws bring, at most: a reward is half of what was paid before it, so that of a sum T it is ∫ T/2 dT = T²/4. Source:
+/// spec/economy.md#difficulty.
 fn variance(earned: &Earned) -> f64 {
-    let window = earned.expected_grains as f64 / earned.windows as f64;
-    let reward = (earned.actual_unxs as f64 * 1_024.0 / earned.wins as f64).max(window);
-    earned.windows as f64 * window * (reward - window).max(window)
+    (earned.expected_grains as f64 / 2.0).powi(2)
 }
 
 fn succeeds(output: &Output) -> &Output {
