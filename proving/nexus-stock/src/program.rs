@@ -121,6 +121,14 @@ impl Program {
         self.wait_until(PATIENCE, &keys.join(" or "), |line| keys.iter().any(|key| line[*key] == *value))
     }
 
+    /// The next line that has one of these keys.
+    ///
+    /// # Panics
+    /// If it says none in a minute.
+    pub fn wait_either(&mut self, keys: &[&str]) -> Value {
+        self.wait_until(PATIENCE, &keys.join(" or "), |line| keys.iter().any(|key| !line[*key].is_null()))
+    }
+
     fn wait_until(&mut self, time: Duration, what: &str, is_it: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + time;
         if let Some(found) = self.unread.iter().position(&is_it).and_then(|place| self.unread.remove(place)) {

@@ -215,7 +215,7 @@ pub enum Effect {
         /// Its emission time.
         emitted_at: u64,
     },
-    /// Probe a node by the path that [`Announces::trial`] names, and say [`Input::Probed`] if it proves that.
+    /// Probe a node by the path that [`Announces::trial`](super::Announces::trial) names, and say [`Input::Probed`] if it proves that.
     Probe {
         /// Names the probe.
         number: u64,
