@@ -214,6 +214,17 @@ impl Line {
         self.until_quiet();
     }
 
+    /// Packets, until their first relay was paid for some: how many that takes is luck. Of 1,500 a window or two win in the mean.
+    pub(crate) fn send_until_paid(&self, from: usize, to: usize, relay: usize, length: u64) {
+        let paid = || self.earned(from, relay).paid_unxs;
+        let before = if self.channels(from).is_empty() { 0 } else { paid() };
+        let is_paid = |_| {
+            self.send(from, to, 1_500, length);
+            paid() > before
+        };
+        assert!((0..20).any(is_paid), "nothing is paid: {:?}", self.income(from));
+    }
+
     /// Waits until what was sent is carried, and what was due for it said: nobody's accounts change any more.
     fn until_quiet(&self) {
         let look = || (0..self.homes.len()).map(|n| format!("{:?}", self.income(n))).collect::<Vec<_>>();

@@ -70,7 +70,7 @@ fn a_trusted_hop_costs_nothing_and_says_nothing_of_money() {
 #[test]
 fn a_channel_is_listed_exported_verified_restarted_and_closed() {
     let line = Line::of(&[0, 20, 0, 0], &[]);
-    line.send(0, 2, 3_000, LENGTH);
+    line.send_until_paid(0, 2, 1, LENGTH);
     let before = line.channel(1, 0);
     assert_eq!((before.state.as_str(), before.lent_unxs), ("open", 1_000_000));
     assert!(before.sequence > 0 && before.own_unxs > 1_000_000, "{before:?}");
@@ -90,7 +90,7 @@ fn a_channel_is_listed_exported_verified_restarted_and_closed() {
     assert_eq!(line.run(1, &["channel", "verify", &other]).status.code(), Some(1));
     line.restart(1);
     assert_eq!(line.channel(1, 0), before, "a restart changes nothing of it");
-    line.send(0, 2, 1_500, LENGTH);
+    line.send_until_paid(0, 2, 1, LENGTH);
     assert!(line.channel(1, 0).sequence > before.sequence, "and payment goes on");
     succeeds(&line.run(1, &["channel", "close", &peer]));
     Line::until("the channel is closed", || line.channel(1, 0).state == "closed");
