@@ -196,7 +196,8 @@ pub const MILESTONES: [Milestone; 6] = [
             Planned {
                 id: "steady",
                 text: "Paths do not oscillate at steady load",
-                required: "at most one flip in ten rounds, whoever causes the congestion",
+                required: "at most one flip in ten rounds: of packets and of the choice where others crowd the way, of the choice where the \
+                           flow itself does, of which 99 % arrive",
                 measure: Some(congestion::steady),
             },
             Planned {
