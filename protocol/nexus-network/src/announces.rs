@@ -54,6 +54,7 @@ use nexus_wire::nexus::path_cost::CompactPathCost;
 
 use crate::interface::InterfaceId;
 use crate::links::LinkId;
+use crate::overheard::Carrier;
 use crate::routes::Table;
 
 use acknowledging::Acknowledging;
@@ -321,11 +322,8 @@ impl Announces {
             }
             out.push(tell(link, destination, CompactPathCost::ORIGIN, &emission.bytes));
             // One's own is said also where the share is spent.
-            self.speech.budgets.spend(
-                other.iface,
-                cx.now,
-                emission.bytes.len().saturating_add(TELL_OVERHEAD),
-            );
+            let len = emission.bytes.len().saturating_add(TELL_OVERHEAD);
+            self.speech.budgets.spend(other.iface, cx.now, len, Carrier::OwnLink);
         }
         out.push(Effect::Announced { emitted_at: emission.emitted_at });
         self.own.published(emission);

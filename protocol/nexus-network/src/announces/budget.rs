@@ -9,7 +9,7 @@ use alloc::collections::BTreeMap;
 use nexus_machine::{Duration, Instant, Stream};
 
 use crate::interface::{InterfaceId, Mode, Profile, Reach};
-use crate::overheard::{Overheard, SPAN, Window};
+use crate::overheard::{Carrier, Overheard, SPAN, Window};
 
 /// Routing takes this share of an interface's time, in percent.
 const SHARE_PERCENT: u64 = 3;
@@ -147,13 +147,13 @@ impl Budgets {
         };
     }
 
-    /// A message of so many bytes, all in, is said on `iface`.
-    pub(super) fn spend(&mut self, iface: InterfaceId, now: Instant, bytes: usize) {
+    /// A message of so many bytes, all in, is said on `iface`. What goes over one link stands for what goes over others' links.
+    pub(super) fn spend(&mut self, iface: InterfaceId, now: Instant, bytes: usize, by: Carrier) {
         if let Some(budget) = self.by_interface.get_mut(&iface) {
             budget.spent_until = budget.owes_until(now).after(budget.made_good_in(bytes));
             if budget.profile.reach == Reach::Shared {
                 let time = budget.time_of(bytes);
-                budget.heard.add(now, time);
+                budget.heard.add(now, by.of_all(time, budget.sharers));
                 let made_good = time.times(1_000).times(budget.sharers).as_micros() / ASSURED;
                 budget.assured_until = budget.assured_until.max(now).after(Duration::from_micros(made_good));
                 budget.part = Duration::from_micros(self.random.below(PARTED.as_micros()));
@@ -295,7 +295,7 @@ mod tests {
     impl Budgets {
         /// Something is said, and leaves in the same instant.
         fn say(&mut self, now: Instant, bytes: usize) {
-            self.spend(IFACE, now, bytes);
+            self.spend(IFACE, now, bytes, Carrier::Broadcast);
             self.waits(IFACE, now, Duration::ZERO);
         }
     }
@@ -310,7 +310,7 @@ mod tests {
         let airtime = Duration::from_millis(250);
         for now in (0..90).map(minutes) {
             while budgets.busy_until(IFACE, Purpose::Announce, now).is_none() {
-                budgets.spend(IFACE, now, 300);
+                budgets.spend(IFACE, now, 300, Carrier::Broadcast);
                 said += 1;
                 budgets.waits(IFACE, now, airtime.times(said));
             }
@@ -322,7 +322,7 @@ mod tests {
         }
         let free_at = budgets.busy_until(IFACE, Purpose::Announce, later).unwrap();
         assert!(free_at.since(later) < Duration::from_secs(9));
-        budgets.spend(IFACE, free_at, 300);
+        budgets.spend(IFACE, free_at, 300, Carrier::Broadcast);
         assert!(budgets.busy_until(IFACE, Purpose::Announce, free_at).is_some());
     }
 
@@ -447,7 +447,7 @@ mod tests {
         assert!(all.iter().max().unwrap() - all.iter().min().unwrap() > 5_000, "{all:?}");
         let mut budgets = budgets();
         budgets.up(IFACE, Instant::BOOT, &shared);
-        budgets.spend(IFACE, now, 300);
+        budgets.spend(IFACE, now, 300, Carrier::Broadcast);
         budgets.waits(IFACE, now, Duration::from_millis(250));
         assert!(budgets.busy_until(IFACE, Purpose::Announce, now).is_some());
         assert_eq!(budgets.busy_until(IFACE, Purpose::Cost, now), None, "a path that is lost is said");

@@ -68,10 +68,10 @@ impl Telling {
 pub(super) struct Pending {
     pub(super) record: CostRecord,
     at: Instant,
-    /// Since when its announce is missed,
+    /// Since when its announce is missed, or was asked for last,
     pub(super) missed_since: Instant,
-    /// and whether the neighbour was asked for it since.
-    pub(super) is_asked: bool,
+    /// and how often the neighbour was asked for it.
+    pub(super) asked: u32,
 }
 
 impl Owed {
@@ -356,12 +356,21 @@ impl Announces {
             self.owe_one(cx.now, Some(link), &record.destination);
         }
         if let Some(other) = next_hop.link().and_then(|link| self.links.get_mut(link)) {
-            let of_it = |held: &&Pending| held.record.destination == record.destination && !held.is_asked;
-            let missed_since = other.pending.iter().find(of_it).map_or(cx.now, |held| held.missed_since);
-            let pending = Pending { record: *record, at: cx.now, missed_since, is_asked: false };
-            other
-                .pending
-                .retain(|held| held.record.destination != record.destination && !held.is_over(cx.now));
+            let of_it =
+                |held: &&Pending| held.record.destination == record.destination && !held.is_given_up();
+            let before = other.pending.iter().find(of_it);
+            let (missed_since, asked) = before.map_or((cx.now, 0), |held| (held.missed_since, held.asked));
+            let pending = Pending { record: *record, at: cx.now, missed_since, asked };
+            let known = &self.known;
+            other.pending.retain(|held| {
+                held.record.destination != record.destination
+                    && (!held.is_over(cx.now) || held.is_missed(known.get(&held.record.destination)))
+            });
+            // What is too old to stand beside an announce is kept only to ask for one.
+            let is_full = other.pending.len() >= PENDING;
+            if let Some(place) = other.pending.iter().position(|held| is_full && held.is_over(cx.now)) {
+                other.pending.remove(place);
+            }
             if other.pending.len() < PENDING {
                 other.pending.push_back(pending);
             }

@@ -1,5 +1,6 @@
 //! Emissions of which a neighbour says what they cost, and of whose destination nothing was ever heard: their announce was lost on its way here, and
-//! whoever says what they cost has it. It is told that nothing is known of them, which it answers as it answers anybody who is behind.
+//! whoever says what they cost has it. It is told that nothing is known of them, which it answers as it answers anybody who is behind. Either may be
+//! lost as the announce was: it is told several times.
 //! Source: spec/network.md#cost-records.
 
 use alloc::vec::Vec;
@@ -11,11 +12,14 @@ use nexus_wire::reticulum::RandomHash;
 
 use super::budget::Purpose;
 use super::costs::{Outlet, Pending, flags, list_of, record};
+use super::known::Known;
 use super::{Announces, Effect, Timer};
 use crate::links::LinkId;
 
-/// An announce may be slower than what it costs: so long it is waited for.
+/// An announce may be slower than what it costs, and an answer takes its time: so long it is waited for, twice as long after each question.
 const LATE: Duration = Duration::from_secs(20);
+/// It is asked for so often. Where three of ten frames are lost each way, one question in two is answered.
+const QUESTIONS: u32 = 5;
 /// A neighbour is asked at most once in so long,
 const INTERVAL: Duration = Duration::from_secs(10);
 /// for so many: it answers with as many announces.
@@ -41,27 +45,41 @@ impl Announces {
             return self.deadlines.set(Timer::Miss(link), busy_until);
         }
         let known = &self.known;
-        let is_missed = |held: &Pending| {
-            !held.is_asked && !held.is_over(cx.now) && known.get(&held.record.destination).is_none()
-        };
+        let is_missed = |held: &Pending| held.is_missed(known.get(&held.record.destination));
         let Some(other) = self.links.get_mut(link) else { return };
-        let is_late = |held: &Pending| cx.now.since(held.missed_since) >= LATE;
+        let is_late = |held: &Pending| held.late_at() <= cx.now;
         let late = other.pending.iter_mut().filter(|held| is_missed(held) && is_late(held)).take(TOGETHER);
         let records: Vec<CostRecord> = late
             .map(|held| {
-                held.is_asked = true;
+                (held.missed_since, held.asked) = (cx.now, held.asked.saturating_add(1));
                 nothing_known_of(&held.record)
             })
             .collect();
-        let next = other.pending.iter().filter(|held| is_missed(held)).map(|held| held.missed_since).min();
-        if let Some(since) = next {
-            self.deadlines.set(Timer::Miss(link), since.after(LATE).max(cx.now.after(INTERVAL)));
+        if let Some(at) = other.pending.iter().filter(|held| is_missed(held)).map(Pending::late_at).min() {
+            self.deadlines.set(Timer::Miss(link), at.max(cx.now.after(INTERVAL)));
         }
         if !records.is_empty() {
             let message = list_of(&records);
             self.speech.spend_on_link(iface, cx.now, message.len());
             out.push(Effect::Say { to: Outlet::Link(link), message });
         }
+    }
+}
+
+impl Pending {
+    /// Whether it was asked for in vain as often as it may be.
+    pub(super) const fn is_given_up(&self) -> bool {
+        self.asked >= QUESTIONS
+    }
+
+    /// Whether it is to be asked for: nothing is known of its destination.
+    pub(super) fn is_missed(&self, known: Option<&Known>) -> bool {
+        known.is_none() && !self.is_given_up()
+    }
+
+    /// When it is asked for, or asked for again.
+    fn late_at(&self) -> Instant {
+        self.missed_since.after(LATE.times(1 << self.asked.min(QUESTIONS)))
     }
 }
 

@@ -20,6 +20,7 @@ use super::known::{Neighbour, Told, Via};
 use super::speaking::{Introduced, Leave, TELL_OVERHEAD};
 use super::{Announces, Effect, Timer, count};
 use crate::links::LinkId;
+use crate::overheard::Carrier;
 
 /// In clear and on slow links an announce is passed on after a random wait of up to this, so that neighbours do not all
 /// speak at once.
@@ -355,7 +356,8 @@ impl Announces {
     /// An announce of `len` bytes was told to a link.
     pub(super) fn spend_on(&mut self, now: Instant, link: LinkId, len: usize) {
         if let Some(other) = self.links.get(link) {
-            self.speech.budgets.spend(other.iface, now, len.saturating_add(TELL_OVERHEAD));
+            let len = len.saturating_add(TELL_OVERHEAD);
+            self.speech.budgets.spend(other.iface, now, len, Carrier::OwnLink);
         }
     }
 }

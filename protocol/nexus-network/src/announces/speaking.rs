@@ -20,6 +20,7 @@ use super::passing::{message_of, tell};
 use super::{Announces, Effect, Timer, count};
 use crate::interface::{InterfaceId, Mode, Profile, Reach};
 use crate::links::LinkId;
+use crate::overheard::Carrier;
 
 /// Interfaces on which something may wait to be said, at most.
 pub(super) const CHANNELS: usize = INTERFACES;
@@ -123,12 +124,12 @@ impl Speech {
 
     /// Takes the time of a message from the share of routing.
     pub(super) fn spend(&mut self, iface: InterfaceId, now: Instant, bytes: usize) {
-        self.budgets.spend(iface, now, bytes.saturating_add(BROADCAST_OVERHEAD));
+        self.budgets.spend(iface, now, bytes.saturating_add(BROADCAST_OVERHEAD), Carrier::Broadcast);
     }
 
     /// The same for a message over a link.
     pub(super) fn spend_on_link(&mut self, iface: InterfaceId, now: Instant, bytes: usize) {
-        self.budgets.spend(iface, now, bytes.saturating_add(TAG));
+        self.budgets.spend(iface, now, bytes.saturating_add(TAG), Carrier::OwnLink);
     }
 
     /// Whether an announce of `len` bytes may be told to a link on `iface`: if so its time is spent.
@@ -136,7 +137,7 @@ impl Speech {
         if self.budgets.busy_until(iface, Purpose::Announce, now).is_some() {
             return Leave::Later;
         }
-        self.budgets.spend(iface, now, len.saturating_add(TELL_OVERHEAD));
+        self.budgets.spend(iface, now, len.saturating_add(TELL_OVERHEAD), Carrier::OwnLink);
         Leave::Given
     }
 
@@ -474,11 +475,8 @@ impl Announces {
         let known = self.known.get(&destination);
         let hops = known.map_or(0, |known| known.neighbour.hops.get());
         let brought_by = known.map(|known| known.brought_by);
-        let purpose = if destination == self.own.destination() {
-            Purpose::Own
-        } else {
-            Purpose::of_what_came(came_by(known), iface)
-        };
+        // Also this node's own waits for room then: most who are there heard it, and cost records tell the others that it exists.
+        let purpose = Purpose::of_what_came(came_by(known), iface);
         let capacity = self.speech.capacity;
         let Some(channel) = self.speech.channels.get_mut(&iface) else { return };
         let room = channel.waiting.len() < capacity && !channel.waiting.contains_key(&destination);
@@ -562,7 +560,8 @@ impl Announces {
         news: &News,
         out: &mut impl Sink<Effect>,
     ) {
-        self.speech.budgets.spend(iface, now, news.packet.len().saturating_add(TELL_OVERHEAD));
+        let len = news.packet.len().saturating_add(TELL_OVERHEAD);
+        self.speech.budgets.spend(iface, now, len, Carrier::OwnLink);
         if news.via.is_none()
             && let Some(other) = self.links.get_mut(link)
         {

@@ -10,6 +10,7 @@ use nexus_wire::nexus::path_cost::{CostCode, Generation, HopCount};
 
 use crate::announces::budget::Purpose;
 use crate::links::Trust;
+use crate::overheard::Carrier;
 use crate::routes::PathPolicy;
 
 #[test]
@@ -267,14 +268,14 @@ fn requests_spend_of_the_budget_and_wait_where_it_is_spent() {
     node.tell(Input::Up(NEXUS, profile(Mode::Nexus)));
     node.hear_at(ONE, 7, 1_000);
     node.within(400);
-    node.organ.speech.budgets.spend(NEXUS, node.now, 0);
+    node.organ.speech.budgets.spend(NEXUS, node.now, 0, Carrier::Broadcast);
     let (now, before) = (node.now, node.organ.speech.budgets.free_at(NEXUS, Purpose::Cost, node.now));
     let ask =
         |node: &mut Bench, link| asked(&node.tell(Input::CostRequested { link, destination: address(7) }));
     assert_eq!(ask(&mut node, TWO), [(ONE, address(7))]);
     assert!(node.organ.speech.budgets.free_at(NEXUS, Purpose::Cost, now) > before);
     node.now = node.now.after(Duration::from_secs(30));
-    node.organ.speech.budgets.spend(NEXUS, node.now, 10_000_000);
+    node.organ.speech.budgets.spend(NEXUS, node.now, 10_000_000, Carrier::Broadcast);
     assert_eq!(ask(&mut node, TWO), []);
     let busy_until = node.organ.speech.budgets.busy_until(NEXUS, Purpose::Cost, node.now).unwrap();
     let wait = busy_until.since(node.now).as_secs();
@@ -352,7 +353,11 @@ fn what_is_quoted_and_was_never_heard_of_is_asked_of_whoever_quotes_it() {
     node.say(ONE, &[offer(7, 0, 500)]);
     assert_eq!(asks(&node.within(19)), [], "the announce may be slower");
     assert_eq!(asks(&node.within(2)), [(ONE, address(7))]);
-    assert_eq!(asks(&node.within(100)), [], "once each time that it is quoted");
+    for wait in [40, 80, 160, 320] {
+        assert_eq!(asks(&node.within(wait - 4)), [], "question and answer take their time");
+        assert_eq!(asks(&node.within(4)), [(ONE, address(7))], "either may have been lost");
+    }
+    assert_eq!(asks(&node.within(1_000)), [], "often enough, each time that it is quoted");
     for n in 7..20 {
         node.say(ONE, &[offer(n, 0, 500)]);
     }
@@ -360,7 +365,9 @@ fn what_is_quoted_and_was_never_heard_of_is_asked_of_whoever_quotes_it() {
     assert_eq!(asks(&node.within(11)).len(), 5, "and the others later");
     node.say(ONE, &[offer(7, 0, 500)]);
     node.hear_at(ONE, 7, 500);
-    assert_eq!(asks(&node.within(100)), [], "its announce came");
+    let asked = asks(&node.within(100));
+    assert_eq!(asked.len(), 12, "the others once more");
+    assert!(!asked.contains(&(ONE, address(7))), "its announce came");
     // Who has no room for what it hears asks for nothing.
     let mut full = Bench::with_links();
     for n in 100..100 + u8::try_from(LIMITS.known).unwrap() {
