@@ -5,6 +5,7 @@
 mod books;
 mod capture;
 mod line;
+mod restored;
 
 use std::process::Output;
 
