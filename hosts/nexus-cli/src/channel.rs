@@ -193,6 +193,7 @@ fn listed(channels: &[Told], book: &AddressBook) -> String {
         numbers("THEIRS µNXS"),
         numbers("BORROWED"),
         numbers("LENT"),
+        numbers("SETTLED"),
         numbers("NUMBER"),
     ];
     let row = |channel: &Told| {
@@ -203,8 +204,15 @@ fn listed(channels: &[Told], book: &AddressBook) -> String {
             channel.theirs_unxs.to_string(),
             channel.borrowed_unxs.to_string(),
             channel.lent_unxs.to_string(),
+            settled(channel),
             channel.sequence.to_string(),
         ]
     };
     render(&table, &channels.iter().map(row).collect::<Vec<_>>())
+}
+
+/// What settlements moved so far: to this node, or from it.
+fn settled(channel: &Told) -> String {
+    let net = i128::from(channel.settled_theirs_unxs) - i128::from(channel.settled_own_unxs);
+    if net == 0 { "0".to_owned() } else { format!("{net:+}") }
 }

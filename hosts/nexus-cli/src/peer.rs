@@ -73,10 +73,14 @@ impl Peer {
             }
             Action::Price { node, price: asked } => {
                 let node = find(&mut client, &book, node).await?;
+                let id = node.node.clone();
                 let verb = Verb::PeerPrice { node: node.node, price_unxs_per_kib: *asked };
                 let Done {} = client.call(verb).await?;
                 let what = asked.map_or_else(|| "what all pay".to_owned(), |asked| price(Some(asked)));
-                print_line(&format!("{} is asked {what}", node.name));
+                let Peers { peers } = client.call(Verb::Peers).await?;
+                let trusted = peers.iter().any(|peer| peer.node == id && peer.trusted);
+                let until = if trusted { ", once it is not carried for nothing any more" } else { "" };
+                print_line(&format!("{} is asked {what}{until}", node.name));
                 return Ok(Outcome::Done);
             }
             Action::Add { node } => (node, |node| Verb::PeerAdd { node }),

@@ -17,6 +17,7 @@ pub mod letters;
 mod neighbour;
 mod opening;
 pub mod resuming;
+pub mod settling;
 pub mod store;
 pub mod updates;
 
@@ -327,8 +328,8 @@ impl Channels {
             b: account.certified.b.max(neighbour.certified.b),
         };
         if certified != account.certified {
-            let next = account::Account { certified, ..account.clone() };
-            return self.follow(peer, account::Step::to(next), Vec::new(), out);
+            let Some((account, keys)) = self.account_and_keys(peer) else { return };
+            return self.follow(peer, account.with_certified(&keys, certified), Vec::new(), out);
         }
         let Some(command) = neighbour.command.take() else { return };
         let Some((account, keys)) = self.account_and_keys(peer) else { return };
@@ -456,6 +457,7 @@ impl Channels {
         for (peer, step) in due {
             self.follow(peer, step, Vec::new(), out);
         }
+        self.settle_what_is_due(out);
     }
 
     fn again(&mut self, cx: Cx, peer: NodeId, out: &mut impl Sink<Effect>) {

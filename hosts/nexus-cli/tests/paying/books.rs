@@ -106,6 +106,9 @@ fn a_deposit_is_certified_far_away_spent_on_relays_settled_and_everybody_knows_o
     let paid = line.earned(0, 1).paid_unxs;
     assert!(paid > 0 && paid < DEPOSIT, "{paid}");
     succeeds(&line.run(1, &["channel", "settle", &line.id(0)]));
+    Line::until("the list shows what was settled", || {
+        said(&line.run(1, &["channel", "list"]).stdout).contains(&format!(" +{paid} "))
+    });
     everywhere("all have the same balances", |n| {
         (has(&line, n, 0), has(&line, n, 1)) == (Some(FIRST - paid), Some(paid))
     });

@@ -166,6 +166,34 @@ impl Line {
         self.meet();
     }
 
+    /// Copies a node into a file; a daemon that runs writes it.
+    pub(crate) fn backup(&self, n: usize) {
+        succeeds(&self.run(n, &["node", "backup", &self.copy(n)]));
+    }
+
+    /// The same of one that does not run.
+    pub(crate) fn backup_at_rest(&self, n: usize) {
+        succeeds(&self.run(n, &["node", "stop"]));
+        self.backup(n);
+        succeeds(&self.run(n, &["node", "start"]));
+        self.meet();
+    }
+
+    /// Puts a node back to its copy: the machine is another, its network the same.
+    pub(crate) fn restore(&self, n: usize) {
+        succeeds(&self.run(n, &["node", "stop"]));
+        let config = std::fs::read_to_string(self.state(n).join("nexus.toml")).unwrap();
+        std::fs::remove_dir_all(self.state(n)).unwrap();
+        succeeds(&self.run(n, &["node", "restore", &self.copy(n)]));
+        std::fs::write(self.state(n).join("nexus.toml"), config).unwrap();
+        succeeds(&self.run(n, &["node", "start"]));
+        self.meet();
+    }
+
+    fn copy(&self, n: usize) -> String {
+        self.home(n).join("copy").display().to_string()
+    }
+
     /// What a node counted with its neighbours.
     pub(crate) fn income(&self, n: usize) -> Vec<Earned> {
         let Sections { income } = self.json(n, &["status", "--json", "income"]);
@@ -218,11 +246,16 @@ impl Line {
     pub(crate) fn send_until_paid(&self, from: usize, to: usize, relay: usize, length: u64) {
         let paid = || self.earned(from, relay).paid_unxs;
         let before = if self.channels(from).is_empty() { 0 } else { paid() };
-        let is_paid = |_| {
+        self.send_until(from, to, length, || paid() > before);
+    }
+
+    /// Packets, until something holds that draws decide.
+    pub(crate) fn send_until(&self, from: usize, to: usize, length: u64, holds: impl Fn() -> bool) {
+        let holds_then = |_| {
             self.send(from, to, 1_500, length);
-            paid() > before
+            holds()
         };
-        assert!((0..20).any(is_paid), "nothing is paid: {:?}", self.income(from));
+        assert!((0..20).any(holds_then), "nothing is won: {:?}", self.income(from));
     }
 
     /// Waits until what was sent is carried, and what was due for it said: nobody's accounts change any more.

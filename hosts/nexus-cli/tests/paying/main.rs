@@ -5,6 +5,7 @@
 mod books;
 mod capture;
 mod line;
+mod restored;
 
 use std::process::Output;
 
@@ -68,12 +69,34 @@ fn a_trusted_hop_costs_nothing_and_says_nothing_of_money() {
 }
 
 #[test]
+fn a_neighbour_with_a_price_of_its_own_is_asked_that() {
+    let line = Line::of(&[0, 200, 0], &[]);
+    let payer = line.id(0);
+    let price = |asked| said(&succeeds(&line.run(1, &["peer", "price", &payer, asked])).stdout);
+    assert_eq!(price("50"), format!("{payer} is asked 50 µNXS/KiB\n"));
+    line.send(0, 2, 1_000, LENGTH);
+    let earned = line.earned(1, 0);
+    let carried = 1_000 * LENGTH;
+    assert!(earned.due_grains <= carried * 52, "{earned:?}");
+    assert!(earned.due_grains >= (carried - 64 * 1_024 - 64 * LENGTH) * 48, "but for courtesy: {earned:?}");
+    succeeds(&line.run(1, &["peer", "add", &payer]));
+    let told = price("60");
+    assert!(told.ends_with("once it is not carried for nothing any more\n"), "{told}");
+    let before = line.earned(1, 0).due_grains;
+    line.send(0, 2, 200, LENGTH);
+    assert_eq!(line.earned(1, 0).due_grains, before, "it is carried for nothing");
+}
+
+#[test]
 fn a_channel_is_listed_exported_verified_restarted_and_closed() {
     let line = Line::of(&[0, 20, 0, 0], &[]);
     line.send_until_paid(0, 2, 1, LENGTH);
     let before = line.channel(1, 0);
     assert_eq!((before.state.as_str(), before.lent_unxs), ("open", 1_000_000));
     assert!(before.sequence > 0 && before.own_unxs > 1_000_000, "{before:?}");
+    let refused = line.run(1, &["channel", "settle", &line.id(0)]);
+    assert!(!refused.status.success());
+    assert!(said(&refused.stderr).contains("nothing to settle"), "nobody deposited anything: {refused:?}");
     let mirrored = line.channel(0, 1);
     assert_eq!((mirrored.own_unxs, mirrored.theirs_unxs), (before.theirs_unxs, before.own_unxs));
     let file = line.place("channel.log");

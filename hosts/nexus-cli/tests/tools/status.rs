@@ -146,6 +146,10 @@ fn income_is_told_by_neighbour_what_is_due_what_was_won_and_what_came_of_it() {
     assert_eq!(lines[0], heads, "{text}");
     assert_eq!(lines[1][1..], ["2500", "9", "9", "2", "2250", "2000", "7"], "{text}");
     assert!(text.contains("since the start 2000 µNXS came in, 7 went out"), "{text}");
+    assert!(
+        text.contains("in µNXS; windows are counted: released by the payer, drawn of them, won of those\n"),
+        "{text}"
+    );
     let json: serde_json::Value =
         serde_json::from_str(&shown(World::small(), &["status", "--json", "income"])).unwrap();
     assert_eq!(json["income"][0]["expected_grains"], 2_304_000);

@@ -144,6 +144,7 @@ impl Service {
             Wish::Close { alone: true } => ChannelCommand::CloseAlone,
         };
         let opens = matches!(command, ChannelCommand::Open { .. });
+        let settles = matches!(command, ChannelCommand::Settle);
         let asked = self.handle.ask(move |view| {
             let stands = view
                 .node()
@@ -163,6 +164,13 @@ impl Service {
                 let wish = (ChannelId([0; 16]), peer, deposit);
                 let why = may_deposit(view, wish).err().filter(|_| deposit > Amount::ZERO)?;
                 Some((Code::BadValue, not_signed(why)))
+            });
+            let refusal = refusal.or_else(|| {
+                let mut accounts = view.node().economy().accounts();
+                let (_, account) = accounts.find(|(with, _)| settles && *with == peer)?;
+                let nothing = account.phase == Phase::Open && account.settlement().is_none();
+                let text = || format!("there is nothing to settle with {peer}: only what was paid out of certified deposits is settled");
+                nothing.then(|| (Code::BadValue, text()))
             });
             if refusal.is_none() {
                 view.command(Command::Channel { peer, command });

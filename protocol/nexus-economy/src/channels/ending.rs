@@ -11,6 +11,7 @@ use nexus_wire::nexus::channel_messages::CloseStage;
 use super::account::{Account, Agreed, Answer, Letter, Own, Phase, Step, Wish, Word};
 use super::figures;
 use super::keys::{Both, Keys, Signed};
+use crate::money::Amount;
 
 /// How long a higher state is waited for after one side closed alone, in rounds of a minute.
 pub const WINDOW: u64 = 2_880;
@@ -55,6 +56,16 @@ impl<S: Clone + Eq> Account<S> {
         let letters = Vec::from([next.latest(Answer::Wanted)]);
         let words = Vec::from([Word::Disputed(next.agreed.clone())]);
         Step { next: Some(next), letters, words }
+    }
+
+    /// More is certified: what was offered of a settlement is offered as it is reckoned from that, or the other, who reckons so, would
+    /// never take it.
+    #[must_use]
+    pub fn with_certified<K: Keys<Sig = S>>(&self, keys: &K, certified: Both<Amount>) -> Step<S> {
+        let mut next = self.clone();
+        next.certified = certified;
+        let letters = next.offer_again(keys).into_iter().collect();
+        Step { next: Some(next), letters, words: Vec::new() }
     }
 
     /// A round has come: the window may be over, or the channel abandoned.
@@ -245,8 +256,19 @@ impl<S: Clone + Eq> Account<S> {
         Letter::Close { body, sig, stage: CloseStage::Proposed }
     }
 
-    fn settlement(&self) -> Option<SettlementBody> {
+    /// What a settlement would say, if one says more than the last: what was paid, as far as certified deposits cover it.
+    #[must_use]
+    pub fn settlement(&self) -> Option<SettlementBody> {
         figures::settlement(&self.agreed.body, &self.terms.brought, &self.certified, self.before())
+    }
+
+    /// Whether a settlement would add to what this party is paid.
+    #[must_use]
+    pub fn is_owed(&self) -> bool {
+        let from_other =
+            |body: &SettlementBody| *Both { a: body.paid_a, b: body.paid_b }.get(self.side().other());
+        let settled = self.before().map_or(0, from_other);
+        self.phase == Phase::Open && self.settlement().is_some_and(|body| from_other(&body) > settled)
     }
 
     fn reckoned(&self) -> Option<SettlementBody> {

@@ -39,6 +39,8 @@ pub(super) struct Neighbour {
     pub(super) held: Option<(Win, Vec<Write>)>,
     /// What the operator wants, until it can be begun.
     pub(super) command: Option<Command>,
+    /// In which round what it owes is settled again. Not written: a start begins another day.
+    pub(super) settles_at: Option<u64>,
     /// What is certified, until it can be written.
     pub(super) certified: Both<Amount>,
     /// How long until what is unanswered is repeated.
@@ -70,6 +72,7 @@ impl Neighbour {
             judging: None,
             held: None,
             command: None,
+            settles_at: None,
             certified: Both { a: Amount::ZERO, b: Amount::ZERO },
             patience: PATIENCE,
             logged: VecDeque::new(),

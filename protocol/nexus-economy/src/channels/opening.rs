@@ -94,6 +94,9 @@ impl Channels {
         let Some(line) = self.limits.granted.filter(|_| slot == slot_of(side.other())) else {
             return refuse_to_open(peer, slot, RefuseCode::NOT_WANTED, out);
         };
+        if theirs.vrf_key.check().is_err() {
+            return refuse_to_open(peer, slot, RefuseCode::TERMS, out);
+        }
         neighbour.begun = None;
         let vrf_key = self.identity.vrf_public();
         let ours = Bringing { nonce, line, deposit: Amount::ZERO, vrf_key };
@@ -160,6 +163,14 @@ impl Channels {
         let what = Signed::State(body);
         if slot != slot_of(side) || !keys.verify(side.other(), &what, &sig) {
             return;
+        }
+        if theirs.vrf_key.check().is_err() {
+            // Repeated, such an ACCEPT is answered as one of no channel, and whoever said it forgets it.
+            if let Some(neighbour) = self.neighbours.get_mut(&peer) {
+                neighbour.begun = None;
+            }
+            refuse_to_open(peer, slot, RefuseCode::TERMS, out);
+            return out.push(Effect::NotOpened(peer, RefuseCode::TERMS));
         }
         let state = Agreed { body, sigs: Both::of(side, keys.sign(&what), sig) };
         let account = Account::opened(terms, state, round);

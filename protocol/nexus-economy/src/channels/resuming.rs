@@ -160,11 +160,14 @@ impl<S: Clone + Eq> Account<S> {
         }
         if self.phase == Phase::AwaitingResume {
             if of_own >= self.used {
+                // The other may have ruled out more than this party skipped: nothing up to there is ever countersigned.
+                self.used = if of_own < near { of_own } else { self.used };
                 self.phase = Phase::Open;
                 step.letters.extend(self.advance(keys));
             }
         } else if of_own > self.used && of_own < near && latest.standing == Standing::Sound {
             // It has seen numbers of this party's that this party does not know of.
+            self.used = of_own;
             let forgot = self.forgot(skip);
             if let Some(next) = forgot.next {
                 *self = next;

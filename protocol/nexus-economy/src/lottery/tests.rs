@@ -10,5 +10,4 @@ mod asking;
 mod cheats;
 mod lawful;
 mod odds;
-mod tricks;
 mod world;

@@ -3,7 +3,7 @@
 //! The cheat holds its own keys, and may say anything. What it gains is what the honest side would have to pay, or lost, beyond what
 //! the cheat truly won.
 
-use nexus_crypto::{IdentitySeed, NodeIdentity, Signature, VerifyingKey};
+use nexus_crypto::{IdentitySeed, NodeIdentity, NotAVrfKey, Signature, VerifyingKey, VrfPublicKey};
 use nexus_economy::Amount;
 use nexus_economy::channels::account::{
     Account, Agreed, Answer, Claim, Latest, Letter, Own, Phase, Standing, Ticket, Word,
@@ -175,12 +175,61 @@ fn amounts_that_overflow_open_no_channel() {
             nonce: nexus_wire::nexus::channel::ChannelNonce([9; 16]),
             line: Amount::from_micros(line),
             deposit: Amount::from_micros(deposit),
-            vrf_key: nexus_crypto::VrfPublicKey([1; 32]),
+            vrf_key: CheatsPen::of(&world).0.vrf_public(),
         };
         world.tell(HONEST, Input::Said(peer, Saying { slot: ChannelSlot(1), said: Said::Open(bringing) }));
         assert_eq!(refused(&mut world), Some(RefuseCode::TERMS));
     }
     assert_eq!(world.nodes[HONEST].organ.channels().count(), 0);
+}
+
+/// Keys with which no draw could be checked: a channel of one would stand, and never pay.
+fn no_keys() -> [VrfPublicKey; 4] {
+    let (mut neutral, mut above_the_field) = ([0; 32], [0xff; 32]);
+    (neutral[0], above_the_field[31]) = (1, 0x7f);
+    let keys = [neutral, [0; 32], above_the_field, [2; 32]].map(VrfPublicKey);
+    let [small, none] = [NotAVrfKey::SmallOrder, NotAVrfKey::NotCanonical].map(Err);
+    assert_eq!(keys.map(|key| key.check()), [small, small, none, none]);
+    keys
+}
+
+#[test]
+fn a_key_that_proves_nothing_opens_no_channel_from_either_side() {
+    for key in no_keys() {
+        let mut world = World::new();
+        world.link_up();
+        let peer = world.nodes[CHEAT].id;
+        let nonce = nexus_wire::nexus::channel::ChannelNonce([9; 16]);
+        let line = Amount::from_micros(1_000);
+        let bringing = Bringing { nonce, line, deposit: Amount::ZERO, vrf_key: key };
+        world.tell(HONEST, Input::Said(peer, Saying { slot: ChannelSlot(1), said: Said::Open(bringing) }));
+        while world.sync(HONEST) {}
+        assert_eq!(refused(&mut world), Some(RefuseCode::TERMS));
+        assert_eq!(world.nodes[HONEST].organ.channels().count(), 0, "{key:?}");
+
+        // What the cheat accepts is signed as it should be, but for the key, which the signature does not cover.
+        world.tell(HONEST, Input::Open { peer, line, deposit: Amount::ZERO });
+        assert!(world.deliver(CHEAT));
+        while world.sync(CHEAT) {}
+        let accept = world.link[HONEST].pop_front().expect("it accepts");
+        let mut messages = nexus_wire::nexus::message::Messages::new(&accept).flatten();
+        let saying = messages.find_map(|message| Saying::parse(&message).ok().flatten());
+        let Some(Saying { slot, said: Said::Accept(bringing, sig) }) = saying else { panic!("{saying:?}") };
+        let accepted = |vrf_key| Saying { slot, said: Said::Accept(Bringing { vrf_key, ..bringing }, sig) };
+        world.tell(HONEST, Input::Said(peer, accepted(key)));
+        while world.sync(HONEST) {}
+        assert_eq!(refused(&mut world), Some(RefuseCode::TERMS));
+        assert_eq!(world.nodes[HONEST].refused_to_open, [RefuseCode::TERMS], "whoever wanted it is told");
+        assert_eq!(world.nodes[HONEST].organ.channels().count(), 0, "{key:?}");
+        // Said again it is of no channel, also with a key that is one: the offer was taken back, and both can begin again.
+        world.tell(HONEST, Input::Said(peer, accepted(bringing.vrf_key)));
+        assert!(world.deliver(CHEAT), "it is refused");
+        assert_eq!([HONEST, CHEAT].map(|own| world.nodes[own].organ.channels().count()), [0, 0]);
+        world.tell(HONEST, Input::Open { peer, line, deposit: Amount::ZERO });
+        world.run();
+        assert_eq!((world.nodes[HONEST].opened, world.nodes[CHEAT].opened), (1, 1));
+    }
+    println!("no key: gains 0 µNXS, bound 0");
 }
 
 #[test]

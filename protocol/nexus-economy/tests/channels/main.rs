@@ -133,6 +133,77 @@ fn a_settlement_is_a_record_that_both_signed_and_the_channel_goes_on() {
     assert_eq!(settled.body.paid_a, 500, "beyond the deposit a debt stays between the two");
 }
 
+/// How often this node was told of a settlement that both signed.
+fn settlements(world: &World, own: usize) -> usize {
+    world.nodes[own].words.iter().filter(|word| matches!(word, Word::Settled(_))).count()
+}
+
+#[test]
+fn what_is_owed_is_settled_once_a_day_by_whoever_is_paid_and_not_before() {
+    let mut world = World::new();
+    world.link_up();
+    let peer = world.nodes[1].id;
+    world.tell(0, Input::Open { peer, line: Amount::from_micros(LENT), deposit: Amount::from_micros(900) });
+    world.run();
+    let channel = world.nodes[0].account().terms.channel;
+    for own in 0..2 {
+        world.tell(own, Input::Certified { channel, side: Side::A, deposit: Amount::from_micros(900) });
+    }
+    let both = |world: &World| [0, 1].map(|own| settlements(world, own));
+    let paid = |world: &World| world.nodes[0].account().settled.as_ref().map(|settled| settled.body.paid_a);
+    world.win([0, 3]);
+    world.run();
+    assert_eq!(both(&world), [0, 0], "never per win");
+    world.pass(ROUND.times(1_442));
+    assert_eq!((both(&world), paid(&world)), ([1, 1], Some(3 * REWARD)));
+    world.win([0, 1]);
+    world.run();
+    world.pass(ROUND.times(60));
+    assert_eq!(both(&world), [1, 1], "a day is not over");
+    world.pass(ROUND.times(1_440));
+    assert_eq!((both(&world), paid(&world)), ([2, 2], Some(4 * REWARD)));
+    world.pass(ROUND.times(3 * 1_440));
+    assert_eq!(both(&world), [2, 2], "there is nothing more");
+    // Nobody settles what it owes itself: the payer without its creditor says nothing of it.
+    world.win([0, 1]);
+    world.run();
+    for own in 0..2 {
+        world.tell(own, Input::LinkDown(world.nodes[1 - own].id));
+    }
+    world.pass(ROUND.times(1_500));
+    assert_eq!(both(&world), [2, 2], "without a link nothing is begun");
+    assert_eq!(world.nodes[1].account().phase, Phase::Open);
+    world.link_up();
+    world.run();
+    world.pass(ROUND);
+    assert_eq!((both(&world), paid(&world)), ([3, 3], Some(5 * REWARD)), "once there is one again");
+}
+
+/// The payer heard of the certificate of a greater deposit before its creditor did: what the creditor offered would never be taken.
+#[test]
+fn an_offer_to_settle_follows_what_is_certified_meanwhile() {
+    let mut world = World::new();
+    world.link_up();
+    let peer = world.nodes[1].id;
+    world.tell(0, Input::Open { peer, line: Amount::from_micros(LENT), deposit: Amount::from_micros(900) });
+    world.run();
+    let channel = world.nodes[0].account().terms.channel;
+    let certified =
+        |micros| Input::Certified { channel, side: Side::A, deposit: Amount::from_micros(micros) };
+    world.tell(0, certified(900));
+    world.tell(1, certified(2 * REWARD));
+    world.win([0, 5]);
+    world.run();
+    world.tell(1, Input::Settle(world.nodes[0].id));
+    world.run();
+    assert_eq!([0, 1].map(|own| settlements(&world, own)), [0, 0], "the two reckon differently");
+    world.tell(1, certified(900));
+    world.run();
+    assert_eq!([0, 1].map(|own| settlements(&world, own)), [1, 1]);
+    let settled = world.nodes[1].account().settled.as_ref().map(|settled| settled.body.paid_a);
+    assert_eq!((settled, &world.nodes[1].account().phase), (Some(5 * REWARD), &Phase::Open));
+}
+
 #[test]
 fn a_close_with_consent_waits_for_wins_and_ends_the_channel_for_both() {
     let mut world = World::opened();

@@ -194,7 +194,7 @@ impl RefuseCode {
     pub const UNKNOWN_CHANNEL: Self = Self(1);
     /// A channel stands between the two already, or the receiver wants none.
     pub const NOT_WANTED: Self = Self(2);
-    /// The offer's lines and deposits are not acceptable, or do not fit.
+    /// The offer's lines and deposits are not acceptable, or do not fit, or its key of proofs is none.
     pub const TERMS: Self = Self(3);
     /// The signature does not verify for the state that was proposed.
     pub const SIGNATURE: Self = Self(4);

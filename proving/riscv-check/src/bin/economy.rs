@@ -1,4 +1,4 @@
-//! What payment costs a microcontroller's processor, in instructions: the primitives, and both sides of the lottery per window.
+//! What payment costs a microcontroller's processor, in instructions: counting a packet, the primitives, and both sides of the lottery per window.
 //!
 //! Runs as `main.rs` does, but QEMU has to count instructions (`-icount shift=0`): `README.md` beside it has the command. Lines are
 //! `name instructions`.
@@ -22,8 +22,13 @@ use nexus_economy::lottery::{
     Chain, Channel, Effect, Input, Lottery, Odds, PathView, Policy, Terms, WindowKind,
 };
 use nexus_economy::money::{Amount, Grains};
-use nexus_machine::{Cx, Duration, Instant, Machine as _, Seed, Snapshot};
+use nexus_machine::{Cx, Duration, Instant, Key, Machine as _, Seed, Snapshot};
+use nexus_network::announces::Fare;
+use nexus_network::tally::{Passage, Reckoning};
+use nexus_network::{LinkId, Tally};
+use nexus_wire::nexus::code::PriceCode;
 use nexus_wire::nexus::lottery::Offer;
+use nexus_wire::nexus::path_cost::CostCode;
 
 use crate::heap::Heap;
 use crate::machine::{FAIL, PASS, Uart, end};
@@ -60,6 +65,42 @@ fn cost<T>(what: impl FnOnce() -> T) -> (u64, T) {
 fn counts() -> bool {
     let [first, second] = [(), ()].map(|()| cost(|| (0..1_000_u32).map(black_box).sum::<u32>()).0);
     first.abs_diff(second) < 20 && first < 20_000
+}
+
+/// Neighbours between whom packets are counted.
+const NEIGHBOURS: u16 = 16;
+const PACKETS: u64 = 1_600;
+
+/// What counting adds to a packet: where it comes, and where it leaves.
+fn counting() -> fmt::Result {
+    let mut tally = Tally::new(NEIGHBOURS);
+    let link = |slot: u16| LinkId(Key { slot, generation: 0 });
+    for slot in 0..NEIGHBOURS {
+        let node = NodeId([slot.to_le_bytes()[0]; 16]);
+        tally.link_up(link(slot), node);
+        tally.reckon(node, Reckoning::Counted { limit: u64::MAX, mark: u64::MAX });
+    }
+    let code = PriceCode::nearest(20);
+    let fare = Fare { quoted: CostCode::FREE, asked: CostCode::Known(code) };
+    let links = || (0..NEIGHBOURS).cycle().map(link).zip(0..PACKETS);
+    let (took, passed) = cost(|| {
+        let take = |(link, _)| {
+            let passage = Passage { link, stated: black_box(code), bytes: 200 };
+            tally.take(Instant::BOOT, &passage, fare, || Some(code)).is_ok()
+        };
+        links().map(take).filter(|passed| *passed).count()
+    });
+    let (sent, ()) = cost(|| {
+        links().for_each(|(link, _)| {
+            let stated = tally.price(link, black_box(CostCode::Known(code)));
+            tally.sent(link, stated, 200);
+        });
+    });
+    if passed as u64 != PACKETS {
+        return Err(fmt::Error);
+    }
+    writeln!(Uart, "packet-taken {}", took / PACKETS)?;
+    writeln!(Uart, "packet-sent {}", sent / PACKETS)
 }
 
 fn primitives() -> fmt::Result {
@@ -216,5 +257,5 @@ extern "C" fn main() -> ! {
         let _ = writeln!(Uart, "QEMU counts no instructions: run it with -icount shift=0");
         end(FAIL);
     }
-    end(if primitives().and_then(|()| windows()).is_ok() { PASS } else { FAIL })
+    end(if counting().and_then(|()| primitives()).and_then(|()| windows()).is_ok() { PASS } else { FAIL })
 }

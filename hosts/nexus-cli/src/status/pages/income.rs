@@ -40,5 +40,7 @@ pub(in super::super) fn page(income: &[Earned], book: &AddressBook) -> String {
     let all = |what: fn(&Earned) -> u64| income.iter().map(what).fold(0, u64::saturating_add);
     let (received, paid) = (all(|earned| earned.actual_unxs), all(|earned| earned.paid_unxs));
     text.push_str(&line(&format!("since the start {received} µNXS came in, {paid} went out")));
+    text.push_str(&line("in µNXS; windows are counted: released by the payer, drawn of them, won of those"));
+    text.push_str(&line("expected: what those drawn are worth; actual: what those won brought"));
     text
 }

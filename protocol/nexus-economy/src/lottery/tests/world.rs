@@ -10,8 +10,9 @@ use nexus_crypto::{
 };
 use nexus_machine::{Cx, Duration, Instant, Machine as _, Seed, Snapshot, Stream, Write};
 use nexus_wire::nexus::code::PriceCode;
+use nexus_wire::nexus::lottery::{Released, Token};
 
-use super::super::{Channel, Claimed, Effect, Input, Lottery, PathView, Policy, Vrf, WindowKind};
+use super::super::{Channel, Claimed, Effect, Input, Lottery, PathView, Policy, Vrf, WindowKind, chain};
 use crate::money::{Amount, Grains};
 
 /// What stands in for the VRF where it would take hours: everybody could compute it.
@@ -152,6 +153,8 @@ pub(super) struct World<V> {
     pub(super) terms_said: u64,
     /// What was released under each terms, in grains.
     released: BTreeMap<u32, u64>,
+    /// The token that the payer said last.
+    last_token: Option<Released>,
 }
 
 /// What a sealed frame adds, and a message's head.
@@ -213,6 +216,7 @@ impl<V: Vrf> World<V> {
             terms_refused: 0,
             terms_said: 0,
             released: BTreeMap::new(),
+            last_token: None,
         };
         world.connect();
         world.settle();
@@ -359,7 +363,10 @@ impl<V: Vrf> World<V> {
                 self.terms_said += 1;
                 self.send(at, &Said::Message(effect), 136);
             }
-            Effect::Token { .. } => self.send(at, &Said::Message(effect), 20),
+            Effect::Token { token, .. } => {
+                self.last_token = Some(token.released);
+                self.send(at, &Said::Message(effect), 20);
+            }
             Effect::RefuseTerms { .. } => {
                 self.terms_refused += 1;
                 self.send(at, &Said::Message(effect), 3);
@@ -507,6 +514,13 @@ impl<V: Vrf> World<V> {
     pub(super) fn window(&self) -> Grains {
         let terms = self.sides[RELAY].organ.relaying_terms(&self.sides[PAYER].id);
         terms.expect("terms").window()
+    }
+
+    /// The token of a window that is released.
+    pub(super) fn token(&self, window: u16) -> Token {
+        let last = self.last_token.expect("something is released");
+        let tokens = chain::between(window.saturating_sub(1), &last, 1);
+        tokens.first().expect("it is released").token
     }
 
     /// The value of all windows that were ever released.
