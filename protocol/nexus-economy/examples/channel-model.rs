@@ -11,7 +11,7 @@ mod model;
 
 use std::time::Instant;
 
-use model::{Bounds, Channel};
+use model::{Bounds, Certified, Channel};
 use nexus_economy::channels::keys::Both;
 use stateright::{Checker, Model};
 
@@ -23,12 +23,14 @@ fn main() {
         refusals: 0,
         settlements: 0,
         fallen_back: 0,
+        certified: Certified::AtFirst,
     };
     let wider = [
         Bounds { crashes: 2, ..least },
         Bounds { crashes: 1, refusals: 1, ..least },
         Bounds { wins: Both { a: 1, b: 1 }, crashes: 1, settlements: 2, ..least },
         Bounds { wins: Both { a: 1, b: 1 }, crashes: 1, fallen_back: 1, letters: 1, ..least },
+        Bounds { crashes: 1, letters: 1, certified: Certified::ByAndBy, ..least },
     ];
     for bounds in wider {
         let begun = Instant::now();

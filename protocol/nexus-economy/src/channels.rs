@@ -17,6 +17,7 @@ pub mod letters;
 mod neighbour;
 mod opening;
 pub mod resuming;
+pub mod room;
 pub mod settling;
 pub mod store;
 pub mod updates;
@@ -130,7 +131,7 @@ pub enum Effect {
         channel: ChannelId,
         /// The other's key of proofs.
         vrf_key: VrfPublicKey,
-        /// What this node deposits: nobody counts it before it is certified.
+        /// What this node deposits at first: nobody counts it before it is certified.
         deposit: Amount,
     },
     /// The neighbour does not want a channel on these terms.
@@ -175,6 +176,8 @@ pub struct Channels {
     identity: NodeIdentity,
     own: NodeId,
     limits: Limits,
+    /// How much more than it deposits at first this node declares.
+    room: Amount,
     neighbours: BTreeMap<NodeId, Neighbour>,
     gate: Gate<Then>,
     round: u64,
@@ -228,12 +231,18 @@ impl Channels {
             identity,
             own,
             limits,
+            room: Amount::ZERO,
             neighbours,
             gate: Gate::new(limits.neighbours.saturating_add(2)),
             round,
             deadlines,
             random: seed.fork("channels"),
         }
+    }
+
+    /// Channels that are opened from here on have room for what this node may deposit in them later: for whoever keeps books.
+    pub const fn make_room(&mut self) {
+        self.room = room::ROOM;
     }
 
     /// The round that is counted: minutes in which this node ran.
@@ -323,13 +332,10 @@ impl Channels {
         let round = self.round;
         let Some(neighbour) = self.neighbours.get_mut(&peer) else { return };
         let Some(account) = neighbour.idle_account() else { return };
-        let certified = keys::Both {
-            a: account.certified.a.max(neighbour.certified.a),
-            b: account.certified.b.max(neighbour.certified.b),
-        };
-        if certified != account.certified {
+        let deposits = neighbour.certified;
+        if account.learns_from(&deposits) {
             let Some((account, keys)) = self.account_and_keys(peer) else { return };
-            return self.follow(peer, account.with_certified(&keys, certified), Vec::new(), out);
+            return self.follow(peer, account.certify(&keys, &deposits), Vec::new(), out);
         }
         let Some(command) = neighbour.command.take() else { return };
         let Some((account, keys)) = self.account_and_keys(peer) else { return };

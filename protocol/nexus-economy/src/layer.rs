@@ -380,6 +380,11 @@ impl Economy {
         Self { organs, nerves: VecDeque::new() }
     }
 
+    /// Channels that are opened from here on have room for deposits that are certified later: for whoever keeps books.
+    pub const fn make_room(&mut self) {
+        self.organs.channels.make_room();
+    }
+
     /// What carrying for a neighbour brought, if there is an account with it.
     #[must_use]
     pub fn income(&self, peer: &NodeId) -> Option<Income> {

@@ -107,6 +107,7 @@ impl Node {
         let through = ledger.known().orders.through(&identity.node_id());
         let purse = Purse::new(identity, rules, snapshot, through);
         self.body.serve(&mut self.signals);
+        self.body.economy.make_room();
         self.body.books = Some(Box::new(Bookkeeping { ledger, purse }));
     }
 

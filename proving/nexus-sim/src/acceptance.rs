@@ -257,7 +257,7 @@ pub const MILESTONES: [Milestone; 6] = [
             Planned {
                 id: "converges",
                 text: "Three nodes settle channels pairwise and all balances converge",
-                required: "within O(log N) rounds: a round of 60 s for each doubling, in meshes of 4 to 300 nodes",
+                required: "within O(log N) rounds: a round of 60 s for each doubling, in meshes of 3 to 300 nodes",
                 measure: Some(books::converges),
             },
             Planned {

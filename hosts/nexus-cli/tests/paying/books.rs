@@ -99,7 +99,8 @@ fn a_deposit_is_certified_far_away_spent_on_relays_settled_and_everybody_knows_o
     let signed = &witness.owners[0];
     assert_eq!((&signed.node, &signed.peer, signed.deposit), (&line.id(0), &line.id(1), DEPOSIT));
     assert!(said(&line.run(0, &["witness"]).stdout).contains("this node is no witness"));
-    assert_eq!(line.channel(0, 1).own_unxs, 1_000_000 + DEPOSIT);
+    let spendable = || line.channel(0, 1).own_unxs;
+    Line::until("the deposit and what was lent can be spent", || spendable() == 1_000_000 + DEPOSIT);
     let before = exported(&line, "before");
 
     line.send_until_paid(0, 3, 1, LENGTH);
@@ -142,6 +143,8 @@ fn more_is_deposited_while_a_channel_stands_and_what_is_left_is_free_when_it_is_
     let total = DEPOSIT + 500_000;
     succeeds(&line.run(0, &["channel", "deposit", &relay, &total.to_string()]));
     everywhere("more is certified", |n| deposited(&line, n) == total);
+    Line::until("it can be spent, as the payer sees it", || line.channel(0, 1).own_unxs == 1_000_000 + total);
+    Line::until("and as the relay does", || line.channel(1, 0).theirs_unxs == 1_000_000 + total);
     succeeds(&line.run(0, &["channel", "close", &relay]));
     let closed = |n| entry(&line, n).is_some_and(|entry| entry.close == Some([0, 0]));
     everywhere("the channel is closed in the books", closed);

@@ -71,9 +71,9 @@ pub struct Channel {
     pub channel: String,
     /// `open`, `resuming`, `settling`, `closing`, `disputed` or `closed`.
     pub state: String,
-    /// What this node has in it, in µNXS.
+    /// What this node can spend in it, in µNXS: certified deposit, what it received, what it was lent.
     pub own_unxs: u64,
-    /// What the neighbour has.
+    /// What the neighbour can.
     pub theirs_unxs: u64,
     /// What of this node's the neighbour lent it.
     pub borrowed_unxs: u64,

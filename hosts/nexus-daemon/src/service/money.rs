@@ -285,7 +285,6 @@ fn channel(peer: NodeId, account: &Account<Signature>) -> Channel {
         nexus_node::economy::channels::keys::Side::B => (b, a),
     };
     let body = &account.agreed.body;
-    let (own, theirs) = of(body.balance_a, body.balance_b);
     let lines = &account.terms.brought.lines;
     let settled =
         account.settled.as_ref().map_or((0, 0), |settled| (settled.body.paid_a, settled.body.paid_b));
@@ -294,8 +293,8 @@ fn channel(peer: NodeId, account: &Account<Signature>) -> Channel {
         peer: peer.to_string(),
         channel: format!("{:032x}", u128::from_be_bytes(body.channel.0)),
         state: state(&account.phase).to_owned(),
-        own_unxs: own,
-        theirs_unxs: theirs,
+        own_unxs: account.spendable(side).micros(),
+        theirs_unxs: account.spendable(side.other()).micros(),
         borrowed_unxs: lines.get(side).micros(),
         lent_unxs: lines.get(side.other()).micros(),
         sequence: body.sequence,

@@ -262,6 +262,8 @@ pub enum Word<S> {
     Settled(Agreed<SettlementBody, S>),
     /// There is nothing to settle.
     NothingToSettle,
+    /// More of a deposit is certified: more can be spent.
+    Certified,
     /// The channel is being closed by one side, on this state: for the ledger.
     Disputed(Agreed<ChannelBody, S>),
     /// Somebody shows an older state than this one: for the ledger.

@@ -11,7 +11,6 @@ use nexus_wire::nexus::channel_messages::CloseStage;
 use super::account::{Account, Agreed, Answer, Letter, Own, Phase, Step, Wish, Word};
 use super::figures;
 use super::keys::{Both, Keys, Signed};
-use crate::money::Amount;
 
 /// How long a higher state is waited for after one side closed alone, in rounds of a minute.
 pub const WINDOW: u64 = 2_880;
@@ -56,16 +55,6 @@ impl<S: Clone + Eq> Account<S> {
         let letters = Vec::from([next.latest(Answer::Wanted)]);
         let words = Vec::from([Word::Disputed(next.agreed.clone())]);
         Step { next: Some(next), letters, words }
-    }
-
-    /// More is certified: what was offered of a settlement is offered as it is reckoned from that, or the other, who reckons so, would
-    /// never take it.
-    #[must_use]
-    pub fn with_certified<K: Keys<Sig = S>>(&self, keys: &K, certified: Both<Amount>) -> Step<S> {
-        let mut next = self.clone();
-        next.certified = certified;
-        let letters = next.offer_again(keys).into_iter().collect();
-        Step { next: Some(next), letters, words: Vec::new() }
     }
 
     /// A round has come: the window may be over, or the channel abandoned.

@@ -102,6 +102,7 @@ impl Channels {
                 | Word::Paid(_)
                 | Word::Settled(_)
                 | Word::NothingToSettle
+                | Word::Certified
                 | Word::Disputed(_)
                 | Word::Outdated(_)
                 | Word::Closed { .. }

@@ -12,6 +12,7 @@ use super::account::{Account, Agreed, Answer, Claim, Latest, Letter, Phase, Step
 use super::figures::Brought;
 use super::keys::{Both, Keys as _, Side, Signed};
 use super::letters::{Bringing, Offered, Said, Saying};
+use super::room::at_first;
 use super::store::{Accepting, Kept, Stage};
 use super::{Channels, Effect};
 use crate::money::Amount;
@@ -28,6 +29,9 @@ impl Channels {
         if (neighbour.kept.is_some() && !ended) || neighbour.writing {
             return out.push(Effect::NotOpened(peer, RefuseCode::NOT_WANTED));
         }
+        let Some(deposit) = deposit.checked_add(self.room) else {
+            return out.push(Effect::NotOpened(peer, RefuseCode::TERMS));
+        };
         neighbour.begun = Some(Bringing { nonce, line, deposit, vrf_key });
         self.open_again(peer, out);
     }
@@ -99,7 +103,7 @@ impl Channels {
         }
         neighbour.begun = None;
         let vrf_key = self.identity.vrf_public();
-        let ours = Bringing { nonce, line, deposit: Amount::ZERO, vrf_key };
+        let ours = Bringing { nonce, line, deposit: self.room, vrf_key };
         let Some((terms, body)) = self.first_state(peer, slot, &ours, &theirs) else {
             return refuse_to_open(peer, slot, RefuseCode::TERMS, out);
         };
@@ -190,7 +194,7 @@ impl Channels {
     fn stands(&mut self, peer: NodeId, kept: Kept, said: Option<Said>, out: &mut impl Sink<Effect>) {
         let Stage::Standing(account) = &kept.stage else { return };
         let Terms { channel, slot, side, brought } = &account.terms;
-        let (channel, slot, deposit) = (*channel, *slot, *brought.deposits.get(*side));
+        let (channel, slot, deposit) = (*channel, *slot, at_first(*brought.deposits.get(*side)));
         let agreed = account.agreed.clone();
         let opened = Effect::Opened { peer, channel, vrf_key: kept.vrf_key, deposit };
         let word = Effect::Word(peer, channel, Word::Agreed(agreed.clone()));

@@ -232,7 +232,7 @@ impl Organs {
                 out.push(Effect::Event(Event::Paid { peer, amount: win.reward }));
                 self.lottery.handle(cx, L::Countersigned { peer, to: win.ticket.w }, nerves);
             }
-            Word::Agreed(_) => self.reckon(cx, peer, nerves),
+            Word::Agreed(_) | Word::Certified => self.reckon(cx, peer, nerves),
             Word::Settled(agreed) => {
                 let record = record_of(&agreed);
                 out.push(Effect::Event(Event::Settled { peer, record }));

@@ -15,6 +15,8 @@ mod desk;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
+mod schedules;
+#[cfg(test)]
 mod tests;
 
 use alloc::collections::BTreeMap;

@@ -201,9 +201,13 @@ impl<V: Vrf> Lottery<V> {
         out: &mut impl Sink<Effect>,
     ) {
         let Some(peer) = self.account(id, out) else { return };
-        let is_first = peer.relaying.view.replace((channel, reference)).is_none();
-        if is_first {
+        let before = peer.relaying.view.replace((channel, reference));
+        if before.is_none() {
             self.say_due(cx, id, out);
+        }
+        // What was refused for want of money may be paid out of what came since.
+        if before.is_some_and(|(before, _)| channel.balance > before.balance) {
+            self.claim_soon(cx, id);
         }
         self.grant(cx, id, out);
     }

@@ -11,12 +11,19 @@ mod model;
 
 use std::time::Instant;
 
-use model::{Bounds, Channel};
+use model::{Bounds, Certified, Channel};
 use nexus_economy::channels::keys::Both;
 use stateright::{Checker, Model};
 
-const SMALL: Bounds =
-    Bounds { wins: Both { a: 1, b: 1 }, letters: 2, crashes: 1, refusals: 0, settlements: 0, fallen_back: 0 };
+const SMALL: Bounds = Bounds {
+    wins: Both { a: 1, b: 1 },
+    letters: 2,
+    crashes: 1,
+    refusals: 0,
+    settlements: 0,
+    fallen_back: 0,
+    certified: Certified::AtFirst,
+};
 
 #[track_caller]
 fn explore(bounds: Bounds) {
@@ -49,4 +56,10 @@ fn a_settlement_takes_nothing_from_wins() {
 #[test]
 fn a_disk_that_falls_back_never_makes_its_owner_sign_twice() {
     explore(Bounds { crashes: 0, fallen_back: 1, letters: 1, ..SMALL });
+}
+
+/// A channel without a line: what is declared cannot be spent, what is certified later can, whoever hears of it first.
+#[test]
+fn a_deposit_is_spent_as_far_as_it_is_certified_and_then_further() {
+    explore(Bounds { wins: Both { a: 0, b: 2 }, letters: 1, certified: Certified::ByAndBy, ..SMALL });
 }

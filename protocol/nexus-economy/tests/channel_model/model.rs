@@ -60,6 +60,17 @@ pub(crate) struct Bounds {
     pub(crate) settlements: u8,
     /// Disks that fall back to what they were at first.
     pub(crate) fallen_back: u8,
+    /// Whether deposits are certified at first; if not, either side hears in two steps, whenever it does, what is certified of those that pay.
+    pub(crate) certified: Certified,
+}
+
+/// What is certified of what was declared.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Certified {
+    /// All of it, from the beginning.
+    AtFirst,
+    /// Nothing at first; then as much as a win of the other's; and then all.
+    ByAndBy,
 }
 
 /// What a party is paid for a win: its count can be read from any balance.
@@ -75,6 +86,8 @@ pub(crate) struct Party {
     unclaimed: u8,
     accepted: u8,
     refused: u8,
+    /// How many certificates of either deposit it has heard of.
+    heard: Both<u8>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -126,6 +139,8 @@ pub(crate) enum Act {
     Settle(Side),
     /// A party's disk falls back to the beginning, and it knows.
     FallBack(Side),
+    /// A party hears that more of a deposit is certified: whose.
+    Certify(Side, Side),
 }
 
 const SIDES: [Side; 2] = [Side::A, Side::B];
@@ -137,7 +152,7 @@ fn get<T>(both: &mut Both<T>, side: Side) -> &mut T {
     }
 }
 
-fn begun(side: Side) -> Account<Sig> {
+fn begun(side: Side, certified: Certified) -> Account<Sig> {
     let (a, b) = (NodeId([1; 16]), NodeId([2; 16]));
     let channel = ChannelId::of(a, b, ChannelNonce([3; 16]), ChannelNonce([4; 16]));
     let deposit = Amount::from_micros(FIRST);
@@ -148,17 +163,31 @@ fn begun(side: Side) -> Account<Sig> {
     let sig = |side| Sig(side, Box::new(Signed::State(body)));
     let state = Agreed { body, sigs: Both { a: sig(Side::A), b: sig(Side::B) } };
     let terms = Terms { channel, side, slot: ChannelSlot(0), brought };
-    Account { certified: deposits, ..Account::opened(terms, state, 0) }
+    let opened = Account::opened(terms, state, 0);
+    match certified {
+        Certified::AtFirst => Account { certified: deposits, ..opened },
+        Certified::ByAndBy => opened,
+    }
+}
+
+/// What is certified of a party's deposit after so many certificates: a win of the other's, then as much as was declared.
+fn deposit(of: Side, certificates: u8) -> Amount {
+    Amount::from_micros(match certificates {
+        0 => 0,
+        1 => *REWARDS.get(of.other()),
+        _ => FIRST,
+    })
 }
 
 impl World {
     fn first(bounds: Bounds) -> Self {
         let party = |side: Side| Party {
-            account: begun(side),
+            account: begun(side, bounds.certified),
             written: None,
             unclaimed: *bounds.wins.get(side),
             accepted: 0,
             refused: 0,
+            heard: Both::default(),
         };
         Self {
             parties: Both { a: party(Side::A), b: party(Side::B) },
@@ -203,6 +232,7 @@ impl World {
                 | Word::Agreed(_)
                 | Word::Settled(_)
                 | Word::NothingToSettle
+                | Word::Certified
                 | Word::Disputed(_)
                 | Word::Outdated(_)
                 | Word::Closed { .. }
@@ -306,11 +336,21 @@ impl World {
                 let step = self.parties.get(side).account.settle(&pen);
                 self.follow(bounds, side, step, pen, false);
             }
+            Act::Certify(side, of) => {
+                let party = get(&mut self.parties, side);
+                let certificates = party.heard.get(of) + 1;
+                party.heard = Both::of(of, certificates, *party.heard.get(of.other()));
+                let deposits = Both::of(of, deposit(of, certificates), Amount::ZERO);
+                let pen = Pen::of(side);
+                let step = party.account.certify(&pen, &deposits);
+                self.follow(bounds, side, step, pen, false);
+            }
             Act::FallBack(side) => {
                 self.fallen_back += 1;
                 let pen = Pen::of(side);
                 let party = get(&mut self.parties, side);
-                party.account = begun(side);
+                party.account = begun(side, bounds.certified);
+                party.heard = Both::default();
                 party.written = None;
                 let step = party.account.forgot(SKIP);
                 self.follow(bounds, side, step, pen, false);
@@ -379,6 +419,8 @@ impl World {
 
 /// A party that forgot skips this many numbers: more than there are wins.
 const SKIP: Skip = Skip(50);
+/// Up to this number states are explored where proposals may be refused without end: four proposals of either side.
+const PROPOSED: u64 = 8;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Heard {
@@ -446,6 +488,12 @@ impl Model for Channel {
             if world.fallen_back < bounds.fallen_back {
                 acts.push(Act::FallBack(side));
             }
+            if bounds.certified == Certified::ByAndBy {
+                // Of deposits out of which something will be paid.
+                let pays = |of: &Side| *bounds.wins.get(of.other()) > 0;
+                let more = |of: &Side| pays(of) && *party.heard.get(*of) < 2;
+                acts.extend(SIDES.into_iter().filter(more).map(|of| Act::Certify(side, of)));
+            }
         }
     }
 
@@ -453,6 +501,12 @@ impl Model for Channel {
         let mut next = world.clone();
         next.act(self.0, act);
         (next != *world).then_some(next)
+    }
+
+    /// Whoever has no money refuses each proposal anew, and a refusal that is lost has the next number proposed: that goes on for ever.
+    fn within_boundary(&self, world: &World) -> bool {
+        let tried = |side: &Side| world.parties.get(*side).account.used;
+        self.0.certified == Certified::AtFirst || SIDES.iter().all(|side| tried(side) <= PROPOSED)
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
@@ -464,6 +518,15 @@ impl Model for Channel {
                 SIDES.iter().all(|side| {
                     let body = &world.parties.get(*side).account.agreed.body;
                     body.balance_a + body.balance_b == 2 * FIRST
+                })
+            }),
+            Property::always("nobody pays what was not certified to both", |_, world: &World| {
+                let body = world.top();
+                SIDES.iter().all(|side| {
+                    let known = SIDES.map(|by| *world.parties.get(by).account.certified.get(*side));
+                    let least = FIRST - known[0].min(known[1]).micros();
+                    world.fallen_back > 0
+                        || *Both { a: body.balance_a, b: body.balance_b }.get(*side) >= least
                 })
             }),
             Property::always("no acknowledged win is lost", |_, world: &World| {

@@ -188,6 +188,7 @@ impl World {
                         Word::Agreed(_)
                         | Word::Settled(_)
                         | Word::NothingToSettle
+                        | Word::Certified
                         | Word::Disputed(_)
                         | Word::Outdated(_)
                         | Word::OtherForgot

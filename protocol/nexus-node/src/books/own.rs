@@ -8,6 +8,7 @@ use nexus_crypto::NodeId;
 use nexus_economy::Amount;
 use nexus_economy::channels::account::{Account as Channel, Phase, Terms};
 use nexus_economy::channels::keys::Both;
+use nexus_economy::channels::room::at_first;
 use nexus_economy::layer::Record;
 use nexus_economy::ledger::witness::orderable;
 use nexus_economy::ledger::{ChannelKey, organ, purse};
@@ -54,7 +55,7 @@ impl Body {
         };
         let lacks = |(peer, account): (NodeId, &Channel<_>)| {
             let Terms { channel, side, brought, .. } = &account.terms;
-            let deposit = *brought.deposits.get(*side);
+            let deposit = at_first(*brought.deposits.get(*side));
             let is_open = !matches!(account.phase, Phase::Closed { .. });
             let lacks = is_open && certified(peer, channel, *side).is_some_and(|some| some < deposit);
             lacks.then_some((*channel, peer, deposit))

@@ -7,7 +7,7 @@ use nexus_node::economy::layer::{Command as ChannelCommand, Record};
 use nexus_node::economy::ledger::purse::PURSE;
 use nexus_node::economy::ledger::witness::WINDOW;
 use nexus_node::economy::ledger::{Balance, Entry, Rules};
-use nexus_node::{Command, Input};
+use nexus_node::{Command, Input, LedgerCommand};
 use nexus_wire::nexus::ledger::GenesisId;
 
 use crate::world::{Ways, World, key};
@@ -149,4 +149,62 @@ fn who_closes_alone_has_its_deposit_back_after_two_days_though_no_neighbour_is_a
         0,
         "nothing is shown more"
     );
+}
+
+/// A channel without a line: nothing can be spent there but what was certified, and a top-up of the channel that stands is more of it.
+#[test]
+fn a_channel_that_is_spent_dry_pays_on_once_more_is_deposited_there() {
+    const LITTLE: u64 = 20_000;
+    let ways = [0, 20, 0].map(|price| Ways { price, line: Some(0) });
+    let payer = World::of(&ways, &[]).id(0);
+    let mut world = World::with(&ways, &[], Some(rules(payer, 1)));
+    let (line, deposit) = (Amount::ZERO, Amount::from_micros(LITTLE));
+    channel(&mut world, 0, 1, ChannelCommand::Open { line, deposit });
+    world.run(Duration::from_millis(40));
+    assert_eq!(world.balances(0, 1), Some((0, 0)), "what nobody certified cannot be spent");
+    world.run(Duration::from_secs(180));
+    assert_eq!((world.balances(0, 1), world.balances(1, 0)), (Some((LITTLE, 0)), Some((0, LITTLE))));
+    let paid = |world: &World| world.income(0, 1).paid.micros();
+    for _ in 0..40 {
+        world.packets(0, 2, 500, PACED);
+    }
+    let dry = paid(&world);
+    assert!(dry > 0 && dry <= LITTLE, "{dry}");
+    assert!(world.dropped(1) > 1_000, "and then packets are not carried any more: {}", world.dropped(1));
+
+    let peer = world.id(1);
+    let with = world.hosts[0].node.economy().accounts().find(|(with, _)| *with == peer);
+    let id = with.expect("it stands").1.terms.channel;
+    let deposit = Amount::from_micros(DEPOSIT);
+    world.tell(0, Input::Command(Command::Ledger(LedgerCommand::Deposit { channel: id, peer, deposit })));
+    world.run(Duration::from_secs(180));
+    // A win that the payer could not pay is paid out of it at once.
+    let waited = paid(&world);
+    let left = DEPOSIT - waited;
+    assert_eq!((world.balances(0, 1), world.balances(1, 0)), (Some((left, waited)), Some((waited, left))));
+    for _ in 0..40 {
+        world.packets(0, 2, 500, PACED);
+        if paid(&world) > LITTLE {
+            break;
+        }
+    }
+    let more = paid(&world);
+    assert!(more > LITTLE && more <= DEPOSIT, "{more}");
+    // All of it can be settled, and everybody knows it; so it is after a restart.
+    channel(&mut world, 1, 0, ChannelCommand::Settle);
+    world.run(Duration::from_secs(300));
+    let more = paid(&world);
+    for n in [0, 1, 2] {
+        world.crash(n);
+    }
+    world.run(Duration::from_secs(60));
+    let known = |micros| Balance::Known(Amount::from_micros(micros));
+    for at in 0..3 {
+        assert_eq!(
+            [0, 1].map(|of| world.balance(at, of)),
+            [known(FIRST - more), known(more)],
+            "as {at} sees it"
+        );
+    }
+    assert_eq!(world.balances(0, 1), Some((DEPOSIT - more, more)));
 }

@@ -11,7 +11,7 @@ use super::{Measurement, verdict};
 use crate::books::{LONG, Mesh, ring_balances, settlement};
 
 /// How many nodes there are.
-const MESHES: [usize; 5] = [4, 10, 30, 100, 300];
+const MESHES: [usize; 5] = [3, 10, 30, 100, 300];
 
 /// Three settle pairwise, in meshes of more and more nodes.
 pub(super) fn converges() -> Measurement {

@@ -21,23 +21,21 @@ use crate::ledger::known::Known;
 use crate::ledger::rules::Rules;
 use crate::money::Amount;
 
-const WITNESSES: usize = 4;
-const QUORUM: usize = 3;
-/// This one signs everything.
-const LIAR: usize = 3;
 const FIRST: u64 = 100;
 
 /// What a world begins with.
-struct World {
-    rules: Rules,
+pub(super) struct World {
+    pub(super) rules: Rules,
     /// What owners ask, whatever their right to it.
-    orders: Vec<Order>,
+    pub(super) orders: Vec<Order>,
     /// What parties settle.
-    settlements: Vec<SettlementRecord>,
+    pub(super) settlements: Vec<SettlementRecord>,
+    /// The first so many witnesses are honest; the others sign everything.
+    pub(super) honest: usize,
 }
 
 #[derive(Clone, Debug)]
-struct Seat {
+pub(super) struct Seat {
     known: Known,
     book: Book,
     /// Which certified orders and settlements it has heard.
@@ -46,10 +44,10 @@ struct Seat {
 
 /// What distinguishes states: what each witness signed and heard decides all else.
 #[derive(Clone, Debug)]
-struct State {
+pub(super) struct State {
     seats: Vec<Seat>,
     /// By order, who signed.
-    signed: Vec<BTreeSet<usize>>,
+    pub(super) signed: Vec<BTreeSet<usize>>,
 }
 
 impl State {
@@ -73,16 +71,16 @@ impl Hash for State {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
-enum Act {
+pub(super) enum Act {
     /// A witness is asked for an order.
     Ask(usize, usize),
     /// A witness hears a certified order, or a settlement (those behind).
     Hear(usize, usize),
 }
 
-const ZERO: Signature = Signature([0; 64]);
+pub(super) const ZERO: Signature = Signature([0; 64]);
 
-fn open(owner: NodeId, order: u32, deposit: u64, channel: u8, peer: NodeId) -> Order {
+pub(super) fn open(owner: NodeId, order: u32, deposit: u64, channel: u8, peer: NodeId) -> Order {
     let body = OpenBody { owner, order, deposit, channel: ChannelId([channel; 16]), peer };
     Order::Open(OpenOrder { body, signature: ZERO })
 }
@@ -108,13 +106,17 @@ impl World {
     fn new(orders: Vec<Order>, settlements: Vec<SettlementRecord>) -> Self {
         let rules = Rules {
             id: GenesisId([1; 32]),
-            quorum: QUORUM,
-            witnesses: vec![VerifyingKey([0; 32]); WITNESSES],
+            quorum: 3,
+            witnesses: vec![VerifyingKey([0; 32]); 4],
             minimum_deposit: Amount::from_micros(1),
             opens_per_day: 1_000,
             accounts: vec![(RICH, Amount::from_micros(FIRST))],
         };
-        Self { rules, orders, settlements }
+        Self { rules, orders, settlements, honest: 3 }
+    }
+
+    pub(super) fn is_certified(&self, state: &State, order: usize) -> bool {
+        state.signed[order].len() >= self.rules.quorum
     }
 
     fn known(&self) -> Known {
@@ -143,7 +145,7 @@ impl World {
     /// All that is certified and all that was settled within it, joined: what everybody will know.
     fn everything(&self, state: &State) -> Known {
         let mut all = self.known();
-        let certified = (0..self.orders.len()).filter(|order| state.signed[*order].len() >= QUORUM);
+        let certified = (0..self.orders.len()).filter(|order| self.is_certified(state, *order));
         let settled = self.orders.len()..self.orders.len() + self.settlements.len();
         for number in certified.chain(settled) {
             // A settlement in a channel that is not certified, or beyond it, counts nowhere.
@@ -159,25 +161,20 @@ impl Model for World {
 
     fn init_states(&self) -> Vec<State> {
         let seat = Seat { known: self.known(), book: Book::default(), heard: BTreeSet::new() };
-        vec![State { seats: vec![seat; WITNESSES], signed: vec![BTreeSet::new(); self.orders.len()] }]
+        vec![State { seats: vec![seat; self.honest], signed: vec![BTreeSet::new(); self.orders.len()] }]
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Act>) {
         for (number, seat) in state.seats.iter().enumerate() {
             let fresh = |order: &usize| !state.signed[*order].contains(&number);
-            if number != LIAR {
-                let asked = (0..self.orders.len()).filter(fresh);
-                actions.extend(
-                    asked
-                        .filter(|order| self.may_sign(seat, &self.orders[*order]))
-                        .map(|order| Act::Ask(number, order)),
-                );
-            }
-            if number == LIAR {
-                continue;
-            }
+            let asked = (0..self.orders.len()).filter(fresh);
+            actions.extend(
+                asked
+                    .filter(|order| self.may_sign(seat, &self.orders[*order]))
+                    .map(|order| Act::Ask(number, order)),
+            );
             for item in 0..self.orders.len() + self.settlements.len() {
-                let is_there = state.signed.get(item).is_none_or(|signed| signed.len() >= QUORUM);
+                let is_there = item >= self.orders.len() || self.is_certified(state, item);
                 let counts = is_there && !seat.heard.contains(&item);
                 if counts && seat.known.judge(&self.claim(item)).is_ok() {
                     actions.push(Act::Hear(number, item));
@@ -191,8 +188,8 @@ impl Model for World {
         match act {
             Act::Ask(witness, order) => {
                 next.signed[order].insert(witness);
-                // The liar signs whatever anybody signs.
-                next.signed[order].insert(LIAR);
+                // Liars sign whatever anybody signs.
+                next.signed[order].extend(self.honest..self.rules.witnesses.len());
                 match self.orders[order] {
                     Order::Open(order) => next.seats[witness].book.opened(order),
                     Order::Close(order) => next.seats[witness].book.closed(order.body),
@@ -211,53 +208,54 @@ impl Model for World {
         vec![
             Property::always(
                 "at one number of an owner one order is certified",
-                |world: &World, state: &State| {
-                    let certified = |order: &usize| state.signed[*order].len() >= QUORUM;
-                    let names: Vec<_> = (0..world.orders.len())
-                        .filter(certified)
-                        .map(|order| match &world.orders[order] {
-                            Order::Open(order) => (order.body.owner, order.body.order, [0; 16]),
-                            Order::Close(order) => (order.body.party_a, 0, order.body.channel.0),
-                        })
-                        .collect();
-                    names.iter().collect::<BTreeSet<_>>().len() == names.len()
-                },
+                |world: &World, state: &State| world.are_certified_once(state),
             ),
             Property::always("nobody ties up more than it has", |world: &World, state: &State| {
-                let all = world.everything(state);
-                let none = Book::default();
-                all.books
-                    .accounts()
-                    .iter()
-                    .all(|node| none.available(&all, node) >= 0 && all.books.net(node) >= 0)
+                world.is_covered(state)
             }),
-            Property::sometimes("something is certified", |_, state: &State| {
-                state.signed.iter().any(|signed| signed.len() >= QUORUM)
+            Property::sometimes("something is certified", |world: &World, state: &State| {
+                world.certified(state).next().is_some()
             }),
             Property::sometimes("everything that can be is certified", |world: &World, state: &State| {
-                let certified = state.signed.iter().filter(|signed| signed.len() >= QUORUM).count();
-                certified == world.possible()
+                world.certified(state).count() == world.possible()
             }),
         ]
     }
 }
 
-const RICH: NodeId = NodeId([1; 16]);
-const PEER: NodeId = NodeId([2; 16]);
-const THIRD: NodeId = NodeId([3; 16]);
+pub(super) const RICH: NodeId = NodeId([1; 16]);
+pub(super) const PEER: NodeId = NodeId([2; 16]);
+pub(super) const THIRD: NodeId = NodeId([3; 16]);
 
 impl World {
+    /// What two orders have in common of which one alone may be certified.
+    fn number(&self, order: usize) -> (NodeId, u32, NodeId, [u8; 16]) {
+        match &self.orders[order] {
+            Order::Open(order) => (order.body.owner, order.body.order, order.body.owner, [0; 16]),
+            Order::Close(order) => (order.body.party_a, 0, order.body.party_b, order.body.channel.0),
+        }
+    }
+
+    fn certified(&self, state: &State) -> impl Iterator<Item = usize> {
+        (0..self.orders.len()).filter(|order| self.is_certified(state, *order))
+    }
+
+    /// Whether at each number of an owner, and of each channel's closes, one order at most is certified.
+    pub(super) fn are_certified_once(&self, state: &State) -> bool {
+        let numbers: BTreeSet<_> = self.certified(state).map(|order| self.number(order)).collect();
+        numbers.len() == self.certified(state).count()
+    }
+
+    /// Whether nobody ties up more than it has, nor spent it, once all is known.
+    pub(super) fn is_covered(&self, state: &State) -> bool {
+        let (all, none) = (self.everything(state), Book::default());
+        let covered = |node: &NodeId| none.available(&all, node) >= 0 && all.books.net(node) >= 0;
+        all.books.accounts().iter().all(covered)
+    }
+
     /// How many of the orders can be certified in one run: at each number one.
     fn possible(&self) -> usize {
-        let names: BTreeSet<_> = self
-            .orders
-            .iter()
-            .map(|order| match order {
-                Order::Open(order) => (order.body.owner, order.body.order, [0; 16]),
-                Order::Close(order) => (order.body.party_a, 0, order.body.channel.0),
-            })
-            .collect();
-        names.len()
+        (0..self.orders.len()).map(|order| self.number(order)).collect::<BTreeSet<_>>().len()
     }
 }
 
