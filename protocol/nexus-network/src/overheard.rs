@@ -22,45 +22,67 @@ const UNHEARD: u64 = 8;
 /// What was on a channel within the last [`SPAN`], in time on it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Window {
-    /// Oldest first: number of the part, and what it holds.
-    bins: VecDeque<(u64, Duration)>,
+    /// Oldest first.
+    bins: VecDeque<Bin>,
+}
+
+/// A part of the stretch.
+#[derive(Clone, Copy, Debug)]
+struct Bin {
+    number: u64,
+    /// What broadcasts took of it,
+    broadcast: Duration,
+    /// and what links of this node did: what it stands for is known by how many nodes there are when it is asked, and who begins knows few.
+    own_links: Duration,
+}
+
+impl Bin {
+    fn of_all(&self, nodes: u64) -> Duration {
+        self.broadcast.plus(Carrier::OwnLink.of_all(self.own_links, nodes))
+    }
 }
 
 impl Window {
     /// What one holds on the heap, in bytes: a ring grows by doubling.
-    pub(crate) const MEMORY_BOUND: usize = 128 * size_of::<(u64, Duration)>();
+    pub(crate) const MEMORY_BOUND: usize = 128 * size_of::<Bin>();
 
-    pub(crate) fn add(&mut self, now: Instant, time: Duration) {
+    pub(crate) fn add(&mut self, now: Instant, time: Duration, by: Carrier) {
         let number = number(now);
-        while self.bins.front().is_some_and(|(oldest, _)| !counts(*oldest, number)) {
+        while self.bins.front().is_some_and(|oldest| !counts(oldest.number, number)) {
             self.bins.pop_front();
         }
-        match self.bins.back_mut().filter(|(newest, _)| *newest == number) {
-            Some((_, held)) => *held = held.plus(time),
-            None => self.bins.push_back((number, time)),
+        if self.bins.back().is_none_or(|newest| newest.number != number) {
+            self.bins.push_back(Bin { number, broadcast: Duration::ZERO, own_links: Duration::ZERO });
         }
+        let Some(bin) = self.bins.back_mut() else { return };
+        let held = match by {
+            Carrier::Broadcast => &mut bin.broadcast,
+            Carrier::OwnLink => &mut bin.own_links,
+        };
+        *held = held.plus(time);
     }
 
-    pub(crate) fn sum(&self, now: Instant) -> Duration {
-        self.live(now).fold(Duration::ZERO, |sum, (_, held)| sum.plus(held))
+    /// What all of so many nodes took, as far as is known.
+    pub(crate) fn sum(&self, now: Instant, nodes: u64) -> Duration {
+        self.live(now).fold(Duration::ZERO, |sum, bin| sum.plus(bin.of_all(nodes)))
     }
 
     /// From when on no more than `most` is left of it, if nothing comes after; at once if that is past.
-    pub(crate) fn falls_to(&self, now: Instant, most: Duration) -> Instant {
-        let (mut sum, mut at) = (self.sum(now), Instant::BOOT);
-        for (bin, held) in self.live(now) {
+    pub(crate) fn falls_to(&self, now: Instant, most: Duration, nodes: u64) -> Instant {
+        let (mut sum, mut at) = (self.sum(now, nodes), Instant::BOOT);
+        for bin in self.live(now) {
             if sum <= most {
                 break;
             }
-            sum = sum.minus(held);
-            at = Instant::from_micros(BIN.times(bin.saturating_add(BINS)).as_micros());
+            sum = sum.minus(bin.of_all(nodes));
+            at = Instant::from_micros(BIN.times(bin.number.saturating_add(BINS)).as_micros());
         }
         at
     }
 
-    fn live(&self, now: Instant) -> impl Iterator<Item = (u64, Duration)> {
+    fn live(&self, now: Instant) -> impl Iterator<Item = Bin> {
         let number = number(now);
-        self.bins.iter().copied().filter(move |(bin, _)| counts(*bin, number))
+        self.bins.iter().copied().filter(move |bin| counts(bin.number, number))
     }
 }
 
@@ -95,7 +117,7 @@ pub enum Carrier {
 impl Carrier {
     /// What all of so many nodes took of a channel, where this node knows of so much: of all frames on links, those of one node are two in as
     /// many as there are nodes, since each has two ends.
-    pub(crate) fn of_all(self, known: Duration, nodes: u64) -> Duration {
+    fn of_all(self, known: Duration, nodes: u64) -> Duration {
         match self {
             Self::Broadcast => known,
             Self::OwnLink => Duration::from_micros(known.times(nodes).as_micros() / 2).max(known),
@@ -179,15 +201,25 @@ mod tests {
     fn what_was_on_the_channel_counts_for_ten_minutes_and_it_is_known_when_there_is_room_again() {
         let mut window = Window::default();
         let second = Duration::from_secs(1);
-        window.add(at(9), second.times(3));
-        window.add(at(205), second.times(4));
-        assert_eq!(window.sum(at(609)), second.times(7));
-        assert_eq!(window.sum(at(610)), second.times(4), "the part in which it was is over");
-        assert_eq!(window.falls_to(at(300), second.times(7)), Instant::BOOT);
-        assert_eq!(window.falls_to(at(300), second.times(5)), at(610));
-        assert_eq!(window.falls_to(at(300), second), at(810));
+        window.add(at(9), second.times(3), Carrier::Broadcast);
+        window.add(at(205), second.times(4), Carrier::OwnLink);
+        assert_eq!(window.sum(at(609), 2), second.times(7));
+        assert_eq!(window.sum(at(610), 2), second.times(4), "the part in which it was is over");
+        assert_eq!(window.falls_to(at(300), second.times(7), 2), Instant::BOOT);
+        assert_eq!(window.falls_to(at(300), second.times(5), 2), at(610));
+        assert_eq!(window.falls_to(at(300), second, 2), at(810));
+        assert_eq!(
+            window.sum(at(300), 20),
+            second.times(43),
+            "of twenty nodes one has a tenth of what links carry"
+        );
+        assert_eq!(
+            window.falls_to(at(300), second.times(40), 20),
+            at(610),
+            "who learns of more knows what it stood for"
+        );
         for n in 0..10_000 {
-            window.add(at(1_000 + n * 3), second);
+            window.add(at(1_000 + n * 3), second, Carrier::Broadcast);
         }
         assert!(window.bins.len() <= 61);
     }

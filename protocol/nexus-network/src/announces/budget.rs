@@ -153,7 +153,7 @@ impl Budgets {
             budget.spent_until = budget.owes_until(now).after(budget.made_good_in(bytes));
             if budget.profile.reach == Reach::Shared {
                 let time = budget.time_of(bytes);
-                budget.heard.add(now, by.of_all(time, budget.sharers));
+                budget.heard.add(now, time, by);
                 let made_good = time.times(1_000).times(budget.sharers).as_micros() / ASSURED;
                 budget.assured_until = budget.assured_until.max(now).after(Duration::from_micros(made_good));
                 budget.part = Duration::from_micros(self.random.below(PARTED.as_micros()));
@@ -164,8 +164,8 @@ impl Budgets {
     /// Announces or gossip were on a channel where all hear all.
     pub(super) fn overheard(&mut self, now: Instant, heard: Overheard) {
         if let Some(budget) = self.by_interface.get_mut(&heard.iface) {
-            let time = budget.under_load(heard.by.of_all(heard.airtime, budget.sharers));
-            budget.heard.add(now, time);
+            let time = budget.under_load(heard.airtime);
+            budget.heard.add(now, time, heard.by);
         }
     }
 
@@ -227,7 +227,9 @@ impl Budget {
         }
         // While what was said waits, what others say meanwhile is heard first: also of costs, once half of what there is for them is said.
         let part = Duration::from_micros((SPAN.as_micros() / 2_000).saturating_mul(HEARD_COSTS));
-        if self.waiting > Duration::ZERO && (purpose != Purpose::Cost || self.heard.sum(now) > part) {
+        if self.waiting > Duration::ZERO
+            && (purpose != Purpose::Cost || self.heard.sum(now, self.sharers) > part)
+        {
             return now.after(self.patience(now));
         }
         let most = match purpose {
@@ -236,7 +238,7 @@ impl Budget {
             Purpose::Cost => HEARD_COSTS,
         };
         let most = Duration::from_micros((SPAN.as_micros() / 1_000).saturating_mul(most));
-        let has_room = self.heard.falls_to(now, most);
+        let has_room = self.heard.falls_to(now, most, self.sharers);
         let parted = if has_room > now { has_room.after(self.part) } else { has_room };
         parted.min(self.assured_until)
     }

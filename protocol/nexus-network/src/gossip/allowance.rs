@@ -184,13 +184,12 @@ impl Account {
 
     /// Others said so much of announces and gossip, at the nominal rate.
     pub(super) fn overhear(&mut self, now: Instant, airtime: Duration, by: Carrier) {
-        let loaded = self.medium.loaded(by.of_all(airtime, self.sharers));
-        self.others.add(now, loaded);
+        self.others.add(now, self.medium.loaded(airtime), by);
     }
 
     /// Where all hear all: whether what is heard there leaves room for so much, or this node said next to nothing.
     fn has_room(&self, now: Instant, time: Duration) -> bool {
-        let others = self.others.sum(now);
+        let others = self.others.sum(now, self.sharers);
         if self.medium.reach() != Reach::Shared || others == Duration::ZERO {
             return true;
         }
