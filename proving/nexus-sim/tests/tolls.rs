@@ -80,6 +80,13 @@ fn what_was_void_is_void_after_another_crash() {
     }
 }
 
+/// A payer had ruled out more numbers than a relay, whose disk fell back to before that, skipped: each of the relay's proposals was refused for
+/// its number, the next one too, and no win was paid.
+#[test]
+fn a_party_that_forgot_goes_beyond_the_numbers_that_the_other_ruled_out() {
+    check(4_126);
+}
+
 const PAYER: usize = 0;
 const RELAY: usize = 1;
 const RECIPIENT: usize = 2;
