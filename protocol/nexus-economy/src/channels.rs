@@ -333,7 +333,7 @@ impl Channels {
         let Some(neighbour) = self.neighbours.get_mut(&peer) else { return };
         let Some(account) = neighbour.idle_account() else { return };
         let deposits = neighbour.certified;
-        if account.learns_from(&deposits) {
+        if neighbour.certified_in == Some(account.terms.channel) && account.learns_from(&deposits) {
             let Some((account, keys)) = self.account_and_keys(peer) else { return };
             return self.follow(peer, account.certify(&keys, &deposits), Vec::new(), out);
         }
@@ -406,6 +406,9 @@ impl Channels {
     fn certified(&mut self, channel: ChannelId, side: Side, deposit: Amount, out: &mut impl Sink<Effect>) {
         let Some(peer) = self.find(channel) else { return };
         let Some(neighbour) = self.neighbours.get_mut(&peer) else { return };
+        if neighbour.certified_in != Some(channel) {
+            (neighbour.certified, neighbour.certified_in) = (keys::Both::default(), Some(channel));
+        }
         let other = *neighbour.certified.get(side.other());
         let more = (*neighbour.certified.get(side)).max(deposit);
         neighbour.certified = keys::Both::of(side, more, other);

@@ -43,6 +43,8 @@ pub(super) struct Neighbour {
     pub(super) settles_at: Option<u64>,
     /// What is certified, until it can be written.
     pub(super) certified: Both<Amount>,
+    /// In which channel: a channel that ended says nothing of the next.
+    pub(super) certified_in: Option<ChannelId>,
     /// How long until what is unanswered is repeated.
     pub(super) patience: Duration,
     /// The sequences of the states in the log, oldest first, where not all are kept.
@@ -74,6 +76,7 @@ impl Neighbour {
             command: None,
             settles_at: None,
             certified: Both { a: Amount::ZERO, b: Amount::ZERO },
+            certified_in: None,
             patience: PATIENCE,
             logged: VecDeque::new(),
             first: None,
