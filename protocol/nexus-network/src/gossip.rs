@@ -18,6 +18,7 @@ mod allowance;
 mod hearing;
 mod index;
 mod neighbour;
+mod passing;
 pub mod refusals;
 mod rounds;
 mod saying;
@@ -43,6 +44,7 @@ use crate::overheard::Overheard;
 use allowance::{Account, Kind, Medium, Pace};
 use index::{Index, NotIndexed};
 use neighbour::Neighbour;
+use passing::Passed;
 pub use refusals::Refusals;
 use refusals::Refused;
 pub use status::{Counts, NeighbourStatus, StoreStatus, Tally};
@@ -203,6 +205,8 @@ pub enum Extent {
     Whole,
     /// It is full, and let something go: its state is not compared with others'.
     Part,
+    /// Little, and the latest of what it does not keep: what neighbours say of theirs is passed on to each other.
+    Passing,
 }
 
 /// How much the organ may hold.
@@ -236,6 +240,7 @@ pub struct Gossip {
     accounts: BTreeMap<Scope, Account>,
     neighbours: BTreeMap<LinkId, Neighbour>,
     wants: BTreeMap<(StoreId, ItemId), Want>,
+    passed: Passed,
     deadlines: Deadlines<Timer>,
     random: Stream,
     tally: Tally,
@@ -271,6 +276,7 @@ impl Gossip {
             accounts: BTreeMap::new(),
             neighbours: BTreeMap::new(),
             wants: BTreeMap::new(),
+            passed: Passed::new(),
             deadlines: Deadlines::default(),
             random: seed.fork("gossip"),
             tally: Tally::default(),
@@ -377,7 +383,10 @@ impl Gossip {
         self.wants.remove(&(store, id));
         self.deadlines.cancel(Timer::Ask(store, id));
         match self.index.add(store, id, size.min(ITEM_MAX)) {
-            Ok(true) => self.hasten_all(now),
+            Ok(true) => {
+                self.pass_item(now, store, &id);
+                self.hasten_all(now);
+            }
             Ok(false) => {}
             Err(NotIndexed) => self.refusals.count(Refused::crowded),
         }
@@ -480,6 +489,7 @@ impl MemoryBound for Gossip {
             .saturating_add(self.index.memory_bound())
             .saturating_add(links)
             .saturating_add(wants)
+            .saturating_add(Passed::MEMORY_BOUND)
             .saturating_add(4_096)
     }
 }

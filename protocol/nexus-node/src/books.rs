@@ -106,7 +106,8 @@ impl Node {
     fn keep(&mut self, identity: NodeIdentity, rules: Rules, ledger: Ledger, snapshot: &Snapshot) {
         let through = ledger.known().orders.through(&identity.node_id());
         let purse = Purse::new(identity, rules, snapshot, through);
-        self.body.serve(&mut self.signals);
+        let extent = if ledger.is_sparse() { gossip::Extent::Passing } else { gossip::Extent::Whole };
+        self.body.serve(extent, &mut self.signals);
         self.body.economy.make_room();
         self.body.books = Some(Box::new(Bookkeeping { ledger, purse }));
     }
@@ -130,10 +131,13 @@ fn seat_of(own: &VerifyingKey, key: SigningKey, rules: &Rules) -> Option<Seat> {
 }
 
 impl Body {
-    fn serve(&mut self, signals: &mut VecDeque<Signal>) {
+    /// The stores of books are brought together with neighbours' from here on.
+    fn serve(&mut self, extent: gossip::Extent, signals: &mut VecDeque<Signal>) {
+        use gossip::Input as G;
         for store in STORES {
-            let serve = gossip::Input::Serve(store, Tier::Payment);
-            self.network.handle(Cx::default(), nexus_network::Input::Store(serve), signals);
+            for said in [G::Serve(store, Tier::Payment), G::Holds { store, extent }] {
+                self.network.handle(Cx::default(), nexus_network::Input::Store(said), signals);
+            }
         }
     }
 

@@ -228,6 +228,56 @@ fn what_concerns_others_passes_through_a_node_with_little_memory() {
     assert_eq!(heard, [0, 0, 0, 1, 0, 0], "and nothing that is forged");
 }
 
+/// Two halves with nothing but two nodes with little memory between them, each of which certified and settled more while they were apart than
+/// such a node shows at a time.
+#[test]
+fn what_was_settled_apart_comes_together_through_nodes_with_little_memory() {
+    const HALF: usize = 12;
+    const EACH: usize = 4;
+    let little = [2 * HALF, 2 * HALF + 1];
+    let mut edges: BTreeSet<_> = (1..HALF).flat_map(|n| [(n - 1, n), (HALF + n - 1, HALF + n)]).collect();
+    edges.extend([(HALF - 1, little[0]), (little[0], little[1]), (HALF, little[1])]);
+    let count = 2 * HALF + 2;
+    let rules = genesis_for("test", count);
+    let few = little.map(|n| (n, vec![])).into();
+    let mut mesh = Mesh::with_few(count, &edges, |_| rules.clone(), few);
+    mesh.run(LINKED);
+    mesh.part(|n| n / HALF);
+    for half in [0, HALF] {
+        for n in 0..HALF {
+            for step in 1..=EACH {
+                let (n, peer) = (half + n, half + (n + step) % HALF);
+                mesh.certify(n, peer, (1, u32::try_from(step).expect("few")), 10_000);
+                mesh.run(Duration::from_secs(1));
+                mesh.settle(n, peer, 1, 100 + u64::try_from(n % HALF).expect("few"));
+            }
+        }
+    }
+    mesh.run(Duration::from_secs(3_600));
+    assert_eq!([0, HALF].map(|n| mesh.ledger(n).books().len()), [EACH * HALF; 2], "each half has its own");
+    mesh.heal();
+    let took = mesh.until(LONG, Mesh::agree).expect("all whole nodes have the same books");
+    println!(
+        "{count} nodes, two of them with little memory between the halves: {:.1} s",
+        took.as_micros() as f64 / 1e6
+    );
+    assert_eq!(mesh.ledger(0).books().len(), 2 * EACH * HALF);
+    let paid = |n: usize| 100 + u64::try_from(n % HALF).expect("few");
+    for n in 0..2 * HALF {
+        let spent = paid(n) * u64::try_from(EACH).expect("few");
+        let earned: u64 = (1..=EACH).map(|step| paid(n + HALF - step)).sum();
+        let at = (n + HALF) % (2 * HALF);
+        assert_eq!(
+            mesh.balance(at, n),
+            known(FIRST - spent + earned),
+            "{n} as one of the other half sees it"
+        );
+    }
+    for n in little {
+        assert_eq!(mesh.ledger(n).books().len(), 0, "and nothing of it where it passed");
+    }
+}
+
 #[test]
 fn a_node_that_begins_again_has_its_books_and_a_newcomer_gets_them() {
     let mut mesh = Mesh::new(6);

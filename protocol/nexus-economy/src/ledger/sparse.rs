@@ -5,7 +5,8 @@
 //! * at most 64 accounts are followed, 256 entries kept, 32 of one account: 24 KiB for the entries;
 //! * a balance is shown only of an account all of whose entries are kept: one that has more than there is room for is unknown, and so
 //!   unfunded, from then on;
-//! * what concerns others was verified like everything else; it waits to be passed on, once, and is forgotten.
+//! * what concerns others was verified like everything else; it waits to be passed on, once, and is forgotten; what comes again much
+//!   later was lost behind this node, and passes again.
 //!
 //! Source: spec/economy.md#sparse-nodes.
 
@@ -13,7 +14,7 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
 use nexus_crypto::NodeId;
-use nexus_machine::TableId;
+use nexus_machine::{Duration, Instant, TableId};
 use nexus_wire::nexus::gossip::{ItemId, StoreId};
 
 use super::books::Books;
@@ -29,6 +30,8 @@ pub const OF_ONE: usize = 32;
 pub const PASSING: usize = 32;
 /// Items of which it is remembered that they were passed on.
 pub const PASSED: usize = 1_024;
+/// For so long at least, and no more than twice as long.
+const OF_LATE: Duration = Duration::from_secs(30);
 
 /// The table of accounts that are followed: key node 16; value: one byte, see [`Held::to_byte`].
 pub const FOLLOWED: TableId = TableId(45);
@@ -128,25 +131,45 @@ pub struct Passing {
 pub struct Passage {
     waiting: VecDeque<Passing>,
     passed: VecDeque<u64>,
+    /// How many of these came before the last span of [`OF_LATE`] began, and how many before it ended.
+    before: [usize; 2],
+    began: Instant,
 }
 
 impl Default for Passage {
     fn default() -> Self {
-        Self { waiting: VecDeque::with_capacity(PASSING), passed: VecDeque::with_capacity(PASSED) }
+        Self {
+            waiting: VecDeque::with_capacity(PASSING),
+            passed: VecDeque::with_capacity(PASSED),
+            before: [0; 2],
+            began: Instant::BOOT,
+        }
     }
 }
 
 impl Passage {
-    /// Whether an item was passed on of late.
+    /// Whether an item waits, or was passed on of late. What comes again later was lost on its way.
     #[must_use]
     pub fn has_passed(&self, id: &ItemId) -> bool {
-        self.passed.contains(&mark(id))
+        let mark = mark(id);
+        let [before, _] = self.before;
+        self.waiting.iter().any(|passing| passing.id == *id)
+            || self.passed.iter().skip(before).any(|passed| *passed == mark)
+    }
+
+    /// Time passes.
+    pub fn age(&mut self, now: Instant) {
+        if now.since(self.began) >= OF_LATE {
+            let [_, before] = self.before;
+            (self.before, self.began) = ([before, self.passed.len()], now);
+        }
     }
 
     /// An item waits from here on. Which one gave way.
     pub fn pass(&mut self, item: Passing) -> Option<Passing> {
         if self.passed.len() >= PASSED {
             self.passed.pop_front();
+            self.before = self.before.map(|before| before.saturating_sub(1));
         }
         self.passed.push_back(mark(&item.id));
         let out = if self.waiting.len() >= PASSING { self.waiting.pop_front() } else { None };

@@ -27,12 +27,14 @@ impl Gossip {
             return;
         }
         let read = match kind {
-            MessageKind::SUMMARY => Summary::decode(body).map(|summary| self.summary(cx, link, &summary)),
+            MessageKind::SUMMARY => {
+                Summary::decode(body).map(|summary| self.summary(cx, link, &summary, out))
+            }
             MessageKind::REQUEST => {
                 Request::decode(body).map(|request| self.request(cx, link, &request, out))
             }
             MessageKind::ITEMS => Items::decode(body).map(|items| self.items(cx, link, &items, out)),
-            _ => Done::decode(body).map(|done| self.done(cx, link, done)),
+            _ => Done::decode(body).map(|done| self.done(cx, link, done, out)),
         };
         if read.is_err() {
             self.refusals.count(Refused::malformed);
@@ -41,7 +43,7 @@ impl Gossip {
     }
 
     /// What a neighbour holds: it is owed what it lacks, of that what it was not sent of late.
-    fn summary(&mut self, cx: Cx, link: LinkId, summary: &Summary<'_>) {
+    fn summary(&mut self, cx: Cx, link: LinkId, summary: &Summary<'_>, out: &mut impl Sink<Effect>) {
         self.tally.heard.summaries = self.tally.heard.summaries.saturating_add(1);
         let (store, pace) = (summary.store, self.pace_of(link));
         if !self.state_heard(cx, link, store, summary.state_hash) {
@@ -74,13 +76,15 @@ impl Gossip {
         }
         let is_told = talk.said.is_some_and(|(state, _)| state == stock.state());
         talk.closes |= !is_told;
+        self.pass_summary(cx.now, link, summary, out);
         self.hasten(cx.now, link);
     }
 
     /// The state in which a neighbour's store is.
-    fn done(&mut self, cx: Cx, link: LinkId, done: Done) {
+    fn done(&mut self, cx: Cx, link: LinkId, done: Done, out: &mut impl Sink<Effect>) {
         self.tally.heard.states = self.tally.heard.states.saturating_add(1);
         if self.state_heard(cx, link, done.store, done.state_hash) {
+            self.pass_state(cx.now, link, done, out);
             self.hasten(cx.now, link);
         }
     }
@@ -91,6 +95,9 @@ impl Gossip {
             self.refusals.count(Refused::unknown_store);
             return false;
         };
+        if state == StateHash::NONE {
+            neighbour.note_part(cx.now, stock.extent());
+        }
         let talk = neighbour.talks.entry(store).or_default();
         talk.heard(state);
         if !talk.agrees(stock) {

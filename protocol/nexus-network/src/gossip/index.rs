@@ -144,7 +144,7 @@ impl Stock {
                 Some(given) => given,
                 None => self.state,
             },
-            Extent::Part => StateHash::NONE,
+            Extent::Part | Extent::Passing => StateHash::NONE,
         }
     }
 

@@ -6,9 +6,9 @@ use core::cmp::Reverse;
 use nexus_machine::{BoundedMap, Bucket, Duration, Inserted, Instant, MapOverflow};
 use nexus_wire::nexus::gossip::{ItemId, StateHash, StoreId};
 
-use super::Limits;
 use super::allowance::Pace;
 use super::summary::Comparison;
+use super::{Extent, Limits};
 use crate::interface::InterfaceId;
 use crate::links::LinkId;
 use crate::media::Tier;
@@ -24,7 +24,13 @@ const SAID: Duration = Duration::from_millis(50);
 /// and how many are said at once.
 const SAID_AT_ONCE: u32 = 448;
 /// Items that are said at once, at most.
-pub(super) const BATCH: u64 = 32;
+const BATCH: u64 = 32;
+/// The same for who keeps a part of a store and has little room for what it is to look at,
+const BATCH_TO_PART: u64 = 8;
+/// how many are said at once there,
+const TO_PART_AT_ONCE: u32 = 16;
+/// and from one to the next. Who passes them on does so twice as fast, so that nothing is let go of before it went on.
+const SAID_TO_PART: Duration = Duration::from_millis(100);
 /// From one requested item to the next,
 const REQUESTED: Duration = Duration::from_millis(500);
 /// and how many are answered at once.
@@ -68,6 +74,8 @@ pub(super) struct Neighbour {
     ignored_until: Instant,
     /// Items that it may be sent.
     said: Bucket,
+    /// Whether it said that it keeps a part of a store.
+    keeps_part: bool,
     /// Items that it may ask for.
     requested: Bucket,
     /// Messages of its summaries that may be compared with what is held.
@@ -138,6 +146,7 @@ impl Neighbour {
             judged: Bucket::new(JUDGED, JUDGED_AT_ONCE),
             ignored_until: Instant::BOOT,
             said: Bucket::new(SAID, SAID_AT_ONCE),
+            keeps_part: false,
             requested: Bucket::new(REQUESTED, REQUESTED_AT_ONCE),
             compared: Bucket::new(COMPARED, COMPARED_AT_ONCE),
             waiting: 0,
@@ -183,9 +192,24 @@ impl Neighbour {
         self.ignored_until = self.ignored_until.max(now).after(while_of);
     }
 
+    /// It said that it keeps a part of a store: it is sent no more than it has room to look at.
+    pub(super) fn note_part(&mut self, now: Instant, own: Extent) {
+        if !core::mem::replace(&mut self.keeps_part, true) {
+            let every = if own == Extent::Passing { SAID } else { SAID_TO_PART };
+            self.said = Bucket::new(every, TO_PART_AT_ONCE);
+            // What was said before is not looked at yet.
+            let _ = self.said.take_many(now, TO_PART_AT_ONCE.into());
+        }
+    }
+
+    /// Items that are said to it at once, at most.
+    pub(super) const fn batch(&self) -> u64 {
+        if self.keeps_part { BATCH_TO_PART } else { BATCH }
+    }
+
     /// When one more batch of items may be said to it; at once if that is past.
     pub(super) fn next_batch_at(&self) -> Instant {
-        self.said.holds_at(BATCH)
+        self.said.holds_at(self.batch())
     }
 
     /// Whether so many items may be said to it, at most a batch.

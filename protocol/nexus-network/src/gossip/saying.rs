@@ -10,7 +10,7 @@ use nexus_wire::nexus::message::{Body, MessageWriter};
 
 use super::allowance::Account;
 use super::index::Stock;
-use super::neighbour::{BATCH, Neighbour, Talk};
+use super::neighbour::{Neighbour, Talk};
 use super::summary::Room;
 use super::{Effect, Gossip, Timer};
 use crate::links::LinkId;
@@ -310,7 +310,7 @@ fn messages(
 /// Of what is owed of a store, as much as one message has room for; or one item, if that has to be cut in pieces.
 fn pick(neighbour: &Neighbour, stock: &Stock, store: StoreId, room: usize) -> Batch {
     let (mut picked, mut len) = (Vec::new(), 0_usize);
-    for (age, id) in neighbour.owed.of(store).take(usize::try_from(BATCH).unwrap_or(usize::MAX)) {
+    for (age, id) in neighbour.owed.of(store).take(usize::try_from(neighbour.batch()).unwrap_or(usize::MAX)) {
         let Some((_, size)) = stock.get(&id) else {
             // It went meanwhile. Picked, it is owed no more; fetched, it is left out.
             picked.push((age, id));

@@ -56,6 +56,8 @@ pub struct Tally {
     pub heard: Counts,
     /// Items that were asked for by name, and that no neighbour had.
     pub unfound: u64,
+    /// SUMMARY and DONE of neighbours that were passed on to others.
+    pub passed: u64,
 }
 
 impl Gossip {

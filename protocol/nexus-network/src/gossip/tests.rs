@@ -5,5 +5,6 @@ mod budget;
 mod convergence;
 mod hostile;
 mod lawful;
+mod passing;
 mod talking;
 pub(super) mod world;

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use nexus_crypto::NodeId;
-use nexus_machine::{Sink, Write};
+use nexus_machine::{Instant, Sink, Write};
 use nexus_wire::nexus::gossip::{ItemId, StoreId};
 use nexus_wire::nexus::ledger::Certificate;
 
@@ -46,6 +46,13 @@ impl Ledger {
         }
         for key in given_up.channels {
             batch.writes.push(Write::delete(ENTRIES, &key.to_bytes()));
+        }
+    }
+
+    /// Time passes, for what was passed on.
+    pub(super) fn age_passage(&mut self, now: Instant) {
+        if let Some(passage) = &mut self.passage {
+            passage.age(now);
         }
     }
 

@@ -63,6 +63,7 @@ impl Ledger {
         if store == StoreId::EVIDENCE {
             return self.apply_evidence(cx, from, items, out);
         }
+        self.age_passage(cx.now);
         let mut verdicts = Verdicts::default();
         for item in items {
             if let Some(id) = self.shown_as(store, item) {

@@ -115,3 +115,26 @@ fn what_concerns_others_is_passed_on_once_and_the_oldest_gives_way() {
     assert_eq!(passage.item(StoreId::CERTIFICATES, &name(8)), None);
     assert!(passage.has_passed(&name(0)), "it was of late");
 }
+
+#[test]
+fn what_comes_again_much_later_was_lost_behind_and_passes_again() {
+    let mut passage = Passage::default();
+    let name =
+        |number: u16| ItemId([&number.to_le_bytes()[..], &[7; 30]].concat().try_into().expect("32 bytes"));
+    let item = |number| Passing { store: StoreId::SETTLEMENTS, id: name(number), item: vec![1] };
+    let at = |seconds| Instant::BOOT.after(Duration::from_secs(seconds));
+    passage.age(at(100));
+    passage.pass(item(0));
+    passage.age(at(129));
+    assert!(passage.has_passed(&name(0)));
+    passage.age(at(130));
+    passage.age(at(160));
+    assert!(passage.has_passed(&name(0)), "it still waits");
+    (1..=32).for_each(|number| assert_eq!(passage.pass(item(number)).is_some(), number == 32));
+    assert!(!passage.has_passed(&name(0)), "it waits no more, and was not passed on of late");
+    assert!(passage.has_passed(&name(1)));
+    // However many come, what came of late is known.
+    (33..5_000).for_each(|number| drop(passage.pass(item(number))));
+    assert!(passage.has_passed(&name(4_999)) && passage.has_passed(&name(4_000)));
+    assert!(!passage.has_passed(&name(3_000)), "it was pushed out of the ring");
+}

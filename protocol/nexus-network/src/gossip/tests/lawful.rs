@@ -54,7 +54,7 @@ fn input(random: &mut Stream, genuine: &[(MessageKind, Vec<u8>)]) -> Input {
         9 => Input::Left { iface, link: None, load: Load::Announces, bytes: 300 },
         10..=12 => Input::Published { store, id, size: u16::try_from(random.below(600)).unwrap() },
         13 => Input::Retired { store, id },
-        14 => Input::Holds { store, extent: if random.chance(1, 2) { Extent::Part } else { Extent::Whole } },
+        14 => Input::Holds { store, extent: extent(random) },
         15 => Input::Bodies { store, to: link, bodies: Vec::from([Vec::from([7; 32]), Vec::new()]) },
         16 => Input::Judged {
             store,
@@ -73,6 +73,11 @@ fn input(random: &mut Stream, genuine: &[(MessageKind, Vec<u8>)]) -> Input {
             Input::Heard { link, kind, body }
         }
     }
+}
+
+fn extent(random: &mut Stream) -> Extent {
+    let extents = [Extent::Whole, Extent::Part, Extent::Passing];
+    extents[usize::try_from(random.below(3)).unwrap()]
 }
 
 fn link(slot: u16) -> LinkId {
