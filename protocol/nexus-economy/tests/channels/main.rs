@@ -5,11 +5,13 @@ mod cheats;
 mod schedules;
 mod world;
 
+use nexus_crypto::NodeId;
 use nexus_economy::Amount;
 use nexus_economy::channels::account::{Phase, Word};
 use nexus_economy::channels::keys::Side;
 use nexus_economy::channels::{Input, ROUND};
 use nexus_machine::{Duration, Seed};
+use nexus_wire::nexus::channel::ChannelId;
 
 use crate::world::{REWARD, World};
 
@@ -98,22 +100,61 @@ fn a_slow_side_gets_its_half_too() {
     }
 }
 
+/// The first node opens a channel with the second, and deposits so much. With whom, and which channel.
+fn open(world: &mut World, deposit: u64) -> (NodeId, ChannelId) {
+    let peer = world.nodes[1].id;
+    let deposit = Amount::from_micros(deposit);
+    world.tell(0, Input::Open { peer, line: Amount::from_micros(LENT), deposit });
+    world.run();
+    (peer, world.nodes[0].account().terms.channel)
+}
+
+/// What the first deposited in a channel is certified, as both hear.
+fn certify(world: &mut World, channel: ChannelId, deposit: u64) {
+    for own in 0..2 {
+        world.tell(own, Input::Certified { channel, side: Side::A, deposit: Amount::from_micros(deposit) });
+    }
+}
+
+/// What is certified of a channel that ended is not there in the next: at neither end, whichever end heard of it.
+#[test]
+fn what_was_certified_in_a_channel_that_ended_is_not_in_the_next_with_the_same_neighbour() {
+    let mut world = World::new();
+    world.link_up();
+    let (peer, channel) = open(&mut world, 900);
+    certify(&mut world, channel, 900);
+    world.win([0, 3]);
+    world.run();
+    world.tell(0, Input::Close(peer));
+    world.run();
+    let (_, next) = open(&mut world, 900);
+    assert_ne!(channel, next);
+    world.win([0, 2]);
+    world.run();
+    world.tell(1, Input::Settle(world.nodes[0].id));
+    world.run();
+    let settled = |world: &World| [0, 1].map(|own| world.nodes[own].account().settled.clone());
+    assert_eq!(settled(&world), [None, None], "nothing is certified here, so nothing is settleable");
+    certify(&mut world, next, 900);
+    world.win([0, 1]);
+    world.run();
+    world.tell(1, Input::Settle(world.nodes[0].id));
+    world.run();
+    let paid = settled(&world).map(|settled| settled.map(|settled| settled.body.paid_a));
+    assert_eq!(paid, [Some(3 * REWARD); 2], "and payment goes on");
+}
+
 #[test]
 fn a_settlement_is_a_record_that_both_signed_and_the_channel_goes_on() {
     let mut world = World::new();
     world.link_up();
-    let peer = world.nodes[1].id;
-    world.tell(0, Input::Open { peer, line: Amount::from_micros(LENT), deposit: Amount::from_micros(500) });
-    world.run();
-    let channel = world.nodes[0].account().terms.channel;
+    let (peer, channel) = open(&mut world, 500);
     assert_eq!(
         world.nodes[1].organ.spendable(world.nodes[0].id),
         Some(Amount::from_micros(LENT)),
         "not certified"
     );
-    for own in 0..2 {
-        world.tell(own, Input::Certified { channel, side: Side::A, deposit: Amount::from_micros(500) });
-    }
+    certify(&mut world, channel, 500);
     world.win([0, 3]);
     world.run();
     world.tell(0, Input::Settle(peer));
@@ -142,13 +183,8 @@ fn settlements(world: &World, own: usize) -> usize {
 fn what_is_owed_is_settled_once_a_day_by_whoever_is_paid_and_not_before() {
     let mut world = World::new();
     world.link_up();
-    let peer = world.nodes[1].id;
-    world.tell(0, Input::Open { peer, line: Amount::from_micros(LENT), deposit: Amount::from_micros(900) });
-    world.run();
-    let channel = world.nodes[0].account().terms.channel;
-    for own in 0..2 {
-        world.tell(own, Input::Certified { channel, side: Side::A, deposit: Amount::from_micros(900) });
-    }
+    let (_, channel) = open(&mut world, 900);
+    certify(&mut world, channel, 900);
     let both = |world: &World| [0, 1].map(|own| settlements(world, own));
     let paid = |world: &World| world.nodes[0].account().settled.as_ref().map(|settled| settled.body.paid_a);
     world.win([0, 3]);
