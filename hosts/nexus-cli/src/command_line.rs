@@ -137,6 +137,14 @@ mod tests {
     }
 
     #[test]
+    fn whose_node_is_meant_may_be_said_anywhere() {
+        for line in ["channel list --state DIR", "channel --state DIR list", "ledger show --state DIR"] {
+            let parsed = definition().try_get_matches_from(["nexus"].into_iter().chain(line.split(' ')));
+            assert!(parsed.is_ok(), "{line}: {parsed:?}");
+        }
+    }
+
+    #[test]
     fn under_another_name_the_program_is_its_subcommand() {
         assert_eq!(expanded(words(&["/usr/bin/nexus-keygen", "new"])), words(&["nexus", "keygen", "new"]));
         assert_eq!(expanded(words(&["nexus", "keygen", "new"])), words(&["nexus", "keygen", "new"]));

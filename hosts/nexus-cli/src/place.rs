@@ -13,7 +13,7 @@ pub(crate) struct Place {
     /// The node's state directory, if it is not the usual one
     ///
     /// `$NEXUS_STATE`, else /var/lib/nexus for root, ~/.local/state/nexus.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", global = true)]
     state: Option<PathBuf>,
 }
 

@@ -27,7 +27,8 @@ pub(in super::super) fn page(balances: Option<&Balances>, book: &AddressBook) ->
     if balances.more {
         text.push_str(&line("There are more accounts: `nexus ledger export` writes all of the books."));
     }
-    text.push_str(&line(&format!("{} channels, state {}; µNXS", balances.channels, balances.state)));
+    let channels = if balances.channels == 1 { "channel" } else { "channels" };
+    text.push_str(&line(&format!("{} {channels}, state {}; µNXS", balances.channels, balances.state)));
     let witness =
         balances.witness.map_or_else(String::new, |index| format!(", of which this node is witness {index}"));
     let genesis: String = balances.genesis.chars().take(16).collect();
