@@ -56,8 +56,13 @@ impl Gossip {
         self.pass_on(now, from, (summary.store, summary.state_hash), summary, &[], out);
     }
 
-    /// Passes on the state that a neighbour said: from each neighbour, since each says its own.
+    /// Passes on the state that a neighbour said: from each neighbour, since each says its own; no more than of its summaries are looked at,
+    /// or who makes states up would have the share of the other links.
     pub(super) fn pass_state(&mut self, now: Instant, from: LinkId, done: Done, out: &mut impl Sink<Effect>) {
+        let passes = self.index.stock(done.store).is_some_and(|stock| stock.extent() == Extent::Passing);
+        if !passes || !self.neighbours.get_mut(&from).is_some_and(|from| from.may_be_compared(now)) {
+            return;
+        }
         let link = [from.0.slot.to_le_bytes(), from.0.generation.to_le_bytes()].concat();
         self.pass_on(now, from, (done.store, done.state_hash), &done, &link, out);
     }

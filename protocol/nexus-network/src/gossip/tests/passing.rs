@@ -3,6 +3,9 @@
 use alloc::vec::Vec;
 
 use nexus_machine::Duration;
+use nexus_wire::nexus::Layout as _;
+use nexus_wire::nexus::gossip::{Done, StateHash};
+use nexus_wire::nexus::message::MessageKind;
 
 use super::world::{STORE, World};
 use crate::gossip::{Extent, Input};
@@ -76,6 +79,25 @@ fn nothing_goes_round_among_those_who_pass_things_on() {
         })
         .collect();
     assert!(counts.iter().all(|passed| *passed < 300), "{counts:?} in an hour each, where everybody agrees");
+}
+
+#[test]
+fn who_makes_states_up_has_few_of_them_passed_on() {
+    let mut world = world(3, &[(0, 1), (1, 2)], &[1], IP);
+    world.publish_random(2, 5);
+    world.up_all();
+    world.run(Duration::from_secs(120));
+    world.puppet = Some(0);
+    let before = passed(&world);
+    for _ in 0..10_000 {
+        let done = Done { store: STORE, state_hash: StateHash(world.random.bytes()) };
+        let body = done.encode(&mut [0; Done::LEN]).unwrap().to_vec();
+        world.tell(1, Input::Heard { link: world.link(0), kind: MessageKind::DONE, body });
+        world.run(Duration::from_millis(10));
+    }
+    let passed = passed(&world) - before;
+    // 96 at once, and one in two seconds, of a hundred; and what the honest one says.
+    assert!((90..=96 + 50 + 20).contains(&passed), "{passed} of 10,000");
 }
 
 #[test]
