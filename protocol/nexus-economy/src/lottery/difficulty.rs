@@ -4,7 +4,7 @@ use alloc::collections::VecDeque;
 
 use nexus_machine::{Duration, Instant};
 
-use super::exposure::{largest_window, stake};
+use super::exposure::{is_stranger, largest_window, stake};
 use super::{PathView, WindowKind};
 use crate::money::{Amount, GRAINS_PER_MICRO, Grains};
 
@@ -109,7 +109,13 @@ impl Wish {
         let window = window.div_ceil(GRAINS_PER_MICRO).checked_mul(GRAINS_PER_MICRO)?;
         let most = stake(self.paid, Grains::new(window)).get().min(self.payable.grains()?.get());
         let strangers = stake(Grains::ZERO, Grains::new(window)).get();
-        let worth = self.per_minute.map_or(strangers, |rate| rate.saturating_mul(self.minutes_per_win()));
+        let worth = if is_stranger(self.paid, Grains::new(window)) {
+            // Strangers share a pool of what they owe: where draws have to come first, one in ten of those behind two relays loses all that it
+            // gets of it, and waits for the hour's refill. What is paid goes back.
+            window
+        } else {
+            self.per_minute.map_or(strangers, |rate| rate.saturating_mul(self.minutes_per_win()))
+        };
         let worth = worth.max(window).min(most);
         let reward = worth / GRAINS_PER_MICRO;
         (worth >= window).then_some(Cut { window: Grains::new(window), reward: Amount::from_micros(reward) })
@@ -164,10 +170,15 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_offers_odds_of_a_quarter_at_first() {
+    fn strangers_pay_for_every_window_and_a_quarter_wins_afterwards_until_a_rate_shows() {
         let cut = wish().cut().expect("terms");
-        assert_eq!(cut.window, Grains::new(64_512));
-        assert_eq!(cut.reward, Amount::from_micros(63 * 4));
+        assert_eq!((cut.window, cut.reward), (Grains::new(64_512), Amount::from_micros(63)));
+        let fast = Wish { per_minute: Some(600_000_000), ..wish() }.cut().expect("terms");
+        assert_eq!(fast.reward.grains(), Some(fast.window), "whatever it sends");
+        let paid =
+            |windows: u64| Wish { paid: Grains::new(windows * 64_512), ..wish() }.cut().expect("terms");
+        assert_eq!((paid(7).window, paid(7).reward), (Grains::new(64_512), Amount::from_micros(63)));
+        assert_eq!((paid(8).window, paid(8).reward), (Grains::new(64_512), Amount::from_micros(63 * 4)));
     }
 
     #[test]

@@ -24,7 +24,14 @@ pub fn largest_window(paid: Grains, reference: Grains) -> Grains {
     Grains::new((paid.get() / 8).max(reference.get().saturating_mul(4)))
 }
 
-/// What all who never paid may be carried for, together, in an hour.
+/// Whether a payer's word is worth more than what it has paid here is good for, with windows of this value: what it is carried for comes out of the
+/// pool until it is paid.
+#[must_use]
+pub(super) fn is_stranger(paid: Grains, window: Grains) -> bool {
+    paid.get() / 2 < window.get().saturating_mul(STRANGERS_STAKE)
+}
+
+/// What all strangers may be carried for that is not paid, together, in an hour.
 #[derive(Debug)]
 pub struct StrangerPool {
     per_hour: Grains,
@@ -56,9 +63,9 @@ impl StrangerPool {
         Grains::new(taken)
     }
 
-    /// Puts back what was taken and not used.
-    pub fn give_back(&mut self, unused: Grains) {
-        self.left = self.left.saturating_add(unused.get()).min(self.per_hour.get());
+    /// Puts back what was taken, and not used or paid for.
+    pub fn give_back(&mut self, back: Grains) {
+        self.left = self.left.saturating_add(back.get()).min(self.per_hour.get());
     }
 }
 
@@ -94,6 +101,7 @@ mod tests {
         let window = Grains::new(100);
         assert_eq!(stake(Grains::ZERO, window), Grains::new(400));
         assert_eq!(stake(Grains::new(10_000), window), Grains::new(5_000));
+        assert!(is_stranger(Grains::new(799), window) && !is_stranger(Grains::new(800), window));
         assert_eq!(largest_window(Grains::ZERO, window), Grains::new(400));
         assert_eq!(largest_window(Grains::new(80_000), window), Grains::new(10_000));
     }

@@ -7,7 +7,7 @@ use nexus_machine::{Cx, Duration, Instant, Sink, Write};
 use nexus_wire::nexus::lottery::{Due, Offer, Released, TokenRelease};
 
 use super::chain::follows;
-use super::exposure::{AHEAD, largest_window, stake};
+use super::exposure::{AHEAD, is_stranger, largest_window, stake};
 use super::{
     Channel, Claimed, Effect, Held, Income, Lottery, NOTHING, Terms, TermsRefusal, Timer, Vrf, WindowKind,
     stored,
@@ -34,8 +34,10 @@ pub(super) struct Relaying {
     storing: Storing,
     /// The latest total of what was taken.
     total: Grains,
-    /// What strangers' pool allowed, in all.
+    /// The total up to which the strangers' pool allowed it.
     pooled: Grains,
+    /// Of what the pool gave, what is neither paid nor gone back.
+    lent: Grains,
     /// What was said last to whoever counts.
     granted: Option<(Grains, Grains)>,
     /// All that it was ever paid by it.
@@ -142,7 +144,14 @@ impl Relaying {
         let unused = self.pooled.checked_sub(self.total).unwrap_or_default();
         self.pooled = self.total;
         self.granted = None;
-        unused
+        self.goes_back(unused)
+    }
+
+    /// What of this goes back to the pool: no more than came out of it.
+    fn goes_back(&mut self, amount: Grains) -> Grains {
+        let back = amount.min(self.lent);
+        self.lent = self.lent.checked_sub(back).unwrap_or_default();
+        back
     }
 
     pub(super) fn distrust(&mut self) {
@@ -446,14 +455,16 @@ impl<V: Vrf> Lottery<V> {
         let relaying = &mut peer.relaying;
         let mut limit = relaying.limit();
         let mut mark = relaying.agreed.as_ref().map_or(limit, |agreed| agreed.next_mark(relaying.total));
-        if let (Some(agreed), Grains::ZERO) = (&relaying.agreed, relaying.paid) {
+        let window = relaying.agreed.as_ref().map(|agreed| agreed.terms.window());
+        if let Some(window) = window.filter(|window| is_stranger(relaying.paid, *window)) {
             // A stranger is carried window by window, as the pool has it.
-            let window = agreed.terms.window().get();
+            let window = window.get();
             relaying.pooled = relaying.pooled.max(relaying.total);
             let wanted = limit.get().min(relaying.total.get().saturating_add(window));
             let more = wanted.saturating_sub(relaying.pooled.get());
             let taken = self.pool.take(cx.now, Grains::new(more)).get();
             relaying.pooled = Grains::new(relaying.pooled.get().saturating_add(taken));
+            relaying.lent = Grains::new(relaying.lent.get().saturating_add(taken));
             limit = limit.min(relaying.pooled);
             mark = mark.min(Grains::new(limit.get().saturating_sub(window / 2)));
             if taken < more {

@@ -8,7 +8,7 @@ use super::super::chain::between;
 use super::super::paying::paid_with;
 use super::super::{Claimed, Effect, Income, Lottery, Odds, Peer, Terms, Timer, Vrf, stored};
 use super::{Agreed, Claim, Payer, Relaying, Tell};
-use crate::money::Amount;
+use crate::money::{Amount, Grains};
 
 /// How many windows are drawn at once: each costs a multiplication.
 const DRAWN_AT_ONCE: u16 = 8;
@@ -46,6 +46,8 @@ impl<V: Vrf> Lottery<V> {
         relaying.payer = Payer::Sound;
         let reward = agreed.terms.rewards(claim.from, claim.to).unwrap_or(Amount::ZERO);
         relaying.paid = paid_with(relaying.paid, reward);
+        let back = relaying.goes_back(paid_with(Grains::ZERO, reward));
+        self.pool.give_back(back);
         let received = relaying.income.received;
         relaying.income.received = received.checked_add(reward).unwrap_or(received);
         self.deadlines.cancel((id, Timer::Claim));

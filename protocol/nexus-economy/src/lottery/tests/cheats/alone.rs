@@ -5,7 +5,7 @@ use std::vec::Vec;
 
 use nexus_crypto::{IdentitySeed, NodeId, NodeIdentity, Signature, VrfPublicKey};
 use nexus_machine::{Cx, Duration, Instant, Machine as _, Seed, Snapshot};
-use nexus_wire::nexus::lottery::{Due, Offer, Released, Token};
+use nexus_wire::nexus::lottery::{Due, Offer, Released, Token, TokenRelease};
 
 use super::super::super::{
     Chain, Channel, Effect, Input, Lottery, NOTHING, PathView, Policy, Terms, Vrf as _, WindowKind,
@@ -94,6 +94,17 @@ impl Alone {
         let reference = Grains::new(typical().get() * 64);
         effects.extend(self.tell(Input::Charge { peer: payer.node_id(), channel: channel(), reference }));
         effects
+    }
+
+    /// A payer under whose terms each window wins releases the first, and signs for it.
+    pub(super) fn pays_for_the_first(&mut self, payer: &NodeIdentity, terms: &Terms) {
+        let peer = payer.node_id();
+        let mut chain = Chain::new(*payer.public().verifying().as_bytes(), 64);
+        let released = Released { window: 1, token: chain.token(1) };
+        let token = TokenRelease { slot: 0, terms: terms.name(), released };
+        let claims = |effect: &Effect| matches!(effect, Effect::Propose { claim, .. } if claim.to == 1);
+        assert!(self.tell(Input::Token { peer, token }).iter().any(claims), "it is claimed");
+        self.tell(Input::Accepted(peer));
     }
 
     /// It pays a relay with this key.

@@ -157,7 +157,7 @@ fn a_payer_that_forgets_whatever_it_owes_gains_what_strangers_do() {
     let (relay, payer) = (world.sides[RELAY].id, world.sides[PAYER].id);
     let paid = world.paid;
     world.cheat = Cheat { signing: Signing::Refuses, ..Cheat::default() };
-    let (hours, mut forgotten, mut won) = (3_u32, 0, world.income().won);
+    let (hours, mut forgotten, mut won) = (12_u32, 0, world.income().won);
     let mut since = None;
     for _ in 0..hours * 3_600 {
         for _ in 0..4 {
@@ -177,7 +177,7 @@ fn a_payer_that_forgets_whatever_it_owes_gains_what_strangers_do() {
     assert!(forgotten > 2, "it forgot {forgotten} times in {hours} h");
     // The pool is full at first, and an hour's refills come to it.
     let pool = 20 * u64::from(hours + 1) * reference;
-    gains_windows("a payer that forgets whenever it is to pay, in three hours", carried, pool, reference);
+    gains_windows("a payer that forgets whenever it is to pay, in twelve hours", carried, pool, reference);
 }
 
 /// What a payer may owe for one win is half of what it ever paid, and four windows while that is less.

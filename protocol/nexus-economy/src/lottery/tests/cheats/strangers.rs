@@ -7,8 +7,8 @@ use nexus_crypto::{VrfPublicKey, VrfSecret};
 use nexus_machine::Duration;
 
 use super::super::super::draw::Vrf as _;
-use super::super::super::{Effect, Input};
-use super::super::world::{Cheat, Coin};
+use super::super::super::{Effect, Input, Policy, WindowKind};
+use super::super::world::{CABLE, Cheat, Coin, World};
 use super::alone::{Alone, identity, offer, own_key, terms_of};
 use super::{OFTEN, gains_windows, honest, price, stream, typical};
 use crate::money::Grains;
@@ -35,6 +35,55 @@ fn strangers_that_walk_away_have_no_more_than_the_pool() {
         carried += total.get();
     }
     gains_windows("sixty strangers that walk away", carried, 20 * window, window);
+}
+
+/// Behind two relays that ask alike, the pool at a relay's own price holds eight windows at the path's.
+#[test]
+fn no_newcomer_waits_for_luck() {
+    for odd in 0..200 {
+        // Each has terms of its own, and so its own draws.
+        let typical = Grains::new(typical().get() + odd * 16);
+        let policy = Policy {
+            neighbours: 4,
+            windows: WindowKind::ByValue,
+            chain: 4_096,
+            stranger_pool: Grains::new(8 * 64 * typical.get()),
+        };
+        let mut world = World::with(Coin::new, CABLE, typical, policy);
+        stream(&mut world, 64 * 20, OFTEN);
+        assert!(world.claims > 0 && world.dropped == 0, "{odd}: {} dropped", world.dropped);
+    }
+}
+
+/// With a next hop in league most of what a name pays comes back to it: to pay once, and to take on credit what a known payer gets, would
+/// be worth it again and again.
+#[test]
+fn strangers_that_pay_once_and_walk_away_have_no_more_than_the_pool() {
+    let mut relay = Alone::with_room_for(64);
+    let window = typical().get() * 64;
+    let mut unpaid = 0;
+    for stranger in 0..60_u8 {
+        let payer = identity(100 + stranger);
+        let peer = payer.node_id();
+        relay.meet(&payer);
+        let terms = offer(&payer, own_key(), window, window / 1_024);
+        let granted = limit_in(&relay.tell(terms_of(&payer, &terms, terms.sign(&payer))));
+        let mut limit = granted.unwrap_or(Grains::ZERO);
+        let mut total = Grains::ZERO;
+        let mut paid = 0;
+        while limit > total {
+            total = limit;
+            limit = limit_in(&relay.tell(Input::Counted { peer, total })).unwrap_or(limit);
+            if paid == 0 && total.get() >= window {
+                relay.pays_for_the_first(&payer, &terms);
+                limit = limit_in(&relay.tell(Input::GrantAgain(peer))).unwrap_or(limit);
+                paid = window;
+            }
+        }
+        assert!(total.get() <= 4 * window);
+        unpaid += total.get() - paid;
+    }
+    gains_windows("sixty strangers that pay once and walk away", unpaid, 20 * window, window);
 }
 
 fn limit_in(effects: &[Effect]) -> Option<Grains> {
@@ -76,7 +125,7 @@ fn what_packets_say_and_how_large_they_are_changes_no_draw() {
         won.truncate(8);
         won
     };
-    let (one, other) = (wins(200, 64 * 60), wins(50, 64 * 4 * 60));
+    let (one, other) = (wins(200, 64 * 80), wins(50, 64 * 4 * 80));
     assert_eq!(one.len(), 8);
     let moved = one.iter().zip(&other).filter(|(one, other)| one != other).count();
     println!("packets of another size and content: move {moved} of 8 wins, bound 0");
