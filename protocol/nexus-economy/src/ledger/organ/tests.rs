@@ -14,6 +14,7 @@ use nexus_wire::nexus::Layout as _;
 use nexus_wire::nexus::channel::{ChannelBody, ChannelId, SettlementRecord};
 use nexus_wire::nexus::evidence::{Evidence, Party};
 use nexus_wire::nexus::gossip::{ItemId, StoreId};
+use nexus_wire::nexus::ledger::Order;
 
 use super::*;
 use crate::ledger::claim::certificate_id;

@@ -5,7 +5,7 @@
     reason = "how much is told may be chosen; what cheats gain is printed"
 )]
 
-use nexus_crypto::NodePublic;
+use nexus_crypto::{NodePublic, VerifyingKey};
 use nexus_testkit::heap::{growth_of, peak_of};
 
 use nexus_wire::nexus::channel::SettlementBody;

@@ -13,6 +13,7 @@ use nexus_machine::Stream;
 use super::*;
 use crate::ledger::entry::Entry;
 use crate::ledger::growing::Join as _;
+use crate::ledger::shown::Change;
 
 /// What everybody may hear: orders with certificates and what was settled, by four, in two dozen channels.
 struct World {
