@@ -1,26 +1,28 @@
-//! The node: its layers, and the wires between them.
+//! The node: its layers, what it is told, and when.
+
+mod clock;
+mod signal;
+mod tickets;
+mod wiring;
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
-use alloc::vec::Vec;
 
 use nexus_crypto::{DestinationHash, IdentitySeed, NodeId, NodeIdentity, ReticulumIdentity};
 use nexus_economy::Economy;
-use nexus_endpoint::lxmf::Claim;
 use nexus_endpoint::{Crossings, Endpoint, Lxmf};
-use nexus_machine::{
-    Config, Cx, Duration, Instant, Machine, MemoryBound, Seed, Snapshot, Ticket, WallClock, Write, earliest,
-};
+use nexus_machine::{Config, Cx, Instant, Machine, MemoryBound, Seed, Snapshot, Ticket, WallClock, earliest};
 use nexus_network::{
     Access, AppData, DutyCycle, InterfaceId, Mode, Network, Opened, PathPolicy, Profile, Reach, Role,
     Routing, SearchMotive, Tapping, Timing,
 };
-use nexus_secure::{Foreign, Ratchets, Secure, Sender};
-use nexus_wire::nexus::end_to_end::Service;
+use nexus_secure::{Ratchets, Secure};
 
-use crate::books::{Bookkeeping, neighbour};
-use crate::contract::{Command, Event, Input, LxmfEvent, Output};
-use crate::crossing::{Told, slot_of};
+use crate::books::Bookkeeping;
+use crate::contract::{Command, Event, Input, Output};
+use clock::Clock;
+pub(crate) use signal::Signal;
+pub(crate) use tickets::{Tickets, Writer};
 
 /// What a node is made from.
 #[derive(Debug)]
@@ -95,67 +97,6 @@ const ENDPOINT_PROFILE: Profile = Profile {
     role: Role::Local,
     gravity: 0,
 };
-
-/// What the layers say.
-#[derive(Debug)]
-pub(crate) enum Signal {
-    Network(nexus_network::Effect),
-    Secure(nexus_secure::Effect),
-    Endpoint(nexus_endpoint::Effect),
-    Lxmf(nexus_endpoint::lxmf::Effect),
-    Crossings(nexus_endpoint::crossings::Effect),
-    Economy(nexus_economy::layer::Effect),
-    Ledger(nexus_economy::ledger::organ::Effect),
-    Purse(nexus_economy::ledger::purse::Effect),
-}
-
-impl From<nexus_economy::layer::Effect> for Signal {
-    fn from(effect: nexus_economy::layer::Effect) -> Self {
-        Self::Economy(effect)
-    }
-}
-
-impl From<nexus_economy::ledger::organ::Effect> for Signal {
-    fn from(effect: nexus_economy::ledger::organ::Effect) -> Self {
-        Self::Ledger(effect)
-    }
-}
-
-impl From<nexus_economy::ledger::purse::Effect> for Signal {
-    fn from(effect: nexus_economy::ledger::purse::Effect) -> Self {
-        Self::Purse(effect)
-    }
-}
-
-impl From<nexus_endpoint::lxmf::Effect> for Signal {
-    fn from(effect: nexus_endpoint::lxmf::Effect) -> Self {
-        Self::Lxmf(effect)
-    }
-}
-
-impl From<nexus_endpoint::crossings::Effect> for Signal {
-    fn from(effect: nexus_endpoint::crossings::Effect) -> Self {
-        Self::Crossings(effect)
-    }
-}
-
-impl From<nexus_endpoint::Effect> for Signal {
-    fn from(effect: nexus_endpoint::Effect) -> Self {
-        Self::Endpoint(effect)
-    }
-}
-
-impl From<nexus_network::Effect> for Signal {
-    fn from(effect: nexus_network::Effect) -> Self {
-        Self::Network(effect)
-    }
-}
-
-impl From<nexus_secure::Effect> for Signal {
-    fn from(effect: nexus_secure::Effect) -> Self {
-        Self::Secure(effect)
-    }
-}
 
 /// How many signals, and how many outputs, the queues keep room for once they are empty: what a burst needed beyond that is
 /// given back.
@@ -494,283 +435,11 @@ impl Body {
         }
     }
 
-    /// The whole nervous system between layers, one short arm per conversation.
-    fn wire(
-        &mut self,
-        cx: Cx,
-        signal: Signal,
-        signals: &mut VecDeque<Signal>,
-        outputs: &mut VecDeque<Output>,
-    ) {
-        match signal {
-            Signal::Network(effect) => self.wire_network(cx, effect, signals, outputs),
-            Signal::Secure(effect) => self.wire_secure(cx, effect, signals, outputs),
-            Signal::Endpoint(effect) => self.wire_endpoint(cx, effect, signals, outputs),
-            Signal::Lxmf(effect) => self.wire_lxmf(cx, effect, signals, outputs),
-            Signal::Crossings(effect) => self.wire_crossings(cx, &effect, signals),
-            Signal::Economy(effect) => self.wire_economy(cx, effect, signals, outputs),
-            Signal::Ledger(effect) => self.wire_ledger(cx, effect, signals, outputs),
-            Signal::Purse(effect) => self.wire_purse(cx, effect, signals, outputs),
-        }
-    }
-
-    fn wire_network(
-        &mut self,
-        cx: Cx,
-        effect: nexus_network::Effect,
-        signals: &mut VecDeque<Signal>,
-        outputs: &mut VecDeque<Output>,
-    ) {
-        use nexus_network::{Effect as N, Frame, Sighting};
-        use nexus_secure::Input as S;
-        match effect {
-            N::Transmit(Frame { iface: ENDPOINT, bytes, .. }) => {
-                self.endpoint.handle(cx, nexus_endpoint::Input::Packet(bytes), signals);
-                self.network.handle(cx, nexus_network::Input::TxReady(ENDPOINT), signals);
-            }
-            N::Transmit(Frame { iface, bytes, .. }) if let Some(slot) = slot_of(iface) => {
-                self.say_across(cx, slot, bytes, signals);
-            }
-            N::Transmit(Frame { iface, to, bytes, about: _, load: _, flow: _, under: _ }) => {
-                outputs.push_back(Output::Transmit { iface, to, bytes });
-            }
-            N::Sense(iface) => outputs.push_back(Output::Sense { iface }),
-            N::Jammed(iface) => outputs.push_back(Output::Event(Event::ChannelJammed { iface })),
-            N::Write { by, number, write } => {
-                outputs.push_back(self.tickets.issue(Writer::Network(by), number, Vec::from([write])));
-            }
-            N::Reached(Sighting { destination, emitted_at, hops, iface }) => {
-                outputs.push_back(Output::Event(Event::Reached { destination, emitted_at, hops, iface }));
-                self.secure.handle(cx, S::Reached(destination), signals);
-                self.may_cross(cx, &destination, signals);
-            }
-            N::LinkUp(link) => {
-                self.introduce(cx, &link, signals);
-                let linked = nexus_economy::ledger::organ::Input::Linked(neighbour(link.id.0));
-                self.tell_ledger(cx, linked, signals);
-                outputs.push_back(Output::Event(Event::LinkUp(*link)));
-            }
-            N::Store(effect) => self.wire_store(cx, effect, signals),
-            N::Key(public) => {
-                let (node, key) = (public.node_id(), public.verifying());
-                self.tell_ledger(cx, nexus_economy::ledger::organ::Input::Key(node, key), signals);
-            }
-            N::OfMoney { from, kind, body } => self.hear_of_money(cx, from, kind, body, signals),
-            N::Counted { node, .. } => self.counted(cx, node, signals),
-            N::ChannelWanted(node) => self.channel_wanted(cx, node, signals),
-            N::LinkDown { last, why } => {
-                let unlinked = nexus_economy::ledger::organ::Input::Unlinked(neighbour(last.id.0));
-                self.tell_ledger(cx, unlinked, signals);
-                if let Some(slot) = slot_of(last.iface) {
-                    let given_up = nexus_endpoint::crossings::Input::GivenUp { slot };
-                    self.crossings.handle(cx, given_up, signals);
-                }
-                self.take_leave(cx, &last, signals);
-                outputs.push_back(Output::Event(Event::LinkDown { last: *last, why }));
-            }
-            N::Arrived { packet, class, from } => {
-                self.secure.handle(cx, S::Arrived(packet, class, from), signals);
-            }
-            N::Originated { handle, outcome } => {
-                self.secure.handle(cx, S::Originated { handle, outcome }, signals);
-            }
-            N::EntropyWanted => outputs.push_back(Output::Event(Event::EntropyWanted)),
-            N::Probe { number, node, recipient } => {
-                self.secure.handle(cx, S::Try { number, node, recipient: *recipient }, signals);
-            }
-            N::PathFound { destination, hops, after } => {
-                outputs.push_back(Output::Event(Event::PathFound { destination, hops, after }));
-                self.secure.handle(cx, S::Reached(destination), signals);
-            }
-            N::PathNotFound { destination } => {
-                outputs.push_back(Output::Event(Event::PathNotFound { destination }));
-            }
-            N::Announced { emitted_at } => outputs.push_back(Output::Event(Event::Announced { emitted_at })),
-        }
-    }
-
     /// The endpoint's interface is up from its first use on.
     pub(crate) fn attach(&mut self, cx: Cx, signals: &mut VecDeque<Signal>) {
         if self.attached == Attached::NotYet {
             self.attached = Attached::Attached;
             self.network.handle(cx, nexus_network::Input::Up(ENDPOINT, ENDPOINT_PROFILE), signals);
         }
-    }
-
-    fn wire_endpoint(
-        &mut self,
-        cx: Cx,
-        effect: nexus_endpoint::Effect,
-        signals: &mut VecDeque<Signal>,
-        outputs: &mut VecDeque<Output>,
-    ) {
-        use nexus_endpoint::Effect as E;
-        match effect {
-            E::EntropyWanted => outputs.push_back(Output::Event(Event::EntropyWanted)),
-            E::Write { number, writes } => {
-                outputs.push_back(self.tickets.issue(Writer::Endpoint, number, writes));
-            }
-            E::Transmit(bytes) => {
-                let frame = nexus_network::Input::Frame { iface: ENDPOINT, from: None, bytes };
-                self.network.handle(cx, frame, signals);
-            }
-            E::Recall(destination) => {
-                let announce = self.network.announces().announce_of(&destination);
-                let recalled = nexus_endpoint::Input::Recalled { destination, announce };
-                self.endpoint.handle(cx, recalled, signals);
-            }
-            E::Event(event) if self.tell_crossings(cx, &event, signals) == Told::Crossings => {}
-            E::Event(event) => match self.lxmf.claim(&event) {
-                Claim::Claimed => {
-                    self.lxmf.handle(cx, nexus_endpoint::lxmf::Input::Endpoint(*event), signals);
-                }
-                Claim::Another => outputs.push_back(Output::Event(Event::Endpoint(event))),
-            },
-        }
-    }
-
-    fn wire_lxmf(
-        &mut self,
-        cx: Cx,
-        effect: nexus_endpoint::lxmf::Effect,
-        signals: &mut VecDeque<Signal>,
-        outputs: &mut VecDeque<Output>,
-    ) {
-        use nexus_endpoint::lxmf::{Effect as L, Signed};
-        match effect {
-            L::Endpoint(command) => self.tell_endpoint(cx, command, signals),
-            L::Arrived(letter) => {
-                let sender = match letter.signature {
-                    Signed::Verified => Sender::Foreign(letter.source),
-                    Signed::Claimed => Sender::ForeignClaimed(letter.source),
-                };
-                let foreign = Foreign { sender, fingerprint: letter.id.short(), text: letter.into_text() };
-                self.secure.handle(cx, nexus_secure::Input::Keep(foreign), signals);
-            }
-            L::Delivered { handle, way, attempts, after } => {
-                outputs.push_back(Output::Event(Event::Lxmf(LxmfEvent::Delivered {
-                    handle,
-                    way,
-                    attempts,
-                    after,
-                })));
-            }
-            L::Undelivered { handle, why } => {
-                outputs.push_back(Output::Event(Event::Lxmf(LxmfEvent::Undelivered { handle, why })));
-            }
-        }
-    }
-
-    fn wire_secure(
-        &mut self,
-        cx: Cx,
-        effect: nexus_secure::Effect,
-        signals: &mut VecDeque<Signal>,
-        outputs: &mut VecDeque<Output>,
-    ) {
-        use nexus_network::Input as N;
-        use nexus_secure::Effect as S;
-        match effect {
-            S::EntropyWanted => outputs.push_back(Output::Event(Event::EntropyWanted)),
-            S::Ready(public) => self.network.handle(cx, N::Ratchet(public), signals),
-            S::Write { by, number, writes } => {
-                outputs.push_back(self.tickets.issue(Writer::Secure(by), number, writes));
-            }
-            S::Lookup { node, token } => {
-                let (announces, destination) = (self.network.announces(), node.into());
-                let recipient = announces.recipient(&destination);
-                let way = announces.way(&destination, self.preferred);
-                self.secure.handle(cx, nexus_secure::Input::Found { token, recipient, way }, signals);
-            }
-            S::Try { number, packet } => self.network.handle(cx, N::Probe { number, packet }, signals),
-            S::Tried { number } => self.network.handle(cx, N::Probed { number }, signals),
-            S::Wanted(node) => {
-                let (destination, motive) = (node.into(), SearchMotive::Packet);
-                self.network.handle(cx, N::Find { destination, motive }, signals);
-            }
-            S::Originate { handle, packet, policy, class } => {
-                let policy = policy.unwrap_or(self.preferred);
-                self.network.handle(cx, N::Originate { handle, packet, policy, class }, signals);
-            }
-            S::Prove(packet, class) => self.network.handle(cx, N::Prove { packet, class }, signals),
-            S::Noted { service: Service::WITNESSES, reply_to, body } => {
-                self.hear_note(cx, reply_to, &body, signals);
-            }
-            S::Noted { .. } => {}
-            S::MessageArrived(message) => outputs.push_back(Output::Event(Event::MessageArrived(message))),
-            S::Attempted { handle, attempt } => {
-                outputs.push_back(Output::Event(Event::Attempted { handle, attempt }));
-            }
-            S::Delivered { handle, attempts, round_trip } => {
-                outputs.push_back(Output::Event(Event::Delivered { handle, attempts, round_trip }));
-            }
-            S::Traced { handle, attempts, round_trip, traced } => {
-                outputs.push_back(Output::Event(Event::Traced { handle, attempts, round_trip, traced }));
-            }
-            S::Undelivered { handle, why } => {
-                outputs.push_back(Output::Event(Event::Undelivered { handle, why }));
-            }
-        }
-    }
-}
-
-/// Both of a node's clocks, as far as it was told.
-#[derive(Debug, Default)]
-struct Clock {
-    /// The latest monotonic moment seen: a host that breaks the contract cannot turn time back.
-    monotonic: Instant,
-    wall: Option<WallClock>,
-}
-
-/// Wall and monotonic clocks may part by this much between two readings, beyond what the readings say of their error.
-const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
-
-impl Clock {
-    fn context(&mut self, now: Instant, config: Config) -> Cx {
-        self.monotonic = self.monotonic.max(now);
-        Cx { now: self.monotonic, wall: self.wall, config }
-    }
-
-    /// Takes a reading; by how much the clocks parted since the last one, if that is more than they may.
-    fn read(&mut self, reading: WallClock) -> Option<Duration> {
-        let last = self.wall.replace(reading)?;
-        let errors = Duration::from_secs(u64::from(last.error_s.saturating_add(reading.error_s)));
-        Some(last.parted_from(&reading)).filter(|by| *by > CLOCK_TOLERANCE.plus(errors))
-    }
-}
-
-/// Who wrote.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Writer {
-    Network(nexus_network::Writer),
-    Secure(nexus_secure::Writer),
-    Economy(nexus_economy::layer::Writer),
-    Endpoint,
-    Ledger,
-    Purse,
-}
-
-/// The node-wide ticket counter, and which organ waits for which ticket.
-#[derive(Debug, Default)]
-pub(crate) struct Tickets {
-    last: Ticket,
-    /// In the order of the tickets. Bounded by the organs' gates.
-    waiting: VecDeque<(Ticket, Writer, u64)>,
-}
-
-impl Tickets {
-    /// Gates with room for 87 in all, and one write for each account of airtime, of which there are fewer than 512 names; three for each
-    /// of 256 neighbours with whom there are accounts of money; a ring grows by doubling from four.
-    const MEMORY_BOUND: usize = 2_048 * size_of::<(Ticket, Writer, u64)>();
-
-    pub(crate) fn issue(&mut self, by: Writer, number: u64, writes: Vec<Write>) -> Output {
-        self.last = self.last.next();
-        self.waiting.push_back((self.last, by, number));
-        Output::Persist { ticket: self.last, writes }
-    }
-
-    fn completed(&mut self, through: Ticket) -> Option<(Writer, u64)> {
-        let (_, writer, number) = self.waiting.pop_front_if(|(ticket, _, _)| *ticket <= through)?;
-        Some((writer, number))
     }
 }
