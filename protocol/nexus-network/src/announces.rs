@@ -38,6 +38,7 @@ mod routing;
 mod sight;
 mod sparing;
 mod speaking;
+mod speech;
 mod standing;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -81,7 +82,7 @@ use passing::{Relay, tell};
 pub use ports::{Effect, Hearing, Input, Sighting};
 pub use routing::{Fare, Step, Ways};
 pub use sight::{Candidate, Routing};
-use speaking::{CHANNELS, Speech, TELL_OVERHEAD};
+use speech::{CHANNELS, Speech, TELL_OVERHEAD};
 
 /// The table that holds the last emission time of each own destination: key 16 bytes, value u64 little-endian.
 pub const EMISSIONS: TableId = TableId(1);
@@ -160,6 +161,8 @@ enum Timer {
     Ask(DestinationHash),
     /// This node's search is to go on.
     Search(DestinationHash),
+    /// Requests for a destination may have been lost.
+    Walk(DestinationHash),
     /// There is airtime for answers.
     Answers,
     /// An announce is to be passed on in clear, for the first time or again.
@@ -399,6 +402,7 @@ impl Machine for Announces {
                 Timer::Miss(link) => self.ask_for_missing(cx, link, out),
                 Timer::Ask(destination) => self.ask_again(cx, &destination, out),
                 Timer::Search(destination) => self.search_on(cx, destination, out),
+                Timer::Walk(destination) => self.repeat_requests(cx.now, destination, out),
                 Timer::Answers => self.answer_all(cx, out),
                 Timer::Rebroadcast(destination) => self.rebroadcast(cx, destination),
                 Timer::SpeakInClear(iface) => self.speak_in_clear(cx, iface, out),

@@ -13,9 +13,12 @@ mod airtime;
 mod answering;
 mod beacons;
 mod carried;
+mod contract;
 mod cookies;
 mod dials;
+mod entropy;
 pub(crate) mod fragments;
+mod interfaces;
 mod keys;
 mod lately;
 mod limits;
@@ -43,7 +46,7 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use nexus_crypto::{NodeId, NodeIdentity, NodePublic};
+use nexus_crypto::{NodeId, NodeIdentity};
 use nexus_machine::{
     BoundedMap, Bucket, Cx, Deadlines, Duration, Instant, Key, Machine, MapOverflow, Seed, Sink, Slab, Stream,
 };
@@ -52,14 +55,14 @@ use nexus_wire::nexus::frame::{BeaconTag, LinkVersion, SessionId};
 use nexus_wire::nexus::handshake::{LinkPayload, PayloadFlags};
 use nexus_wire::nexus::path_cost::Hop;
 
-use crate::interface::{Endpoint, InterfaceId, Mode, Profile, Reach};
-use crate::media::Frame;
+use crate::interface::{InterfaceId, Profile, Reach};
 use crate::tap::Tap;
 
 use airtime::Airtime;
 use answering::{Answering, FirstHash};
 use carried::Carrier;
 pub use carried::carried;
+pub use contract::{Effect, Input};
 use cookies::Cookies;
 use dials::{Dial, Place as DialPlace};
 pub use limits::Limits;
@@ -79,116 +82,6 @@ use waiting::Waiting;
 /// Names one link for as long as it is up.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct LinkId(pub Key);
-
-/// What the organ is told.
-#[derive(Clone, Debug)]
-pub enum Input {
-    /// An interface came up.
-    Up(InterfaceId, Profile),
-    /// A Reticulum link with this peer is up, and carries frames as an interface.
-    Carry {
-        /// As which.
-        iface: InterfaceId,
-        /// What it carries.
-        profile: Profile,
-        /// Who is at its other end, as the link showed.
-        peer: NodePublic,
-    },
-    /// An interface went down: so do its links.
-    Down(InterfaceId),
-    /// A frame arrived. ([`Links::receive`] is the same with a result.)
-    Frame {
-        /// Where.
-        iface: InterfaceId,
-        /// From which address, on media that have addresses.
-        from: Option<Endpoint>,
-        /// The frame.
-        bytes: Vec<u8>,
-    },
-    /// Keep a link with whoever answers there.
-    Dial {
-        /// On which interface.
-        iface: InterfaceId,
-        /// Where.
-        to: Endpoint,
-        /// Who must answer, if that is known.
-        expected: Option<NodeId>,
-    },
-    /// Stop keeping it.
-    Undial {
-        /// On which interface.
-        iface: InterfaceId,
-        /// Where.
-        to: Endpoint,
-    },
-    /// Call yourself so in beacons from here on; the former name is still answered to for 60 s.
-    Retag(InterfaceId, BeaconTag),
-    /// The peer of this link calls itself so in beacons.
-    Named {
-        /// Which.
-        link: LinkId,
-        /// Its tag.
-        tag: BeaconTag,
-    },
-    /// The peer of this link was authentically heard by another way than over the link.
-    Heard {
-        /// Which.
-        link: LinkId,
-    },
-    /// With whom to link from here on.
-    Policy(Policy),
-    /// Ask so much for carrying packets out over the links of an interface from here on.
-    Price {
-        /// Which.
-        iface: InterfaceId,
-        /// In µNXS for 1,024 bytes.
-        price: u64,
-    },
-    /// An interface under load carries so many bits per second.
-    Carries(InterfaceId, u64),
-    /// An interface is crowded: so many 65,536ths more are asked there than its price.
-    Surge(InterfaceId, u32),
-    /// Fresh entropy.
-    Entropy([u8; 32]),
-    /// Wall and monotonic clocks parted: this machine may be running twice.
-    ClocksParted,
-}
-
-/// What the organ wants.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// Send this frame; under a link it comes back to [`Links::seal`] as it leaves.
-    Send(Frame),
-    /// A link came up. Boxed, as what is rare and large is: effects are moved for each frame.
-    Up(Box<LinkStatus>),
-    /// A link is no more.
-    Down {
-        /// As it last stood.
-        last: Box<LinkStatus>,
-        /// Why.
-        why: Down,
-    },
-    /// What a link adds to a path is another than before: its latency was measured, or its price set.
-    Measured {
-        /// Which.
-        link: LinkId,
-        /// What it adds to a path.
-        hop: Hop,
-    },
-    /// The peer of a link is believed to be there more or less than before, or answers more or less often.
-    Stands {
-        /// Which.
-        link: LinkId,
-        /// How far.
-        trust: Trust,
-        /// How many of 255 frames are answered; none if nothing is known.
-        reliability: Option<u8>,
-    },
-    /// The beacon of a link's peer was heard.
-    Beaconed(LinkId),
-    /// Fresh entropy: keys are about to be made, or were made since the last.
-    EntropyWanted,
-}
 
 /// The version of the link protocol that this node speaks, the only one.
 const VERSION: u8 = LinkVersion::ONE.0;
@@ -493,137 +386,6 @@ impl Links {
         out.push(Effect::Down { last: Box::new(link.status(id)), why });
         self.space_probes(link.iface);
         self.unlinked(cx, link.iface, shown, why, out);
-    }
-
-    fn up(&mut self, cx: Cx, iface: InterfaceId, profile: Profile, out: &mut impl Sink<Effect>) {
-        self.down(cx, iface, out);
-        if profile.mode == Mode::Nexus && self.add_interface(cx, iface, profile, Carrier::Anybody) {
-            self.begin_on(cx, iface);
-        }
-    }
-
-    /// Has an interface, if there is room for it.
-    fn add_interface(&mut self, cx: Cx, iface: InterfaceId, profile: Profile, carrier: Carrier) -> bool {
-        if self.interfaces.len() >= self.limits.interfaces {
-            return false;
-        }
-        let tag = beacons::fresh_tag(&mut self.random);
-        let airtime = Airtime::of(&profile);
-        let pace = match carrier {
-            Carrier::Anybody => Pace::of(&profile, &airtime),
-            Carrier::ReticulumLink => Pace::of(&profile, &airtime).of_carrier(),
-        };
-        let interface = Interface {
-            profile,
-            carrier,
-            pace,
-            surge: 0,
-            tag,
-            former: None,
-            strangers: Strangers::new(beacons::interval(&profile, &airtime), airtime.answer_spacing()),
-            waiting: Waiting::new(pace.patience()),
-            airtime,
-            answers: answering::bucket(&profile),
-            proved: answering::proved_bucket(),
-            invitations: beacons::invitations(),
-            greetings: beacons::greetings(),
-            cookies: Cookies::new(cx.now, &mut self.random),
-            beacons_sent: 0,
-        };
-        #[cfg(test)]
-        let interface = Interface {
-            pace: Pace {
-                rekey_after: self.rekey_after.unwrap_or(interface.pace.rekey_after),
-                ..interface.pace
-            },
-            ..interface
-        };
-        self.interfaces.insert(iface, interface);
-        true
-    }
-
-    fn down(&mut self, cx: Cx, iface: InterfaceId, out: &mut impl Sink<Effect>) {
-        if self.interfaces.remove(&iface).is_none() {
-            return;
-        }
-        for timer in [Timer::Beacon(iface), Timer::Meeting(iface), Timer::Waiting(iface)] {
-            self.deadlines.cancel(timer);
-        }
-        self.forget_dials(iface);
-        let links: Vec<LinkId> =
-            self.links.iter().filter(|(_, link)| link.iface == iface).map(|(key, _)| LinkId(key)).collect();
-        for link in links {
-            self.end(cx, link, Down::Interface, out);
-        }
-        self.forget_handshakes(cx, |(on, _)| on == iface);
-    }
-
-    fn forget_handshakes(&mut self, cx: Cx, which: impl Fn(Place) -> bool) {
-        let opening: Vec<Place> = self.opening.keys().copied().filter(|place| which(*place)).collect();
-        for place in opening {
-            self.forget_opening(cx, place);
-        }
-        let answering: Vec<Place> = self.answering.keys().copied().filter(|place| which(*place)).collect();
-        for place in answering {
-            self.forget_answering(cx, place);
-        }
-    }
-
-    fn set_policy(&mut self, cx: Cx, policy: Policy, out: &mut impl Sink<Effect>) {
-        self.policy = policy;
-        let unwanted: Vec<LinkId> = self
-            .links
-            .iter()
-            .filter(|(_, link)| !self.policy.allows(&link.peer.node_id()))
-            .map(|(key, _)| LinkId(key))
-            .collect();
-        for link in unwanted {
-            self.end(cx, link, Down::Policy, out);
-        }
-        self.forget_unwanted(cx);
-    }
-
-    /// A snapshot that was resumed twice would use nonces and ephemeral keys twice: everything is given up, and nothing is
-    /// made again before there is fresh entropy.
-    fn clocks_parted(&mut self, cx: Cx, out: &mut impl Sink<Effect>) {
-        self.entropy = Entropy::Awaited;
-        self.forget_handshakes(cx, |_| true);
-        for interface in self.interfaces.values_mut() {
-            interface.strangers.forget_all();
-            interface.waiting.forget_all();
-        }
-        let links: Vec<LinkId> = self.links.iter().map(|(key, _)| LinkId(key)).collect();
-        for link in links {
-            self.end(cx, link, Down::ClocksParted, out);
-        }
-        self.deadlines.set(Timer::Entropy, cx.now.after(ENTROPY_AGE));
-        out.push(Effect::EntropyWanted);
-    }
-
-    fn entropy(&mut self, cx: Cx, entropy: &[u8; 32]) {
-        self.random.refresh(entropy);
-        self.deadlines.cancel(Timer::Entropy);
-        if self.entropy == Entropy::Awaited {
-            for interface in self.interfaces.values_mut() {
-                interface.tag = beacons::fresh_tag(&mut self.random);
-                interface.former = None;
-            }
-            self.redial_all(cx);
-        }
-        self.entropy = Entropy::Fresh;
-    }
-
-    /// Whether a key may be made. If so, more entropy is asked for in a minute.
-    fn may_make_keys(&mut self, now: Instant) -> bool {
-        match self.entropy {
-            Entropy::Awaited => false,
-            Entropy::Used => true,
-            Entropy::Fresh => {
-                self.entropy = Entropy::Used;
-                self.deadlines.set(Timer::Entropy, now.after(ENTROPY_AGE));
-                true
-            }
-        }
     }
 
     /// What this node says of itself in a handshake on an interface.

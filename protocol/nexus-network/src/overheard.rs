@@ -1,7 +1,8 @@
 //! How much of a shared channel announces and gossip take, of this node and of all that it hears: measured here, and on nobody's word.
 //!
 //! What counts was opened: broadcasts, which hold nothing else, and what links of this node carry. What others seal for each other anybody could
-//! have made up; it is taken to be as much, link for link, as what own links carry. Spec: spec/network.md#announce-budget.
+//! have made up; it is taken to be as much, link for link, as what own links carry. Broadcasts under keys that are not known here, and
+//! what others seal that is as long as an announce, count up to a bound while a channel is new to this node, which knows nobody then. Spec: spec/network.md#announce-budget.
 
 use alloc::collections::{BTreeMap, VecDeque};
 
@@ -18,6 +19,12 @@ const BIN: Duration = Duration::from_secs(10);
 const BINS: u64 = 61;
 /// Of what is on the air one frame in nine is not heard: it collides, or comes while this node transmits. What is heard counts for it.
 const UNHEARD: u64 = 8;
+/// Frames that were not opened count for so much of a stretch at most, so that who makes some up leaves others most of their room.
+const UNOPENED: Duration = Duration::from_secs(36);
+/// An announce without application data told over a link, in bytes: what is shorter is none.
+const ANNOUNCE_TOLD: usize = 199;
+/// They count for so long after a channel came up: then this node has links with most who are there, and their keys.
+const BEGINNING: Duration = Duration::from_secs(20 * 60);
 
 /// What was on a channel within the last [`SPAN`], in time on it.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +41,8 @@ struct Bin {
     broadcast: Duration,
     /// and what links of this node did: what it stands for is known by how many nodes there are when it is asked, and who begins knows few.
     own_links: Duration,
+    /// Frames that were not opened.
+    unopened: Duration,
 }
 
 impl Bin {
@@ -52,32 +61,44 @@ impl Window {
             self.bins.pop_front();
         }
         if self.bins.back().is_none_or(|newest| newest.number != number) {
-            self.bins.push_back(Bin { number, broadcast: Duration::ZERO, own_links: Duration::ZERO });
+            let (broadcast, own_links, unopened) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+            self.bins.push_back(Bin { number, broadcast, own_links, unopened });
         }
         let Some(bin) = self.bins.back_mut() else { return };
         let held = match by {
             Carrier::Broadcast => &mut bin.broadcast,
             Carrier::OwnLink => &mut bin.own_links,
+            Carrier::Unopened => &mut bin.unopened,
         };
         *held = held.plus(time);
     }
 
     /// What all of so many nodes took, as far as is known.
     pub(crate) fn sum(&self, now: Instant, nodes: u64) -> Duration {
-        self.live(now).fold(Duration::ZERO, |sum, bin| sum.plus(bin.of_all(nodes)))
+        let (known, unopened) = self.sums(now, nodes);
+        known.plus(unopened.min(UNOPENED))
     }
 
     /// From when on no more than `most` is left of it, if nothing comes after; at once if that is past.
     pub(crate) fn falls_to(&self, now: Instant, most: Duration, nodes: u64) -> Instant {
-        let (mut sum, mut at) = (self.sum(now, nodes), Instant::BOOT);
+        let ((mut known, mut unopened), mut at) = (self.sums(now, nodes), Instant::BOOT);
         for bin in self.live(now) {
-            if sum <= most {
+            if known.plus(unopened.min(UNOPENED)) <= most {
                 break;
             }
-            sum = sum.minus(bin.of_all(nodes));
+            known = known.minus(bin.of_all(nodes));
+            unopened = unopened.minus(bin.unopened);
             at = Instant::from_micros(BIN.times(bin.number.saturating_add(BINS)).as_micros());
         }
         at
+    }
+
+    /// What was opened and stands for all of so many nodes, and what was not opened.
+    fn sums(&self, now: Instant, nodes: u64) -> (Duration, Duration) {
+        let add = |(known, unopened): (Duration, Duration), bin: Bin| {
+            (known.plus(bin.of_all(nodes)), unopened.plus(bin.unopened))
+        };
+        self.live(now).fold((Duration::ZERO, Duration::ZERO), add)
     }
 
     fn live(&self, now: Instant) -> impl Iterator<Item = Bin> {
@@ -112,6 +133,8 @@ pub enum Carrier {
     Broadcast,
     /// A link of this node, either way: others' links are taken to carry as much.
     OwnLink,
+    /// A broadcast under a key that is not known here, or a sealed frame of others that may be an announce, while the channel is new to this node.
+    Unopened,
 }
 
 impl Carrier {
@@ -119,7 +142,7 @@ impl Carrier {
     /// many as there are nodes, since each has two ends.
     fn of_all(self, known: Duration, nodes: u64) -> Duration {
         match self {
-            Self::Broadcast => known,
+            Self::Broadcast | Self::Unopened => known,
             Self::OwnLink => Duration::from_micros(known.times(nodes).as_micros() / 2).max(known),
         }
     }
@@ -127,7 +150,13 @@ impl Carrier {
 
 /// The shared channels on which links run.
 #[derive(Debug, Default)]
-pub(crate) struct Ears(BTreeMap<InterfaceId, Profile>);
+pub(crate) struct Ears(BTreeMap<InterfaceId, Ear>);
+
+#[derive(Debug)]
+struct Ear {
+    profile: Profile,
+    up_at: Instant,
+}
 
 /// What a frame was for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -161,12 +190,12 @@ impl Purport {
 impl Ears {
     /// Interfaces that are listened to at once; what is heard on others counts for nothing.
     const MOST: usize = 256;
-    pub(crate) const MEMORY_BOUND: usize = Self::MOST * 4 * size_of::<(InterfaceId, Profile)>();
+    pub(crate) const MEMORY_BOUND: usize = Self::MOST * 4 * size_of::<(InterfaceId, Ear)>();
 
-    pub(crate) fn up(&mut self, iface: InterfaceId, profile: &Profile) {
+    pub(crate) fn up(&mut self, now: Instant, iface: InterfaceId, profile: &Profile) {
         self.0.remove(&iface);
         if profile.mode == Mode::Nexus && profile.reach == Reach::Shared && self.0.len() < Self::MOST {
-            self.0.insert(iface, *profile);
+            self.0.insert(iface, Ear { profile: *profile, up_at: now });
         }
     }
 
@@ -176,7 +205,17 @@ impl Ears {
 
     /// How long a frame of so many bytes is on a channel; none if the interface is none.
     pub(crate) fn airtime(&self, iface: InterfaceId, bytes: usize) -> Option<Duration> {
-        self.0.get(&iface).map(|profile| profile.time_on_medium(bytes))
+        self.0.get(&iface).map(|ear| ear.profile.time_on_medium(bytes))
+    }
+
+    /// Whether a frame is as long as what says an announce over a link.
+    pub(crate) const fn may_be_announce(frame: &[u8]) -> bool {
+        frame.len() >= ANNOUNCE_TOLD
+    }
+
+    /// Whether a channel came up so lately that this node cannot know yet who speaks there.
+    pub(crate) fn is_beginning(&self, iface: InterfaceId, now: Instant) -> bool {
+        self.0.get(&iface).is_some_and(|ear| now.since(ear.up_at) < BEGINNING)
     }
 
     /// What stands for so much that was heard, with what was not.
@@ -225,6 +264,20 @@ mod tests {
     }
 
     #[test]
+    fn what_was_not_opened_counts_for_so_much_at_most_and_what_was_opened_beside_it() {
+        let mut window = Window::default();
+        let second = Duration::from_secs(1);
+        window.add(at(5), second.times(20), Carrier::Unopened);
+        assert_eq!(window.sum(at(5), 2), second.times(20));
+        window.add(at(15), second.times(200), Carrier::Unopened);
+        window.add(at(25), second.times(30), Carrier::Broadcast);
+        assert_eq!(window.sum(at(30), 2), second.times(66));
+        assert_eq!(window.falls_to(at(30), second.times(66), 2), Instant::BOOT);
+        assert_eq!(window.falls_to(at(30), second.times(65), 2), at(620), "the 200 s are over");
+        assert_eq!(window.falls_to(at(30), second.times(29), 2), at(630));
+    }
+
+    #[test]
     fn of_frames_with_two_ends_each_own_links_carry_two_in_as_many_as_there_are_nodes() {
         let second = Duration::from_secs(1);
         assert_eq!(
@@ -237,10 +290,12 @@ mod tests {
     fn nobody_else_is_heard_on_a_cable() {
         let mut ears = Ears::default();
         let profile = crate::announces::tests::profile(Mode::Nexus);
-        ears.up(IFACE, &Profile { reach: Reach::PointToPoint, ..profile });
+        ears.up(at(0), IFACE, &Profile { reach: Reach::PointToPoint, ..profile });
         assert_eq!(ears.airtime(IFACE, 100), None);
-        ears.up(IFACE, &Profile { reach: Reach::Shared, bandwidth_bps: 8_000, ..profile });
+        ears.up(at(5), IFACE, &Profile { reach: Reach::Shared, bandwidth_bps: 8_000, ..profile });
         assert_eq!(ears.airtime(IFACE, 1_000), Some(Duration::from_secs(1)));
+        assert!(ears.is_beginning(IFACE, at(1_204)) && !ears.is_beginning(IFACE, at(1_205)));
+        assert_eq!([198, 199].map(|bytes| Ears::may_be_announce(&[0; 256][..bytes])), [false, true]);
         ears.down(IFACE);
         assert_eq!(ears.airtime(IFACE, 100), None);
     }

@@ -1,4 +1,4 @@
-//! What media carry for what, counted by the media: bytes and time by load, and the fullest ten minutes and hour of each.
+//! What media carry for what, counted by the media: bytes and time by load, and the fullest ten rounds and hour of each.
 //!
 //! A frame counts when it is over, with the time that it kept its medium busy, for whom it left and for every place at which a shared
 //! medium was busy with it. What nodes count themselves, and what they call their frames, does not enter: a sealed frame is told by the
@@ -20,7 +20,7 @@ use crate::line::Sharing;
 use crate::observation::{Act, Crossing, Landing, MediumIndex, NodeIndex, Observation, Observer, What};
 
 pub use load::{Load, Makeup, Sets};
-pub use window::{Sliding, WINDOWS};
+pub use window::{HOUR, Sliding, TEN_ROUNDS, TEN_SLOW_ROUNDS, WINDOWS};
 
 /// What kind of medium a share is of.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -83,8 +83,8 @@ pub struct Gauge {
     loads: BTreeMap<Load, Account>,
     /// Frames, and halves of frames.
     frames: u64,
-    /// Of what is budgeted: the fullest of both windows.
-    peaks: [Peak; 2],
+    /// Of what is budgeted: the fullest of each of [`WINDOWS`].
+    peaks: [Peak; WINDOWS.len()],
 }
 
 /// One load's part of a gauge.
@@ -94,8 +94,8 @@ pub struct Account {
     pub bytes: u64,
     /// Nanoseconds since the start.
     pub busy_ns: u64,
-    /// The most nanoseconds in both windows.
-    pub most_ns: [u64; 2],
+    /// The most nanoseconds in each of [`WINDOWS`].
+    pub most_ns: [u64; WINDOWS.len()],
     sliding: Sliding,
 }
 
@@ -133,7 +133,9 @@ impl Gauge {
             account.busy_ns += busy_ns;
             account.sliding.add(at, busy_ns);
             let sums = account.sliding.sums(at);
-            account.most_ns = [0, 1].map(|window| account.most_ns[window].max(sums[window]));
+            for (most, sum) in account.most_ns.iter_mut().zip(sums) {
+                *most = sum.max(*most);
+            }
         }
         if makeup.is_budgeted() {
             self.note_peaks(at);
@@ -142,7 +144,7 @@ impl Gauge {
 
     fn note_peaks(&mut self, at: WorldTime) {
         let budgeted = self.loads.iter_mut().filter(|(load, _)| load.is_budgeted());
-        let sums: Vec<(Load, [u64; 2])> =
+        let sums: Vec<(Load, [u64; WINDOWS.len()])> =
             budgeted.map(|(load, account)| (*load, account.sliding.sums(at))).collect();
         for (window, peak) in self.peaks.iter_mut().enumerate() {
             let busy_ns = sums.iter().map(|(_, sums)| sums[window]).sum();
@@ -164,9 +166,9 @@ impl Gauge {
         self.loads.iter().map(|(load, account)| (*load, account))
     }
 
-    /// The fullest ten minutes and the fullest hour of announces and gossip.
+    /// The fullest of each of [`WINDOWS`] of announces and gossip.
     #[must_use]
-    pub const fn peaks(&self) -> &[Peak; 2] {
+    pub const fn peaks(&self) -> &[Peak; WINDOWS.len()] {
         &self.peaks
     }
 }

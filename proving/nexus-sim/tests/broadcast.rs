@@ -1,6 +1,7 @@
 //! Linked nodes on one radio channel: what they broadcast, and what others make of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use nexus_crypto::DestinationHash;
 use nexus_machine::Duration;
@@ -13,7 +14,7 @@ use nexus_sim::observation::{Act, MediumIndex, NodeIndex, Observation, Observer,
 use nexus_sim::schedule::{Action, LinkFaults};
 use nexus_sim::swarm::{run_judged, seed};
 use nexus_sim::world::{self, Scenario};
-use nexus_wire::nexus::frame::{FrameKind, Head, KeyName};
+use nexus_wire::nexus::frame::{BroadcastKeyId, FrameKind, Head, KeyName, SealedHeader, SessionId};
 use nexus_wire::nexus::message::{MessageKind, Messages};
 use nexus_wire::nexus::recording::Direction;
 use nexus_wire::nexus::traffic;
@@ -22,6 +23,14 @@ use nexus_wire::reticulum::{Announce, Packet};
 const RADIO: MediumIndex = MediumIndex(0);
 const NODES: u32 = 6;
 const HOUR: Duration = Duration::from_secs(3_600);
+/// Where a broadcast names its key.
+const KEY_NAME: Range<usize> = 1..3;
+/// Until then nodes cannot know who is on a channel on which all start.
+const CHANNEL_IS_NEW: WorldTime = WorldTime::from_start(Duration::from_secs(20 * 60));
+/// What leaves a radio was decided on before it listened for its turn: so long before, at most.
+const CONTENTION: Duration = Duration::from_secs(1);
+/// Half an hour after it did first, each node announces itself again.
+const ALL_SAID_AGAIN: Duration = Duration::from_secs(15 * 60);
 
 #[test]
 fn in_the_second_hour_each_emission_is_broadcast_once_by_a_node_and_told_over_links_to_who_is_not_known_to_have_it()
@@ -56,11 +65,17 @@ fn broadcasts_that_a_stranger_recorded_and_changed_are_believed_by_nobody() {
             let mut changed = sent.bytes.clone();
             let at = (number * 7 + to.place()) % changed.len();
             changed[at] ^= 1;
+            // Under a name that nobody gave, while the channel is new to all, it is noise that takes time of the channel, and is counted as that
+            // (`spec/network.md#announce-budget`).
+            let is_of_stranger = KEY_NAME.contains(&at) && sent.at < CHANNEL_IS_NEW;
             // Back to its sender too, as it was and changed, before it comes again from nobody.
             for (later_s, bytes) in [(20, sent.bytes.clone()), (21, changed), (600, sent.bytes.clone())] {
                 // Whoever missed a frame, or had no key for it yet, hears it from the stranger as it was written, and may answer.
                 let missed = !air.heard.contains(&(to, bytes.clone())) || sent.at < keys_are_given;
                 if bytes == sent.bytes && sent.node != to && missed {
+                    continue;
+                }
+                if bytes != sent.bytes && is_of_stranger {
                     continue;
                 }
                 let at = sent.at.after(Duration::from_secs(later_s));
@@ -74,6 +89,48 @@ fn broadcasts_that_a_stranger_recorded_and_changed_are_believed_by_nobody() {
     assert!(injected >= 500, "{injected}");
     assert_eq!(again.reached, air.reached, "nobody believed anything else, or at another time");
     assert_eq!(disturbed.frames, undisturbed.frames, "{injected} frames were answered by none");
+}
+
+/// What it makes up counts as taken of the channel, as it would if it were on the air, for no more than 6 % of ten minutes, and only while nodes
+/// cannot know who speaks there.
+#[test]
+fn a_stranger_that_makes_up_frames_while_all_start_silences_nobody() {
+    let many = 20;
+    let calm = crowd(21, many, HOUR);
+    let beside_stranger = |seconds: Range<u64>| {
+        let mut scenario = calm.clone();
+        for (number, at_s) in (1..).zip(seconds.step_by(5)) {
+            // Broadcasts, and what could be an announce over a link of two others.
+            let keys = [
+                KeyName::Broadcast(BroadcastKeyId(number)),
+                KeyName::Session(SessionId::new(number).unwrap()),
+            ];
+            for key in keys {
+                let bytes = [&SealedHeader { key, counter: 0 }.to_bytes()[..], &[7; 248]].concat();
+                let at = WorldTime::from_start(Duration::from_secs(at_s));
+                let inject = |to| (at, Action::Inject { medium: RADIO, to, bytes: bytes.clone() });
+                scenario.schedule.extend((0..many).map(NodeIndex).map(inject));
+            }
+        }
+        scenario
+    };
+    let [alone, beside, late] =
+        [calm.clone(), beside_stranger(0..1_200), beside_stranger(1_260..3_600)].map(|scenario| {
+            let mut air = Air::default();
+            let run = world::run::<Node>(&scenario, &mut [&mut air]);
+            (run.frames, air.reached)
+        });
+    assert_ne!(alone.0, beside.0, "it was heard");
+    assert_eq!(alone.0, late.0, "it changes nothing of a channel that is known");
+    let known = |reached: &BTreeMap<_, _>, by| reached.values().filter(|at| **at <= by).count();
+    let [alone, beside] = [alone.1, beside.1]
+        .map(|reached| [CHANNEL_IS_NEW, CHANNEL_IS_NEW.after(ALL_SAID_AGAIN)].map(|by| known(&reached, by)));
+    let pairs = usize::try_from(many * (many - 1)).unwrap();
+    println!(
+        "after 20 and 35 minutes {alone:?} of {pairs} pairs know of each other, beside the stranger {beside:?}"
+    );
+    assert_eq!([alone[1], beside[1]], [pairs; 2], "once each announced itself again");
+    assert!(beside[0] * 5 >= alone[0] * 4, "{beside:?} of {pairs}, without it {alone:?}");
 }
 
 #[test]
@@ -101,8 +158,12 @@ fn radio(length: Duration) -> Scenario {
 }
 
 fn radio_of(number: u64, length: Duration) -> Scenario {
+    crowd(number, NODES, length)
+}
+
+fn crowd(number: u64, nodes: u32, length: Duration) -> Scenario {
     let seed = seed(number);
-    let layout = Shape::Segment.layout(NODES, &seed).speaking(Speech::NEXUS, &seed);
+    let layout = Shape::Segment.layout(nodes, &seed).speaking(Speech::NEXUS, &seed);
     Scenario::calm(seed, layout, length)
 }
 
@@ -238,7 +299,7 @@ impl Sayings {
                 heard.node == saying.node
                     && heard.direction == Direction::Received
                     && heard.other == Some(to)
-                    && heard.at < saying.at
+                    && heard.at.after(CONTENTION) < saying.at
             };
             if all.iter().any(is_known_to_have_it) {
                 objections.push(format!("{:?} told {to:?}, whom it had heard say it", saying.node));

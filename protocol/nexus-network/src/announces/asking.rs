@@ -26,7 +26,7 @@ const DOUBLINGS_LOST: u8 = 3;
 /// Where nothing but an answer opens a way the question is said again after the first of these, and once more after the second: one that is
 /// lost is packets lost. Whoever passes it on says it again only if whoever it went to has not said anything of the destination, as it does
 /// when it gets it. Links as slow as a radio have acknowledgements for that, and no room.
-const SOON: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];
+pub(super) const SOON: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];
 
 /// A question that was asked.
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +78,7 @@ impl Announces {
         out: &mut impl Sink<Effect>,
     ) {
         if self.wants_generation(destination) {
-            self.ask(cx, destination, None, out);
+            self.ask(cx, destination, None, None, out);
         } else if let Some(asked) = self.asked.get_mut(destination) {
             (asked.soon, asked.times) = (0, 0);
         }
@@ -87,11 +87,11 @@ impl Announces {
     /// It is time to ask again, if it still helps.
     pub(super) fn ask_again(&mut self, cx: Cx, destination: &DestinationHash, out: &mut impl Sink<Effect>) {
         if self.wants_generation(destination) {
-            return self.ask(cx, destination, None, out);
+            return self.ask(cx, destination, None, None, out);
         }
         let Some(asked) = self.asked.get(destination).copied() else { return };
         if asked.may_be_lost() && cx.now >= asked.until {
-            return self.ask(cx, destination, asked.from, out);
+            return self.ask(cx, destination, asked.from, asked.unheard, out);
         }
         let remembered = asked.unheard.or(asked.from).map_or(INTERVAL, |link| self.asking_interval(link));
         let until = asked.at.after(remembered);
@@ -109,12 +109,14 @@ impl Announces {
         }
     }
 
-    /// Passes the question on along the path, the stale one if there is no other, but not back over `from`.
+    /// Passes the question on along the path, the stale one if there is no other, but not back over `from`; by way of `over` if nobody who is
+    /// there is on a path.
     fn ask(
         &mut self,
         cx: Cx,
         destination: &DestinationHash,
         from: Option<LinkId>,
+        over: Option<LinkId>,
         out: &mut impl Sink<Effect>,
     ) {
         let asked = self.asked.get(destination).copied();
@@ -126,7 +128,7 @@ impl Announces {
                 return;
             }
         }
-        let Some(link) = self.towards(destination, from) else { return };
+        let Some(link) = self.towards(destination, from, over) else { return };
         let Some(iface) = self.links.get(link).map(|other| other.iface) else { return };
         if let Some(busy_until) = self.speech.budgets.busy_until(iface, Purpose::Cost, cx.now) {
             let times = asked.map_or(0, |asked| asked.times);
@@ -186,7 +188,12 @@ impl Announces {
         Asked { at: now, until, soon, times, passes_at, unheard, from }
     }
 
-    fn towards(&self, destination: &DestinationHash, from: Option<LinkId>) -> Option<LinkId> {
+    fn towards(
+        &self,
+        destination: &DestinationHash,
+        from: Option<LinkId>,
+        over: Option<LinkId>,
+    ) -> Option<LinkId> {
         let is_back = |link: &LinkId| from == Some(*link);
         let is_trusted =
             |link: &LinkId| self.links.get(*link).is_some_and(|other| other.trust != Trust::Doubted);
@@ -199,7 +206,8 @@ impl Announces {
             infeasible.next_hop().link().filter(|link| !is_back(link) && self.links.get(*link).is_some())
         };
         // Whoever may be gone is asked for want of anybody else.
-        proven.filter(is_trusted).or_else(|| stale().filter(is_trusted)).or(best).or_else(stale)
+        let there = proven.filter(is_trusted).or_else(|| stale().filter(is_trusted));
+        there.or_else(|| over.filter(is_trusted)).or(best).or_else(stale)
     }
 
     pub(super) fn asking_interval(&self, link: LinkId) -> Duration {
@@ -226,11 +234,36 @@ impl Announces {
         }
         // What is known here may be enough.
         self.owe_one(cx.now, Some(link), destination);
-        self.ask(cx, destination, Some(link), out);
+        self.ask(cx, destination, Some(link), None, out);
+    }
+
+    /// The peer of `link` answers with an emission that is older than what is known here: it has a way, and the destination says nothing
+    /// there that could be used here before it is asked.
+    pub(super) fn ask_by_way_of(
+        &mut self,
+        cx: Cx,
+        link: LinkId,
+        destination: &DestinationHash,
+        out: &mut impl Sink<Effect>,
+    ) {
+        if self.asked.get(destination).is_none_or(|asked| cx.now >= asked.until) {
+            self.ask(cx, destination, None, Some(link), out);
+        }
+    }
+
+    /// Whoever is not known to have this node's announce is told it: what it costs says nothing to them.
+    fn tell_own_if_missing(&mut self, cx: Cx, link: LinkId, out: &mut impl Sink<Effect>) {
+        let own = self.own.destination();
+        let is_told_again = self.links.get(link).is_some_and(Neighbouring::is_told_again);
+        let emitted_at = self.own.current().map(|own| own.emitted_at);
+        if is_told_again && emitted_at.is_some_and(|emitted_at| !self.speech.has(&own, emitted_at, link)) {
+            self.correct(cx, link, own, out);
+        }
     }
 
     fn renew(&mut self, cx: Cx, link: LinkId, out: &mut impl Sink<Effect>) {
         let own = self.own.destination();
+        self.tell_own_if_missing(cx, link, out);
         match self.own.renew(cx.now, self.asking_interval(link)) {
             Renewal::TooSoon => self.owe_one(cx.now, Some(link), &own),
             Renewal::Generation => {

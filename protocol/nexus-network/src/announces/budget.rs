@@ -17,12 +17,12 @@ const SHARE_PERCENT: u64 = 3;
 const SAVED: Duration = Duration::from_secs(300);
 /// What of that is left to costs: a path that is lost is said also where announces have spent what they may.
 const RESERVED: Duration = Duration::from_secs(60);
-/// Where all hear all: what announces and gossip of all who are heard may take of a channel before nobody says costs, in thousandths,
-const HEARD_COSTS: u64 = 60;
+/// Where all hear all: what announces and gossip of all who are heard may take of a channel before nobody says costs, in thousandths of the time,
+const HEARD_COSTS: u64 = 35;
 /// before nobody repeats what came on the channel itself, which most there have heard,
-const HEARD_ECHO: u64 = 80;
+const HEARD_ECHO: u64 = 35;
 /// before nobody passes on what came from elsewhere: whoever has a path less has none to whom it never heard of,
-const HEARD: u64 = 100;
+const HEARD: u64 = 60;
 /// and what those who are there may say together in any case: nobody is silenced by whoever says too much.
 const ASSURED: u64 = 5;
 /// Whoever waits for room goes on within so long of there being some, each at a moment of its own: what others say then is heard first.
@@ -63,6 +63,8 @@ pub(super) struct Budgets {
 
 #[derive(Debug)]
 struct Budget {
+    /// When the interface came up.
+    up_at: Instant,
     profile: Profile,
     /// What it carries under load, of its nominal rate, in 2⁻¹⁶; where that is unknown, in bits per second.
     measured: u64,
@@ -114,6 +116,7 @@ impl Budgets {
             let (profile, state, sharers) = (*profile, State::Up, 1);
             let budget = Budget {
                 profile,
+                up_at: now,
                 measured,
                 spent_until,
                 heard,
@@ -152,10 +155,10 @@ impl Budgets {
         if let Some(budget) = self.by_interface.get_mut(&iface) {
             budget.spent_until = budget.owes_until(now).after(budget.made_good_in(bytes));
             if budget.profile.reach == Reach::Shared {
-                let time = budget.time_of(bytes);
+                let time = budget.time_on_channel(bytes);
                 budget.heard.add(now, time, by);
                 let made_good = time.times(1_000).times(budget.sharers).as_micros() / ASSURED;
-                budget.assured_until = budget.assured_until.max(now).after(Duration::from_micros(made_good));
+                budget.assured_until = now.after(Duration::from_micros(made_good));
                 budget.part = Duration::from_micros(self.random.below(PARTED.as_micros()));
             }
         }
@@ -164,8 +167,7 @@ impl Budgets {
     /// Announces or gossip were on a channel where all hear all.
     pub(super) fn overheard(&mut self, now: Instant, heard: Overheard) {
         if let Some(budget) = self.by_interface.get_mut(&heard.iface) {
-            let time = budget.under_load(heard.airtime);
-            budget.heard.add(now, time, heard.by);
+            budget.heard.add(now, heard.airtime, heard.by);
         }
     }
 
@@ -237,6 +239,8 @@ impl Budget {
             Purpose::Echo => HEARD_ECHO,
             Purpose::Cost => HEARD_COSTS,
         };
+        // Whoever is new to a channel does not know the links of others yet: what it knows of stands for half as much again.
+        let most = if now.since(self.up_at) < SPAN { most.saturating_mul(2) / 3 } else { most };
         let most = Duration::from_micros((SPAN.as_micros() / 1_000).saturating_mul(most));
         let has_room = self.heard.falls_to(now, most, self.sharers);
         let parted = if has_room > now { has_room.after(self.part) } else { has_room };
@@ -265,6 +269,12 @@ impl Budget {
         }
         let bits = u64::try_from(bytes).unwrap_or(u64::MAX).saturating_mul(8);
         Duration::from_micros(bits.saturating_mul(1_000_000).checked_div(self.measured).unwrap_or(0))
+    }
+
+    /// How long `bytes` keep a channel busy on which all hear all: of that all have the time that there is. What an interface was measured to
+    /// carry there is what others left it.
+    fn time_on_channel(&self, bytes: usize) -> Duration {
+        if self.profile.bandwidth_bps > 0 { self.profile.airtime(bytes) } else { self.time_of(bytes) }
     }
 
     /// How long what takes `airtime` at the nominal rate takes of what the interface carries.
@@ -406,8 +416,7 @@ mod tests {
     fn where_all_hear_all_what_others_say_counts_and_whoever_says_little_is_never_silenced() {
         let shared = Profile { bandwidth_bps: 9_600, reach: Reach::Shared, ..profile(Mode::Nexus) };
         let at = |seconds: u64| Instant::BOOT.after(Duration::from_secs(seconds));
-        let now = at(400);
-        let heard = |profile: &Profile, millis: u64| {
+        let heard_at = |now: Instant, profile: &Profile, millis: u64| {
             let mut budgets = budgets();
             budgets.up(IFACE, Instant::BOOT, profile);
             budgets.share_out(IFACE, 4);
@@ -417,18 +426,50 @@ mod tests {
             [Purpose::Cost, Purpose::Announce, Purpose::Own]
                 .map(|purpose| budgets.busy_until(IFACE, purpose, now))
         };
-        assert_eq!(heard(&shared, 35_700), [None; 3]);
+        let heard = |profile: &Profile, millis: u64| heard_at(at(1_000), profile, millis);
+        assert_eq!(heard(&shared, 20_700), [None; 3]);
         // In its quarter of half a percent a quarter of a second is made good in 200 s.
-        let made_good = Some(at(600));
-        assert_eq!(heard(&shared, 36_000), [made_good, None, None], "6 % of ten minutes");
-        assert_eq!(heard(&shared, 60_000), [made_good, made_good, None], "10 %");
+        let made_good = Some(at(1_200));
+        assert_eq!(heard(&shared, 21_000), [made_good, None, None], "3.5 % of ten minutes");
+        assert_eq!(heard(&shared, 35_700), [made_good, None, None], "with its own not yet 6 %");
+        assert_eq!(heard(&shared, 36_000), [made_good, made_good, None], "6 %");
         assert_eq!(
             heard(&shared, 500_000),
             [made_good, made_good, None],
             "nobody else says who this node is"
         );
+        let new = Some(at(600));
+        assert_eq!(heard_at(at(400), &shared, 23_700), [new, None, None], "on a channel that is new");
+        assert_eq!(heard_at(at(400), &shared, 24_000), [new, new, None], "4 %");
         let cable = Profile { reach: Reach::PointToPoint, ..shared };
         assert_eq!(heard(&cable, 500_000), [None; 3], "nobody else is heard on a cable");
+    }
+
+    #[test]
+    fn where_all_hear_all_time_counts_and_not_what_an_interface_was_left_of_it() {
+        let shared = Profile { bandwidth_bps: 9_600, reach: Reach::Shared, ..profile(Mode::Nexus) };
+        let now = Instant::BOOT.after(Duration::from_secs(1_000));
+        let mut budgets = budgets();
+        budgets.up(IFACE, Instant::BOOT, &shared);
+        // Others use the channel so much that half of it is left to this node.
+        budgets.carries(IFACE, 4_800);
+        budgets.say(now, 300);
+        budgets.overheard(now, broadcast(Duration::from_secs(30)));
+        let free_at = budgets.by_interface[&IFACE].channel_free_at(Purpose::Announce, now);
+        assert!(free_at <= now, "half of 60 s: {free_at:?}");
+    }
+
+    #[test]
+    fn whoever_said_much_while_there_was_room_is_silenced_no_longer_than_for_what_it_said_last() {
+        let shared = Profile { bandwidth_bps: 9_600, reach: Reach::Shared, ..profile(Mode::Nexus) };
+        let at = |seconds: u64| Instant::BOOT.after(Duration::from_secs(seconds));
+        let mut budgets = budgets();
+        budgets.up(IFACE, Instant::BOOT, &shared);
+        budgets.share_out(IFACE, 4);
+        (0..100).for_each(|n| budgets.say(at(100 * n), 300));
+        let now = at(9_900);
+        budgets.overheard(now, broadcast(Duration::from_secs(500)));
+        assert_eq!(budgets.busy_until(IFACE, Purpose::Announce, now), Some(at(10_100)));
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //! Source: spec/network.md#path-requests.
 
 mod asking;
+mod repeating;
 mod responding;
 mod searching;
 
@@ -93,12 +94,47 @@ struct Request {
     from: Option<LinkId>,
     /// Who is not to be asked any more: they were, or they asked themselves.
     asked: Vec<LinkId>,
+    /// Those of them who were asked, and of whom nothing came yet.
+    silent: Vec<Silent>,
+    /// How often they were asked again, and when that is to be looked at.
+    again: u8,
+    again_at: Option<Instant>,
+    /// How often whoever asked was told again what came of it.
+    told_again: u8,
     /// How many steps it had come when it was here last, and how urgent it is.
     hops: Hops,
     class: Class,
     stage: Stage,
     /// Forgotten then.
     until: Instant,
+}
+
+/// A neighbour that was asked, and of which nothing came yet.
+#[derive(Clone, Copy, Debug)]
+struct Silent {
+    link: LinkId,
+    /// Whether nobody else is asked before something comes of it.
+    is_awaited: bool,
+}
+
+impl Request {
+    fn new(from: Option<LinkId>, hops: Hops, class: Class, until: Instant) -> Self {
+        let (asked, silent, stage) = (Vec::new(), Vec::new(), Stage::Walking);
+        Self { from, asked, silent, again: 0, again_at: None, told_again: 0, hops, class, stage, until }
+    }
+
+    /// Something came from the peer of `link`, or nothing will. Whether the request waited for it.
+    fn leaves(&mut self, link: LinkId) -> bool {
+        let at = self.silent.iter().position(|silent| silent.link == link);
+        at.is_some_and(|at| self.silent.swap_remove(at).is_awaited) && self.stage == Stage::Walking
+    }
+
+    /// Nothing may come from the peer of `link`. Whether the request waited for it.
+    fn passes(&mut self, link: LinkId) -> bool {
+        let silent = self.silent.iter_mut().find(|silent| silent.link == link);
+        let was_awaited = silent.is_some_and(|silent| core::mem::replace(&mut silent.is_awaited, false));
+        was_awaited && self.stage == Stage::Walking
+    }
 }
 
 /// How far a request got.
@@ -160,6 +196,12 @@ impl Finding {
             .take_while(move |((wanted, _), _)| *wanted == destination)
     }
 
+    fn of_mut(&mut self, destination: DestinationHash) -> impl Iterator<Item = (&RequestKey, &mut Request)> {
+        self.requests
+            .range_mut((destination, Tag::LEAST)..)
+            .take_while(move |((wanted, _), _)| *wanted == destination)
+    }
+
     /// Whether the neighbour behind `link` was asked for `destination`.
     pub(super) fn is_asked(&self, destination: DestinationHash, link: LinkId) -> bool {
         self.of(destination).any(|(_, request)| request.asked.contains(&link))
@@ -203,8 +245,8 @@ impl Finding {
         // An ordered map's nodes may be half empty; a bounded map is two of them; a search and an answer have a deadline each, of two
         // maps.
         const PER_REQUEST: usize = 2 * (size_of::<(RequestKey, Request)>() + 16)
-            + ASKED_MAX.next_power_of_two() * 2 * size_of::<LinkId>()
-            + 4 * size_of::<(super::Timer, Instant)>()
+            + ASKED_MAX.next_power_of_two() * 2 * (size_of::<LinkId>() + size_of::<Silent>())
+            + 8 * size_of::<(super::Timer, Instant)>()
             + 64;
         const PER_SEARCH: usize =
             2 * size_of::<(DestinationHash, Search)>() + 4 * size_of::<(super::Timer, Instant)>() + 64;

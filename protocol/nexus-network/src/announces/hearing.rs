@@ -158,8 +158,12 @@ impl Announces {
             return self.finding.count_unasked();
         }
         let (destination, is_response) = (announce.destination, packet.is_path_response());
+        let emitted_at = heard.announce.claim.random_hash.emitted_at();
         self.take_judged(cx, &heard, out);
         if let Some(link) = via.link().filter(|_| is_response && self.finding.is_wanted(destination)) {
+            if self.known.get(&destination).is_some_and(|known| emitted_at < known.emitted_at) {
+                self.ask_by_way_of(cx, link, &destination, out);
+            }
             self.walk_past(cx, link, destination, out);
         }
     }

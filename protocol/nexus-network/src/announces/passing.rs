@@ -17,7 +17,8 @@ use super::bringers::Bringer;
 use super::budget::Purpose;
 use super::costs::{Outlet, Telling};
 use super::known::{Neighbour, Told, Via};
-use super::speaking::{Introduced, Leave, TELL_OVERHEAD};
+use super::speaking::Introduced;
+use super::speech::{Leave, TELL_OVERHEAD};
 use super::{Announces, Effect, Timer, count};
 use crate::links::LinkId;
 use crate::overheard::Carrier;
@@ -150,15 +151,17 @@ impl Announces {
         // Links would take this node for the next hop: without a path they hear of it when there is one again.
         let Some(Told { cost, .. }) = self.quote_announced(now, &destination) else { return };
         let is_in_clear = self.is_in_clear(&destination);
+        let emitted_at = self.known.get(&destination).map_or(0, |known| known.emitted_at);
         let Some(relay) = self.relays.get_mut(&destination) else { return };
         relay.fast_links = FastLinks::Told;
-        let (mut later, mut across) = (Vec::new(), Vec::new());
+        let (mut later, mut costs) = (Vec::new(), Vec::new());
         for (link, neighbouring) in self.links.iter() {
             let is_told = neighbouring.is_fast()
                 && !self.speech.is_on(neighbouring.iface)
                 && relay.peer != Some(neighbouring.peer);
-            if is_told && is_in_clear && neighbouring.is_crossing() {
-                across.push(link);
+            let has_it = self.speech.has(&destination, emitted_at, link);
+            if is_told && (has_it || is_in_clear && neighbouring.is_crossing()) {
+                costs.push(link);
             } else if is_told {
                 match self.speech.tells(neighbouring.iface, now, relay.packet.len()) {
                     Leave::Given => out.push(tell(link, destination, cost, &relay.packet)),
@@ -169,12 +172,12 @@ impl Announces {
         for iface in later {
             self.speak_when_free(now, iface, destination);
         }
-        self.tell_costs_across(now, &across, &destination);
+        self.tell_costs_alone(now, &costs, &destination);
     }
 
-    /// Whoever is across stock nodes that carry an announce is told what it costs here. Who does not acknowledge that is told the announce when
-    /// it is said again.
-    fn tell_costs_across(&mut self, now: Instant, links: &[LinkId], destination: &DestinationHash) {
+    /// Whoever said an announce itself, or is across stock nodes that carry it, is told what it costs here. Who does not acknowledge that is told
+    /// the announce when it is said again.
+    fn tell_costs_alone(&mut self, now: Instant, links: &[LinkId], destination: &DestinationHash) {
         for link in links {
             self.owe_one(now, Some(*link), destination);
         }
@@ -185,15 +188,17 @@ impl Announces {
         let Some(relay) = self.relays.remove(&destination) else { return };
         let quoted = self.quote_announced(now, &destination);
         let is_in_clear = self.is_in_clear(&destination);
-        let (mut later, mut told, mut across) = (Vec::new(), Vec::new(), Vec::new());
+        let emitted_at = self.known.get(&destination).map_or(0, |known| known.emitted_at);
+        let (mut later, mut told, mut costs) = (Vec::new(), Vec::new(), Vec::new());
         for (link, neighbouring) in self.links.iter() {
             let is_told = self.speech.is_on(neighbouring.iface)
                 || neighbouring.is_fast() && relay.fast_links == FastLinks::Told;
             if let Some(Told { cost, .. }) =
                 quoted.filter(|_| !is_told && relay.peer != Some(neighbouring.peer))
             {
-                if is_in_clear && neighbouring.is_crossing() {
-                    across.push(link);
+                let has_it = self.speech.has(&destination, emitted_at, link);
+                if has_it || is_in_clear && neighbouring.is_crossing() {
+                    costs.push(link);
                     continue;
                 }
                 match self.speech.tells(neighbouring.iface, now, relay.packet.len()) {
@@ -211,7 +216,7 @@ impl Announces {
         for link in told {
             self.remind_later(now, Outlet::Link(link), &destination, Telling::FIRST);
         }
-        self.tell_costs_across(now, &across, &destination);
+        self.tell_costs_alone(now, &costs, &destination);
         if quoted.is_some_and(|told| told.over.link() != relay.from.link()) {
             // Whoever said it first is not on the way any more, and may need it.
             self.owe_one(now, relay.from.link(), &destination);
@@ -274,7 +279,7 @@ impl Announces {
     /// The same on a medium where one frame is heard by many, this node's own announce first.
     fn introduce_next(&mut self, cx: Cx, link: LinkId, out: &mut impl Sink<Effect>) {
         let Some(neighbouring) = self.links.get(link) else { return };
-        let (up_at, iface) = (neighbouring.up_at, neighbouring.iface);
+        let (heard_from, iface) = (neighbouring.hears_since.unwrap_or(cx.now), neighbouring.iface);
         let is_dense = self.is_dense(iface);
         if let Some(busy_until) = self.speech.budgets.busy_until(iface, Purpose::Announce, cx.now) {
             return self.deadlines.set(Timer::Tell(link), busy_until);
@@ -291,7 +296,7 @@ impl Announces {
             let (_, _, destination) = place;
             // Where many hear each other, whoever comes hears those on the channel itself, or from its refresh on.
             let known = self.known.get(&destination);
-            let is_older = known.is_some_and(|known| known.heard_at < up_at && !known.is_withheld);
+            let is_older = known.is_some_and(|known| known.heard_at < heard_from && !known.is_withheld);
             let due = self.offered_over(&destination).is_some_and(|via| {
                 let is_heard_there = is_dense && via.iface() == iface;
                 is_older && !is_heard_there && !self.links.leads_to_same(via, link)

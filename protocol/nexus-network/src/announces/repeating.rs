@@ -13,7 +13,7 @@ use nexus_wire::nexus::path_cost::{CompactPathCost, Generation};
 
 use super::neighbours::Neighbouring;
 use super::passing::tell;
-use super::speaking::{Leave, Speech};
+use super::speech::{Leave, Speech};
 use super::{Announces, Effect, Timer};
 use crate::links::LinkId;
 

@@ -53,6 +53,9 @@ impl Announces {
         for destination in self.routes.over(next_hop) {
             self.reconsider(cx, &destination, stance, out);
         }
+        if trust == Trust::Doubted {
+            self.walk_past_doubted(cx, link, out);
+        }
     }
 
     /// A link is no more: its candidates go over another link with the same peer, if there is one, or are dropped.
@@ -71,6 +74,7 @@ impl Announces {
             };
             self.reconsider(cx, &destination, Stance::Open, out);
         }
+        self.walk_past_lost(cx, link, out);
     }
 
     /// No path to a destination is held. What is known of it stays: who says a path, of the same emission too, is believed.

@@ -9,7 +9,7 @@ use nexus_machine::{Cx, Duration, Instant, Sink};
 use nexus_wire::nexus::Layout as _;
 use nexus_wire::nexus::control::signed_preamble;
 use nexus_wire::nexus::cost::CostList;
-use nexus_wire::nexus::frame::{HEADER_LEN, KeyName, SEALED_OVERHEAD, Sealed, TAG_LEN};
+use nexus_wire::nexus::frame::{HEADER_LEN, KeyName, SEALED_OVERHEAD, Sealed, SealedHeader, TAG_LEN};
 use nexus_wire::nexus::message::{Message, MessageKind, Messages, SignedPlaintext};
 use nexus_wire::nexus::recording::Direction;
 use nexus_wire::nexus::traffic::{Announce, Fragment};
@@ -98,6 +98,17 @@ impl Broadcast {
                 _ => {}
             }
         }
+    }
+
+    /// Whether a broadcast came under the name of no key that this node holds on an interface, nor of its own; anybody can use any name.
+    pub(crate) fn is_under_unknown_key(&self, iface: InterfaceId, bytes: &[u8]) -> bool {
+        let Ok(Sealed { header: SealedHeader { key: KeyName::Broadcast(id), .. }, .. }) =
+            Sealed::decode(bytes)
+        else {
+            return false;
+        };
+        let is_own = self.channels.get(&iface).is_some_and(|channel| channel.is_own(id));
+        !is_own && !self.keyring.knows((iface, id))
     }
 
     /// Finds whose key opens a frame, and lets it count only if that neighbour signed it.

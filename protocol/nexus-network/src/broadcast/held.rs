@@ -111,6 +111,11 @@ impl Keyring {
         beside
     }
 
+    /// Whether there is a key of a name.
+    pub(super) fn knows(&self, name: Name) -> bool {
+        self.keys.get(&name).is_some_and(|keys| !keys.is_empty())
+    }
+
     /// The keys of a name.
     pub(super) fn candidates(&mut self, name: Name) -> &mut [Held] {
         self.keys.get_mut(&name).map_or(&mut [], Vec::as_mut_slice)

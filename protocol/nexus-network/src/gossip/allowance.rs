@@ -19,8 +19,8 @@ pub(super) const WINDOW: Duration = Duration::from_secs(600);
 const TOTAL: Duration = Duration::from_secs(60);
 /// What announces may take of any [`WINDOW`]: 3 % of it, and what they save up in five minutes.
 const ANNOUNCES: Duration = Duration::from_secs(27);
-/// Where all hear all: what announces and gossip of all who are heard take of any [`WINDOW`] before gossip waits, 5 %,
-const HEARD: Duration = Duration::from_secs(30);
+/// Where all hear all: what announces and gossip of all who are heard take of any [`WINDOW`] before gossip waits, a thirtieth,
+const HEARD: Duration = Duration::from_secs(20);
 /// and what those who are there may say of it together in any case, half a percent: nobody is silenced by whoever says too much.
 const ASSURED: Duration = Duration::from_secs(3);
 /// The shares of payment, services and social state, in percent.
@@ -184,7 +184,7 @@ impl Account {
 
     /// Others said so much of announces and gossip, at the nominal rate.
     pub(super) fn overhear(&mut self, now: Instant, airtime: Duration, by: Carrier) {
-        self.others.add(now, self.medium.loaded(airtime), by);
+        self.others.add(now, airtime, by);
     }
 
     /// Where all hear all: whether what is heard there leaves room for so much, or this node said next to nothing.

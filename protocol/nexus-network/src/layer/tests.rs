@@ -3,9 +3,11 @@
 mod gossiping;
 
 use super::*;
+use crate::announces::Sighting;
 use crate::interface::{Access, DutyCycle, Mode, Reach, Role, Timing};
 use alloc::vec;
-use nexus_crypto::{IdentitySeed, RatchetPublic};
+use alloc::vec::Vec;
+use nexus_crypto::{IdentitySeed, NodeId, RatchetPublic};
 use nexus_machine::{Duration, Stream};
 use nexus_testkit::laws;
 

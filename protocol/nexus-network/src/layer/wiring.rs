@@ -24,7 +24,7 @@ use crate::interface::{Endpoint, InterfaceId};
 use crate::keys;
 use crate::links::{self, LinkId, Opened, Withheld};
 use crate::media::{self, Class, Feeder, Flow, Frame, Load, Seal, Then};
-use crate::overheard::{Carrier, Overheard, Purport};
+use crate::overheard::{Carrier, Ears, Overheard, Purport};
 
 /// What is written on the frames of a message.
 pub(super) struct Label {
@@ -316,18 +316,19 @@ impl Organs {
             }
             return;
         }
-        let airtime = self.ears.airtime(iface, bytes.len());
         if is_broadcast(&bytes) {
-            let before = nerves.len();
-            self.broadcast.handle(cx, broadcast::Input::Frame { iface, bytes }, nerves);
-            // What nobody known signed changes nothing.
-            if let Some(airtime) = airtime.filter(|_| nerves.len() > before) {
-                self.overheard(cx, Overheard { iface, airtime, by: Carrier::Broadcast }, nerves);
-            }
-            return;
+            return self.heard_broadcast(cx, iface, bytes, nerves);
         }
+        let airtime = self.ears.airtime(iface, bytes.len());
+        let of_others = airtime.is_some()
+            && is_sealed(&bytes)
+            && Ears::may_be_announce(&bytes)
+            && self.ears.is_beginning(iface, cx.now);
         let Some(Opened { link, mut bytes, end, whole }) = self.links.receive(cx, iface, from, bytes, nerves)
         else {
+            if let Some(airtime) = airtime.filter(|_| of_others) {
+                self.overheard(cx, Overheard { iface, airtime, by: Carrier::Unopened }, nerves);
+            }
             return;
         };
         bytes.truncate(end);
@@ -339,6 +340,23 @@ impl Organs {
         self.opened(cx, link, bytes, nerves);
         if let Some(whole) = whole {
             self.opened(cx, link, whole, nerves);
+        }
+    }
+
+    fn heard_broadcast(&mut self, cx: Cx, iface: InterfaceId, bytes: Vec<u8>, nerves: &mut VecDeque<Nerve>) {
+        let airtime = self.ears.airtime(iface, bytes.len());
+        let is_new = self.ears.is_beginning(iface, cx.now);
+        let of_stranger = is_new && self.broadcast.is_under_unknown_key(iface, &bytes);
+        let before = nerves.len();
+        self.broadcast.handle(cx, broadcast::Input::Frame { iface, bytes }, nerves);
+        // What nobody known signed changes nothing, once a node had time to come to know who is there.
+        let by = if nerves.len() > before {
+            Some(Carrier::Broadcast)
+        } else {
+            of_stranger.then_some(Carrier::Unopened)
+        };
+        if let (Some(airtime), Some(by)) = (airtime, by) {
+            self.overheard(cx, Overheard { iface, airtime, by }, nerves);
         }
     }
 
@@ -417,6 +435,14 @@ impl Organs {
 
 /// Whether a frame is a broadcast, of the version spoken here.
 fn is_broadcast(frame: &[u8]) -> bool {
+    is_of_kind(frame, FrameKind::BROADCAST)
+}
+
+fn is_sealed(frame: &[u8]) -> bool {
+    is_of_kind(frame, FrameKind::SEALED)
+}
+
+fn is_of_kind(frame: &[u8], kind: FrameKind) -> bool {
     let head = frame.first().copied().and_then(Head::from_wire);
-    head == Some(Head::new(LinkVersion::ONE, FrameKind::BROADCAST))
+    head == Some(Head::new(LinkVersion::ONE, kind))
 }

@@ -5,7 +5,10 @@
 //! handshakes are given up by one side while the other's answer waits behind announces. Invariant: what waits is bounded in frames and
 //! bytes, and whoever has most of it is the one who loses at the bound. Spec: spec/network.md#queues.
 
-use alloc::collections::{BTreeMap, VecDeque};
+mod choosing;
+mod flows;
+
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use nexus_crypto::DestinationHash;
@@ -14,19 +17,15 @@ use nexus_machine::{Duration, Instant};
 use super::flow::{CLASSES, Class, Feeder, Then, Weight, patience, rank};
 use super::lines::{Line, Store, Waiter};
 use super::pieces::Pieces;
-use super::pressure::Pressure;
-use super::shares::{Bucket, Leaving, Shares, Work, depth};
+use super::shares::{Leaving, Shares, Work, depth};
 use super::status::{ClassStatus, Held};
-use super::{Frame, Limits, Load, Seal};
-use crate::links::LinkId;
+use super::{Frame, Limits, Load};
 
-/// What may leave before what left is paid for.
-const URGENT: [Class; 1] = [Class::RealTime];
-/// After so many others in a row it is the turn of news: under any load they have a share.
-const OTHERS: u8 = 3;
-/// Bulk has one part of so many of what traffic takes of the medium, whatever else waits: a little more than the tenth that it is owed, as packets that
-/// share a frame are counted apart where they arrive.
-const BULK_PARTS: u64 = 9;
+use choosing::BULK_PARTS;
+pub(super) use choosing::{Choice, Gate};
+pub(super) use flows::LineName;
+use flows::Lines;
+
 /// As much traffic may wait as the interface carries in this time,
 const ROOM: u64 = 10;
 /// but so many of the longest frames at least.
@@ -55,49 +54,6 @@ pub(super) struct Queue {
     work: Work,
     limits: Limits,
     room: Held,
-}
-
-/// The lines of one neighbour's packets to another.
-#[derive(Debug)]
-struct Lines {
-    from: Feeder,
-    to: Option<LinkId>,
-    by_class: [Line; CLASSES.len()],
-    /// When it last had its turn.
-    turn: u64,
-}
-
-/// A line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LineName {
-    Control,
-    News,
-    Traffic {
-        from: Feeder,
-        to: Option<LinkId>,
-        class: Class,
-    },
-    /// What is left of a message that was cut as it left.
-    Pieces,
-}
-
-/// What may leave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Choice {
-    /// The first of this line.
-    Next(LineName),
-    /// Nothing before then.
-    Later(Instant),
-    /// Nothing waits.
-    Nothing,
-}
-
-/// What holds traffic back.
-pub(super) struct Gate<'g> {
-    /// What all may have together.
-    pub(super) budget: Option<&'g mut Bucket>,
-    /// Which neighbours asked for less.
-    pub(super) pressure: &'g mut BTreeMap<LinkId, Pressure>,
 }
 
 /// What did not get in, or had to make room.
@@ -378,159 +334,6 @@ impl Queue {
         self.shares.leave(now, from, frame, depth(&self.work));
     }
 
-    /// Whose turn it is.
-    pub(super) fn choose(&mut self, now: Instant, gate: &mut Gate<'_>) -> Choice {
-        self.expire(now);
-        if self.is_empty() {
-            return Choice::Nothing;
-        }
-        if !self.pieces.is_empty() {
-            return Choice::Next(self.passes_pieces(now, gate).unwrap_or(LineName::Pieces));
-        }
-        if let Some(bound) = self.bound.filter(|bound| self.line(*bound).is_some_and(|line| !line.is_empty()))
-        {
-            return Choice::Next(bound);
-        }
-        if !self.news.is_empty() && self.others >= OTHERS {
-            return Choice::Next(LineName::News);
-        }
-        if !self.control.is_empty() {
-            return Choice::Next(LineName::Control);
-        }
-        match self.choose_traffic(now, gate, &CLASSES) {
-            Choice::Next(line) => Choice::Next(line),
-            Choice::Later(_) | Choice::Nothing if !self.news.is_empty() => Choice::Next(LineName::News),
-            Choice::Later(at) => Choice::Later(at),
-            Choice::Nothing => Choice::Nothing,
-        }
-    }
-
-    /// What leaves between two pieces of a message: real time that is no piece of another, as long as the message may wait.
-    fn passes_pieces(&mut self, now: Instant, gate: &mut Gate<'_>) -> Option<LineName> {
-        if !self.pieces.lets_pass(now) {
-            return None;
-        }
-        let Choice::Next(line) = self.choose_traffic(now, gate, &URGENT) else { return None };
-        self.first(line).filter(|first| first.flow.then == Then::Anything).map(|_| line)
-    }
-
-    /// Whose turn it is of traffic of these classes.
-    fn choose_traffic(&mut self, now: Instant, gate: &mut Gate<'_>, mut classes: &[Class]) -> Choice {
-        if self.traffic.frames == 0 {
-            return Choice::Nothing;
-        }
-        let mut later = Instant::NEVER;
-        if let Some(budget) = &mut gate.budget {
-            let ready = budget.ready_at(now, 0);
-            // What waits for half a second at most does not wait until a long frame before it is paid for.
-            let urgent = budget.ready_at(now, self.work.longest());
-            if urgent > now {
-                return Choice::Later(urgent);
-            }
-            if ready > now {
-                (later, classes) = (ready, &URGENT);
-            }
-        }
-        let (flows, pressure) = (&self.flows, &mut *gate.pressure);
-        let mut may_go = |flow: &Lines, class: Class| {
-            if flow.line(class).is_empty() {
-                return false;
-            }
-            let ready = flow.to.and_then(|to| pressure.get_mut(&to)).map(|held| held.ready_at(now, class));
-            let ready = ready.unwrap_or(now);
-            later = if ready > now { later.min(ready) } else { later };
-            ready <= now
-        };
-        let depth = depth(&self.work);
-        let had = |flow: &Lines, class: Class| self.shares.had(flow.from, class, depth);
-        let mut least = None;
-        for flow in flows {
-            if CLASSES.into_iter().any(|class| may_go(flow, class)) {
-                least = Some(least.unwrap_or(u64::MAX).min(had(flow, Class::Bulk)));
-            }
-        }
-        let Some(least) = least else { return Choice::Later(later) };
-        let within = least.saturating_add(depth);
-        let mut best = |class: Class| {
-            let able = flows.iter().filter(|flow| had(flow, class) <= within && may_go(flow, class));
-            let next = able.min_by_key(|flow| (had(flow, class), flow.turn))?;
-            Some(LineName::Traffic { from: next.from, to: next.to, class })
-        };
-        // Whose speech is well within its share does not wait for what bulk is owed: that is left to it all the same.
-        let speech = best(Class::RealTime).filter(|line| {
-            let LineName::Traffic { from, .. } = line else { return false };
-            self.shares.had(*from, Class::RealTime, depth).saturating_add(depth / 2) <= least
-        });
-        if let Some(line) = speech {
-            return Choice::Next(line);
-        }
-        let owed = best(Class::Bulk).filter(|bulk| {
-            let first = self.line(*bulk).and_then(|line| self.store.first(line));
-            first.is_some_and(|first| self.work.of(first.frame.len_on_medium()) <= self.bulk_credit)
-        });
-        // What bulk has earned is not what real time may borrow.
-        let may_borrow = owed.is_none();
-        let owed = owed.filter(|_| classes.contains(&Class::Bulk));
-        let classes = if may_borrow || classes.contains(&Class::Bulk) { classes } else { &[] };
-        match owed.or_else(|| classes.iter().copied().find_map(best)) {
-            Some(line) => Choice::Next(line),
-            None => Choice::Later(later),
-        }
-    }
-
-    /// The first of a line.
-    pub(super) fn first(&self, line: LineName) -> Option<&Frame> {
-        if line == LineName::Pieces {
-            return self.pieces.first();
-        }
-        self.line(line).and_then(|line| self.store.first(line)).map(|first| &first.frame)
-    }
-
-    /// The first of a line leaves, or of it what may leave at once.
-    pub(super) fn take(&mut self, now: Instant, line: LineName, gate: &mut Gate<'_>) -> Option<Frame> {
-        if line == LineName::Pieces {
-            let piece = self.pieces.pop()?;
-            if let Some(budget) = gate.budget.as_mut() {
-                budget.take(self.work.of(piece.len_on_medium()));
-            }
-            return Some(piece);
-        }
-        let work = self.first(line).map_or(0, |frame| self.work.of(frame.len_on_medium()));
-        let is_news = line == LineName::News;
-        let Waiter { frame, since, .. } = self.remove(now, line, work)?;
-        self.others = if is_news || self.news.is_empty() { 0 } else { self.others.saturating_add(1) };
-        // Between pieces of a message that was cut the line that is bound stays what it is: none.
-        self.binds(&frame, line);
-        let LineName::Traffic { to, class, .. } = line else { return Some(frame) };
-        self.left(class, frame.len_on_medium(), now.since(since));
-        let (frame, more) = self.pieces.cut(now, frame, &self.work);
-        if let Some(budget) = gate.budget.as_mut() {
-            // Each piece is paid for as it leaves: what goes between need not wait for the others'.
-            budget.take(self.work.of(frame.len_on_medium()));
-        }
-        let work = work.saturating_add(more);
-        if let Some(held) = to.and_then(|to| gate.pressure.get_mut(&to)) {
-            held.take(class, work);
-        }
-        self.credit_bulk(class, work);
-        Some(frame)
-    }
-
-    /// Bulk earns while it waits what others take, and pays with what it takes.
-    fn credit_bulk(&mut self, class: Class, work: u64) {
-        let waits = self.flows.iter().any(|flow| !flow.line(Class::Bulk).is_empty());
-        self.bulk_credit = match (class, waits) {
-            (Class::Bulk, true) => self.bulk_credit.saturating_sub(work),
-            (Class::RealTime | Class::Interactive | Class::Standard, true) => {
-                let earned = work.checked_div(BULK_PARTS.saturating_sub(1)).unwrap_or(0);
-                let credit = self.bulk_credit.saturating_add(earned.saturating_add(1));
-                // One frame that it is owed, and one that it earns while speech passes that one.
-                credit.min(self.work.longest().saturating_mul(2))
-            }
-            (_, false) => 0,
-        };
-    }
-
     /// The first of a line does not leave after all, and what is left of its message neither.
     pub(super) fn drop_first(&mut self, now: Instant, line: LineName) -> VecDeque<Frame> {
         if line == LineName::Pieces {
@@ -607,57 +410,5 @@ impl Queue {
         }
         self.news = kept;
         recalled
-    }
-}
-
-impl Lines {
-    fn is(&self, from: Feeder, to: Option<LinkId>) -> bool {
-        self.from == from && self.to == to
-    }
-
-    fn is_empty(&self) -> bool {
-        self.by_class.iter().all(Line::is_empty)
-    }
-
-    const fn line(&self, class: Class) -> &Line {
-        let [real_time, interactive, standard, bulk] = &self.by_class;
-        match class {
-            Class::RealTime => real_time,
-            Class::Interactive => interactive,
-            Class::Standard => standard,
-            Class::Bulk => bulk,
-        }
-    }
-
-    const fn line_mut(&mut self, class: Class) -> &mut Line {
-        let [real_time, interactive, standard, bulk] = &mut self.by_class;
-        match class {
-            Class::RealTime => real_time,
-            Class::Interactive => interactive,
-            Class::Standard => standard,
-            Class::Bulk => bulk,
-        }
-    }
-}
-
-impl Frame {
-    /// Whether it waits in a line of its neighbour and class.
-    pub(super) fn is_queued_traffic(&self) -> bool {
-        self.load == Load::Traffic && self.about.is_none()
-    }
-}
-
-impl LineName {
-    fn of(frame: &Frame) -> Self {
-        let to = match frame.under {
-            Some(Seal::Link(link)) => Some(link),
-            None | Some(Seal::Broadcast | Seal::AccessCodes(_)) => None,
-        };
-        match frame.load {
-            Load::Gossip(_) => Self::News,
-            Load::Traffic | Load::Links | Load::Announces if frame.about.is_some() => Self::News,
-            Load::Traffic => Self::Traffic { from: frame.flow.from, to, class: frame.flow.class },
-            Load::Links | Load::Announces => Self::Control,
-        }
     }
 }

@@ -6,7 +6,7 @@ use super::routing::{FIVE_SEEDS, five};
 use super::{Measurement, verdict};
 use crate::judge::budget::Budget;
 use crate::meshes::Order;
-use crate::meter::{Load, Scope, WINDOWS, Worst};
+use crate::meter::{HOUR, Load, Scope, TEN_ROUNDS, WINDOWS, Worst};
 use crate::world;
 
 /// Random meshes besides.
@@ -36,15 +36,15 @@ pub(super) fn within_a_tenth() -> Measurement {
     let gossips =
         worst.iter().flat_map(|worst| &worst.peak.parts).any(|(load, _)| matches!(load, Load::Gossip(_)));
     let breaches = budgets.iter().filter(|budget| budget.failure().is_some()).count();
-    let [minutes, hours] = [WINDOWS[0].as_secs() / 60, WINDOWS[1].as_secs() / 3_600];
+    let [minutes, hours] = [WINDOWS[TEN_ROUNDS].as_secs() / 60, WINDOWS[HOUR].as_secs() / 3_600];
     let measured = format!(
         "by the media's own meter, announces included, in {} worlds: no sender has more than {} of any {minutes} minutes, nor than {} of any {hours} \
          hour; all that one place of a shared medium hears is {} and {} at most",
         budgets.len(),
-        share(Scope::Sender, 0),
-        share(Scope::Sender, 1),
-        share(Scope::Place, 0),
-        share(Scope::Place, 1),
+        share(Scope::Sender, TEN_ROUNDS),
+        share(Scope::Sender, HOUR),
+        share(Scope::Place, TEN_ROUNDS),
+        share(Scope::Place, HOUR),
     );
     verdict(measured, breaches == 0 && gossips)
 }

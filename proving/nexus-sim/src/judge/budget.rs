@@ -5,7 +5,7 @@ use nexus_network::{Mode, Opened, Tapping};
 
 use crate::clock::WorldTime;
 use crate::layout::{Layout, MediumPlan};
-use crate::meter::{Meter, Scope, WINDOWS, Worst};
+use crate::meter::{HOUR, Meter, Scope, TEN_ROUNDS, TEN_SLOW_ROUNDS, WINDOWS, Worst};
 use crate::observation::{
     Crossing, Failure, Judge, Landing, NodeIndex, Observation, Observer, Verdict, What,
 };
@@ -14,35 +14,53 @@ use crate::schedule::Action;
 /// What announces and gossip may take together, in millionths of what a medium carries. Source: spec/simulation.md#budget.
 pub const MOST_PPM: u64 = 100_000;
 
-/// Where the longest frame takes more than this, a tenth of ten minutes does not hold ten of them: rounds are longer there than a minute.
+/// Where the longest frame takes more than this, a tenth of ten minutes does not hold ten of them.
 const LONGEST_FRAME: Duration = Duration::from_secs(6);
 
+/// Below so many bits per second a round takes five minutes. Source: spec/network.md#gossip.
+const SLOW_BPS: u64 = 10_000;
+
 /// No node sends more announces and gossip by an interface that speaks links than a tenth of what the medium carries from there, and at no
-/// place where a medium is shared does what all are heard to send of it take more than a tenth of the time once faults stopped, in any ten
-/// rounds and in any hour, by the [meter](crate::meter) of the medium. Ten rounds are ten minutes, but where frames take so long that a round
-/// is longer: there hours are judged alone.
+/// place where a medium is shared does what all are heard to send of it take more than a tenth of the time, in any ten rounds and in any
+/// hour, by the [meter](crate::meter) of the medium. Ten rounds are ten minutes, or fifty where rounds are longer; from when faults stopped
+/// ten minutes are judged there too, but where they do not hold ten frames.
 #[derive(Debug)]
 pub struct Budget {
     meter: Meter,
-    /// The same since faults stopped, by which places are judged: who is cut off hears nobody for whom to leave room, and a process that begins
-    /// anew has heard nobody yet. Nor do many who start at once leave a tenth.
+    /// The same since faults stopped, by which the shortest windows of slow places are judged: who is cut off hears nobody for whom to
+    /// leave room, a process that begins anew has heard nobody yet, and many who start at once do not leave a tenth of ten minutes.
     calm: Option<Meter>,
     layout: Layout,
-    /// By medium: whether a round there takes a minute.
-    rounds_take_a_minute: Vec<bool>,
+    /// By medium.
+    paces: Vec<Pace>,
+}
+
+/// How fast a medium is.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    /// Which window ten rounds are.
+    ten_rounds: usize,
+    /// Whether ten frames find room in a tenth of ten minutes.
+    is_quick: bool,
+}
+
+impl Pace {
+    fn of(plan: &MediumPlan) -> Self {
+        let profile = &plan.profile;
+        let ten_rounds = if profile.bandwidth_bps < SLOW_BPS { TEN_SLOW_ROUNDS } else { TEN_ROUNDS };
+        Self { ten_rounds, is_quick: profile.airtime(profile.frame_size.into()) <= LONGEST_FRAME }
+    }
 }
 
 impl Budget {
     /// A judge of this world.
     #[must_use]
     pub fn new(layout: &Layout) -> Self {
-        let is_quick =
-            |plan: &MediumPlan| plan.profile.airtime(plan.profile.frame_size.into()) <= LONGEST_FRAME;
         Self {
             meter: Meter::new(layout),
             calm: None,
             layout: layout.clone(),
-            rounds_take_a_minute: layout.media.iter().map(is_quick).collect(),
+            paces: layout.media.iter().map(Pace::of).collect(),
         }
     }
 
@@ -63,19 +81,22 @@ impl Budget {
 
     /// The fullest window that holds more than it may, if one does.
     fn breach(&self) -> Option<Worst> {
-        let is_breach = |worst: &Worst| {
-            worst.mode == Mode::Nexus && worst.peak.ppm(worst.window) > MOST_PPM && !self.is_excused(worst)
+        let is_breach = |worst: &Worst, scope: Scope| {
+            worst.scope == scope
+                && worst.mode == Mode::Nexus
+                && worst.peak.ppm(worst.window) > MOST_PPM
+                && (worst.window != TEN_ROUNDS || self.pace(worst).is_quick)
         };
-        let by_sender = self.meter.worst_of(|worst| worst.scope == Scope::Sender && is_breach(worst));
-        let is_crowded = |worst: &Worst| worst.scope == Scope::Place && is_breach(worst);
-        let by_place = self.calm.iter().flat_map(|calm| calm.worst_of(is_crowded));
-        by_sender.into_iter().chain(by_place).next()
+        let by_sender = self.meter.worst_of(|worst| is_breach(worst, Scope::Sender));
+        let is_lasting = |worst: &Worst| worst.window == HOUR || worst.window == self.pace(worst).ten_rounds;
+        let by_place = self.meter.worst_of(|worst| is_lasting(worst) && is_breach(worst, Scope::Place));
+        let calm = self.calm.iter();
+        let in_calm = calm.flat_map(|calm| calm.worst_of(|worst| is_breach(worst, Scope::Place)));
+        by_sender.into_iter().chain(by_place).chain(in_calm).next()
     }
 
-    /// Ten minutes are not judged where rounds are longer.
-    fn is_excused(&self, worst: &Worst) -> bool {
-        let is_quick = self.rounds_take_a_minute.get(worst.medium.place()).copied().unwrap_or(true);
-        worst.window == 0 && !is_quick
+    fn pace(&self, worst: &Worst) -> Pace {
+        self.paces[worst.medium.place()]
     }
 }
 

@@ -1,4 +1,4 @@
-//! How much there was in the last ten minutes and in the last hour, and when that was most.
+//! How much there was in the last ten rounds and in the last hour, and when that was most.
 
 use std::collections::VecDeque;
 
@@ -6,17 +6,24 @@ use nexus_machine::Duration;
 
 use crate::clock::WorldTime;
 
-/// The lengths of the windows: ten rounds of gossip, and an hour.
-pub const WINDOWS: [Duration; 2] = [Duration::from_secs(600), Duration::from_secs(3_600)];
+/// The lengths of the windows: ten rounds of gossip, the same where a round takes five minutes, and an hour.
+pub const WINDOWS: [Duration; 3] =
+    [Duration::from_secs(600), Duration::from_secs(3_000), Duration::from_secs(3_600)];
+/// Ten rounds of a minute, among them,
+pub const TEN_ROUNDS: usize = 0;
+/// ten of five minutes,
+pub const TEN_SLOW_ROUNDS: usize = 1;
+/// and an hour.
+pub const HOUR: usize = 2;
 
-/// What slides: an amount at each moment, summed over both windows that end at the last.
+/// What slides: an amount at each moment, summed over the windows that end at the last.
 #[derive(Clone, Debug, Default)]
 pub struct Sliding {
     /// In the order of time; of the last hour.
     amounts: VecDeque<(WorldTime, u64)>,
-    /// Where in `amounts` the shorter window begins.
-    shorter: usize,
-    sums: [u64; 2],
+    /// Where in `amounts` each window begins.
+    begins: [usize; WINDOWS.len()],
+    sums: [u64; WINDOWS.len()],
 }
 
 impl Sliding {
@@ -31,23 +38,23 @@ impl Sliding {
     }
 
     /// What there was in the windows that end at `at`: later than their length before it.
-    pub fn sums(&mut self, at: WorldTime) -> [u64; 2] {
+    pub fn sums(&mut self, at: WorldTime) -> [u64; WINDOWS.len()] {
         self.advance(at);
         self.sums
     }
 
     fn advance(&mut self, now: WorldTime) {
-        let is_past = |at: WorldTime, window: Duration| now.since(at) >= window;
-        while let Some((at, amount)) = self.amounts.get(self.shorter).copied()
-            && is_past(at, WINDOWS[0])
-        {
-            self.shorter += 1;
-            self.sums[0] -= amount;
+        for ((begin, sum), window) in self.begins.iter_mut().zip(&mut self.sums).zip(WINDOWS) {
+            while let Some((at, amount)) = self.amounts.get(*begin).copied()
+                && now.since(at) >= window
+            {
+                *begin += 1;
+                *sum -= amount;
+            }
         }
-        while let Some((_, amount)) = self.amounts.pop_front_if(|(at, _)| is_past(*at, WINDOWS[1])) {
-            self.shorter -= 1;
-            self.sums[1] -= amount;
-        }
+        let past = self.begins[HOUR];
+        self.amounts.drain(..past);
+        self.begins = self.begins.map(|begin| begin - past);
     }
 }
 
@@ -63,10 +70,12 @@ mod tests {
     fn an_amount_counts_until_it_is_as_old_as_the_window() {
         let mut sliding = Sliding::default();
         sliding.add(at(100), 7);
-        assert_eq!(sliding.sums(at(699)), [7, 7]);
-        assert_eq!(sliding.sums(at(700)), [0, 7]);
-        assert_eq!(sliding.sums(at(3_699)), [0, 7]);
-        assert_eq!(sliding.sums(at(3_700)), [0, 0]);
+        assert_eq!(sliding.sums(at(699)), [7, 7, 7]);
+        assert_eq!(sliding.sums(at(700)), [0, 7, 7]);
+        assert_eq!(sliding.sums(at(3_099)), [0, 7, 7]);
+        assert_eq!(sliding.sums(at(3_100)), [0, 0, 7]);
+        assert_eq!(sliding.sums(at(3_699)), [0, 0, 7]);
+        assert_eq!(sliding.sums(at(3_700)), [0, 0, 0]);
     }
 
     #[test]
@@ -77,7 +86,7 @@ mod tests {
         sorted.sort_unstable();
         for (index, (now, amount)) in sorted.iter().enumerate() {
             sliding.add(at(*now), *amount);
-            let expected = [600, 3_600].map(|window| {
+            let expected = [600, 3_000, 3_600].map(|window| {
                 let within = |(then, _): &&(u64, u64)| now - then < window;
                 sorted[..=index].iter().filter(within).map(|(_, amount)| amount).sum::<u64>()
             });

@@ -14,8 +14,8 @@ use super::super::budget::Purpose;
 use super::super::costs::{Outlet, message_of};
 use super::super::{Announces, Effect, count};
 use super::responding::Response;
-use super::{ASKED_MAX, REQUEST_LIFE, Request, RequestKey, SLOW_REQUEST_LIFE, Stage};
-use crate::links::LinkId;
+use super::{ASKED_MAX, REQUEST_LIFE, Request, RequestKey, SLOW_REQUEST_LIFE, Silent, Stage};
+use crate::links::{LinkId, Trust};
 use crate::routes::{LargestProspect, PathPolicy, Prospect, ring_distance, score_of_prospect};
 
 /// On a slow link no request is passed on that came so many steps: each takes airtime of everybody there.
@@ -66,9 +66,7 @@ impl Announces {
         self.finding.tidy(cx.now);
         let until = cx.now.after(self.request_life(link));
         let Walk { hops, class, .. } = walk;
-        let request =
-            Request { from: Some(link), asked: Vec::new(), hops, class, stage: Stage::Walking, until };
-        self.finding.remember(walk.key, request);
+        self.finding.remember(walk.key, Request::new(Some(link), hops, class, until));
         match self.respond(cx, link, walk.key, out) {
             Response::Given | Response::Later => {}
             Response::None => {
@@ -84,9 +82,12 @@ impl Announces {
     fn request_came_again(&mut self, cx: Cx, link: LinkId, walk: Walk, out: &mut impl Sink<Effect>) {
         let Some(request) = self.finding.requests.get_mut(&walk.key) else { return };
         request.hops = request.hops.max(walk.hops);
-        if request.asked.contains(&link) && request.stage == Stage::Walking {
+        if request.leaves(link) {
             // Nobody is left behind that neighbour.
             return self.walk_on(cx, walk, out);
+        }
+        if request.from == Some(link) && request.may_tell_again() {
+            return self.tell_outcome_again(cx, link, walk, out);
         }
         if request.from == Some(link) || request.asked.contains(&link) || request.asked.len() >= ASKED_MAX {
             return count(&mut self.finding.counts.repeated);
@@ -107,24 +108,47 @@ impl Announces {
         destination: DestinationHash,
         out: &mut impl Sink<Effect>,
     ) {
-        let unanswered: Vec<Walk> = self
-            .finding
-            .of(destination)
-            .filter(|(_, request)| request.stage == Stage::Walking && request.asked.contains(&link))
-            .map(|(key, request)| Walk { key: *key, hops: request.hops, class: request.class })
-            .collect();
-        for walk in unanswered {
+        let unanswered = self.walks(|key, request| key.0 == destination && request.leaves(link));
+        self.walk_all_on(cx, unanswered, out);
+    }
+
+    /// The peer of `link` may be gone: others are asked, and what comes from it counts all the same.
+    pub(in super::super) fn walk_past_doubted(&mut self, cx: Cx, link: LinkId, out: &mut impl Sink<Effect>) {
+        let waiting = self.walks(|_, request| request.passes(link));
+        self.walk_all_on(cx, waiting, out);
+    }
+
+    /// The link is no more: others are asked.
+    pub(in super::super) fn walk_past_lost(&mut self, cx: Cx, link: LinkId, out: &mut impl Sink<Effect>) {
+        let waiting = self.walks(|_, request| request.leaves(link));
+        self.walk_all_on(cx, waiting, out);
+    }
+
+    /// Requests that wait no more for somebody for whom they did.
+    fn walks(&mut self, mut waited: impl FnMut(&RequestKey, &mut Request) -> bool) -> Vec<Walk> {
+        let requests = self.finding.requests.iter_mut();
+        let waiting = requests.filter_map(|(key, request)| {
+            waited(key, request).then_some(Walk { key: *key, hops: request.hops, class: request.class })
+        });
+        waiting.collect()
+    }
+
+    fn walk_all_on(&mut self, cx: Cx, walks: Vec<Walk>, out: &mut impl Sink<Effect>) {
+        for walk in walks {
             self.walk_on(cx, walk, out);
         }
     }
 
-    /// Asks the next neighbour, or gives the request back.
+    /// Asks the next neighbour, or gives the request back. Whoever is doubted is asked for want of anybody else, and not waited for.
     fn walk_on(&mut self, cx: Cx, walk: Walk, out: &mut impl Sink<Effect>) {
         let is_own = self.finding.requests.get(&walk.key).is_some_and(|request| request.from.is_none());
         let may_pass_on = is_own || cx.config.relaying == Relaying::On;
-        if may_pass_on && self.ask_next(cx.now, walk, out).is_some() {
+        while may_pass_on && let Some(link) = self.ask_next(cx.now, walk, out) {
             let counts = &mut self.finding.counts;
-            return count(if is_own { &mut counts.asked } else { &mut counts.passed_on });
+            count(if is_own { &mut counts.asked } else { &mut counts.passed_on });
+            if !self.is_doubted(link) {
+                return;
+            }
         }
         count(&mut self.finding.counts.dead_ends);
         let from = self.finding.requests.get(&walk.key).and_then(|request| request.from);
@@ -142,12 +166,19 @@ impl Announces {
         out: &mut impl Sink<Effect>,
     ) -> Option<LinkId> {
         let link = self.whom_to_ask(now, walk)?;
-        let life = self.request_life(link);
+        let (life, is_awaited) = (self.request_life(link), !self.is_doubted(link));
         let request = self.finding.requests.get_mut(&walk.key)?;
         request.asked.push(link);
+        request.silent.push(Silent { link, is_awaited });
         request.until = request.until.max(now.after(life));
+        request.again = 0;
+        self.repeat_request_later(now, &walk.key);
         self.say_request(now, link, walk, out);
         Some(link)
+    }
+
+    fn is_doubted(&self, link: LinkId) -> bool {
+        self.links.get(link).is_some_and(|other| other.trust == Trust::Doubted)
     }
 
     fn whom_to_ask(&self, now: Instant, walk: Walk) -> Option<LinkId> {
@@ -167,21 +198,28 @@ impl Announces {
             may.map(|(link, other)| {
                 let ring = ring_distance(other.place, wanted);
                 let prospect = Prospect { ring, cost: other.hop.price, latency_ms: other.hop.latency.0 };
-                (link, prospect)
+                (link, other.trust == Trust::Doubted, prospect)
             })
         };
         let policy = PathPolicy::of_class(walk.class);
         let largest =
-            rest().fold(LargestProspect::default(), |largest, (_, prospect)| largest.with(&prospect));
-        // Whoever is looked for itself is asked first, whatever that costs.
-        let value = |(link, prospect): &(LinkId, Prospect)| {
-            (prospect.ring > 0, score_of_prospect(policy, prospect, &largest), prospect.ring, *link)
+            rest().fold(LargestProspect::default(), |largest, (_, _, prospect)| largest.with(&prospect));
+        // Who may be gone gives nothing back. Whoever is looked for itself is asked first of the others, whatever that costs.
+        let value = |(link, is_doubted, prospect): &(LinkId, bool, Prospect)| {
+            let score = score_of_prospect(policy, prospect, &largest);
+            (*is_doubted, prospect.ring > 0, score, prospect.ring, *link)
         };
-        rest().min_by_key(value).map(|(link, _)| link)
+        rest().min_by_key(value).map(|(link, ..)| link)
     }
 
     /// Says a request to the peer of `link`, within what may be said there of paths.
-    fn say_request(&mut self, now: Instant, link: LinkId, walk: Walk, out: &mut impl Sink<Effect>) {
+    pub(super) fn say_request(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        walk: Walk,
+        out: &mut impl Sink<Effect>,
+    ) {
         if !self.may_say(link, now, REQUEST_LEN) {
             return count(&mut self.finding.counts.refused);
         }

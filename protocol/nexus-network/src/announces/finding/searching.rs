@@ -94,6 +94,7 @@ impl Announces {
         };
         search.attempts = search.attempts.saturating_add(1);
         let attempts = search.attempts;
+        self.repeat_no_longer(destination);
         let (asked, tag) = self.ask_widely(cx, destination, width, out);
         self.ask_in_clear(cx.now, destination, tag, out);
         if attempts > 1 && asked.len() > 1 {
@@ -118,8 +119,7 @@ impl Announces {
         self.finding.tidy(cx.now);
         let until = cx.now.after(REQUEST_LIFE);
         let (hops, class) = (Hops::ZERO, Class::Interactive);
-        let request = Request { from: None, asked: Vec::new(), hops, class, stage: Stage::Walking, until };
-        self.finding.remember((destination, tag), request);
+        self.finding.remember((destination, tag), Request::new(None, hops, class, until));
         let walk = Walk { key: (destination, tag), hops, class };
         let mut asked = Vec::new();
         while asked.len() < width

@@ -1,7 +1,8 @@
 //! What was heard is acknowledged, and what was acknowledged is not said again.
 
+use super::costs::records_of;
 use super::finding::response_of;
-use super::links::{FAST, ONE, THREE, TWO, address, promised, up};
+use super::links::{FAST, FOUR, ONE, THREE, TWO, address, promised, up};
 use super::*;
 use nexus_wire::nexus::cost::{CostAcks, CostHeard, CostPrint, CostRecord};
 use nexus_wire::nexus::frame::HEADER_LEN;
@@ -51,6 +52,26 @@ fn what_is_acknowledged_is_not_said_again_and_what_has_changed_since_is() {
         }
         assert_eq!(later, again, "{heard}");
     }
+}
+
+#[test]
+fn who_said_an_announce_before_it_was_passed_on_is_told_what_it_costs_and_the_others_all_of_it() {
+    let mut node = Bench::without_interfaces(&Snapshot::empty());
+    for (link, peer, bps) in [(ONE, 2, FAST), (TWO, 3, FAST), (THREE, 4, 500_000), (FOUR, 5, FAST)] {
+        node.tell(up(link, peer, bps));
+    }
+    node.wait_briefly_for_all();
+    for link in [ONE, TWO, THREE] {
+        node.hear_on(link, promised(announce_of(7, UNIX)));
+    }
+    let effects = node.wait_briefly_for_all();
+    let all_of_it = |link| {
+        let is_meant = |effect: &&Effect| matches!(effect, Effect::Tell { link: to, .. } if *to == link);
+        effects.iter().filter(is_meant).count()
+    };
+    assert_eq!([ONE, TWO, THREE, FOUR].map(all_of_it), [0, 0, 0, 1]);
+    let costs: Vec<LinkId> = effects.iter().flat_map(records_of).map(|(link, _)| link).collect();
+    assert_eq!(costs, [TWO, THREE], "nothing to whom the way begins with");
 }
 
 #[test]

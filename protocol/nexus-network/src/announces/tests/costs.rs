@@ -391,6 +391,7 @@ fn the_destination_answers_with_another_generation_and_after_the_last_with_an_em
     let mut node = Bench::with_links();
     node.tell(Input::Ratchet(ratchet()));
     node.tell(Input::Durable(1));
+    node.acknowledge_own(ONE);
     let ask = |node: &mut Bench| {
         node.now = node.now.after(Duration::from_secs(10));
         node.tell(Input::CostRequested { link: ONE, destination: address(1) })
@@ -402,6 +403,26 @@ fn the_destination_answers_with_another_generation_and_after_the_last_with_an_em
         assert!(told.len() >= 3 && told.iter().all(flags), "{generation}: {told:?}");
     }
     assert!(matches!(ask(&mut node)[..], [Effect::Write { .. }]), "all are used up");
+}
+
+#[test]
+fn whoever_asks_the_destination_and_is_not_known_to_have_its_announce_is_told_it() {
+    let mut node = Bench::with_links();
+    node.tell(Input::Ratchet(ratchet()));
+    node.tell(Input::Durable(1));
+    node.within(3);
+    let own = node.organ.own.current().unwrap().bytes.clone();
+    let told = |node: &mut Bench| {
+        let effects = node.tell(Input::CostRequested { link: ONE, destination: address(1) });
+        let is_told = |effect: &Effect| matches!(effect, Effect::Tell { link: ONE, plaintext, .. } if plaintext.ends_with(&own[2..]));
+        effects.iter().filter(|effect| is_told(effect)).count()
+    };
+    assert_eq!([told(&mut node), told(&mut node)], [1, 0], "at most once in ten seconds");
+    node.within(10);
+    assert_eq!(told(&mut node), 1);
+    node.acknowledge_own(ONE);
+    node.within(10);
+    assert_eq!(told(&mut node), 0, "it has it");
 }
 
 #[test]
@@ -452,6 +473,13 @@ fn what_is_owed_to_a_slow_link_is_told_together_and_within_its_share() {
 // ───────────── helpers ─────────────
 
 impl Bench {
+    /// The peer of `link` says that it has this node's own announce.
+    fn acknowledge_own(&mut self, link: LinkId) {
+        let said = self.organ.words(&address(1)).unwrap();
+        let lines = vec![CostHeard { destination: address(1), print: CostPrint::of(&said) }];
+        self.tell(Input::CostsHeard { link, lines });
+    }
+
     pub(super) fn hear_at(&mut self, link: LinkId, n: u8, price: u64) -> Vec<Effect> {
         let packet = promised(announce_of(n, UNIX));
         self.tell(Input::HeardOnLink { link, cost: cost(price), packet })
@@ -480,7 +508,7 @@ impl Bench {
     }
 }
 
-fn records_of(effect: &Effect) -> Vec<(LinkId, CostRecord)> {
+pub(super) fn records_of(effect: &Effect) -> Vec<(LinkId, CostRecord)> {
     let Effect::Say { to: Outlet::Link(link), message } = effect else { return Vec::new() };
     let message = Messages::new(&message[HEADER_LEN..]).next().unwrap().unwrap();
     if message.kind != MessageKind::COST {
@@ -489,7 +517,7 @@ fn records_of(effect: &Effect) -> Vec<(LinkId, CostRecord)> {
     message.parse::<CostList<'_>>().unwrap().records().map(|record| (*link, record)).collect()
 }
 
-fn asked(effects: &[Effect]) -> Vec<(LinkId, DestinationHash)> {
+pub(super) fn asked(effects: &[Effect]) -> Vec<(LinkId, DestinationHash)> {
     let mut all = Vec::new();
     for effect in effects {
         let Effect::Say { to: Outlet::Link(link), message } = effect else { continue };

@@ -1,6 +1,8 @@
 //! Announces where one frame is heard by many.
 
 use super::*;
+use crate::overheard::{Carrier, Overheard};
+use alloc::collections::BTreeSet;
 use nexus_machine::Key;
 use nexus_wire::nexus::code::BandwidthCode;
 use nexus_wire::nexus::cost::CostList;
@@ -10,14 +12,16 @@ use nexus_wire::nexus::path_cost::{Hop, LatencyMs};
 use nexus_wire::nexus::traffic;
 
 #[test]
-fn ones_own_emission_is_broadcast_once_and_told_to_those_who_do_not_hear() {
+fn ones_own_emission_is_broadcast_once_and_told_to_those_who_do_not_hear_in_time() {
     let mut node = Bench::on_radio(4);
     for n in [0, 1, 3] {
         node.tell(hears(n));
     }
     node.tell(Input::Ratchet(ratchet()));
-    let said = node.emit();
-    assert_eq!(said, [Said::ToAll(address(1)), Said::Told(2, address(1))]);
+    assert_eq!(node.emit(), [Said::ToAll(address(1))]);
+    let is_told = |said: Vec<Said>| said.contains(&Said::Told(2, address(1)));
+    assert!(!is_told(node.said_within(20)), "who came of late may hear broadcasts soon");
+    assert!(is_told(node.said_within(20)));
 }
 
 #[test]
@@ -25,9 +29,26 @@ fn a_single_hearer_is_told_over_its_link() {
     let mut node = Bench::on_radio(2);
     node.tell(hears(0));
     node.tell(Input::Ratchet(ratchet()));
-    let said = node.emit();
-    assert_eq!(said.len(), 2);
-    assert!([0, 1].iter().all(|n| said.contains(&Said::Told(*n, address(1)))), "{said:?}");
+    assert_eq!(node.emit(), [Said::Told(0, address(1))]);
+    let said = node.said_within(40);
+    assert!(said.contains(&Said::Told(1, address(1))), "{said:?}");
+}
+
+/// A channel on which many start: who comes is told with those who come after it.
+#[test]
+fn who_comes_to_a_channel_while_others_come_is_told_with_them_in_one_broadcast() {
+    let mut node = Bench::on_radio(5);
+    node.tell(Input::Ratchet(ratchet()));
+    node.emit();
+    let mut said = Vec::new();
+    for n in 0..5 {
+        node.tell(hears(n));
+        said.extend(node.said_within(2));
+    }
+    said.extend(node.said_within(25));
+    let own =
+        |said: &&Said| matches!(said, Said::ToAll(about) | Said::Told(_, about) if *about == address(1));
+    assert_eq!(said.iter().filter(own).collect::<Vec<_>>(), [&Said::ToAll(address(1))], "{said:?}");
 }
 
 #[test]
@@ -258,10 +279,32 @@ fn whoever_brings_more_than_anybody_else_waits_behind_the_others_however_near_it
     assert!(place.is_some_and(|place| place < 10), "{place:?} of {}", said.len());
 }
 
+/// Were all to go on with the newest once a full channel has room, what each says would be what the others just said.
+#[test]
+fn nodes_repeat_what_others_on_a_channel_said_each_in_an_order_of_its_own() {
+    let order_of = |seed: u8| {
+        let mut bench = Bench::seeded(3, seed);
+        (0..3).for_each(|n| drop(bench.tell(hears(n))));
+        bench.said_within(60);
+        let full = Overheard { iface: NEXUS, airtime: Duration::from_secs(300), by: Carrier::Broadcast };
+        bench.tell(Input::Overheard(full));
+        let mut said = Vec::new();
+        for n in 20..28 {
+            bench.hear_from(0, announce_of(n, UNIX));
+            said.extend(bench.said_within(30));
+        }
+        said.extend(bench.said_within(3_600));
+        said
+    };
+    let orders = [5, 6, 7].map(order_of);
+    assert!(orders.iter().all(|order| order.iter().collect::<BTreeSet<_>>().len() == 8), "{orders:?}");
+    assert!(orders[0] != orders[1] && orders[1] != orders[2] && orders[0] != orders[2], "{orders:?}");
+}
+
 // ───────────── helpers ─────────────
 
 /// What was said, by broadcast or over a link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Said {
     ToAll(DestinationHash),
     Told(u16, DestinationHash),
@@ -300,9 +343,13 @@ fn address(n: u8) -> DestinationHash {
 impl Bench {
     /// A radio channel with so many neighbours.
     fn on_radio(neighbours: u16) -> Self {
+        Self::seeded(neighbours, 5)
+    }
+
+    fn seeded(neighbours: u16, seed: u8) -> Self {
         let mut bench = Self::without_interfaces(&Snapshot::empty());
         let limits = Limits { known: 64, relays: 64, links: 16, paths: 128, cache_bytes: 32_000 };
-        let (identity, seed) = (identity(1), Seed::new([5; 32]));
+        let (identity, seed) = (identity(1), Seed::new([seed; 32]));
         bench.organ = Announces::new(identity, AppData::default(), limits, &Snapshot::empty(), &seed);
         bench.tell(Input::Up(NEXUS, radio(Reach::Shared)));
         (0..neighbours).for_each(|n| drop(bench.tell(up(n))));

@@ -192,9 +192,12 @@ fn where_all_hear_all_what_others_say_counts_and_whoever_said_next_to_nothing_ma
         account.leave(at(1_000), Kind::Gossip, own);
         account
     };
-    assert_eq!(heard(28, 12_500).allows(at(1_001), Tier::Payment, 100), Ok(()));
-    assert!(heard(30, 12_500).allows(at(1_001), Tier::Payment, 100).is_err(), "5 % of ten minutes are taken");
-    assert_eq!(heard(30, 12_500).allows(at(1_620), Tier::Payment, 100), Ok(()), "and are over");
+    assert_eq!(heard(18, 12_500).allows(at(1_001), Tier::Payment, 100), Ok(()));
+    assert!(
+        heard(20, 12_500).allows(at(1_001), Tier::Payment, 100).is_err(),
+        "20 s of ten minutes are taken"
+    );
+    assert_eq!(heard(20, 12_500).allows(at(1_620), Tier::Payment, 100), Ok(()), "and are over");
     // A fifth of half a percent is 0.6 s.
     assert_eq!(heard(300, 6_250).allows(at(1_001), Tier::Payment, 100), Ok(()), "nobody is silenced");
     let mut cable = Account::new(Medium::new(profile(RATE, Reach::PointToPoint)), Instant::BOOT);
