@@ -50,7 +50,12 @@ fn leave_for_one_that_is_away(going: Going) {
     let home = world.home.path().to_owned();
     let peer = Pid::from_raw(world.peer.pid().try_into().unwrap()).unwrap();
     match going {
-        Going::Silent => kill_process(peer, Signal::STOP).unwrap(),
+        Going::Silent => {
+            kill_process(peer, Signal::STOP).unwrap();
+            while !is_stopped(peer) {
+                std::thread::yield_now();
+            }
+        }
         Going::HungUp => {
             world.until_known(&node);
             kill_process(peer, Signal::KILL).unwrap();
@@ -59,6 +64,7 @@ fn leave_for_one_that_is_away(going: Going) {
     }
     let verb = Verb::LxmfSend { to, title: String::new(), text: "while you were out".to_owned(), for_s: 0 };
     let sent: Delivered = ask(async { node.client().await.call(verb).await.unwrap() });
+    assert!(going == Going::HungUp || is_stopped(peer), "somebody let it go on: {sent:?}");
     assert_eq!(sent.left_at, Some(LeftAt::PropagationNode));
     world.wait_kept(1);
     drop(std::mem::replace(&mut world.peer, StockLxmf::start(&home, "other", Stamps::Unasked, &interfaces)));
@@ -71,6 +77,12 @@ fn leave_for_one_that_is_away(going: Going) {
     back.tell(&json!({ "do": "sync" }));
     let came = back.wait_text("while you were out");
     assert_eq!((&came["from"], &came["verified"]), (&json!(world.own), &json!(true)));
+}
+
+/// Whether a process stands where it was stopped.
+fn is_stopped(process: Pid) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.as_raw_nonzero())).unwrap();
+    status.lines().any(|line| line.starts_with("State:\tT"))
 }
 
 /// A relay, and around it a propagation node, a peer that knows it, and a node with an address.

@@ -103,6 +103,16 @@ impl Node {
 
     /// Waits until what the node says of itself is as it should be.
     pub(crate) async fn until(&self, what: &str, holds: impl Fn(&Status) -> bool) -> Status {
+        self.until_within(PATIENCE, what, holds).await
+    }
+
+    /// The same, for so long.
+    pub(crate) async fn until_within(
+        &self,
+        patience: Duration,
+        what: &str,
+        holds: impl Fn(&Status) -> bool,
+    ) -> Status {
         let mut client = self.client().await;
         let mut last = None;
         let waiting = async {
@@ -115,7 +125,7 @@ impl Node {
                 tokio::time::sleep(LOOK).await;
             }
         };
-        let in_time = tokio::time::timeout(PATIENCE, waiting).await;
+        let in_time = tokio::time::timeout(patience, waiting).await;
         in_time.unwrap_or_else(|_late| panic!("it did not come to be that {what}: {last:?}\n{}", self.log()))
     }
 

@@ -2,7 +2,6 @@
 
 use nexus_daemon::api::{Metered, Span};
 
-use super::line;
 use crate::quantities::{bytes, rate};
 use crate::table::{PAGE, marks, numbers, render, words};
 use crate::terminal::{harmless, wrapped};
@@ -40,9 +39,9 @@ pub(in super::super) fn page(interfaces: &[Metered]) -> String {
         text.push_str(&wrapped(&format!("{name} carries {carries}; sent in all: {sums}"), PAGE));
     }
     let most = percent(interfaces.iter().map(|metered| metered.limit_ppm).min());
-    text.push_str(&line(&format!(
-        "NEWS: announces; T1-T4: gossip by tier; SUM: both, {most} at most of what it carries"
-    )));
+    let legend =
+        format!("NEWS: announces; T1-T4: gossip by tier; SUM: both, {most} at most of what it carries");
+    text.push_str(&wrapped(&legend, PAGE));
     text
 }
 
