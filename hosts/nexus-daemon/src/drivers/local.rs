@@ -18,7 +18,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::task::JoinSet;
 use tokio::time::Duration;
 
-use super::stream::{Framing, Patience, carry_gathered, framing_overhead, spout};
+use super::stream::{Answers, Framing, Patience, carry_gathered, framing_overhead, spout};
 use crate::driver::{Carrier, HostGone, Line, Medium, News, OpenError, Opening, Spread, Started};
 
 /// Where programs find it.
@@ -226,6 +226,7 @@ async fn serve(connection: Connection, number: u64, mut line: Line) -> Result<()
     };
     let port = line.open(opening).await?;
     outgoing.gather_for(Shared::SETTLES);
+    outgoing.hold_answers(Answers::Wait);
     let (reader, writer) = tokio::io::split(connection);
     let carried = carry_gathered(reader, writer, &mut outgoing, &port, Shared::FRAME_SIZE, Patience::ENDLESS);
     let why = tokio::select! {

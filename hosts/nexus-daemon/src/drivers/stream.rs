@@ -11,7 +11,7 @@ use tokio::time::{Duration, Instant};
 
 use crate::driver::{HostGone, News, Outgoing, Port};
 
-pub(super) use spout::{Drain, spout};
+pub(super) use spout::{Answers, Drain, spout};
 
 /// How much is read at once, in bytes.
 const READ: usize = 64 * 1_024;

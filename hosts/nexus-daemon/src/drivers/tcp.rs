@@ -14,7 +14,7 @@ use tokio::time::Duration;
 
 pub use super::backoff::Settings as Backoff;
 pub use super::stream::Patience;
-use super::stream::{Framing, framing_overhead};
+use super::stream::{Answers, Framing, framing_overhead};
 pub use connect::Connect;
 pub use listen::Listen;
 
@@ -53,6 +53,14 @@ impl Speech {
         match self.mode {
             Mode::Nexus => FRAME_SIZE,
             Mode::Reticulum => RETICULUM_FRAME_SIZE,
+        }
+    }
+
+    /// When answers leave for a peer: a stock program of this machine would overlook one that is too fast.
+    const fn answers_to(self, peer: SocketAddr) -> Answers {
+        match self.mode {
+            Mode::Reticulum if peer.ip().is_loopback() => Answers::Wait,
+            Mode::Reticulum | Mode::Nexus => Answers::Leave,
         }
     }
 

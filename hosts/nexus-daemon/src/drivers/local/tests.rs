@@ -1,5 +1,6 @@
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use super::*;
 use crate::rig::Rig;
@@ -26,6 +27,28 @@ async fn each_program_is_an_interface_that_ends_with_it() {
     drop(one);
     let (port, news) = rig.next().await;
     assert!(port == first.port && matches!(news, News::Closed { .. }), "{news:?}");
+    rig.close().await;
+}
+
+#[tokio::test]
+async fn an_answer_does_not_overtake_the_program_that_waits_for_it() {
+    let mut rig = Rig::open(&anywhere()).unwrap();
+    let mut program = TcpStream::connect(rig.running.address.unwrap()).await.unwrap();
+    let interface = rig.opened().await;
+    let (data, proof) = ([0; 20], [[3; 1].as_slice(), &[0; 19]].concat());
+    let mut heard = [0; 22];
+    // The program settles first.
+    rig.send(&*interface.driver, None, &data).await;
+    program.read_exact(&mut heard).await.unwrap();
+    let sent = Instant::now();
+    // What is behind an answer stays behind it.
+    rig.send(&*interface.driver, None, &proof).await;
+    rig.send(&*interface.driver, None, &data).await;
+    for expected in [&proof[..], &data] {
+        program.read_exact(&mut heard).await.unwrap();
+        assert_eq!(&heard[1..21], expected);
+        assert!(sent.elapsed() >= Duration::from_millis(10), "{:?}", sent.elapsed());
+    }
     rig.close().await;
 }
 

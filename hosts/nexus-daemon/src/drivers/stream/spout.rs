@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use nexus_network::Endpoint;
-use nexus_wire::reticulum::hdlc;
+use nexus_wire::reticulum::{Context, Packet, PacketType, hdlc};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::Notify;
 use tokio::time::Duration;
@@ -16,6 +16,9 @@ use crate::driver::{Driver, Handed, HostGone, News, Port};
 
 /// How many bytes gather before a frame waits.
 const GATHERED: usize = 64 * 1_024;
+/// How long an answer waits that is for a stock program of this machine. The package begins to wait for one after it has sent what is to be answered, and
+/// overlooks one that is faster. Source: spec/reticulum.md#shared-instance.
+const ANSWER_WAITS: Duration = Duration::from_millis(10);
 
 /// Where the loop puts frames.
 #[derive(Debug)]
@@ -29,6 +32,16 @@ pub(in super::super) struct Drain {
     writing: Gathered,
     /// How long frames gather, in any case, before the first leaves.
     settles: Duration,
+    answers: Answers,
+}
+
+/// When what answers a packet leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Answers {
+    /// As all else does.
+    Leave,
+    /// So late that a program of this machine waits for it; what is behind it waits with it.
+    Wait,
 }
 
 #[derive(Debug, Default)]
@@ -51,12 +64,14 @@ struct Held {
 struct Gathered {
     buffer: Vec<u8>,
     len: usize,
+    has_answer: bool,
 }
 
 /// Both halves.
 pub(in super::super) fn spout() -> (Spout, Drain) {
     let shared = Arc::<Shared>::default();
-    (Spout(Arc::clone(&shared)), Drain { shared, writing: Gathered::default(), settles: Duration::ZERO })
+    let (writing, settles, answers) = (Gathered::default(), Duration::ZERO, Answers::Leave);
+    (Spout(Arc::clone(&shared)), Drain { shared, writing, settles, answers })
 }
 
 impl Shared {
@@ -73,6 +88,7 @@ impl Gathered {
         if self.buffer.len() < end {
             self.buffer.resize(end, 0);
         }
+        self.has_answer |= is_answer(frame);
         let place = self.buffer.get_mut(self.len..).unwrap_or_default();
         self.len += hdlc::encode(frame, place).expect("there is room for the longest encoding").len();
     }
@@ -80,6 +96,19 @@ impl Gathered {
     fn bytes(&self) -> &[u8] {
         self.buffer.get(..self.len).unwrap_or_default()
     }
+
+    fn clear(&mut self) {
+        (self.len, self.has_answer) = (0, false);
+    }
+}
+
+/// Whether a packet answers one: a proof; a response, or the offer of one that is a resource. One with access codes does not say.
+fn is_answer(frame: &[u8]) -> bool {
+    Packet::decode(frame).is_ok_and(|packet| match packet.packet_type {
+        PacketType::Proof => true,
+        PacketType::Data => [Context::RESPONSE, Context::RESOURCE_ADVERTISEMENT].contains(&packet.context),
+        PacketType::Announce | PacketType::LinkRequest => false,
+    })
 }
 
 impl Driver for Spout {
@@ -113,7 +142,7 @@ impl Drain {
     /// Forgets what gathered for another connection.
     pub(in super::super) fn clear(&mut self) {
         self.shared.with(|held| {
-            held.gathered.len = 0;
+            held.gathered.clear();
             held.waiting = None;
         });
     }
@@ -121,6 +150,11 @@ impl Drain {
     /// Nothing leaves for so long.
     pub(in super::super) fn gather_for(&mut self, time: Duration) {
         self.settles = time;
+    }
+
+    /// When answers leave, until it is said anew.
+    pub(in super::super) fn hold_answers(&mut self, answers: Answers) {
+        self.answers = answers;
     }
 
     /// Writes what gathers until the stream breaks, and says why it did.
@@ -132,6 +166,9 @@ impl Drain {
         tokio::time::sleep(self.settles).await;
         loop {
             self.gathered(port).await?;
+            if self.writing.has_answer && self.answers == Answers::Wait {
+                tokio::time::sleep(ANSWER_WAITS).await;
+            }
             let written = async {
                 writer.write_all(self.writing.bytes()).await?;
                 writer.flush().await
@@ -146,7 +183,7 @@ impl Drain {
 
     /// Takes what gathered, once there is anything; there is room for the frame that waits.
     async fn gathered(&mut self, port: &Port) -> Result<(), HostGone> {
-        self.writing.len = 0;
+        self.writing.clear();
         loop {
             let (is_over, was_waiting) = self.shared.with(|held| {
                 std::mem::swap(&mut held.gathered, &mut self.writing);
@@ -167,5 +204,41 @@ impl Drain {
             }
             self.shared.changed.notified().await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_answer;
+
+    /// A packet with these flags, as long as its headers and one byte, with this context.
+    fn frame(flags: u8, context: u8) -> Vec<u8> {
+        let context_at = if flags & 0x40 == 0 { 18 } else { 34 };
+        let mut frame = vec![0; context_at + 2];
+        (frame[0], frame[context_at]) = (flags, context);
+        frame
+    }
+
+    #[test]
+    fn answers_are_known_by_type_and_context() {
+        let answers = [
+            (0x03, 0x00),
+            (0x0f, 0xfd),
+            (0x0f, 0xff),
+            (0x53, 0x00),
+            (0x0c, 0x0a),
+            (0x5c, 0x0a),
+            (0x0c, 0x02),
+        ];
+        for (flags, context) in answers {
+            assert!(is_answer(&frame(flags, context)), "{flags:02x} {context:02x}");
+        }
+        for (flags, context) in
+            [(0x00, 0x00), (0x01, 0x0b), (0x02, 0x00), (0x0c, 0x09), (0x0c, 0x01), (0x0c, 0x0e)]
+        {
+            assert!(!is_answer(&frame(flags, context)), "{flags:02x} {context:02x}");
+        }
+        assert!(!is_answer(&frame(0x83, 0x00)), "behind access codes anything may stand");
+        assert!(!is_answer(&[]));
     }
 }

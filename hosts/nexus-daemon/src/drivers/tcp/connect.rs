@@ -8,7 +8,7 @@ use tokio::time::{Duration, Instant};
 use super::{Backoff, Speech, prepare};
 use crate::driver::{Carrier, HostGone, Line, Medium, News, OpenError, Opening, Port, Started};
 use crate::drivers::backoff;
-use crate::drivers::stream::{Drain, carry_gathered, spout};
+use crate::drivers::stream::{Answers, Drain, carry_gathered, spout};
 
 /// A connection to one peer. One interface, down while there is no connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +91,8 @@ async fn hold(
     prepare(&connection);
     // What was for an earlier connection is of no use to this one.
     outgoing.clear();
+    outgoing
+        .hold_answers(connection.peer_addr().map_or(Answers::Leave, |peer| settings.speech.answers_to(peer)));
     port.tell(News::Carrier(Carrier::Up)).await?;
     let (reader, writer) = connection.split();
     let why = carry_gathered(

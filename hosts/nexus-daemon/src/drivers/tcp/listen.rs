@@ -115,6 +115,7 @@ async fn serve(
     if speech.mode == Mode::Reticulum {
         outgoing.gather_for(Listen::SETTLES);
     }
+    outgoing.hold_answers(speech.answers_to(peer));
     let why = tokio::select! {
         why = carry_gathered(reader, writer, &mut outgoing, &port, speech.frame_size(), speech.patience) => why?,
         () = line.stopped() => "it was closed".into(),

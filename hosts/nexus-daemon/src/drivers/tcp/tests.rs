@@ -162,6 +162,15 @@ async fn what_is_said_to_a_stock_caller_at_once_reaches_it_later() {
     assert_eq!(read.await.unwrap().unwrap(), *b"\x7efirst\x7e");
 }
 
+#[test]
+fn answers_wait_for_stock_programs_of_this_machine_alone() {
+    let of = |mode, peer: &str| Speech::new(mode).answers_to(peer.parse().unwrap());
+    assert_eq!(of(Mode::Reticulum, "127.0.0.1:4242"), Answers::Wait);
+    assert_eq!(of(Mode::Reticulum, "[::1]:4242"), Answers::Wait);
+    assert_eq!(of(Mode::Reticulum, "192.0.2.1:4242"), Answers::Leave);
+    assert_eq!(of(Mode::Nexus, "127.0.0.1:4242"), Answers::Leave);
+}
+
 #[tokio::test]
 async fn a_peer_that_says_nothing_is_let_go() {
     let mut settings = listen(0, 8);
