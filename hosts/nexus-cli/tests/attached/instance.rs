@@ -74,9 +74,9 @@ pub(crate) fn fresh_name() -> String {
     format!("nexus-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// A shared instance of that name, and an interface for stock nodes, which is as far as [`LATENCY`] from them.
+/// A shared instance of that name, and an interface for stock nodes, which is as far as [`LATENCY`] from them. Its log says who was heard.
 pub(crate) fn config(name: &str) -> String {
     let clear = "[[tcp]]\nname = \"clear\"\nlisten = \"127.0.0.1:0\"\nmode = \"reticulum\"\n";
     let faults = format!("faults = {{ delay_ms = {} }}\n", LATENCY.as_millis());
-    format!("[shared]\ninstance = \"{name}\"\n{clear}{faults}")
+    format!("log_level = \"debug\"\n[shared]\ninstance = \"{name}\"\n{clear}{faults}")
 }
