@@ -40,6 +40,7 @@ mod sparing;
 mod speaking;
 mod speech;
 mod standing;
+mod stepping;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -80,9 +81,9 @@ pub use own::{AppData, AppDataTooLong};
 use own::{Emission, OwnAnnounce};
 use passing::{Relay, tell};
 pub use ports::{Effect, Hearing, Input, Sighting};
-pub use routing::{Fare, Step, Ways};
 pub use sight::{Candidate, Routing};
 use speech::{CHANNELS, Speech, TELL_OVERHEAD};
+pub use stepping::{Fare, Step, Ways};
 
 /// The table that holds the last emission time of each own destination: key 16 bytes, value u64 little-endian.
 pub const EMISSIONS: TableId = TableId(1);

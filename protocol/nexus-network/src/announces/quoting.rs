@@ -8,7 +8,7 @@ use nexus_wire::nexus::path_cost::CostCode;
 
 use super::Announces;
 use super::known::Known;
-use super::routing::Fare;
+use super::stepping::Fare;
 use crate::forwarding::Hop;
 use crate::links::LinkId;
 

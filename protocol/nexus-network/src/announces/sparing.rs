@@ -5,7 +5,8 @@ use nexus_machine::Instant;
 use nexus_wire::nexus::traffic::Class;
 
 use super::Announces;
-use super::routing::{Fare, Step, approach_of, seconds};
+use super::routing::{approach_of, seconds};
+use super::stepping::{Fare, Step};
 use crate::links::LinkId;
 use crate::routes::{PathPolicy, Weights};
 
