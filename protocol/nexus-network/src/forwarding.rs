@@ -11,11 +11,13 @@
 //! that this node is asked to carry the packet on, and the transport id is left out. Spec: spec/network.md#forwarding.
 
 mod circuits;
+mod contract;
 mod drops;
 mod duplicates;
 mod hop;
 mod linking;
 mod names;
+mod on_link;
 mod reverse;
 mod taken;
 #[cfg(test)]
@@ -33,7 +35,6 @@ use nexus_wire::reticulum::{
     Context, DestinationType, Flags, HeaderType, Hops, MTU, Packet, PacketType, PathRequest,
     TruncatedPacketHash,
 };
-use thiserror::Error;
 
 use crate::announces::{Announces, Fare, Step, Trial};
 use crate::interface::{InterfaceId, Mode, Profile, Reach, Role};
@@ -41,6 +42,7 @@ use crate::links::LinkId;
 use crate::routes::{NextHop, PathName, PathPolicy, Stage};
 use crate::tally::{Passage, Tally};
 use circuits::{Circuits, Onward};
+pub use contract::{Answered, Decision, InClear, Leaving, Limits, NoPath};
 pub use drops::{Cause, Drops};
 use duplicates::Duplicates;
 pub use hop::Hop;
@@ -48,69 +50,9 @@ pub(crate) use hop::{HopName, Kind};
 pub use linking::CIRCUITS;
 use linking::{Journal, restored};
 use names::Naming;
+use on_link::{HEAD, HEADER_2, OnLink, Sender, rewrite};
 use reverse::{Came, Reverse};
 pub use taken::TAKEN;
-
-/// What becomes of a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// It is for this node. Its header is as the originator wrote it, but for the hops.
-    Deliver,
-    /// Send it on, as it lies.
-    Forward(Leaving),
-    /// It asks for a path.
-    Ask {
-        /// What it asks.
-        request: PathRequest,
-        /// How many steps it came, this one included.
-        hops: Hops,
-    },
-    /// It ends here.
-    Drop(Cause),
-}
-
-/// Where a packet leaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Leaving {
-    /// By which step.
-    pub to: Hop,
-    /// The transport id to be put in, where a relay in clear is asked to carry it on.
-    pub transport: Option<IdentityHash>,
-    /// What the next hop asks for it.
-    pub quoted: CostCode,
-}
-
-/// A packet that came in clear.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InClear {
-    /// Where it begins, in the form in which links carry it: its transport id is left behind.
-    pub at: usize,
-    /// What becomes of it.
-    pub decision: Decision,
-}
-
-/// No way to the destination is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("no path to the destination is known")]
-pub struct NoPath;
-
-/// How much the organ may hold. All of it is held from the start.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Packet hashes remembered, 8 bytes each.
-    pub duplicates: usize,
-    /// Packets whose proofs find their way back, 32 bytes each.
-    pub reverse: usize,
-    /// Reticulum links that stand, and as many that were asked for; about 1,200 bytes each where there are so many.
-    pub circuits: usize,
-}
-
-impl Default for Limits {
-    /// For a host.
-    fn default() -> Self {
-        Self { duplicates: 65_536, reverse: 16_384, circuits: 4_096 }
-    }
-}
 
 /// An interface.
 #[derive(Clone, Copy, Debug)]
@@ -120,17 +62,6 @@ struct Medium {
     role: Role,
     /// How long a packet of the base MTU occupies it.
     airtime: Duration,
-}
-
-/// A destination proved a link whose request this node passed on in clear.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Answered {
-    /// Which destination.
-    pub destination: DestinationHash,
-    /// Where the request left and the proof came.
-    pub iface: InterfaceId,
-    /// How long that took.
-    pub took: Duration,
 }
 
 /// The organ.
@@ -561,51 +492,5 @@ impl Till<'_> {
             announces.underpaid(cx.now, passage.link, destination);
         }
         taken
-    }
-}
-
-/// Who hands over a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sender {
-    /// Another node: the step from there counts as a hop.
-    Neighbour,
-    /// A program on this machine: nothing lies between.
-    Program,
-}
-
-/// A packet as links carry it.
-struct OnLink<'a> {
-    /// The packet, read as one without transport id; its hops are those that it came with.
-    packet: Packet<'a>,
-    /// What its header really is.
-    header: HeaderType,
-    /// The hop that it has just come is counted, if it was one.
-    hops: Hops,
-}
-
-impl<'a> OnLink<'a> {
-    fn read(bytes: &'a mut [u8], sender: Sender) -> Result<Self, Cause> {
-        let first = bytes.first_mut().ok_or(Cause::Malformed)?;
-        let header = Flags::from_byte(*first).header_type();
-        *first &= !HEADER_2;
-        let packet = Packet::decode(bytes).map_err(|_| Cause::Malformed)?;
-        let hops = match sender {
-            Sender::Neighbour => packet.hops.counted().ok_or(Cause::HopLimit)?,
-            Sender::Program => packet.hops,
-        };
-        Ok(Self { packet, header, hops })
-    }
-}
-
-/// The bit of the first byte that promises a transport id.
-const HEADER_2: u8 = 0x40;
-
-/// Flags and hops: what stands before a transport id.
-const HEAD: usize = 2;
-
-/// Writes the two bytes of a header that change on the way.
-fn rewrite(packet: &mut [u8], flags: Flags, hops: Hops) {
-    if let Some(head) = packet.first_chunk_mut() {
-        *head = [flags.byte(), hops.get()];
     }
 }

@@ -7,8 +7,9 @@ use super::*;
 use crate::interface::{DutyCycle, Dwell, Mode, Reach, Role, SubBand, SubBandId, Timing};
 use alloc::collections::VecDeque;
 use alloc::vec;
+use nexus_machine::Write;
 use nexus_testkit::laws;
-use nexus_wire::nexus::control::{Scope, Severity};
+use nexus_wire::nexus::control::{Congestion, Scope, Severity};
 
 const LEFT: InterfaceId = InterfaceId(1);
 /// A sub-band with a dwell time.
