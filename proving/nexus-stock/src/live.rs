@@ -13,8 +13,9 @@ use crate::endpoint::{Endpoint, Event};
 
 /// How long anything may take before a test gives up. Nothing waits for it unless something is broken.
 pub const PATIENCE: Duration = Duration::from_mins(1);
-/// How far stock nodes are from what they talk to. The package begins to wait for a proof after it has sent what is proved, and overlooks one that is
-/// faster, which on a loopback happens: `rns` 1.3.1 missed proofs in nine of 25 runs of a test without this, and in none of 25 with it.
+/// How far stock nodes are from what they talk to. The package begins to wait for an answer (a proof, a response) after it has sent what is to be
+/// answered, and overlooks one that is faster, which on a loopback happens: `rns` 1.3.1 missed proofs in nine of 25 runs of a test without this, and in
+/// none of 25 with it. Source: spec/reticulum.md#shared-instance.
 pub const LATENCY: Duration = Duration::from_millis(10);
 /// How often an endpoint says on links that it is there.
 const KEEPALIVE: Duration = Duration::from_secs(2);
