@@ -32,13 +32,13 @@ pub(in super::super) struct Drain {
     writing: Gathered,
     /// How long frames gather, in any case, before the first leaves.
     settles: Duration,
-    answers: Answers,
 }
 
 /// When what answers a packet leaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(in super::super) enum Answers {
     /// As all else does.
+    #[default]
     Leave,
     /// So late that a program of this machine waits for it; what is behind it waits with it.
     Wait,
@@ -55,6 +55,7 @@ struct Held {
     gathered: Gathered,
     /// A frame for which there was no room.
     waiting: Option<Vec<u8>>,
+    answers: Answers,
     /// The loop let go of the interface.
     is_over: bool,
 }
@@ -64,20 +65,28 @@ struct Held {
 struct Gathered {
     buffer: Vec<u8>,
     len: usize,
+    /// Whether an answer that waits is among them.
     has_answer: bool,
 }
 
 /// Both halves.
 pub(in super::super) fn spout() -> (Spout, Drain) {
     let shared = Arc::<Shared>::default();
-    let (writing, settles, answers) = (Gathered::default(), Duration::ZERO, Answers::Leave);
-    (Spout(Arc::clone(&shared)), Drain { shared, writing, settles, answers })
+    (Spout(Arc::clone(&shared)), Drain { shared, writing: Gathered::default(), settles: Duration::ZERO })
 }
 
 impl Shared {
     fn with<R>(&self, act: impl FnOnce(&mut Held) -> R) -> R {
         // Nothing in here panics halfway: what a panic elsewhere left is whole.
         act(&mut self.held.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Held {
+    fn put(&mut self, frame: &[u8]) {
+        // Whoever needs not wait has no frame looked into.
+        self.gathered.has_answer |= self.answers == Answers::Wait && is_answer(frame);
+        self.gathered.put(frame);
     }
 }
 
@@ -88,7 +97,6 @@ impl Gathered {
         if self.buffer.len() < end {
             self.buffer.resize(end, 0);
         }
-        self.has_answer |= is_answer(frame);
         let place = self.buffer.get_mut(self.len..).unwrap_or_default();
         self.len += hdlc::encode(frame, place).expect("there is room for the longest encoding").len();
     }
@@ -121,7 +129,7 @@ impl Driver for Spout {
                 held.waiting.get_or_insert(frame);
                 return (handed, was_empty);
             }
-            held.gathered.put(&frame);
+            held.put(&frame);
             (Handed::Taken, was_empty)
         });
         if was_empty {
@@ -154,7 +162,7 @@ impl Drain {
 
     /// When answers leave, until it is said anew.
     pub(in super::super) fn hold_answers(&mut self, answers: Answers) {
-        self.answers = answers;
+        self.shared.with(|held| held.answers = answers);
     }
 
     /// Writes what gathers until the stream breaks, and says why it did.
@@ -166,7 +174,7 @@ impl Drain {
         tokio::time::sleep(self.settles).await;
         loop {
             self.gathered(port).await?;
-            if self.writing.has_answer && self.answers == Answers::Wait {
+            if self.writing.has_answer {
                 tokio::time::sleep(ANSWER_WAITS).await;
             }
             let written = async {
@@ -189,7 +197,7 @@ impl Drain {
                 std::mem::swap(&mut held.gathered, &mut self.writing);
                 let waiting = held.waiting.take();
                 if let Some(frame) = &waiting {
-                    held.gathered.put(frame);
+                    held.put(frame);
                 }
                 (held.is_over, waiting.is_some())
             });
